@@ -1,0 +1,1 @@
+"""Complete pipelines, one file a task: `python -m experiments.NAME`."""

@@ -1,0 +1,1 @@
+"""Ways to start an experiment on a given kind of machine."""

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Lints, type-checks and tests the checkout, in a virtual environment that it makes at the first run.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/venv.sh"
+
+case "${1:-}" in
+  -h | --help)
+    cat <<END
+Usage: launch/test.sh [pytest arguments]
+
+Runs ruff, mypy and pytest. The arguments go to pytest, for example: tests/cells -k lstm
+RNNJAX_VENV, RNNJAX_PYTHON and RNNJAX_PIP choose the virtual environment's folder (default:
+.venv in the checkout), its Python, and further requirements for pip.
+END
+    exit 0
+    ;;
+esac
+
+prepare_venv dev
+cd "$root"
+"$venv_python" -m ruff check .
+"$venv_python" -m ruff format --check .
+"$venv_python" -m mypy
+exec "$venv_python" -m pytest -n 2 "$@"

@@ -1,0 +1,92 @@
+# shellcheck shell=bash
+# Sourced by the other scripts. Sets `root` (the checkout) and `venv_python`, and defines
+# `die` and `prepare_venv`.
+#
+#   RNNJAX_VENV    folder of the virtual environment (default: .venv in the checkout)
+#   RNNJAX_PYTHON  the Python that makes it (default: the first one found that is new enough)
+#   RNNJAX_PIP     further requirements, separated by spaces, e.g. 'jax==0.10.2'
+
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
+venv="${RNNJAX_VENV:-$root/.venv}"
+if [[ "$venv" != /* ]]; then
+  venv="$PWD/$venv"
+fi
+venv_python="$venv/bin/python"
+
+die() {
+  printf '%s\n' "$@" >&2
+  exit 2
+}
+
+is_new_enough() {
+  "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
+}
+
+# Prints the name of a Python that can make the environment.
+find_python() {
+  local candidate without_venv=""
+  if [[ -n "${RNNJAX_PYTHON:-}" ]]; then
+    is_new_enough "$RNNJAX_PYTHON" ||
+      die "RNNJAX_PYTHON=$RNNJAX_PYTHON is not a Python 3.11 or newer that runs here."
+    set -- "$RNNJAX_PYTHON"
+  else
+    set -- python3 python3.12 python3.11 python3.13 python3.14 python
+  fi
+  for candidate in "$@"; do
+    if is_new_enough "$candidate"; then
+      if "$candidate" -c 'import ensurepip, venv' >/dev/null 2>&1; then
+        printf '%s\n' "$candidate"
+        return
+      fi
+      without_venv="$candidate"
+    fi
+  done
+  if [[ -n "$without_venv" ]]; then
+    die "$without_venv lacks the modules that make a virtual environment." \
+      "Install them (on Debian and Ubuntu: apt install python3-venv) and run this again."
+  fi
+  die "rnnjax needs Python 3.11 or newer, and none was found on PATH." \
+    "Install one, or name it: RNNJAX_PYTHON=/path/to/python3.12"
+}
+
+make_venv() {
+  local python
+  if [[ -e "$venv" && ! -f "$venv/pyvenv.cfg" && -n "$(ls -A "$venv")" ]]; then
+    die "$venv exists and is no virtual environment: remove it, or set RNNJAX_VENV to another folder."
+  fi
+  python="$(find_python)"
+  echo "Making a virtual environment in $venv with $("$python" --version)" >&2
+  "$python" -m venv "$venv" || die "Could not make the virtual environment $venv (see above)."
+}
+
+# prepare_venv [EXTRA]: after it, rnnjax is installed from the checkout, with that extra.
+# Installs only once, and again when the requirements have changed.
+prepare_venv() {
+  local extra="${1:-}" stamp="$venv/rnnjax-installed" wanted
+  if ! "$venv_python" -m pip --version >/dev/null 2>&1; then
+    rm -f "$stamp"
+    make_venv
+  fi
+  is_new_enough "$venv_python" ||
+    die "$venv holds a Python older than 3.11: remove it, or set RNNJAX_VENV to another folder."
+
+  wanted="$(
+    {
+      cat "$root/setup.cfg" "$root/pyproject.toml"
+      printf '%s\n' "$root" "${RNNJAX_PIP:-}"
+    } | cksum
+  )${extra:+ $extra}"
+  # An environment with an extra serves those who want none.
+  if [[ -f "$stamp" && "$(cat "$stamp")" == "$wanted"* ]]; then
+    return
+  fi
+
+  rm -f "$stamp"
+  echo "Installing rnnjax${extra:+[$extra]} in $venv (minutes, the first time)" >&2
+  # shellcheck disable=SC2086  # RNNJAX_PIP is a list
+  "$venv_python" -m pip install --quiet --disable-pip-version-check \
+    --editable "$root${extra:+[$extra]}" ${RNNJAX_PIP:-} ||
+    die "" "pip could not install rnnjax${extra:+[$extra]} in $venv: its message is above." \
+      "Nothing was run. Check the network and the disk, then run this again."
+  printf '%s\n' "$wanted" >"$stamp"
+}

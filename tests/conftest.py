@@ -1,0 +1,21 @@
+"""Settings for every test: the CPU, no window, no deadline for compilation."""
+
+import os
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import hypothesis
+import jax
+import pytest
+
+# The parent keeps what hypothesis itself chooses on a CI machine (reproducible examples).
+hypothesis.settings.register_profile("rnnjax", parent=hypothesis.settings(), deadline=None)
+hypothesis.settings.load_profile("rnnjax")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _compiled_programs_end_with_their_module():
+    """Each program on the CPU holds memory maps, and the system allows a process only so many."""
+    yield
+    jax.clear_caches()

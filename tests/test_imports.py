@@ -1,0 +1,169 @@
+"""Who may know whom: the rooms of the package import each other in one direction only."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+# Each room of rnnjax and the other rooms it may import. All that is on one line below is one floor.
+FOUNDATION = {"errors", "typing"}
+SCANNING = {"scan", "engines"}
+ALGORITHMS = {"heads", "losses", "decode", "metrics", "diagnostics"}
+MAY_IMPORT = (
+    {"version": set(), "errors": set(), "typing": {"errors"}, "data": {"errors"}}
+    | {"cells": FOUNDATION}
+    | {room: FOUNDATION | {"cells"} | SCANNING for room in SCANNING}
+    | {room: FOUNDATION | {"cells"} | SCANNING | ALGORITHMS for room in ALGORITHMS}
+    | {"models": FOUNDATION | {"cells"} | SCANNING | ALGORITHMS}
+    | {"training": FOUNDATION | {"cells"} | SCANNING | ALGORITHMS}
+)
+ONLY_THESE_LIBRARIES = {
+    "version": set(),
+    "errors": set(),
+    "cells": {"jax"},
+    "scan": {"jax"},
+    "engines": {"jax"},
+    "data": {"numpy", "grain", "tensorflow_datasets"},
+}
+ENTRY_POINTS = {"experiments", "launch"}
+ONLY_IN_ENTRY_POINTS = {"absl", "ml_collections"}
+
+
+def sources(root: Path) -> Iterator[tuple[Path, str]]:
+    """Yields every source file below `root` with its dotted module name."""
+    for package in ("rnnjax", "experiments", "launch"):
+        for path in sorted((root / package).rglob("*.py")):
+            parts = path.relative_to(root).with_suffix("").parts
+            yield path, ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported_modules(path: Path, module: str, modules: set[str]) -> Iterator[str]:
+    """Yields the dotted names that a file imports, at its top or inside its functions.
+
+    Args:
+        path: the file.
+        module: its own dotted name.
+        modules: every module of the project, to tell `from package import module` from
+            `from package import name`.
+    """
+    package = module.split(".")[: None if path.stem == "__init__" else -1]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            start = package[: len(package) - node.level + 1] if node.level else []
+            base = ".".join([*start, *filter(None, [node.module])])
+            for alias in node.names:
+                name = f"{base}.{alias.name}"
+                yield name if name in modules else base
+
+
+def room_of(module: str) -> str:
+    """Returns the room of rnnjax that a module is in; the package itself is the room ''."""
+    return (module + ".").split(".")[1]
+
+
+def breach(importer: str, imported: str) -> str | None:
+    """Returns what is wrong with one import, or None."""
+    package, target = importer.split(".")[0], imported.split(".")[0]
+    room = room_of(importer)
+    if target in ONLY_IN_ENTRY_POINTS and package not in ENTRY_POINTS:
+        return f"{target} belongs in experiments and launch only"
+    if target == "launch" and package != "launch":
+        return "nothing but launch imports launch"
+    if target == "experiments" and package == "rnnjax":
+        return "rnnjax does not know the experiments"
+    if target == package == "experiments" and imported not in ("experiments", "experiments.cli"):
+        return "what two experiments need belongs in rnnjax"
+    if package != "rnnjax" or room == "":
+        return None
+    if target == "rnnjax":
+        other = room_of(imported)
+        if other != room and other not in MAY_IMPORT[room]:
+            return f"{room} may import {sorted(MAY_IMPORT[room])}, not {other or 'all of rnnjax'}"
+    elif target not in ONLY_THESE_LIBRARIES.get(room, {target}) | sys.stdlib_module_names:
+        return f"{room} may import {sorted(ONLY_THESE_LIBRARIES[room])}, not {target}"
+    return None
+
+
+def breaches(root: Path) -> list[str]:
+    """Returns a line for every import below `root` that goes against the order."""
+    files = list(sources(root))
+    modules = {module for _, module in files}
+    return [
+        f"{path.relative_to(root)} imports {imported}: {wrong}"
+        for path, module in files
+        for imported in imported_modules(path, module, modules)
+        if (wrong := breach(module, imported))
+    ]
+
+
+def test_every_import_keeps_the_order():
+    assert breaches(ROOT) == []
+
+
+def test_every_room_has_its_place_in_the_order():
+    rooms = {room_of(module) for _, module in sources(ROOT) if module.startswith("rnnjax.")}
+    assert rooms <= MAY_IMPORT.keys()
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("rnnjax/cells/new.py", "import numpy as np"),
+        ("rnnjax/cells/new.py", "from rnnjax import scan"),
+        ("rnnjax/cells/new.py", "from rnnjax.scan import unroll"),
+        ("rnnjax/cells/new.py", "from ..scan import unroll"),
+        ("rnnjax/cells/new.py", "from .. import scan"),
+        ("rnnjax/cells/new.py", "from rnnjax import lstm"),
+        ("rnnjax/cells/__init__.py", "from ..scan import unroll"),
+        ("rnnjax/engines/new.py", "from flax import nnx"),
+        ("rnnjax/scan.py", "def later():\n    import numpy"),
+        ("rnnjax/decode.py", "from rnnjax.models import language_model"),
+        ("rnnjax/models/new.py", "from rnnjax.training.state import TrainState"),
+        ("rnnjax/training/new.py", "from rnnjax.models.language_model import LanguageModel"),
+        ("rnnjax/training/new.py", "from absl import logging"),
+        ("rnnjax/training/new.py", "import experiments.char_lm"),
+        ("rnnjax/data/new.py", "import jax"),
+        ("rnnjax/data/new.py", "from rnnjax.training import loop"),
+        ("rnnjax/data/new.py", "from rnnjax.models import language_model"),
+        ("rnnjax/__init__.py", "from absl import flags"),
+        ("experiments/new.py", "from experiments import char_lm"),
+        ("experiments/new.py", "from experiments.char_lm import Config"),
+        ("experiments/new.py", "from . import char_lm"),
+        ("experiments/new.py", "import launch.tpu_dryrun"),
+    ],
+)
+def test_an_import_against_the_order_is_found(tmp_path, file, line):
+    others = ("rnnjax/scan.py", "rnnjax/models/language_model.py", "experiments/char_lm.py")
+    for name in (file, *others):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(line if name == file else "")
+    assert len(breaches(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("rnnjax/cells/new.py", "import functools, jax.numpy, rnnjax.errors"),
+        ("rnnjax/cells/new.py", "from rnnjax.cells.cell import Cell"),
+        ("rnnjax/cells/new.py", "from .cell import Cell"),
+        ("rnnjax/models/new.py", "from flax import nnx"),
+        ("rnnjax/training/new.py", "import rnnjax.metrics, orbax.checkpoint"),
+        ("rnnjax/__init__.py", "from rnnjax.models.language_model import LanguageModel"),
+        ("experiments/new.py", "from experiments import cli"),
+        ("experiments/new.py", "import rnnjax, absl.app"),
+    ],
+)
+def test_an_import_within_the_order_is_allowed(tmp_path, file, line):
+    path = tmp_path / file
+    path.parent.mkdir(parents=True)
+    path.write_text(line)
+    (tmp_path / "experiments").mkdir(exist_ok=True)
+    (tmp_path / "experiments/cli.py").touch()
+    assert breaches(tmp_path) == []
