@@ -1,0 +1,62 @@
+"""Training: optimizers, the jitted step, the loop, checkpoints, metrics and the report.
+
+Nothing here knows a task: a run is a loss function, parameters and an iterator of batches.
+"""
+
+from rnnjax.training.averaging import AVERAGES, Average, make_average
+from rnnjax.training.checkpoint import (
+    Meta,
+    find_checkpoint,
+    read_config,
+    read_meta,
+    restore_params,
+)
+from rnnjax.training.curves import draw_curves
+from rnnjax.training.evaluate import evaluate
+from rnnjax.training.loop import TrainingDiverged, TrainResult, train
+from rnnjax.training.metrics_log import read_metrics
+from rnnjax.training.optimizer import OPTIMIZERS, SCHEDULES, make_optimizer, make_schedule
+from rnnjax.training.prefetch import DataIterator
+from rnnjax.training.progress import say
+from rnnjax.training.report import Section, write_report
+from rnnjax.training.standing import LoopOptions, Standing
+from rnnjax.training.state import TrainState, create_state, evaluation_params
+from rnnjax.training.step import Loss, LossFn, TrainStep, make_eval_step, make_train_step
+from rnnjax.training.workdir import Workdir, open_workdir
+
+__all__ = [
+    "AVERAGES",
+    "OPTIMIZERS",
+    "SCHEDULES",
+    "Average",
+    "DataIterator",
+    "LoopOptions",
+    "Loss",
+    "LossFn",
+    "Meta",
+    "Section",
+    "Standing",
+    "TrainResult",
+    "TrainState",
+    "TrainStep",
+    "TrainingDiverged",
+    "Workdir",
+    "create_state",
+    "draw_curves",
+    "evaluate",
+    "evaluation_params",
+    "find_checkpoint",
+    "make_average",
+    "make_eval_step",
+    "make_optimizer",
+    "make_schedule",
+    "make_train_step",
+    "open_workdir",
+    "read_config",
+    "read_meta",
+    "read_metrics",
+    "restore_params",
+    "say",
+    "train",
+    "write_report",
+]

@@ -1,0 +1,248 @@
+"""Checkpoints: saved by Orbax, sealed by checksums, kept by recency and score.
+
+A checkpoint is a folder ``step_00001200`` with
+
+- ``arrays/``: all arrays of the training state by path (see `flat`), written by Orbax;
+- ``meta.json``: the rest (see `Meta`);
+- ``manifest.json``: the SHA-256 of every other file.
+
+It is written under another name, the manifest last, brought to the disk and renamed. So a
+process killed at any instant leaves only whole checkpoints under their names, and what happens to
+the files later is found by the checksums.
+"""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+import orbax.checkpoint as ocp
+
+from rnnjax.errors import UserError
+from rnnjax.training import storage
+from rnnjax.training.flat import FlatArrays, flatten, subtree, unflatten
+from rnnjax.training.progress import say
+
+PyTree = Any
+META = "meta.json"
+ARRAYS = "arrays"
+FOLDER = "checkpoints"
+
+
+class Meta(NamedTuple):
+    """What a checkpoint knows besides its arrays; all of it JSON.
+
+    Attributes:
+        step: updates made.
+        score: of the evaluation at this step, lower is better; None: there was none.
+        config: of the run.
+        extra: whatever else the experiment needs to use the parameters, a vocabulary for one.
+        position: of the data iterator.
+        standing: what the training loop remembers (see `standing.Standing`).
+    """
+
+    step: int
+    score: float | None
+    config: dict[str, Any]
+    extra: dict[str, Any]
+    position: Any
+    standing: dict[str, Any]
+
+
+class Checkpoints:
+    """The checkpoints of one run.
+
+    Args:
+        folder: where they are; made at the first save.
+        keep_last: how many of the newest to keep, besides the best.
+    """
+
+    def __init__(self, folder: Path, keep_last: int = 3):
+        if keep_last < 1:
+            raise UserError(f"keep_last must be 1 or more, not {keep_last}.")
+        self.folder = folder
+        self._keep_last = keep_last
+
+    def path(self, step: int) -> Path:
+        """Where the checkpoint of `step` is, or would be."""
+        return self.folder / f"step_{step:08d}"
+
+    def newest(self) -> Path | None:
+        """The newest checkpoint, whole or not."""
+        return next(iter(_candidates(self.folder, "latest")), None)
+
+    def save(self, state: PyTree, meta: Meta) -> Path:
+        """Saves a checkpoint, then removes those that are neither recent nor the best.
+
+        Raises:
+            UserError: it cannot be written; older checkpoints stay as they are.
+        """
+        target = self.path(meta.step)
+        temporary = self.folder / f".unfinished-{target.name}"
+        arrays = flatten(state)
+        shapes = {name: [list(a.shape), str(a.dtype)] for name, a in arrays.items()}
+        with storage.writing(target):
+            self._clean()
+            try:
+                temporary.mkdir(parents=True)
+                _write_arrays(temporary / ARRAYS, arrays)
+                storage.write_json(temporary / META, {**meta._asdict(), "arrays": shapes})
+                storage.seal(temporary)
+                storage.publish(temporary, target)
+            except Exception:
+                shutil.rmtree(temporary, ignore_errors=True)
+                raise
+            for path in self._superfluous():
+                storage.discard(path)
+        return target
+
+    def restore(self, template: PyTree) -> tuple[PyTree, Meta] | None:
+        """Restores the newest whole checkpoint; damaged ones are named aloud and set aside.
+
+        Args:
+            template: a state of the structure, shapes and dtypes expected.
+
+        Returns:
+            The state and its meta, or None where there is no checkpoint at all.
+
+        Raises:
+            UserError: there are checkpoints but none is whole, or it does not fit `template`.
+        """
+        if self.newest() is None:
+            return None
+        path = _first_whole(self.folder, "latest", aside=True)
+        arrays, meta = _read(path)
+        return unflatten(template, arrays, str(path)), meta
+
+    def _superfluous(self) -> list[Path]:
+        paths = _candidates(self.folder, "latest")
+        best = _candidates(self.folder, "best")[:1]
+        return [path for path in paths[self._keep_last :] if path not in best]
+
+    def _clean(self) -> None:
+        for pattern in (".unfinished-*", ".discarded-*"):
+            for path in self.folder.glob(pattern):
+                shutil.rmtree(path)
+
+
+def find_checkpoint(folder: str | os.PathLike, which: str = "latest") -> Path:
+    """Finds a whole checkpoint.
+
+    Args:
+        folder: a workdir, its ``checkpoints`` folder, or one checkpoint.
+        which: 'latest', or 'best' by its score (the latest where none has a score).
+
+    Returns:
+        The folder of the checkpoint. Damaged ones on the way to it are named aloud.
+
+    Raises:
+        UserError: there is none, or none is whole.
+    """
+    if which not in ("latest", "best"):
+        raise UserError(f"A checkpoint is chosen by 'latest' or 'best', not '{which}'.")
+    root = Path(folder).absolute()
+    if (root / META).exists() or (root / storage.MANIFEST).exists():
+        if fault := storage.find_fault(root):
+            raise UserError(f"The checkpoint {root} is damaged: {fault}.")
+        return root
+    if (root / FOLDER).is_dir():
+        root = root / FOLDER
+    if not _candidates(root, "latest"):
+        raise UserError(f"No checkpoint in {folder}: expected a workdir or a checkpoint folder.")
+    return _first_whole(root, which)
+
+
+def read_meta(folder: str | os.PathLike, which: str = "latest") -> Meta:
+    """Reads what a checkpoint knows besides its arrays; arguments as in `find_checkpoint`."""
+    return _read_meta(find_checkpoint(folder, which))
+
+
+def read_config(folder: str | os.PathLike, which: str = "latest") -> dict[str, Any]:
+    """Reads the config that a checkpoint was trained with; arguments as in `find_checkpoint`."""
+    return read_meta(folder, which).config
+
+
+def restore_params(
+    folder: str | os.PathLike,
+    template: PyTree = None,
+    *,
+    which: str = "best",
+    averaged: bool = True,
+) -> PyTree:
+    """Restores a checkpoint's parameters alone, to use them or to start a new run from them.
+
+    Args:
+        folder: a workdir, its ``checkpoints`` folder, or one checkpoint.
+        template: parameters of the structure expected; None: a flat dictionary by path.
+        which: 'best' or 'latest'.
+        averaged: take the averaged parameters where the checkpoint has them.
+
+    Returns:
+        The parameters.
+
+    Raises:
+        UserError: there is no whole checkpoint, or it does not fit `template`.
+    """
+    path = find_checkpoint(folder, which)
+    arrays, _ = _read(path)
+    params = (averaged and subtree(arrays, "ema")) or subtree(arrays, "params")
+    if template is None:
+        return {name: jnp.array(array, copy=True) for name, array in params.items()}
+    return unflatten(template, params, str(path))
+
+
+def _candidates(folder: Path, which: str) -> list[Path]:
+    """Checkpoints, whole or not: the newest first, or the best first and then by age."""
+    newest_first = sorted(folder.glob("step_????????"), reverse=True)
+    if which == "latest":
+        return newest_first
+    scores: dict[Path, float | None] = {}
+    for path in reversed(newest_first):
+        try:
+            scores[path] = _read_meta(path).score
+        except (OSError, ValueError, KeyError):
+            scores[path] = None
+    scored = [(score, path) for path, score in scores.items() if score is not None]
+    unscored = [path for path in newest_first if scores[path] is None]
+    return [path for _, path in sorted(scored)] + unscored
+
+
+def _first_whole(folder: Path, which: str, aside: bool = False) -> Path:
+    for path in _candidates(folder, which):
+        fault = storage.find_fault(path)
+        if fault is None:
+            return path
+        say(f"The checkpoint {path} is damaged: {fault}. Looking for another one.")
+        if aside:
+            with storage.writing(path):
+                os.rename(path, path.with_name(f"damaged-{path.name}"))
+    raise UserError(f"No checkpoint in {folder} is whole.")
+
+
+def _read(path: Path) -> tuple[FlatArrays, Meta]:
+    shapes = json.loads((path / META).read_text(encoding="utf-8"))["arrays"]
+    stored = ocp.PyTreeCheckpointer().restore(path / ARRAYS)
+    arrays = {
+        name: np.asarray(stored[name]) if name in stored else np.zeros(shape, jnp.dtype(dtype))
+        for name, (shape, dtype) in shapes.items()
+    }
+    return arrays, _read_meta(path)
+
+
+def _read_meta(path: Path) -> Meta:
+    fields = json.loads((path / META).read_text(encoding="utf-8"))
+    return Meta(**{name: fields[name] for name in Meta._fields})
+
+
+def _write_arrays(path: Path, arrays: FlatArrays) -> None:
+    """Writes the arrays; Orbax takes none of size zero, their shapes in the meta are enough."""
+    stored = {name: array for name, array in arrays.items() if array.size}
+    try:
+        ocp.PyTreeCheckpointer(use_compression=False).save(path, stored)
+    except Exception as error:
+        if isinstance(error, OSError) and error.strerror:
+            raise
+        raise OSError(f"the arrays could not be stored ({error})") from error

@@ -1,0 +1,167 @@
+"""The training loop: it knows no task, waits for no step, and forgets nothing."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rnnjax.errors import UserError
+from rnnjax.training.checkpoint import Checkpoints, Meta
+from rnnjax.training.interruption import Interruption
+from rnnjax.training.meter import Meter, NonFinite
+from rnnjax.training.metrics_log import MetricsLog
+from rnnjax.training.prefetch import DataIterator, prefetch
+from rnnjax.training.progress import Progress, describe, say
+from rnnjax.training.standing import LoopOptions, Standing, score_of
+from rnnjax.training.state import TrainState, evaluation_params, is_sound
+from rnnjax.training.step import TrainStep
+from rnnjax.training.workdir import Workdir
+
+Evaluate = Callable[[Any], dict[str, float]]
+
+
+class TrainingDiverged(UserError):
+    """The loss, the gradients or the weights are no longer finite."""
+
+
+class TrainResult(NamedTuple):
+    """How a training run ended.
+
+    Attributes:
+        state: the final state.
+        step: updates made.
+        reason: 'done', 'stopped early' or 'the data ended'.
+        standing: the best and the latest evaluation.
+    """
+
+    state: TrainState
+    step: int
+    reason: str
+    standing: Standing
+
+
+def train(
+    train_step: TrainStep,
+    state: TrainState,
+    batches: DataIterator,
+    *,
+    workdir: Workdir,
+    options: LoopOptions,
+    evaluate: Evaluate | None = None,
+) -> TrainResult:
+    """Trains up to `options.num_steps`, going on from the newest whole checkpoint if there is one.
+
+    A run that was killed and started again ends with the same parameters, bit for bit, as one
+    that was not: the state, the position in the data and the standing are all in the checkpoint.
+
+    Args:
+        train_step: see `make_train_step`.
+        state: see `create_state`; it is donated.
+        batches: the training data.
+        workdir: see `open_workdir`.
+        options: see `LoopOptions`.
+        evaluate: ``(params) -> metrics``; gets the averaged parameters where there are any.
+
+    Returns:
+        How it ended.
+
+    Raises:
+        TrainingDiverged: something is not finite; such a state is never saved.
+        UserError: the checkpoints or the workdir cannot be used, or an option is out of range.
+        KeyboardInterrupt: SIGINT or SIGTERM came; the state is saved.
+    """
+    options.validate()
+    with workdir.in_use():
+        checkpoints = workdir.checkpoints(options.keep_last)
+        standing = Standing()
+        if restored := checkpoints.restore(state):
+            state, meta = restored
+            batches.set_state(meta.position)
+            standing = Standing(**meta.standing)
+            say(f"Resuming {workdir.path} from step {meta.step}.")
+        try:
+            return _run(
+                train_step, state, batches, standing, evaluate, checkpoints, workdir, options
+            )
+        except NonFinite as fault:
+            raise TrainingDiverged(_advice(fault, checkpoints.newest())) from None
+
+
+def _run(
+    train_step: TrainStep,
+    state: TrainState,
+    batches: DataIterator,
+    standing: Standing,
+    evaluate: Evaluate | None,
+    checkpoints: Checkpoints,
+    workdir: Workdir,
+    options: LoopOptions,
+) -> TrainResult:
+    step = int(state.step)
+    reason = standing.reason_to_stop(step, options)
+    with (
+        MetricsLog(workdir.path, step) as log,
+        Progress(step, options.num_steps, options.unit) as progress,
+        Interruption() as interruption,
+    ):
+
+        def emit(row: dict[str, float]) -> None:
+            log.write("train", row)
+            progress.show(row)
+
+        meter = Meter(step, emit)
+        for loaded in prefetch(batches, 0 if reason else options.num_steps - step):
+            state, metrics = train_step(state, loaded.batch)
+            step += 1
+            meter.add(metrics)
+
+            interrupted = interruption.requested
+            evaluating = loaded.last or _is_due(options.eval_every, step)
+            saving = loaded.last or interrupted or _is_due(options.checkpoint_every, step)
+            if not (evaluating or saving):
+                if _is_due(options.log_every, step):
+                    meter.close()
+                continue
+
+            meter.flush()
+            score = None
+            if evaluate and evaluating:
+                evaluation = evaluate(evaluation_params(state))
+                standing = standing.after(step, evaluation, options)
+                score = score_of(step, evaluation, options)
+                log.write("valid", {"step": step, **evaluation})
+                say(f"step {step}: validation {describe(evaluation, options.unit)}")
+            reason = standing.reason_to_stop(step, options)
+            if saving or reason or standing.best_step == step:
+                if not is_sound(state):
+                    raise NonFinite(step, "the weights it gave were not finite")
+                position = json.loads(loaded.position)
+                remembered = standing._asdict()
+                checkpoints.save(
+                    state, Meta(step, score, workdir.config, workdir.extra, position, remembered)
+                )
+            if interrupted and not reason:
+                say(f"Interrupted; saved at step {step}. The same command goes on from there.")
+                raise KeyboardInterrupt
+            if reason:
+                break
+            meter.restart_clock()
+    if step == 0:
+        raise UserError("The training data holds no batch.")
+    return TrainResult(state, step, reason or "the data ended", standing)
+
+
+def _is_due(every: int, step: int) -> bool:
+    return every > 0 and step % every == 0
+
+
+def _advice(fault: NonFinite, checkpoint: Path | None) -> str:
+    remedy = "Try a lower learning rate, a lower clip norm or a longer warm-up"
+    if checkpoint is None:
+        rest = f"No checkpoint was saved before that.\n{remedy}."
+    else:
+        rest = (
+            f"The last good checkpoint is {checkpoint}.\n{remedy}, in a new workdir "
+            f"with --restore_from={checkpoint} to keep what was learned."
+        )
+    return f"The training diverged at step {fault.step}: {fault.what}.\n{rest}"

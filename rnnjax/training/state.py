@@ -1,0 +1,86 @@
+"""All that a training run is, at one step."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from rnnjax.training.averaging import Average, make_average
+
+PyTree = Any
+
+
+class TrainState(NamedTuple):
+    """The whole state of a run, but for the position in the data.
+
+    Attributes:
+        params: the trained parameters.
+        opt_state: the optimizer's state.
+        carry: what the model hands from one window to the next; any pytree, or None.
+        rng: raw key data (uint32); the key of step n is ``fold_in(rng, n)``.
+        step: updates made, int32 scalar.
+        ema: averaged parameters, or None.
+    """
+
+    params: PyTree
+    opt_state: PyTree
+    carry: PyTree
+    rng: jax.Array
+    step: jax.Array
+    ema: PyTree
+
+
+def create_state(
+    params: PyTree,
+    optimizer: optax.GradientTransformation,
+    *,
+    carry: PyTree = None,
+    seed: int = 0,
+    average: Average | None = None,
+) -> TrainState:
+    """Makes the state before the first step.
+
+    Every array is copied: the training step donates its state, so no buffer may be shared with
+    the caller or between two leaves.
+
+    Args:
+        params: initial parameters.
+        optimizer: see `make_optimizer`.
+        carry: initial carry of all batch rows.
+        seed: of all randomness inside the training step.
+        average: see `make_average`; None: no averaged parameters.
+
+    Returns:
+        The state at step 0.
+    """
+    average = make_average() if average is None else average
+    state = TrainState(
+        params=params,
+        opt_state=optimizer.init(params),
+        carry=carry,
+        rng=jax.random.key_data(jax.random.key(seed)),
+        step=jnp.zeros((), jnp.int32),
+        ema=average.init(params),
+    )
+    return jax.tree.map(lambda x: jnp.array(x, dtype=jnp.asarray(x).dtype, copy=True), state)
+
+
+def evaluation_params(state: TrainState) -> PyTree:
+    """The parameters to evaluate and sample with: the averaged ones where there are any."""
+    return state.params if state.ema is None else state.ema
+
+
+@jax.jit
+def is_sound(state: TrainState) -> jax.Array:
+    """Whether a state is worth saving: parameters finite, no nan anywhere."""
+
+    def holds_nan(x):
+        return jnp.isnan(x).any() if jnp.issubdtype(x.dtype, jnp.inexact) else False
+
+    def holds_inf(x):
+        return jnp.isinf(x).any() if jnp.issubdtype(x.dtype, jnp.inexact) else False
+
+    faults = [holds_nan(x) for x in jax.tree.leaves(state)]
+    faults += [holds_inf(x) for x in jax.tree.leaves((state.params, state.ema))]
+    return ~jnp.array(faults).any()

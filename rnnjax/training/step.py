@@ -1,0 +1,115 @@
+"""One training step and one evaluation step, each a single jitted function."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from rnnjax.training.averaging import Average, make_average
+from rnnjax.training.state import TrainState
+
+PyTree = Any
+Metrics = dict[str, Any]
+
+
+class Loss(NamedTuple):
+    """What a loss function returns: sums and counts, never means.
+
+    Attributes:
+        total: sum of the loss over the units (characters, tags, pixels) that count; nats where
+            it is a negative log-likelihood.
+        count: how many units that was.
+        carry: to begin the next batch with; None for a model without memory.
+        metrics: further sums by name: an array is a sum over the same `count` units, a pair is
+            a sum with a count of its own.
+    """
+
+    total: jax.Array
+    count: jax.Array  # type: ignore[assignment]
+    carry: PyTree = None
+    metrics: dict[str, jax.Array | tuple[jax.Array, jax.Array]] = {}  # noqa: RUF012
+
+
+LossFn = Callable[[PyTree, PyTree, PyTree, jax.Array | None], Loss]
+"""``(params, carry, batch, key) -> Loss``; key None: evaluation, without randomness."""
+
+TrainStep = Callable[[TrainState, PyTree], tuple[TrainState, Metrics]]
+
+
+def _sums(loss: Loss) -> dict[str, tuple[jax.Array, jax.Array]]:
+    metrics = {
+        name: value if isinstance(value, tuple) else (value, loss.count)
+        for name, value in loss.metrics.items()
+    }
+    return {"loss": (loss.total, loss.count), **metrics}
+
+
+def make_train_step(
+    loss_fn: LossFn,
+    optimizer: optax.GradientTransformation,
+    *,
+    clip_norm: float | None = None,
+    average: Average | None = None,
+) -> TrainStep:
+    """Makes the jitted training step; it donates the state it is given.
+
+    The gradient is that of ``total / count``. The carry enters under stop_gradient. The key is
+    ``fold_in(state.rng, state.step)``, so the state and the batch decide everything.
+
+    Args:
+        loss_fn: the task.
+        optimizer: see `make_optimizer`.
+        clip_norm: the norm at which `optimizer` clips, to report how often it does; None or 0:
+            it does not clip.
+        average: the same as given to `create_state`.
+
+    Returns:
+        ``(state, batch) -> (state, metrics)``. The metrics stay on the device: 'sums' holds
+        (sum, count) pairs by name, 'loss' among them; 'grad_norm' is the global L2 norm before
+        clipping, 'clipped' whether it exceeded `clip_norm`, 'finite' whether the loss and the
+        norm are.
+    """
+    average = make_average() if average is None else average
+
+    def train_step(state: TrainState, batch: PyTree) -> tuple[TrainState, Metrics]:
+        key = jax.random.fold_in(jax.random.wrap_key_data(state.rng), state.step)
+        carry = jax.lax.stop_gradient(state.carry)
+
+        def objective(params):
+            loss = loss_fn(params, carry, batch, key)
+            return loss.total / jnp.maximum(loss.count, 1), loss
+
+        grads, loss = jax.grad(objective, has_aux=True)(state.params)
+        updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        step = state.step + 1
+        grad_norm = optax.global_norm(grads)
+        metrics = {
+            "sums": _sums(loss),
+            "grad_norm": grad_norm,
+            "clipped": grad_norm > clip_norm if clip_norm else jnp.zeros((), bool),
+            "finite": jnp.isfinite(loss.total) & jnp.isfinite(grad_norm),
+        }
+        ema = average.update(state.ema, params, step)
+        return TrainState(params, opt_state, loss.carry, state.rng, step, ema), metrics
+
+    return jax.jit(train_step, donate_argnums=0)
+
+
+def make_eval_step(loss_fn: LossFn) -> Callable[[PyTree, PyTree, PyTree], tuple[PyTree, Metrics]]:
+    """Makes the jitted evaluation step.
+
+    Args:
+        loss_fn: the task; it is called with key None.
+
+    Returns:
+        ``(params, carry, batch) -> (carry, sums)``, `sums` as in the training step.
+    """
+
+    def eval_step(params: PyTree, carry: PyTree, batch: PyTree) -> tuple[PyTree, Metrics]:
+        loss = loss_fn(params, carry, batch, None)
+        return loss.carry, _sums(loss)
+
+    return jax.jit(eval_step)

@@ -1,0 +1,121 @@
+"""The folder of one run: whose it is, with which config, and by whom it is in use."""
+
+import fcntl
+import json
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rnnjax.errors import UserError
+from rnnjax.training import storage
+from rnnjax.training.checkpoint import FOLDER, Checkpoints, read_config
+
+MARKER = "experiment.json"
+CONFIG = "config.json"
+
+
+class Workdir(NamedTuple):
+    """A folder that belongs to this run; made by `open_workdir`.
+
+    Attributes:
+        path: the folder.
+        config: of the run, JSON-able; every checkpoint carries it.
+        extra: what else every checkpoint carries.
+    """
+
+    path: Path
+    config: dict[str, Any]
+    extra: dict[str, Any]
+
+    def checkpoints(self, keep_last: int = 3) -> Checkpoints:
+        """The checkpoints of this run."""
+        return Checkpoints(self.path / FOLDER, keep_last)
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Keeps a second process from training in the same folder at the same time."""
+        with open(self.path / MARKER, encoding="utf-8") as marker:
+            try:
+                fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError(
+                    f"Another process is training in {self.path}: wait for its end, or choose "
+                    "another workdir."
+                ) from None
+            yield
+
+
+def open_workdir(
+    path: str | Path,
+    *,
+    name: str,
+    config: dict[str, Any] | None = None,
+    may_change: Collection[str] = (),
+    extra: dict[str, Any] | None = None,
+) -> Workdir:
+    """Makes a workdir, or opens one in which the same experiment ran before.
+
+    Args:
+        path: the folder.
+        name: of the experiment.
+        config: JSON-able; written to ``config.json`` and carried by every checkpoint.
+        may_change: names of config fields that may differ from the run to be resumed, such as
+            'num_steps'; a nested field is named 'outer.inner'.
+        extra: JSON-able; carried by every checkpoint.
+
+    Returns:
+        The workdir.
+
+    Raises:
+        UserError: the folder belongs to another experiment, its checkpoints were made with
+            another config, or it cannot be written.
+    """
+    path = Path(path).absolute()
+    config = json.loads(json.dumps(config or {}))
+    with storage.writing(path):
+        path.mkdir(parents=True, exist_ok=True)
+    marker = path / MARKER
+    if not marker.exists():
+        storage.write_json(marker, {"experiment": name})
+    owner = storage.read_json(marker).get("experiment")
+    if owner != name:
+        raise UserError(
+            f"The workdir {path} holds the experiment '{owner}', not '{name}': "
+            "choose another workdir."
+        )
+    workdir = Workdir(path, config, extra or {})
+    if workdir.checkpoints().newest() is not None:
+        _check_config(read_config(path), config, may_change, path)
+    storage.write_json(path / CONFIG, config)
+    return workdir
+
+
+def _check_config(
+    old: dict[str, Any], new: dict[str, Any], may_change: Collection[str], path: Path
+) -> None:
+    old_fields, new_fields = _fields(old), _fields(new)
+    rows = [
+        (name, old_fields.get(name, "(absent)"), new_fields.get(name, "(absent)"))
+        for name in dict.fromkeys([*old_fields, *new_fields])
+        if name not in may_change and old_fields.get(name) != new_fields.get(name)
+    ]
+    if rows:
+        table = [("field", "there", "now"), *rows]
+        widths = [max(len(row[i]) for row in table) for i in range(2)]
+        lines = [f"  {a:<{widths[0]}}  {b:<{widths[1]}}  {c}" for a, b, c in table]
+        raise UserError(
+            f"The run in {path} has another config:\n"
+            + "\n".join(lines)
+            + "\nGive the old values to resume it, or choose another workdir."
+        )
+
+
+def _fields(config: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    fields: dict[str, str] = {}
+    for name, value in config.items():
+        if isinstance(value, dict):
+            fields |= _fields(value, f"{prefix}{name}.")
+        else:
+            fields[prefix + name] = json.dumps(value)
+    return fields

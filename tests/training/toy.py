@@ -1,0 +1,135 @@
+"""A tiny recurrent regression, for tests of the training; also a process that can be killed.
+
+    python -m tests.training.toy WORKDIR NUM_STEPS PARAMS_FILE [DIE_AT]
+
+trains, then stores the final parameters. With DIE_AT the process kills itself with SIGKILL at its
+DIE_AT-th operation that brings a checkpoint to the disk.
+"""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rnnjax import training
+
+ROWS, STEPS, SIZE = 4, 6, 8
+
+
+class Batches:
+    """Batch i is drawn from seed i; `limit` batches in all."""
+
+    def __init__(self, limit=10**9, nan_at=None):
+        self.index = 0
+        self.limit = limit
+        self.nan_at = nan_at
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if self.index >= self.limit:
+            raise StopIteration
+        draw = np.random.default_rng(self.index)
+        self.index += 1
+        inputs = draw.standard_normal((STEPS, ROWS, 3)).astype(np.float32)
+        if self.index == self.nan_at:
+            inputs[0, 0, 0] = np.nan
+        return {"inputs": inputs, "targets": inputs.sum(-1, keepdims=True)}
+
+    def get_state(self):
+        return {"index": self.index}
+
+    def set_state(self, state):
+        self.index = state["index"]
+
+
+def init_params(seed=0):
+    draw = np.random.default_rng(seed)
+    shapes = {"w_h": (SIZE, SIZE), "w_x": (3, SIZE), "w_y": (SIZE, 1)}
+    return {
+        name: 0.3 * draw.standard_normal(shape).astype(np.float32)
+        for name, shape in shapes.items()
+    }
+
+
+def loss_fn(params, carry, batch, key):
+    """Squared error; with a key a quarter of the hidden units is dropped."""
+    keep = jnp.ones(SIZE) if key is None else jax.random.bernoulli(key, 0.75, (SIZE,)) / 0.75
+
+    def cell(h_tm1, x_t):
+        h_t = jnp.tanh(h_tm1 @ params["w_h"] + x_t @ params["w_x"])
+        return h_t, (h_t * keep) @ params["w_y"]
+
+    carry, predictions = jax.lax.scan(cell, carry, batch["inputs"])
+    error = predictions - batch["targets"]
+    count = jnp.asarray(error.size)
+    return training.Loss(jnp.sum(error**2), count, carry, {"absolute": jnp.sum(jnp.abs(error))})
+
+
+def setup(name="adam", learning_rate=0.01, clip_norm=1.0, average="ema"):
+    """The training step and the initial state."""
+    optimizer = training.make_optimizer(name, learning_rate=learning_rate, clip_norm=clip_norm)
+    averaging = training.make_average(average, decay=0.9)
+    step = training.make_train_step(loss_fn, optimizer, clip_norm=clip_norm, average=averaging)
+    carry = np.zeros((ROWS, SIZE), np.float32)
+    return step, training.create_state(
+        init_params(), optimizer, carry=carry, seed=3, average=averaging
+    )
+
+
+eval_step = training.make_eval_step(loss_fn)
+
+
+def evaluate(params):
+    held_out = Batches(limit=1003)
+    held_out.set_state({"index": 1000})
+    return training.evaluate(eval_step, params, np.zeros((ROWS, SIZE), np.float32), held_out)
+
+
+def run(path, num_steps=20, config=None, may_change=("num_steps",), batches=None, **options):
+    step, state = setup()
+    workdir = training.open_workdir(
+        path, name="toy", config=config or {"num_steps": num_steps}, may_change=may_change
+    )
+    given = {"log_every": 4, "eval_every": 6, "checkpoint_every": 5, **options}
+    return training.train(
+        step,
+        state,
+        batches or Batches(),
+        workdir=workdir,
+        options=training.LoopOptions(num_steps=num_steps, **given),
+        evaluate=evaluate,
+    )
+
+
+def _die_at(operation):
+    """Kills this process when it is about to sync, rename or replace for the n-th time."""
+    left = [operation]
+    for name in ("fsync", "rename", "replace"):
+        original = getattr(os, name)
+
+        def deadly(*args, original=original):
+            left[0] -= 1
+            if left[0] == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return original(*args)
+
+        setattr(os, name, deadly)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 4:
+        _die_at(int(sys.argv[4]))
+    result = run(sys.argv[1], int(sys.argv[2]), log_every=3, eval_every=7, checkpoint_every=2)
+    state = {
+        jax.tree_util.keystr(path): np.asarray(leaf)
+        for path, leaf in jax.tree_util.tree_leaves_with_path(result.state)
+    }
+    temporary = Path(sys.argv[3] + ".tmp.npz")
+    np.savez(temporary, **state)
+    temporary.rename(sys.argv[3])
