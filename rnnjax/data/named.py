@@ -1,0 +1,56 @@
+"""The corpora that need no file of the user's: each a name, each there on every machine."""
+
+import sysconfig
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from rnnjax.data.decoding import Document
+from rnnjax.errors import UserError
+
+_LEFT_OUT = {
+    "dist-packages", "ensurepip", "encodings", "lib2to3", "pydoc_data", "site-packages",
+    "test", "tests", "idle_test", "__pycache__",
+}  # fmt: skip
+
+
+def embedded() -> Iterator[Document]:
+    """Python's own language documentation (`pydoc_data.topics`): 0.5 MB, a document a topic."""
+    from pydoc_data.topics import topics
+
+    for title, text in sorted(topics.items()):
+        yield Document(title, [text.encode()])
+
+
+def python_source() -> Iterator[Document]:
+    """The source code of this interpreter's standard library: 10 MB, a document a file.
+
+    Tests, tables of character sets and files that are not UTF-8 are left out.
+    """
+    library = Path(sysconfig.get_path("stdlib"))
+    paths = [
+        path
+        for path in library.rglob("*.py")
+        if not _LEFT_OUT.intersection(path.relative_to(library).parts)
+    ]
+    if not paths:
+        raise UserError(f"this Python has no source code in {library}: name another --config.data")
+    for path in sorted(paths, key=lambda p: p.as_posix()):
+        source = path.read_bytes()
+        try:
+            source.decode()
+        except UnicodeDecodeError:
+            continue
+        yield Document(str(path), [source])
+
+
+def hello() -> Iterator[Document]:
+    """The word "hello", forty times, a document each: the smallest thing to be learnt."""
+    for n in range(40):
+        yield Document(f"hello {n}", [b"hello"])
+
+
+NAMED: dict[str, Callable[[], Iterator[Document]]] = {
+    "embedded": embedded,
+    "python_source": python_source,
+    "hello": hello,
+}

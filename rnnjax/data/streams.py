@@ -1,0 +1,217 @@
+"""A stream of ids cut into the windows of truncated backpropagation through time."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import grain
+import numpy as np
+
+from rnnjax.errors import UserError
+
+Batch = dict[str, np.ndarray]
+
+ENDLESS = 1 << 62
+"""Number of training windows: they never run out."""
+
+
+class Stream(NamedTuple):
+    """Documents laid end to end.
+
+    Attributes:
+        ids: unsigned integers [N].
+        document_starts: int64 [number of documents], ascending, the first of them 0.
+    """
+
+    ids: np.ndarray
+    document_starts: np.ndarray
+
+    @property
+    def num_targets(self) -> int:
+        """How many symbols have one before them in their own document."""
+        return len(self.ids) - len(self.document_starts)
+
+
+class TrainingWindows:
+    """Windows for TBPTT(k1, k2): an update every k1 = `window` steps, back over k2 = `bptt`.
+
+    Each of the B rows of a batch reads a contiguous stretch of the corpus of its own, seen as a
+    circle. Window n of a pass covers steps [n k1, n k1 + k2) of every row, and its targets are the
+    symbols one step later; so the carry to hand on to the next window is the one after k1 steps. A
+    pass has as many windows as fit; then the next pass begins, with the circle turned by a random
+    amount, so that windows do not always meet the text at the same places. The window at an index
+    is a function of the index, and an index is all there is to a position in the data.
+
+    A batch is a dict, time-major with T = k2:
+        inputs: int32 [T, B].
+        targets: int32 [T, B].
+        reset: bool [T, B], where the carry must be put back before the step: where a document
+            starts, and at the first step of a pass.
+        mask: bool [T, B], the targets that count: not the first symbol of a document (it does not
+            continue what came before), and each step once where windows overlap (k2 > k1): all of
+            the first window of a pass, only the last k1 steps of the others.
+
+    References:
+        Williams and Peng, "An efficient gradient-based algorithm for on-line training of recurrent
+        network trajectories" (1990): BPTT(h; h').
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        *,
+        batch_size: int,
+        window: int,
+        bptt: int | None = None,
+        seed: int = 0,
+        rotate: bool = True,
+    ):
+        """Lays out the rows.
+
+        Args:
+            stream: the training split.
+            batch_size: B, rows.
+            window: k1, steps between two updates.
+            bptt: k2 >= k1, steps of a window; None: k1.
+            seed: of the turns of the circle.
+            rotate: whether passes turn it; False: every pass is the same.
+
+        Raises:
+            UserError: the sizes do not fit the text.
+        """
+        bptt = window if bptt is None else bptt
+        _check_sizes(stream, batch_size, window)
+        if bptt < window:
+            raise UserError(f"bptt={bptt} must be at least window={window}")
+        row_length = len(stream.ids) // batch_size
+        if row_length < bptt:
+            raise UserError(_too_short(len(stream.ids), batch_size, bptt))
+        self._stream = _Circle(stream)
+        self._row_starts = np.arange(batch_size) * row_length
+        self._window, self._bptt = window, bptt
+        self._seed, self._rotate = seed, rotate
+        self.windows_per_pass = 1 + (row_length - bptt) // window
+
+    def __len__(self) -> int:
+        return ENDLESS
+
+    def __getitem__(self, index: int) -> Batch:
+        """The batch at an index, 0 <= index."""
+        pass_number, n = divmod(int(index), self.windows_per_pass)
+        starts = self._row_starts + self._turn(pass_number) + n * self._window
+        batch = self._stream.batch(starts, self._bptt)
+        if n == 0:
+            batch["reset"][0] = True
+        else:
+            batch["mask"][: self._bptt - self._window] = False
+        return batch
+
+    def _turn(self, pass_number: int) -> int:
+        if not self._rotate:
+            return 0
+        return int(
+            np.random.default_rng([self._seed % (1 << 64), pass_number]).integers(
+                len(self._stream.ids)
+            )
+        )
+
+
+class EvaluationWindows:
+    """Windows that hold every target of a split exactly once, in order, carry handed on.
+
+    Batches as in `TrainingWindows` with T = window. Row b reads the b-th part of the split;
+    everything is 0 or False where it is already at its end. A row begins with a reset, so B = 1
+    sees every symbol in its full context, and larger B lacks it at B - 1 places.
+    """
+
+    def __init__(self, stream: Stream, *, batch_size: int, window: int):
+        """Lays out the rows.
+
+        Args:
+            stream: the split.
+            batch_size: B, rows.
+            window: T, steps of a batch.
+
+        Raises:
+            UserError: the sizes are not positive, or the split has nothing to predict.
+        """
+        _check_sizes(stream, batch_size, window)
+        self._stream = _Circle(stream)
+        self._window = window
+        self._row_length = -(-(len(stream.ids) - 1) // batch_size)
+        self._row_starts = np.arange(batch_size) * self._row_length
+
+    def __len__(self) -> int:
+        return -(-self._row_length // self._window)
+
+    def __getitem__(self, index: int) -> Batch:
+        """The batch at an index, 0 <= index < len(self)."""
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        first = index * self._window
+        batch = self._stream.batch(self._row_starts + first, self._window)
+        step = first + np.arange(self._window)[:, None]
+        inside = (step < self._row_length) & (self._row_starts + step < len(self._stream.ids) - 1)
+        batch = {name: values * inside for name, values in batch.items()}
+        if index == 0:
+            batch["reset"][0] = True
+        return batch
+
+    def __iter__(self) -> Iterator[Batch]:
+        return (self[index] for index in range(len(self)))
+
+
+def iterator(windows: TrainingWindows) -> grain.DatasetIterator:
+    """The windows in order, two of them made ahead by a thread.
+
+    Returns:
+        An endless iterator of batches. `get_state()` is a small JSON-able dict; `set_state` takes
+        it, in this process or another, and the batches go on exactly from there.
+    """
+    ahead = grain.ReadOptions(num_threads=1, prefetch_buffer_size=2)
+    return iter(grain.MapDataset.source(windows).to_iter_dataset(ahead))
+
+
+class _Circle:
+    """A stream whose end joins its start."""
+
+    def __init__(self, stream: Stream):
+        self.ids = np.asarray(stream.ids)
+        self._document_starts = stream.document_starts
+
+    def batch(self, starts: np.ndarray, num_steps: int) -> Batch:
+        """Inputs and targets of `num_steps` steps from each of `starts` [B] on."""
+        places = (starts + np.arange(num_steps + 1)[:, None]) % len(self.ids)
+        ids = self.ids[places].astype(np.int32)
+        found = np.searchsorted(self._document_starts, places)
+        found[found == len(self._document_starts)] = 0
+        begins = self._document_starts[found] == places
+        return {
+            "inputs": ids[:-1],
+            "targets": ids[1:],
+            "reset": begins[:-1],
+            "mask": ~begins[1:],
+        }
+
+
+def _check_sizes(stream: Stream, batch_size: int, window: int) -> None:
+    for name, value in (("batch_size", batch_size), ("window", window)):
+        if value < 1:
+            raise UserError(f"{name} must be at least 1, got {value}")
+    if stream.num_targets < 1:
+        raise UserError(
+            f"a split of {len(stream.ids)} symbols in {len(stream.document_starts)} documents has "
+            f"nothing to predict: give it more text"
+        )
+
+
+def _too_short(num_symbols: int, batch_size: int, bptt: int) -> str:
+    fits = []
+    if num_symbols >= bptt:
+        fits.append(f"batch_size of at most {num_symbols // bptt}")
+    if num_symbols >= batch_size:
+        fits.append(f"window (and bptt) of at most {num_symbols // batch_size}")
+    return (
+        f"the training split has {num_symbols:,} symbols, too few for batch_size={batch_size} rows "
+        f"of {bptt} steps, which take {batch_size * bptt:,}. What would fit: "
+        f"{' or a '.join(fits) or 'a smaller batch_size and window'}"
+    )

@@ -1,0 +1,81 @@
+"""An array written from the front, that moves to disk when it outgrows its share of memory."""
+
+import contextlib
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rnnjax.errors import UserError
+
+
+class Tape:
+    """Append values, then `finish()` gives all of them as one read-only array.
+
+    with Tape(np.uint8, memory_limit=1 << 20) as tape:
+        tape.append(values)
+        everything = tape.finish()
+
+    Up to `memory_limit` bytes stay in memory. Beyond it they go to a nameless temporary file, which
+    the operating system removes with the last use of the array, however the process ends.
+    """
+
+    def __init__(self, dtype: Any, *, memory_limit: int, folder: Path | None = None):
+        """Starts an empty tape.
+
+        Args:
+            dtype: of the values.
+            memory_limit: bytes.
+            folder: where the temporary file goes; None: the system's folder for these.
+        """
+        self._dtype = np.dtype(dtype)
+        self._memory_limit = memory_limit
+        self._folder = str(folder or tempfile.gettempdir())
+        self._buffer = bytearray()
+        self._file: Any = None
+        self._length = 0
+
+    def __enter__(self) -> "Tape":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._file is not None:
+            # Closing a file on a full disk fails once more; the first failure is the one told.
+            with contextlib.suppress(OSError):
+                self._file.close()
+
+    def __len__(self) -> int:
+        return self._length
+
+    def append(self, values: np.ndarray) -> None:
+        """Adds values [N] at the end.
+
+        Raises:
+            UserError: the disk is full or cannot be written.
+        """
+        self._buffer += values.astype(self._dtype, copy=False).tobytes()
+        self._length += values.size
+        if len(self._buffer) > self._memory_limit:
+            self._spill()
+
+    def _spill(self) -> None:
+        try:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115
+                self._memory_limit = min(self._memory_limit, 1 << 24)
+            self._file.write(self._buffer)
+            self._file.flush()
+        except OSError as error:
+            raise UserError(
+                f"cannot keep the encoded text in {self._folder}: {error.strerror}. It is too "
+                f"large for memory, so it needs a folder with free space (set TMPDIR)"
+            ) from error
+        self._buffer = bytearray()
+
+    def finish(self) -> np.ndarray:
+        """All the values: a plain array, or a view of the memory-mapped file."""
+        if self._file is None:
+            return np.frombuffer(bytes(self._buffer), self._dtype)
+        self._spill()
+        return np.memmap(self._file, self._dtype, mode="r")

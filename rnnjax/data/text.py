@@ -1,0 +1,104 @@
+"""Any text as a corpus, by name."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from rnnjax.data import files, tfds
+from rnnjax.data.corpus import MEMORY_LIMIT, Corpus, build
+from rnnjax.data.decoding import Document, check_encoding
+from rnnjax.data.named import NAMED
+from rnnjax.data.vocabulary import Level, Vocabulary, check_level
+from rnnjax.errors import UserError, did_you_mean
+
+
+def load(
+    spec: str,
+    *,
+    level: Level = "char",
+    encoding: str = "utf-8",
+    valid_fraction: float = 0.1,
+    test_fraction: float = 0.0,
+    vocabulary: Vocabulary | None = None,
+    memory_limit: int = MEMORY_LIMIT,
+    temporary_folder: Path | None = None,
+    tfds_data_dir: str | None = None,
+) -> Corpus:
+    """Loads a text corpus by name.
+
+    Args:
+        spec: `embedded`, `python_source` or `hello` (see `named.py`); `tfds:NAME`; or the path of a
+            file, a folder or a glob, .gz files included. A path that is also a name: write `./`
+            before it.
+        level: "char": ids stand for characters; "byte": for bytes.
+        encoding: of the files at a path.
+        valid_fraction: part of the text kept for validation, where the source has no validation
+            split of its own.
+        test_fraction: likewise for the test.
+        vocabulary: use this one (of a checkpoint) and its level instead of the training split's.
+        memory_limit: bytes; an array of symbols larger than this becomes a memory-mapped file.
+        temporary_folder: where such files go; None: the system's folder. Characters take 4 bytes
+            there until they are encoded, and 1 or 2 from then on.
+        tfds_data_dir: TFDS's folder; None: its default.
+
+    Returns:
+        The corpus.
+
+    Raises:
+        UserError: there is no such source, or its text cannot be read or decoded, or is empty.
+    """
+    check_encoding(encoding)
+    level = vocabulary.level if vocabulary else level
+    check_level(level)
+    documents: Mapping[str, Iterator[Document]]
+    if spec in NAMED:
+        documents = {"train": NAMED[spec]()}
+    elif spec.startswith("tfds:"):
+        documents = tfds.documents(spec.removeprefix("tfds:"), data_dir=tfds_data_dir)
+    elif _is_misspelt_name(spec):
+        near = files.nearest(Path(spec)) or "none here has one like it"
+        raise UserError(
+            f"unknown data source {spec[:80]!r}: {did_you_mean(spec, NAMED)} It is no file or "
+            f"folder either ({near}). tfds:NAME takes a TensorFlow data set."
+        )
+    else:
+        documents = {"train": files.documents(spec, encoding=encoding, level=level)}
+    return build(
+        documents,
+        name=spec,
+        level=level,
+        valid_fraction=valid_fraction,
+        test_fraction=test_fraction,
+        vocabulary=vocabulary,
+        memory_limit=memory_limit,
+        temporary_folder=temporary_folder,
+    )
+
+
+def from_texts(
+    texts: Iterable[str],
+    *,
+    level: Level = "char",
+    valid_fraction: float = 0.1,
+    test_fraction: float = 0.0,
+    vocabulary: Vocabulary | None = None,
+) -> Corpus:
+    """A corpus of the given texts, a document each; arguments as in `load`."""
+    level = vocabulary.level if vocabulary else level
+    check_level(level)
+    documents = (
+        Document(f"text {n}", [text.encode("utf-8", "surrogatepass")])
+        for n, text in enumerate(texts)
+    )
+    return build(
+        {"train": documents},
+        name="the text given",
+        level=level,
+        valid_fraction=valid_fraction,
+        test_fraction=test_fraction,
+        vocabulary=vocabulary,
+    )
+
+
+def _is_misspelt_name(spec: str) -> bool:
+    return not spec or not (os.path.exists(spec) or any(mark in spec for mark in "/\\.*?[~"))
