@@ -28,10 +28,11 @@ class Average(NamedTuple):
 
 
 def make_average(name: str = "none", *, decay: float = 0.999, start_step: int = 0) -> Average:
-    """Makes a running average ``a += w_t (p_t - a)``, which is at all times usable as it is.
+    """Makes a running average of the parameters, at all times usable as it is.
 
-    With d = `decay`, p_t the parameters after update t, s = `start_step`::
+    With p_t the parameters after update t, d = `decay`, s = `start_step`::
 
+        a_t = (1 - w_t) a_tm1 + w_t p_t
         ema:  w_t = (1 - d) / (1 - d^t)      a_t = sum_i d^(t-i) p_i / sum_i d^(t-i)
         asgd: w_t = 1 / max(t - s, 1)        a_t = mean of p_(s+1) .. p_t, and p_t up to s
 
@@ -69,6 +70,6 @@ def make_average(name: str = "none", *, decay: float = 0.999, start_step: int = 
 
     def update(average, params, updates_made):
         w_t = weight(updates_made.astype(jnp.float32))
-        return jax.tree.map(lambda a, p: a + w_t.astype(p.dtype) * (p - a), average, params)
+        return jax.tree.map(lambda a, p: ((1 - w_t) * a + w_t * p).astype(p.dtype), average, params)
 
     return Average(lambda params: params, update)

@@ -14,6 +14,8 @@ the files later is found by the checksums.
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -72,7 +74,7 @@ class Checkpoints:
 
     def newest(self) -> Path | None:
         """The newest checkpoint, whole or not."""
-        return next(iter(_candidates(self.folder, "latest")), None)
+        return next(iter(_newest_first(self.folder)), None)
 
     def save(self, state: PyTree, meta: Meta) -> Path:
         """Saves a checkpoint, then removes those that are neither recent nor the best.
@@ -113,14 +115,16 @@ class Checkpoints:
         """
         if self.newest() is None:
             return None
-        path = _first_whole(self.folder, "latest", aside=True)
+        path = next(_whole(_newest_first(self.folder), aside=True), None)
+        if path is None:
+            raise UserError(f"No checkpoint in {self.folder} is whole.")
         arrays, meta = _read(path)
         return unflatten(template, arrays, str(path)), meta
 
     def _superfluous(self) -> list[Path]:
-        paths = _candidates(self.folder, "latest")
-        best = _candidates(self.folder, "best")[:1]
-        return [path for path in paths[self._keep_last :] if path not in best]
+        paths = _newest_first(self.folder)
+        best = _best(paths)
+        return [path for path in paths[self._keep_last :] if path != best]
 
     def _clean(self) -> None:
         for pattern in (".unfinished-*", ".discarded-*"):
@@ -150,9 +154,14 @@ def find_checkpoint(folder: str | os.PathLike, which: str = "latest") -> Path:
         return root
     if (root / FOLDER).is_dir():
         root = root / FOLDER
-    if not _candidates(root, "latest"):
+    paths = _newest_first(root)
+    if not paths:
         raise UserError(f"No checkpoint in {folder}: expected a workdir or a checkpoint folder.")
-    return _first_whole(root, which)
+    best = _best(list(_whole(paths))) if which == "best" else None
+    found = best or next(_whole(paths), None)
+    if found is None:
+        raise UserError(f"No checkpoint in {root} is whole.")
+    return found
 
 
 def read_meta(folder: str | os.PathLike, which: str = "latest") -> Meta:
@@ -194,32 +203,29 @@ def restore_params(
     return unflatten(template, params, str(path))
 
 
-def _candidates(folder: Path, which: str) -> list[Path]:
-    """Checkpoints, whole or not: the newest first, or the best first and then by age."""
-    newest_first = sorted(folder.glob("step_????????"), reverse=True)
-    if which == "latest":
-        return newest_first
-    scores: dict[Path, float | None] = {}
-    for path in reversed(newest_first):
-        try:
-            scores[path] = _read_meta(path).score
-        except (OSError, ValueError, KeyError):
-            scores[path] = None
-    scored = [(score, path) for path, score in scores.items() if score is not None]
-    unscored = [path for path in newest_first if scores[path] is None]
-    return [path for _, path in sorted(scored)] + unscored
+def _newest_first(folder: Path) -> list[Path]:
+    return sorted(folder.glob("step_????????"), reverse=True)
 
 
-def _first_whole(folder: Path, which: str, aside: bool = False) -> Path:
-    for path in _candidates(folder, which):
+def _best(paths: list[Path]) -> Path | None:
+    """The one with the lowest score, the earliest of equals; what has no score is left out."""
+    scored = []
+    for path in paths:
+        with suppress(OSError, ValueError, KeyError):
+            scored.append((_read_meta(path).score, path))
+    return min(((score, path) for score, path in scored if score is not None), default=(0, None))[1]
+
+
+def _whole(paths: list[Path], aside: bool = False) -> Iterator[Path]:
+    for path in paths:
         fault = storage.find_fault(path)
         if fault is None:
-            return path
+            yield path
+            continue
         say(f"The checkpoint {path} is damaged: {fault}. Looking for another one.")
         if aside:
             with storage.writing(path):
                 os.rename(path, path.with_name(f"damaged-{path.name}"))
-    raise UserError(f"No checkpoint in {folder} is whole.")
 
 
 def _read(path: Path) -> tuple[FlatArrays, Meta]:

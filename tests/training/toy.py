@@ -6,6 +6,7 @@ trains, then stores the final parameters. With DIE_AT the process kills itself w
 DIE_AT-th operation that brings a checkpoint to the disk.
 """
 
+import functools
 import os
 import signal
 import sys
@@ -52,8 +53,7 @@ def init_params(seed=0):
     draw = np.random.default_rng(seed)
     shapes = {"w_h": (SIZE, SIZE), "w_x": (3, SIZE), "w_y": (SIZE, 1)}
     return {
-        name: 0.3 * draw.standard_normal(shape).astype(np.float32)
-        for name, shape in shapes.items()
+        name: 0.3 * draw.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()
     }
 
 
@@ -71,11 +71,17 @@ def loss_fn(params, carry, batch, key):
     return training.Loss(jnp.sum(error**2), count, carry, {"absolute": jnp.sum(jnp.abs(error))})
 
 
-def setup(name="adam", learning_rate=0.01, clip_norm=1.0, average="ema"):
-    """The training step and the initial state."""
+@functools.cache
+def train_step(name, learning_rate, clip_norm, average):
     optimizer = training.make_optimizer(name, learning_rate=learning_rate, clip_norm=clip_norm)
     averaging = training.make_average(average, decay=0.9)
     step = training.make_train_step(loss_fn, optimizer, clip_norm=clip_norm, average=averaging)
+    return step, optimizer, averaging
+
+
+def setup(name="adam", learning_rate=0.01, clip_norm=1.0, average="ema"):
+    """The training step and the initial state."""
+    step, optimizer, averaging = train_step(name, learning_rate, clip_norm, average)
     carry = np.zeros((ROWS, SIZE), np.float32)
     return step, training.create_state(
         init_params(), optimizer, carry=carry, seed=3, average=averaging

@@ -1,0 +1,52 @@
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rnnjax.errors import UserError
+from rnnjax.training import make_average
+
+
+def averages(average, series):
+    current, seen = average.init({"w": jnp.zeros(2)}), []
+    for t, p in enumerate(series, 1):
+        current = average.update(current, {"w": jnp.asarray(p)}, jnp.asarray(t))
+        seen.append(np.asarray(current["w"]))
+    return np.array(seen)
+
+
+SERIES = np.random.default_rng(0).standard_normal((30, 2)).astype(np.float32)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.7, 0.999])
+def test_ema_is_the_normalised_weighted_sum(decay):
+    seen = averages(make_average("ema", decay=decay), SERIES)
+    for t in range(1, len(SERIES) + 1):
+        weights = decay ** np.arange(t - 1, -1, -1, dtype=np.float64)
+        expected = weights @ SERIES[:t] / weights.sum()
+        np.testing.assert_allclose(seen[t - 1], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_asgd_is_the_mean_after_its_start():
+    seen = averages(make_average("asgd", start_step=10), SERIES)
+    np.testing.assert_array_equal(seen[:10], SERIES[:10])
+    for t in range(11, len(SERIES) + 1):
+        np.testing.assert_allclose(seen[t - 1], SERIES[10:t].mean(0), rtol=1e-4, atol=1e-6)
+
+
+def test_none_keeps_nothing():
+    average = make_average("none")
+    assert average.init({"w": jnp.zeros(2)}) is None
+    assert average.update(None, {"w": jnp.ones(2)}, jnp.asarray(1)) is None
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"name": "emma"}, "did you mean 'ema'"),
+        ({"name": "ema", "decay": 1.0}, r"in \[0, 1\), not 1.0"),
+        ({"name": "asgd", "start_step": -1}, "0 or more, not -1"),
+    ],
+)
+def test_bad_options_are_named(options, words):
+    with pytest.raises(UserError, match=words):
+        make_average(**options)

@@ -1,0 +1,273 @@
+import json
+import os
+import signal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rnnjax import training
+from rnnjax.errors import UserError
+from rnnjax.training.meter import Meter
+from tests.training import toy
+
+
+def rows(path, split):
+    return [row for row in training.read_metrics(path) if row["split"] == split]
+
+
+def steps_saved(path):
+    return sorted(int(p.name[5:]) for p in (path / "checkpoints").glob("step_*"))
+
+
+def test_loop_equals_the_bare_steps(tmp_path):
+    result = toy.run(tmp_path, 10)
+    step, state = toy.setup()
+    losses, norms = [], []
+    for _, batch in zip(range(10), toy.Batches(), strict=False):
+        state, metrics = step(state, batch)
+        losses.append(float(metrics["sums"]["loss"][0] / metrics["sums"]["loss"][1]))
+        norms.append(float(metrics["grad_norm"]))
+    for ours, theirs in zip(jax.tree.leaves(result.state), jax.tree.leaves(state), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    # Rows end at every fourth step, and where the loop pauses (5, 6, 10).
+    seen = rows(tmp_path, "train")
+    ends = [row["step"] for row in seen]
+    assert ends == [4, 5, 6, 8, 10]
+    for row, first, last in zip(seen, [0, *ends], ends, strict=False):
+        assert row["loss"] == pytest.approx(np.mean(losses[first:last]), rel=1e-6)
+        assert row["grad_norm"] == pytest.approx(np.mean(norms[first:last]), rel=1e-6)
+        assert row["clip_rate"] == np.mean(np.array(norms[first:last]) > 1.0)
+    assert result.reason == "done"
+
+
+def test_evaluation_uses_the_averaged_weights(tmp_path):
+    result = toy.run(tmp_path, 6)
+    assert result.standing.evaluation == toy.evaluate(result.state.ema)
+    assert result.standing.evaluation != toy.evaluate(result.state.params)
+    logged = rows(tmp_path, "valid")[-1]
+    assert logged["loss"] == result.standing.evaluation["loss"]
+
+
+def test_steps_are_never_waited_for(tmp_path, monkeypatch):
+    """Fetches of arrays: only by intervals, and only of steps an interval ago."""
+    dispatched, reads, fetched = [0], [0], []
+    array_class = type(jnp.zeros(1))
+    value, device_get = array_class._value, jax.device_get
+
+    def counting_value(self):
+        reads[0] += 1
+        return value.fget(self)
+
+    def watching_get(tree):
+        before = reads[0]
+        got = device_get(tree)
+        fetched.append((dispatched[0], len(tree), reads[0] - before))
+        return got
+
+    step, state = toy.setup()
+
+    def watched_step(*args):
+        with jax.transfer_guard("disallow"):
+            result = step(*args)
+        dispatched[0] += 1
+        if dispatched[0] == 1:
+            monkeypatch.setattr(array_class, "_value", property(counting_value))
+            monkeypatch.setattr(jax, "device_get", watching_get)
+        if dispatched[0] == 58:
+            assert sum(n for _, _, n in fetched) == reads[0]
+            assert [(at, steps) for at, steps, _ in fetched] == [
+                (20, 10),
+                (30, 10),
+                (40, 10),
+                (50, 10),
+            ]
+            monkeypatch.undo()
+        return result
+
+    training.train(
+        watched_step,
+        state,
+        toy.Batches(),
+        workdir=training.open_workdir(tmp_path, name="toy"),
+        options=training.LoopOptions(num_steps=60, log_every=10),
+    )
+    assert dispatched[0] == 60
+    assert [row["step"] for row in rows(tmp_path, "train")] == [10, 20, 30, 40, 50, 60]
+
+
+def test_batches_are_sent_ahead_and_only_consumed_ones_count(tmp_path):
+    step, state = toy.setup()
+    batches, seen = toy.Batches(), []
+
+    def watched_step(state, batch):
+        seen.append(batches.index)
+        assert all(isinstance(x, jax.Array) for x in batch.values())
+        return step(state, batch)
+
+    workdir = training.open_workdir(tmp_path, name="toy")
+    options = training.LoopOptions(num_steps=6, checkpoint_every=2)
+    training.train(watched_step, state, batches, workdir=workdir, options=options)
+    assert seen == [2, 3, 4, 5, 6, 6]
+    metas = [training.read_meta(workdir.checkpoints().path(n)) for n in (2, 4, 6)]
+    assert [meta.position for meta in metas] == [{"index": 2}, {"index": 4}, {"index": 6}]
+
+
+@pytest.mark.parametrize("bad_step", [1, 9, 12])
+def test_nan_stops_at_its_step_and_is_never_saved(tmp_path, bad_step):
+    with pytest.raises(training.TrainingDiverged) as error:
+        toy.run(tmp_path, 40, batches=toy.Batches(nan_at=bad_step))
+    message = str(error.value)
+    assert f"diverged at step {bad_step}: the loss was nan" in message
+    assert "lower learning rate" in message
+    last_good = {1: None, 9: 6, 12: 10}[bad_step]
+    if last_good is None:
+        assert "No checkpoint was saved" in message
+        assert steps_saved(tmp_path) == []
+    else:
+        assert str(tmp_path / "checkpoints" / f"step_{last_good:08d}") in message
+        assert max(steps_saved(tmp_path)) == last_good
+    assert all(np.isfinite(row["loss"]) for row in rows(tmp_path, "train"))
+
+
+def test_update_that_overflows_is_never_saved(tmp_path):
+    """The loss and gradient of the step are finite, the parameters it gives are not."""
+    optimizer = training.make_optimizer("sgd", learning_rate=1e38, momentum=0)
+    step = training.make_train_step(toy.loss_fn, optimizer)
+    carry = np.zeros((toy.ROWS, toy.SIZE), np.float32)
+    params = {name: 10 * array for name, array in toy.init_params().items()}
+    state = training.create_state(params, optimizer, carry=carry)
+    with pytest.raises(training.TrainingDiverged, match="step 1: the weights it gave"):
+        training.train(
+            step,
+            state,
+            toy.Batches(),
+            workdir=training.open_workdir(tmp_path, name="toy"),
+            options=training.LoopOptions(num_steps=3, checkpoint_every=1),
+        )
+    assert steps_saved(tmp_path) == []
+
+
+def run_with_scores(path, scores, num_steps=10, **options):
+    """One evaluation a step, which gives these scores whatever the parameters are."""
+    step, state = toy.setup()
+    given = iter(scores)
+    return training.train(
+        step,
+        state,
+        toy.Batches(),
+        workdir=training.open_workdir(path, name="toy"),
+        options=training.LoopOptions(num_steps=num_steps, eval_every=1, keep_last=1, **options),
+        evaluate=lambda params: {"loss": 9.0, "score": next(given)},
+    )
+
+
+def test_early_stopping_counts_evaluations_without_a_new_best(tmp_path):
+    result = run_with_scores(tmp_path, [5, 4, 6, 3, 3, 7, 8], metric="score", patience=3)
+    assert (result.step, result.reason) == (7, "stopped early")
+    assert (result.standing.best_step, result.standing.best_score) == (4, 3)
+    assert steps_saved(tmp_path) == [4, 7]
+    assert training.find_checkpoint(tmp_path, "best").name == "step_00000004"
+    # The same command again: nothing more to do, and no evaluation is asked for.
+    again = run_with_scores(tmp_path, [], metric="score", patience=3)
+    assert (again.step, again.reason, again.standing) == (7, "stopped early", result.standing)
+
+
+def test_higher_can_be_better(tmp_path):
+    scores = [0.1, 0.5, 0.4, 0.3]
+    result = run_with_scores(tmp_path, scores, 4, metric="score", higher_is_better=True)
+    assert result.standing.best_step == 2
+    assert training.find_checkpoint(tmp_path, "best").name == "step_00000002"
+
+
+def test_evaluation_must_give_the_metric(tmp_path):
+    with pytest.raises(UserError, match="no metric 'scor': did you mean 'score'"):
+        run_with_scores(tmp_path / "a", [1], metric="scor")
+    with pytest.raises(training.TrainingDiverged, match="step 2: the evaluation gave score = nan"):
+        run_with_scores(tmp_path / "b", [1, float("nan")], metric="score")
+
+
+def test_data_that_ends_ends_the_run(tmp_path):
+    result = toy.run(tmp_path, 20, batches=toy.Batches(limit=7))
+    assert (result.step, result.reason) == (7, "the data ended")
+    assert 7 in steps_saved(tmp_path)
+    with pytest.raises(UserError, match="holds no batch"):
+        toy.run(tmp_path / "empty", 20, batches=toy.Batches(limit=0))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interruption_saves_and_resumes_exactly(tmp_path, capsys, number):
+    class Interrupting(toy.Batches):
+        def __next__(self):
+            if self.index == 8:
+                os.kill(os.getpid(), number)
+            return super().__next__()
+
+    handler = signal.getsignal(number)
+    with pytest.raises(KeyboardInterrupt):
+        toy.run(tmp_path / "a", 16, batches=Interrupting())
+    assert signal.getsignal(number) is handler
+    said = capsys.readouterr().err
+    assert "saved at step 8" in said
+    assert "same command" in said
+    resumed = toy.run(tmp_path / "a", 16)
+    whole = toy.run(tmp_path / "b", 16)
+    for ours, theirs in zip(
+        jax.tree.leaves(resumed.state), jax.tree.leaves(whole.state), strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_run_can_be_extended(tmp_path):
+    toy.run(tmp_path / "a", 8)
+    extended = toy.run(tmp_path / "a", 13)
+    whole = toy.run(tmp_path / "b", 13)
+    for ours, theirs in zip(
+        jax.tree.leaves(extended.state), jax.tree.leaves(whole.state), strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("name", ["num_steps", "log_every", "keep_last"])
+def test_bad_options_are_named(name):
+    with pytest.raises(UserError, match=f"{name} must be 1 or more, not 0"):
+        training.LoopOptions(**{"num_steps": 5, name: 0}).validate()
+
+
+def test_plain_lines_tell_loss_bits_and_speed(tmp_path, capsys):
+    toy.run(tmp_path, 4, unit="char")
+    said = capsys.readouterr().err
+    last = rows(tmp_path, "train")[-1]
+    assert f"step 4/4: loss {last['loss']:.4f} nats/char" in said
+    assert f"({last['loss'] / np.log(2):.4f} bits)" in said
+    assert "char/s" in said
+
+
+def test_speed_counts_finished_steps():
+    """A step that is not ready yet is no progress."""
+
+    class Pending:
+        def __init__(self, ready):
+            self.ready = ready
+
+        def is_ready(self):
+            return self.ready
+
+    emitted = []
+    meter = Meter(0, emitted.append)
+    metrics = {
+        "sums": {"loss": (np.float32(6), np.int32(3))},
+        "grad_norm": jnp.ones(()),
+        "clipped": np.bool_(False),
+        "finite": np.bool_(True),
+    }
+    for _ in range(4):
+        meter.add(metrics)
+    meter.close()
+    meter._open = [{**metrics, "grad_norm": Pending(ready)} for ready in (True, False, False)]
+    meter._mark = (meter._mark[0] - 10.0, 0)
+    meter.close()
+    assert emitted[0]["steps_per_second"] == pytest.approx(5 / 10, rel=0.02)
+    assert emitted[0]["units_per_second"] == pytest.approx(3 * 5 / 10, rel=0.02)
+    assert json.dumps(emitted[0])

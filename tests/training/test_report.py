@@ -1,0 +1,89 @@
+import base64
+import html.parser
+import io
+import re
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+from rnnjax.errors import UserError
+from rnnjax.training import Section, draw_curves, write_report
+from rnnjax.training.metrics_log import MetricsLog
+
+ROWS = [{"split": "train", "step": n, "loss": 3 - n / 50, "grad_norm": 1.0} for n in range(1, 60)]
+ROWS += [{"split": "valid", "step": n, "loss": 3.1 - n / 50} for n in (20, 40)]
+
+
+class Page(html.parser.HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.words, self.attributes = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def pixels(png):
+    return matplotlib.image.imread(io.BytesIO(png), format="png")
+
+
+def has_colour(png, colour):
+    return (np.abs(pixels(png)[..., :3] - np.array(colour) / 255).max(-1) < 0.02).any()
+
+
+def test_curves_show_what_there_is():
+    blue, orange = (0x2B, 0x6C, 0xB0), (0xDD, 0x6B, 0x20)
+    both, train_only, none = draw_curves(ROWS, "char"), draw_curves(ROWS[:59]), draw_curves([])
+    assert has_colour(both, blue)
+    assert has_colour(both, orange)
+    assert has_colour(train_only, blue)
+    assert not has_colour(train_only, orange)
+    assert not has_colour(none, blue)
+
+
+def report(folder, **fields):
+    with MetricsLog(folder, 0) as log:
+        for row in ROWS:
+            log.write(row["split"], {k: v for k, v in row.items() if k != "split"})
+    given = {"title": "t", "config": {"a": 1}, "results": {"loss": 1.23456789}}
+    return write_report(folder, **given | fields)
+
+
+def test_report_stands_alone(tmp_path):
+    path = report(tmp_path, sections=[Section("Samples", text="to be")], unit="char")
+    text = path.read_text()
+    page = Page(text)
+    pictures = [v for k, v in page.attributes if k == "src"]
+    assert len(pictures) == 1
+    kind, data = pictures[0].split(",")
+    assert kind == "data:image/png;base64"
+    assert base64.b64decode(data) == (tmp_path / "curves.png").read_bytes()
+    assert not re.search(r"https?://|<script|<link|@import|url\(", text)
+    assert {"Samples", "to be", "1.2346", "Config", "Command", "Environment"} <= set(page.words)
+    assert any("pytest" in word for word in page.words)
+
+
+def test_everything_from_outside_is_escaped(tmp_path):
+    evil = "<script>&\"'</script>"
+    path = report(
+        tmp_path,
+        title=evil,
+        config={evil: evil},
+        results={evil: evil},
+        sections=[Section(evil, text=evil, png=draw_curves([]))],
+    )
+    page = Page(path.read_text())
+    assert "script" not in page.tags
+    assert page.words.count(evil) == 8
+    assert ("alt", evil) in page.attributes
+
+
+def test_unwritable_folder_is_one_message(tmp_path):
+    with pytest.raises(UserError, match="Cannot write"):
+        write_report(tmp_path / "absent", title="t", config={}, results={})

@@ -1,0 +1,114 @@
+"""A process killed by SIGKILL at any instant, started again, ends with the same bits."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NUM_STEPS = 60
+# One save of the toy brings about 20 things to the disk, so these lie in the first save, at its
+# end, in later ones, and in the removal of old checkpoints.
+DIE_AT = (9, 71, 150)
+SECONDS = (0.1, 0.4)
+
+
+def start(workdir, result, *die_at):
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.training.toy", workdir, str(NUM_STEPS), result, *die_at],
+        cwd=ROOT,
+        env={**os.environ, "JAX_PLATFORMS": "cpu"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def final_state(process, result):
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    with np.load(result) as arrays:
+        return dict(arrays)
+
+
+def wait_for_training(process, workdir):
+    """Until the process has begun to save beyond what was there."""
+    before = set(workdir.glob("checkpoints/*"))
+    while process.poll() is None and set(workdir.glob("checkpoints/*")) <= before:
+        time.sleep(0.005)
+
+
+def test_killed_runs_end_with_the_same_bits(tmp_path):
+    whole = start(tmp_path / "whole", tmp_path / "whole.npz")
+    workdir, result = tmp_path / "killed", tmp_path / "killed.npz"
+    for die_at in DIE_AT:
+        process = start(workdir, result, str(die_at))
+        process.communicate(timeout=120)
+        assert process.returncode == -signal.SIGKILL
+    assert any(workdir.glob("checkpoints/.*"))
+    draw = random.Random(time.time_ns())
+    for seconds in SECONDS:
+        process = start(workdir, result)
+        wait_for_training(process, workdir)
+        time.sleep(seconds * draw.random())
+        process.kill()
+        process.communicate(timeout=120)
+    expected, got = (
+        final_state(whole, tmp_path / "whole.npz"),
+        final_state(start(workdir, result), result),
+    )
+    assert set(got) == set(expected)
+    for name in expected:
+        assert got[name].tobytes() == expected[name].tobytes(), name
+    assert expected[".step"] == NUM_STEPS
+    left = [path.name for path in workdir.glob("checkpoints/*")]
+    assert all(name.startswith("step_") for name in left), left
+
+
+@pytest.mark.parametrize("operation", range(1, 41, 3))
+def test_every_instant_of_a_save_leaves_the_one_before(tmp_path, monkeypatch, operation):
+    """As a kill would, an exception that nobody catches ends the save at its n-th operation."""
+    import jax.numpy as jnp
+
+    from rnnjax.training import checkpoint, storage
+
+    class Killed(BaseException):
+        pass
+
+    checkpoints = checkpoint.Checkpoints(tmp_path, keep_last=1)
+
+    def save(step):
+        meta = checkpoint.Meta(step, None, {}, {}, None, {})
+        checkpoints.save({"w": jnp.full(4, step)}, meta)
+
+    save(1)
+    left = [operation]
+
+    def deadly(original):
+        def call(*args, **kwargs):
+            left[0] -= 1
+            if left[0] == 0:
+                raise Killed
+            return original(*args, **kwargs)
+
+        return call
+
+    for name in ("fsync", "rename", "replace"):
+        monkeypatch.setattr(storage.os, name, deadly(getattr(os, name)))
+    monkeypatch.setattr(storage.shutil, "rmtree", deadly(storage.shutil.rmtree))
+    finished = True
+    try:
+        save(2)
+    except Killed:
+        finished = False
+    monkeypatch.undo()
+    state, meta = checkpoints.restore({"w": jnp.zeros(4, jnp.int32)})
+    assert (state["w"] == meta.step).all()
+    assert meta.step == 2 if finished else meta.step in (1, 2)
+    save(3)
+    assert [path.name for path in tmp_path.iterdir()] == ["step_00000003"]

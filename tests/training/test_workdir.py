@@ -1,0 +1,104 @@
+import json
+import os
+
+import jax
+import numpy as np
+import pytest
+
+from rnnjax import training
+from rnnjax.errors import UserError
+from tests.training import toy
+
+
+def test_other_experiment_is_refused(tmp_path):
+    training.open_workdir(tmp_path, name="toy", config={"size": 1})
+    before = (tmp_path / "config.json").read_text()
+    with pytest.raises(UserError, match="holds the experiment 'toy', not 'char_lm'"):
+        training.open_workdir(tmp_path, name="char_lm", config={"size": 2})
+    assert (tmp_path / "config.json").read_text() == before
+
+
+def test_config_that_differs_is_shown_side_by_side(tmp_path):
+    config = {"num_steps": 3, "size": 8, "name": "a", "old": True, "model": {"depth": 1, "x": 2}}
+    toy.run(tmp_path, 3, config=config)
+    now = {"num_steps": 9, "size": 16, "name": "a", "new": [1], "model": {"depth": 2, "x": 2}}
+    with pytest.raises(UserError) as error:
+        training.open_workdir(tmp_path, name="toy", config=now, may_change={"num_steps"})
+    table = [line.split() for line in str(error.value).splitlines()[1:-1]]
+    assert table == [
+        ["field", "there", "now"],
+        ["size", "8", "16"],
+        ["old", "true", "(absent)"],
+        ["model.depth", "1", "2"],
+        ["new", "(absent)", "[1]"],
+    ]
+    assert json.loads((tmp_path / "config.json").read_text()) == config
+
+
+def test_fields_that_may_change_are_written_anew(tmp_path):
+    toy.run(tmp_path, 3, config={"num_steps": 3, "sizes": (1, 2)})
+    workdir = training.open_workdir(
+        tmp_path, name="toy", config={"num_steps": 9, "sizes": (1, 2)}, may_change={"num_steps"}
+    )
+    assert json.loads((tmp_path / "config.json").read_text())["num_steps"] == 9
+    assert workdir.config["sizes"] == [1, 2]
+
+
+def test_before_the_first_checkpoint_any_config_may_follow(tmp_path):
+    training.open_workdir(tmp_path, name="toy", config={"size": 1})
+    assert training.open_workdir(tmp_path, name="toy", config={"size": 2}).config == {"size": 2}
+
+
+def test_two_processes_cannot_train_in_one_folder(tmp_path):
+    workdir = training.open_workdir(tmp_path, name="toy")
+    with (
+        workdir.in_use(),
+        pytest.raises(UserError, match="Another process is training"),
+        training.open_workdir(tmp_path, name="toy").in_use(),
+    ):
+        pass
+    with workdir.in_use():
+        pass
+
+
+def test_impossible_folder_is_one_message(tmp_path):
+    (tmp_path / "file").write_text("x")
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(UserError, match=f"Cannot write {path}: "):
+            training.open_workdir(path, name="toy")
+    assert (tmp_path / "file").read_text() == "x"
+
+
+def test_folder_without_permission_is_one_message(tmp_path):
+    if os.geteuid() == 0:
+        folder, words = "/proc/toy", "Cannot write /proc/toy"
+    else:
+        tmp_path.chmod(0o555)
+        folder, words = tmp_path / "toy", "Permission denied"
+    with pytest.raises(UserError, match=words):
+        training.open_workdir(folder, name="toy")
+
+
+def test_new_run_from_the_parameters_of_another(tmp_path):
+    toy.run(tmp_path / "old", 6)
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "old").rglob("*")}
+    params = training.restore_params(tmp_path / "old", toy.init_params())
+    step, optimizer, average = toy.train_step("adam", 0.01, 1.0, "ema")
+    carry = np.zeros((toy.ROWS, toy.SIZE), np.float32)
+    state = training.create_state(params, optimizer, carry=carry, average=average)
+    result = training.train(
+        step,
+        state,
+        toy.Batches(),
+        workdir=training.open_workdir(tmp_path / "new", name="toy"),
+        options=training.LoopOptions(num_steps=2),
+    )
+    assert result.step == 2
+    moved = [
+        float(np.abs(new - old).max())
+        for new, old in zip(
+            jax.tree.leaves(result.state.params), jax.tree.leaves(params), strict=True
+        )
+    ]
+    assert 0 < max(moved) < 0.05
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "old").rglob("*")} == before
