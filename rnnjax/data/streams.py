@@ -183,8 +183,7 @@ class _Circle:
         places = (starts + np.arange(num_steps + 1)[:, None]) % len(self.ids)
         ids = self.ids[places].astype(np.int32)
         found = np.searchsorted(self._document_starts, places)
-        found[found == len(self._document_starts)] = 0
-        begins = self._document_starts[found] == places
+        begins = np.take(self._document_starts, found, mode="clip") == places
         return {
             "inputs": ids[:-1],
             "targets": ids[1:],

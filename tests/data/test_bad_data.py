@@ -154,12 +154,13 @@ def test_an_unknown_level():
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
-def test_a_full_disk(tmp_path, monkeypatch):
+@pytest.mark.parametrize("source", ["hello", "python_source"])
+def test_a_full_disk(tmp_path, monkeypatch, source):
     def open_full(**_):
         return open("/dev/full", "wb")
 
     monkeypatch.setattr(tempfile, "TemporaryFile", open_full)
-    told = message("embedded", memory_limit=1000, temporary_folder=tmp_path)
+    told = message(source, memory_limit=10, temporary_folder=tmp_path)
     assert f"{tmp_path}: No space left on device" in told
 
 

@@ -59,10 +59,12 @@ def test_validation_is_taken_from_training_where_there_is_none(tmp_path):
 
 
 def test_a_feature_is_chosen_by_name(tmp_path):
+    prepare(tmp_path, "versioned", {"train": [["hello"]]})
     prepare(tmp_path, "pairs", {"train": [["hello", "bonjour"]]}, ("en", "fr"))
     options = {"tfds_data_dir": str(tmp_path), "valid_fraction": 0}
     assert texts(load("tfds:pairs:fr", **options), "train") == ["bonjour"]
     assert texts(load("tfds:pairs:1.0.0:en", **options), "train") == ["hello"]
+    assert texts(load("tfds:versioned:1.0.0", **options), "train") == ["hello"]
     with pytest.raises(UserError, match=r"several texts: .*tfds:pairs:NAME, NAME one of en, fr"):
         load("tfds:pairs", **options)
     with pytest.raises(UserError, match="no text feature 'frr': did you mean 'fr'"):

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rnnjax.data import UNKNOWN, Vocabulary
@@ -18,6 +18,7 @@ def test_characters_are_numbered_by_code_point_after_the_unknown():
 
 
 @given(text)
+@example(f"a{UNKNOWN}b")
 def test_characters_of_its_own_text_come_back(given_text):
     vocabulary = Vocabulary.of_text(given_text)
     assert vocabulary.decode(vocabulary.encode(given_text)) == given_text
