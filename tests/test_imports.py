@@ -153,6 +153,7 @@ def test_an_import_against_the_order_is_found(tmp_path, file, line):
         ("rnnjax/cells/new.py", "import functools, jax.numpy, rnnjax.errors"),
         ("rnnjax/cells/new.py", "from rnnjax.cells.cell import Cell"),
         ("rnnjax/cells/new.py", "from .cell import Cell"),
+        ("rnnjax/cells/__init__.py", "from .cell import Cell"),
         ("rnnjax/models/new.py", "from flax import nnx"),
         ("rnnjax/training/new.py", "import rnnjax.metrics, orbax.checkpoint"),
         ("rnnjax/__init__.py", "from rnnjax.models.language_model import LanguageModel"),
