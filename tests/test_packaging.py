@@ -2,7 +2,6 @@
 
 import ast
 import configparser
-import importlib
 import importlib.metadata
 import os
 import re
@@ -17,6 +16,7 @@ import rnnjax
 from rnnjax.version import __version__
 
 ROOT = Path(__file__).parent.parent
+OWN = ("rnnjax", "experiments", "launch")
 
 
 def setup_cfg() -> configparser.ConfigParser:
@@ -31,8 +31,8 @@ def distributions(requirements: str) -> set[str]:
     return {re.split(r"[\[<>=!~; ]", line)[0] for line in lines if line and line[0] != "#"}
 
 
-def imported_at_module_level(path: Path) -> set[str]:
-    """Returns the top-level packages that a file needs as soon as it is imported."""
+def imported_packages(path: Path, *, inside_functions: bool) -> set[str]:
+    """Returns the top-level packages that a file imports, at its top or also in its functions."""
     packages = set()
     todo: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
     while todo:
@@ -41,9 +41,13 @@ def imported_at_module_level(path: Path) -> set[str]:
             packages |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level:
             packages.add(str(node.module).split(".")[0])
-        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        elif inside_functions or not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             todo.extend(ast.iter_child_nodes(node))
     return packages
+
+
+def own_files() -> list[Path]:
+    return [path for folder in OWN for path in (ROOT / folder).rglob("*.py")]
 
 
 def test_installed_metadata():
@@ -60,12 +64,11 @@ def test_installed_metadata():
 def test_every_import_is_a_declared_requirement():
     declared = distributions(setup_cfg()["options"]["install_requires"])
     providers = importlib.metadata.packages_distributions()
-    own = {"rnnjax", "experiments", "launch"}
     undeclared = {
         f"{path.relative_to(ROOT)}: {package}"
-        for folder in own
-        for path in (ROOT / folder).rglob("*.py")
-        for package in imported_at_module_level(path) - own - sys.stdlib_module_names
+        for path in own_files()
+        for package in imported_packages(path, inside_functions=False)
+        if package not in OWN and package not in sys.stdlib_module_names
         if not declared & set(providers.get(package, []))
     }
     assert undeclared == set()
@@ -73,20 +76,19 @@ def test_every_import_is_a_declared_requirement():
 
 def test_every_declared_requirement_is_imported():
     declared = distributions(setup_cfg()["options"]["install_requires"])
-    text = "\n".join(
-        path.read_text(encoding="utf-8")
-        for folder in ("rnnjax", "experiments", "launch")
-        for path in (ROOT / folder).rglob("*.py")
-    )
     providers = importlib.metadata.packages_distributions()
-    imported = set(re.findall(r"^\s*(?:import|from) (\w+)", text, flags=re.MULTILINE))
-    assert declared <= {name for package in imported for name in providers.get(package, [])}
+    used = {
+        distribution
+        for path in own_files()
+        for package in imported_packages(path, inside_functions=True)
+        for distribution in providers.get(package, [])
+    }
+    assert declared - used == set()
 
 
 def test_every_folder_of_code_is_a_package():
-    for folder in ("rnnjax", "experiments", "launch"):
-        for path in (ROOT / folder).rglob("*.py"):
-            assert (path.parent / "__init__.py").is_file(), f"{path.parent} is not installed"
+    for path in own_files():
+        assert (path.parent / "__init__.py").is_file(), f"{path.parent} is not installed"
 
 
 def test_every_public_name_exists_and_is_documented():
