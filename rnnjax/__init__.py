@@ -1,0 +1,49 @@
+"""Recurrent networks in JAX: pure-function cells, one `unroll` over time, whole pipelines."""
+
+from rnnjax.cells import (
+    Cell,
+    GRUParams,
+    LSTMCarry,
+    LSTMParams,
+    RNNParams,
+    bidirectional,
+    dense,
+    dropout,
+    gru,
+    learned_carry,
+    lstm,
+    residual,
+    rnn,
+    stack,
+    variational_dropout,
+    weight_drop,
+    zoneout,
+)
+from rnnjax.errors import UserError
+from rnnjax.scan import explain, unroll, unroll_reference
+from rnnjax.version import __version__
+
+__all__ = [
+    "Cell",
+    "GRUParams",
+    "LSTMCarry",
+    "LSTMParams",
+    "RNNParams",
+    "UserError",
+    "__version__",
+    "bidirectional",
+    "dense",
+    "dropout",
+    "explain",
+    "gru",
+    "learned_carry",
+    "lstm",
+    "residual",
+    "rnn",
+    "stack",
+    "unroll",
+    "unroll_reference",
+    "variational_dropout",
+    "weight_drop",
+    "zoneout",
+]

@@ -1,0 +1,84 @@
+"""The vanilla (Elman) recurrent network."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from rnnjax.cells.cell import Cell, check_size, dot, zeros
+from rnnjax.cells.initializers import Initializer, gate_matrices
+from rnnjax.typing import Array, DType, PRNGKey
+
+Activation = Callable[[Array], Array]
+
+
+class RNNParams(NamedTuple):
+    """`w_ih [D, H]`, `w_hh [H, H]`, `b [H]`."""
+
+    w_ih: Array
+    w_hh: Array
+    b: Array
+
+
+class RNNSpec(NamedTuple):
+    """What a fused engine needs to know of an Elman cell."""
+
+    activation: Activation
+    compute_dtype: DType | None
+
+
+def rnn(
+    hidden_size: int,
+    *,
+    activation: Activation = jnp.tanh,
+    input_init: str | Initializer = "glorot_uniform",
+    recurrent_init: str | Initializer = "orthogonal",
+    compute_dtype: DType | None = None,
+) -> Cell:
+    """The Elman cell; the carry is the hidden state h.
+
+    ::
+
+        h_t = activation(x_t w_ih + h_tm1 w_hh + b)
+        y_t = h_t
+
+    The identity-initialised ReLU network (IRNN) is
+    `rnn(H, activation=jax.nn.relu, recurrent_init="identity")`.
+
+    Args:
+        hidden_size: H.
+        activation: any elementwise function.
+        input_init: initialiser of `w_ih`, by name or as a function.
+        recurrent_init: initialiser of `w_hh`.
+        compute_dtype: dtype of the matmul operands; the carry stays in the params' dtype.
+
+    References:
+        Elman 1990, "Finding structure in time". IRNN: Le, Jaitly & Hinton 2015, section 3.
+    """
+    check_size("hidden_size", hidden_size)
+
+    def init(key: PRNGKey, input_size: int) -> RNNParams:
+        key_ih, key_hh = jax.random.split(key)
+        return RNNParams(
+            w_ih=gate_matrices(key_ih, input_init, input_size, hidden_size, 1),
+            w_hh=gate_matrices(key_hh, recurrent_init, hidden_size, hidden_size, 1),
+            b=jnp.zeros(hidden_size),
+        )
+
+    def project(params: RNNParams, x: Array, key: PRNGKey | None = None) -> Array:
+        del key
+        return dot(x, params.w_ih, compute_dtype) + params.b
+
+    def step(params: RNNParams, h_tm1: Array, u_t: Array) -> tuple[Array, Array]:
+        h_t = activation(u_t + dot(h_tm1, params.w_hh, compute_dtype))
+        return h_t, h_t
+
+    return Cell(
+        init=init,
+        initial_carry=lambda params, batch_shape: zeros(batch_shape, hidden_size, params.w_hh),
+        project=project,
+        step=step,
+        output_size=lambda input_size: hidden_size,
+        spec=RNNSpec(activation, compute_dtype),
+    )

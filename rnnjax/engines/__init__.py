@@ -1,0 +1,1 @@
+"""Interchangeable executions of the same recurrence."""

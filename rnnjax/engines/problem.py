@@ -1,0 +1,78 @@
+"""What an engine is asked to run, and the record that describes an engine."""
+
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from rnnjax.cells.cell import Cell
+from rnnjax.typing import Array, Carry, Params, PRNGKey
+
+Remat = Literal["none", "gates", "sqrt"]
+
+
+class Problem(NamedTuple):
+    """One single-layer recurrence over time.
+
+    Attributes:
+        cell: a cell with a `step` and without an `over_time`.
+        params: its parameters.
+        xs: `[T, ..., D]`, inputs, not yet projected.
+        carry: what the first step starts from.
+        initial: what a reset puts back.
+        mask: bool `[T, ...]` or None; False holds the carry and zeroes the output.
+        reset: bool `[T, ...]` or None; True puts `initial` back before that step, in the order
+            in which the steps run.
+        reverse: run from the last step to the first.
+        key: for the noise of training, or None.
+        remat: what the backward pass computes again instead of keeping.
+        scan_unroll: steps an iteration of the compiled loop.
+    """
+
+    cell: Cell
+    params: Params
+    xs: Array
+    carry: Carry
+    initial: Carry
+    mask: Array | None
+    reset: Array | None
+    reverse: bool
+    key: PRNGKey | None
+    remat: Remat
+    scan_unroll: int
+
+
+class Engine(NamedTuple):
+    """An execution of the recurrence.
+
+    Attributes:
+        name: what `unroll(engine=...)` calls it.
+        serves: `problem -> None`, or the reason why this engine cannot run it.
+        run: `problem -> (carry, ys)`.
+    """
+
+    name: str
+    serves: Callable[[Problem], str | None]
+    run: Callable[[Problem], tuple[Carry, Array]]
+
+
+def select(flag: Array, on_true: Any, on_false: Any) -> Any:
+    """`where(flag, on_true, on_false)` over pytrees whose leaves have more trailing dimensions."""
+    return jax.tree.map(
+        lambda a, b: jnp.where(flag.reshape(flag.shape + (1,) * (b.ndim - flag.ndim)), a, b),
+        on_true,
+        on_false,
+    )
+
+
+def guarded_step(problem: Problem, carry: Carry, inputs) -> tuple[Carry, Array]:
+    """One step of the cell, with the reset before it and the mask after it."""
+    u_t, mask_t, reset_t = inputs
+    if reset_t is not None:
+        carry = select(reset_t, problem.initial, carry)
+    assert problem.cell.step is not None
+    new_carry, y_t = problem.cell.step(problem.params, carry, u_t)
+    if mask_t is None:
+        return new_carry, y_t
+    return select(mask_t, new_carry, carry), select(mask_t, y_t, jnp.zeros_like(y_t))

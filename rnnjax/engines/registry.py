@@ -1,0 +1,66 @@
+"""The engines, and the choice among them."""
+
+import contextlib
+import contextvars
+import logging
+from collections.abc import Iterator
+
+from rnnjax.engines.problem import Engine, Problem
+from rnnjax.engines.scan import SCAN
+from rnnjax.errors import UserError, did_you_mean
+
+ENGINES: tuple[Engine, ...] = (SCAN,)
+
+_log = logging.getLogger("rnnjax")
+_listener: contextvars.ContextVar[list[str] | None] = contextvars.ContextVar("l", default=None)
+
+
+@contextlib.contextmanager
+def listening() -> Iterator[list[str]]:
+    """Collects the reason of every choice made inside."""
+    reasons: list[str] = []
+    token = _listener.set(reasons)
+    try:
+        yield reasons
+    finally:
+        _listener.reset(token)
+
+
+def choose(name: str, problem: Problem) -> Engine:
+    """The engine to run a problem; the reason goes to the log and to whoever is `listening`.
+
+    Args:
+        name: an engine's name, or "auto" for the first in `ENGINES` that serves the problem.
+        problem: the recurrence.
+
+    Raises:
+        UserError: there is no engine of that name, or it cannot run this problem.
+    """
+    engine, reason = _first_that_serves(problem) if name == "auto" else _by_name(name, problem)
+    reason = f"{type(problem.params).__name__}: engine {engine.name}: {reason}"
+    _log.debug(reason)
+    listener = _listener.get()
+    if listener is not None:
+        listener.append(reason)
+    return engine
+
+
+def _first_that_serves(problem: Problem) -> tuple[Engine, str]:
+    refusals: list[str] = []
+    for engine in ENGINES:
+        refusal = engine.serves(problem)
+        if refusal is None:
+            return engine, "; ".join(refusals) or "the first choice"
+        refusals.append(f"{engine.name} cannot: {refusal}")
+    raise AssertionError("the scan engine serves every problem")
+
+
+def _by_name(name: str, problem: Problem) -> tuple[Engine, str]:
+    for engine in ENGINES:
+        if engine.name == name:
+            refusal = engine.serves(problem)
+            if refusal is not None:
+                raise UserError(f"engine {name!r} cannot run this: {refusal}")
+            return engine, "asked for by name"
+    valid = ["auto", *(engine.name for engine in ENGINES)]
+    raise UserError(f"unknown engine {name!r}; {did_you_mean(name, valid)}")
