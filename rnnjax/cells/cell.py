@@ -75,15 +75,13 @@ def dot(x: Array, w: Array, compute_dtype: DType | None = None) -> Array:
         x: left operand.
         w: right operand.
         compute_dtype: dtype of both operands inside the matmul (bfloat16, say); the products are
-            summed in, and returned as, the dtype of `w`. None leaves the operands as they are.
+            summed in, and returned as, the dtype of `w`. None: the dtype of `w`.
 
     Returns:
         `[..., G]`, in the dtype of `w`.
     """
-    if compute_dtype is None:
-        return jnp.matmul(x, w)
-    narrow_x, narrow_w = x.astype(compute_dtype), w.astype(compute_dtype)
-    return jnp.matmul(narrow_x, narrow_w, preferred_element_type=w.dtype)
+    narrow = w.dtype if compute_dtype is None else compute_dtype
+    return jnp.matmul(x.astype(narrow), w.astype(narrow), preferred_element_type=w.dtype)
 
 
 def zeros(batch_shape: tuple[int, ...], size: int, like: Array) -> Array:

@@ -11,12 +11,12 @@ from rnnjax.typing import Array, PRNGKey
 Initializer = Callable[..., Array]
 
 
-def _identity(key: PRNGKey, shape: tuple[int, int], dtype=jnp.float32) -> Array:
+def _identity(key: PRNGKey, shape: tuple[int, int], dtype=float) -> Array:
     del key
     return jnp.eye(*shape, dtype=dtype)
 
 
-def _torch_uniform(key: PRNGKey, shape: tuple[int, int], dtype=jnp.float32) -> Array:
+def _torch_uniform(key: PRNGKey, shape: tuple[int, int], dtype=float) -> Array:
     bound = shape[-1] ** -0.5
     return jax.random.uniform(key, shape, dtype, -bound, bound)
 
@@ -55,4 +55,4 @@ def gate_matrices(
     """`num_gates` matrices `[rows, columns]`, each drawn by itself, packed side by side."""
     draw = initializer(name)
     keys = jax.random.split(key, num_gates)
-    return jnp.concatenate([draw(k, (rows, columns), jnp.float32) for k in keys], axis=1)
+    return jnp.concatenate([draw(k, (rows, columns), float) for k in keys], axis=1)
