@@ -11,11 +11,13 @@ process killed at any instant leaves only whole checkpoints under their names, a
 the files later is found by the checksums.
 """
 
+import errno
 import json
+import logging
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -224,13 +226,17 @@ def _whole(paths: list[Path], aside: bool = False) -> Iterator[Path]:
             continue
         say(f"The checkpoint {path} is damaged: {fault}. Looking for another one.")
         if aside:
-            with storage.writing(path):
-                os.rename(path, path.with_name(f"damaged-{path.name}"))
+            damaged = path.with_name(f"damaged-{path.name}")
+            with storage.writing(damaged):
+                if damaged.exists():
+                    storage.discard(damaged)
+                os.rename(path, damaged)
 
 
 def _read(path: Path) -> tuple[FlatArrays, Meta]:
     shapes = json.loads((path / META).read_text(encoding="utf-8"))["arrays"]
-    stored = ocp.PyTreeCheckpointer().restore(path / ARRAYS)
+    with _quiet_orbax():
+        stored = ocp.PyTreeCheckpointer().restore(path / ARRAYS)
     arrays = {
         name: np.asarray(stored[name]) if name in stored else np.zeros(shape, jnp.dtype(dtype))
         for name, (shape, dtype) in shapes.items()
@@ -246,9 +252,23 @@ def _read_meta(path: Path) -> Meta:
 def _write_arrays(path: Path, arrays: FlatArrays) -> None:
     """Writes the arrays; Orbax takes none of size zero, their shapes in the meta are enough."""
     stored = {name: array for name, array in arrays.items() if array.size}
+    if shutil.disk_usage(path.parent).free < sum(array.nbytes for array in stored.values()):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     try:
-        ocp.PyTreeCheckpointer(use_compression=False).save(path, stored)
+        with _quiet_orbax():
+            ocp.PyTreeCheckpointer(use_compression=False).save(path, stored)
     except Exception as error:
         if isinstance(error, OSError) and error.strerror:
             raise
         raise OSError(f"the arrays could not be stored ({error})") from error
+
+
+@contextmanager
+def _quiet_orbax() -> Iterator[None]:
+    """Keeps Orbax from logging what it also raises."""
+    logger = logging.getLogger("absl")
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before

@@ -11,7 +11,7 @@ BLUE, ORANGE, GREY = "#2b6cb0", "#dd6b20", "#718096"
 
 
 def draw_curves(rows: list[dict[str, Any]], unit: str = "") -> bytes:
-    """Draws the loss of every split, the gradient norm and the speed against the step.
+    """Draws the training and validation loss, and the gradient norm, against the step.
 
     Args:
         rows: see `read_metrics`.

@@ -63,7 +63,7 @@ def create_state(
         step=jnp.zeros((), jnp.int32),
         ema=average.init(params),
     )
-    return jax.tree.map(lambda x: jnp.array(x, dtype=jnp.asarray(x).dtype, copy=True), state)
+    return jax.tree.map(lambda x: jnp.array(x, dtype=jnp.asarray(x).dtype), state)
 
 
 def evaluation_params(state: TrainState) -> PyTree:

@@ -55,7 +55,8 @@ def make_train_step(
 ) -> TrainStep:
     """Makes the jitted training step; it donates the state it is given.
 
-    The gradient is that of ``total / count``. The carry enters under stop_gradient. The key is
+    The gradient is that of ``total / count`` with respect to the parameters alone: the carry is
+    an input, and nothing flows through it into the window before. The key is
     ``fold_in(state.rng, state.step)``, so the state and the batch decide everything.
 
     Args:
@@ -75,10 +76,9 @@ def make_train_step(
 
     def train_step(state: TrainState, batch: PyTree) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(jax.random.wrap_key_data(state.rng), state.step)
-        carry = jax.lax.stop_gradient(state.carry)
 
         def objective(params):
-            loss = loss_fn(params, carry, batch, key)
+            loss = loss_fn(params, state.carry, batch, key)
             return loss.total / jnp.maximum(loss.count, 1), loss
 
         grads, loss = jax.grad(objective, has_aux=True)(state.params)

@@ -82,9 +82,7 @@ def seal(folder: Path) -> None:
 
 
 def publish(folder: Path, name: Path) -> None:
-    """Renames a sealed folder to its final name, in place of what has that name."""
-    if name.exists():
-        discard(name)
+    """Renames a sealed folder to its final name, which must be free."""
     os.rename(folder, name)
     _fsync(name.parent)
 
