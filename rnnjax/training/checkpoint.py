@@ -11,22 +11,20 @@ process killed at any instant leaves only whole checkpoints under their names, a
 the files later is found by the checksums.
 """
 
-import errno
 import json
-import logging
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-import orbax.checkpoint as ocp
 
 from rnnjax.errors import UserError
 from rnnjax.training import storage
+from rnnjax.training.arrays import read_arrays, write_arrays
 from rnnjax.training.flat import FlatArrays, flatten, subtree, unflatten
 from rnnjax.training.progress import say
 
@@ -92,7 +90,7 @@ class Checkpoints:
             self._clean()
             try:
                 temporary.mkdir(parents=True)
-                _write_arrays(temporary / ARRAYS, arrays)
+                write_arrays(temporary / ARRAYS, arrays)
                 storage.write_json(temporary / META, {**meta._asdict(), "arrays": shapes})
                 storage.seal(temporary)
                 storage.publish(temporary, target)
@@ -235,8 +233,7 @@ def _whole(paths: list[Path], aside: bool = False) -> Iterator[Path]:
 
 def _read(path: Path) -> tuple[FlatArrays, Meta]:
     shapes = json.loads((path / META).read_text(encoding="utf-8"))["arrays"]
-    with _quiet_orbax():
-        stored = ocp.PyTreeCheckpointer().restore(path / ARRAYS)
+    stored = read_arrays(path / ARRAYS)
     arrays = {
         name: np.asarray(stored[name]) if name in stored else np.zeros(shape, jnp.dtype(dtype))
         for name, (shape, dtype) in shapes.items()
@@ -247,28 +244,3 @@ def _read(path: Path) -> tuple[FlatArrays, Meta]:
 def _read_meta(path: Path) -> Meta:
     fields = json.loads((path / META).read_text(encoding="utf-8"))
     return Meta(**{name: fields[name] for name in Meta._fields})
-
-
-def _write_arrays(path: Path, arrays: FlatArrays) -> None:
-    """Writes the arrays; Orbax takes none of size zero, their shapes in the meta are enough."""
-    stored = {name: array for name, array in arrays.items() if array.size}
-    if shutil.disk_usage(path.parent).free < sum(array.nbytes for array in stored.values()):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    try:
-        with _quiet_orbax():
-            ocp.PyTreeCheckpointer(use_compression=False).save(path, stored)
-    except Exception as error:
-        if isinstance(error, OSError) and error.strerror:
-            raise
-        raise OSError(f"the arrays could not be stored ({error})") from error
-
-
-@contextmanager
-def _quiet_orbax() -> Iterator[None]:
-    """Keeps Orbax from logging what it also raises."""
-    logger = logging.getLogger("absl")
-    before, logger.disabled = logger.disabled, True
-    try:
-        yield
-    finally:
-        logger.disabled = before
