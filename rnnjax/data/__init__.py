@@ -3,12 +3,13 @@
 from rnnjax.data.corpus import Corpus
 from rnnjax.data.streams import EvaluationWindows, Stream, TrainingWindows, iterator
 from rnnjax.data.text import from_texts, load
-from rnnjax.data.vocabulary import UNKNOWN, Vocabulary
+from rnnjax.data.vocabulary import UNKNOWN, Level, Vocabulary
 
 __all__ = [
     "UNKNOWN",
     "Corpus",
     "EvaluationWindows",
+    "Level",
     "Stream",
     "TrainingWindows",
     "Vocabulary",

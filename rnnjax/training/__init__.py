@@ -11,8 +11,10 @@ from rnnjax.training.checkpoint import (
     read_meta,
     restore_params,
 )
+from rnnjax.training.config import MAY_CHANGE, TrainingConfig, setting
 from rnnjax.training.curves import draw_curves
 from rnnjax.training.evaluate import evaluate
+from rnnjax.training.fit import fit
 from rnnjax.training.loop import TrainingDiverged, TrainResult, train
 from rnnjax.training.metrics_log import read_metrics
 from rnnjax.training.optimizer import OPTIMIZERS, SCHEDULES, make_optimizer, make_schedule
@@ -26,6 +28,7 @@ from rnnjax.training.workdir import Workdir, open_workdir
 
 __all__ = [
     "AVERAGES",
+    "MAY_CHANGE",
     "OPTIMIZERS",
     "SCHEDULES",
     "Average",
@@ -39,6 +42,7 @@ __all__ = [
     "TrainResult",
     "TrainState",
     "TrainStep",
+    "TrainingConfig",
     "TrainingDiverged",
     "Workdir",
     "create_state",
@@ -46,6 +50,7 @@ __all__ = [
     "evaluate",
     "evaluation_params",
     "find_checkpoint",
+    "fit",
     "make_average",
     "make_eval_step",
     "make_optimizer",
@@ -57,6 +62,7 @@ __all__ = [
     "read_metrics",
     "restore_params",
     "say",
+    "setting",
     "train",
     "write_report",
 ]

@@ -1,0 +1,115 @@
+"""Decoding: from a step function to sequences of symbols."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from rnnjax.errors import UserError
+from rnnjax.typing import Array, Carry, PRNGKey
+
+Step = Callable[[Any, Carry, Array], tuple[Array, Carry]]
+"""``(params, carry, tokens [B]) -> (logits [B, V], carry)``."""
+
+
+def filter_logits(
+    logits: Array, *, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0
+) -> Array:
+    """Sharpens a distribution and cuts its tail.
+
+    Args:
+        logits: `[..., V]`.
+        temperature: divides the logits; 0 leaves only the most likely symbol.
+        top_k: keep only so many of the most likely symbols; 0 keeps all.
+        top_p: nucleus: keep the fewest most likely symbols whose probabilities (after the
+            temperature and the top k) sum to at least this; 1 keeps all.
+
+    Returns:
+        Logits `[..., V]`, -inf where a symbol was cut.
+
+    Raises:
+        UserError: a number is out of range.
+
+    References:
+        Holtzman et al. 2020, "The curious case of neural text degeneration", section 3.
+    """
+    vocab_size = logits.shape[-1]
+    if not temperature >= 0:
+        raise UserError(f"temperature is 0 or more; got {temperature}")
+    if top_k < 0:
+        raise UserError(f"top_k is 0 (off) or more; got {top_k}")
+    if not 0 < top_p <= 1:
+        raise UserError(f"top_p lies in (0, 1]; got {top_p}")
+    if temperature == 0:
+        top_k = 1
+    else:
+        logits = logits / temperature
+    descending = jnp.argsort(-logits, axis=-1, stable=True)
+    rank = jnp.argsort(descending, axis=-1)
+    if 0 < top_k < vocab_size:
+        logits = jnp.where(rank < top_k, logits, -jnp.inf)
+    if top_p < 1:
+        ordered = jax.nn.softmax(jnp.take_along_axis(logits, descending, axis=-1), axis=-1)
+        before = jnp.cumsum(ordered, axis=-1) - ordered
+        kept = jnp.take_along_axis(before < top_p, rank, axis=-1)
+        logits = jnp.where(kept, logits, -jnp.inf)
+    return logits
+
+
+def sample(
+    step: Step,
+    params: Any,
+    carry: Carry,
+    prompt: Array,
+    *,
+    length: int,
+    key: PRNGKey,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    stop: int | None = None,
+) -> tuple[Array, Array]:
+    """Continues prompts, all at once, in one scan.
+
+    Args:
+        step: `(params, carry, tokens [B]) -> (logits [B, V], carry)`.
+        params: handed to `step`.
+        carry: before the prompt.
+        prompt: int `[P, B]`, P >= 1.
+        length: symbols to draw.
+        key: decides all draws; row b of step t uses `split(fold_in(key, t), B)[b]`.
+        temperature, top_k, top_p: see `filter_logits`.
+        stop: symbol that ends a row.
+
+    Returns:
+        Symbols `[length, B]`, and their validity bool `[length, B]`: False after a stop.
+
+    Raises:
+        UserError: the prompt is empty, `length` is below 1, or a filter is out of range.
+    """
+    if prompt.ndim != 2 or prompt.shape[0] < 1:
+        raise UserError(f"a prompt has shape [P, B] with P >= 1; got {list(prompt.shape)}")
+    if length < 1:
+        raise UserError(f"length is 1 or more; got {length}")
+    batch_size = prompt.shape[1]
+
+    def read(carry, tokens):
+        logits, carry = step(params, carry, tokens)
+        return carry, logits
+
+    def draw(state, t):
+        carry, logits, running = state
+        keys = jax.random.split(jax.random.fold_in(key, t), batch_size)
+        filtered = filter_logits(logits, temperature=temperature, top_k=top_k, top_p=top_p)
+        tokens = jax.vmap(jax.random.categorical)(keys, filtered).astype(prompt.dtype)
+        valid = running
+        if stop is not None:
+            running = running & (tokens != stop)
+        logits, carry = step(params, carry, tokens)
+        return (carry, logits, running), (tokens, valid)
+
+    carry, logits = jax.lax.scan(read, carry, prompt)
+    start = (carry, logits[-1], jnp.ones(batch_size, bool))
+    _, drawn = jax.lax.scan(draw, start, jnp.arange(length))
+    return drawn

@@ -1,0 +1,33 @@
+"""Losses as (sum, count) pairs, divided once at the very end."""
+
+import jax
+import jax.numpy as jnp
+
+from rnnjax.typing import Array
+
+
+def cross_entropy(logits: Array, targets: Array, mask: Array | None = None) -> tuple[Array, Array]:
+    """Negative log-likelihood of the targets, summed over those that count.
+
+    ::
+
+        sum_t mask_t * -log softmax(logits_t)[target_t]
+
+    Args:
+        logits: `[..., V]`, any scale; the softmax is taken in float32 or wider.
+        targets: int `[...]`, in 0 .. V-1.
+        mask: bool `[...]`, True where a target counts; None counts all.
+
+    Returns:
+        The sum in nats and the number of targets that count, both scalars of the logits' dtype.
+    """
+    log_probability = target_log_probability(logits, targets)
+    weight = jnp.ones_like(log_probability) if mask is None else mask.astype(log_probability.dtype)
+    return -jnp.sum(weight * log_probability), jnp.sum(weight)
+
+
+def target_log_probability(logits: Array, targets: Array) -> Array:
+    """`log softmax(logits)[target]` in nats, `[...]`, for logits `[..., V]`."""
+    logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
+    chosen = jnp.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
+    return chosen - jax.nn.logsumexp(logits, axis=-1)

@@ -1,0 +1,73 @@
+"""The settings that every training run has, whatever its task."""
+
+import dataclasses
+from typing import Any
+
+from rnnjax.errors import UserError, did_you_mean
+from rnnjax.training.averaging import AVERAGES
+from rnnjax.training.optimizer import OPTIMIZERS, SCHEDULES
+
+MAY_CHANGE = ("num_steps", "log_every", "eval_every", "checkpoint_every", "patience")
+"""Settings that may differ between a run and its resumption."""
+
+
+def setting(default: Any, help_text: str) -> Any:
+    """A field of a config dataclass, with the text that `--help` shows for it."""
+    return dataclasses.field(default=default, metadata={"help": help_text})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """How to train; the config of an experiment adds its data and its model."""
+
+    seed: int = setting(0, "Decides the initial weights, dropout and the order of the data.")
+    batch_size: int = setting(32, "B, sequences read side by side.")
+    num_steps: int = setting(3000, "Updates.")
+    optimizer: str = setting("adam", f"One of {', '.join(OPTIMIZERS)}.")
+    learning_rate: float = setting(4e-3, "The highest of the schedule.")
+    schedule: str = setting("cosine", f"One of {', '.join(SCHEDULES)}.")
+    warmup_steps: int = setting(100, "Updates of linear warm-up.")
+    decay_every: int = setting(1000, "Schedule step: updates between two halvings.")
+    weight_decay: float = setting(0.0, "Of adamw (decoupled), or L2 with the others.")
+    clip_norm: float = setting(1.0, "The global gradient norm is clipped to this; 0: never.")
+    average: str = setting("ema", f"Weights to evaluate with, one of {', '.join(AVERAGES)}.")
+    average_decay: float = setting(0.998, "Of ema.")
+    average_start: int = setting(0, "Of asgd: updates before it begins.")
+    log_every: int = setting(50, "Updates in a row of metrics.")
+    eval_every: int = setting(500, "Updates between evaluations.")
+    checkpoint_every: int = setting(500, "Updates between checkpoints.")
+    patience: int = setting(0, "Evaluations without a new best before stopping; 0: never.")
+
+    def validate(self) -> None:
+        """Raises UserError for a value that cannot work; experiments extend it."""
+        self.check_choice("optimizer", OPTIMIZERS)
+        self.check_choice("schedule", SCHEDULES)
+        self.check_choice("average", AVERAGES)
+        self.check_at_least(1, "batch_size", "num_steps", "log_every", "decay_every")
+        self.check_at_least(0, "warmup_steps", "weight_decay", "clip_norm", "average_start")
+        self.check_at_least(0, "eval_every", "checkpoint_every", "patience")
+        if not self.learning_rate > 0:
+            raise UserError(f"--config.learning_rate is above 0; got {self.learning_rate}")
+        if self.schedule == "cosine" and self.num_steps <= self.warmup_steps:
+            raise UserError(
+                f"--config.schedule=cosine needs num_steps above warmup_steps; got "
+                f"num_steps={self.num_steps} and warmup_steps={self.warmup_steps}"
+            )
+
+    def check_choice(self, name: str, valid) -> None:
+        """Raises UserError unless the field is one of the valid words."""
+        value = getattr(self, name)
+        if value not in valid:
+            raise UserError(f"unknown --config.{name}={value}; {did_you_mean(value, valid)}")
+
+    def check_at_least(self, least: float, *names: str) -> None:
+        """Raises UserError unless the fields are at least that."""
+        for name in names:
+            if not getattr(self, name) >= least:
+                raise UserError(f"--config.{name} is {least} or more; got {getattr(self, name)}")
+
+    def check_rate(self, *names: str) -> None:
+        """Raises UserError unless the fields are dropout rates."""
+        for name in names:
+            if not 0 <= getattr(self, name) < 1:
+                raise UserError(f"--config.{name} lies in [0, 1); got {getattr(self, name)}")

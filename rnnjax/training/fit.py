@@ -1,0 +1,76 @@
+"""A whole training run from a config and a loss function."""
+
+from collections.abc import Callable
+from typing import Any
+
+from rnnjax.training.averaging import make_average
+from rnnjax.training.config import TrainingConfig
+from rnnjax.training.loop import TrainResult, train
+from rnnjax.training.optimizer import make_optimizer
+from rnnjax.training.prefetch import DataIterator
+from rnnjax.training.standing import LoopOptions
+from rnnjax.training.state import create_state
+from rnnjax.training.step import LossFn, make_train_step
+from rnnjax.training.workdir import Workdir
+
+
+def fit(
+    config: TrainingConfig,
+    loss_fn: LossFn,
+    params: Any,
+    batches: DataIterator,
+    *,
+    workdir: Workdir,
+    carry: Any = None,
+    evaluate: Callable[[Any], dict[str, float]] | None = None,
+    metric: str = "loss",
+    higher_is_better: bool = False,
+    unit: str = "",
+) -> TrainResult:
+    """Trains as the config says; what is in the workdir is resumed.
+
+    Args:
+        config: optimizer, schedule, averaging, and how often to do what.
+        loss_fn: the task.
+        params: initial parameters.
+        batches: training data.
+        workdir: see `open_workdir`.
+        carry: initial carry of all rows of a batch.
+        evaluate: `(params) -> metrics`.
+        metric: the evaluation metric that decides which checkpoint is best.
+        higher_is_better: whether more of it is better.
+        unit: what the loss counts, for the display.
+
+    Returns:
+        How it ended; see `train` for what it raises.
+    """
+    optimizer = make_optimizer(
+        config.optimizer,
+        learning_rate=config.learning_rate,
+        schedule=config.schedule,
+        warmup_steps=config.warmup_steps,
+        decay_every=config.decay_every,
+        num_steps=config.num_steps,
+        clip_norm=config.clip_norm,
+        weight_decay=config.weight_decay,
+    )
+    average = make_average(
+        config.average, decay=config.average_decay, start_step=config.average_start
+    )
+    return train(
+        make_train_step(loss_fn, optimizer, clip_norm=config.clip_norm, average=average),
+        create_state(params, optimizer, carry=carry, seed=config.seed, average=average),
+        batches,
+        workdir=workdir,
+        options=LoopOptions(
+            num_steps=config.num_steps,
+            log_every=config.log_every,
+            eval_every=config.eval_every,
+            checkpoint_every=config.checkpoint_every,
+            patience=config.patience,
+            metric=metric,
+            higher_is_better=higher_is_better,
+            unit=unit,
+        ),
+        evaluate=evaluate,
+    )
