@@ -1,0 +1,54 @@
+"""The standard LSTM with a backward pass by hand, for CPUs."""
+
+import jax
+import jax.numpy as jnp
+
+from rnnjax.cells.lstm import LSTMCarry, LSTMSpec
+from rnnjax.engines import transposed
+from rnnjax.engines.problem import Engine, Problem
+from rnnjax.typing import Array
+
+
+def _forward(a_x: Array, a_h: Array, state):
+    _, c_tm1 = state
+    a_i, a_f, a_g, a_o = jnp.split(a_x + a_h, 4)  # i, f, g, o
+    i_t, f_t, o_t = jax.nn.sigmoid(a_i), jax.nn.sigmoid(a_f), jax.nn.sigmoid(a_o)
+    g_t = jnp.tanh(a_g)
+    c_t = f_t * c_tm1 + i_t * g_t
+    return (o_t * jnp.tanh(c_t), c_t), (i_t, f_t, g_t, o_t, c_tm1)
+
+
+def _backward(kept, dstate):
+    i_t, f_t, g_t, o_t, c_tm1 = kept
+    dh_t, dc_t = dstate
+    tanh_c = jnp.tanh(f_t * c_tm1 + i_t * g_t)
+    dc_t = dc_t + dh_t * o_t * (1 - tanh_c**2)
+    da = (
+        dc_t * g_t * i_t * (1 - i_t),
+        dc_t * c_tm1 * f_t * (1 - f_t),
+        dc_t * i_t * (1 - g_t**2),
+        dh_t * tanh_c * o_t * (1 - o_t),
+    )
+    return da, None, (jnp.zeros_like(dh_t), dc_t * f_t)
+
+
+_FAMILY = transposed.Family(_forward, _backward)
+
+
+def _serves(problem: Problem) -> str | None:
+    if not isinstance(problem.cell.spec, LSTMSpec):
+        return "it is for the standard LSTM"
+    return transposed.refusal(problem)
+
+
+def _run(problem: Problem) -> tuple[LSTMCarry, Array]:
+    params = problem.params
+    weights = transposed.Weights(params.w_ih.T, params.w_hh.T, params.b, None)
+    carry, initial = problem.carry, problem.initial
+    (h, c), ys = transposed.run(
+        problem, _FAMILY, weights, (carry.h, carry.c), (initial.h, initial.c)
+    )
+    return LSTMCarry(c, h), ys
+
+
+FUSED_LSTM = Engine(name="fused_lstm", serves=_serves, run=_run)

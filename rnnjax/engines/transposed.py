@@ -1,0 +1,319 @@
+"""A recurrence with a backward pass by hand, in the layout in which a CPU runs it fastest.
+
+State and gates are `[H, B]`, with the weights as the left operand of every matmul: that is what
+a CPU's matmul kernels like best at these shapes. The backward pass goes through the sequence in
+chunks. Inside a chunk the steps only collect the derivatives of the pre-activations; the gradients
+of the weights and of the inputs follow from one matmul each a chunk.
+
+What a family of cells has of its own is a `Family`: its gates, elementwise.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from rnnjax.engines.problem import Problem, Remat, select
+from rnnjax.typing import Array, DType
+
+State = tuple[Array, ...]
+Kept = tuple[Array, ...]
+
+# Rows (time steps times batch) of the matmuls that gather a chunk's gradients.
+_CHUNK_ROWS = 1024
+
+
+class Family(NamedTuple):
+    """The elementwise part of a cell and its derivative. A state is `(h, ...)`, each `[H, B]`.
+
+    Attributes:
+        forward: `(a_x, a_h, state_tm1) -> (state_t, kept)` with the two pre-activations
+            `[G*H, B]` and whatever the derivative needs.
+        backward: `(kept, dstate_t) -> (da_x, da_h, dstate_tm1)`: the derivatives of the
+            pre-activations, a tuple with an `[H, B]` for each gate, and of the old state, without
+            its way through `a_h`. `da_h` is None where it equals `da_x`.
+    """
+
+    forward: Callable[[Array, Array, State], tuple[State, Kept]]
+    backward: Callable[[Kept, State], tuple[State, State | None, State]]
+
+
+class Weights(NamedTuple):
+    """`w [G*H, D]`, `u [G*H, H]`, and the biases `b_x`, `b_h [G*H]` of the two."""
+
+    w: Array
+    u: Array
+    b_x: Array
+    b_h: Array | None
+
+
+class _Plan(NamedTuple):
+    family: Family
+    chunk: int
+    recompute: bool
+    reverse: bool
+    compute_dtype: DType | None
+    scan_unroll: int
+
+
+def run(
+    problem: Problem, family: Family, weights: Weights, carry: State, initial: State
+) -> tuple[State, Array]:
+    """Runs a family over time.
+
+    Args:
+        problem: the recurrence; of its carries only the shapes matter here.
+        family: the gates.
+        weights: the parameters, transposed.
+        carry: what the first step starts from, `(h, ...)` each `[..., H]`.
+        initial: what a reset puts back.
+
+    Returns:
+        The last carry and the outputs, in the shapes of `problem`.
+    """
+    xs, mask, reset = problem.xs, problem.mask, problem.reset
+    num_steps, *batch_shape, _ = xs.shape
+    batch_size = math.prod(batch_shape)
+    chunk = _chunk_size(num_steps, batch_size, problem.remat)
+    padding = -num_steps % chunk
+    if padding and mask is None:
+        mask = jnp.ones(xs.shape[:-1], bool)
+
+    def flat(a: Array, *trailing: int) -> Array:
+        """One batch dimension, and whole chunks."""
+        widths = [(0, padding), *[(0, 0)] * (a.ndim - 1)]
+        return jnp.pad(a, widths).reshape(num_steps + padding, batch_size, *trailing)
+
+    def transposed(state: State) -> State:
+        return tuple(a.reshape(batch_size, a.shape[-1]).T for a in state)
+
+    plan = _Plan(
+        family,
+        chunk,
+        problem.remat != "none",
+        problem.reverse,
+        problem.cell.spec.compute_dtype,
+        problem.scan_unroll,
+    )
+    state, hs = _unroll(
+        plan,
+        weights,
+        flat(xs.astype(weights.w.dtype), xs.shape[-1]),
+        transposed(carry),
+        transposed(initial),
+        None if mask is None else flat(mask),
+        None if reset is None else flat(reset),
+    )
+    ys = hs[:num_steps].reshape(num_steps, *batch_shape, -1)
+    if problem.mask is not None:
+        ys = select(problem.mask, ys, jnp.zeros_like(ys))
+    return tuple(a.T.reshape(*batch_shape, -1) for a in state), ys
+
+
+def refusal(problem: Problem) -> str | None:
+    """Why no engine of this layout can run a problem of its own family, or None."""
+    if jax.default_backend() != "cpu":
+        return f"its layout is made for CPUs; the backend is {jax.default_backend()}"
+    dtype = problem.params.w_hh.dtype
+    for leaf in jax.tree.leaves((problem.carry, problem.initial)):
+        if leaf.dtype != dtype:
+            return f"the carry is {leaf.dtype}, the parameters are {dtype}"
+    return None
+
+
+def _chunk_size(num_steps: int, batch_size: int, remat: Remat) -> int:
+    """Steps a chunk: a divisor of T if one is near what is wanted, so that nothing is padded."""
+    wanted = max(1, _CHUNK_ROWS // batch_size)
+    if remat == "sqrt":
+        wanted = math.isqrt(num_steps - 1) + 1
+    if wanted >= num_steps:
+        return num_steps
+    for chunk in range(wanted, wanted // 2, -1):
+        if num_steps % chunk == 0:
+            return chunk
+    return -(-num_steps // -(-num_steps // wanted))
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _unroll(plan: _Plan, weights, xs, carry, initial, mask, reset):
+    """Returns the last state and the hidden states `[T, B, H]`, held where the mask is False."""
+    weights = _narrow(plan, weights)
+    state, (hs, _) = _steps(plan, weights, initial, carry, (xs, mask, reset), keep=False)
+    return state, hs
+
+
+def _unroll_forward(plan: _Plan, weights, xs, carry, initial, mask, reset):
+    inputs = xs, mask, reset
+    narrow = _narrow(plan, weights)
+    if plan.recompute:
+
+        def run_chunk(state, chunk_inputs):
+            end, (hs, _) = _steps(plan, narrow, initial, state, chunk_inputs, keep=False)
+            return end, (hs, state)
+
+        state, (hs, borders) = lax.scan(
+            run_chunk, carry, _in_chunks(inputs, plan.chunk), reverse=plan.reverse
+        )
+        hs = hs.reshape(-1, *hs.shape[2:])
+        kept = None
+    else:
+        state, (hs, kept) = _steps(plan, narrow, initial, carry, inputs, keep=True)
+        borders = None
+    return (state, hs), (weights, inputs, carry, initial, hs, kept, borders)
+
+
+def _unroll_backward(plan: _Plan, residuals, cotangents):
+    weights, inputs, carry, initial, hs, kept, borders = residuals
+    dstate, dhs = cotangents
+    narrow = _narrow(plan, weights)
+
+    def run_chunk(sums, chunk):
+        dstate, dinitial, dweights = sums
+        inputs, h_start, dhs, hs, kept, border = chunk
+        if plan.recompute:
+            _, (_, kept) = _steps(plan, narrow, initial, border, inputs, keep=True)
+        dstate, dinitial, da_x, da_h = _backward_steps(
+            plan, narrow, dstate, dinitial, dhs, kept, inputs
+        )
+        h_tm1 = _before(plan, h_start, hs, initial[0], inputs[2])
+        new, dxs = _gather(plan, narrow, inputs[0], h_tm1, da_x, da_h)
+        return (dstate, dinitial, jax.tree.map(jnp.add, dweights, new)), dxs
+
+    ends = hs[:: plan.chunk] if plan.reverse else hs[plan.chunk - 1 :: plan.chunk]
+    chunks = _in_chunks((dhs, hs, kept), plan.chunk)
+    zeros = jax.tree.map(jnp.zeros_like, (dstate, weights))
+    (dcarry, dinitial, dweights), dxs = lax.scan(
+        run_chunk,
+        (dstate, *zeros),
+        (
+            _in_chunks(inputs, plan.chunk),
+            _shifted(plan, carry[0].T, ends),
+            *chunks,
+            borders,
+        ),
+        reverse=not plan.reverse,
+    )
+    return dweights, dxs.reshape(-1, *dxs.shape[2:]), dcarry, dinitial, None, None
+
+
+_unroll.defvjp(_unroll_forward, _unroll_backward)
+
+
+def _steps(plan: _Plan, weights: Weights, initial: State, state: State, inputs, *, keep: bool):
+    """The forward pass over some steps: the last state, the hidden states and what is kept."""
+
+    def step(state, inputs):
+        x_t, mask_t, reset_t = inputs
+        if reset_t is not None:
+            state = _where(reset_t, initial, state)
+        a_x = _dot(weights.w, _cast(plan, x_t).T, weights.b_x.dtype) + weights.b_x[:, None]
+        a_h = _dot(weights.u, _cast(plan, state[0]), weights.b_x.dtype)
+        if weights.b_h is not None:
+            a_h = a_h + weights.b_h[:, None]
+        new_state, kept = plan.family.forward(a_x, a_h, state)
+        if mask_t is not None:
+            new_state = _where(mask_t, new_state, state)
+        h_t = lax.optimization_barrier(new_state[0]).T
+        return new_state, (h_t, kept if keep else None)
+
+    return lax.scan(step, state, inputs, reverse=plan.reverse, unroll=plan.scan_unroll)
+
+
+def _backward_steps(plan: _Plan, weights: Weights, dstate, dinitial, dhs, kept, inputs):
+    """The backward pass over a chunk; the derivatives of the pre-activations are `[G*H, K, B]`."""
+    _, mask, reset = inputs
+    num_steps, batch_size, hidden_size = dhs.shape
+    buffer = jnp.zeros((weights.u.shape[0], num_steps, batch_size), dhs.dtype)
+
+    def write(buffer, k, da):
+        for gate, d in enumerate(da):
+            buffer = lax.dynamic_update_slice(buffer, d[:, None], (gate * hidden_size, k, 0))
+        return buffer
+
+    def step(sums, inputs):
+        dstate, dinitial, buffer_x, buffer_h = sums
+        k, dh_t, kept, mask_t, reset_t = inputs
+        dstate = (dstate[0] + dh_t.T, *dstate[1:])
+        da_x, da_h, dstate_tm1 = plan.family.backward(kept, dstate)
+        if mask_t is not None:
+            zeros = jnp.zeros_like(dh_t.T)
+            da_x = tuple(jnp.where(mask_t, d, zeros) for d in da_x)
+            da_h = None if da_h is None else tuple(jnp.where(mask_t, d, zeros) for d in da_h)
+            dstate_tm1 = _where(mask_t, dstate_tm1, dstate)
+        buffer_x = write(buffer_x, k, da_x)
+        if da_h is not None:
+            buffer_h = write(buffer_h, k, da_h)
+        da = _cast(plan, jnp.concatenate(da_x if da_h is None else da_h))
+        dh_tm1 = dstate_tm1[0] + _dot(weights.u.T, da, dh_t.dtype)
+        dstate_tm1 = (dh_tm1, *dstate_tm1[1:])
+        if reset_t is not None:
+            none = jax.tree.map(jnp.zeros_like, dstate_tm1)
+            dinitial = jax.tree.map(jnp.add, dinitial, _where(reset_t, dstate_tm1, none))
+            dstate_tm1 = _where(reset_t, none, dstate_tm1)
+        return (dstate_tm1, dinitial, buffer_x, buffer_h), None
+
+    has_own_h = weights.b_h is not None
+    sums, _ = lax.scan(
+        step,
+        (dstate, dinitial, buffer, buffer if has_own_h else None),
+        (jnp.arange(num_steps), dhs, kept, mask, reset),
+        reverse=not plan.reverse,
+        unroll=plan.scan_unroll,
+    )
+    return sums
+
+
+def _gather(plan: _Plan, weights: Weights, xs, h_tm1, da_x, da_h):
+    """The gradients of weights and inputs from a chunk's derivatives, a matmul each."""
+    wide = da_x.dtype
+    rows = da_x.shape[1] * da_x.shape[2]
+    ones = jnp.ones(rows, wide)
+    da_x = da_x.reshape(-1, rows)
+    da_h_wide = da_x if da_h is None else da_h.reshape(-1, rows)
+    narrow_x = _cast(plan, da_x)
+    narrow_h = narrow_x if da_h is None else _cast(plan, da_h_wide)
+    dweights = Weights(
+        w=_dot(narrow_x, _cast(plan, xs.reshape(rows, -1)), wide),
+        u=_dot(narrow_h, _cast(plan, h_tm1.reshape(rows, -1)), wide),
+        b_x=da_x @ ones,
+        b_h=None if da_h is None else da_h_wide @ ones,
+    )
+    dxs = lax.optimization_barrier(_dot(weights.w.T, narrow_x, wide)).T
+    return dweights, dxs.reshape(xs.shape)
+
+
+def _shifted(plan: _Plan, first: Array, values: Array) -> Array:
+    """`values` one place later in the running order, with `first` in the place that is free."""
+    if plan.reverse:
+        return jnp.concatenate([values[1:], first[None]])
+    return jnp.concatenate([first[None], values[:-1]])
+
+
+def _before(plan: _Plan, h_start: Array, hs: Array, initial_h: Array, reset: Array | None) -> Array:
+    """The hidden states that the steps of a chunk start from, `[K, B, H]`."""
+    h_tm1 = _shifted(plan, h_start, hs)
+    return h_tm1 if reset is None else jnp.where(reset[..., None], initial_h.T, h_tm1)
+
+
+def _in_chunks(tree: Any, chunk: int) -> Any:
+    return jax.tree.map(lambda a: a.reshape(-1, chunk, *a.shape[1:]), tree)
+
+
+def _where(flag: Array, on_true: State, on_false: State) -> State:
+    return jax.tree.map(functools.partial(jnp.where, flag), on_true, on_false)
+
+
+def _narrow(plan: _Plan, weights: Weights) -> Weights:
+    return weights._replace(w=_cast(plan, weights.w), u=_cast(plan, weights.u))
+
+
+def _cast(plan: _Plan, a: Array) -> Array:
+    return a if plan.compute_dtype is None else a.astype(plan.compute_dtype)
+
+
+def _dot(a: Array, b: Array, dtype: DType) -> Array:
+    return jnp.matmul(a, b, preferred_element_type=dtype)
