@@ -30,7 +30,7 @@ ONLY_THESE_LIBRARIES = {
     "data": {"numpy", "grain", "tensorflow_datasets"},
 }
 ENTRY_POINTS = {"experiments", "launch"}
-ONLY_IN_ENTRY_POINTS = {"absl", "ml_collections"}
+ONLY_IN_ENTRY_POINTS = {"absl"}
 
 
 def sources(root: Path) -> Iterator[tuple[Path, str]]:
