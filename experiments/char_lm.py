@@ -51,7 +51,7 @@ class Config(training.TrainingConfig):
     hidden_size: int = setting(256, "H, units a layer.")
     num_layers: int = setting(1, "Recurrent layers.")
     embed_size: int = setting(64, "D, numbers a character is turned into.")
-    dropout: float = setting(0.1, "On the input and output of each layer, a mask a window.")
+    dropout: float = setting(0.1, "On the output of each layer, a mask a window.")
     weight_drop: float = setting(0.0, "Of recurrent weights, a mask a window.")
     compute_dtype: str = setting("float32", f"Of matmul operands, one of {', '.join(DTYPES)}.")
     remat: str = setting("none", "Recompute to save memory: none, gates or sqrt.")
@@ -86,14 +86,16 @@ PRESETS = {
     ),
     "shakespeare": Config(
         data="tfds:tiny_shakespeare",
-        window=128,
+        window=100,
         hidden_size=512,
         num_layers=2,
         embed_size=128,
         dropout=0.4,
-        weight_drop=0.3,
-        num_steps=5000,
-        learning_rate=3e-3,
+        weight_drop=0.2,
+        num_steps=7000,
+        learning_rate=2e-3,
+        warmup_steps=200,
+        average_decay=0.999,
         eval_every=250,
         checkpoint_every=250,
     ),

@@ -45,7 +45,7 @@ def deep(
         name: one of `CELLS`.
         hidden_size: H, of each layer.
         num_layers: L.
-        dropout: on the input and the output of each layer, one mask a sequence.
+        dropout: on the output of each layer, one mask a sequence.
         weight_drop: on each recurrent matrix, one mask a sequence.
         compute_dtype: of the matmul operands, by name.
 
@@ -58,7 +58,7 @@ def deep(
     if name not in CELLS:
         raise UserError(f"unknown cell {name!r}; {did_you_mean(name, CELLS)}")
     dtype = operand_dtype(compute_dtype)
-    layers = [variational_dropout(dropout)]
+    layers = []
     for _ in range(num_layers):
         cell = CELLS[name](hidden_size, compute_dtype=dtype)
         layers += [drop_weights(cell, weight_drop), variational_dropout(dropout)]
