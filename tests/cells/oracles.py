@@ -1,0 +1,173 @@
+"""One step of each cell in float64 numpy, in the notation of the paper that describes it.
+
+Every matrix belongs to one gate and multiplies column vectors, as in the papers: `W x + U h + b`.
+`gates` cuts the packed params of rnnjax into these by the documented order of the gates.
+"""
+
+import numpy as np
+
+
+def sigmoid(a):
+    return 1 / (1 + np.exp(-a))
+
+
+def gates(params, order):
+    """`{gate: (W, U, b)}` from params packed in `order`."""
+    num = len(order)
+    w, u = (np.split(matrix.T, num) for matrix in (params.w_ih, params.w_hh))
+    return dict(zip(order, zip(w, u, np.split(params.b, num), strict=True), strict=True))
+
+
+def elman(params, h, x, f=np.tanh):
+    """Elman 1990; with f = ReLU, Le et al. 2015."""
+    w, u, b = gates(params, "h")["h"]
+    h = f(w @ x + u @ h + b)
+    return h, h
+
+
+def gru_cho(params, h, x):
+    """Cho et al. 2014, equations 5-8: the reset gate acts on the state, z keeps the old state."""
+    p = gates(params, "rzn")
+    r = sigmoid(p["r"][0] @ x + p["r"][1] @ h + p["r"][2])
+    z = sigmoid(p["z"][0] @ x + p["z"][1] @ h + p["z"][2])
+    candidate = np.tanh(p["n"][0] @ x + p["n"][1] @ (r * h) + p["n"][2])
+    h = z * h + (1 - z) * candidate
+    return h, h
+
+
+def gru_cudnn(params, h, x):
+    """The cuDNN manual: the reset gate acts on U h plus a bias of its own."""
+    p = gates(params, "rzn")
+    r = sigmoid(p["r"][0] @ x + p["r"][1] @ h + p["r"][2])
+    z = sigmoid(p["z"][0] @ x + p["z"][1] @ h + p["z"][2])
+    candidate = np.tanh(p["n"][0] @ x + r * (p["n"][1] @ h + params.b_hn) + p["n"][2])
+    h = (1 - z) * candidate + z * h
+    return h, h
+
+
+def gru_simplified(params, h, x):
+    """An update gate alone; the candidate reads the old state whole."""
+    p = gates(params, "zn")
+    z = sigmoid(p["z"][0] @ x + p["z"][1] @ h + p["z"][2])
+    candidate = np.tanh(p["n"][0] @ x + p["n"][1] @ h + p["n"][2])
+    h = (1 - z) * candidate + z * h
+    return h, h
+
+
+def lstm(params, carry, x):
+    """Gers et al. 2000: input, forget and output gates."""
+    c, h = carry
+    p = {name: w @ x + u @ h + b for name, (w, u, b) in gates(params, "ifgo").items()}
+    c = sigmoid(p["f"]) * c + sigmoid(p["i"]) * np.tanh(p["g"])
+    h = sigmoid(p["o"]) * np.tanh(c)
+    return (c, h), h
+
+
+def lstm_1997(params, carry, x):
+    """Hochreiter & Schmidhuber 1997: the state of the cell is only added to."""
+    c, h = carry
+    p = {name: w @ x + u @ h + b for name, (w, u, b) in gates(params, "igo").items()}
+    c = c + sigmoid(p["i"]) * np.tanh(p["g"])
+    h = sigmoid(p["o"]) * np.tanh(c)
+    return (c, h), h
+
+
+def lstm_coupled(params, carry, x):
+    """Greff et al. 2017, CIFG: f = 1 - i."""
+    c, h = carry
+    p = {name: w @ x + u @ h + b for name, (w, u, b) in gates(params, "igo").items()}
+    i = sigmoid(p["i"])
+    c = (1 - i) * c + i * np.tanh(p["g"])
+    h = sigmoid(p["o"]) * np.tanh(c)
+    return (c, h), h
+
+
+def lstm_peepholes(params, carry, x):
+    """Gers & Schmidhuber 2000: the gates see the cell, the output gate its new state."""
+    c, h = carry
+    p = {name: w @ x + u @ h + b for name, (w, u, b) in gates(params, "ifgo").items()}
+    see_i, see_f, see_o = params.w_peep
+    i, f = sigmoid(p["i"] + see_i * c), sigmoid(p["f"] + see_f * c)
+    c = f * c + i * np.tanh(p["g"])
+    h = sigmoid(p["o"] + see_o * c) * np.tanh(c)
+    return (c, h), h
+
+
+def lstm_projection(params, carry, x):
+    """Sak et al. 2014, equations 1-6: r_t = W_rm m_t is what recurs and what is put out."""
+    (c, _), m = lstm(params, carry, x)
+    r = params.w_hr.T @ m
+    return (c, r), r
+
+
+def layer_norm(a, gain, bias, epsilon=1e-6):
+    """Ba et al. 2016, equation 15 of the supplement, over the whole vector."""
+    return (a - np.mean(a)) / np.sqrt(np.var(a) + epsilon) * gain + bias
+
+
+def lstm_layer_norm(params, carry, x):
+    """Ba et al. 2016, equations 20-22 of the supplement."""
+    c, h = carry
+    norms = params.norms
+    a = layer_norm(params.w_hh.T @ h, norms.gain_hh, 0) + params.b
+    i, f, g, o = np.split(a + layer_norm(params.w_ih.T @ x, norms.gain_ih, 0), 4)
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    h = sigmoid(o) * np.tanh(layer_norm(c, norms.gain_c, norms.bias_c))
+    return (c, h), h
+
+
+def lstm_everything(params, carry, x):
+    """Coupled gates, peepholes, layer normalisation and projection in one."""
+    c, r = carry
+    norms = params.norms
+    a = layer_norm(params.w_hh.T @ r, norms.gain_hh, 0) + params.b
+    a_i, a_g, a_o = np.split(a + layer_norm(params.w_ih.T @ x, norms.gain_ih, 0), 3)
+    see_i, see_o = params.w_peep
+    i = sigmoid(a_i + see_i * c)
+    c = (1 - i) * c + i * np.tanh(a_g)
+    o = sigmoid(a_o + see_o * c)
+    r = params.w_hr.T @ (o * np.tanh(layer_norm(c, norms.gain_c, norms.bias_c)))
+    return (c, r), r
+
+
+def zoneout_lstm(params, carry, x, rate_h=0.3, rate_c=0.6):
+    """Krueger et al. 2017, section 3, at test time: the expectation of keeping the old value."""
+    c_old, h_old = carry
+    (c, h), _ = lstm(params, carry, x)
+    c, h = rate_c * c_old + (1 - rate_c) * c, rate_h * h_old + (1 - rate_h) * h
+    return (c, h), h
+
+
+def zoneout_gru(params, h, x, rate=0.4):
+    h_new, _ = gru_cudnn(params, h, x)
+    h = rate * h + (1 - rate) * h_new
+    return h, h
+
+
+STEPS = {
+    "rnn": elman,
+    "irnn": lambda params, h, x: elman(params, h, x, f=lambda a: np.maximum(a, 0)),
+    "gru": gru_cudnn,
+    "gru_reset_before": gru_cho,
+    "gru_simplified": gru_simplified,
+    "lstm": lstm,
+    "lstm_1997": lstm_1997,
+    "lstm_coupled": lstm_coupled,
+    "lstm_peepholes": lstm_peepholes,
+    "lstm_projection": lstm_projection,
+    "lstm_layer_norm": lstm_layer_norm,
+    "lstm_stochastic": lstm,
+    "lstm_everything": lstm_everything,
+    "zoneout": zoneout_lstm,
+    "zoneout_gru": zoneout_gru,
+}
+"""By the names of the zoo. The stochastic gates are those of `lstm` where no key is given."""
+
+
+def run(step, params, carry, xs):
+    """`xs [T, D]` through a step: `(carry, ys [T, H])`."""
+    ys = []
+    for x in xs:
+        carry, y = step(params, carry, x)
+        ys.append(y)
+    return carry, np.stack(ys)

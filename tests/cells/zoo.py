@@ -1,0 +1,171 @@
+"""Every kind of cell, small, for the properties that all of them share.
+
+`by_hand` says what the parts of a bidirectional cell are, for the oracle in `tests/scan/rows.py`;
+every other cell is its own definition, a step at a time.
+"""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rnnjax import (
+    Cell,
+    bidirectional,
+    dense,
+    dropout,
+    gru,
+    learned_carry,
+    lstm,
+    residual,
+    rnn,
+    stack,
+    variational_dropout,
+    weight_drop,
+    zoneout,
+)
+
+T, B, D, H = 7, 3, 4, 4
+
+
+class Both(NamedTuple):
+    """A bidirectional cell."""
+
+    forward: Cell
+    backward: Cell
+    combine: str
+
+
+class Deep(NamedTuple):
+    """A stack, some of whose layers are bidirectional."""
+
+    layers: tuple
+
+
+class Species(NamedTuple):
+    """A cell, and what it is made of."""
+
+    cell: Cell
+    by_hand: Cell | Both | Deep
+
+
+def fast_weights(hidden_size):
+    """A cell of a user's own: the carry is a dict of arrays of unequal ranks (Ba et al. 2016)."""
+
+    def init(key, input_size):
+        w_x, w_h = jax.random.normal(key, (2, max(input_size, hidden_size), hidden_size))
+        return {"w_x": w_x[:input_size], "w_h": w_h[:hidden_size]}
+
+    def step(params, carry, u_t):
+        h = u_t + carry["h"] @ params["w_h"]
+        h = jnp.tanh(h + jnp.einsum("...ij,...j->...i", carry["memory"], jnp.tanh(h)))
+        memory = 0.9 * carry["memory"] + 0.5 * h[..., :, None] * h[..., None, :]
+        return {"h": h, "memory": memory}, 2 * h
+
+    return Cell(
+        init=init,
+        initial_carry=lambda params, batch: {
+            "h": jnp.zeros((*batch, hidden_size), params["w_h"].dtype),
+            "memory": jnp.zeros((*batch, hidden_size, hidden_size), params["w_h"].dtype),
+        },
+        project=lambda params, x, key=None: x @ params["w_x"],
+        step=step,
+        output_size=lambda input_size: hidden_size,
+    )
+
+
+SINGLE = {
+    "rnn": functools.partial(rnn, H),
+    "irnn": functools.partial(rnn, H, activation=jax.nn.relu, recurrent_init="identity"),
+    "gru": functools.partial(gru, H),
+    "gru_reset_before": functools.partial(gru, H, reset="before"),
+    "gru_simplified": functools.partial(gru, H, reset="none"),
+    "lstm": functools.partial(lstm, H),
+    "lstm_1997": functools.partial(lstm, H, forget_gate=False),
+    "lstm_coupled": functools.partial(lstm, H, coupled=True),
+    "lstm_peepholes": functools.partial(lstm, H, peepholes=True),
+    "lstm_projection": functools.partial(lstm, 5, projection_size=H),
+    "lstm_layer_norm": functools.partial(lstm, H, layer_norm=True),
+    "lstm_stochastic": functools.partial(lstm, H, stochastic_gates=True),
+    "lstm_everything": functools.partial(
+        lstm, 5, coupled=True, peepholes=True, projection_size=H, layer_norm=True
+    ),
+}
+"""Factories of the cells with matrices of their own, which take a `compute_dtype`."""
+
+COMBINED = {
+    "fast_weights": fast_weights(H),
+    "dense": dense(H, activation=jnp.tanh),
+    "learned_carry": learned_carry(lstm(H)),
+    "residual": residual(gru(H)),
+    "zoneout": zoneout(lstm(H), 0.3, cell_state_rate=0.6),
+    "zoneout_gru": zoneout(gru(H), 0.4),
+    "weight_drop": weight_drop(lstm(H), 0.5),
+    "stack": stack(
+        [
+            lstm(H),
+            dropout(0.5),
+            residual(zoneout(gru(H), 0.2)),
+            variational_dropout(0.3),
+            learned_carry(rnn(3)),
+            dense(2),
+        ]
+    ),
+}
+
+
+def _bidirectional(forward, backward, combine):
+    cell = bidirectional(forward, backward, combine=combine)
+    return Species(cell, Both(forward, backward, combine))
+
+
+def _deep_bidirectional():
+    below = _bidirectional(rnn(3), residual(gru(H)), "concat")
+    above = rnn(H)
+    return Species(stack([below.cell, above]), Deep((below.by_hand, above)))
+
+
+ZOO = (
+    {name: Species(cell := make(), cell) for name, make in SINGLE.items()}
+    | {name: Species(cell, cell) for name, cell in COMBINED.items()}
+    | {
+        "bidirectional_concat": _bidirectional(lstm(H), rnn(2), "concat"),
+        "bidirectional_sum": _bidirectional(gru(H), learned_carry(gru(H)), "sum"),
+        "bidirectional_mean": _bidirectional(rnn(H), rnn(H), "mean"),
+        "bidirectional_deep": _deep_bidirectional(),
+    }
+)
+
+STREAMING = [name for name, species in ZOO.items() if species.cell.step is not None]
+
+
+class Inputs(NamedTuple):
+    """What `unroll` is called with: numpy arrays."""
+
+    params: object
+    xs: np.ndarray
+    carry: object
+
+
+def inputs(name, seed, dtype=np.float32):
+    """Params of which none is zero, inputs, and a carry that is not the initial one."""
+    draw = np.random.default_rng(seed)
+
+    def drawn(shape):
+        return (0.6 * draw.standard_normal(shape.shape)).astype(dtype)
+
+    params, carry = jax.tree.map(drawn, _shapes(name))
+    return Inputs(params, draw.standard_normal((T, B, D)).astype(dtype), carry)
+
+
+@functools.cache
+def _shapes(name):
+    cell = ZOO[name].cell
+
+    def params_and_carry():
+        params = cell.init(jax.random.key(0), D)
+        return params, cell.initial_carry(params, (B,))
+
+    return jax.eval_shape(params_and_carry)
