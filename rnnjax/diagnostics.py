@@ -1,0 +1,229 @@
+"""What goes on inside a trained network: activations, saturated gates, gradients through time."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from rnnjax.cells.cell import Cell, dot
+from rnnjax.cells.gru import GRUParams
+from rnnjax.cells.lstm import LSTMCarry, LSTMParams
+from rnnjax.typing import Array, Carry, Params
+
+
+class LayerTrace(NamedTuple):
+    """One recurrent layer over a sequence.
+
+    Attributes:
+        cell: the layer.
+        params: its parameters.
+        xs: what it read, `[T, B, D]`.
+        before: the carry that each step started from, leaves `[T, B, H]`.
+        after: the carry that each step left, leaves `[T, B, H]`.
+    """
+
+    cell: Cell
+    params: Params
+    xs: Array
+    before: Carry
+    after: Carry
+
+
+class Saturation(NamedTuple):
+    """Fraction of the time `[H]` that each unit's gate is shut (`left`) or open (`right`)."""
+
+    left: Array
+    right: Array
+
+
+def trace(
+    cell: Cell, params: Params, xs: Array, carry: Carry | None = None
+) -> tuple[LayerTrace, ...]:
+    """Runs a cell over a sequence and keeps the carry of every step of every recurrent layer.
+
+    Args:
+        cell: any cell, combinations included.
+        params: its parameters.
+        xs: inputs `[T, B, D]`.
+        carry: what the first step starts from; the initial carry if None.
+
+    Returns:
+        The layers, in the order in which they run.
+    """
+    layers: list[LayerTrace] = []
+
+    def run(cell, params, carry, initial, xs, key, *, reverse=False):
+        if cell.over_time is not None:
+
+            def run_child(*child, reverse=False, outer=reverse):
+                return run(*child, reverse=reverse != outer)
+
+            return cell.over_time(run_child, params, carry, initial, xs, key)
+
+        def step(before, u_t):
+            after, y_t = cell.step(params, before, u_t)
+            return after, (before, after, y_t)
+
+        carry, (before, after, ys) = jax.lax.scan(
+            step, carry, cell.project(params, xs), reverse=reverse
+        )
+        if jax.tree.leaves(carry):
+            layers.append(LayerTrace(cell, params, xs, before, after))
+        return carry, ys
+
+    initial = cell.initial_carry(params, xs.shape[1:-1])
+    run(cell, params, initial if carry is None else carry, initial, xs, None)
+    return tuple(layers)
+
+
+def activations(layer: LayerTrace) -> Array:
+    """What the units say after each step, `[T, B, H]`: tanh(c_t) of an LSTM, h_t of the others.
+
+    References:
+        Karpathy, Johnson & Fei-Fei 2015, "Visualizing and understanding recurrent networks",
+        section 4.2.
+    """
+    return jnp.tanh(layer.after.c) if isinstance(layer.after, LSTMCarry) else layer.after
+
+
+def gates(layer: LayerTrace) -> dict[str, Array]:
+    """The gates of a layer at every step, computed anew from its carries.
+
+    ::
+
+        LSTM:  i_t, f_t, o_t = sigmoid(x_t w_i + h_tm1 w_h + b)    (+ peepholes, layer norms)
+        GRU:   r_t, z_t      = sigmoid(x_t w_i + h_tm1 w_h + b)
+
+    Returns:
+        `[T, B, H]` by name, as in the equations of `rnnjax.lstm` and `rnnjax.gru`: i, f, o or
+        i, o without a forget gate of its own; r, z or z; nothing for a cell without gates.
+    """
+    params, before = layer.params, layer.before
+    compute_dtype = getattr(layer.cell.spec, "compute_dtype", None)
+    if isinstance(params, LSTMParams):
+        return _lstm_gates(layer, params, compute_dtype)
+    if isinstance(params, GRUParams):
+        a = _input_part(layer) + dot(before, params.w_hh, compute_dtype)
+        *packed, _ = jnp.split(a, a.shape[-1] // before.shape[-1], axis=-1)  # (r,) z, n
+        names = "rz" if len(packed) == 2 else "z"
+        return {name: jax.nn.sigmoid(a) for name, a in zip(names, packed, strict=True)}
+    return {}
+
+
+def _lstm_gates(layer: LayerTrace, params: LSTMParams, compute_dtype: Any) -> dict[str, Array]:
+    recurrent = dot(layer.before.h, params.w_hh, compute_dtype)
+    if params.norms is not None:
+        standardised = jax.nn.standardize(recurrent, axis=-1, epsilon=1e-6)
+        recurrent = standardised * params.norms.gain_hh
+    a = _input_part(layer) + recurrent
+    a_i, *a_f, _, a_o = jnp.split(a, a.shape[-1] // layer.before.c.shape[-1], axis=-1)  # i(f)g o
+    if params.w_peep is not None:
+        p_i, *p_f, p_o = params.w_peep
+        a_i = a_i + p_i * layer.before.c
+        a_f = [a + p * layer.before.c for a, p in zip(a_f, p_f, strict=True)]
+        a_o = a_o + p_o * layer.after.c
+    packed = {"i": a_i, **dict(zip("f", a_f, strict=False)), "o": a_o}
+    return {name: jax.nn.sigmoid(a) for name, a in packed.items()}
+
+
+def _input_part(layer: LayerTrace) -> Array:
+    return jax.tree.leaves(layer.cell.project(layer.params, layer.xs))[0]
+
+
+def saturation(gate: Array, *, low: float = 0.1, high: float = 0.9) -> Saturation:
+    """How much of the time each unit's gate is shut (below `low`) and open (above `high`).
+
+    Args:
+        gate: `[..., H]`, numbers between 0 and 1.
+        low: below this a gate is left-saturated.
+        high: above this it is right-saturated.
+
+    References:
+        Karpathy, Johnson & Fei-Fei 2015, section 4.2, figure 3.
+    """
+    time = tuple(range(gate.ndim - 1))
+    return Saturation((gate < low).mean(time), (gate > high).mean(time))
+
+
+def persistence(values: Array, *, lag: int = 4) -> Array:
+    """How much each unit varies, and keeps its value while it does.
+
+    ::
+
+        mean over t of (v_t - v̄) (v_{t-lag} - v̄)
+
+    the autocovariance at a lag: 0 for a unit that is constant, or noise; the variance for one
+    that switches seldom and for long, as units do that follow a quotation or a line's length.
+
+    Args:
+        values: `[T, ..., H]`.
+        lag: in steps, below T.
+
+    Returns:
+        `[..., H]`.
+    """
+    centred = values - values.mean(axis=0)
+    return (centred[lag:] * centred[: len(values) - lag]).mean(axis=0)
+
+
+def gradient_norms(
+    step: Callable[[Carry, Any], tuple[Carry, Array]],
+    carry: Carry,
+    inputs: Any,
+    *,
+    max_distance: int,
+    num_positions: int = 64,
+) -> Array:
+    """How far back the loss of a step reaches: its gradient with respect to earlier carries.
+
+    ::
+
+        g_t,0 = d loss_t / d carry_t,    g_t,k = (d carry_{t-k+1} / d carry_{t-k})^T g_t,k-1
+        norm_t,k = || d loss_t / d carry_{t-k} || = || g_t,k ||
+
+    where carry_t is the carry that step t starts from.
+
+    Args:
+        step: `(carry, x_t) -> (carry, loss_t)`, the loss a scalar.
+        carry: before the first step.
+        inputs: of all steps, leaves `[T, ...]`.
+        max_distance: K, in steps, below T.
+        num_positions: at most so many steps t, evenly spread over K .. T-1, are looked at.
+
+    Returns:
+        Euclidean norms over the whole carry, `[number of positions, K + 1]`.
+
+    References:
+        Bengio, Simard & Frasconi 1994, "Learning long-term dependencies with gradient descent is
+        difficult"; Pascanu, Mikolov & Bengio 2013, section 2.
+    """
+    num_steps = len(jax.tree.leaves(inputs)[0])
+    stride = max(1, -(-(num_steps - max_distance) // num_positions))
+    positions = jnp.arange(max_distance, num_steps, stride)
+
+    def advance(carry, x_t):
+        return step(carry, x_t)[0], carry
+
+    _, carries = jax.lax.scan(advance, carry, inputs)
+
+    def at(places):
+        return jax.tree.map(lambda leaf: leaf[places], (carries, inputs))
+
+    def pull_back(carry, x_t, gradient):
+        _, pull = jax.vjp(lambda c: step(c, x_t)[0], carry)
+        return pull(gradient)[0]
+
+    def one_step_back(gradient, distance):
+        gradient = jax.vmap(pull_back)(*at(positions - distance), gradient)
+        return gradient, _norms(gradient)
+
+    gradient = jax.vmap(jax.grad(lambda c, x_t: step(c, x_t)[1]))(*at(positions))
+    _, norms = jax.lax.scan(one_step_back, gradient, jnp.arange(1, max_distance + 1))
+    return jnp.concatenate([_norms(gradient)[None], norms]).T
+
+
+def _norms(gradient: Carry) -> Array:
+    """Euclidean norms `[P]` of pytrees whose leaves are `[P, ...]`."""
+    squares = [(g**2).reshape(len(g), -1).sum(axis=1) for g in jax.tree.leaves(gradient)]
+    return jnp.sqrt(jnp.sum(jnp.stack(squares), axis=0))

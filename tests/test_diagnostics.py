@@ -1,0 +1,183 @@
+"""Diagnostics against explicit loops, Jacobian products and the cells' own equations."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.flatten_util import ravel_pytree
+
+import rnnjax
+from rnnjax import diagnostics
+from rnnjax.cells.named import CELLS, deep
+
+T, B, D, H = 7, 2, 3, 5
+
+
+@pytest.fixture(autouse=True)
+def _float64():
+    with jax.enable_x64(True):
+        yield
+
+
+def draw(cell, seed=0, input_size=D):
+    """Parameters without zeros in them, and inputs."""
+    params = cell.init(jax.random.key(seed), input_size)
+    params = jax.tree.map(lambda p: p.astype(float), params)
+    keys = jax.random.split(jax.random.key(seed + 1), len(jax.tree.leaves(params)))
+    leaves, structure = jax.tree.flatten(params)
+    leaves = [p + 0.3 * jax.random.normal(k, p.shape) for p, k in zip(leaves, keys, strict=True)]
+    xs = jax.random.normal(jax.random.key(seed + 2), (T, B, input_size))
+    return jax.tree.unflatten(structure, leaves), xs
+
+
+def loop(cell, params, xs):
+    """The carries after each step, by a Python loop."""
+    carry = cell.initial_carry(params, (B,))
+    carries = []
+    for x_t in xs:
+        carry, _ = cell(params, carry, x_t)
+        carries.append(carry)
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *carries)
+
+
+def close(actual, expected, rtol=1e-12):
+    np.testing.assert_allclose(actual, expected, rtol=rtol, atol=1e-14)
+
+
+def test_trace_keeps_every_layer_of_a_deep_cell():
+    cell = deep("lstm", H, num_layers=2, dropout=0.3, weight_drop=0.2)
+    params, xs = draw(cell)
+    lower, upper = diagnostics.trace(cell, params, xs)
+    first, second = (c for c in loop(cell, params, xs) if jax.tree.leaves(c))
+    for layer, expected in ((lower, first), (upper, second)):
+        jax.tree.map(close, layer.after, expected)
+        jax.tree.map(lambda b, a: close(b[1:], a[:-1]), layer.before, expected)
+        assert not jax.tree.leaves(layer.before)[0][0].any()
+    close(upper.xs, first.h)
+    close(diagnostics.activations(upper), np.tanh(second.c))
+
+
+def test_trace_of_a_reversed_layer_runs_from_the_end():
+    cell = rnnjax.bidirectional(rnnjax.gru(H), rnnjax.gru(H))
+    params, xs = draw(cell)
+    _, backward = diagnostics.trace(cell, params, xs)
+    close(backward.after[::-1], loop(rnnjax.gru(H), params.backward, xs[::-1]))
+
+
+@pytest.mark.parametrize("name", [name for name in CELLS if "lstm" in name])
+def test_lstm_gates_make_the_next_carry(name):
+    cell = CELLS[name](H)
+    params, xs = draw(cell)
+    (layer,) = diagnostics.trace(cell, params, xs)
+    found = diagnostics.gates(layer)
+    if name == "lstm_layer_norm":
+        c = layer.after.c
+        seen = (c - c.mean(-1, keepdims=True)) / np.sqrt(c.var(-1, keepdims=True) + 1e-6)
+        seen = seen * params.norms.gain_c + params.norms.bias_c
+    else:
+        seen = layer.after.c
+    close(found["o"] * np.tanh(seen), layer.after.h)
+    f = {"lstm_1997": 1.0, "lstm_coupled": 1 - found["i"]}.get(name, found.get("f"))
+    candidate = (layer.after.c - f * layer.before.c) / found["i"]
+    assert np.abs(candidate).max() < 1
+    if params.norms is None:
+        gate_count = params.w_hh.shape[1] // H
+        w_g = slice((gate_count - 2) * H, (gate_count - 1) * H)
+        a_g = xs @ params.w_ih[:, w_g] + layer.before.h @ params.w_hh[:, w_g] + params.b[w_g]
+        close(candidate, np.tanh(a_g), rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", [name for name in CELLS if "gru" in name])
+def test_gru_gates_make_the_next_carry(name):
+    cell = CELLS[name](H)
+    params, xs = draw(cell)
+    (layer,) = diagnostics.trace(cell, params, xs)
+    found = diagnostics.gates(layer)
+    h = layer.before
+    candidate = (layer.after - found["z"] * h) / (1 - found["z"])
+    x_n, h_n = xs @ params.w_ih[:, -H:] + params.b[-H:], params.w_hh[:, -H:]
+    a_n = {
+        "gru": lambda: x_n + found["r"] * (h @ h_n + params.b_hn),
+        "gru_cho": lambda: x_n + (found["r"] * h) @ h_n,
+        "gru_simple": lambda: x_n + h @ h_n,
+    }[name]()
+    close(candidate, np.tanh(a_n), rtol=1e-9)
+
+
+def test_zoneout_leaves_the_gates_and_an_elman_cell_has_none():
+    cell = rnnjax.zoneout(rnnjax.lstm(H), 0.2)
+    params, xs = draw(cell)
+    (layer,) = diagnostics.trace(cell, params, xs)
+    assert layer.after.h.shape == diagnostics.gates(layer)["f"].shape
+    inner = layer._replace(cell=rnnjax.lstm(H))
+    close(diagnostics.gates(layer)["f"], diagnostics.gates(inner)["f"])
+    cell = rnnjax.rnn(H)
+    params, xs = draw(cell)
+    (layer,) = diagnostics.trace(cell, params, xs)
+    assert diagnostics.gates(layer) == {}
+    close(diagnostics.activations(layer), layer.after)
+
+
+def test_saturation_counts_steps():
+    gate = jnp.array([[0.05, 0.5], [0.05, 0.95], [0.95, 0.91], [0.2, 0.99]])[:, None]
+    found = diagnostics.saturation(gate)
+    close(found.left, [0.5, 0.0])
+    close(found.right, [0.25, 0.75])
+
+
+def test_persistence_prefers_slow_switches():
+    t = np.arange(400)
+    slow = np.where(t // 50 % 2, 1.0, -1.0)
+    values = np.stack([slow, np.where(t % 2, 1.0, -1.0), 0.1 * slow, np.ones(400)], axis=1)
+    found = diagnostics.persistence(jnp.asarray(values), lag=3)
+    assert np.argmax(found) == 0
+    assert found[1] < 0
+    assert found[3] == 0
+    centred = values - values.mean(0)
+    close(found, [np.mean(centred[3:, n] * centred[:-3, n]) for n in range(4)])
+
+
+@pytest.mark.parametrize("name", ["rnn", "gru", "lstm"])
+def test_gradient_norms_are_those_of_jacobian_products(name):
+    """Brute force: every step's whole Jacobian, multiplied out in a Python loop."""
+    cell = deep(name, H, num_layers=2)
+    params, xs = draw(cell)
+    xs = xs[:, 0]
+    readout = jax.random.normal(jax.random.key(9), (H,))
+
+    @jax.jit
+    def step(carry, x_t):
+        carry, y_t = cell(params, carry, x_t)
+        return carry, jnp.tanh(y_t @ readout) ** 2
+
+    start = cell.initial_carry(params, ())
+    flat, unflatten = ravel_pytree(start)
+    flats = [flat]
+    for x_t in xs:
+        carry, _ = step(unflatten(flats[-1]), x_t)
+        flats.append(ravel_pytree(carry)[0])
+    K = 3
+    expected = np.zeros((T - K, K + 1))
+    for row, t in enumerate(range(K, T)):
+        gradient = jax.grad(lambda f, t=t: step(unflatten(f), xs[t])[1])(flats[t])
+        expected[row, 0] = np.linalg.norm(gradient)
+        for k in range(1, K + 1):
+            jacobian = jax.jacobian(
+                lambda f, s=t - k: ravel_pytree(step(unflatten(f), xs[s])[0])[0]
+            )(flats[t - k])
+            gradient = jacobian.T @ gradient
+            expected[row, k] = np.linalg.norm(gradient)
+    close(diagnostics.gradient_norms(step, start, xs, max_distance=K), expected, rtol=1e-9)
+    thinned = diagnostics.gradient_norms(step, start, xs, max_distance=K, num_positions=3)
+    close(thinned, expected[::2], rtol=1e-9)
+
+
+def test_gradient_norms_of_a_linear_recurrence_are_powers():
+    """loss_t = a c_t and c_{t+1} = a c_t + x_t: the gradient k steps back is a^(k+1)."""
+
+    def step(carry, x_t):
+        carry = 0.5 * carry + x_t
+        return carry, carry
+
+    norms = diagnostics.gradient_norms(step, jnp.zeros(()), jnp.ones(12), max_distance=6)
+    close(norms, np.broadcast_to(0.5 ** np.arange(1, 8), norms.shape))
