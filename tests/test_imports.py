@@ -19,7 +19,8 @@ MAY_IMPORT = (
     | {room: FOUNDATION | {"cells"} | SCANNING for room in SCANNING}
     | {room: FOUNDATION | {"cells"} | SCANNING | ALGORITHMS for room in ALGORITHMS}
     | {"models": FOUNDATION | {"cells"} | SCANNING | ALGORITHMS}
-    | {"training": FOUNDATION | {"cells"} | SCANNING | ALGORITHMS}
+    | {"visuals": FOUNDATION}
+    | {"training": FOUNDATION | {"cells"} | SCANNING | ALGORITHMS | {"visuals"}}
 )
 ONLY_THESE_LIBRARIES = {
     "version": set(),

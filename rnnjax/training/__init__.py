@@ -13,6 +13,7 @@ from rnnjax.training.checkpoint import (
 )
 from rnnjax.training.config import MAY_CHANGE, TrainingConfig, setting
 from rnnjax.training.curves import draw_curves
+from rnnjax.training.dynamic import make_dynamic_eval_step
 from rnnjax.training.evaluate import evaluate
 from rnnjax.training.fit import fit
 from rnnjax.training.loop import TrainingDiverged, TrainResult, train
@@ -24,7 +25,7 @@ from rnnjax.training.report import Section, write_report
 from rnnjax.training.standing import LoopOptions, Standing
 from rnnjax.training.state import TrainState, create_state, evaluation_params
 from rnnjax.training.step import Loss, LossFn, TrainStep, make_eval_step, make_train_step
-from rnnjax.training.workdir import Workdir, open_workdir
+from rnnjax.training.workdir import Workdir, check_owner, open_workdir
 
 __all__ = [
     "AVERAGES",
@@ -45,6 +46,7 @@ __all__ = [
     "TrainingConfig",
     "TrainingDiverged",
     "Workdir",
+    "check_owner",
     "create_state",
     "draw_curves",
     "evaluate",
@@ -52,6 +54,7 @@ __all__ = [
     "find_checkpoint",
     "fit",
     "make_average",
+    "make_dynamic_eval_step",
     "make_eval_step",
     "make_optimizer",
     "make_schedule",

@@ -75,20 +75,24 @@ def open_workdir(
     config = json.loads(json.dumps(config or {}))
     with storage.writing(path):
         path.mkdir(parents=True, exist_ok=True)
-    marker = path / MARKER
-    if not marker.exists():
-        storage.write_json(marker, {"experiment": name})
-    owner = storage.read_json(marker).get("experiment")
-    if owner != name:
-        raise UserError(
-            f"The workdir {path} holds the experiment '{owner}', not '{name}': "
-            "choose another workdir."
-        )
+    check_owner(path, name)
+    if not (path / MARKER).exists():
+        storage.write_json(path / MARKER, {"experiment": name})
     workdir = Workdir(path, config, extra or {})
     if workdir.checkpoints().newest() is not None:
         _check_config(read_config(path), config, may_change, path)
     storage.write_json(path / CONFIG, config)
     return workdir
+
+
+def check_owner(path: str | Path, name: str) -> None:
+    """Raises UserError if the folder holds another experiment than `name`."""
+    marker = Path(path).absolute() / MARKER
+    if marker.exists() and (owner := storage.read_json(marker).get("experiment")) != name:
+        raise UserError(
+            f"The workdir {marker.parent} holds the experiment '{owner}', not '{name}': "
+            "choose another workdir."
+        )
 
 
 def _check_config(

@@ -1,0 +1,16 @@
+"""Pages and pictures that open without a network."""
+
+from rnnjax.visuals.page import Section, render_page
+from rnnjax.visuals.pictures import draw_activations, draw_gradient_norms, draw_saturation
+from rnnjax.visuals.text import coloured_text, signed_colour, surprise_colour
+
+__all__ = [
+    "Section",
+    "coloured_text",
+    "draw_activations",
+    "draw_gradient_norms",
+    "draw_saturation",
+    "render_page",
+    "signed_colour",
+    "surprise_colour",
+]

@@ -1,0 +1,96 @@
+"""A page that opens without a network: one file, readable in a light and in a dark room."""
+
+import base64
+import html
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+STYLE = """
+:root { color-scheme: light dark; --ink: #1a202c; --soft: #718096; --line: #e2e8f0;
+  --paper: #fff; --shade: #f7fafc; --accent: #2b6cb0 }
+@media (prefers-color-scheme: dark) { :root { --ink: #e2e8f0; --soft: #a0aec0; --line: #2d3748;
+  --paper: #171923; --shade: #1f2430; --accent: #63b3ed } }
+body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink); background: var(--paper);
+  max-width: 60rem; margin: 2.5rem auto; padding: 0 1.25rem }
+h1 { font-size: 1.9rem; margin: 0 } h2 { font-size: 1.15rem; margin: 2.2rem 0 .6rem;
+  color: var(--accent) }
+.soft { color: var(--soft); margin: .2rem 0 1.5rem }
+.cards { display: flex; flex-wrap: wrap; gap: .8rem }
+.card { border: 1px solid var(--line); border-radius: .5rem; padding: .6rem 1rem;
+  background: var(--shade) } .card b { display: block; font-size: 1.3rem }
+.card span { color: var(--soft); font-size: .85rem }
+img { max-width: 100%; background: #fff; border-radius: .5rem; border: 1px solid var(--line) }
+pre { background: var(--shade); border: 1px solid var(--line); border-radius: .5rem;
+  padding: .8rem 1rem; overflow-x: auto; white-space: pre-wrap; font-size: .87rem }
+table { border-collapse: collapse; font-size: .9rem }
+td { border-bottom: 1px solid var(--line); padding: .25rem 1.5rem .25rem 0; vertical-align: top }
+td:first-child { color: var(--soft) }
+.text { font: .87rem/1.9 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere }
+.text span { padding: .15em 0 }
+"""
+
+
+class Section(NamedTuple):
+    """A part of a page; whichever of the three is given is shown, in this order.
+
+    Attributes:
+        title: its heading.
+        text: shown as it is, in a fixed-width font.
+        html: put in unchanged: it must come from the program, with all data in it escaped.
+        png: the bytes of a picture.
+    """
+
+    title: str
+    text: str = ""
+    html: str = ""
+    png: bytes = b""
+
+
+def render_page(
+    title: str, subtitle: Any, cards: Mapping[str, Any], sections: Iterable[Section]
+) -> str:
+    """A whole HTML page; all that comes from outside is escaped, but for `Section.html`.
+
+    Args:
+        title: of the page.
+        subtitle: a line below it.
+        cards: the numbers that matter most, by name.
+        sections: the rest.
+    """
+    boxes = "".join(
+        f'<div class="card"><b>{escape(value)}</b><span>{escape(name)}</span></div>'
+        for name, value in cards.items()
+    )
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>\n"
+        f'<h1>{escape(title)}</h1><p class="soft">{escape(subtitle)}</p>\n'
+        f'<div class="cards">{boxes}</div>\n{"".join(map(_render, sections))}</body></html>\n'
+    )
+
+
+def table(values: Mapping[str, Any]) -> str:
+    """An HTML table of names and values."""
+    rows = (
+        f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>"
+        for name, value in values.items()
+    )
+    return f"<table>{''.join(rows)}</table>"
+
+
+def escape(value: Any) -> str:
+    """A value as text that HTML shows as it is."""
+    return html.escape(f"{value:.5g}" if isinstance(value, float) else str(value))
+
+
+def _render(section: Section) -> str:
+    parts = [f"<h2>{escape(section.title)}</h2>"]
+    if section.text:
+        parts.append(f"<pre>{escape(section.text)}</pre>")
+    if section.html:
+        parts.append(section.html)
+    if section.png:
+        data = base64.b64encode(section.png).decode()
+        parts.append(f'<img alt="{escape(section.title)}" src="data:image/png;base64,{data}">')
+    return "".join(parts) + "\n"

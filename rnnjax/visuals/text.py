@@ -1,0 +1,40 @@
+"""Text on coloured ground, a colour a character."""
+
+import html
+from collections.abc import Iterable, Sequence
+
+MAX_SURPRISE = 8.0
+"""Bits from which on a character is as red as can be."""
+
+
+def coloured_text(
+    characters: Iterable[str], colours: Sequence[str], hints: Sequence[str] | None = None
+) -> str:
+    """HTML that shows a text with a colour behind each character.
+
+    Args:
+        characters: one after another; a line end is shown as ↵ and ends the line.
+        colours: CSS colours, one a character; empty for none.
+        hints: shown while the pointer rests on a character, one each.
+
+    Returns:
+        A `<p class="text">`, for a page of `render_page`.
+    """
+    spans = []
+    for n, character in enumerate(characters):
+        shown = {"\n": "↵\n", "\t": "→\t"}.get(character, html.escape(character))
+        style = f' style="background:{colours[n]}"' if colours[n] else ""
+        hint = f' title="{html.escape(hints[n])}"' if hints else ""
+        spans.append(f"<span{style}{hint}>{shown}</span>")
+    return f'<p class="text">{"".join(spans)}</p>'
+
+
+def surprise_colour(bits: float) -> str:
+    """From clear (0 bits) to red (`MAX_SURPRISE` bits or more); none where `bits` is nan."""
+    return "" if bits != bits else f"rgba(229,62,62,{min(bits / MAX_SURPRISE, 1):.2f})"
+
+
+def signed_colour(value: float) -> str:
+    """From red (-1) through clear (0) to blue (1), as in Karpathy, Johnson & Fei-Fei 2015."""
+    ground = "66,133,244" if value > 0 else "229,62,62"
+    return f"rgba({ground},{min(abs(value), 1):.2f})"
