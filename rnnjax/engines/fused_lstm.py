@@ -1,7 +1,7 @@
 """The standard LSTM with a backward pass by hand, for CPUs."""
 
-import jax
 import jax.numpy as jnp
+from jax import lax
 
 from rnnjax.cells.lstm import LSTMCarry, LSTMSpec
 from rnnjax.engines import transposed
@@ -9,27 +9,27 @@ from rnnjax.engines.problem import Engine, Problem
 from rnnjax.typing import Array
 
 
-def _forward(a_x: Array, a_h: Array, state):
+def _forward(a_x: Array, a_h: Array, state: transposed.State):
     _, c_tm1 = state
-    a_i, a_f, a_g, a_o = jnp.split(a_x + a_h, 4)  # i, f, g, o
-    i_t, f_t, o_t = jax.nn.sigmoid(a_i), jax.nn.sigmoid(a_f), jax.nn.sigmoid(a_o)
-    g_t = jnp.tanh(a_g)
+    gates = transposed.activate(a_x + a_h, ("sigmoid", "sigmoid", "tanh", "sigmoid"))
+    i_t, f_t, g_t, o_t = jnp.split(gates, 4)  # i, f, g, o
     c_t = f_t * c_tm1 + i_t * g_t
-    return (o_t * jnp.tanh(c_t), c_t), (i_t, f_t, g_t, o_t, c_tm1)
+    return (o_t * jnp.tanh(c_t), c_t), (gates, c_tm1)
 
 
-def _backward(kept, dstate):
-    i_t, f_t, g_t, o_t, c_tm1 = kept
+def _backward(kept: transposed.Kept, dstate: transposed.State):
+    gates, c_tm1 = kept
+    i_t, f_t, g_t, o_t = jnp.split(gates, 4)  # i, f, g, o
     dh_t, dc_t = dstate
-    tanh_c = jnp.tanh(f_t * c_tm1 + i_t * g_t)
-    dc_t = dc_t + dh_t * o_t * (1 - tanh_c**2)
-    da = (
+    tanh_c = lax.optimization_barrier(jnp.tanh(f_t * c_tm1 + i_t * g_t))
+    dc_t = lax.optimization_barrier(dc_t + dh_t * o_t * (1 - tanh_c**2))
+    da = [
         dc_t * g_t * i_t * (1 - i_t),
         dc_t * c_tm1 * f_t * (1 - f_t),
         dc_t * i_t * (1 - g_t**2),
         dh_t * tanh_c * o_t * (1 - o_t),
-    )
-    return da, None, (jnp.zeros_like(dh_t), dc_t * f_t)
+    ]
+    return jnp.concatenate(da), None, (jnp.zeros_like(dh_t), dc_t * f_t)
 
 
 _FAMILY = transposed.Family(_forward, _backward)
@@ -42,9 +42,8 @@ def _serves(problem: Problem) -> str | None:
 
 
 def _run(problem: Problem) -> tuple[LSTMCarry, Array]:
-    params = problem.params
-    weights = transposed.Weights(params.w_ih.T, params.w_hh.T, params.b, None)
-    carry, initial = problem.carry, problem.initial
+    params, carry, initial = problem.params, problem.carry, problem.initial
+    weights = transposed.Weights(params.w_ih, params.w_hh, params.b, None)
     (h, c), ys = transposed.run(
         problem, _FAMILY, weights, (carry.h, carry.c), (initial.h, initial.c)
     )

@@ -3,7 +3,8 @@
 State and gates are `[H, B]`, with the weights as the left operand of every matmul: that is what
 a CPU's matmul kernels like best at these shapes. The backward pass goes through the sequence in
 chunks. Inside a chunk the steps only collect the derivatives of the pre-activations; the gradients
-of the weights and of the inputs follow from one matmul each a chunk.
+of the weights and of the inputs follow from one matmul each a chunk. To save memory it keeps the
+state at the borders of the chunks only, and runs each chunk forward again.
 
 What a family of cells has of its own is a `Family`: its gates, elementwise.
 """
@@ -11,7 +12,7 @@ What a family of cells has of its own is a `Family`: its gates, elementwise.
 import functools
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -34,19 +35,19 @@ class Family(NamedTuple):
         forward: `(a_x, a_h, state_tm1) -> (state_t, kept)` with the two pre-activations
             `[G*H, B]` and whatever the derivative needs.
         backward: `(kept, dstate_t) -> (da_x, da_h, dstate_tm1)`: the derivatives of the
-            pre-activations, a tuple with an `[H, B]` for each gate, and of the old state, without
-            its way through `a_h`. `da_h` is None where it equals `da_x`.
+            pre-activations, and of the old state without its way through `a_h`. `da_h` is None
+            where it equals `da_x`.
     """
 
     forward: Callable[[Array, Array, State], tuple[State, Kept]]
-    backward: Callable[[Kept, State], tuple[State, State | None, State]]
+    backward: Callable[[Kept, State], tuple[Array, Array | None, State]]
 
 
 class Weights(NamedTuple):
-    """`w [G*H, D]`, `u [G*H, H]`, and the biases `b_x`, `b_h [G*H]` of the two."""
+    """`w_ih [D, G*H]`, `w_hh [H, G*H]`, and the biases `b_x`, `b_h [G*H]` of the two."""
 
-    w: Array
-    u: Array
+    w_ih: Array
+    w_hh: Array
     b_x: Array
     b_h: Array | None
 
@@ -102,7 +103,7 @@ def run(
     state, hs = _unroll(
         plan,
         weights,
-        flat(xs.astype(weights.w.dtype), xs.shape[-1]),
+        flat(xs.astype(weights.w_hh.dtype), xs.shape[-1]),
         transposed(carry),
         transposed(initial),
         None if mask is None else flat(mask),
@@ -112,6 +113,14 @@ def run(
     if problem.mask is not None:
         ys = select(problem.mask, ys, jnp.zeros_like(ys))
     return tuple(a.T.reshape(*batch_shape, -1) for a in state), ys
+
+
+def activate(a: Array, activations: tuple[Literal["sigmoid", "tanh"], ...]) -> Array:
+    """The gates `[G*H, B]`, all in one operation, by `sigmoid(a) = tanh(a / 2) / 2 + 1 / 2`."""
+    hidden_size = a.shape[0] // len(activations)
+    scale = jnp.array([0.5 if name == "sigmoid" else 1.0 for name in activations], a.dtype)
+    scale = jnp.repeat(scale, hidden_size)[:, None]
+    return lax.optimization_barrier(jnp.tanh(a * scale) * scale + (1 - scale))
 
 
 def refusal(problem: Problem) -> str | None:
@@ -176,7 +185,7 @@ def _unroll_backward(plan: _Plan, residuals, cotangents):
         inputs, h_start, dhs, hs, kept, border = chunk
         if plan.recompute:
             _, (_, kept) = _steps(plan, narrow, initial, border, inputs, keep=True)
-        dstate, dinitial, da_x, da_h = _backward_steps(
+        (dstate, dinitial), (da_x, da_h) = _backward_steps(
             plan, narrow, dstate, dinitial, dhs, kept, inputs
         )
         h_tm1 = _before(plan, h_start, hs, initial[0], inputs[2])
@@ -185,7 +194,8 @@ def _unroll_backward(plan: _Plan, residuals, cotangents):
 
     ends = hs[:: plan.chunk] if plan.reverse else hs[plan.chunk - 1 :: plan.chunk]
     chunks = _in_chunks((dhs, hs, kept), plan.chunk)
-    zeros = jax.tree.map(jnp.zeros_like, (dstate, weights))
+    columns = weights._replace(w_ih=weights.w_ih.T, w_hh=weights.w_hh.T)
+    zeros = jax.tree.map(jnp.zeros_like, (dstate, columns))
     (dcarry, dinitial, dweights), dxs = lax.scan(
         run_chunk,
         (dstate, *zeros),
@@ -197,6 +207,7 @@ def _unroll_backward(plan: _Plan, residuals, cotangents):
         ),
         reverse=not plan.reverse,
     )
+    dweights = dweights._replace(w_ih=dweights.w_ih.T, w_hh=dweights.w_hh.T)
     return dweights, dxs.reshape(-1, *dxs.shape[2:]), dcarry, dinitial, None, None
 
 
@@ -205,13 +216,15 @@ _unroll.defvjp(_unroll_forward, _unroll_backward)
 
 def _steps(plan: _Plan, weights: Weights, initial: State, state: State, inputs, *, keep: bool):
     """The forward pass over some steps: the last state, the hidden states and what is kept."""
+    w_ih, w_hh = lax.optimization_barrier((weights.w_ih.T, weights.w_hh.T))
+    wide = weights.b_x.dtype
 
     def step(state, inputs):
         x_t, mask_t, reset_t = inputs
         if reset_t is not None:
             state = _where(reset_t, initial, state)
-        a_x = _dot(weights.w, _cast(plan, x_t).T, weights.b_x.dtype) + weights.b_x[:, None]
-        a_h = _dot(weights.u, _cast(plan, state[0]), weights.b_x.dtype)
+        a_x = _dot(w_ih, _cast(plan, x_t).T, wide) + weights.b_x[:, None]
+        a_h = _dot(w_hh, _cast(plan, state[0]), wide)
         if weights.b_h is not None:
             a_h = a_h + weights.b_h[:, None]
         new_state, kept = plan.family.forward(a_x, a_h, state)
@@ -224,65 +237,59 @@ def _steps(plan: _Plan, weights: Weights, initial: State, state: State, inputs, 
 
 
 def _backward_steps(plan: _Plan, weights: Weights, dstate, dinitial, dhs, kept, inputs):
-    """The backward pass over a chunk; the derivatives of the pre-activations are `[G*H, K, B]`."""
+    """The backward pass over a chunk; emits the derivatives of the pre-activations."""
     _, mask, reset = inputs
-    num_steps, batch_size, hidden_size = dhs.shape
-    buffer = jnp.zeros((weights.u.shape[0], num_steps, batch_size), dhs.dtype)
-
-    def write(buffer, k, da):
-        for gate, d in enumerate(da):
-            buffer = lax.dynamic_update_slice(buffer, d[:, None], (gate * hidden_size, k, 0))
-        return buffer
 
     def step(sums, inputs):
-        dstate, dinitial, buffer_x, buffer_h = sums
-        k, dh_t, kept, mask_t, reset_t = inputs
-        dstate = (dstate[0] + dh_t.T, *dstate[1:])
+        dstate, dinitial = sums
+        dh_t, kept, mask_t, reset_t = inputs
+        dstate = (dstate[0] + dh_t, *dstate[1:])
         da_x, da_h, dstate_tm1 = plan.family.backward(kept, dstate)
         if mask_t is not None:
-            zeros = jnp.zeros_like(dh_t.T)
-            da_x = tuple(jnp.where(mask_t, d, zeros) for d in da_x)
-            da_h = None if da_h is None else tuple(jnp.where(mask_t, d, zeros) for d in da_h)
+            none = jnp.zeros_like(da_x)
+            da_x = jnp.where(mask_t, da_x, none)
+            da_h = None if da_h is None else jnp.where(mask_t, da_h, none)
             dstate_tm1 = _where(mask_t, dstate_tm1, dstate)
-        buffer_x = write(buffer_x, k, da_x)
-        if da_h is not None:
-            buffer_h = write(buffer_h, k, da_h)
-        da = _cast(plan, jnp.concatenate(da_x if da_h is None else da_h))
-        dh_tm1 = dstate_tm1[0] + _dot(weights.u.T, da, dh_t.dtype)
+        da_x, da_h = lax.optimization_barrier((da_x, da_h))
+        dh_tm1 = dstate_tm1[0] + _dot(
+            weights.w_hh, _cast(plan, da_x if da_h is None else da_h), dh_t.dtype
+        )
         dstate_tm1 = (dh_tm1, *dstate_tm1[1:])
         if reset_t is not None:
             none = jax.tree.map(jnp.zeros_like, dstate_tm1)
             dinitial = jax.tree.map(jnp.add, dinitial, _where(reset_t, dstate_tm1, none))
             dstate_tm1 = _where(reset_t, none, dstate_tm1)
-        return (dstate_tm1, dinitial, buffer_x, buffer_h), None
+        return (dstate_tm1, dinitial), (da_x, da_h)
 
-    has_own_h = weights.b_h is not None
-    sums, _ = lax.scan(
+    return lax.scan(
         step,
-        (dstate, dinitial, buffer, buffer if has_own_h else None),
-        (jnp.arange(num_steps), dhs, kept, mask, reset),
+        (dstate, dinitial),
+        (dhs.swapaxes(1, 2), kept, mask, reset),
         reverse=not plan.reverse,
         unroll=plan.scan_unroll,
     )
-    return sums
 
 
 def _gather(plan: _Plan, weights: Weights, xs, h_tm1, da_x, da_h):
     """The gradients of weights and inputs from a chunk's derivatives, a matmul each."""
     wide = da_x.dtype
-    rows = da_x.shape[1] * da_x.shape[2]
+    rows = math.prod(xs.shape[:2])
+
+    def in_columns(da):
+        """`[K, G*H, B] -> [G*H, K*B]`."""
+        return lax.optimization_barrier(da.swapaxes(0, 1)).reshape(-1, rows)
+
     ones = jnp.ones(rows, wide)
-    da_x = da_x.reshape(-1, rows)
-    da_h_wide = da_x if da_h is None else da_h.reshape(-1, rows)
-    narrow_x = _cast(plan, da_x)
-    narrow_h = narrow_x if da_h is None else _cast(plan, da_h_wide)
+    da_x = in_columns(da_x)
+    da_h = da_x if da_h is None else in_columns(da_h)
+    narrow_x, narrow_h = _cast(plan, da_x), _cast(plan, da_h)
     dweights = Weights(
-        w=_dot(narrow_x, _cast(plan, xs.reshape(rows, -1)), wide),
-        u=_dot(narrow_h, _cast(plan, h_tm1.reshape(rows, -1)), wide),
+        w_ih=_dot(narrow_x, _cast(plan, xs.reshape(rows, -1)), wide),
+        w_hh=_dot(narrow_h, _cast(plan, h_tm1.reshape(rows, -1)), wide),
         b_x=da_x @ ones,
-        b_h=None if da_h is None else da_h_wide @ ones,
+        b_h=None if weights.b_h is None else da_h @ ones,
     )
-    dxs = lax.optimization_barrier(_dot(weights.w.T, narrow_x, wide)).T
+    dxs = lax.optimization_barrier(_dot(weights.w_ih, narrow_x, wide)).T
     return dweights, dxs.reshape(xs.shape)
 
 
@@ -308,7 +315,7 @@ def _where(flag: Array, on_true: State, on_false: State) -> State:
 
 
 def _narrow(plan: _Plan, weights: Weights) -> Weights:
-    return weights._replace(w=_cast(plan, weights.w), u=_cast(plan, weights.u))
+    return weights._replace(w_ih=_cast(plan, weights.w_ih), w_hh=_cast(plan, weights.w_hh))
 
 
 def _cast(plan: _Plan, a: Array) -> Array:
