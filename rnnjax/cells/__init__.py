@@ -7,6 +7,7 @@ from rnnjax.cells.lstm import LSTMCarry, LSTMParams, lstm
 from rnnjax.cells.pointwise import dense, dropout, variational_dropout
 from rnnjax.cells.regularizers import weight_drop, zoneout
 from rnnjax.cells.rnn import RNNParams, rnn
+from rnnjax.cells.stacked import StackedForm, stacked_form
 
 __all__ = [
     "Cell",
@@ -14,6 +15,7 @@ __all__ = [
     "LSTMCarry",
     "LSTMParams",
     "RNNParams",
+    "StackedForm",
     "bidirectional",
     "dense",
     "dropout",
@@ -23,6 +25,7 @@ __all__ = [
     "residual",
     "rnn",
     "stack",
+    "stacked_form",
     "variational_dropout",
     "weight_drop",
     "zoneout",

@@ -80,13 +80,14 @@ def dot(x: Array, w: Array, compute_dtype: DType | None = None) -> Array:
     Returns:
         `[..., G]`, in the dtype of `w`.
     """
-    narrow = w.dtype if compute_dtype is None else compute_dtype
-    return jnp.matmul(x.astype(narrow), w.astype(narrow), preferred_element_type=w.dtype)
+    wide = jnp.result_type(w)
+    narrow = wide if compute_dtype is None else compute_dtype
+    return jnp.matmul(x.astype(narrow), w.astype(narrow), preferred_element_type=wide)
 
 
 def zeros(batch_shape: tuple[int, ...], size: int, like: Array) -> Array:
     """Zeros of shape `[*batch_shape, size]` in the dtype of `like`."""
-    return jnp.zeros((*batch_shape, size), like.dtype)
+    return jnp.zeros((*batch_shape, size), jnp.result_type(like))
 
 
 def check_size(name: str, size: int) -> None:

@@ -150,22 +150,32 @@ class Inputs(NamedTuple):
 
 
 def inputs(name, seed, dtype=np.float32):
+    """`inputs_of` a cell by its name in the zoo."""
+    return inputs_of(ZOO[name].cell, seed, dtype)
+
+
+def inputs_of(cell, seed, dtype=np.float32):
     """Params of which none is zero, inputs, and a carry that is not the initial one."""
     draw = np.random.default_rng(seed)
 
     def drawn(shape):
         return (0.6 * draw.standard_normal(shape.shape)).astype(dtype)
 
-    params, carry = jax.tree.map(drawn, _shapes(name))
+    params, carry = jax.tree.map(drawn, _shapes(cell))
     return Inputs(params, draw.standard_normal((T, B, D)).astype(dtype), carry)
 
 
 @functools.cache
-def _shapes(name):
-    cell = ZOO[name].cell
-
+def _shapes(cell):
     def params_and_carry():
         params = cell.init(jax.random.key(0), D)
         return params, cell.initial_carry(params, (B,))
 
     return jax.eval_shape(params_and_carry)
+
+
+QUICK_TO_COMPILE = {
+    "xla_backend_optimization_level": 0,
+    "xla_llvm_disable_expensive_passes": True,
+}
+"""Compiler options for tests of many programs that run once."""

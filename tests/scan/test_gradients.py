@@ -8,15 +8,11 @@ import numpy as np
 import pytest
 
 import rnnjax
-from tests.cells.zoo import ZOO, T, inputs
+from tests.cells.zoo import QUICK_TO_COMPILE, ZOO, T, inputs
 
 every_cell = pytest.mark.parametrize("name", ZOO)
 MASK = np.arange(T)[:, None] < np.array([T, 5, 3])
 RESET = np.arange(T)[:, None] == np.array([3, 0, 2])
-QUICK_TO_COMPILE = {
-    "xla_backend_optimization_level": 0,
-    "xla_llvm_disable_expensive_passes": True,
-}
 
 
 @functools.cache
