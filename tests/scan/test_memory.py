@@ -1,0 +1,40 @@
+"""What the compiled gradient needs besides its inputs and outputs."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+import rnnjax
+
+
+def temporary_bytes(cell, num_steps, remat, *, batch_size, hidden_size):
+    """Of the gradient, by the params, of the final carry: nothing else is as long as T."""
+
+    def value(params, xs):
+        carry, _ = rnnjax.unroll(cell(hidden_size), params, xs, remat=remat)
+        return sum(jnp.sum(leaf) for leaf in jax.tree.leaves(carry))
+
+    params = jax.eval_shape(lambda: cell(hidden_size).init(jax.random.key(0), 1))
+    xs = jax.ShapeDtypeStruct((num_steps, batch_size, 1), jnp.float32)
+    compiled = jax.jit(jax.grad(value)).lower(params, xs).compile()
+    return compiled.memory_analysis().temp_size_in_bytes
+
+
+@pytest.mark.parametrize("cell", [rnnjax.lstm, rnnjax.gru, rnnjax.rnn])
+def test_sqrt_grows_like_the_square_root_of_the_length(cell):
+    sizes = {"batch_size": 8, "hidden_size": 32}
+    short = temporary_bytes(cell, 1600, "sqrt", **sizes)
+    long = temporary_bytes(cell, 6400, "sqrt", **sizes)
+    assert 1.5 < long / short < 2.6
+    assert temporary_bytes(cell, 6400, "none", **sizes) > 8 * long
+
+
+def test_gates_saves_what_a_step_computes():
+    sizes = {"batch_size": 8, "hidden_size": 32}
+    kept = temporary_bytes(rnnjax.lstm, 1600, "none", **sizes)
+    assert kept > 1.8 * temporary_bytes(rnnjax.lstm, 1600, "gates", **sizes)
+
+
+def test_ten_thousand_steps_of_256_units_train_under_two_gib():
+    needed = temporary_bytes(rnnjax.lstm, 10_000, "sqrt", batch_size=8, hidden_size=256)
+    assert needed < 2**29
