@@ -1,40 +1,83 @@
 """A character language model: trains, writes text, scores it, and shows what it has learned.
 
-    python -m experiments.char_lm                               train on text that Python carries
-    python -m experiments.char_lm --mode=sample --prompt="The " write with the trained model
-    python -m experiments.char_lm --mode=evaluate               bits per character of a split
+    python -m experiments.char_lm                          train on text that Python carries
+    python -m experiments.char_lm --preset=hello           the smallest example: h e l l o
+    python -m experiments.char_lm --config.data=FILE --config.hidden_size=512 --workdir=runs/mine
 
---workdir=FOLDER holds one run (default runs/char_lm). The same command again resumes it.
+Then, with the --workdir of the training:
+
+    --mode=sample --prompt="The " --temperature=0.7        write text
+    --mode=score --text="the cat sat" --text="sat cat the" which sentence is likelier, and where
+    --mode=evaluate --split=validation                     bits per character of a split
+    --mode=evaluate --dynamic_learning_rate=0.1            ... while learning from what was scored
+    --mode=inspect --units=3,17                            what units do while the model reads
+
+--workdir=FOLDER holds one run (default runs/char_lm): checkpoints, metrics.jsonl, report.html. The
+same command again resumes a run that was stopped, and ends with the same parameters bit for bit.
 """
 
 import dataclasses
 import math
+from pathlib import Path
 from typing import get_args
 
 import jax
-import jax.numpy as jnp
-from absl import flags
+import optax
 from flax import nnx
 
 from experiments import cli
-from rnnjax import data, decode, training
+from rnnjax import data, training
 from rnnjax.cells.named import CELLS, DTYPES, deep, operand_dtype
 from rnnjax.data import Level
 from rnnjax.errors import UserError, did_you_mean
+from rnnjax.language import (
+    TextModel,
+    longest_document,
+    opening_of,
+    report_inspection,
+    report_scores,
+    step_scores,
+    texts_of_file,
+)
 from rnnjax.models import LanguageModel, window_loss
 from rnnjax.training import setting
 
-_SPLIT = flags.DEFINE_string("split", "validation", "Mode evaluate: which split.")
-_EVAL_BATCH = flags.DEFINE_integer(
-    "eval_batch_size", None, "Mode evaluate: rows read side by side; as in training if not given."
-)
-_PROMPT = flags.DEFINE_string("prompt", "\n", "Mode sample: the text to go on from.")
-_LENGTH = flags.DEFINE_integer("length", 500, "Mode sample: characters to write.")
-_NUM_SAMPLES = flags.DEFINE_integer("num_samples", 3, "Mode sample: texts, written side by side.")
-_TEMPERATURE = flags.DEFINE_float("temperature", 0.8, "Mode sample: 0 takes the likeliest.")
-_TOP_K = flags.DEFINE_integer("top_k", 0, "Mode sample: draw from the k likeliest; 0: from all.")
-_TOP_P = flags.DEFINE_float("top_p", 1.0, "Mode sample: draw from the nucleus of this mass.")
-_STOP = flags.DEFINE_string("stop", None, "Mode sample: a character that ends a text.")
+NAME = "char_lm"
+SAMPLE_LENGTH = 600
+SMALL_VOCABULARY = 10
+INSPECTED_SYMBOLS = 1000
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options:
+    """The flags of the single modes."""
+
+    prompt: str | None = setting(
+        None,
+        "Mode sample: the text to go on from. Mode score: what each text is read after. Default: "
+        "a line end, where the vocabulary has one.",
+    )
+    length: int = setting(500, "Mode sample: characters to write.")
+    num_samples: int = setting(3, "Mode sample: texts, written side by side.")
+    temperature: float = setting(0.8, "Mode sample: 0 takes the likeliest.")
+    top_k: int = setting(0, "Mode sample: draw from the k likeliest; 0: from all.")
+    top_p: float = setting(1.0, "Mode sample: draw from the nucleus of this mass.")
+    stop: str | None = setting(None, "Mode sample: a character that ends a text.")
+    text: tuple[str, ...] = setting((), "Modes score, inspect: a text; score takes several.")
+    text_file: str | None = setting(None, "Mode score: a file with a text a line.")
+    split: str = setting("validation", "Mode evaluate: which split.")
+    eval_batch_size: int | None = setting(
+        None, "Mode evaluate: rows read side by side; as in training if not given."
+    )
+    dynamic_learning_rate: float = setting(
+        0.0,
+        "Mode evaluate: after each window is scored, take a gradient step of this size on it; "
+        "best with --eval_batch_size=1. 0: never.",
+    )
+    units: str | None = setting(
+        None, "Mode inspect: units such as 3,17; default: six that vary much and switch seldom."
+    )
+    layer: int = setting(0, "Mode inspect: the layer of these units, from 1; 0: the last.")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -70,50 +113,60 @@ class Config(training.TrainingConfig):
 
 
 PRESETS = {
-    "default": Config(),
-    "hello": Config(
-        data="hello",
-        hidden_size=16,
-        embed_size=4,
-        dropout=0.0,
-        batch_size=4,
-        window=5,
-        num_steps=300,
-        warmup_steps=0,
-        learning_rate=2e-2,
-        eval_every=100,
-        checkpoint_every=100,
+    "default": cli.Preset("Python's documentation: minutes on two CPU cores.", Config()),
+    "hello": cli.Preset(
+        "The word hello, four letters; shows the scores at each step.",
+        Config(
+            data="hello",
+            hidden_size=16,
+            embed_size=4,
+            dropout=0.0,
+            batch_size=4,
+            window=5,
+            num_steps=300,
+            warmup_steps=0,
+            learning_rate=2e-2,
+            eval_every=100,
+            checkpoint_every=100,
+        ),
     ),
-    "shakespeare": Config(
-        data="tfds:tiny_shakespeare",
-        window=100,
-        hidden_size=512,
-        num_layers=2,
-        embed_size=128,
-        dropout=0.4,
-        weight_drop=0.2,
-        num_steps=7000,
-        learning_rate=2e-3,
-        warmup_steps=200,
-        average_decay=0.999,
-        eval_every=250,
-        checkpoint_every=250,
+    "shakespeare": cli.Preset(
+        "Two layers for tiny Shakespeare; --config.data=FILE reads your copy of it.",
+        Config(
+            data="tfds:tiny_shakespeare",
+            window=100,
+            hidden_size=512,
+            num_layers=2,
+            embed_size=128,
+            dropout=0.4,
+            weight_drop=0.2,
+            num_steps=7000,
+            learning_rate=2e-3,
+            warmup_steps=200,
+            average_decay=0.999,
+            eval_every=250,
+            checkpoint_every=250,
+        ),
     ),
-    "python_source": Config(
-        data="python_source", window=128, hidden_size=512, embed_size=128, num_steps=5000
+    "python_source": cli.Preset(
+        "The source code of Python's standard library.",
+        Config(data="python_source", window=128, hidden_size=512, embed_size=128, num_steps=5000),
     ),
-    "large": Config(
-        data="python_source",
-        window=256,
-        hidden_size=2048,
-        num_layers=3,
-        embed_size=512,
-        dropout=0.2,
-        compute_dtype="bfloat16",
-        batch_size=256,
-        num_steps=20000,
-        learning_rate=1e-3,
-        average_decay=0.9995,
+    "large": cli.Preset(
+        "Three wide layers in bfloat16, for an accelerator.",
+        Config(
+            data="python_source",
+            window=256,
+            hidden_size=2048,
+            num_layers=3,
+            embed_size=512,
+            dropout=0.2,
+            compute_dtype="bfloat16",
+            batch_size=256,
+            num_steps=20000,
+            learning_rate=1e-3,
+            average_decay=0.9995,
+        ),
     ),
 }
 
@@ -164,23 +217,25 @@ def make_loss(config: Config, graph: nnx.GraphDef) -> training.LossFn:
 def train(run: cli.Run) -> None:
     """Trains, then writes samples and the report."""
     config = run.config
-    restored = run.restore_from and restored_vocabulary(run.restore_from)
-    corpus = load_corpus(config, restored or None)
+    workdir = training.open_workdir(
+        run.workdir,
+        name=NAME,
+        config=dataclasses.asdict(config),
+        may_change=training.MAY_CHANGE,
+    )
+    resuming = workdir.checkpoints().newest() is not None
+    if resuming and run.restore_from:
+        training.say(f"{run.workdir} has its own checkpoints: --restore_from is left aside.")
+    source = workdir.path if resuming else run.restore_from
+    corpus = load_corpus(config, stored_vocabulary(source, config.level) if source else None)
     training.say(corpus.describe())
     model = make_model(config, len(corpus.vocabulary))
     graph, params = nnx.split(model, nnx.Param)
-    if run.restore_from:
+    if run.restore_from and not resuming:
         params = training.restore_params(run.restore_from, params)
     size = sum(p.size for p in jax.tree.leaves(params))
     training.say(f"{size:,} parameters on {jax.devices()[0].device_kind}.")
 
-    workdir = training.open_workdir(
-        run.workdir,
-        name="char_lm",
-        config=dataclasses.asdict(config),
-        may_change=training.MAY_CHANGE,
-        extra={"vocabulary": corpus.vocabulary.to_json()},
-    )
     loss_fn = make_loss(config, graph)
     windows = data.TrainingWindows(
         corpus.splits["train"],
@@ -195,26 +250,30 @@ def train(run: cli.Run) -> None:
     )
     eval_step = training.make_eval_step(loss_fn)
     initial_carry = model.initial_carry(config.batch_size)
+    opening = opening_of(corpus)
+    extra = {"vocabulary": corpus.vocabulary.to_json(), "opening": opening}
     result = training.fit(
         config,
         loss_fn,
         params,
         data.iterator(windows),
-        workdir=workdir,
+        workdir=workdir._replace(extra=extra),
         carry=initial_carry,
         evaluate=lambda params: training.evaluate(eval_step, params, initial_carry, held_out),
         unit=config.level,
     )
-    texts = write_samples(
-        nnx.merge(graph, training.evaluation_params(result.state)),
-        corpus.vocabulary,
-        prompt="\n" if "\n" in corpus.vocabulary.symbols else corpus.vocabulary.symbols[1],
-        length=600,
-        num_samples=3,
+    model = nnx.merge(graph, training.evaluation_params(result.state))
+    document = longest_document(corpus.splits["train"])
+    texts = TextModel(model, corpus.vocabulary, opening).write(
+        length=min(SAMPLE_LENGTH, len(document) - 1), num_samples=3, seed=config.seed
     )
-    for text in texts:
-        training.say(f"{'-' * 72}\n{text}")
-    best = result.standing.best_score or float("nan")
+    sections = [training.Section("Samples", text=separated(texts))]
+    if len(corpus.vocabulary) <= SMALL_VOCABULARY:
+        table = step_scores(model, corpus.vocabulary, document)
+        sections.insert(0, training.Section("Scores at each step", text=table))
+    training.say("\n".join(f"{section.title}:\n{section.text}\n" for section in sections))
+    best = result.standing.best_score
+    best = math.nan if best is None else best
     report = training.write_report(
         workdir.path,
         title="Character language model",
@@ -225,120 +284,114 @@ def train(run: cli.Run) -> None:
             "parameters": f"{size:,}",
             "updates": result.step,
         },
-        sections=[training.Section("Samples", text=f"\n{'-' * 72}\n".join(texts))],
+        sections=sections,
         unit=config.level,
     )
     training.say(f"Report: {report}")
 
 
-def restored_vocabulary(folder) -> data.Vocabulary:
-    """The vocabulary that a checkpoint was trained with."""
-    return data.Vocabulary.from_json(training.read_meta(folder).extra["vocabulary"])
+def stored_vocabulary(folder: str | Path, level: Level) -> data.Vocabulary:
+    """The vocabulary that a checkpoint was trained with, which must be of that level."""
+    vocabulary = data.Vocabulary.from_json(training.read_meta(folder).extra.get("vocabulary", ""))
+    if vocabulary.level != level:
+        raise UserError(f"{folder} was trained with --config.level={vocabulary.level}, not {level}")
+    return vocabulary
 
 
-def restored_model(run: cli.Run) -> tuple[LanguageModel, data.Vocabulary]:
-    """The trained model of a workdir, best checkpoint, and its vocabulary."""
-    vocabulary = restored_vocabulary(run.workdir)
+def restored(run: cli.Run) -> TextModel:
+    """The trained model of a workdir, best checkpoint."""
+    vocabulary = stored_vocabulary(run.workdir, run.config.level)
+    opening = training.read_meta(run.workdir).extra.get("opening", "\n")
     graph, params = nnx.split(make_model(run.config, len(vocabulary)), nnx.Param)
-    return nnx.merge(graph, training.restore_params(run.workdir, params)), vocabulary
-
-
-def write_samples(
-    model: LanguageModel,
-    vocabulary: data.Vocabulary,
-    *,
-    prompt: str,
-    length: int,
-    num_samples: int,
-    seed: int = 0,
-    temperature: float = 0.8,
-    top_k: int = 0,
-    top_p: float = 1.0,
-    stop: str | None = None,
-) -> list[str]:
-    """Texts that begin with the prompt, written by the model.
-
-    Raises:
-        UserError: the prompt is empty or has characters that the vocabulary lacks.
-    """
-    if not prompt:
-        raise UserError("--prompt is empty: give at least one character to go on from")
-    for flag, text in (("--prompt", prompt), ("--stop", stop or "")):
-        if unknown := vocabulary.unknown_in(text):
-            raise UserError(
-                f"{flag} has characters that the training text does not: {unknown!r}. "
-                "A model trained with --config.level=byte takes any text."
-            )
-    graph, params = nnx.split(model)
-    tokens = jnp.tile(vocabulary.encode(prompt)[:, None], (1, num_samples))
-
-    @jax.jit
-    def draw(params, tokens, key):
-        return decode.sample(
-            lambda params, carry, tokens: nnx.merge(graph, params).step(tokens, carry),
-            params,
-            nnx.merge(graph, params).initial_carry(num_samples),
-            tokens,
-            length=length,
-            key=key,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            stop=None if stop is None else int(vocabulary.encode(stop)[0]),
-        )
-
-    drawn, valid = jax.device_get(draw(params, tokens, jax.random.key(seed)))
-    return [
-        prompt + vocabulary.decode(column[kept])
-        for column, kept in zip(drawn.T, valid.T, strict=True)
-    ]
+    params = training.restore_params(run.workdir, params)
+    return TextModel(nnx.merge(graph, params), vocabulary, opening)
 
 
 def sample(run: cli.Run) -> None:
     """Prints texts that go on from the prompt."""
-    model, vocabulary = restored_model(run)
-    texts = write_samples(
-        model,
-        vocabulary,
-        prompt=_PROMPT.value,
-        length=_LENGTH.value,
-        num_samples=_NUM_SAMPLES.value,
+    options = run.options
+    texts = restored(run).write(
+        options.prompt,
+        length=options.length,
+        num_samples=options.num_samples,
+        temperature=options.temperature,
+        top_k=options.top_k,
+        top_p=options.top_p,
+        stop=options.stop,
         seed=run.config.seed,
-        temperature=_TEMPERATURE.value,
-        top_k=_TOP_K.value,
-        top_p=_TOP_P.value,
-        stop=_STOP.value,
     )
-    print(f"\n{'-' * 72}\n".join(texts))
+    print(separated(texts))
+
+
+def separated(texts: list[str]) -> str:
+    """Texts with a rule between them."""
+    return f"\n{'-' * 72}\n".join(texts)
+
+
+def score(run: cli.Run) -> None:
+    """Prints how likely texts are, the likeliest first; writes score.html and score.json."""
+    options = run.options
+    file = options.text_file
+    texts = [*options.text, *(texts_of_file(file, run.config.encoding) if file else ())]
+    print(report_scores(restored(run), texts, run.workdir, prompt=options.prompt))
 
 
 def evaluate(run: cli.Run) -> None:
     """Prints the loss of a whole split, read from its beginning to its end."""
-    model, vocabulary = restored_model(run)
-    splits = load_corpus(run.config, vocabulary).splits
-    if _SPLIT.value not in splits:
-        raise UserError(f"unknown --split={_SPLIT.value}; {did_you_mean(_SPLIT.value, splits)}")
+    model, vocabulary, _ = restored(run)
+    config, options = run.config, run.options
+    splits = load_corpus(config, vocabulary).splits
+    if options.split not in splits:
+        raise UserError(f"unknown --split={options.split}; {did_you_mean(options.split, splits)}")
     graph, params = nnx.split(model, nnx.Param)
-    batch_size = _EVAL_BATCH.value or run.config.batch_size
+    batch_size = config.batch_size if options.eval_batch_size is None else options.eval_batch_size
     windows = data.EvaluationWindows(
-        splits[_SPLIT.value], batch_size=batch_size, window=run.config.window
+        splits[options.split], batch_size=batch_size, window=config.window
     )
-    result = training.evaluate(
-        training.make_eval_step(make_loss(run.config, graph)),
-        params,
-        model.initial_carry(batch_size),
-        windows,
-    )
-    loss, unit = result["loss"], run.config.level
+    loss_fn = make_loss(config, graph)
+    state = model.initial_carry(batch_size)
+    step = training.make_eval_step(loss_fn)
+    how = ""
+    if rate := options.dynamic_learning_rate:
+        if not 0 < rate < math.inf:
+            raise UserError(f"--dynamic_learning_rate is 0 or more; got {rate}")
+        init, step = training.make_dynamic_eval_step(loss_fn, optax.sgd(rate))
+        state = init(params, state)
+        how = f", learning from each window after its score (rate {rate:g})"
+    result = training.evaluate(step, params, state, windows)
+    loss, unit = result["loss"], config.level
+    if not math.isfinite(loss):
+        raise UserError(f"the loss is {loss}: take a lower --dynamic_learning_rate than {rate:g}")
     print(
-        f"{_SPLIT.value}: {loss:.4f} nats/{unit}, {loss / math.log(2):.4f} bits/{unit}, "
-        f"perplexity {math.exp(loss):.3f}, over {result['count']:,.0f} {unit}s"
+        f"{options.split}: {loss:.4f} nats/{unit}, {loss / math.log(2):.4f} bits/{unit}, "
+        f"perplexity {math.exp(loss):.3f}, over {result['count']:,.0f} {unit}s{how}"
     )
+
+
+def inspect(run: cli.Run) -> None:
+    """Writes inspect.html and pictures of what units, gates and gradients do over a text."""
+    text_model, options = restored(run), run.options
+    if options.text:
+        ids = text_model.encode(options.text[0], "--text")
+    else:
+        splits = load_corpus(run.config, text_model.vocabulary).splits
+        ids = longest_document(splits["validation"])[:INSPECTED_SYMBOLS]
+    print(report_inspection(text_model, ids, run.workdir, layer=options.layer, units=options.units))
+
+
+MODES = {
+    "train": train,
+    "sample": sample,
+    "score": score,
+    "evaluate": evaluate,
+    "inspect": inspect,
+}
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Runs the experiment; see the top of this file."""
+    cli.main(NAME, about=__doc__ or "", presets=PRESETS, options=Options(), modes=MODES, argv=argv)
 
 
 if __name__ == "__main__":
-    cli.main(
-        "char_lm",
-        presets=PRESETS,
-        modes={"train": train, "sample": sample, "evaluate": evaluate},
-    )
+    main()

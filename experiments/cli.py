@@ -1,26 +1,34 @@
 """The command line that all experiments share: flags, presets, modes and plain error messages."""
 
 import dataclasses
-import functools
 import sys
+import textwrap
+import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from absl import app, flags, logging
+from absl import flags, logging
 
+from rnnjax import training
 from rnnjax.errors import UserError, did_you_mean
-from rnnjax.training import read_config
+from rnnjax.training import setting
 
-_WORKDIR = flags.DEFINE_string(
-    "workdir", None, "Folder of the run: checkpoints, metrics, report. Default: runs/EXPERIMENT."
-)
-_MODE = flags.DEFINE_string("mode", "train", "What to do; see the top of this help.")
-_PRESET = flags.DEFINE_string("preset", "default", "Named config to start from (mode train).")
-_RESTORE_FROM = flags.DEFINE_string(
-    "restore_from", None, "Workdir or checkpoint whose parameters a new run starts from."
-)
+HELP_FLAGS = {"--help", "-help", "-h", "--helpfull", "--helpshort"}
+WIDTH = 100
+
+
+class Preset(NamedTuple):
+    """A config with a name.
+
+    Attributes:
+        about: what it is for, in a line.
+        config: a frozen dataclass with `validate()`.
+    """
+
+    about: str
+    config: Any
 
 
 class Run(NamedTuple):
@@ -29,57 +37,96 @@ class Run(NamedTuple):
     Attributes:
         config: preset and flags put together; in other modes than train, the checkpoint's config
             and the flags.
+        options: the experiment's own flags.
         workdir: folder of the run.
         restore_from: where a new run takes its parameters from, or None.
     """
 
     config: Any
+    options: Any
     workdir: Path
     restore_from: str | None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Shared:
+    """The flags of every experiment."""
+
+    workdir: str | None = setting(None, "Folder of one run. Default: runs/EXPERIMENT.")
+    mode: str = setting("train", "What to do.")
+    preset: str = setting("default", "Mode train: the named config to start from.")
+    restore_from: str | None = setting(
+        None, "Mode train: a workdir or checkpoint whose parameters a new run starts from."
+    )
 
 
 def main(
     name: str,
     *,
-    presets: Mapping[str, Any],
+    about: str,
+    presets: Mapping[str, Preset],
+    options: Any,
     modes: Mapping[str, Callable[[Run], None]],
+    argv: Sequence[str] | None = None,
 ) -> None:
-    """Runs an experiment from the command line; does not return.
+    """Runs an experiment from the command line.
 
-    A `UserError` is printed without a traceback and exits with code 2.
+    A `UserError` is printed without a traceback and ends the process with code 2.
 
     Args:
         name: of the experiment; the default workdir is `runs/NAME`.
-        presets: frozen config dataclasses by name, `default` among them. Each has `validate()`.
+        about: what `--help` begins with.
+        presets: by name, `default` among them.
+        options: a dataclass of the experiment's own flags, fields made by `training.setting`, with
+            its defaults.
         modes: what to do by name, `train` among them.
+        argv: the command line without the program; that of this process if None.
     """
-    config_class = type(presets["default"])
-    _define_config_flags(config_class)
-    app.run(functools.partial(_run, name, config_class, presets, modes))
-
-
-def _run(name, config_class, presets, modes, argv) -> None:
+    argv = sys.argv[1:] if argv is None else list(argv)
     logging.set_verbosity(logging.WARNING)
+    if HELP_FLAGS & set(argv):
+        print(_help(name, about, presets, options, modes))
+        return
     try:
-        if len(argv) > 1:
-            raise UserError(f"unexpected argument {argv[1]!r}: flags are written --name=value")
-        mode = _chosen("mode", _MODE.value, modes)
-        preset = _chosen("preset", _PRESET.value, presets)
-        workdir = Path(_WORKDIR.value or f"runs/{name}")
-        if mode == "train":
-            config = presets[preset]
-        else:
-            known = {field.name for field in dataclasses.fields(config_class)}
-            stored = read_config(workdir)
-            config = config_class(**{key: stored[key] for key in known & stored.keys()})
-        config = dataclasses.replace(config, **_given(config_class))
-        config.validate()
-        modes[mode](Run(config, workdir, _RESTORE_FROM.value))
+        run, mode = _parse(name, presets, options, modes, argv)
+        mode(run)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _parse(name, presets, options, modes, argv) -> tuple[Run, Callable[[Run], None]]:
+    config_class = type(presets["default"].config)
+    given = flags.FlagValues()
+    for fields, prefix in ((_Shared, ""), (type(options), ""), (config_class, "config.")):
+        _define(given, fields, prefix)
+    try:
+        rest = given([name, *argv])[1:]
+    except flags.Error as error:
+        raise UserError(f"{_in_our_words(error)} --help lists all flags.") from None
+    if rest:
+        raise UserError(f"unexpected argument {rest[0]!r}: flags are written --name=value")
+
+    shared = dataclasses.replace(_Shared(), **_given(given, _Shared))
+    mode = _chosen("mode", shared.mode, modes)
+    preset = _chosen("preset", shared.preset, presets)
+    workdir = Path(shared.workdir or f"runs/{name}")
+    training.check_owner(workdir, name)
+    if mode == "train":
+        config = presets[preset].config
+    else:
+        for flag in ("preset", "restore_from"):
+            if given[flag].present:
+                raise UserError(f"--{flag} is for mode train; --workdir names the run to {mode}")
+        stored = training.read_config(workdir)
+        known = {field.name for field in dataclasses.fields(config_class)}
+        config = config_class(**{key: stored[key] for key in known & stored.keys()})
+    config = dataclasses.replace(config, **_given(given, config_class, "config."))
+    config.validate()
+    options = dataclasses.replace(options, **_given(given, type(options)))
+    return Run(config, options, workdir, shared.restore_from), modes[mode]
 
 
 def _chosen(flag: str, value: str, valid: Mapping[str, Any]) -> str:
@@ -88,30 +135,91 @@ def _chosen(flag: str, value: str, valid: Mapping[str, Any]) -> str:
     return value
 
 
-_DEFINERS: dict[type, Callable[..., Any]] = {
-    bool: flags.DEFINE_bool,
-    int: flags.DEFINE_integer,
-    float: flags.DEFINE_float,
-    str: flags.DEFINE_string,
-}
+class _Number(flags.ArgumentParser):
+    """A parser whose complaints are in plain words."""
+
+    def __init__(self, kind: type, words: str):
+        self._kind, self._words = kind, words
+
+    def parse(self, argument: Any) -> Any:
+        try:
+            return self._kind(argument)
+        except ValueError:
+            raise ValueError(f"takes {self._words}") from None
+
+    def flag_type(self) -> str:
+        return self._words
 
 
-def _define_config_flags(config_class: type) -> None:
-    types_by_name = typing.get_type_hints(config_class)
-    for field in dataclasses.fields(config_class):
-        help_text = f"{field.metadata['help']} Default: {field.default!r}."
-        _DEFINERS[_flag_type(types_by_name[field.name])](f"config.{field.name}", None, help_text)
+def _define(values: flags.FlagValues, fields: type, prefix: str) -> None:
+    """A flag for each field; they have no defaults here, so that those given can be told."""
+    for field, kind in _kinds(fields):
+        name, about = prefix + field.name, field.metadata["help"]
+        if kind is tuple:
+            flags.DEFINE_multi_string(name, None, about, flag_values=values)
+        elif kind is str:
+            flags.DEFINE_string(name, None, about, flag_values=values)
+        else:
+            parser = _Number(kind, {int: "a whole number", float: "a number"}[kind])
+            flags.DEFINE(parser, name, None, about, flag_values=values)
 
 
-def _flag_type(hint: Any) -> type:
-    """`str` for `Literal["char", "byte"]`; a plain type for itself."""
-    return hint if isinstance(hint, type) else type(typing.get_args(hint)[0])
+def _kinds(fields: type) -> list[tuple[dataclasses.Field, type]]:
+    """Each field with str, int, float or tuple: what is left of `int | None` or `Literal[...]`."""
+    hints = typing.get_type_hints(fields)
+    kinds = []
+    for field in dataclasses.fields(fields):
+        hint = hints[field.name]
+        if isinstance(hint, types.UnionType):
+            hint = next(kind for kind in typing.get_args(hint) if kind is not types.NoneType)
+        if typing.get_origin(hint) is typing.Literal:
+            hint = type(typing.get_args(hint)[0])
+        kinds.append((field, typing.get_origin(hint) or hint))
+    return kinds
 
 
-def _given(config_class: type) -> dict[str, Any]:
-    """The config fields that the command line sets."""
-    values = {
-        field.name: flags.FLAGS[f"config.{field.name}"].value
-        for field in dataclasses.fields(config_class)
-    }
-    return {name: value for name, value in values.items() if value is not None}
+def _given(values: flags.FlagValues, fields: type, prefix: str = "") -> dict[str, Any]:
+    """The fields that the command line sets."""
+    found = {field.name: values[prefix + field.name] for field in dataclasses.fields(fields)}
+    return {name: flag.value for name, flag in found.items() if flag.present}
+
+
+def _in_our_words(error: flags.Error) -> str:
+    text = str(error).removeprefix("flag ")
+    return text.replace(" ?", "?") if text.endswith("?") else f"{text.rstrip('.')}."
+
+
+def _help(name, about, presets, options, modes) -> str:
+    parts = [
+        about.strip(),
+        f"Modes (--mode=NAME): {', '.join(modes)}.",
+        "Flags:",
+        _listing({f"--{f.name}": (f, f.default) for f in dataclasses.fields(_Shared)}),
+        f"Flags of {name}:",
+        _listing({f"--{f.name}": (f, f.default) for f in dataclasses.fields(options)}),
+        "Presets (--preset=NAME):",
+        "\n".join(_entry(key, preset.about) for key, preset in presets.items()),
+        "Config; the defaults are those of the preset `default`:",
+    ]
+    config = presets["default"].config
+    fields = sorted(dataclasses.fields(config), key=lambda f: f.name not in type(config).__dict__)
+    parts.append(_listing({f"--config.{f.name}": (f, getattr(config, f.name)) for f in fields}))
+    return "\n\n".join(parts)
+
+
+def _listing(entries: Mapping[str, tuple[dataclasses.Field, Any]]) -> str:
+    return "\n".join(
+        _entry(
+            name if default in (None, ()) else f"{name}={default!r}".replace("'", ""),
+            field.metadata["help"],
+        )
+        for name, (field, default) in entries.items()
+    )
+
+
+def _entry(name: str, about: str) -> str:
+    indent = " " * 34
+    first = f"  {name}".ljust(len(indent))
+    if len(first) > len(indent):
+        first = f"{first}\n{indent}"
+    return first + textwrap.fill(about, WIDTH - len(indent)).replace("\n", f"\n{indent}")

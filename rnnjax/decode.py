@@ -78,7 +78,8 @@ def sample(
         carry: before the prompt.
         prompt: int `[P, B]`, P >= 1.
         length: symbols to draw.
-        key: decides all draws; row b of step t uses `split(fold_in(key, t), B)[b]`.
+        key: decides all draws; row b uses `fold_in(fold_in(key, t), b)` at step t, however many
+            other rows there are.
         temperature, top_k, top_p: see `filter_logits`.
         stop: symbol that ends a row.
 
@@ -92,7 +93,7 @@ def sample(
         raise UserError(f"a prompt has shape [P, B] with P >= 1; got {list(prompt.shape)}")
     if length < 1:
         raise UserError(f"length is 1 or more; got {length}")
-    batch_size = prompt.shape[1]
+    rows = jnp.arange(prompt.shape[1])
 
     def read(carry, tokens):
         logits, carry = step(params, carry, tokens)
@@ -100,7 +101,7 @@ def sample(
 
     def draw(state, t):
         carry, logits, running = state
-        keys = jax.random.split(jax.random.fold_in(key, t), batch_size)
+        keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.fold_in(key, t), rows)
         filtered = filter_logits(logits, temperature=temperature, top_k=top_k, top_p=top_p)
         tokens = jax.vmap(jax.random.categorical)(keys, filtered).astype(prompt.dtype)
         valid = running
@@ -110,6 +111,6 @@ def sample(
         return (carry, logits, running), (tokens, valid)
 
     carry, logits = jax.lax.scan(read, carry, prompt)
-    start = (carry, logits[-1], jnp.ones(batch_size, bool))
+    start = (carry, logits[-1], jnp.ones(len(rows), bool))
     _, drawn = jax.lax.scan(draw, start, jnp.arange(length))
     return drawn

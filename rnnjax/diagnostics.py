@@ -215,7 +215,8 @@ def gradient_norms(
         return pull(gradient)[0]
 
     def one_step_back(gradient, distance):
-        gradient = jax.vmap(pull_back)(*at(positions - distance), gradient)
+        carries_back, inputs_back = at(positions - distance)
+        gradient = jax.vmap(pull_back)(carries_back, inputs_back, gradient)
         return gradient, _norms(gradient)
 
     gradient = jax.vmap(jax.grad(lambda c, x_t: step(c, x_t)[1]))(*at(positions))

@@ -19,8 +19,9 @@ MAY_IMPORT = (
     | {room: FOUNDATION | {"cells"} | SCANNING for room in SCANNING}
     | {room: FOUNDATION | {"cells"} | SCANNING | ALGORITHMS for room in ALGORITHMS}
     | {"models": FOUNDATION | {"cells"} | SCANNING | ALGORITHMS}
-    | {"visuals": FOUNDATION}
+    | {"visuals": FOUNDATION | {"metrics"}}
     | {"training": FOUNDATION | {"cells"} | SCANNING | ALGORITHMS | {"visuals"}}
+    | {"language": FOUNDATION | ALGORITHMS | {"data", "models", "training", "visuals"}}
 )
 ONLY_THESE_LIBRARIES = {
     "version": set(),

@@ -4,12 +4,13 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
+from jax.typing import ArrayLike
 
 from rnnjax import diagnostics
 from rnnjax.losses import target_log_probability
 from rnnjax.models.language_model import LanguageModel
+from rnnjax.typing import Array
 
 
 class LayerFindings(NamedTuple):
@@ -21,9 +22,9 @@ class LayerFindings(NamedTuple):
         persistence: `[H]`; see `rnnjax.diagnostics.persistence`.
     """
 
-    activations: np.ndarray
+    activations: Array
     saturation: dict[str, diagnostics.Saturation]
-    persistence: np.ndarray
+    persistence: Array
 
 
 class Findings(NamedTuple):
@@ -35,10 +36,10 @@ class Findings(NamedTuple):
     """
 
     layers: list[LayerFindings]
-    gradient_norms: np.ndarray
+    gradient_norms: Array
 
 
-def inspect(model: LanguageModel, text: np.ndarray, *, max_distance: int) -> Findings:
+def inspect(model: LanguageModel, text: ArrayLike, *, max_distance: int) -> Findings:
     """Reads a text and notes what every unit does, and how far back the loss reaches.
 
     Args:

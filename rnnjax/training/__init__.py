@@ -21,11 +21,12 @@ from rnnjax.training.metrics_log import read_metrics
 from rnnjax.training.optimizer import OPTIMIZERS, SCHEDULES, make_optimizer, make_schedule
 from rnnjax.training.prefetch import DataIterator
 from rnnjax.training.progress import say
-from rnnjax.training.report import Section, write_report
+from rnnjax.training.report import write_report
 from rnnjax.training.standing import LoopOptions, Standing
 from rnnjax.training.state import TrainState, create_state, evaluation_params
 from rnnjax.training.step import Loss, LossFn, TrainStep, make_eval_step, make_train_step
 from rnnjax.training.workdir import Workdir, check_owner, open_workdir
+from rnnjax.visuals import Section
 
 __all__ = [
     "AVERAGES",

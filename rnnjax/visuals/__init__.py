@@ -1,5 +1,12 @@
 """Pages and pictures that open without a network."""
 
+from rnnjax.visuals.language import (
+    inspection_page,
+    inspection_pictures,
+    score_page,
+    score_table,
+    step_table,
+)
 from rnnjax.visuals.page import Section, render_page
 from rnnjax.visuals.pictures import draw_activations, draw_gradient_norms, draw_saturation
 from rnnjax.visuals.text import coloured_text, signed_colour, surprise_colour
@@ -10,7 +17,12 @@ __all__ = [
     "draw_activations",
     "draw_gradient_norms",
     "draw_saturation",
+    "inspection_page",
+    "inspection_pictures",
     "render_page",
+    "score_page",
+    "score_table",
     "signed_colour",
+    "step_table",
     "surprise_colour",
 ]
