@@ -29,7 +29,7 @@ def _backward(kept: transposed.Kept, dstate: transposed.State):
         dc_t * i_t * (1 - g_t**2),
         dh_t * tanh_c * o_t * (1 - o_t),
     ]
-    return jnp.concatenate(da), None, (jnp.zeros_like(dh_t), dc_t * f_t)
+    return jnp.concatenate(da), (jnp.zeros_like(dh_t), dc_t * f_t)
 
 
 _FAMILY = transposed.Family(_forward, _backward)

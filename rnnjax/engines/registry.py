@@ -5,12 +5,14 @@ import contextvars
 import logging
 from collections.abc import Iterator
 
+from rnnjax.engines.fused_gru import FUSED_GRU
 from rnnjax.engines.fused_lstm import FUSED_LSTM
+from rnnjax.engines.fused_rnn import FUSED_RNN
 from rnnjax.engines.problem import Engine, Problem
 from rnnjax.engines.scan import SCAN
 from rnnjax.errors import UserError, did_you_mean
 
-ENGINES: tuple[Engine, ...] = (FUSED_LSTM, SCAN)
+ENGINES: tuple[Engine, ...] = (FUSED_LSTM, FUSED_GRU, FUSED_RNN, SCAN)
 
 _log = logging.getLogger("rnnjax")
 _listener: contextvars.ContextVar[list[str] | None] = contextvars.ContextVar("l", default=None)

@@ -34,13 +34,13 @@ class Family(NamedTuple):
     Attributes:
         forward: `(a_x, a_h, state_tm1) -> (state_t, kept)` with the two pre-activations
             `[G*H, B]` and whatever the derivative needs.
-        backward: `(kept, dstate_t) -> (da_x, da_h, dstate_tm1)`: the derivatives of the
-            pre-activations, and of the old state without its way through `a_h`. `da_h` is None
-            where it equals `da_x`.
+        backward: `(kept, dstate_t) -> (da, dstate_tm1)`: the derivatives of the pre-activations,
+            the first G*H rows those of `a_x` and the last G*H those of `a_h` (the same rows where
+            the two are only ever added), and of the old state without its way through `a_h`.
     """
 
     forward: Callable[[Array, Array, State], tuple[State, Kept]]
-    backward: Callable[[Kept, State], tuple[Array, Array | None, State]]
+    backward: Callable[[Kept, State], tuple[Array, State]]
 
 
 class Weights(NamedTuple):
@@ -185,11 +185,9 @@ def _unroll_backward(plan: _Plan, residuals, cotangents):
         inputs, h_start, dhs, hs, kept, border = chunk
         if plan.recompute:
             _, (_, kept) = _steps(plan, narrow, initial, border, inputs, keep=True)
-        (dstate, dinitial), (da_x, da_h) = _backward_steps(
-            plan, narrow, dstate, dinitial, dhs, kept, inputs
-        )
+        (dstate, dinitial), da = _backward_steps(plan, narrow, dstate, dinitial, dhs, kept, inputs)
         h_tm1 = _before(plan, h_start, hs, initial[0], inputs[2])
-        new, dxs = _gather(plan, narrow, inputs[0], h_tm1, da_x, da_h)
+        new, dxs = _gather(plan, narrow, inputs[0], h_tm1, da)
         return (dstate, dinitial, jax.tree.map(jnp.add, dweights, new)), dxs
 
     ends = hs[:: plan.chunk] if plan.reverse else hs[plan.chunk - 1 :: plan.chunk]
@@ -207,6 +205,8 @@ def _unroll_backward(plan: _Plan, residuals, cotangents):
         ),
         reverse=not plan.reverse,
     )
+    # One chunk alone is inlined; then the .T must not be folded into its bfloat16 matmul.
+    dweights = lax.optimization_barrier(dweights)
     dweights = dweights._replace(w_ih=dweights.w_ih.T, w_hh=dweights.w_hh.T)
     return dweights, dxs.reshape(-1, *dxs.shape[2:]), dcarry, dinitial, None, None
 
@@ -244,22 +244,18 @@ def _backward_steps(plan: _Plan, weights: Weights, dstate, dinitial, dhs, kept, 
         dstate, dinitial = sums
         dh_t, kept, mask_t, reset_t = inputs
         dstate = (dstate[0] + dh_t, *dstate[1:])
-        da_x, da_h, dstate_tm1 = plan.family.backward(kept, dstate)
+        da, dstate_tm1 = plan.family.backward(kept, dstate)
         if mask_t is not None:
-            none = jnp.zeros_like(da_x)
-            da_x = jnp.where(mask_t, da_x, none)
-            da_h = None if da_h is None else jnp.where(mask_t, da_h, none)
+            da = jnp.where(mask_t, da, jnp.zeros_like(da))
             dstate_tm1 = _where(mask_t, dstate_tm1, dstate)
-        da_x, da_h = lax.optimization_barrier((da_x, da_h))
-        dh_tm1 = dstate_tm1[0] + _dot(
-            weights.w_hh, _cast(plan, da_x if da_h is None else da_h), dh_t.dtype
-        )
+        da_h = _cast(plan, da[-weights.w_hh.shape[1] :])
+        dh_tm1 = dstate_tm1[0] + _dot(weights.w_hh, da_h, da.dtype)
         dstate_tm1 = (dh_tm1, *dstate_tm1[1:])
         if reset_t is not None:
             none = jax.tree.map(jnp.zeros_like, dstate_tm1)
             dinitial = jax.tree.map(jnp.add, dinitial, _where(reset_t, dstate_tm1, none))
             dstate_tm1 = _where(reset_t, none, dstate_tm1)
-        return (dstate_tm1, dinitial), (da_x, da_h)
+        return (dstate_tm1, dinitial), da
 
     return lax.scan(
         step,
@@ -270,26 +266,21 @@ def _backward_steps(plan: _Plan, weights: Weights, dstate, dinitial, dhs, kept, 
     )
 
 
-def _gather(plan: _Plan, weights: Weights, xs, h_tm1, da_x, da_h):
+def _gather(plan: _Plan, weights: Weights, xs, h_tm1, da):
     """The gradients of weights and inputs from a chunk's derivatives, a matmul each."""
-    wide = da_x.dtype
-    rows = math.prod(xs.shape[:2])
-
-    def in_columns(da):
-        """`[K, G*H, B] -> [G*H, K*B]`."""
-        return lax.optimization_barrier(da.swapaxes(0, 1)).reshape(-1, rows)
-
-    ones = jnp.ones(rows, wide)
-    da_x = in_columns(da_x)
-    da_h = da_x if da_h is None else in_columns(da_h)
-    narrow_x, narrow_h = _cast(plan, da_x), _cast(plan, da_h)
+    wide = da.dtype
+    num_steps, batch_size, _ = xs.shape
+    rows, packed = num_steps * batch_size, weights.w_hh.shape[1]
+    columns = lax.optimization_barrier(da.swapaxes(0, 1)).reshape(-1, rows)  # [G*H, K*B]
+    sums = columns @ jnp.ones(rows, wide)
+    columns = _cast(plan, columns)
     dweights = Weights(
-        w_ih=_dot(narrow_x, _cast(plan, xs.reshape(rows, -1)), wide),
-        w_hh=_dot(narrow_h, _cast(plan, h_tm1.reshape(rows, -1)), wide),
-        b_x=da_x @ ones,
-        b_h=None if weights.b_h is None else da_h @ ones,
+        w_ih=_dot(columns[:packed], _cast(plan, xs.reshape(rows, -1)), wide),
+        w_hh=_dot(columns[-packed:], _cast(plan, h_tm1.reshape(rows, -1)), wide),
+        b_x=sums[:packed],
+        b_h=None if weights.b_h is None else sums[-packed:],
     )
-    dxs = lax.optimization_barrier(_dot(weights.w_ih, narrow_x, wide)).T
+    dxs = lax.optimization_barrier(_dot(weights.w_ih, columns[:packed], wide)).T
     return dweights, dxs.reshape(xs.shape)
 
 

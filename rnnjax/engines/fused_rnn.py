@@ -1,0 +1,54 @@
+"""The Elman cell with tanh or ReLU and a backward pass by hand, for CPUs."""
+
+import jax
+import jax.numpy as jnp
+
+from rnnjax.cells.rnn import Activation, RNNSpec
+from rnnjax.engines import transposed
+from rnnjax.engines.problem import Engine, Problem
+from rnnjax.typing import Array
+
+
+def _family(activation: Activation, slope) -> transposed.Family:
+    """A family whose derivative follows from its output: `slope(h_t)`."""
+
+    def forward(a_x: Array, a_h: Array, state: transposed.State):
+        del state
+        h_t = activation(a_x + a_h)
+        return (h_t,), (h_t,)
+
+    def backward(kept: transposed.Kept, dstate: transposed.State):
+        da = dstate[0] * slope(kept[0])
+        return da, (jnp.zeros_like(da),)
+
+    return transposed.Family(forward, backward)
+
+
+_FAMILIES = (
+    (jnp.tanh, _family(jnp.tanh, lambda h_t: 1 - h_t**2)),
+    (jax.nn.relu, _family(jax.nn.relu, lambda h_t: (h_t > 0).astype(h_t.dtype))),
+)
+
+
+def _family_of(problem: Problem) -> transposed.Family | None:
+    activation = problem.cell.spec.activation
+    return next((family for known, family in _FAMILIES if known is activation), None)
+
+
+def _serves(problem: Problem) -> str | None:
+    if not isinstance(problem.cell.spec, RNNSpec):
+        return "it is for the Elman cell"
+    if _family_of(problem) is None:
+        return "it knows the derivatives of jnp.tanh and jax.nn.relu only"
+    return transposed.refusal(problem)
+
+
+def _run(problem: Problem) -> tuple[Array, Array]:
+    params, family = problem.params, _family_of(problem)
+    assert family is not None
+    weights = transposed.Weights(params.w_ih, params.w_hh, params.b, None)
+    (h,), ys = transposed.run(problem, family, weights, (problem.carry,), (problem.initial,))
+    return h, ys
+
+
+FUSED_RNN = Engine(name="fused_rnn", serves=_serves, run=_run)
