@@ -7,6 +7,7 @@ import pytest
 
 import rnnjax
 from rnnjax.data import Stream, TrainingWindows
+from tests.cells.zoo import jit
 
 H, VOCABULARY = 3, 6
 CELLS = {"lstm": rnnjax.lstm(H), "gru": rnnjax.gru(H), "stack": rnnjax.stack([rnnjax.rnn(H)] * 2)}
@@ -16,7 +17,7 @@ CELLS = {"lstm": rnnjax.lstm(H), "gru": rnnjax.gru(H), "stack": rnnjax.stack([rn
 def layer(request):
     cell = CELLS[request.param]
     with jax.enable_x64(True):
-        params = jax.jit(lambda key: cell.init(key, 2))(jax.random.key(0))
+        params = jit(lambda key: cell.init(key, 2))(jax.random.key(0))
         yield cell, params, jax.random.normal(jax.random.key(1), (8, 2, 2))
 
 
@@ -36,8 +37,8 @@ def windowed(cell, params, windows):
 
 def test_one_window_that_is_the_whole_has_the_whole_gradient(layer):
     cell, params, xs = layer
-    full = jax.grad(lambda p: squares(rnnjax.unroll(cell, p, xs)[1]))(params)
-    ours = jax.grad(lambda p: windowed(cell, p, [xs])[0])(params)
+    full = jit(jax.grad(lambda p: squares(rnnjax.unroll(cell, p, xs)[1])))(params)
+    ours = jit(jax.grad(lambda p: windowed(cell, p, [xs])[0]))(params)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-13), ours, full)
 
 
@@ -50,8 +51,8 @@ def test_inside_a_window_the_gradient_is_the_full_one_and_nothing_flows_past(lay
     def full(first, second):
         return squares(rnnjax.unroll(cell, params, jnp.concatenate([first, second]))[1][5:])
 
-    past, inside = jax.grad(truncated, argnums=(0, 1))(xs[:5], xs[5:])
-    full_past, full_inside = jax.grad(full, argnums=(0, 1))(xs[:5], xs[5:])
+    past, inside = jit(jax.grad(truncated, argnums=(0, 1)))(xs[:5], xs[5:])
+    full_past, full_inside = jit(jax.grad(full, argnums=(0, 1)))(xs[:5], xs[5:])
     np.testing.assert_allclose(inside, full_inside, rtol=1e-12)
     np.testing.assert_array_equal(past, 0)
     assert np.all(np.abs(full_past[-1]) > 1e-6)
@@ -138,7 +139,7 @@ def test_updates_every_k1_steps_with_gradients_over_k2(k1, k2):
         starts = [{0, 6}, {0, 27 - 21}]
         expected = brute_force(params, rows, starts, k1, k2, 0.1, num_updates)
 
-        step = jax.jit(jax.grad(loss_of_window, has_aux=True), static_argnums=3)
+        step = jit(jax.grad(loss_of_window, has_aux=True), static_argnums=3)
         h = jnp.zeros((2, H))
         for n in range(num_updates):
             gradient, h = step(params, h, windows[n], k1)

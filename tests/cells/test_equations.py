@@ -7,7 +7,7 @@ import pytest
 
 import rnnjax
 from tests.cells import oracles
-from tests.cells.zoo import ZOO, inputs
+from tests.cells.zoo import ZOO, inputs, jit
 
 every_equation = pytest.mark.parametrize("name", oracles.STEPS)
 
@@ -26,7 +26,7 @@ def flat(tree):
 def test_outputs_and_carry(name):
     params, xs, carry = one_row(name)
     with jax.enable_x64(True):
-        ours = jax.jit(rnnjax.unroll, static_argnums=0)(ZOO[name].cell, params, xs, carry)
+        ours = jit(rnnjax.unroll, static_argnums=0)(ZOO[name].cell, params, xs, carry)
     expected = oracles.run(oracles.STEPS[name], params, carry, xs)
     np.testing.assert_allclose(flat(ours), flat(expected), rtol=1e-12, atol=1e-13)
 
@@ -56,5 +56,5 @@ def test_every_number_of_the_gradient(name):
         return sum(jnp.sum(jnp.sin(leaf)) for leaf in jax.tree.leaves(outputs))
 
     with jax.enable_x64(True):
-        ours = jax.jit(jax.grad(our_value))(arguments)
+        ours = jit(jax.grad(our_value))(arguments)
     np.testing.assert_allclose(flat(ours), expected, rtol=1e-6, atol=1e-8)

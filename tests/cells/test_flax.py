@@ -7,6 +7,7 @@ import pytest
 from flax import linen, nnx
 
 import rnnjax
+from tests.cells.zoo import jit
 
 D, H = 3, 5
 XS = np.random.default_rng(0).standard_normal((6, 2, D)).astype(np.float32)
@@ -38,7 +39,7 @@ def ours_and_theirs(cell, layer, params_of):
         return jnp.sum(jnp.sin(ys)), ys
 
     params = params_of(nnx.state(layer, nnx.Param)["cell"])
-    our_gradient, our_ys = jax.jit(jax.grad(ours, has_aux=True))(params)
+    our_gradient, our_ys = jit(jax.grad(ours, has_aux=True))(params)
     their_gradient, their_ys = nnx.jit(nnx.grad(theirs, has_aux=True))(layer)
     return (our_ys, our_gradient), (their_ys, params_of(their_gradient["cell"]))
 

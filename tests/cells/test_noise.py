@@ -10,7 +10,7 @@ import pytest
 import rnnjax
 from rnnjax import dropout, gru, lstm, stack, variational_dropout, weight_drop, zoneout
 from tests.cells import oracles
-from tests.cells.zoo import QUICK_TO_COMPILE, ZOO, B, H, T, inputs, inputs_of
+from tests.cells.zoo import ZOO, B, H, T, inputs, inputs_of, jit
 
 KEY = jax.random.key(7)
 ONES = jnp.ones((50, 40, 20))
@@ -39,7 +39,7 @@ def test_the_same_key_gives_the_numbers_of_the_reference(name):
 
     expected = rnnjax.unroll_reference(cell, params, xs, carry, key=KEY, **guards)
     for remat in ("none", "sqrt"):
-        compiled = jax.jit(functools.partial(run, remat=remat), compiler_options=QUICK_TO_COMPILE)
+        compiled = jit(functools.partial(run, remat=remat))
         jax.tree.map(
             lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), compiled(KEY), expected
         )
@@ -115,7 +115,7 @@ def test_zoneout_keeps_or_takes_each_unit(make):
     size, rows = 20, 200
     rates = {"cell_state_rate": 0.7} if make is lstm else {}
     cell = zoneout(make(size), 0.2, **rates)
-    params = cell.init(KEY, 3)
+    params = jit(lambda: cell.init(KEY, 3))()
     xs = jax.random.normal(KEY, (1, rows, 3))
     old = jax.tree.map(lambda c: c + 2.0, cell.initial_carry(params, (rows,)))
     new, _ = rnnjax.unroll(make(size), params, xs, old)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import rnnjax
+from tests.cells.zoo import jit
 from tests.reference import torch_weights
 
 H, P = torch_weights.H, 2
@@ -52,7 +53,7 @@ def test_torch(case):
     if case.endswith("ragged"):
         mask = np.arange(5)[:, None] < np.array([5, 3, 1])
 
-    @jax.jit
+    @jit
     def outputs_and_gradients(arguments, cotangents):
         def outputs(params, xs, carry):
             carry, ys = rnnjax.unroll(cell, params, xs, carry, mask=mask)

@@ -174,8 +174,11 @@ def _shapes(cell):
     return jax.eval_shape(params_and_carry)
 
 
-QUICK_TO_COMPILE = {
-    "xla_backend_optimization_level": 0,
-    "xla_llvm_disable_expensive_passes": True,
-}
-"""Compiler options for tests of many programs that run once."""
+jit = functools.partial(
+    jax.jit,
+    compiler_options={
+        "xla_backend_optimization_level": 0,
+        "xla_llvm_disable_expensive_passes": True,
+    },
+)
+"""`jax.jit` for many small programs that run a few times: XLA's passes, but quick machine code."""

@@ -5,17 +5,17 @@ import functools
 import jax
 import numpy as np
 
-from tests.cells.zoo import Both, Deep
+from tests.cells.zoo import Both, Deep, jit
 
 
 @functools.cache
 def _step(cell):
-    return jax.jit(cell.__call__)
+    return jit(cell.__call__)
 
 
 @functools.cache
 def _initial_carry(cell):
-    return jax.jit(lambda params: cell.initial_carry(params, ()))
+    return jit(lambda params: cell.initial_carry(params, ()))
 
 
 def run_row(made_of, params, xs, carry=None, *, reverse=False):

@@ -7,7 +7,7 @@ import pytest
 
 import rnnjax
 from tests.cells import oracles
-from tests.cells.zoo import SINGLE, ZOO, H, inputs, inputs_of
+from tests.cells.zoo import SINGLE, ZOO, H, inputs, inputs_of, jit
 
 UNIT = 2.0**-9  # the largest relative error of rounding to bfloat16
 
@@ -27,7 +27,7 @@ def test_outputs_and_gradients_lie_within_the_rounding(name):
             carry, ys = rnnjax.unroll(cell, params, xs)
             return jnp.sum(ys), (carry, ys)
 
-        return jax.jit(jax.value_and_grad(value, has_aux=True))(params)
+        return jit(jax.value_and_grad(value, has_aux=True))(params)
 
     (_, ours), gradient = run(narrow)
     (_, exact), exact_gradient = run(ZOO[name].cell)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import rnnjax
-from tests.cells.zoo import QUICK_TO_COMPILE, ZOO, T, inputs
+from tests.cells.zoo import ZOO, T, inputs, jit
 
 every_cell = pytest.mark.parametrize("name", ZOO)
 MASK = np.arange(T)[:, None] < np.array([T, 5, 3])
@@ -29,7 +29,7 @@ def value_and_gradient(name, *, guarded, reverse, remat="none"):
         )
         return sum(jax.tree.leaves(terms))
 
-    return jax.jit(jax.value_and_grad(value), compiler_options=QUICK_TO_COMPILE)
+    return jit(jax.value_and_grad(value))
 
 
 def arguments_and_weights(name):

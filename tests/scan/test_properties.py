@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import rnnjax
-from tests.cells.zoo import STREAMING, ZOO, B, T, inputs
+from tests.cells.zoo import STREAMING, ZOO, B, T, inputs, jit
 from tests.scan import rows
 
 every_cell = pytest.mark.parametrize("name", ZOO)
@@ -31,7 +31,7 @@ def compiled(name, reverse, **options):
             cell, params, xs, carry, mask=mask, reset=reset, reverse=reverse, **options
         )
 
-    return jax.jit(run)
+    return jit(run)
 
 
 def unroll(name, params, xs, carry=None, mask=None, reset=None, reverse=False, **options):
@@ -166,7 +166,7 @@ def vmapped(name):
     def run(params, xs, carry, mask, reset):
         return rnnjax.unroll(ZOO[name].cell, params, xs, carry, mask=mask, reset=reset)
 
-    return jax.jit(jax.vmap(run, in_axes=(None, 1, 0, 1, 1), out_axes=(0, 1)))
+    return jit(jax.vmap(run, in_axes=(None, 1, 0, 1, 1), out_axes=(0, 1)))
 
 
 @every_cell
