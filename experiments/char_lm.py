@@ -228,15 +228,6 @@ def train(run: cli.Run) -> None:
         training.say(f"{run.workdir} has its own checkpoints: --restore_from is left aside.")
     source = workdir.path if resuming else run.restore_from
     corpus = load_corpus(config, stored_vocabulary(source, config.level) if source else None)
-    training.say(corpus.describe())
-    model = make_model(config, len(corpus.vocabulary))
-    graph, params = nnx.split(model, nnx.Param)
-    if run.restore_from and not resuming:
-        params = training.restore_params(run.restore_from, params)
-    size = sum(p.size for p in jax.tree.leaves(params))
-    training.say(f"{size:,} parameters on {jax.devices()[0].device_kind}.")
-
-    loss_fn = make_loss(config, graph)
     windows = data.TrainingWindows(
         corpus.splits["train"],
         batch_size=config.batch_size,
@@ -248,6 +239,15 @@ def train(run: cli.Run) -> None:
     held_out = data.EvaluationWindows(
         corpus.splits["validation"], batch_size=config.batch_size, window=config.window
     )
+    model = make_model(config, len(corpus.vocabulary))
+    graph, params = nnx.split(model, nnx.Param)
+    if run.restore_from and not resuming:
+        params = training.restore_params(run.restore_from, params)
+    size = sum(p.size for p in jax.tree.leaves(params))
+    training.say(corpus.describe())
+    training.say(f"{size:,} parameters on {jax.devices()[0].device_kind}.")
+
+    loss_fn = make_loss(config, graph)
     eval_step = training.make_eval_step(loss_fn)
     initial_carry = model.initial_carry(config.batch_size)
     opening = opening_of(corpus)

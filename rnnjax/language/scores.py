@@ -33,7 +33,8 @@ def report_scores(
         raise UserError("nothing to score: give --text=TEXT (repeatedly) or --text_file=FILE")
     if prompt is None:
         prompt = "" if text_model.vocabulary.unknown_in("\n") else "\n"
-    scores = sorted(text_model.score(texts, prompt), key=lambda score: -score.total)
+    scores = text_model.score(texts, prompt)
+    scores.sort(key=lambda score: (score.num_scored == 0, -score.total))
     context = f"Each text is read after {prompt!r} (--prompt), which has no part in its score."
     if not prompt:
         context = "The first character of each text has no score: nothing is before it (--prompt)."

@@ -1,0 +1,217 @@
+"""What a user can get wrong: one clear message, exit code 2, nothing overwritten."""
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from experiments import char_lm
+from rnnjax.training import storage
+
+ROOT = Path(__file__).parents[2]
+SMALL = ["--config.window=5", "--config.batch_size=4", "--config.hidden_size=4"]
+
+
+def contents(folder):
+    """Every file below a folder."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def message(result):
+    assert result.code == 2
+    assert result.err.startswith("error: ")
+    assert result.err.count("error:") == 1
+    assert "Traceback" not in result.err
+    return result.err
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        (["--preset=helo"], "unknown --preset=helo; did you mean 'hello'? Valid: default, hello"),
+        (["--mode=sampel"], "unknown --mode=sampel; did you mean 'sample'?"),
+        (["--config.cell=lsmt"], "unknown --config.cell=lsmt; did you mean 'lstm'?"),
+        (["--config.data=embeded"], "unknown data source 'embeded': did you mean 'embedded'?"),
+        (["--config.optimizer=adan"], "did you mean 'adam'?"),
+        (["--config.schedule=cosin"], "did you mean 'cosine'?"),
+        (["--config.level=bytes"], "did you mean 'byte'?"),
+        (["--config.compute_dtype=float16"], "Valid: bfloat16, float32"),
+        (["--config.hiden_size=4"], "Did you mean: config.hidden_size?"),
+        (["--presett=hello"], "Did you mean: preset?"),
+        (["--config.hidden_size=big"], "--config.hidden_size=big: takes a whole number"),
+        (["--config.hidden_size=1.5"], "--config.hidden_size=1.5: takes a whole number"),
+        (["--config.learning_rate=fast"], "--config.learning_rate=fast: takes a number"),
+        (["--config.learning_rate=nan"], "--config.learning_rate is above 0; got nan"),
+        (["--config.dropout=1"], "--config.dropout lies in [0, 1); got 1"),
+        (["--config.hidden_size=0"], "--config.hidden_size is 1 or more; got 0"),
+        (["--config.bptt=3"], "--config.bptt=3 is below --config.window=64"),
+        (["--config.encoding=utf9"], "unknown text encoding 'utf9'"),
+        (["--workdir"], "Missing value for flag --workdir"),
+        (["hello"], "unexpected argument 'hello'"),
+        (["--config.data=hello"], "too few for batch_size=32 rows of 64 steps"),
+        (["--restore_from=/no/such/run"], "No checkpoint in /no/such/run"),
+    ],
+)
+def test_flags(tmp_path, char_lm_command, argv, told):
+    workdir = ["--workdir", tmp_path / "run"] if argv != ["--workdir"] else []
+    assert told in message(char_lm_command(*workdir, *argv))
+    assert not list(tmp_path.rglob("step_*"))
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "is empty"),
+        (b"abc", "too few"),
+        (b"text\0\1\2", "is not text: character 4 is NUL. A binary file can be modelled byte by"),
+        (b"caf\xe9 " * 90, "byte 3 has the value 0xe9"),
+    ],
+)
+def test_files(tmp_path, char_lm_command, content, told):
+    path = tmp_path / "text"
+    path.write_bytes(content)
+    said = message(
+        char_lm_command(f"--workdir={tmp_path / 'run'}", f"--config.data={path}", *SMALL)
+    )
+    assert told in said
+    assert path.read_bytes() == content
+    if b"\xe9" in content:
+        assert "--config.encoding=latin-1" in said
+        assert "--config.level=byte" in said
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        (["--mode=sample", "--prompt=hé"], "--prompt has characters that the training text does"),
+        (["--mode=sample", "--prompt="], "the prompt is empty"),
+        (["--mode=sample", "--stop=lo"], "--stop is one char; got 'lo'"),
+        (["--mode=sample", "--stop=z"], "--stop has characters"),
+        (["--mode=sample", "--temperature=-1"], "temperature is 0 or more"),
+        (["--mode=sample", "--top_p=0"], "top_p lies in (0, 1]"),
+        (["--mode=sample", "--num_samples=0"], "num_samples is 1 or more"),
+        (["--mode=sample", "--length=0"], "length is 1 or more"),
+        (["--mode=sample", "--preset=hello"], "--preset is for mode train"),
+        (["--mode=sample", "--config.hidden_size=9"], "hello"),
+        (["--mode=score"], "give --text=TEXT"),
+        (["--mode=score", "--text=häl"], "'ä'. A model trained with --config.level=byte takes"),
+        (["--mode=score", "--text_file=/no/file"], "cannot read /no/file: No such file"),
+        (["--mode=evaluate", "--split=valid"], "did you mean 'validation'?"),
+        (["--mode=evaluate", "--eval_batch_size=0"], "batch_size must be at least 1"),
+        (["--mode=evaluate", "--dynamic_learning_rate=-1"], "--dynamic_learning_rate is 0 or"),
+        (
+            ["--mode=evaluate", "--eval_batch_size=1", "--dynamic_learning_rate=1e30"],
+            "take a lower",
+        ),
+        (["--mode=inspect", "--units=1,x"], "--units is a list such as 3,17"),
+        (["--mode=inspect", "--units=16"], "--units lie in 0 .. 15; got 16"),
+        (["--mode=inspect", "--layer=2"], "--layer lies in 1 .. 1; got 2"),
+        (["--mode=inspect", "--text=he"], "too short to inspect"),
+        (["--preset=hello", "--config.hidden_size=3"], "hidden_size  16     3"),
+    ],
+)
+def test_a_trained_run_is_left_as_it_was(trained_hello, char_lm_command, argv, told):
+    before = contents(trained_hello)
+    assert told in message(char_lm_command(f"--workdir={trained_hello}", *argv))
+    assert contents(trained_hello) == before
+
+
+@pytest.mark.parametrize("mode", ["sample", "score", "evaluate", "inspect"])
+def test_a_workdir_without_a_checkpoint(tmp_path, char_lm_command, mode):
+    said = message(char_lm_command(f"--workdir={tmp_path}", f"--mode={mode}"))
+    assert f"No checkpoint in {tmp_path}" in said
+
+
+@pytest.mark.parametrize("mode", ["train", "sample"])
+def test_a_workdir_of_another_experiment(hello, char_lm_command, mode):
+    (hello / "experiment.json").write_text('{"experiment": "tagger"}')
+    before = contents(hello)
+    said = message(char_lm_command(f"--workdir={hello}", f"--mode={mode}"))
+    assert "holds the experiment 'tagger', not 'char_lm': choose another workdir" in said
+    assert contents(hello) == before
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+@pytest.mark.parametrize("mode", ["train", "score"])
+def test_a_full_disk(hello, char_lm_command, monkeypatch, mode):
+    before = contents(hello)
+
+    def full(file, mode="r", *args, **options):
+        return open("/dev/full" if "w" in mode else file, mode, *args, **options)
+
+    monkeypatch.setattr(storage, "open", full, raising=False)
+    argv = {
+        "train": ["--preset=hello", "--config.num_steps=210"],
+        "score": ["--mode=score", "--text=hello"],
+    }
+    said = message(char_lm_command(f"--workdir={hello}", *argv[mode]))
+    assert "No space left on device" in said
+    monkeypatch.undo()
+    assert contents(hello) == before
+
+
+def test_a_read_only_workdir(trained_hello, char_lm_command, monkeypatch):
+    before = contents(trained_hello)
+
+    def refuse(file, mode="r", *args, **options):
+        if "w" in mode:
+            raise PermissionError(errno.EROFS, "Read-only file system", str(file))
+        return open(file, mode, *args, **options)
+
+    monkeypatch.setattr(storage, "open", refuse, raising=False)
+    said = message(
+        char_lm_command(f"--workdir={trained_hello}", "--preset=hello", "--config.num_steps=210")
+    )
+    assert "Read-only file system" in said
+    assert contents(trained_hello) == before
+
+
+def test_no_network_for_tfds(tmp_path, char_lm_command, monkeypatch):
+    import tensorflow_datasets as tfds
+
+    def unreachable(*_, **__):
+        raise ConnectionError("Failed to resolve 'raw.githubusercontent.com'")
+
+    monkeypatch.setattr(tfds, "builder", unreachable)
+    said = message(char_lm_command(f"--workdir={tmp_path}", "--config.data=tfds:tiny_shakespeare"))
+    assert "tfds:tiny_shakespeare cannot be had: ConnectionError: Failed to resolve" in said
+    assert "Without a network use --config.data=embedded or the path of a text file" in said
+
+
+def test_a_vocabulary_of_the_other_level(trained_hello, tmp_path, char_lm_command):
+    said = message(
+        char_lm_command(
+            f"--workdir={tmp_path}", f"--restore_from={trained_hello}", "--config.level=byte"
+        )
+    )
+    assert "was trained with --config.level=char, not byte" in said
+
+
+def test_help_names_every_mode_flag_and_preset(char_lm_command):
+    result = char_lm_command("--help")
+    assert result.code == 0
+    for word in (*char_lm.MODES, *char_lm.PRESETS, "--config.bptt", "--prompt", "--restore_from"):
+        assert word in result.out
+    for mode in char_lm.MODES:
+        assert mode == "train" or f"--mode={mode} " in result.out
+    for name, preset in char_lm.PRESETS.items():
+        assert preset.about.split()[0] in result.out
+        preset.config.validate()
+        assert name == "default" or preset.config != char_lm.PRESETS["default"].config
+    assert max(map(len, result.out.splitlines())) <= 100
+
+
+def test_the_real_command_prints_one_line_and_no_traceback(tmp_path):
+    result = subprocess.run(
+        [sys.executable, "-m", "experiments.char_lm", f"--workdir={tmp_path}", "--mode=evaluat"],
+        cwd=ROOT, capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert result.stderr.splitlines() == [
+        "error: unknown --mode=evaluat; did you mean 'evaluate'? "
+        "Valid: evaluate, inspect, sample, score, train."
+    ]

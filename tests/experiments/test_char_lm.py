@@ -1,0 +1,166 @@
+"""The character language model from the command line: every mode, on the smallest preset."""
+
+import json
+import math
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rnnjax import training
+
+ROOT = Path(__file__).parents[2]
+
+
+def loss_in(text):
+    return float(re.search(r"([\d.]+) nats/char", text).group(1))
+
+
+def params_of(workdir, which="latest"):
+    return training.restore_params(workdir, which=which, averaged=False)
+
+
+def test_training_learns_hello_and_reports_it(trained_hello):
+    report = (trained_hello / "report.html").read_text()
+    assert report.count("[  ") == 4  # The target of each of the four steps is marked.
+    assert "\nhello\n" in report
+    assert min(
+        row["loss"] for row in training.read_metrics(trained_hello) if row["split"] == "valid"
+    ) < 0.02  # fmt: skip
+
+
+def test_sampling_goes_on_from_a_prompt(trained_hello, char_lm_command):
+    workdir = f"--workdir={trained_hello}"
+    result = char_lm_command(
+        workdir, "--mode=sample", "--length=4", "--temperature=0", "--num_samples=2"
+    )
+    lines = result.out.splitlines()
+    assert (lines[0], lines[2]) == ("hello", "hello")
+    stopped = char_lm_command(
+        workdir, "--mode=sample", "--prompt=he", "--stop=l", "--temperature=0", "--num_samples=1"
+    )
+    assert stopped.out == "hel\n"
+
+
+def test_scores_compare_texts(hello, char_lm_command):
+    (hello / "texts").write_text("hlelo\n\nhello\n")
+    result = char_lm_command(
+        f"--workdir={hello}", "--mode=score", f"--text_file={hello / 'texts'}", "--text=hell"
+    )
+    rows = [line.split() for line in result.out.splitlines() if line.endswith(("lo", "hell"))]
+    assert [row[-1] for row in rows][-1] == "hlelo"
+    assert [row[0] for row in rows][1:] == [row[0].lstrip("*") for row in rows][1:]
+    assert result.out.splitlines()[1].startswith("*")
+    assert "first character of each text has no score" in result.out
+    texts = {t["text"]: t for t in json.loads((hello / "score.json").read_text())["texts"]}
+    one = texts["hello"]
+    assert one["characters"][0]["log_probability"] is None
+    total = sum(c["log_probability"] for c in one["characters"][1:])
+    assert one["log_probability"] == pytest.approx(total)
+    assert one["bits_per_character"] == pytest.approx(-total / 4 / math.log(2))
+    assert one["perplexity"] == pytest.approx(math.exp(-total / 4))
+    assert [c["rank"] for c in one["characters"]] == [0, 1, 1, 1, 1]
+    # The validation split is made of the same word, so its loss is the word's.
+    evaluated = char_lm_command(f"--workdir={hello}", "--mode=evaluate")
+    assert loss_in(evaluated.out) == pytest.approx(-total / 4, abs=1e-4)
+    page = (hello / "score.html").read_text()
+    assert "rank 1" in page
+    assert not re.search(r"https?://|<script|<link|@import|url\(", page)
+
+
+def test_a_prompt_is_read_before_each_text(hello, char_lm_command):
+    char_lm_command(f"--workdir={hello}", "--mode=score", "--text=hello")
+    whole = json.loads((hello / "score.json").read_text())["texts"][0]
+    char_lm_command(f"--workdir={hello}", "--mode=score", "--text=llo", "--prompt=he")
+    rest = json.loads((hello / "score.json").read_text())["texts"][0]
+    for got, expected in zip(rest["characters"], whole["characters"][2:], strict=True):
+        assert got["log_probability"] == pytest.approx(expected["log_probability"], abs=1e-5)
+
+
+def test_evaluation_that_learns_on_the_way_is_better(hello, char_lm_command):
+    argv = [f"--workdir={hello}", "--mode=evaluate", "--eval_batch_size=1", "--split=train"]
+    static = char_lm_command(*argv)
+    dynamic = char_lm_command(*argv, "--dynamic_learning_rate=3")
+    assert loss_in(dynamic.out) < loss_in(static.out)
+    assert loss_in(char_lm_command(*argv).out) == loss_in(static.out)
+    assert "over 144 chars" in static.out
+
+
+def test_inspection_draws_units_gates_and_gradients(hello, char_lm_command):
+    result = char_lm_command(
+        f"--workdir={hello}", "--mode=inspect", "--text=hellohello", "--units=3,0"
+    )
+    assert result.code == 0, result.err
+    assert [name in result.out for name in ("gate i", "gate f", "gate o")] == [True] * 3
+    page = (hello / "inspect.html").read_text()
+    assert page.index("layer 1, unit 3") < page.index("layer 1, unit 0")
+    assert page.count("<span ") == 2 * len("hellohello")
+    assert page.count("data:image/png") == 2
+    for name in ("units", "saturation", "gradient"):
+        assert (hello / f"inspect_{name}.png").read_bytes().startswith(b"\x89PNG")
+    automatic = char_lm_command(f"--workdir={hello}", "--mode=inspect")
+    assert re.search(r"units (\d+,){5}\d+:", automatic.out)
+
+
+def test_a_run_restored_from_another_starts_with_its_scores(
+    trained_hello, tmp_path, char_lm_command
+):
+    """The new text lacks letters of the old one, whose vocabulary stays."""
+    source = char_lm_command(f"--workdir={trained_hello}", "--mode=evaluate")
+    text = tmp_path / "text.txt"
+    text.write_text("hole" * 30)
+    same = ["--config.window=5", "--config.batch_size=4", "--config.hidden_size=16"]
+    same += ["--config.embed_size=4", "--config.learning_rate=1e-30", "--config.num_steps=1"]
+    same += ["--config.warmup_steps=0", "--config.dropout=0"]
+    new = char_lm_command(
+        f"--workdir={tmp_path / 'new'}", f"--restore_from={trained_hello}",
+        "--config.data=hello", *same,
+    )  # fmt: skip
+    assert new.code == 0, new.err
+    evaluated = char_lm_command(f"--workdir={tmp_path / 'new'}", "--mode=evaluate")
+    assert evaluated.out == source.out
+    other = char_lm_command(
+        f"--workdir={tmp_path / 'other'}", f"--restore_from={trained_hello}",
+        f"--config.data={text}", *same,
+    )  # fmt: skip
+    assert other.code == 0, other.err
+    assert "vocabulary of 5" in other.err
+    again = char_lm_command(
+        f"--workdir={tmp_path / 'other'}", f"--restore_from={trained_hello}",
+        f"--config.data={text}", *same,
+    )  # fmt: skip
+    assert "has its own checkpoints: --restore_from is left aside" in again.err
+
+
+def run_process(workdir):
+    return subprocess.Popen(
+        [sys.executable, "-m", "experiments.char_lm", "--preset=hello", f"--workdir={workdir}",
+         "--config.num_steps=120", "--config.checkpoint_every=10", "--config.log_every=5"],
+        cwd=ROOT, env={**os.environ, "JAX_PLATFORMS": "cpu"}, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def test_a_killed_process_started_again_ends_with_the_same_bits(tmp_path):
+    whole, killed = run_process(tmp_path / "whole"), run_process(tmp_path / "killed")
+    checkpoints = tmp_path / "killed" / "checkpoints"
+    while killed.poll() is None and not list(checkpoints.glob("step_*")):
+        time.sleep(0.01)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    assert killed.returncode == -signal.SIGKILL
+    again = run_process(tmp_path / "killed")
+    _, said = again.communicate(timeout=240)
+    assert again.returncode == 0, said
+    assert f"Resuming {tmp_path / 'killed'} from step" in said
+    _, said = whole.communicate(timeout=240)
+    assert whole.returncode == 0, said
+    expected, got = params_of(tmp_path / "whole"), params_of(tmp_path / "killed")
+    assert set(expected) == set(got)
+    for name, array in expected.items():
+        assert np.asarray(array).tobytes() == np.asarray(got[name]).tobytes(), name

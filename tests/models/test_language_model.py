@@ -1,0 +1,180 @@
+"""The language model over windows, steps and documents, against plain loops."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+import rnnjax
+from rnnjax.models import LanguageModel, window_loss
+
+V, B, H = 7, 2, 5
+
+
+def make(cell=None, seed=0):
+    cell = cell or rnnjax.stack([rnnjax.lstm(H), rnnjax.gru(H)])
+    return LanguageModel(V, cell, embed_size=3, rngs=nnx.Rngs(seed))
+
+
+def in_float64(model):
+    graph, params = nnx.split(model)
+    model = nnx.merge(graph, jax.tree.map(lambda p: p.astype(jnp.float64), params))
+    model.embed.dtype = jnp.float64
+    return model
+
+
+def tokens(length, seed=0):
+    return jnp.asarray(np.random.default_rng(seed).integers(V, size=(length, B)), jnp.int32)
+
+
+def batch(length, seed=0, **given):
+    """A window whose targets are the tokens one step later."""
+    symbols = tokens(length + 1, seed)
+    shape = (length, B)
+    plain = {"reset": jnp.zeros(shape, bool), "mask": jnp.ones(shape, bool)}
+    return {"inputs": symbols[:-1], "targets": symbols[1:], **plain, **given}
+
+
+@pytest.mark.parametrize("name", ["rnn", "gru", "lstm"])
+def test_steps_give_the_logits_of_the_whole_sequence(name):
+    model = make(getattr(rnnjax, name)(H))
+    symbols = tokens(11)
+    whole, last = model(symbols, model.initial_carry(B))
+    carry = model.initial_carry(B)
+    for t, symbol in enumerate(symbols):
+        logits, carry = model.step(symbol, carry)
+        np.testing.assert_allclose(logits, whole[t], atol=1e-6)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), carry, last)
+
+
+def test_resets_begin_a_new_document():
+    model = make()
+    symbols = tokens(9)
+    reset = jnp.zeros((9, B), bool).at[4, 1].set(True)
+    logits, _ = model(symbols, model.initial_carry(B), reset=reset)
+    fresh, _ = model(symbols[4:], model.initial_carry(B))
+    plain, _ = model(symbols, model.initial_carry(B))
+    np.testing.assert_allclose(logits[4:, 1], fresh[:, 1], atol=1e-6)
+    np.testing.assert_allclose(logits[:, 0], plain[:, 0], atol=1e-6)
+    assert np.abs(logits[4:, 1] - plain[4:, 1]).max() > 1e-3
+
+
+def loss_by_steps(model, window, carry):
+    """The definition: a loop over steps."""
+    total = 0.0
+    for t in range(len(window["inputs"])):
+        fresh = model.initial_carry(B)
+        reset = window["reset"][t][:, None]
+        carry = jax.tree.map(lambda f, c, r=reset: jnp.where(r, f, c), fresh, carry)
+        logits, carry = model.step(window["inputs"][t], carry)
+        chosen = logits[jnp.arange(B), window["targets"][t]]
+        losses = jnp.log(jnp.sum(jnp.exp(logits), axis=1)) - chosen
+        total += jnp.sum(jnp.where(window["mask"][t], losses, 0.0))
+    return total, carry
+
+
+@pytest.mark.parametrize(("k1", "k2"), [(3, 3), (2, 5)])
+def test_truncated_bptt_is_its_definition(k1, k2):
+    """TBPTT(k1, k2) over three windows: each window starts from the carry k1 steps on.
+
+    The loss of a window is that of its newest k1 steps, and its gradient goes back over all its
+    k2 steps, and not beyond: the carry that it starts from is a constant.
+    """
+    with jax.enable_x64(True):
+        model = in_float64(make(rnnjax.lstm(H)))
+        graph, params = nnx.split(model)
+        text = tokens(k2 + 2 * k1 + 1, seed=3)
+        documents = jnp.zeros((len(text) - 1, B), bool).at[k1 + 1, 0].set(True)
+        carry = expected_carry = model.initial_carry(B)
+
+        def of_window(params, window, carry):
+            total, count, after = window_loss(nnx.merge(graph, params), carry, window, window=k1)
+            return total, (count, after)
+
+        def of_steps(params, window, carry):
+            return loss_by_steps(nnx.merge(graph, params), window, carry)
+
+        ours = jax.jit(jax.value_and_grad(of_window, has_aux=True))
+        definition = jax.jit(jax.value_and_grad(of_steps, has_aux=True))
+        for n in range(3):
+            places = slice(n * k1, n * k1 + k2)
+            mask = jnp.ones((k2, B), bool)
+            if n:
+                mask = mask.at[: k2 - k1].set(False)
+            window = {
+                "inputs": text[:-1][places],
+                "targets": text[1:][places],
+                "reset": documents[places],
+                "mask": mask,
+            }
+
+            (total, (count, carry)), gradient = ours(params, window, carry)
+            (expected, _), expected_gradient = definition(params, window, expected_carry)
+            np.testing.assert_allclose(total, expected, rtol=1e-12)
+            assert count == mask.sum()
+            jax.tree.map(
+                lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12),
+                gradient,
+                expected_gradient,
+            )
+            first = {key: value[:k1] for key, value in window.items()}
+            (_, expected_carry), _ = definition(params, first, expected_carry)
+            jax.tree.map(
+                lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12), carry, expected_carry
+            )
+
+
+def test_nothing_flows_past_a_window():
+    model = make()
+    graph, params = nnx.split(model)
+    first, second = batch(4, seed=1), batch(4, seed=2)
+
+    def through_both(start):
+        *_, carry = window_loss(model, start, first)
+        return window_loss(model, carry, second)[0]
+
+    def into_the_window(start):
+        return window_loss(model, start, first)[0]
+
+    start = model.initial_carry(B)
+    for flow in (through_both, into_the_window):
+        assert not any(leaf.any() for leaf in jax.tree.leaves(jax.grad(flow)(start)))
+
+    def carry_out(params):
+        *_, carry = window_loss(nnx.merge(graph, params), start, first)
+        return sum(leaf.sum() for leaf in jax.tree.leaves(carry))
+
+    assert not any(leaf.any() for leaf in jax.tree.leaves(jax.grad(carry_out)(params)))
+
+
+def test_a_key_turns_the_noise_on():
+    model = make(rnnjax.stack([rnnjax.lstm(H), rnnjax.dropout(0.5)]))
+    window, carry = batch(6), model.initial_carry(B)
+    losses = [
+        float(window_loss(model, carry, window, key)[0])
+        for key in (None, None, jax.random.key(0), jax.random.key(1))
+    ]
+    assert losses[0] == losses[1]
+    assert len(set(losses)) == 3
+
+
+@pytest.mark.parametrize("graph", [True, False])
+def test_it_trains_under_both_flax_modes(graph):
+    """As a graph, and as a plain tree: `jax.grad` and `jax.jit` straight over the module."""
+    window = batch(6)
+
+    @jax.jit
+    def loss(params):
+        model = nnx.merge(graphdef, params)
+        return window_loss(model, model.initial_carry(B), window)[0]
+
+    with nnx.set_graph_mode(graph):
+        model = make()
+        graphdef, params = nnx.split(model, nnx.Param)
+        gradient = jax.grad(loss)(params)
+        moved = jax.tree.map(lambda p, g: p - 1e-2 * g, params, gradient)
+        assert loss(moved) < loss(params)
+        np.testing.assert_allclose(
+            loss(params), window_loss(model, model.initial_carry(B), window)[0], rtol=1e-6
+        )

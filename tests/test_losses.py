@@ -1,0 +1,52 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from rnnjax.losses import cross_entropy, target_log_probability
+
+T, B, V = 5, 3, 7
+
+
+def draw(scale=1.0, dtype=float):
+    generator = np.random.default_rng(0)
+    logits = scale * generator.standard_normal((T, B, V)).astype(dtype)
+    targets, mask = generator.integers(V, size=(T, B)), generator.random((T, B)) < 0.6
+    return jnp.asarray(logits), jnp.asarray(targets), jnp.asarray(mask)
+
+
+@pytest.mark.parametrize("scale", [1.0, 300.0])
+def test_cross_entropy_is_that_of_optax(scale):
+    with jax.enable_x64(True):
+        logits, targets, mask = draw(scale)
+        each = optax.softmax_cross_entropy_with_integer_labels(logits, targets)
+        total, count = cross_entropy(logits, targets, mask)
+        np.testing.assert_allclose(total, jnp.sum(each, where=mask), rtol=1e-12)
+        assert count == mask.sum()
+        total, count = cross_entropy(logits, targets)
+        np.testing.assert_allclose(total, each.sum(), rtol=1e-12)
+        assert count == T * B
+        ours = jax.grad(lambda x: cross_entropy(x, targets, mask)[0])(logits)
+        theirs = jax.grad(
+            lambda x: jnp.sum(
+                optax.softmax_cross_entropy_with_integer_labels(x, targets), where=mask
+            )
+        )(logits)
+        np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-15)
+        assert not ours[~mask].any()
+
+
+def test_narrow_logits_are_summed_in_float32():
+    logits, targets, _ = draw(dtype=np.float32)
+    narrow = logits.astype(jnp.bfloat16)
+    wide = target_log_probability(narrow.astype(jnp.float32), targets)
+    found = target_log_probability(narrow, targets)
+    assert found.dtype == jnp.float32
+    np.testing.assert_array_equal(found, wide)
+
+
+def test_nothing_that_counts_is_zero_over_zero():
+    logits, targets, _ = draw()
+    total, count = cross_entropy(logits, targets, jnp.zeros((T, B), bool))
+    assert (float(total), float(count)) == (0.0, 0.0)
