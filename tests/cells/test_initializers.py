@@ -119,9 +119,10 @@ def test_params_have_one_dtype_whatever_the_inputs_have(x64):
     with jax.enable_x64(x64):
         layers = [rnnjax.lstm(2, layer_norm=True), rnnjax.gru(2), rnnjax.rnn(2), rnnjax.dense(2)]
         cell = rnnjax.stack(layers)
-        params = cell.init(KEY, 3)
+        params = jax.eval_shape(lambda: cell.init(KEY, 3))
         expected = np.dtype(np.float64 if x64 else np.float32)
         assert {leaf.dtype for leaf in jax.tree.leaves(params)} == {expected}
         for dtype in (np.int32, np.float32, np.float64):
-            carry, ys = rnnjax.unroll(cell, params, np.ones((2, 1, 3), dtype))
-            assert {leaf.dtype for leaf in jax.tree.leaves((carry, ys))} == {expected}
+            xs = np.ones((2, 1, 3), dtype)
+            outputs = jax.eval_shape(lambda params, xs=xs: rnnjax.unroll(cell, params, xs), params)
+            assert {leaf.dtype for leaf in jax.tree.leaves(outputs)} == {expected}

@@ -81,3 +81,15 @@ def test_remat_changes_no_number(name, remat):
             arguments, weights
         )
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-12), ours, plain)
+
+
+@pytest.mark.parametrize("name", ["lstm", "lstm_peepholes"])
+@pytest.mark.parametrize("num_steps", [1, 2, 5, 7])
+def test_sqrt_takes_any_number_of_steps(name, num_steps):
+    params, xs, carry = inputs(name, 0)
+    xs = xs[:num_steps]
+    for reverse in (False, True):
+        run = functools.partial(rnnjax.unroll, ZOO[name].cell, reverse=reverse)
+        ours = jit(functools.partial(run, remat="sqrt"))(params, xs, carry)
+        plain = rnnjax.unroll_reference(ZOO[name].cell, params, xs, carry, reverse=reverse)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), ours, plain)

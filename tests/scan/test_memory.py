@@ -1,5 +1,7 @@
 """What the compiled gradient needs besides its inputs and outputs."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import pytest
@@ -20,7 +22,10 @@ def temporary_bytes(cell, num_steps, remat, *, batch_size, hidden_size):
     return compiled.memory_analysis().temp_size_in_bytes
 
 
-@pytest.mark.parametrize("cell", [rnnjax.lstm, rnnjax.gru])
+CELLS = [rnnjax.lstm, functools.partial(rnnjax.lstm, peepholes=True)]
+
+
+@pytest.mark.parametrize("cell", CELLS)
 def test_sqrt_grows_like_the_square_root_of_the_length(cell):
     sizes = {"batch_size": 8, "hidden_size": 32}
     short = temporary_bytes(cell, 1600, "sqrt", **sizes)
@@ -29,10 +34,11 @@ def test_sqrt_grows_like_the_square_root_of_the_length(cell):
     assert temporary_bytes(cell, 6400, "none", **sizes) > 8 * long
 
 
-def test_gates_saves_what_a_step_computes():
+@pytest.mark.parametrize("cell", CELLS)
+def test_gates_saves_what_a_step_computes(cell):
     sizes = {"batch_size": 8, "hidden_size": 32}
-    kept = temporary_bytes(rnnjax.lstm, 1600, "none", **sizes)
-    assert kept > 1.8 * temporary_bytes(rnnjax.lstm, 1600, "gates", **sizes)
+    kept = temporary_bytes(cell, 1600, "none", **sizes)
+    assert kept > 1.8 * temporary_bytes(cell, 1600, "gates", **sizes)
 
 
 def test_ten_thousand_steps_of_256_units_train_under_two_gib():
