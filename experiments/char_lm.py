@@ -39,6 +39,7 @@ from rnnjax.language import (
     step_scores,
     texts_of_file,
 )
+from rnnjax.metrics import perplexity
 from rnnjax.models import LanguageModel, window_loss
 from rnnjax.training import setting
 
@@ -364,7 +365,7 @@ def evaluate(run: cli.Run) -> None:
         raise UserError(f"the loss is {loss}: take a lower --dynamic_learning_rate than {rate:g}")
     print(
         f"{options.split}: {loss:.4f} nats/{unit}, {loss / math.log(2):.4f} bits/{unit}, "
-        f"perplexity {math.exp(loss):.3f}, over {result['count']:,.0f} {unit}s{how}"
+        f"perplexity {perplexity(loss):.3f}, over {result['count']:,.0f} {unit}s{how}"
     )
 
 

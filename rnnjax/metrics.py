@@ -1,6 +1,7 @@
 """What a loss means to a reader."""
 
 import math
+import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -40,7 +41,12 @@ class TextScore(NamedTuple):
     @property
     def perplexity(self) -> float:
         """``exp(-total / num_scored)``, per character; nan for a text without scores."""
-        return math.exp(-self.total / self.num_scored) if self.num_scored else math.nan
+        return perplexity(-self.total / self.num_scored) if self.num_scored else math.nan
+
+
+def perplexity(nats: float) -> float:
+    """``exp(nats)`` of a mean loss; infinite where that is beyond all numbers."""
+    return math.exp(nats) if nats < math.log(sys.float_info.max) else math.inf
 
 
 def score_of_text(

@@ -103,7 +103,7 @@ def test_files(tmp_path, char_lm_command, content, told):
         (["--mode=evaluate", "--eval_batch_size=0"], "batch_size must be at least 1"),
         (["--mode=evaluate", "--dynamic_learning_rate=-1"], "--dynamic_learning_rate is 0 or"),
         (
-            ["--mode=evaluate", "--eval_batch_size=1", "--dynamic_learning_rate=1e30"],
+            ["--mode=evaluate", "--eval_batch_size=1", "--dynamic_learning_rate=1e38"],
             "take a lower",
         ),
         (["--mode=inspect", "--units=1,x"], "--units is a list such as 3,17"),

@@ -139,13 +139,13 @@ def test_nothing_flows_past_a_window():
 
     start = model.initial_carry(B)
     for flow in (through_both, into_the_window):
-        assert not any(leaf.any() for leaf in jax.tree.leaves(jax.grad(flow)(start)))
+        assert not any(leaf.any() for leaf in jax.tree.leaves(jax.jit(jax.grad(flow))(start)))
 
     def carry_out(params):
         *_, carry = window_loss(nnx.merge(graph, params), start, first)
         return sum(leaf.sum() for leaf in jax.tree.leaves(carry))
 
-    assert not any(leaf.any() for leaf in jax.tree.leaves(jax.grad(carry_out)(params)))
+    assert not any(leaf.any() for leaf in jax.tree.leaves(jax.jit(jax.grad(carry_out))(params)))
 
 
 def test_a_key_turns_the_noise_on():
