@@ -63,6 +63,7 @@ def unroll(
     _check(xs, mask, reset, remat)
     initial = cell.initial_carry(params, xs.shape[1:-1]) if initial is None else initial
     carry = initial if carry is None else carry
+    _check_fit(params, xs, carry, initial)
     if cell.over_time is not None:
         unroll_child = functools.partial(
             unroll, mask=mask, reset=reset, engine=engine, remat=remat, scan_unroll=scan_unroll
@@ -106,6 +107,7 @@ def unroll_reference(
     _check(xs, mask, reset, "none")
     initial = cell.initial_carry(params, xs.shape[1:-1]) if initial is None else initial
     carry = initial if carry is None else carry
+    _check_fit(params, xs, carry, initial)
     if cell.step is None or (cell.over_time is not None and key is not None):
         unroll_child = functools.partial(unroll_reference, mask=mask, reset=reset)
         return _run_combination(
@@ -157,6 +159,18 @@ def _in_running_order(reset: Array | None, reverse: bool) -> Array | None:
     if reset is None or not reverse:
         return reset
     return jnp.concatenate([reset[1:], jnp.zeros_like(reset[:1])])
+
+
+def _check_fit(params: Params, xs: Array, carry: Carry, initial: Carry) -> None:
+    w_ih = getattr(params, "w_ih", None)
+    if w_ih is not None and w_ih.shape[0] != xs.shape[-1]:
+        raise UserError(
+            f"the cell was made for inputs of size {w_ih.shape[0]}; got xs of shape "
+            f"{list(xs.shape)}"
+        )
+    expected, got = (jax.tree.map(lambda c: list(jnp.shape(c)), c) for c in (initial, carry))
+    if expected != got:
+        raise UserError(f"the carry has shapes {expected}; got {got}")
 
 
 def _check(xs: Array, mask: Array | None, reset: Array | None, remat: str) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import rnnjax
+from rnnjax import LSTMCarry
 
 CELL = rnnjax.lstm(2)
 XS = jnp.ones((4, 3, 2))
@@ -28,6 +29,9 @@ def params():
         (XS, {"reset": np.ones(4, bool)}, r"reset has .* \[4, 3\]; got \[4\]"),
         (XS, {"reset": np.ones((4, 3), np.int32)}, "reset is boolean; got int32"),
         (XS[:, 0], {"mask": np.ones((4, 1), bool)}, r"mask has .* \[4\]; got \[4, 1\]"),
+        (jnp.ones((4, 3, 5)), {}, r"made for inputs of size 2; got xs of shape \[4, 3, 5\]"),
+        (XS, {"carry": LSTMCarry(*jnp.zeros((2, 4, 2)))}, r"c=\[3, 2\].*; got .*c=\[4, 2\]"),
+        (XS, {"carry": jnp.zeros((3, 2))}, r"c=\[3, 2\].*; got \[3, 2\]"),
     ],
 )
 def test_inputs_that_do_not_fit(run, params, xs, options, message):
