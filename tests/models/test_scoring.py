@@ -36,7 +36,7 @@ def test_scores_are_those_of_reading_symbol_by_symbol(model, monkeypatch, prompt
     monkeypatch.setattr(scoring, "MAX_ROWS", 3)
     monkeypatch.setattr(scoring, "MAX_STEPS", 4)
     draw = np.random.default_rng(0)
-    texts = [draw.integers(V, size=n) for n in (5, 1, 9, 2, 4, 8, 3)]
+    texts = [draw.integers(V, size=n) for n in (5, 9, 1, 8, 2, 4, 3)]
     found = score(model, texts, np.array(prompt, int))
     for text, (log_probability, rank) in zip(texts, found, strict=True):
         expected, expected_rank = by_hand(model, text, prompt)
