@@ -58,7 +58,8 @@ def _serves(problem: Problem) -> str | None:
 
 
 def _run(problem: Problem) -> tuple[Array, Array]:
-    params = problem.params
+    params, spec = problem.params, problem.cell.spec
+    assert isinstance(spec, GRUSpec)
     hidden_size = params.w_hh.shape[0]
     if params.b_hn is None:
         family = _WITHOUT
@@ -71,7 +72,9 @@ def _run(problem: Problem) -> tuple[Array, Array]:
             b_x=jnp.roll(params.b, hidden_size),
             b_h=jnp.pad(params.b_hn, (2 * hidden_size, 0)),
         )
-    (h,), ys = transposed.run(problem, family, weights, (problem.carry,), (problem.initial,))
+    (h,), ys = transposed.run(
+        problem, family, weights, (problem.carry,), (problem.initial,), spec.compute_dtype
+    )
     return h, ys
 
 

@@ -43,9 +43,11 @@ def _serves(problem: Problem) -> str | None:
 
 def _run(problem: Problem) -> tuple[LSTMCarry, Array]:
     params, carry, initial = problem.params, problem.carry, problem.initial
+    spec = problem.cell.spec
+    assert isinstance(spec, LSTMSpec)
     weights = transposed.Weights(params.w_ih, params.w_hh, params.b, None)
     (h, c), ys = transposed.run(
-        problem, _FAMILY, weights, (carry.h, carry.c), (initial.h, initial.c)
+        problem, _FAMILY, weights, (carry.h, carry.c), (initial.h, initial.c), spec.compute_dtype
     )
     return LSTMCarry(c, h), ys
 

@@ -30,24 +30,28 @@ _FAMILIES = (
 )
 
 
-def _family_of(problem: Problem) -> transposed.Family | None:
-    activation = problem.cell.spec.activation
-    return next((family for known, family in _FAMILIES if known is activation), None)
+def _family_of(spec: RNNSpec) -> transposed.Family | None:
+    return next((family for known, family in _FAMILIES if known is spec.activation), None)
 
 
 def _serves(problem: Problem) -> str | None:
-    if not isinstance(problem.cell.spec, RNNSpec):
+    spec = problem.cell.spec
+    if not isinstance(spec, RNNSpec):
         return "it is for the Elman cell"
-    if _family_of(problem) is None:
+    if _family_of(spec) is None:
         return "it knows the derivatives of jnp.tanh and jax.nn.relu only"
     return transposed.refusal(problem)
 
 
 def _run(problem: Problem) -> tuple[Array, Array]:
-    params, family = problem.params, _family_of(problem)
+    params, spec = problem.params, problem.cell.spec
+    assert isinstance(spec, RNNSpec)
+    family = _family_of(spec)
     assert family is not None
     weights = transposed.Weights(params.w_ih, params.w_hh, params.b, None)
-    (h,), ys = transposed.run(problem, family, weights, (problem.carry,), (problem.initial,))
+    (h,), ys = transposed.run(
+        problem, family, weights, (problem.carry,), (problem.initial,), spec.compute_dtype
+    )
     return h, ys
 
 

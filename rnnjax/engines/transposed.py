@@ -62,7 +62,12 @@ class _Plan(NamedTuple):
 
 
 def run(
-    problem: Problem, family: Family, weights: Weights, carry: State, initial: State
+    problem: Problem,
+    family: Family,
+    weights: Weights,
+    carry: State,
+    initial: State,
+    compute_dtype: DType | None,
 ) -> tuple[State, Array]:
     """Runs a family over time.
 
@@ -72,6 +77,7 @@ def run(
         weights: the parameters, transposed.
         carry: what the first step starts from, `(h, ...)` each `[..., H]`.
         initial: what a reset puts back.
+        compute_dtype: dtype of the matmul operands; None for that of the weights.
 
     Returns:
         The last carry and the outputs, in the shapes of `problem`.
@@ -97,7 +103,7 @@ def run(
         chunk,
         problem.remat != "none",
         problem.reverse,
-        problem.cell.spec.compute_dtype,
+        compute_dtype,
         problem.scan_unroll,
     )
     state, hs = _unroll(

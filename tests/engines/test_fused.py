@@ -1,0 +1,176 @@
+"""The fused engines against the plain loop, differentiated by JAX."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+import rnnjax
+from rnnjax.engines import transposed
+
+T, B, D, H = 11, 3, 4, 6
+CELLS = {
+    "lstm": ("fused_lstm", rnnjax.lstm),
+    "gru": ("fused_gru", rnnjax.gru),
+    "gru without reset": ("fused_gru", functools.partial(rnnjax.gru, reset="none")),
+    "rnn": ("fused_rnn", rnnjax.rnn),
+    "relu": ("fused_rnn", functools.partial(rnnjax.rnn, activation=jax.nn.relu)),
+}
+# Each option meets each other option. What the families share is tested with the first of them.
+OPTIONS = [
+    {"remat": "none", "mask": False, "reset": False, "reverse": False},
+    {"remat": "none", "mask": True, "reset": True, "reverse": True},
+    {"remat": "gates", "mask": True, "reset": False, "reverse": False},
+    {"remat": "gates", "mask": False, "reset": True, "reverse": True},
+    {"remat": "sqrt", "mask": True, "reset": True, "reverse": False},
+    {"remat": "sqrt", "mask": False, "reset": False, "reverse": True},
+]
+
+
+@pytest.fixture(autouse=True)
+def _several_chunks(monkeypatch):
+    """So that even these few steps are several chunks, and the last one is padded."""
+    monkeypatch.setattr(transposed, "_CHUNK_ROWS", 4 * B)
+
+
+def random_like(seed, tree, dtype):
+    """Numbers of the size of weights, biases included."""
+    leaves, structure = jax.tree.flatten(tree)
+    keys = jax.random.split(jax.random.key(seed), len(leaves))
+    return jax.tree.unflatten(
+        structure,
+        [0.5 * jax.random.normal(k, a.shape, dtype) for k, a in zip(keys, leaves, strict=True)],
+    )
+
+
+def arguments(cell, dtype, batch=(B,)):
+    """Parameters, inputs, first carry and the carry that a reset puts back: all random."""
+    params = random_like(0, cell.init(jax.random.key(0), D), dtype)
+    xs = jax.random.normal(jax.random.key(1), (T, *batch, D), dtype)
+    carry = cell.initial_carry(params, batch)
+    return params, xs, random_like(2, carry, dtype), random_like(3, carry, dtype)
+
+
+def flags(options):
+    """The mask and the reset of a row of `OPTIONS`, with padding inside rows too."""
+    mask = jax.random.bernoulli(jax.random.key(4), 0.7, (T, B)) if options["mask"] else None
+    reset = jax.random.bernoulli(jax.random.key(5), 0.3, (T, B)) if options["reset"] else None
+    return {"mask": mask, "reset": reset, "reverse": options["reverse"]}
+
+
+def outputs_and_gradients(unroll, args):
+    """All that an unroll gives, and its gradients by every argument."""
+
+    def loss(params, xs, carry, initial):
+        last, ys = unroll(params, xs, carry, initial=initial)
+        return sum(jnp.sum(jnp.sin(a + 1)) for a in jax.tree.leaves((last, ys))), (last, ys)
+
+    return jax.jit(jax.grad(loss, argnums=(0, 1, 2, 3), has_aux=True))(*args)
+
+
+def error(actual, expected):
+    """The largest difference, relative to the largest number of each array."""
+    assert jax.tree.structure(actual) == jax.tree.structure(expected)
+    return max(
+        float(jnp.abs(a - e).max() / jnp.abs(e).max())
+        for a, e in zip(jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True)
+    )
+
+
+CASES = [
+    *[("lstm", options) for options in OPTIONS],
+    *[(name, OPTIONS[row]) for name, row in [("gru", 1), ("gru", 4), ("rnn", 1), ("rnn", 2)]],
+    *[("gru without reset", OPTIONS[1]), ("relu", OPTIONS[3])],
+]
+
+
+@pytest.mark.parametrize(("name", "options"), CASES)
+def test_float64_outputs_and_gradients_are_those_of_the_plain_loop(name, options):
+    engine, make = CELLS[name]
+    with jax.enable_x64(True):
+        cell = make(H)
+        args = arguments(cell, jnp.float64)
+        fused = functools.partial(
+            rnnjax.unroll, cell, engine=engine, remat=options["remat"], **flags(options)
+        )
+        # The loop in Python is the judge once a family; it compiles slowly.
+        judge = functools.partial(rnnjax.unroll, engine="scan")
+        if options is OPTIONS[1]:
+            judge = rnnjax.unroll_reference
+        plain = functools.partial(judge, cell, **flags(options))
+        assert error(outputs_and_gradients(fused, args), outputs_and_gradients(plain, args)) < 1e-12
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru"])
+def test_float32_gradients_agree_to_rounding(name):
+    engine, make = CELLS[name]
+    cell = make(H)
+    args = arguments(cell, jnp.float32)
+    fused, plain = (
+        outputs_and_gradients(functools.partial(rnnjax.unroll, cell, engine=e), args)
+        for e in (engine, "scan")
+    )
+    assert error(fused, plain) < 1e-5
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru"])
+def test_bfloat16_narrows_the_operands_only(name):
+    engine, make = CELLS[name]
+    params, *others = arguments(make(H), jnp.float32)
+    args = jax.tree.map(lambda a: a / 2, params), *others
+    narrow, wide = (
+        outputs_and_gradients(
+            functools.partial(rnnjax.unroll, make(H, compute_dtype=dtype), engine=engine), args
+        )
+        for dtype in (jnp.bfloat16, None)
+    )
+    assert all(a.dtype == jnp.float32 for a in jax.tree.leaves(narrow))
+    assert 1e-4 < error(narrow, wide) < 0.05
+
+
+def test_any_batch_dimensions():
+    cell = rnnjax.lstm(H)
+    args = arguments(cell, jnp.float32, batch=(2, 3))
+    run = functools.partial(rnnjax.unroll, cell, engine="fused_lstm")
+    many = outputs_and_gradients(run, args)
+    plain = outputs_and_gradients(functools.partial(rnnjax.unroll, cell, engine="scan"), args)
+    assert error(many, plain) < 1e-5
+    one = jax.tree.map(lambda a: a[1, 2], args[2:])
+    _, ys = run(args[0], args[1][:, 1, 2], one[0], initial=one[1])
+    assert error(ys, run(*args[:3])[1][:, 1, 2]) < 1e-5
+
+
+def test_vmap_over_parameters_is_a_loop_over_them():
+    cell = rnnjax.gru(H)
+    xs = arguments(cell, jnp.float32)[1]
+    models = [random_like(seed, cell.init(jax.random.key(0), D), jnp.float32) for seed in (7, 8)]
+    gradient = jax.grad(lambda p: jnp.sum(rnnjax.unroll(cell, p, xs, engine="fused_gru")[1] ** 2))
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *models)
+    looped = jax.tree.map(lambda *leaves: jnp.stack(leaves), *map(gradient, models))
+    assert error(jax.vmap(gradient)(stacked), looped) < 1e-5
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru"])
+def test_the_program_is_as_long_for_a_hundred_steps_as_for_ten(name, monkeypatch):
+    monkeypatch.setattr(transposed, "_CHUNK_ROWS", 5 * B)
+    engine, make = CELLS[name]
+    cell = make(H)
+    params = cell.init(jax.random.key(0), D)
+
+    def length(num_steps):
+        xs = jnp.zeros((num_steps, B, D))
+        loss = lambda p, x: jnp.sum(rnnjax.unroll(cell, p, x, engine=engine)[1] ** 2)  # noqa: E731
+        return str(jax.make_jaxpr(jax.grad(loss))(params, xs)).count(" = ")
+
+    assert length(10) == length(100)
+
+
+@pytest.mark.parametrize("remat", ["none", "sqrt"])
+@pytest.mark.parametrize("batch_size", [1, 32, 5000])
+def test_chunks_cover_the_sequence_with_little_padding(batch_size, remat):
+    for num_steps in range(1, 200):
+        chunk = transposed._chunk_size(num_steps, batch_size, remat)
+        num_chunks = -(-num_steps // chunk)
+        assert 1 <= chunk <= num_steps
+        assert num_chunks * chunk - num_steps < num_chunks
