@@ -1,7 +1,7 @@
 """The contract: a recurrent cell is a record of pure functions."""
 
 import dataclasses
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import jax
@@ -59,7 +59,7 @@ class Cell:
     step: Callable[[Params, Carry, Any], tuple[Carry, Array]] | None
     output_size: Callable[[int], int]
     over_time: Callable[..., tuple[Carry, Array]] | None = None
-    spec: Hashable = None
+    spec: Any = None
 
     def __call__(self, params: Params, carry: Carry, x_t: Array) -> tuple[Carry, Array]:
         """One step without noise, for streaming and decoding: `x_t [..., D] -> (carry, y_t)`."""
