@@ -1,0 +1,1 @@
+"""How fast, how quick to compile and how frugal rnnjax is beside other libraries."""

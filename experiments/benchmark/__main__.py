@@ -1,0 +1,56 @@
+"""Measures rnnjax beside other libraries, on this machine.
+
+    python -m experiments.benchmark --suite=layers     # speed of LSTM and GRU layers
+    python -m experiments.benchmark --suite=compile    # time to trace and compile a training step
+    python -m experiments.benchmark --suite=memory     # memory of long sequences
+
+Everything takes turns and is reported as a ratio of medians, because absolute times on a shared
+CPU mean little; on an accelerator the JSON holds the milliseconds too. A training step is the
+gradient of sum(y^2) with respect to parameters and inputs. The other libraries come with
+`pip install rnnjax[bench]`; whichever is missing is named and left out.
+"""
+
+from pathlib import Path
+
+import jax
+from absl import app, flags, logging
+
+from experiments.benchmark import report, suites
+
+SUITE = flags.DEFINE_enum(
+    "suite", "layers", ["layers", "compile", "memory", "peak"], "What to measure."
+)
+WORKDIR = flags.DEFINE_string("workdir", "runs/benchmark", "Where the JSON and the plot go.")
+REPEATS = flags.DEFINE_integer("repeats", 11, "Runs of which the median counts.", lower_bound=1)
+
+TITLES = {
+    "layers": "times as fast as flax.nnx.RNN (above 1: faster)",
+    "compile": "trace and compile time, in that of flax.nnx.RNN (below 1: quicker)",
+    "memory": "a training step on a long sequence",
+}
+
+
+def main(argv: list[str]) -> None:
+    """Runs the chosen suite, prints the table and saves JSON and plot."""
+    if len(argv) > 1:
+        raise app.UsageError(f"unexpected arguments: {' '.join(argv[1:])}")
+    logging.set_verbosity(logging.WARNING)
+    suite = SUITE.value
+    if suite == "peak":
+        print(suites.peak())
+        return
+    if suite == "layers":
+        rows = report.with_means(suites.layers(REPEATS.value))
+    elif suite == "compile":
+        rows = suites.compile_times(REPEATS.value)
+    else:
+        rows = suites.memory(REPEATS.value)
+    workdir = Path(WORKDIR.value)
+    report.save(rows, suite, workdir)
+    print(f"{jax.devices()[0].device_kind}, jax {jax.__version__}: {TITLES[suite]}")
+    print(report.table(rows))
+    print(f"written: {workdir / suite}.json, {workdir / suite}.png")
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,177 @@
+"""One recurrent layer in each library, in the way its documentation shows.
+
+Every function takes a `Case` and returns a `Layer`; one that misses its library raises
+ImportError. Libraries are imported inside, so that whichever is missing can be left out.
+"""
+
+import os
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import linen, nnx
+
+import rnnjax
+
+Kind = Literal["lstm", "gru"]
+
+
+class Case(NamedTuple):
+    """A layer: its kind, time steps, batch, input size and hidden size."""
+
+    kind: Kind
+    T: int
+    B: int
+    D: int
+    H: int
+
+
+class Layer(NamedTuple):
+    """A layer written in JAX: `apply(params, xs) -> ys`, its parameters and its inputs."""
+
+    apply: Callable[[Any, Any], Any]
+    params: Any
+    xs: Any
+
+
+class Calls(NamedTuple):
+    """A layer ready to be timed: each call runs to its end."""
+
+    forward: Callable[[], Any]
+    train: Callable[[], Any]
+
+
+def inputs(case: Case) -> jax.Array:
+    """Inputs `[T, B, D]`, standard normal."""
+    return jax.random.normal(jax.random.key(0), (case.T, case.B, case.D))
+
+
+def gradient(layer: Layer) -> jax.stages.Wrapped:
+    """The gradient of sum(y^2) with respect to parameters and inputs, jitted."""
+    return jax.jit(jax.grad(lambda p, xs: jnp.sum(layer.apply(p, xs) ** 2), argnums=(0, 1)))
+
+
+def calls(layer: Layer) -> Calls:
+    """The two things that are timed of a layer in JAX."""
+    forward, train = jax.jit(layer.apply), gradient(layer)
+    return Calls(
+        lambda: jax.block_until_ready(forward(layer.params, layer.xs)),
+        lambda: jax.block_until_ready(train(layer.params, layer.xs)),
+    )
+
+
+def rnnjax_layer(case: Case, *, compute_dtype=None, **options) -> Layer:
+    """rnnjax, by `unroll`; options are those of `unroll`."""
+    make = rnnjax.lstm if case.kind == "lstm" else rnnjax.gru
+    cell = make(case.H, compute_dtype=compute_dtype)
+    params = cell.init(jax.random.key(1), case.D)
+    return Layer(lambda p, xs: rnnjax.unroll(cell, p, xs, **options)[1], params, inputs(case))
+
+
+def nnx_layer(case: Case) -> Layer:
+    """flax.nnx.RNN."""
+    make = nnx.OptimizedLSTMCell if case.kind == "lstm" else nnx.GRUCell
+    rnn = nnx.RNN(make(case.D, case.H, rngs=nnx.Rngs(0)), time_major=True)
+    graph, state = nnx.split(rnn)
+    params, rest = nnx.split_state(state, nnx.Param, ...)
+    zeros = jnp.zeros((case.B, case.H))
+    carry = (zeros, zeros) if case.kind == "lstm" else zeros
+
+    def apply(params, xs):
+        return nnx.merge(graph, params, rest)(xs, initial_carry=carry)
+
+    return Layer(apply, params, inputs(case))
+
+
+def linen_layer(case: Case) -> Layer:
+    """flax.linen.RNN."""
+    make = linen.OptimizedLSTMCell if case.kind == "lstm" else linen.GRUCell
+    rnn = linen.RNN(make(case.H), time_major=True)
+    xs = inputs(case)
+    return Layer(rnn.apply, rnn.init(jax.random.key(1), xs), xs)
+
+
+def haiku_layer(case: Case) -> Layer:
+    """haiku.dynamic_unroll."""
+    import haiku as hk
+
+    def unroll(xs):
+        core = hk.LSTM(case.H) if case.kind == "lstm" else hk.GRU(case.H)
+        return hk.dynamic_unroll(core, xs, core.initial_state(case.B))[0]
+
+    xs = inputs(case)
+    model = hk.without_apply_rng(hk.transform(unroll))
+    return Layer(model.apply, model.init(jax.random.key(1), xs), xs)
+
+
+def equinox_layer(case: Case) -> Layer:
+    """lax.scan over a vmapped equinox cell."""
+    import equinox as eqx
+
+    make = eqx.nn.LSTMCell if case.kind == "lstm" else eqx.nn.GRUCell
+    params, static = eqx.partition(
+        make(case.D, case.H, key=jax.random.key(1)), eqx.is_inexact_array
+    )
+    zeros = jnp.zeros((case.B, case.H))
+
+    def apply(params, xs):
+        cell = jax.vmap(eqx.combine(params, static))
+
+        def step(carry, x_t):
+            carry = cell(x_t, carry)
+            return carry, carry[0] if case.kind == "lstm" else carry
+
+        return jax.lax.scan(step, (zeros, zeros) if case.kind == "lstm" else zeros, xs)[1]
+
+    return Layer(apply, params, inputs(case))
+
+
+def keras_layer(case: Case) -> Layer:
+    """keras on JAX; its layers are batch-major."""
+    os.environ.setdefault("KERAS_BACKEND", "jax")
+    import keras
+
+    if keras.backend.backend() != "jax":
+        raise ImportError("keras runs on another backend than JAX")
+    make = keras.layers.LSTM if case.kind == "lstm" else keras.layers.GRU
+    layer = make(case.H, return_sequences=True)
+    layer.build((case.B, case.T, case.D))
+    params = [variable.value for variable in layer.trainable_variables]
+    rest = [variable.value for variable in layer.non_trainable_variables]
+    xs = jnp.asarray(inputs(case).swapaxes(0, 1))
+    return Layer(lambda p, xs: layer.stateless_call(p, rest, xs)[0], params, xs)
+
+
+def torch_calls(case: Case) -> Calls:
+    """torch.nn on the CPU, whatever device JAX runs on."""
+    import numpy as np
+    import torch
+
+    layer = (torch.nn.LSTM if case.kind == "lstm" else torch.nn.GRU)(case.D, case.H)
+    xs = torch.from_numpy(np.array(inputs(case))).requires_grad_()
+
+    def forward():
+        with torch.no_grad():
+            layer(xs)
+
+    def train():
+        layer.zero_grad()
+        xs.grad = None
+        (layer(xs)[0] ** 2).sum().backward()
+
+    return Calls(forward, train)
+
+
+# What is timed, by the name it has in tables; the first is what the ratios refer to.
+BASELINE = "flax.nnx"
+CONTENDERS: dict[str, Callable[[Case], Calls]] = {
+    BASELINE: lambda case: calls(nnx_layer(case)),
+    "rnnjax": lambda case: calls(rnnjax_layer(case)),
+    "rnnjax bfloat16": lambda case: calls(rnnjax_layer(case, compute_dtype=jnp.bfloat16)),
+    "flax.linen": lambda case: calls(linen_layer(case)),
+    "haiku": lambda case: calls(haiku_layer(case)),
+    "equinox": lambda case: calls(equinox_layer(case)),
+    "keras on JAX": lambda case: calls(keras_layer(case)),
+    "torch (CPU)": torch_calls,
+}

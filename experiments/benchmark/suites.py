@@ -1,0 +1,151 @@
+"""What is measured: speed of layers, time to compile, memory."""
+
+import functools
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+
+from experiments.benchmark import peers
+from experiments.benchmark.peers import BASELINE, CONTENDERS, Calls, Case, Layer
+
+Row = dict[str, Any]
+
+SIZES = [(100, 64, 128, 128), (200, 16, 64, 256), (100, 64, 512, 512), (50, 32, 256, 1024)]
+COMPILED_SIZES = [(50, 32, 128, 128), (400, 32, 128, 128)]
+LONG = Case("lstm", 4000, 32, 256, 256)
+LONGEST = Case("lstm", 10_000, 8, 256, 256)
+
+
+def layers(repeats: int) -> list[Row]:
+    """Forward and training step of LSTM and GRU layers, as fast as how many flax.nnx.RNN."""
+    rows = []
+    for kind in ("lstm", "gru"):
+        for size in SIZES:
+            case = Case(kind, *size)
+            contenders = _present(case)
+            for what in ("train", "forward"):
+                times = interleaved(
+                    {name: getattr(calls, what) for name, calls in contenders.items()}, repeats
+                )
+                rows.append({"what": f"{kind} {what}", "size": list(size)} | _ratios(times))
+                print(f"{kind} {what} {size}: rnnjax {rows[-1]['rnnjax']:.2f}", flush=True)
+    return rows
+
+
+def compile_times(repeats: int) -> list[Row]:
+    """Trace and compile the training step: in how many times the time of flax.nnx.RNN."""
+    rows = []
+    for kind in ("lstm", "gru"):
+        for size in COMPILED_SIZES:
+            case = Case(kind, *size)
+            builders = {"flax.nnx": peers.nnx_layer, "rnnjax": peers.rnnjax_layer}
+            times = interleaved(
+                {
+                    name: functools.partial(_compile, build(case))
+                    for name, build in builders.items()
+                },
+                repeats,
+            )
+            ratio = times["rnnjax"] / times["flax.nnx"]
+            rows.append({"what": f"{kind} compile", "size": list(size), "rnnjax": ratio})
+    return rows
+
+
+def memory(repeats: int) -> list[Row]:
+    """Temporary memory and time of a long training step against plain autodiff of the scan."""
+    built = {
+        "autodiff": peers.rnnjax_layer(LONG, engine="scan"),
+        "flax.nnx": peers.nnx_layer(LONG),
+        **{
+            f"remat={remat}": peers.rnnjax_layer(LONG, remat=remat)
+            for remat in ("none", "gates", "sqrt")
+        },
+    }
+    compiled = {name: _compile(layer) for name, layer in built.items()}
+    mib = {
+        name: program.memory_analysis().temp_size_in_bytes / 2**20
+        for name, program in compiled.items()
+    }
+    times = interleaved(
+        {name: functools.partial(_run, compiled[name], layer) for name, layer in built.items()},
+        repeats,
+    )
+    rows: list[Row] = [
+        {
+            "what": name,
+            "size": list(LONG[1:]),
+            "temporary MiB": mib[name],
+            "less memory than autodiff": mib["autodiff"] / mib[name],
+            "as fast as autodiff": times["autodiff"] / times[name],
+        }
+        for name in built
+    ]
+    rows.append(
+        {
+            "what": "process, remat=sqrt",
+            "size": list(LONGEST[1:]),
+            "peak process MiB": _peak_of_process(),
+        }
+    )
+    return rows
+
+
+def peak() -> float:
+    """MiB that this process has needed at most, after one training step of the longest case."""
+    layer = peers.rnnjax_layer(LONGEST, remat="sqrt")
+    jax.block_until_ready(peers.gradient(layer)(layer.params, layer.xs))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def interleaved(calls: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
+    """The median seconds of each call; the calls take turns, so that all meet the same noise."""
+    for call in calls.values():
+        call()
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(repeats):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            times[name].append(time.perf_counter() - start)
+    return {name: statistics.median(seconds) for name, seconds in times.items()}
+
+
+def _present(case: Case) -> dict[str, Calls]:
+    contenders = {}
+    for name, make in CONTENDERS.items():
+        try:
+            contenders[name] = make(case)
+        except ImportError as error:
+            print(f"{name} is left out: {error}")
+    return contenders
+
+
+def _ratios(times: Mapping[str, float]) -> Row:
+    """Times as fast as the baseline; on an accelerator the milliseconds too."""
+    row: Row = {name: times[BASELINE] / seconds for name, seconds in times.items()}
+    if jax.default_backend() != "cpu":
+        row["milliseconds"] = {name: 1000 * seconds for name, seconds in times.items()}
+    return row
+
+
+def _compile(layer: Layer):
+    jax.clear_caches()
+    return peers.gradient(layer).lower(layer.params, layer.xs).compile()
+
+
+def _run(program, layer: Layer) -> None:
+    jax.block_until_ready(program(layer.params, layer.xs))
+
+
+def _peak_of_process() -> float:
+    """`peak()` in a process of its own, where nothing else has been run."""
+    command = [sys.executable, "-m", "experiments.benchmark", "--suite=peak"]
+    finished = subprocess.run(command, env=dict(os.environ), check=True, capture_output=True)
+    return float(finished.stdout.split()[-1])
