@@ -34,7 +34,7 @@ class TrainingConfig:
     average_decay: float = setting(0.998, "Of ema.")
     average_start: int = setting(0, "Of asgd: updates before it begins.")
     log_every: int = setting(50, "Updates in a row of metrics.")
-    eval_every: int = setting(500, "Updates between evaluations.")
+    eval_every: int = setting(250, "Updates between evaluations.")
     checkpoint_every: int = setting(500, "Updates between checkpoints.")
     patience: int = setting(0, "Evaluations without a new best before stopping; 0: never.")
 
