@@ -49,7 +49,8 @@ def unroll(
         reverse: from the last step to the first; the outputs stay in their places.
         key: turns on the noise of training (dropout, zoneout, ...).
         initial: what a reset puts back; `cell.initial_carry` if None.
-        engine: how to execute it; "auto" takes the fastest that serves. See `explain`.
+        engine: how to execute it; "auto" takes the fastest that serves. See `explain`. The fused
+            engines are differentiated in reverse only; "scan" takes `jax.jvp` and Hessians too.
         remat: what the backward pass recomputes to save memory: "none"; "gates", keeping the
             carries; "sqrt", keeping about sqrt(T) carries.
         scan_unroll: steps an iteration of the compiled loop.
