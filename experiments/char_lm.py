@@ -32,6 +32,7 @@ from experiments import cli
 from rnnjax import data, training
 from rnnjax.cells.named import CELLS, DTYPES, deep, operand_dtype
 from rnnjax.data import Level
+from rnnjax.engines.problem import Remat
 from rnnjax.errors import UserError, did_you_mean
 from rnnjax.language import (
     TextModel,
@@ -109,7 +110,7 @@ class Config(training.TrainingConfig):
         self.check_choice("level", get_args(Level))
         self.check_choice("cell", CELLS)
         self.check_choice("compute_dtype", DTYPES)
-        self.check_choice("remat", ("none", "gates", "sqrt"))
+        self.check_choice("remat", get_args(Remat))
         self.check_at_least(1, "window", "hidden_size", "num_layers", "embed_size")
         self.check_rate("dropout", "weight_drop")
         if self.bptt and self.bptt < self.window:

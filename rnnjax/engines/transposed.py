@@ -74,7 +74,7 @@ def run(
     Args:
         problem: the recurrence; of its carries only the shapes matter here.
         family: the gates.
-        weights: the parameters, transposed.
+        weights: the parameters, as the cell packs them or in the order that the family reads.
         carry: what the first step starts from, `(h, ...)` each `[..., H]`.
         initial: what a reset puts back.
         compute_dtype: dtype of the matmul operands; None for that of the weights.
