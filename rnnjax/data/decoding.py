@@ -58,6 +58,23 @@ def symbols(document: Document, level: Level) -> Iterator[np.ndarray]:
         for chunk in document.chunks:
             yield np.frombuffer(chunk, np.uint8)
         return
+    for text in texts(document, or_bytes=True):
+        yield code_points(text)
+
+
+def texts(document: Document, *, or_bytes: bool = False) -> Iterator[str]:
+    """The document as text, piece by piece, without byte order mark and with LF as line ends.
+
+    Args:
+        document: read to its end.
+        or_bytes: the document could be modelled byte by byte; messages say so.
+
+    Yields:
+        Text of any length.
+
+    Raises:
+        UserError: the bytes are not text in the document's encoding; names the byte and its place.
+    """
     name = codecs.lookup(document.encoding).name
     decoder = codecs.getincrementaldecoder("utf-8-sig" if name == "utf-8" else name)()
     newlines = io.IncrementalNewlineDecoder(None, translate=True)
@@ -67,15 +84,16 @@ def symbols(document: Document, level: Level) -> Iterator[np.ndarray]:
         try:
             text = decoder.decode(chunk, final)
         except UnicodeError as error:
-            raise UserError(_not_text(document, num_bytes, error)) from error
+            raise UserError(_not_text(document, num_bytes, error, or_bytes)) from error
         if "\0" in text:
+            binary = "A binary file can be modelled byte by byte (--config.level=byte); a"
             raise UserError(
                 f"{document.name} is not text: character {num_characters + text.index(chr(0))} is "
-                f"NUL. A binary file can be modelled byte by byte (--config.level=byte); a text "
+                f"NUL. {binary if or_bytes else 'A'} text "
                 f"with NULs may be UTF-16 (--config.encoding=utf-16-le or utf-16-be)."
             )
         num_characters += len(text)
-        yield code_points(newlines.decode(text, final))
+        yield newlines.decode(text, final)
 
 
 def _with_last(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
@@ -84,20 +102,24 @@ def _with_last(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
     yield b"", True
 
 
-def _not_text(document: Document, num_bytes: int, error: UnicodeError) -> str:
+def _not_text(document: Document, num_bytes: int, error: UnicodeError, or_bytes: bool) -> str:
     message = f"{document.name} is not {document.encoding} text: "
     if not isinstance(error, UnicodeDecodeError):
-        return message + f"{error}. {_offer(b'')}"
+        return message + f"{error}. {_offer(b'', or_bytes)}"
     position = num_bytes - len(error.object) + error.start
+    head = error.object if position == error.start else b""
     return (
         message + f"byte {position} has the value 0x{error.object[error.start]:02x} "
-        f"({error.reason}). {_offer(error.object if position == error.start else b'')}"
+        f"({error.reason}). {_offer(head, or_bytes)}"
     )
 
 
-def _offer(head: bytes) -> str:
+def _offer(head: bytes, or_bytes: bool) -> str:
     utf16 = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return (
+    offer = (
         f"If it is text in another encoding, name it (--config.encoding="
-        f"{'utf-16' if utf16 else 'latin-1'}); to model any file byte by byte, --config.level=byte."
+        f"{'utf-16' if utf16 else 'latin-1'})"
     )
+    if or_bytes:
+        return offer + "; to model any file byte by byte, --config.level=byte."
+    return offer + "."

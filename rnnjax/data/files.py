@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
-from rnnjax.data.decoding import Document
+from rnnjax.data.decoding import Document, check_encoding, texts
 from rnnjax.data.vocabulary import Level
 from rnnjax.errors import UserError
 
@@ -58,6 +58,29 @@ def documents(spec: str, *, encoding: str, level: Level) -> Iterator[Document]:
     else:
         raise UserError(f"{spec} does not exist ({nearest(path) or 'nothing near'})")
     return (Document(str(p), _chunks(p), encoding) for p in paths)
+
+
+def read_text(spec: str, *, encoding: str) -> str:
+    """The text of one file, with LF as line ends.
+
+    Args:
+        spec: its path; plain or .gz.
+        encoding: of its bytes.
+
+    Raises:
+        UserError: there is no such file, or it is not text in this encoding.
+    """
+    check_encoding(encoding)
+    path = Path(os.path.expanduser(spec))
+    try:
+        exists = path.exists()
+    except OSError as error:
+        raise UserError(f"cannot read {spec}: {error.strerror}") from error
+    if not exists:
+        raise UserError(f"{spec} does not exist ({nearest(path) or 'nothing near'})")
+    if not path.is_file():
+        raise UserError(f"{spec} is no regular file")
+    return "".join(texts(Document(str(path), _chunks(path), encoding)))
 
 
 def _in_folder(folder: Path) -> list[Path]:
