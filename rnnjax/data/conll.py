@@ -56,14 +56,17 @@ def read_conll(
             tag is none, or there is no sentence. Names file and line.
     """
     sentences = []
+    known_tags: set[str] = set()
     for rows, line, document in _sentences(path, (token_column, tag_column), encoding):
         tokens = _tokens(path, rows, line, token_column)
         tags = tuple(row[tag_column] for row in rows)
         for n, tag in enumerate(tags):
-            try:
-                prefix_and_type(tag)
-            except UserError as error:
-                raise UserError(f"{path}:{line + n}: {error}") from error
+            if tag not in known_tags:
+                try:
+                    prefix_and_type(tag)
+                except UserError as error:
+                    raise UserError(f"{path}:{line + n}: {error}") from error
+                known_tags.add(tag)
         sentences.append(Sentence(tokens, tags, f"{path}:{line}", document))
     return sentences
 

@@ -28,16 +28,35 @@ def documents(spec: str, *, data_dir: str | None = None) -> dict[str, Iterator[D
     Raises:
         UserError: no such data set or feature, no network, no TensorFlow.
     """
+    name, feature = name_and_feature(spec)
+    builder = prepared(name, data_dir=data_dir)
+    from tensorflow_datasets.core.features import Text
+
+    with told_simply(name):
+        sources = builder.as_data_source()
+        feature = _text_feature(name, feature, builder.info.features, Text)
+    return {split: _examples(name, split, source, feature) for split, source in sources.items()}
+
+
+def prepared(name: str, *, data_dir: str | None = None) -> Any:
+    """The TFDS builder of a data set, downloaded and prepared if it does not lie ready.
+
+    Args:
+        name: `NAME`, `NAME/CONFIG` or `NAME:VERSION`.
+        data_dir: TFDS's folder; None: its default.
+
+    Raises:
+        UserError: no such data set, no network, no TensorFlow.
+    """
     try:
         import tensorflow_datasets as tfds
     except ImportError as error:
         raise UserError(
-            f"tfds:{spec} needs the package tensorflow_datasets ({error}): "
+            f"tfds:{name} needs the package tensorflow_datasets ({error}): "
             f"pip install 'rnnjax[tfds]'. {OFFLINE}"
         ) from error
 
-    name, feature = _name_and_feature(spec)
-    with _told_simply(name):
+    with told_simply(name):
         try:
             builder = tfds.builder(name, data_dir=data_dir)
         except tfds.core.DatasetNotFoundError as error:
@@ -47,18 +66,17 @@ def documents(spec: str, *, data_dir: str | None = None) -> dict[str, Iterator[D
             raise UserError(f"TFDS has no data set {name!r}. {hint}{OFFLINE}") from error
         if not builder.is_prepared():
             builder.download_and_prepare(file_format="array_record")
-        sources = builder.as_data_source()
-        feature = _text_feature(name, feature, builder.info.features, tfds.features.Text)
-    return {split: _examples(name, split, source, feature) for split, source in sources.items()}
+    return builder
 
 
 def _examples(name: str, split: str, source: Any, feature: str) -> Iterator[Document]:
-    with _told_simply(name):
+    with told_simply(name):
         for n in range(len(source)):
             yield Document(f"tfds:{name} {split} {n}", [source[n][feature]])
 
 
-def _name_and_feature(spec: str) -> tuple[str, str | None]:
+def name_and_feature(spec: str) -> tuple[str, str | None]:
+    """What stands before and behind the last colon of `NAME:FEATURE`; a version is no feature."""
     name, colon, last = spec.rpartition(":")
     is_version = last[:1].isdigit() or last.startswith("*")
     return (name, last) if colon and not is_version else (spec, None)
@@ -85,7 +103,7 @@ def _text_feature(
 
 
 @contextlib.contextmanager
-def _told_simply(name: str) -> Iterator[None]:
+def told_simply(name: str) -> Iterator[None]:
     """TFDS fails in as many ways as the network and its many builders do: each becomes a line."""
     try:
         yield
