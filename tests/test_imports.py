@@ -14,22 +14,27 @@ FOUNDATION = {"errors", "typing"}
 SCANNING = {"scan", "engines"}
 ALGORITHMS = {"heads", "losses", "decode", "metrics", "diagnostics"}
 MAY_IMPORT = (
-    {"version": set(), "errors": set(), "typing": {"errors"}, "data": {"errors"}}
+    {"version": set(), "errors": set(), "typing": {"errors"}, "schemes": {"errors"}}
+    | {"data": {"errors", "schemes"}}
     | {"cells": FOUNDATION}
     | {room: FOUNDATION | {"cells"} | SCANNING for room in SCANNING}
-    | {room: FOUNDATION | {"cells"} | SCANNING | ALGORITHMS for room in ALGORITHMS}
-    | {"models": FOUNDATION | {"cells"} | SCANNING | ALGORITHMS}
-    | {"visuals": FOUNDATION | {"metrics"}}
+    | {room: FOUNDATION | {"schemes", "cells"} | SCANNING | ALGORITHMS for room in ALGORITHMS}
+    | {"models": FOUNDATION | {"schemes", "cells"} | SCANNING | ALGORITHMS}
+    | {"visuals": FOUNDATION | {"schemes", "metrics"}}
     | {"training": FOUNDATION | {"cells"} | SCANNING | ALGORITHMS | {"visuals"}}
     | {"language": FOUNDATION | ALGORITHMS | {"data", "models", "training", "visuals"}}
 )
 ONLY_THESE_LIBRARIES = {
     "version": set(),
     "errors": set(),
+    "schemes": set(),
     "cells": {"jax"},
     "scan": {"jax"},
     "engines": {"jax"},
+    "heads": {"jax", "numpy"},
     "data": {"numpy", "grain", "tensorflow_datasets"},
+    "metrics": {"numpy", "seqeval"},
+    "visuals": {"numpy", "matplotlib"},
 }
 ENTRY_POINTS = {"experiments", "launch"}
 ONLY_IN_ENTRY_POINTS = {"absl"}
@@ -134,6 +139,11 @@ def test_every_room_has_its_place_in_the_order():
         ("rnnjax/data/new.py", "import jax"),
         ("rnnjax/data/new.py", "from rnnjax.training import loop"),
         ("rnnjax/data/new.py", "from rnnjax.models import language_model"),
+        ("rnnjax/data/new.py", "from rnnjax.metrics import entities"),
+        ("rnnjax/schemes.py", "from rnnjax.data import streams"),
+        ("rnnjax/heads/new.py", "from flax import nnx"),
+        ("rnnjax/metrics/new.py", "import sklearn.metrics"),
+        ("rnnjax/visuals/new.py", "from rnnjax.data.predictions import TaggedSentence"),
         ("rnnjax/__init__.py", "from absl import flags"),
         ("experiments/new.py", "from experiments import char_lm"),
         ("experiments/new.py", "from experiments.char_lm import Config"),
@@ -157,6 +167,9 @@ def test_an_import_against_the_order_is_found(tmp_path, file, line):
         ("rnnjax/cells/new.py", "from rnnjax.cells.cell import Cell"),
         ("rnnjax/cells/new.py", "from .cell import Cell"),
         ("rnnjax/cells/__init__.py", "from .cell import Cell"),
+        ("rnnjax/data/new.py", "from rnnjax.schemes import spans_of"),
+        ("rnnjax/metrics/new.py", "from rnnjax.schemes import spans_of\nimport seqeval.metrics"),
+        ("rnnjax/visuals/new.py", "from rnnjax.metrics import span_errors"),
         ("rnnjax/models/new.py", "from flax import nnx"),
         ("rnnjax/training/new.py", "import rnnjax.metrics, orbax.checkpoint"),
         ("rnnjax/__init__.py", "from rnnjax.models.language_model import LanguageModel"),

@@ -1,4 +1,4 @@
-"""What a loss means to a reader."""
+"""What the loss of a language model means to a reader."""
 
 import math
 import sys

@@ -1,0 +1,27 @@
+"""Scores that tell how good a model is."""
+
+from rnnjax.metrics.entities import (
+    Confusion,
+    EntityScores,
+    TypeScore,
+    confusion,
+    entity_scores,
+    score_table,
+)
+from rnnjax.metrics.span_errors import ErrorKind, SpanError, span_errors
+from rnnjax.metrics.text import TextScore, perplexity, score_of_text
+
+__all__ = [
+    "Confusion",
+    "EntityScores",
+    "ErrorKind",
+    "SpanError",
+    "TextScore",
+    "TypeScore",
+    "confusion",
+    "entity_scores",
+    "perplexity",
+    "score_of_text",
+    "score_table",
+    "span_errors",
+]
