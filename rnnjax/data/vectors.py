@@ -1,0 +1,201 @@
+"""Pretrained word vectors from text files: GloVe, word2vec and fastText."""
+
+import logging
+import re
+import time
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from rnnjax.data.corpus import SECONDS_BETWEEN_NEWS
+from rnnjax.data.decoding import check_encoding
+from rnnjax.data.files import documents
+from rnnjax.data.words import FIRST_ID, TaggingVocabulary
+from rnnjax.errors import UserError
+
+_DECIMAL = re.compile(rb"[-+]?\d*\.\d+([eE][-+]?\d+)?")
+
+_log = logging.getLogger(__name__)
+
+
+class Coverage(NamedTuple):
+    """How many of some words have vectors.
+
+    Attributes:
+        num_words: how many there are.
+        exact: have a vector as they are spelt.
+        lowered: have one in lower case only.
+    """
+
+    num_words: int
+    exact: int
+    lowered: int
+
+    def describe(self) -> str:
+        """One line."""
+        found = self.exact + self.lowered
+        return (
+            f"{found:,} of {self.num_words:,} words ({found / max(self.num_words, 1):.1%}) have "
+            f"pretrained vectors, {self.lowered:,} of them only in lower case"
+        )
+
+
+class Vectors(NamedTuple):
+    """Vectors of words.
+
+    Attributes:
+        words: N of them, in the order of the file.
+        matrix: float32 [N, D].
+    """
+
+    words: tuple[str, ...]
+    matrix: np.ndarray
+
+    def find(self, words: Sequence[str]) -> np.ndarray:
+        """Where the vectors of some words are: of the word as it is, else of it in lower case.
+
+        Args:
+            words: such as `TaggingVocabulary.words`.
+
+        Returns:
+            int64 [number of words], rows of `matrix`; -1 for a word that has none.
+
+        References:
+            The rule of Ma & Hovy 2016, "End-to-end sequence labeling via bi-directional
+            LSTM-CNNs-CRF", and of Lample et al. 2016, in their published code.
+        """
+        row_of = {word: row for row, word in enumerate(self.words)}
+        rows = [row_of.get(word, row_of.get(word.lower(), -1)) for word in words]
+        return np.array(rows, np.int64)
+
+    def by_id(self, vocabulary: TaggingVocabulary) -> dict[int, np.ndarray]:
+        """The vectors [D] of the words of a vocabulary that `find` finds, by the id of the word."""
+        rows = enumerate(self.find(vocabulary.words), FIRST_ID)
+        return {word_id: self.matrix[row] for word_id, row in rows if row >= 0}
+
+    def coverage(self, words: Sequence[str]) -> Coverage:
+        """How many of some words `find` finds, and how."""
+        known = set(self.words)
+        exact = sum(word in known for word in words)
+        found = int((self.find(words) >= 0).sum())
+        return Coverage(len(words), exact, found - exact)
+
+
+def read_vectors(path: str, wanted: Collection[str], *, encoding: str = "utf-8") -> Vectors:
+    """The vectors of some words, from a text file with a line a word: the word, then D numbers.
+
+    There is one space between any two of them. The first line may be a header instead, the number
+    of words and D (word2vec, fastText; a line of two integers is taken for one). Without it (GloVe)
+    the first line tells D. A word may have spaces within, as some of GloVe's do. Where a word
+    stands twice, the first one counts, and the log warns of it, as of a header that counts other
+    than the lines. The file is read line by line, and the numbers only where a word is wanted.
+
+    Args:
+        path: of the file, plain or .gz.
+        wanted: words to keep, as they are or in lower case (see `Vectors.find`).
+        encoding: of the file.
+
+    Returns:
+        What the file has of them.
+
+    Raises:
+        UserError: the file cannot be read, is empty or binary, or a line is not a word and D
+            numbers in this encoding.
+
+    References:
+        Pennington et al. 2014, "GloVe: global vectors for word representation"; Mikolov et al.
+        2013, "Efficient estimation of word representations in vector space"; Bojanowski et al.
+        2017, "Enriching word vectors with subword information".
+    """
+    check_encoding(encoding)
+    if "\n".encode(encoding) != b"\n":
+        raise UserError(f"word vectors cannot be read as {encoding}: convert {path} to UTF-8")
+    files = list(documents(path, encoding=encoding, level="byte"))
+    if len(files) != 1:
+        raise UserError(f"{path} is {len(files)} files, and word vectors are read from one")
+    wanted = {*wanted, *(word.lower() for word in wanted)}
+    kept: dict[str, np.ndarray] = {}
+    size = promised = None
+    num_words = repeated = 0
+    news = time.monotonic() + SECONDS_BETWEEN_NEWS
+    for number, line in enumerate(_lines(files[0].chunks, path), 1):
+        place = f"{path}:{number}"
+        if number == 1:
+            line = line.removeprefix(b"\xef\xbb\xbf")
+            if header := re.fullmatch(rb"(\d+) (\d+)", line):
+                promised, size = map(int, header.groups())
+                continue
+            size = line.count(b" ")
+        assert size is not None
+        word, numbers = _parts(line, size, place, encoding)
+        num_words += 1
+        repeated += word in kept
+        if word not in kept and (word in wanted or number == 1):
+            vector = _vector(numbers, place)
+            if word in wanted:
+                kept[word] = vector
+        if time.monotonic() > news:
+            _log.info("reading %s: %.1f million words so far", path, num_words / 1e6)
+            news = time.monotonic() + SECONDS_BETWEEN_NEWS
+    if size is None or not num_words:
+        raise UserError(
+            f"{path} has no word vectors: it is empty{' but for a header' * bool(size)}"
+        )
+    if promised not in (None, num_words):
+        _log.warning("%s has %d words, though its header says %d", path, num_words, promised)
+    if repeated:
+        _log.warning("%s repeats wanted words %d times; the first of each counts", path, repeated)
+    matrix = np.stack(list(kept.values())) if kept else np.zeros((0, size), np.float32)
+    return Vectors(tuple(kept), matrix)
+
+
+def _lines(chunks: Iterable[bytes], path: str) -> Iterator[bytes]:
+    """Without their ends, and spaces there. Only LF ends a line: words have all else in them."""
+    rest = b""
+    for chunk in chunks:
+        if b"\0" in chunk:
+            raise UserError(
+                f"{path} is binary, such as word2vec's and fastText's .bin: word vectors are read "
+                f"from the text form (.txt, .vec)"
+            )
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from (line.rstrip(b" \r") for line in lines)
+    if rest:
+        yield rest.rstrip(b" \r")
+
+
+def _parts(line: bytes, size: int, place: str, encoding: str) -> tuple[str, bytes]:
+    """The word of a line, and its numbers with spaces between."""
+    num_spaces = line.count(b" ")
+    word, _, numbers = line.partition(b" ")
+    split: list[bytes] = []
+    if num_spaces > size > 0:
+        word, *split = line.rsplit(b" ", size)
+        numbers = b" ".join(split)
+    too_many = b" " in word and _DECIMAL.fullmatch(word.rpartition(b" ")[2])
+    if size < 1 or num_spaces < size or too_many or b"" in split:
+        raise UserError(
+            f"{place}: expected a word and {size or 'its'} numbers with one space between, got "
+            f"{num_spaces} of them: {line[:40].decode(encoding, 'replace')!r}"
+        )
+    try:
+        return word.decode(encoding), numbers
+    except UnicodeError as error:
+        raise UserError(
+            f"{place}: the word {word[:40]!r} is not {encoding} text: {error}"
+        ) from error
+
+
+def _vector(numbers: bytes, place: str) -> np.ndarray:
+    values = []
+    for number in numbers.split(b" "):
+        try:
+            values.append(float(number))
+        except ValueError as error:
+            raise UserError(f"{place}: {number.decode('latin-1')!r} is not a number") from error
+    with np.errstate(over="ignore"):
+        vector = np.array(values, np.float32)
+    if not np.isfinite(vector).all():
+        raise UserError(f"{place}: {values[int(np.argmin(np.isfinite(vector)))]} is not finite")
+    return vector
