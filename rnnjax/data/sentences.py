@@ -41,22 +41,23 @@ class TaggedCorpus:
 
     def describe(self) -> str:
         """Its numbers, in one line."""
-        repaired = f"{self.repaired:,} {_plural('tag', self.repaired)} out of place repaired"
+        repaired = f"{_count(self.repaired, 'tag')} out of place repaired"
         parts = [f"{name} {_size(sentences)}" for name, sentences in self.splits.items()]
         parts += [f"types {', '.join(self.types)}", f"written in {self.scheme}"]
         parts += [repaired if self.repaired else "no tag repaired"]
         if "test" in self.splits:
             known = {sentence.tokens for sentence in self.splits["train"]}
             again = sum(sentence.tokens in known for sentence in self.splits["test"])
-            parts.append(f"{again:,} test {_plural('sentence', again)} also in train")
+            parts.append(f"{_count(again, 'test sentence')} also in train")
         return "; ".join(parts)
 
 
 def _size(sentences: Sequence[Sentence]) -> str:
     tokens = sum(len(sentence.tokens) for sentence in sentences)
     entities = sum(len(spans_of(sentence.tags)) for sentence in sentences)
-    return f"{len(sentences):,} sentences, {tokens:,} tokens, {entities:,} entities"
+    return ", ".join([_count(len(sentences), "sentence"), _count(tokens, "token"),
+                      _count(entities, "entity", "entities")])  # fmt: skip
 
 
-def _plural(noun: str, count: int) -> str:
-    return noun if count == 1 else f"{noun}s"
+def _count(count: int, noun: str, plural: str = "") -> str:
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
