@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
-from rnnjax.errors import UserError
+from rnnjax.errors import UserError, did_you_mean
 
 Scheme = Literal["BIO", "IOB1", "BIOES"]
 """How tags mark spans.
@@ -16,6 +16,9 @@ SYNONYMS = {"L": "E", "U": "S", "M": "I", "W": "S"}
 """Prefixes of BILOU and BMEWO, in the letters of BIOES."""
 
 OUTSIDE = "O"
+
+PREFIXES = {"BIO": "OBI", "IOB1": "OBI", "BIOES": "OBIES"}
+"""What a tag of each scheme begins with."""
 
 
 class Span(NamedTuple):
@@ -41,6 +44,16 @@ def prefix_and_type(tag: str) -> tuple[str, str]:
             f"{tag!r} is no tag: expected O, or B-, I-, E- or S- and a type, such as B-PER"
         )
     return prefix, kind
+
+
+def belongs_to(tag: str, scheme: Scheme) -> bool:
+    """Whether a scheme knows a tag at all.
+
+    Raises:
+        UserError: it is no tag of any scheme, or the scheme is unknown.
+    """
+    _check_scheme(scheme)
+    return prefix_and_type(tag)[0] in PREFIXES[scheme]
 
 
 def spans_of(tags: Sequence[str]) -> list[Span]:
@@ -77,9 +90,21 @@ def tags_of(spans: Iterable[Span], length: int, scheme: Scheme) -> list[str]:
         spans: in any order.
         length: tokens of the sentence.
         scheme: of the tags.
+
+    Raises:
+        UserError: spans overlap, have no token or reach out of the sentence; or the scheme is
+            unknown.
     """
+    _check_scheme(scheme)
     tags = [OUTSIDE] * length
+    free = 0
     for start, end, kind in sorted(spans):
+        if not free <= start < end <= length:
+            raise UserError(
+                f"the span of tokens {start} to {end} ({kind}) does not fit between token {free} "
+                f"and the end of the sentence, {length}"
+            )
+        free = end
         prefixes = ["B"] + ["I"] * (end - start - 1)
         if scheme == "IOB1" and (start == 0 or prefix_and_type(tags[start - 1])[1] != kind):
             prefixes[0] = "I"
@@ -96,7 +121,12 @@ def may_follow(before: str | None, after: str | None, scheme: Scheme) -> bool:
         before: a tag; None: the sentence begins.
         after: a tag; None: the sentence ends.
         scheme: the rules.
+
+    Raises:
+        UserError: something is no tag of any scheme, or the scheme is unknown.
     """
+    if after is not None and not belongs_to(after, scheme):
+        return False
     prefix, kind = (OUTSIDE, "") if before is None else prefix_and_type(before)
     next_prefix, next_kind = (OUTSIDE, "") if after is None else prefix_and_type(after)
     same = kind == next_kind
@@ -134,3 +164,8 @@ def scheme_of(sentences: Iterable[Sequence[str]]) -> Scheme:
         begins_inside = begins_inside or bool(faults(tags, "BIO"))
         misplaced = misplaced or bool(faults(tags, "IOB1"))
     return "IOB1" if begins_inside and not misplaced else "BIO"
+
+
+def _check_scheme(scheme: str) -> None:
+    if scheme not in PREFIXES:
+        raise UserError(f"unknown scheme {scheme!r}; {did_you_mean(scheme, PREFIXES)}")

@@ -1,1 +1,5 @@
 """What stands on top of a recurrent network's outputs."""
+
+from rnnjax.heads import crf
+
+__all__ = ["crf"]
