@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from rnnjax.cells.cell import Cell
-from rnnjax.cells.combinators import stack
+from rnnjax.cells.combinators import bidirectional, stack
 from rnnjax.cells.gru import gru
 from rnnjax.cells.lstm import lstm
 from rnnjax.cells.pointwise import variational_dropout
@@ -37,6 +37,7 @@ def deep(
     num_layers: int = 1,
     dropout: float = 0.0,
     weight_drop: float = 0.0,
+    both_directions: bool = False,
     compute_dtype: str = "float32",
 ) -> Cell:
     """A regularised deep network: `num_layers` layers of the named cell.
@@ -47,6 +48,7 @@ def deep(
         num_layers: L.
         dropout: on the output of each layer, one mask a sequence.
         weight_drop: on each recurrent matrix, one mask a sequence.
+        both_directions: every layer is two, one for each direction, of H units each.
         compute_dtype: of the matmul operands, by name.
 
     Raises:
@@ -59,9 +61,11 @@ def deep(
         raise UserError(f"unknown cell {name!r}; {did_you_mean(name, CELLS)}")
     dtype = operand_dtype(compute_dtype)
     layers = []
+    cell = drop_weights(CELLS[name](hidden_size, compute_dtype=dtype), weight_drop)
+    if both_directions:
+        cell = bidirectional(cell, cell)
     for _ in range(num_layers):
-        cell = CELLS[name](hidden_size, compute_dtype=dtype)
-        layers += [drop_weights(cell, weight_drop), variational_dropout(dropout)]
+        layers += [cell, variational_dropout(dropout)]
     return stack(layers)
 
 

@@ -1,19 +1,31 @@
 """flax.nnx shells that hold parameters; time is scanned by `rnnjax.unroll`."""
 
+from rnnjax.models.characters import CharacterCNN, CharacterLSTM
 from rnnjax.models.generation import generate
 from rnnjax.models.inspection import Findings, LayerFindings, inspect
 from rnnjax.models.language_model import LanguageModel, window_loss
 from rnnjax.models.recurrent import Recurrent
 from rnnjax.models.scoring import SymbolScores, score
+from rnnjax.models.tagger import Tagger, Tagging, best_tags, mask_of, tag, tagging_loss
+from rnnjax.models.word_features import WordFeatures
 
 __all__ = [
+    "CharacterCNN",
+    "CharacterLSTM",
     "Findings",
     "LanguageModel",
     "LayerFindings",
     "Recurrent",
     "SymbolScores",
+    "Tagger",
+    "Tagging",
+    "WordFeatures",
+    "best_tags",
     "generate",
     "inspect",
+    "mask_of",
     "score",
+    "tag",
+    "tagging_loss",
     "window_loss",
 ]
