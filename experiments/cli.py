@@ -157,6 +157,8 @@ def _define(values: flags.FlagValues, fields: type, prefix: str) -> None:
         name, about = prefix + field.name, field.metadata["help"]
         if kind is tuple:
             flags.DEFINE_multi_string(name, None, about, flag_values=values)
+        elif kind is bool:
+            flags.DEFINE_boolean(name, None, about, flag_values=values)
         elif kind is str:
             flags.DEFINE_string(name, None, about, flag_values=values)
         else:
@@ -165,7 +167,7 @@ def _define(values: flags.FlagValues, fields: type, prefix: str) -> None:
 
 
 def _kinds(fields: type) -> list[tuple[dataclasses.Field, type]]:
-    """Each field with str, int, float or tuple: what is left of `int | None` or `Literal[...]`."""
+    """Each field with str, int, float, bool or tuple: what is left of `int | None` or `Literal[...]`."""
     hints = typing.get_type_hints(fields)
     kinds = []
     for field in dataclasses.fields(fields):

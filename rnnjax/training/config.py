@@ -27,7 +27,10 @@ class TrainingConfig:
     learning_rate: float = setting(4e-3, "The highest of the schedule.")
     schedule: str = setting("cosine", f"One of {', '.join(SCHEDULES)}.")
     warmup_steps: int = setting(100, "Updates of linear warm-up.")
-    decay_every: int = setting(1000, "Schedule step: updates between two halvings.")
+    decay_every: int = setting(
+        1000, "Schedule step: updates between two halvings; inverse: until the first halving."
+    )
+    momentum: float = setting(0.9, "Of sgd.")
     weight_decay: float = setting(0.0, "Of adamw (decoupled), or L2 with the others.")
     clip_norm: float = setting(1.0, "The global gradient norm is clipped to this; 0: never.")
     average: str = setting("ema", f"Weights to evaluate with, one of {', '.join(AVERAGES)}.")
@@ -44,6 +47,7 @@ class TrainingConfig:
         self.check_choice("schedule", SCHEDULES)
         self.check_choice("average", AVERAGES)
         self.check_at_least(1, "batch_size", "num_steps", "log_every", "decay_every")
+        self.check_rate("momentum")
         self.check_at_least(0, "warmup_steps", "weight_decay", "clip_norm", "average_start")
         self.check_at_least(0, "eval_every", "checkpoint_every", "patience")
         if not self.learning_rate > 0:
@@ -67,7 +71,7 @@ class TrainingConfig:
                 raise UserError(f"--config.{name} is {least} or more; got {getattr(self, name)}")
 
     def check_rate(self, *names: str) -> None:
-        """Raises UserError unless the fields are dropout rates."""
+        """Raises UserError unless the fields are rates: of dropout, or of momentum."""
         for name in names:
             if not 0 <= getattr(self, name) < 1:
                 raise UserError(f"--config.{name} lies in [0, 1); got {getattr(self, name)}")

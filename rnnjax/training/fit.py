@@ -53,6 +53,7 @@ def fit(
         num_steps=config.num_steps,
         clip_norm=config.clip_norm,
         weight_decay=config.weight_decay,
+        momentum=config.momentum,
     )
     average = make_average(
         config.average, decay=config.average_decay, start_step=config.average_start

@@ -9,7 +9,7 @@ import optax
 from rnnjax.errors import UserError, did_you_mean
 
 OPTIMIZERS = ("sgd", "rmsprop", "adam", "adamw")
-SCHEDULES = ("constant", "step", "cosine")
+SCHEDULES = ("constant", "step", "inverse", "cosine")
 
 
 def make_schedule(
@@ -29,16 +29,17 @@ def make_schedule(
         rate(n) = learning_rate * min(1, (n + 1) / W) * decay(m)
         constant: decay(m) = 1
         step:     decay(m) = decay_rate ** floor(m / decay_every)
+        inverse:  decay(m) = 1 / (1 + m / decay_every)
         cosine:   decay(m) = f + (1 - f) * (1 + cos(pi * min(m / (num_steps - W), 1))) / 2
 
     where f = `final_fraction` (Loshchilov and Hutter 2017, "SGDR", without restarts).
 
     Args:
-        name: 'constant', 'step' or 'cosine'.
+        name: one of `SCHEDULES`.
         learning_rate: the highest rate, reached at the end of the warm-up.
         num_steps: updates of the whole run; cosine needs it.
         warmup_steps: updates of linear warm-up.
-        decay_every: updates between two falls; step needs it.
+        decay_every: updates between two falls of step; updates until inverse has halved the rate.
         decay_rate: factor of each fall.
         final_fraction: where cosine ends, as a fraction of `learning_rate`.
 
@@ -52,12 +53,15 @@ def make_schedule(
         raise UserError(f"learning_rate must be above 0, not {learning_rate}.")
     if warmup_steps < 0:
         raise UserError(f"warmup_steps must be 0 or more, not {warmup_steps}.")
+    if name in ("step", "inverse") and (not decay_every or decay_every < 0):
+        raise UserError(f"schedule '{name}' needs decay_every of 1 or more, not {decay_every}.")
+    decay: optax.Schedule
     if name == "constant":
         decay = optax.constant_schedule(learning_rate)
     elif name == "step":
-        if not decay_every or decay_every < 0:
-            raise UserError(f"schedule 'step' needs decay_every of 1 or more, not {decay_every}.")
         decay = optax.exponential_decay(learning_rate, decay_every, decay_rate, staircase=True)
+    elif name == "inverse":
+        decay = lambda count: learning_rate / (1 + count / decay_every)  # noqa: E731
     elif name == "cosine":
         if num_steps is None or num_steps <= warmup_steps:
             raise UserError(
@@ -102,10 +106,10 @@ def make_optimizer(
     Args:
         name: 'sgd', 'rmsprop', 'adam' or 'adamw'.
         learning_rate: see `make_schedule`, as are the six arguments after it.
-        schedule: 'constant', 'step' or 'cosine'.
+        schedule: one of `SCHEDULES`.
         num_steps: updates of the whole run.
         warmup_steps: updates of linear warm-up.
-        decay_every: updates between two falls of 'step'.
+        decay_every: see `make_schedule`.
         decay_rate: factor of each fall of 'step'.
         final_fraction: where 'cosine' ends.
         clip_norm: gradients of a greater global L2 norm are scaled down to it (Pascanu et al.

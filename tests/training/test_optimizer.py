@@ -79,7 +79,7 @@ def test_optimizer_follows_its_schedule():
 
 
 @pytest.mark.parametrize("warmup", [0, 4])
-@pytest.mark.parametrize("name", ["constant", "step", "cosine"])
+@pytest.mark.parametrize("name", ["constant", "step", "inverse", "cosine"])
 def test_schedule_values(name, warmup):
     rate = make_schedule(
         name,
@@ -95,6 +95,8 @@ def test_schedule_values(name, warmup):
         expected = 0.2 * (min(1.0, (n + 1) / warmup) if warmup else 1.0)
         if name == "step":
             expected *= 0.1 ** (m // 5)
+        if name == "inverse":
+            expected /= 1 + m / 5
         if name == "cosine":
             part = min(m / (20 - warmup), 1.0)
             expected *= 0.3 + 0.7 * (1 + math.cos(math.pi * part)) / 2
@@ -108,6 +110,7 @@ def test_schedule_values(name, warmup):
         ({"schedule": "cosin"}, "Unknown schedule 'cosin': did you mean 'cosine'"),
         ({"schedule": "cosine"}, "needs num_steps above warmup_steps"),
         ({"schedule": "step"}, "needs decay_every"),
+        ({"schedule": "inverse"}, "needs decay_every"),
         ({"learning_rate": -1.0}, "learning_rate must be above 0, not -1.0"),
         ({"learning_rate": math.nan}, "learning_rate must be above 0, not nan"),
         ({"warmup_steps": -1}, "warmup_steps"),
