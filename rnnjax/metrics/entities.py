@@ -96,11 +96,11 @@ def entity_scores(gold: Tags, predicted: Tags) -> EntityScores:
     rows = precision_recall_fscore_support(*clean, average=None, zero_division=0)
     micro = precision_recall_fscore_support(*clean, average="micro", zero_division=0)
     scores = [_score(*row) for row in zip(*rows, strict=True)]
-    means = np.mean(rows[:3], axis=1)
+    precision, recall, f1 = np.mean(rows[:3], axis=1)
     return EntityScores(
         per_type=dict(zip(types, scores, strict=True)),
         micro=_score(*micro),
-        macro=_score(*means, micro[3]),
+        macro=_score(precision, recall, f1, micro[3]),
         token_accuracy=accuracy,
     )
 

@@ -7,22 +7,29 @@ from rnnjax.visuals.language import (
     score_table,
     step_table,
 )
+from rnnjax.visuals.matrices import draw_confusion, draw_transitions
 from rnnjax.visuals.page import Section, render_page
 from rnnjax.visuals.pictures import draw_activations, draw_gradient_norms, draw_saturation
+from rnnjax.visuals.tagging import errors_section, scores_section, spans_page
 from rnnjax.visuals.text import coloured_text, signed_colour, surprise_colour
 
 __all__ = [
     "Section",
     "coloured_text",
     "draw_activations",
+    "draw_confusion",
     "draw_gradient_norms",
     "draw_saturation",
+    "draw_transitions",
+    "errors_section",
     "inspection_page",
     "inspection_pictures",
     "render_page",
     "score_page",
     "score_table",
+    "scores_section",
     "signed_colour",
+    "spans_page",
     "step_table",
     "surprise_colour",
 ]

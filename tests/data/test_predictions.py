@@ -7,11 +7,11 @@ from rnnjax.data.conll import read_conll
 from rnnjax.data.predictions import TaggedSentence, as_conll, as_jsonl
 from rnnjax.errors import UserError
 
-TEXT = 'Ada  Lovelace, née "Byron",\u2028wrote of Zürich.'
+TEXT = 'Ada  Lovelace, née "Byron",\u2028wrote of Zürich .'
 TOKENS = ("Ada", "Lovelace", ",", "née", '"', "Byron", '"', ",", "wrote", "of", "Zürich", ".")
 TAGS = ("B-PER", "I-PER", "O", "O", "O", "B-PER", "O", "O", "O", "O", "B-LOC", "O")
 PLACES = ((0, 3), (5, 13), (13, 14), (15, 18), (19, 20), (20, 25), (25, 26), (26, 27), (28, 33))
-OFFSETS = (*PLACES, (34, 36), (37, 43), (43, 44))
+OFFSETS = (*PLACES, (34, 36), (37, 43), (44, 45))
 SCORES = (0.75, np.float32(0.5), 0.1 + 0.2)
 
 

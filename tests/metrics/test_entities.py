@@ -193,10 +193,10 @@ def test_tuples_are_sentences_too():
 
 
 def test_token_accuracy_compares_tags_as_they_are_written():
-    gold = [["B-PER", "I-PER", "O"], ["O"]]
-    predicted = [["I-PER", "I-PER", "O"], ["B-LOC"]]
+    gold = [["B-PER", "I-PER", "O"], ["O", "B-LOC"]]
+    predicted = [["I-PER", "I-PER", "O"], ["B-LOC", "B-ORG"]]
     scores = entity_scores(gold, predicted)
-    assert scores.token_accuracy == 0.5
+    assert scores.token_accuracy == 0.4
     assert scores.per_type["PER"].f1 == 1.0
     assert entity_scores([[]], [[]]).token_accuracy == 0.0
 
