@@ -1,16 +1,13 @@
-"""Decoding: from a step function to sequences of symbols."""
+"""Sequences drawn from the model's distribution, sharpened or cut."""
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from rnnjax.decode.step import Step
 from rnnjax.errors import UserError
 from rnnjax.typing import Array, Carry, PRNGKey
-
-Step = Callable[[Any, Carry, Array], tuple[Array, Carry]]
-"""``(params, carry, tokens [B]) -> (logits [B, V], carry)``."""
 
 
 def filter_logits(

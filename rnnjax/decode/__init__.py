@@ -1,0 +1,18 @@
+"""Decoding: from a step function to sequences of symbols."""
+
+from rnnjax.decode.beam import BeamResult, beam_search
+from rnnjax.decode.greedy import GreedyResult, greedy
+from rnnjax.decode.replay import replay
+from rnnjax.decode.sampling import filter_logits, sample
+from rnnjax.decode.step import Step
+
+__all__ = [
+    "BeamResult",
+    "GreedyResult",
+    "Step",
+    "beam_search",
+    "filter_logits",
+    "greedy",
+    "replay",
+    "sample",
+]

@@ -1,0 +1,196 @@
+"""Beam search over all rows of a batch at once."""
+
+import functools
+import math
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from rnnjax.decode.step import Step, check_start, check_stop, repeat_rows
+from rnnjax.errors import UserError
+from rnnjax.typing import Array, Carry
+
+
+class BeamResult(NamedTuple):
+    """The hypotheses of each row, the best first.
+
+    `tokens [B, K, max_length]`, `stop` after the end; `lengths [B, K]`, the stop included;
+    `scores [B, K]`, the log-probabilities normalised by length; `log_probability [B, K]` in nats.
+    """
+
+    tokens: Array
+    lengths: Array
+    scores: Array
+    log_probability: Array
+
+
+def beam_search(
+    step: Step,
+    params: Any,
+    carry: Carry,
+    start_tokens: Array,
+    *,
+    beam_size: int,
+    max_length: int,
+    stop: int,
+    length_penalty: float = 1.0,
+) -> BeamResult:
+    """Finds likely sequences, keeping the best few hypotheses of each row from step to step.
+
+    A beam has K = `beam_size` places. At each step every unfinished hypothesis is extended by
+    every symbol, and the most likely of these extensions take the places that are not held by
+    finished hypotheses. One that ends in `stop` is finished: it keeps its place to the end and is
+    always returned, so the beam of those that go on shrinks by one. Only hypotheses of the same
+    length compete for a place, so none is favoured for its length. The search of a batch ends
+    when no hypothesis goes on, at `max_length` at the latest; it never ends because what was
+    found looks good enough. At the end all K are ranked by ::
+
+        score(Y) = log p(Y) / |Y| ** length_penalty
+
+    where |Y| counts the symbols, `stop` included. With 0 the score is the log-probability, which
+    favours short sequences; with 1 it is the mean per symbol.
+
+    A beam of 1 is `greedy`, and one that no extension falls out of is exhaustive search. Of equals
+    the one from the better placed hypothesis goes first, and then the smaller symbol, so the
+    result is the same every time. Log-probabilities are float32, whatever the logits are.
+
+    The program is compiled once for each `step` (the same function object), for each set of
+    shapes, `beam_size`, `max_length` and `stop`; what changes between calls belongs in `params`.
+    For attention maps and whatever else a step computes on its way, see `replay`.
+
+    Args:
+        step: `(params, carry, tokens [N]) -> (logits [N, V], carry)` for N = B * K hypotheses; row
+            b has the K from b * K on. A leaf of `params` that belongs to the rows, such as encoded
+            images `[B, ...]`, serves all K hypotheses of its row: the step finds them by
+            `tokens.reshape(B, -1)`, or repeats the leaf N // B times along its first axis.
+        params: handed to `step`.
+        carry: before the start tokens; a pytree whose leaves are `[B, ...]`. It moves with the
+            hypotheses at every step, so it should hold nothing that stays as it is.
+        start_tokens: int `[B]`, what each row reads first; not part of the result.
+        beam_size: K.
+        max_length: symbols after which hypotheses are cut off.
+        stop: symbol that ends a sequence.
+        length_penalty: exponent of the length, 0 or more.
+
+    Returns:
+        The hypotheses. One that never came to `stop` is returned as it is and ranked among the
+        others by the same score: its length is `max_length`, and there is no stop in it. Where
+        fewer than K sequences are possible, the places left over have score -inf and length 0.
+
+    Raises:
+        UserError: `beam_size` or `max_length` is below 1, `length_penalty` below 0, `stop` is no
+            symbol, or a shape does not fit.
+
+    References:
+        The shrinking beam: Sutskever et al. 2014, "Sequence to sequence learning with neural
+        networks", section 3.2, and Freitag & Al-Onaizan 2017, "Beam search strategies for neural
+        machine translation", section 3, who rank by the mean. The exponent: Wu et al. 2016,
+        "Google's neural machine translation system", section 7, whose equation 14 has
+        (5 + |Y|) / 6 in place of |Y|.
+    """
+    check_start(carry, start_tokens, max_length)
+    if beam_size < 1:
+        raise UserError(f"beam_size is 1 or more; got {beam_size}")
+    if not (length_penalty >= 0 and math.isfinite(length_penalty)):
+        raise UserError(f"length_penalty is 0 or more; got {length_penalty}")
+    return _search(
+        step, beam_size, max_length, stop, params, carry, jnp.asarray(start_tokens), length_penalty
+    )
+
+
+class _Beam(NamedTuple):
+    """After t steps. A place is empty where `log_probability` is -inf."""
+
+    t: Array
+    carry: Carry  # leaves [B * K, ...]
+    tokens: Array  # [B, K, max_length]
+    last: Array  # [B, K]
+    lengths: Array  # [B, K]
+    log_probability: Array  # [B, K]
+    finished: Array  # [B, K]
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))
+def _search(
+    step: Step,
+    beam_size: int,
+    max_length: int,
+    stop: int,
+    params: Any,
+    carry: Carry,
+    start_tokens: Array,
+    length_penalty: Array,
+) -> BeamResult:
+    num_rows, dtype = len(start_tokens), start_tokens.dtype
+    shape = (num_rows, beam_size)
+
+    def goes_on(beam: _Beam) -> Array:
+        unfinished = ~beam.finished & (beam.log_probability > -jnp.inf)
+        return (beam.t < max_length) & jnp.any(unfinished)
+
+    def extend(beam: _Beam) -> _Beam:
+        logits, carry = step(params, beam.carry, beam.last.reshape(-1))
+        check_stop(stop, logits)
+        gains, symbols = _likeliest(logits, beam_size)
+        num_extensions = gains.shape[-1]
+        order = beam.log_probability[..., None] + gains.reshape(*shape, -1)
+        stays = jnp.where(jnp.arange(num_extensions) == 0, jnp.inf, -jnp.inf)
+        order = jnp.where(beam.finished[..., None], stays, order)
+        order, place = jax.lax.top_k(order.reshape(num_rows, -1), beam_size)
+        parent = place // num_extensions
+        was_finished = order == jnp.inf
+
+        def inherit(x: Array) -> Array:
+            return jnp.take_along_axis(x, parent.reshape(*shape, *[1] * (x.ndim - 2)), axis=1)
+
+        symbol = jnp.take_along_axis(symbols.reshape(num_rows, -1), place, axis=1)
+        symbol = jnp.where(was_finished, stop, symbol).astype(dtype)
+        log_probability = jnp.where(was_finished, inherit(beam.log_probability), order)
+        ends = (symbol == stop) & (log_probability > -jnp.inf)
+        origin = (beam_size * jnp.arange(num_rows)[:, None] + parent).reshape(-1)
+        return _Beam(
+            t=beam.t + 1,
+            carry=jax.tree.map(lambda leaf: leaf[origin], carry),
+            tokens=inherit(beam.tokens).at[:, :, beam.t].set(symbol),
+            last=symbol,
+            lengths=jnp.where(was_finished, inherit(beam.lengths), beam.t + 1),
+            log_probability=log_probability,
+            finished=was_finished | ends,
+        )
+
+    beam = _Beam(
+        t=jnp.zeros((), jnp.int32),
+        carry=repeat_rows(carry, num_rows, beam_size),
+        tokens=jnp.full((*shape, max_length), stop, dtype),
+        last=jnp.broadcast_to(start_tokens[:, None], shape),
+        lengths=jnp.zeros(shape, jnp.int32),
+        log_probability=jnp.broadcast_to(
+            jnp.where(jnp.arange(beam_size) == 0, 0.0, -jnp.inf).astype(jnp.float32), shape
+        ),
+        finished=jnp.zeros(shape, bool),
+    )
+    return _ranked(jax.lax.while_loop(goes_on, extend, beam), stop, length_penalty)
+
+
+def _likeliest(logits: Array, beam_size: int) -> tuple[Array, Array]:
+    """Returns the log-probabilities and the symbols of the likeliest extensions, `[N, C]`."""
+    logits = logits.astype(jnp.float32)
+    top, symbols = jax.lax.top_k(logits, min(beam_size, logits.shape[-1]))
+    gains = top - jax.nn.logsumexp(logits, axis=-1, keepdims=True)
+    return jnp.where(top == -jnp.inf, -jnp.inf, gains), symbols
+
+
+def _ranked(beam: _Beam, stop: int, length_penalty: Array) -> BeamResult:
+    """Returns the hypotheses of a beam, the highest score first."""
+    empty = beam.log_probability == -jnp.inf
+    lengths = jnp.where(empty, 0, beam.lengths)
+    divisor = jnp.maximum(lengths, 1).astype(jnp.float32) ** length_penalty
+    scores, order = jax.lax.top_k(beam.log_probability / divisor, empty.shape[1])
+    tokens = jnp.where(empty[..., None], stop, beam.tokens)
+    return BeamResult(
+        tokens=jnp.take_along_axis(tokens, order[..., None], axis=1),
+        lengths=jnp.take_along_axis(lengths, order, axis=1),
+        scores=scores,
+        log_probability=jnp.take_along_axis(beam.log_probability, order, axis=1),
+    )

@@ -1,0 +1,342 @@
+"""Beam search and greedy decoding against float64 loops over lists and over all sequences."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rnnjax import decode
+from rnnjax.errors import UserError
+
+V, H, STOP = 3, 4, 2
+
+
+def network(seed, vocab_size=V, rows=4, sharpness=3.0):
+    """A small random recurrent network, with a start for each row."""
+    draw = np.random.default_rng(seed).standard_normal
+    params = {
+        "embedding": draw((vocab_size, H)),
+        "w_hh": draw((H, H)) / 2,
+        "w_out": sharpness * draw((H, vocab_size)) / 2,
+    }
+    params = {name: leaf.astype(np.float32) for name, leaf in params.items()}
+    starts = np.random.default_rng(seed).integers(0, vocab_size, rows)
+    return params, draw((rows, H)).astype(np.float32), starts.astype(np.int32)
+
+
+def step(params, hidden, tokens):
+    hidden = jnp.tanh(params["embedding"][tokens] + hidden @ params["w_hh"])
+    return hidden @ params["w_out"], hidden
+
+
+def reference_step(params, hidden, token):
+    """The same step for one row, in float64: log-probabilities and hidden state."""
+    params = {name: np.asarray(leaf, np.float64) for name, leaf in params.items()}
+    hidden = np.tanh(params["embedding"][token] + hidden @ params["w_hh"])
+    logits = hidden @ params["w_out"]
+    return logits - np.log(np.sum(np.exp(logits - logits.max()))) - logits.max(), hidden
+
+
+def all_sequences(params, hidden, start, max_length, stop=STOP):
+    """Log-probability of every sequence that ends in the first stop or at `max_length`."""
+    found = {}
+    for symbols in itertools.product(range(params["w_out"].shape[1]), repeat=max_length):
+        state, last, total, read = np.float64(hidden), start, 0.0, []
+        for symbol in symbols:
+            log_probabilities, state = reference_step(params, state, last)
+            total += log_probabilities[symbol]
+            last = symbol
+            read.append(symbol)
+            if symbol == stop:
+                break
+        found[tuple(read)] = total
+    return found
+
+
+def search_over_lists(params, hidden, start, beam_size, max_length, alpha, stop=STOP):
+    """The beam that shrinks, written with lists, for one row."""
+    live, finished = [((), 0.0, np.float64(hidden), start)], []
+    for _ in range(max_length):
+        extensions = []
+        for symbols, total, state, last in live:
+            log_probabilities, state = reference_step(params, state, last)
+            extensions += [
+                ((*symbols, n), total + gain, state, n) for n, gain in enumerate(log_probabilities)
+            ]
+        extensions.sort(key=lambda extension: -extension[1])
+        kept = extensions[: beam_size - len(finished)]
+        finished += [extension for extension in kept if extension[3] == stop]
+        live = [extension for extension in kept if extension[3] != stop]
+    everything = [(symbols, total) for symbols, total, _, _ in finished + live]
+    return sorted(everything, key=lambda found: -found[1] / len(found[0]) ** alpha)
+
+
+def search(params, carry, starts, *, step=step, **options):
+    options = {"stop": STOP} | options
+    return jax.device_get(decode.beam_search(step, params, carry, starts, **options))
+
+
+def hypotheses(result, row):
+    """What one row found, without padding and empty places."""
+    return [
+        tuple(int(symbol) for symbol in tokens[:length])
+        for tokens, length in zip(result.tokens[row], result.lengths[row], strict=True)
+        if length
+    ]
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.7, 1.0, 2.0])
+def test_a_beam_wide_enough_is_exhaustive_search(alpha):
+    max_length = 4
+    params, carry, starts = network(seed=5)
+    result = search(
+        params, carry, starts, beam_size=V**max_length, max_length=max_length, length_penalty=alpha
+    )
+    winners = set()
+    for row in range(len(starts)):
+        expected = all_sequences(params, carry[row], starts[row], max_length)
+        ranked = sorted(expected, key=lambda s: -expected[s] / len(s) ** alpha)
+        assert hypotheses(result, row) == ranked
+        count = len(ranked)
+        assert count == 31  # 1 + 2 + 4 + 8 that stop, 16 that are cut off.
+        totals = [expected[s] for s in ranked]
+        scores = [expected[s] / len(s) ** alpha for s in ranked]
+        np.testing.assert_allclose(result.log_probability[row, :count], totals, atol=1e-5)
+        np.testing.assert_allclose(result.scores[row, :count], scores, atol=1e-5)
+        assert np.exp(result.log_probability[row]).sum() == pytest.approx(1, abs=1e-5)
+        assert (result.scores[row, count:] == -np.inf).all()
+        assert (result.lengths[row, count:] == 0).all()
+        winners.add(len(ranked[0]))
+    assert len(winners) > 1  # Short ones and long ones win.
+
+
+@pytest.mark.parametrize("beam_size", [1, 2, 3, 5, 8])
+@pytest.mark.parametrize("alpha", [0.0, 1.0])
+def test_a_narrow_beam_against_lists(beam_size, alpha):
+    params, carry, starts = network(seed=11, vocab_size=7, rows=12)
+    result = search(params, carry, starts, beam_size=beam_size, max_length=6, length_penalty=alpha)
+    for row in range(len(starts)):
+        expected = search_over_lists(params, carry[row], starts[row], beam_size, 6, alpha)
+        assert hypotheses(result, row) == [symbols for symbols, _ in expected]
+        totals = [total for _, total in expected]
+        np.testing.assert_allclose(result.log_probability[row], totals, atol=1e-5)
+    assert len(np.unique(result.lengths)) > 3
+    past = np.arange(6) >= result.lengths[..., None]
+    assert (result.tokens[past] == STOP).all()
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1.0, 3.0])
+def test_a_beam_of_one_is_greedy(alpha):
+    params, carry, starts = network(seed=3, vocab_size=6, rows=40)
+    result = search(params, carry, starts, beam_size=1, max_length=8, length_penalty=alpha)
+    greedy = jax.device_get(decode.greedy(step, params, carry, starts, max_length=8, stop=STOP))
+    np.testing.assert_array_equal(greedy.tokens, result.tokens[:, 0])
+    np.testing.assert_array_equal(greedy.lengths, result.lengths[:, 0])
+    np.testing.assert_allclose(greedy.log_probability, result.log_probability[:, 0], atol=1e-5)
+    assert len(np.unique(greedy.lengths)) > 3
+
+
+def test_greedy_is_a_loop_of_argmax():
+    params, carry, starts = network(seed=4, vocab_size=6, rows=40)
+    result = decode.greedy(step, params, carry, starts, max_length=8, stop=STOP)
+    for row, (state, last) in enumerate(zip(carry, starts, strict=True)):
+        expected, total = [], 0.0
+        while not expected or (len(expected) < 8 and last != STOP):
+            log_probabilities, state = reference_step(params, state, last)
+            last = int(np.argmax(log_probabilities))
+            expected.append(last)
+            total += log_probabilities[last]
+        assert result.lengths[row] == len(expected)
+        padding = [STOP] * (8 - len(expected))
+        assert result.tokens[row].tolist() == expected + padding
+        assert result.log_probability[row] == pytest.approx(total, abs=1e-5)
+
+
+def test_each_row_is_searched_as_if_alone():
+    params, carry, starts = network(seed=5, vocab_size=6, rows=9)
+    options = {"beam_size": 4, "max_length": 7}
+    together = search(params, carry, starts, **options)
+    assert len(np.unique(together.lengths)) > 3
+    for row in range(len(starts)):
+        alone = search(params, carry[row : row + 1], starts[row : row + 1], **options)
+        np.testing.assert_array_equal(alone.tokens[0], together.tokens[row])
+        np.testing.assert_array_equal(alone.lengths[0], together.lengths[row])
+        np.testing.assert_allclose(alone.scores[0], together.scores[row], atol=1e-5)
+
+
+def test_vmap_over_batches():
+    params, carry, starts = network(seed=6, vocab_size=6, rows=9)
+    options = {"beam_size": 4, "max_length": 7}
+    flat = search(params, carry, starts, **options)
+    mapped = jax.vmap(
+        lambda carry, starts: decode.beam_search(step, params, carry, starts, stop=STOP, **options)
+    )(carry.reshape(3, 3, H), starts.reshape(3, 3))
+    np.testing.assert_array_equal(mapped.tokens.reshape(flat.tokens.shape), flat.tokens)
+    np.testing.assert_allclose(mapped.scores.reshape(flat.scores.shape), flat.scores, atol=1e-5)
+
+
+def test_data_of_the_rows_in_params_and_keys_in_the_carry():
+    """Rows of N = B * K hypotheses lie row by row; each leaf of the carry moves along."""
+    rows, beam_size = 2, 3
+    bias = 2 * jax.random.normal(jax.random.key(0), (rows, 6))
+
+    def noisy_step(bias, carry, tokens):
+        pairs = jax.vmap(jax.random.split)(carry["key"])
+        noise = jax.vmap(lambda key: jax.random.normal(key, (6,)))(pairs[:, 0])
+        logits = noise.reshape(len(bias), -1, 6) + bias[:, None]
+        read = carry["read"] + tokens.astype(jnp.float32)
+        return logits.reshape(-1, 6) + 0.3 * jnp.sin(read)[:, None] * jnp.arange(6.0), {
+            "key": pairs[:, 1],
+            "read": read,
+        }
+
+    carry = {"key": jax.random.split(jax.random.key(1), rows), "read": jnp.zeros(rows)}
+    starts = jnp.zeros(rows, jnp.int32)
+    result = search(bias, carry, starts, step=noisy_step, beam_size=beam_size, max_length=3)
+    for row in range(rows):
+        for k, symbols in enumerate(hypotheses(result, row)):
+            key, read, last, total = carry["key"][row], 0, 0, 0.0
+            for symbol in symbols:
+                now, key = jax.random.split(key)
+                read += last
+                logits = jax.random.normal(now, (6,)) + bias[row]
+                logits = np.float64(logits) + 0.3 * np.sin(read) * np.arange(6)
+                total += logits[symbol] - np.log(np.exp(logits).sum())
+                last = symbol
+            assert result.log_probability[row, k] == pytest.approx(total, abs=1e-5)
+
+
+def test_bfloat16_logits_are_normalised_in_float32():
+    params, carry, starts = network(seed=7)
+
+    def low_step(params, hidden, tokens):
+        logits, hidden = step(params, hidden, tokens)
+        return logits.astype(jnp.bfloat16), hidden
+
+    result = search(params, carry, starts, step=low_step, beam_size=3**3, max_length=3)
+    for row in range(len(starts)):
+        total = np.exp(np.float64(result.log_probability[row])).sum()
+        assert total == pytest.approx(1, abs=1e-5)  # One bfloat16 rounding would cost 1e-2.
+    assert result.scores.dtype == result.log_probability.dtype == np.float32
+    greedy = decode.greedy(low_step, params, carry, starts, max_length=3, stop=STOP)
+    ours = search(params, carry, starts, step=low_step, beam_size=1, max_length=3)
+    np.testing.assert_array_equal(greedy.tokens, ours.tokens[:, 0])
+    np.testing.assert_allclose(greedy.log_probability, ours.log_probability[:, 0], atol=1e-5)
+
+
+def constant_step(logits, carry, tokens):
+    return jnp.broadcast_to(logits, (len(tokens), len(logits))), carry
+
+
+def constant_search(logits, *, rows=1, **options):
+    starts = jnp.zeros(rows, jnp.int32)
+    return search(jnp.asarray(logits), (), starts, step=constant_step, **options)
+
+
+def test_of_equals_the_better_placed_and_then_the_smaller_go_first():
+    result = constant_search(jnp.zeros(4), rows=2, beam_size=3, max_length=2, stop=3)
+    assert hypotheses(result, 0) == hypotheses(result, 1) == [(0, 0), (0, 1), (0, 2)]
+    # With the stop among the first it keeps its place, and all have the same mean.
+    result = constant_search(jnp.zeros(4), beam_size=3, max_length=2, stop=1)
+    assert hypotheses(result, 0) == [(1,), (0, 0), (0, 1)]
+
+
+def test_what_is_finished_is_never_lost():
+    """A short one that all later ones beat keeps its place, and is ranked by its score."""
+    result = constant_search(np.log([0.5, 0.3, 0.2]), beam_size=2, max_length=9, stop=1)
+    assert hypotheses(result, 0) == [(0,) * 9, (1,)]
+    np.testing.assert_allclose(result.scores[0], np.log([0.5, 0.3]), atol=1e-6)
+    result = constant_search(
+        np.log([0.5, 0.3, 0.2]), beam_size=2, max_length=9, stop=1, length_penalty=0
+    )
+    assert hypotheses(result, 0) == [(1,), (0,) * 9]
+
+
+def test_impossible_symbols_never_appear():
+    result = constant_search([0.0, -np.inf, 0.0], beam_size=20, max_length=3, stop=2)
+    assert hypotheses(result, 0) == [(2,), (0, 2), (0, 0, 0), (0, 0, 2)]
+    np.testing.assert_allclose(np.exp(result.log_probability[0, :4]), [1 / 2, 1 / 4, 1 / 8, 1 / 8])
+    assert (result.log_probability[0, 4:] == -np.inf).all()
+
+
+def test_a_dead_end_leaves_an_empty_place():
+    """After symbol 0 nothing may follow; 1 goes on to the stop."""
+    table = jnp.array([[-np.inf] * 3, [-np.inf, -np.inf, 0.0], [0.0] * 3])
+
+    def table_step(table, carry, tokens):
+        return table[tokens], carry
+
+    starts = jnp.full(1, 2)
+    result = search(table, (), starts, step=table_step, beam_size=5, max_length=4, stop=2)
+    assert hypotheses(result, 0) == [(1, 2), (2,)]
+
+
+def test_the_search_ends_with_the_last_that_goes_on():
+    steps = []
+
+    def counted_step(logits, carry, tokens):
+        jax.debug.callback(lambda: steps.append(1))
+        age = carry + 1
+        logits = jnp.where(age[:, None] >= 3, jnp.array([-50.0, -50.0, 50.0]), logits)
+        return logits, age
+
+    ages, starts = jnp.array([0, 1]), jnp.zeros(2, jnp.int32)
+    logits = jnp.array([0.5, 0.3, -1.0])
+    found = {}
+    for max_length in (5, 40):
+        steps.clear()
+        found[max_length] = search(
+            logits, ages, starts, step=counted_step, beam_size=3, max_length=max_length
+        )
+        jax.effects_barrier()
+        assert len(steps) == 3
+    assert hypotheses(found[5], 0) == hypotheses(found[40], 0)
+    np.testing.assert_array_equal(found[5].scores, found[40].scores)
+    assert (found[40].lengths <= 3).all()
+
+
+@pytest.mark.parametrize("function", ["beam", "greedy"])
+def test_compiled_once_for_all_batches_of_a_shape(function):
+    traces = []
+
+    def traced_step(params, hidden, tokens):
+        traces.append(1)
+        return step(params, hidden, tokens)
+
+    for seed in range(3):
+        params, carry, starts = network(seed, rows=2)
+        if function == "beam":
+            search(params, carry, starts, step=traced_step, beam_size=2, max_length=3,
+                   length_penalty=seed / 2)  # fmt: skip
+        else:
+            decode.greedy(traced_step, params, carry, starts, max_length=3, stop=STOP)
+        if seed == 0:
+            first = len(traces)
+    assert len(traces) == first
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"beam_size": 0}, {"max_length": 0}, {"stop": -1}, {"stop": V},
+              {"length_penalty": -0.1}, {"length_penalty": np.nan}, {"length_penalty": np.inf}],
+)  # fmt: skip
+def test_numbers_out_of_range(wrong):
+    ((name, value),) = wrong.items()
+    params, carry, starts = network(seed=0)
+    with pytest.raises(UserError, match=f"{name}.*{value}"):
+        search(params, carry, starts, **{"beam_size": 2, "max_length": 3} | wrong)
+    if name in ("max_length", "stop"):
+        with pytest.raises(UserError, match=f"{name}.*{value}"):
+            decode.greedy(step, params, carry, starts, **{"max_length": 3, "stop": STOP} | wrong)
+
+
+def test_shapes_that_do_not_fit():
+    params, carry, starts = network(seed=0)
+    options = {"beam_size": 2, "max_length": 3}
+    with pytest.raises(UserError, match=r"start_tokens.*\[1, 4\]"):
+        search(params, carry, starts[None], **options)
+    with pytest.raises(UserError, match=r"start_tokens.*float32"):
+        search(params, carry, starts.astype(np.float32), **options)
+    with pytest.raises(UserError, match=r"4 start_tokens; carry\['clock'\] has shape \[\]"):
+        search(params, {"hidden": carry, "clock": jnp.zeros(())}, starts, **options)
