@@ -155,14 +155,14 @@ class TaggingVocabulary:
         """The tags by id, O first."""
         return OUTSIDE, *(f"{p}-{kind}" for kind in self.types for p in _PREFIXES[self.scheme])
 
-    @functools.cached_property
-    def singletons(self) -> np.ndarray:
-        """bool [num_words], the words that occur once in the training split.
+    @property
+    def first_singleton(self) -> int:
+        """The id from which on words occur once in the training split, or never.
 
         Replacing them by UNKNOWN_ID half of the time in training is how a model learns what to make
         of an unknown word (Lample et al. 2016).
         """
-        return np.array([0] * FIRST_ID + list(self.counts)) == 1
+        return FIRST_ID + sum(count > 1 for count in self.counts)
 
     def word_id(self, token: str) -> int:
         """The id of the word that a token counts as, UNKNOWN_ID where it is not known."""
