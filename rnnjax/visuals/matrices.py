@@ -64,7 +64,6 @@ def draw_transitions(
     legal = ~np.isnan(scores)
     if allowed is not None:
         legal &= _with_ends(*allowed, False).astype(bool)
-    scores = np.where(legal, scores, np.nan)
     limit = max(np.abs(scores[legal]).max(initial=0.0), 1e-6)
     figure, axes = _grid(["start", *tags], [*tags, "end"], cell=(0.58, 0.4))
     image = axes.imshow(scores, cmap=RED_TO_BLUE, vmin=-limit, vmax=limit, aspect="auto")
