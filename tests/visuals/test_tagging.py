@@ -130,6 +130,16 @@ def test_only_the_words_around_an_error_are_shown():
     assert "style" not in Marks(first[2]).marks[1]
 
 
+def test_words_around_an_early_error_start_with_the_sentence_and_cut_what_goes_on():
+    tokens = " ".join(f"w{n}" for n in range(30))
+    tags = " ".join(["O", "O", "B-X"] + ["O"] * 10 + ["B-Y"] + ["I-Y"] * 4 + ["O"] * 12)
+    gold = " ".join(["O"] * 13 + ["B-Y"] + ["I-Y"] * 4 + ["O"] * 12)
+    (row,) = rows_of(visuals.errors_section([sentence(tokens, tags, (0.9, 0.8), gold)]))
+    found = Marks(row[2])
+    assert found.texts["span"] == [f"{' '.join(f'w{n}' for n in range(15))} …"] * 2
+    assert [mark["words"] for mark in found.marks] == ["w13 w14", "w2", "w13 w14"]
+
+
 def test_gold_of_another_length_is_an_error():
     with pytest.raises(UserError, match="sentence 1 has 1 gold tags, but 2"):
         visuals.errors_section([sentence("a b", "O O", (), "O")])
