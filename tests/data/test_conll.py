@@ -102,9 +102,9 @@ def test_a_comment_is_told_from_a_token_that_begins_with_a_hash(tmp_path, conten
 
 
 def test_odd_white_space_is_part_of_tokens(tmp_path):
-    content = "New York\tB-LOC\n\u00a0\tO\na\u2028b\tO\n\u3000c\tO\n"
-    (sentence,) = read_conll(write(tmp_path, content))
-    assert sentence.tokens == ("New York", "\u00a0", "a\u2028b", "\u3000c")
+    path = write(tmp_path, "New York\tB-LOC\n\u00a0\tO\na\u2028b\tO\n\u3000c\u00a0\tO\n")
+    assert read_conll(path)[0].tokens == ("New York", "\u00a0", "a\u2028b", "\u3000c\u00a0")
+    assert read_tokens(write(tmp_path, "a\nb\u00a0 \n"))[0].tokens == ("a", "b\u00a0")
 
 
 def test_tokens_alone_are_read_with_and_without_tags(tmp_path):
