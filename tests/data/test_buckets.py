@@ -35,6 +35,7 @@ def positions(lengths, buckets, batch_size):
 )
 @example([7], 3, 4)
 @example([1, 2, 3, 4], 4, 1)
+@example([1, 1, 1, 2], 2, 2)
 def test_bucket_lengths_are_the_best_of_all(lengths, num_buckets, batch_size):
     chosen = bucket_lengths(lengths, num_buckets, batch_size=batch_size)
     assert list(chosen) == sorted(set(chosen))
