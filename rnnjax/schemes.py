@@ -125,7 +125,7 @@ def may_follow(before: str | None, after: str | None, scheme: Scheme) -> bool:
     Raises:
         UserError: something is no tag of any scheme, or the scheme is unknown.
     """
-    if after is not None and not belongs_to(after, scheme):
+    if not belongs_to(OUTSIDE if after is None else after, scheme):
         return False
     prefix, kind = (OUTSIDE, "") if before is None else prefix_and_type(before)
     next_prefix, next_kind = (OUTSIDE, "") if after is None else prefix_and_type(after)
