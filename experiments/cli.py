@@ -167,7 +167,7 @@ def _define(values: flags.FlagValues, fields: type, prefix: str) -> None:
 
 
 def _kinds(fields: type) -> list[tuple[dataclasses.Field, type]]:
-    """Each field with str, int, float, bool or tuple: what is left of `int | None` or `Literal[...]`."""
+    """Each field with its type, without the None of `int | None`; str for a `Literal` of words."""
     hints = typing.get_type_hints(fields)
     kinds = []
     for field in dataclasses.fields(fields):

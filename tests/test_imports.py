@@ -22,7 +22,13 @@ MAY_IMPORT = (
     | {"models": FOUNDATION | {"schemes", "cells"} | SCANNING | ALGORITHMS}
     | {"visuals": FOUNDATION | {"schemes", "metrics"}}
     | {"training": FOUNDATION | {"cells"} | SCANNING | ALGORITHMS | {"visuals"}}
-    | {"language": FOUNDATION | ALGORITHMS | {"data", "models", "training", "visuals"}}
+    | {
+        room: FOUNDATION
+        | {"schemes", "cells"}
+        | ALGORITHMS
+        | {"data", "models", "training", "visuals"}
+        for room in ("language", "tagging")
+    }
 )
 ONLY_THESE_LIBRARIES = {
     "version": set(),

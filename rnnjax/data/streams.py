@@ -1,7 +1,7 @@
 """A stream of ids cut into the windows of truncated backpropagation through time."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import grain
 import numpy as np
@@ -160,15 +160,23 @@ class EvaluationWindows:
         return (self[index] for index in range(len(self)))
 
 
-def iterator(windows: TrainingWindows) -> grain.DatasetIterator:
-    """The windows in order, two of them made ahead by a thread.
+class Source(Protocol):
+    """Batches by their index: `TrainingWindows`, `TrainingBatches`."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Batch: ...
+
+
+def iterator(batches: Source) -> grain.DatasetIterator:
+    """The batches in order, two of them made ahead by a thread.
 
     Returns:
         An endless iterator of batches. `get_state()` is a small JSON-able dict; `set_state` takes
         it, in this process or another, and the batches go on exactly from there.
     """
     ahead = grain.ReadOptions(num_threads=1, prefetch_buffer_size=2)
-    return iter(grain.MapDataset.source(windows).to_iter_dataset(ahead))
+    return iter(grain.MapDataset.source(batches).to_iter_dataset(ahead))
 
 
 class _Circle:

@@ -3,6 +3,7 @@
 from rnnjax.metrics.entities import (
     Confusion,
     EntityScores,
+    Tags,
     TypeScore,
     confusion,
     entity_scores,
@@ -16,6 +17,7 @@ __all__ = [
     "EntityScores",
     "ErrorKind",
     "SpanError",
+    "Tags",
     "TextScore",
     "TypeScore",
     "confusion",

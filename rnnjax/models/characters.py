@@ -46,7 +46,7 @@ class CharacterCNN(nnx.Module):
             embed_size: of a character's vector.
             output_size: filters.
             width: w, characters that a filter sees; odd.
-            dropout: on the characters' vectors.
+            dropout: on the characters' vectors, one mask a word.
             rngs: for the initial parameters.
         """
         self.embed = nnx.Embed(num_characters, embed_size, embedding_init=embedding_init, rngs=rngs)
@@ -60,7 +60,8 @@ class CharacterCNN(nnx.Module):
         """
         present = (characters != PADDING)[..., None]
         embedded = self.embed(characters)
-        embedded = present * drop(embedded, self.dropout, key, embedded.shape)
+        mask_shape = (*characters.shape[:-1], 1, embedded.shape[-1])
+        embedded = present * drop(embedded, self.dropout, key, mask_shape)
         margin = self.width // 2
         around = [(0, 0)] * (embedded.ndim - 2) + [(margin, margin), (0, 0)]
         padded = jnp.pad(embedded, around)

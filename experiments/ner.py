@@ -1,0 +1,291 @@
+"""A tagger of named entities: a bidirectional LSTM-CRF over words and their characters.
+
+    python -m experiments.ner                              train on sentences that ship with rnnjax
+    python -m experiments.ner --preset=conll --config.data=FOLDER --workdir=runs/mine
+
+FOLDER holds CoNLL column files: a token a line, its tag in the last column, a blank line after each
+sentence; one file each whose name says train, dev (or valid, testa) and test. Then, with the
+--workdir of the training:
+
+    --mode=evaluate --split=test                           precision, recall and F1 of each type
+    --mode=predict --text="Grace Hopper left Yale."        tag a text, ...
+    --mode=predict --input=FILE --output=out.html          ... or a file; also .conll and .jsonl
+    --mode=inspect                                         errors, confusions, the CRF's transitions
+
+--workdir=FOLDER holds one run (default runs/ner): checkpoints, metrics.jsonl, report.html. The same
+command again resumes a run that was stopped, and ends with the same parameters bit for bit.
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import get_args
+
+import jax
+from flax import nnx
+
+from experiments import cli
+from rnnjax import data, models, tagging, training
+from rnnjax.cells.named import CELLS, DTYPES, deep, operand_dtype
+from rnnjax.errors import UserError, did_you_mean
+from rnnjax.schemes import Scheme
+from rnnjax.training import setting
+
+NAME = "ner"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options:
+    """The flags of the single modes."""
+
+    split: str = setting("test", "Modes evaluate, inspect: which split.")
+    text: tuple[str, ...] = setting((), "Mode predict: a sentence; may be given several times.")
+    input: str | None = setting(
+        None, "Mode predict: a file, in columns (.conll, .tsv and the like) or a sentence a line."
+    )
+    output: str | None = setting(
+        None, "Mode predict: where to write; its suffix decides: .conll, .jsonl or .html."
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(training.TrainingConfig):
+    """All that decides a run."""
+
+    data: str = setting("embedded", "embedded, a folder of column files, or tfds:NAME.")
+    token_column: int = setting(0, "The column of the tokens, from 0.")
+    tag_column: int = setting(-1, "The column of the tags; -1: the last.")
+    strict: bool = setting(False, "Refuse tags out of place instead of repairing them.")
+    scheme: Scheme = setting("BIOES", f"Of the model's tags: {', '.join(get_args(Scheme))}.")
+    swap_rate: float = setting(0.0, "Augmentation: entities replaced by others of their type.")
+    vectors: str | None = setting(None, "A file of word vectors: GloVe, word2vec or fastText text.")
+    embed_size: int = setting(100, "D, numbers that a word is turned into.")
+    word_dropout: float = setting(0.5, "Words seen once are taken for unknown at this rate.")
+    characters: str = setting("cnn", f"Encoder of words: {', '.join(tagging.CHARACTERS)}.")
+    character_embed_size: int = setting(30, "Numbers that a character is turned into.")
+    character_size: int = setting(30, "Size of a word's encoding by its characters.")
+    case_size: int = setting(8, "Numbers that say how a word is capitalised; 0: none.")
+    input_dropout: float = setting(0.5, "On words and characters, a mask a sentence.")
+    dropout: float = setting(0.5, "On the output of each layer, a mask a sentence.")
+    cell: str = setting("lstm", f"One of {', '.join(CELLS)}.")
+    hidden_size: int = setting(100, "H, units of a layer in each direction.")
+    num_layers: int = setting(1, "Recurrent layers.")
+    both_directions: bool = setting(True, "Read from left to right and from right to left.")
+    crf: bool = setting(True, "Tag sentences as a whole; otherwise each word by itself.")
+    num_buckets: int = setting(5, "Lengths that sentences are padded to.")
+    compute_dtype: str = setting("float32", f"Of matmul operands, one of {', '.join(DTYPES)}.")
+
+    def validate(self) -> None:
+        """Raises UserError for a value that cannot work."""
+        super().validate()
+        self.check_choice("cell", CELLS)
+        self.check_choice("scheme", get_args(Scheme))
+        self.check_choice("characters", tagging.CHARACTERS)
+        self.check_choice("compute_dtype", DTYPES)
+        self.check_at_least(1, "embed_size", "hidden_size", "num_layers", "num_buckets")
+        self.check_at_least(1, "character_embed_size", "character_size")
+        self.check_at_least(0, "case_size")
+        self.check_rate("dropout", "input_dropout", "word_dropout")
+
+
+CORPUS = Config(
+    batch_size=32, num_steps=4000, learning_rate=2e-3, clip_norm=5.0, eval_every=200,
+    checkpoint_every=200,
+)  # fmt: skip
+SGD = dataclasses.replace(
+    CORPUS, batch_size=10, num_steps=70000, optimizer="sgd", schedule="constant", warmup_steps=0,
+    average="none", case_size=0, eval_every=1400, checkpoint_every=1400,
+)  # fmt: skip
+PRESETS = {
+    "default": cli.Preset(
+        "Sentences that ship with rnnjax: minutes on two CPU cores.",
+        Config(batch_size=16, num_steps=1500, learning_rate=2e-3, clip_norm=5.0, swap_rate=0.3),
+    ),
+    "conll": cli.Preset("For a corpus of thousands of sentences: --config.data=FOLDER.", CORPUS),
+    "softmax": cli.Preset(
+        "As conll, but each word is tagged by itself.", dataclasses.replace(CORPUS, crf=False)
+    ),
+    "lample2016": cli.Preset(
+        "Lample et al. 2016: characters by an LSTM, dropout before the LSTM only, plain SGD.",
+        dataclasses.replace(
+            SGD, momentum=0.0, learning_rate=0.01, characters="lstm", character_embed_size=25,
+            character_size=50, dropout=0.0,
+        ),
+    ),
+    "ma_hovy2016": cli.Preset(
+        "Ma & Hovy 2016: characters by a CNN, dropout before and after the LSTM, SGD with decay.",
+        dataclasses.replace(
+            SGD, learning_rate=0.015, schedule="inverse", decay_every=28000, hidden_size=200,
+            word_dropout=0.0,
+        ),
+    ),
+}  # fmt: skip
+
+
+def make_model(
+    config: Config, vocabulary: data.TaggingVocabulary, vectors: data.Vectors | None = None
+) -> models.Tagger:
+    """The tagger of a config, with fresh parameters."""
+    return tagging.make_tagger(
+        vocabulary,
+        deep(
+            config.cell,
+            config.hidden_size,
+            num_layers=config.num_layers,
+            dropout=config.dropout,
+            both_directions=config.both_directions,
+            compute_dtype=config.compute_dtype,
+        ),
+        embed_size=config.embed_size,
+        word_dropout=config.word_dropout,
+        characters=config.characters,
+        character_embed_size=config.character_embed_size,
+        character_size=config.character_size,
+        case_size=config.case_size,
+        dropout=config.input_dropout,
+        use_crf=config.crf,
+        vectors=vectors,
+        compute_dtype=operand_dtype(config.compute_dtype),
+        seed=config.seed,
+    )
+
+
+def load_corpus(config: Config) -> data.TaggedCorpus:
+    """The sentences of a config, in splits."""
+    return data.load_tagged(
+        config.data,
+        strict=config.strict,
+        token_column=config.token_column,
+        tag_column=config.tag_column,
+    )
+
+
+def train(run: cli.Run) -> None:
+    """Trains, then scores the held-out splits and writes the report."""
+    config = run.config
+    workdir = training.open_workdir(
+        run.workdir,
+        name=NAME,
+        config=dataclasses.asdict(config),
+        may_change=training.MAY_CHANGE,
+    )
+    corpus = load_corpus(config)
+    prepared = tagging.prepare(
+        corpus,
+        scheme=config.scheme,
+        batch_size=config.batch_size,
+        num_buckets=config.num_buckets,
+        seed=config.seed,
+        swap_rate=config.swap_rate,
+        vectors_file=config.vectors,
+        vocabulary=stored_vocabulary(run.restore_from) if run.restore_from else None,
+    )
+    model = make_model(config, prepared.vocabulary, prepared.vectors)
+    graph, params = nnx.split(model, nnx.Param)
+    if run.restore_from:
+        params = training.restore_params(run.restore_from, params)
+    size = sum(p.size for p in jax.tree.leaves(params))
+    training.say(f"{corpus.describe()}.\n{prepared.describe()}.")
+    training.say(f"{size:,} parameters on {jax.devices()[0].device_kind}.")
+
+    def loss_fn(params, carry, batch, key):
+        total, count = models.tagging_loss(nnx.merge(graph, params), batch, key)
+        return training.Loss(total, count, carry)
+
+    result = training.fit(
+        config,
+        loss_fn,
+        params,
+        data.iterator(prepared.batches),
+        workdir=workdir._replace(extra={"vocabulary": prepared.vocabulary.to_json()}),
+        evaluate=tagging.make_evaluation(
+            graph,
+            prepared.vocabulary,
+            corpus.splits["validation"],
+            batch_size=config.batch_size,
+            buckets=prepared.buckets,
+        ),
+        metric="f1",
+        higher_is_better=True,
+        unit="sentence",
+    )
+    tagger = restored(run)
+    sections = []
+    for split in ("validation", "test"):
+        if split in corpus.splits:
+            tagged = tagger.tag(corpus.splits[split])
+            training.say(tagging.report_scores(tagged, split, run.workdir))
+            sections += tagging.score_sections(tagged, split)
+    report = training.write_report(
+        workdir.path,
+        title="Tagger of named entities",
+        config=workdir.config,
+        results={
+            "validation F1": f"{-100 * (result.standing.best_score or 0):.2f}",
+            "parameters": f"{size:,}",
+            "updates": result.step,
+        },
+        sections=sections,
+        unit="sentence",
+    )
+    training.say(f"Report: {report}")
+
+
+def stored_vocabulary(folder: str | Path) -> data.TaggingVocabulary:
+    """The vocabulary that a checkpoint was trained with."""
+    return data.TaggingVocabulary.from_json(training.read_meta(folder).extra.get("vocabulary", ""))
+
+
+def restored(run: cli.Run) -> tagging.TextTagger:
+    """The trained tagger of a workdir, best checkpoint."""
+    vocabulary = stored_vocabulary(run.workdir)
+    graph, params = nnx.split(make_model(run.config, vocabulary), nnx.Param)
+    params = training.restore_params(run.workdir, params)
+    return tagging.TextTagger(nnx.merge(graph, params), vocabulary)
+
+
+def tag_split(run: cli.Run, tagger: tagging.TextTagger) -> list[data.TaggedSentence]:
+    """What a tagger makes of the split that --split names."""
+    splits = load_corpus(run.config).splits
+    if run.options.split not in splits:
+        hint = did_you_mean(run.options.split, splits)
+        raise UserError(f"unknown --split={run.options.split}; {hint}")
+    return tagger.tag(splits[run.options.split])
+
+
+def evaluate(run: cli.Run) -> None:
+    """Prints precision, recall and F1 of a split; writes scores.json."""
+    print(tagging.report_scores(tag_split(run, restored(run)), run.options.split, run.workdir))
+
+
+def predict(run: cli.Run) -> None:
+    """Tags texts or a file."""
+    options = run.options
+    if bool(options.text) == bool(options.input):
+        raise UserError("mode predict takes --text=SENTENCE (repeatedly) or --input=FILE")
+    if options.output:
+        tagging.check_output(options.output)
+    if options.input:
+        given = tagging.sentences_of_file(options.input, token_column=run.config.token_column)
+    else:
+        given = tagging.sentences_of_texts(options.text)
+    tagged = given.with_texts(restored(run).tag(given.sentences))
+    print(tagging.report_predictions(tagged, options.output))
+
+
+def inspect(run: cli.Run) -> None:
+    """Writes inspect.html: scores, confusions, the CRF's transitions, errors by confidence."""
+    tagger = restored(run)
+    tagged = tag_split(run, tagger)
+    print(tagging.report_inspection(tagger, tagged, run.options.split, run.workdir))
+
+
+MODES = {"train": train, "evaluate": evaluate, "predict": predict, "inspect": inspect}
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Runs the experiment; see the top of this file."""
+    cli.main(NAME, about=__doc__ or "", presets=PRESETS, options=Options(), modes=MODES, argv=argv)
+
+
+if __name__ == "__main__":
+    main()

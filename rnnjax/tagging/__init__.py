@@ -1,0 +1,30 @@
+"""A tagger together with its vocabulary: sentences in, entities out."""
+
+from rnnjax.tagging.assembly import CHARACTERS, make_tagger
+from rnnjax.tagging.evaluation import make_evaluation
+from rnnjax.tagging.inputs import sentences_of_file, sentences_of_texts
+from rnnjax.tagging.preparation import Prepared, prepare
+from rnnjax.tagging.reports import (
+    check_output,
+    report_inspection,
+    report_predictions,
+    report_scores,
+    score_sections,
+)
+from rnnjax.tagging.text_tagger import TextTagger
+
+__all__ = [
+    "CHARACTERS",
+    "Prepared",
+    "TextTagger",
+    "check_output",
+    "make_evaluation",
+    "make_tagger",
+    "prepare",
+    "report_inspection",
+    "report_predictions",
+    "report_scores",
+    "score_sections",
+    "sentences_of_file",
+    "sentences_of_texts",
+]

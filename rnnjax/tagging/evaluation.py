@@ -1,0 +1,57 @@
+"""What training asks of a tagger: the loss and the F1 of a held-out split."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+from flax import nnx
+
+from rnnjax import data, models
+from rnnjax.metrics import entity_scores
+from rnnjax.tagging.text_tagger import in_bio, run_over
+
+
+def make_evaluation(
+    graph: nnx.GraphDef,
+    vocabulary: data.TaggingVocabulary,
+    sentences: Sequence[data.Sentence],
+    *,
+    batch_size: int,
+    buckets: Sequence[int],
+) -> Callable[[Any], dict[str, float]]:
+    """Makes the function that judges parameters on a split.
+
+    Args:
+        graph: of the tagger.
+        vocabulary: of the tagger.
+        sentences: the split, with tags.
+        batch_size: sentences side by side.
+        buckets: lengths they are padded to.
+
+    Returns:
+        ``(params) -> {"loss", "f1", "precision", "recall"}``: the loss in nats a sentence, the
+        others over entities, 0 to 1.
+    """
+    batches = list(
+        data.EvaluationBatches(sentences, vocabulary, batch_size=batch_size, buckets=buckets)
+    )
+    gold = [sentence.tags for sentence in sentences]
+
+    @jax.jit
+    def judge(params: Any, batch: dict[str, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        model = nnx.merge(graph, params)
+        return models.tagging_loss(model, batch)[0], models.best_tags(model, batch)
+
+    def evaluate(params: Any) -> dict[str, float]:
+        results = list(run_over(lambda batch: judge(params, batch), batches))
+        loss = sum(float(total) for _, (total, _) in results) / len(sentences)
+        ids = data.in_order((batch, tags) for batch, (_, tags) in results)
+        scores = entity_scores(gold, [in_bio(numbers, vocabulary) for numbers in ids]).micro
+        return {
+            "loss": loss,
+            "f1": scores.f1,
+            "precision": scores.precision,
+            "recall": scores.recall,
+        }
+
+    return evaluate
