@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from rnnjax.visuals.pictures import RED_TO_BLUE, _png
+from rnnjax.visuals.pictures import RED_TO_BLUE, as_png
 
 READABLE = 24
 """As many columns have room for a number in each cell."""
@@ -37,7 +37,7 @@ def draw_confusion(names: Sequence[str], counts: Any) -> bytes:
             if count:
                 _number(axes, row, column, f"{count:,}", bright=share[row, column] > 0.5)
     axes.set(xlabel="predicted", ylabel="true")
-    return _png(figure)
+    return as_png(figure)
 
 
 def draw_transitions(
@@ -77,7 +77,7 @@ def draw_transitions(
     axes.axhline(0.5, color="#4a5568", lw=1)
     axes.axvline(len(tags) - 0.5, color="#4a5568", lw=1)
     axes.set(xlabel="to", ylabel="from")
-    return _png(figure)
+    return as_png(figure)
 
 
 def _grid(

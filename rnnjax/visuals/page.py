@@ -27,6 +27,31 @@ td { border-bottom: 1px solid var(--line); padding: .25rem 1.5rem .25rem 0; vert
 td:first-child { color: var(--soft) }
 .text { font: .87rem/1.9 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere }
 .text span { padding: .15em 0 }
+mark { background: hsl(var(--hue) 80% 50% / .17); color: inherit; border-radius: .25rem;
+  padding: .12em .3em; box-shadow: inset 0 -2px hsl(var(--hue) 55% 48%);
+  -webkit-box-decoration-break: clone; box-decoration-break: clone }
+mark::after { content: attr(data-type); font-size: .66em; font-weight: 700; margin-left: .5em;
+  letter-spacing: .03em; color: hsl(var(--hue) 70% 32%) }
+mark.faint { background: none; box-shadow: inset 0 -1px var(--soft) }
+mark.faint::after { font-weight: 400; color: var(--soft) }
+@media (prefers-color-scheme: dark) { mark { background: hsl(var(--hue) 80% 60% / .26) }
+  mark::after { color: hsl(var(--hue) 85% 80%) } }
+.legend mark { margin-right: .8rem }
+.sentences { padding-left: 3.2rem; line-height: 2; overflow-wrap: anywhere }
+.sentences li { margin: .35rem 0; white-space: pre-wrap }
+.sentences li::marker { color: var(--soft); font-size: .8rem }
+.wide { width: 100% } .wide td { padding-top: .4rem; padding-bottom: .4rem }
+.wide th { text-align: left; color: var(--soft); font-weight: 600;
+  border-bottom: 2px solid var(--line); padding: .25rem 1.5rem .25rem 0 }
+.wide .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
+.wide td.number { color: inherit }
+.wide .source { color: var(--soft); font-size: .8rem; max-width: 9rem; overflow-wrap: anywhere }
+.wide .bar { background: linear-gradient(var(--accent), var(--accent)) no-repeat 0 100% /
+  var(--part) 3px }
+.wide .kind { white-space: nowrap } .total td { font-weight: 600 }
+.both { display: grid; grid-template-columns: auto 1fr; gap: .2rem .7rem; line-height: 1.9;
+  overflow-wrap: anywhere }
+.both span { white-space: pre-wrap } .both i { color: var(--soft); font: .8rem/2.3 system-ui }
 """
 
 

@@ -51,7 +51,7 @@ def draw_activations(
             )  # fmt: skip
         axes.set_title(name, fontsize=9, loc="left")
         axes.set_axis_off()
-    return _png(figure)
+    return as_png(figure)
 
 
 def draw_saturation(layers: Mapping[str, Mapping[str, Any]]) -> bytes:
@@ -79,7 +79,7 @@ def draw_saturation(layers: Mapping[str, Mapping[str, Any]]) -> bytes:
         )  # fmt: skip
         axes.grid(alpha=0.25)
     axes.legend(frameon=False, fontsize=8)
-    return _png(figure)
+    return as_png(figure)
 
 
 def draw_gradient_norms(norms: Any) -> bytes:
@@ -105,10 +105,11 @@ def draw_gradient_norms(norms: Any) -> bytes:
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
-    return _png(figure)
+    return as_png(figure)
 
 
-def _png(figure: Figure) -> bytes:
+def as_png(figure: Figure) -> bytes:
+    """The bytes of a figure as a PNG file."""
     FigureCanvasAgg(figure)
     png = io.BytesIO()
     with warnings.catch_warnings():

@@ -6,20 +6,6 @@ from typing import Protocol
 from rnnjax.schemes import Span
 from rnnjax.visuals.page import escape
 
-STYLE = """<style>
-mark { background: hsl(var(--hue) 80% 50% / .17); color: inherit; border-radius: .25rem;
-  padding: .12em .3em; box-shadow: inset 0 -2px hsl(var(--hue) 55% 48%);
-  -webkit-box-decoration-break: clone; box-decoration-break: clone }
-mark::after { content: attr(data-type); font-size: .66em; font-weight: 700; margin-left: .5em;
-  letter-spacing: .03em; color: hsl(var(--hue) 70% 32%) }
-mark.faint { background: none; box-shadow: inset 0 -1px var(--soft) }
-mark.faint::after { font-weight: 400; color: var(--soft) }
-@media (prefers-color-scheme: dark) { mark { background: hsl(var(--hue) 80% 60% / .26) }
-  mark::after { color: hsl(var(--hue) 85% 80%) } }
-</style>"""
-"""To be put before the HTML of `marked`. The name of a type is no part of the text: it is not
-copied with it."""
-
 GOLDEN_ANGLE = 137.508
 
 

@@ -6,29 +6,10 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from rnnjax.metrics import EntityScores, SpanError, span_errors
 from rnnjax.schemes import Span, spans_of
 from rnnjax.visuals.page import Section, escape, render_page
-from rnnjax.visuals.spans import STYLE, Tagged, hues_of, mark, marked
+from rnnjax.visuals.spans import Tagged, hues_of, mark, marked
 
 CONTEXT = 12
 """Tokens shown on either side of an error."""
-
-PAGE_STYLE = """<style>
-.legend mark { margin-right: .8rem }
-.sentences { padding-left: 3.2rem; line-height: 2; overflow-wrap: anywhere }
-.sentences li { margin: .35rem 0; white-space: pre-wrap }
-.sentences li::marker { color: var(--soft); font-size: .8rem }
-.wide { width: 100% } .wide td { padding-top: .4rem; padding-bottom: .4rem }
-.wide th { text-align: left; color: var(--soft); font-weight: 600;
-  border-bottom: 2px solid var(--line); padding: .25rem 1.5rem .25rem 0 }
-.wide .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
-.wide td.number { color: inherit }
-.wide .source { color: var(--soft); font-size: .8rem; max-width: 9rem; overflow-wrap: anywhere }
-.wide .bar { background: linear-gradient(var(--accent), var(--accent)) no-repeat 0 100% /
-  var(--part) 3px }
-.wide .kind { white-space: nowrap } .total td { font-weight: 600 }
-.both { display: grid; grid-template-columns: auto 1fr; gap: .2rem .7rem; line-height: 1.9;
-  overflow-wrap: anywhere }
-.both span { white-space: pre-wrap } .both i { color: var(--soft); font: .8rem/2.3 system-ui }
-</style>"""
 
 
 def spans_page(sentences: Sequence[Tagged], subtitle: str) -> str:
@@ -53,7 +34,7 @@ def spans_page(sentences: Sequence[Tagged], subtitle: str) -> str:
         "tokens": f"{sum(len(sentence.tokens) for sentence in sentences):,}",
         "entities": f"{counts.total():,}",
     }
-    section = Section("Sentences", html=STYLE + PAGE_STYLE + body)
+    section = Section("Sentences", html=body)
     return render_page("Entities", subtitle, cards, [section])
 
 
@@ -76,7 +57,7 @@ def scores_section(scores: EntityScores, title: str = "Scores") -> Section:
         )
     heads = ("", "precision", "recall", "F1", "entities")
     accuracy = f'<p class="soft">Token accuracy {100 * scores.token_accuracy:.2f}</p>'
-    return Section(title, html=PAGE_STYLE + _table(heads, rows, numbers=range(1, 5)) + accuracy)
+    return Section(title, html=_table(heads, rows, numbers=range(1, 5)) + accuracy)
 
 
 def errors_section(sentences: Sequence[Tagged], limit: int = 200) -> Section:
@@ -108,7 +89,7 @@ def errors_section(sentences: Sequence[Tagged], limit: int = 200) -> Section:
     heads = ("error", "probability", "", "source")
     table = _table(heads, rows, numbers=(1,)) if errors else ""
     body = f'<p class="soft">{escape(summary)}</p>{table}'
-    return Section("Errors", html=STYLE + PAGE_STYLE + body)
+    return Section("Errors", html=body)
 
 
 def _error_row(
