@@ -222,6 +222,6 @@ def _listing(entries: Mapping[str, tuple[dataclasses.Field, Any]]) -> str:
 def _entry(name: str, about: str) -> str:
     indent = " " * 34
     first = f"  {name}".ljust(len(indent))
-    if len(first) > len(indent):
+    if not first.endswith(" "):
         first = f"{first}\n{indent}"
     return first + textwrap.fill(about, WIDTH - len(indent)).replace("\n", f"\n{indent}")

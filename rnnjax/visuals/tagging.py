@@ -108,7 +108,8 @@ def _error_row(
         f'<tr><td class="kind">{escape(error.kind)}</td>'
         f"{_number('–' if chance is None else f'{chance:.1%}')}"
         f'<td><div class="both">{lines}</div></td>'
-        f'<td class="source">{escape(sentence.source)}</td></tr>'
+        f'<td class="source" title="{escape(sentence.source)}">'
+        f"{escape(sentence.source.rpartition('/')[2])}</td></tr>"
     )
 
 
