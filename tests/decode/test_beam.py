@@ -271,6 +271,9 @@ def test_a_dead_end_leaves_an_empty_place():
     starts = jnp.full(1, 2)
     result = search(table, (), starts, step=table_step, beam_size=5, max_length=4, stop=2)
     assert hypotheses(result, 0) == [(1, 2), (2,)]
+    alone = search(table, (), starts, step=table_step, beam_size=1, max_length=4, stop=2)
+    assert hypotheses(alone, 0) == []
+    assert alone.scores[0] == alone.log_probability[0] == -np.inf
 
 
 def test_the_search_ends_with_the_last_that_goes_on():
