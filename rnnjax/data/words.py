@@ -175,7 +175,8 @@ class TaggingVocabulary:
         Raises:
             UserError: an entity is of a type that the training split does not have.
         """
-        rows = np.stack([self._row(token) for token in sentence.tokens])
+        rows = np.concatenate([self._row(token) for token in sentence.tokens])
+        rows = rows.reshape(len(sentence.tokens), -1)
         return EncodedSentence(rows[:, 0], rows[:, 2:], rows[:, 1], self._tags_of(sentence))
 
     @functools.cached_property
