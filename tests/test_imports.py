@@ -38,7 +38,7 @@ ONLY_THESE_LIBRARIES = {
     "scan": {"jax"},
     "engines": {"jax"},
     "heads": {"jax", "numpy"},
-    "data": {"numpy", "grain", "tensorflow_datasets", "sklearn"},
+    "data": {"numpy", "grain", "tensorflow_datasets", "PIL", "sklearn"},
     "metrics": {"numpy", "seqeval"},
     "visuals": {"numpy", "matplotlib"},
 }

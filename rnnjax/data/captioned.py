@@ -1,0 +1,132 @@
+"""Images with captions and the corpora that they make."""
+
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from rnnjax.data.images import ResizePolicy, Skipped, check_resizing, decode_image, read_bytes
+from rnnjax.errors import UserError
+
+
+@dataclass(frozen=True)
+class CaptionedImage:
+    """An image and what people said of it.
+
+    Attributes:
+        image: its path; of an image that is no file of its own its name, `tfds:NAME SPLIT NUMBER`.
+        captions: as they were written, at least one; none where they are to be predicted.
+        source: where it stands, `FILE:LINE` where there is a line, for messages.
+        stored: of an image that is no file of its own: gives its bytes.
+    """
+
+    image: str
+    captions: tuple[str, ...]
+    source: str
+    stored: Callable[[], bytes] | None = field(default=None, repr=False, compare=False)
+
+    def encoded(self) -> bytes:
+        """The image as it is stored: a whole JPEG or other file.
+
+        Raises:
+            UserError: it cannot be read.
+        """
+        return self.stored() if self.stored else read_bytes(self.image)
+
+
+@dataclass(frozen=True)
+class CaptionCorpus:
+    """Images with captions in splits.
+
+    Attributes:
+        splits: of "train", "validation" and, where there is one, "test".
+        skipped: the faulty images and captions that were left out.
+        notes: what else is worth knowing of it, a sentence each.
+    """
+
+    splits: dict[str, list[CaptionedImage]]
+    skipped: tuple[Skipped, ...]
+    notes: tuple[str, ...]
+
+    def describe(self) -> str:
+        """Its numbers, in one line."""
+        parts = [f"{split} {_size(images)}" for split, images in self.splits.items()]
+        parts.append(f"{len(self.skipped):,} left out as faulty" if self.skipped else "none faulty")
+        return "; ".join([*parts, *self.notes])
+
+
+def caption_words(caption: str) -> tuple[str, ...]:
+    """The words of a caption, as captioning has counted them since Karpathy's Flickr8k.
+
+    In lower case, split at white space, without punctuation and symbols (Unicode's categories P and
+    S), even within a word: `A man's T-shirt .` gives `a mans tshirt`.
+
+    Args:
+        caption: as it was written.
+
+    Returns:
+        The words, none of them empty.
+    """
+    return tuple(caption.lower().translate(_WITHOUT_PUNCTUATION).split())
+
+
+class _WithoutPunctuation(dict[int, int | None]):
+    """A table for `str.translate`, filled as characters come."""
+
+    def __missing__(self, code: int) -> int | None:
+        is_mark = unicodedata.category(chr(code))[0] in "PS"
+        self[code] = None if is_mark else code
+        return self[code]
+
+
+_WITHOUT_PUNCTUATION = _WithoutPunctuation()
+
+
+def shortened(caption: str, max_words: int) -> str:
+    """A caption up to its word number `max_words`, white space as single spaces."""
+    tokens = caption.split()
+    ends = [n for n, token in enumerate(tokens, 1) if caption_words(token)]
+    return " ".join(tokens[: ends[max_words - 1]] if len(ends) >= max_words else tokens)
+
+
+def read_images(
+    images: Iterable[CaptionedImage], *, size: int, policy: ResizePolicy, skip_faulty: bool = False
+) -> Iterator[np.ndarray | Skipped]:
+    """Reads images one by one.
+
+    Args:
+        images: with captions or without.
+        size: of both sides of the results, in pixels.
+        policy: how what is not square is made so; see `rnnjax.data.images.decode_image`.
+        skip_faulty: an image that cannot be read is left out; otherwise it is an error.
+
+    Yields:
+        For each image its uint8 [size, size, 3]; in place of one that is left out, a record of it.
+
+    Raises:
+        UserError: an image cannot be read, or there is no such size or policy.
+    """
+    check_resizing(size, policy)
+    for image in images:
+        try:
+            yield decode_image(image.encoded(), image.image, size=size, policy=policy)
+        except UserError as error:
+            if not skip_faulty:
+                raise
+            yield Skipped(image.image, str(error))
+
+
+def _size(images: Sequence[CaptionedImage]) -> str:
+    counts = [len(image.captions) for image in images]
+    lengths = [len(caption_words(caption)) for image in images for caption in image.captions]
+    each = str(counts[0]) if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
+    return (
+        f"{counted(len(images), 'image')}, {counted(len(lengths), 'caption')} ({each} each, of "
+        f"{np.mean(lengths):.1f} words on average and {max(lengths)} at most)"
+    )
+
+
+def counted(count: int, noun: str) -> str:
+    """For example `1 image`, `2,000 images`."""
+    return f"{count:,} {noun if count == 1 else noun + 's'}"

@@ -1,0 +1,171 @@
+"""Photographs of any size and kind in, square uint8 arrays out."""
+
+import io
+import os
+from pathlib import Path
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from rnnjax.data.files import nearest
+from rnnjax.errors import UserError, did_you_mean
+
+ResizePolicy = Literal["crop", "pad", "stretch"]
+
+MAX_PIXELS = 1 << 26
+"""An image that says it has more is refused before it is decoded."""
+
+PAD_COLOUR = (127, 127, 127)
+
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "PPM", "TIFF")
+
+
+class Skipped(NamedTuple):
+    """Something faulty that was left out because the user allowed it.
+
+    Attributes:
+        name: an image, or `FILE:LINE`.
+        message: what is wrong with it, in a sentence that names it.
+    """
+
+    name: str
+    message: str
+
+
+def read_image(path: str, *, size: int, policy: ResizePolicy) -> np.ndarray:
+    """The image in a file, as `decode_image` gives it.
+
+    Args:
+        path: of a JPEG, PNG, WebP, BMP, GIF, PNM or TIFF file; what it holds counts, not its name.
+        size: of both sides of the result, in pixels.
+        policy: as there.
+
+    Returns:
+        uint8 [size, size, 3], red, green and blue.
+
+    Raises:
+        UserError: there is no such file, or it does not hold an image that can be decoded.
+    """
+    return decode_image(read_bytes(path), path, size=size, policy=policy)
+
+
+def read_bytes(path: str) -> bytes:
+    """The bytes of a file.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        UserError: there is no such file, or it cannot be read.
+    """
+    file = Path(os.path.expanduser(path))
+    try:
+        if not file.exists():
+            raise UserError(f"{path} does not exist ({nearest(file) or 'nothing near'})")
+        if not file.is_file():
+            raise UserError(f"{path} is no regular file: expected an image")
+        return file.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+
+
+def decode_image(data: bytes, name: str, *, size: int, policy: ResizePolicy) -> np.ndarray:
+    """An image as red, green and blue in a square.
+
+    It is turned upright as its EXIF orientation says. Grey becomes equal red, green and blue; a
+    palette is looked up; 16 bits become 8 by scaling (65535 to 255); transparency shows white; CMYK
+    is converted without its colour profile; of several frames the first is taken.
+
+    It is scaled by bilinear interpolation over as many pixels as fall into one of the result
+    (Pillow's antialiased `BILINEAR`). The policies are
+
+    - `crop`: the shorter side becomes `size`, and of the longer the middle is kept.
+    - `pad`: the longer side becomes `size`, and mid-grey (127) fills both ends of the shorter.
+    - `stretch`: both sides become `size`, whatever the proportions were.
+
+    Args:
+        data: a whole JPEG, PNG, WebP, BMP, GIF, PNM or TIFF file.
+        name: what messages call it.
+        size: of both sides of the result, in pixels.
+        policy: how what is not square is made so.
+
+    Returns:
+        uint8 [size, size, 3], red, green and blue.
+
+    Raises:
+        UserError: the data are no image, are broken or cut off, have more than `MAX_PIXELS` pixels
+            or samples of 32 bits; or there is no such policy or size.
+    """
+    check_resizing(size, policy)
+    if not data:
+        raise UserError(f"{name} is an empty file: expected an image")
+    try:
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise _too_large(name, f"{image.width:,} x {image.height:,}")
+            return np.array(_square(_rgb(image, name), size, policy))
+    except (UserError, MemoryError):
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_large(name, "far too many") from error
+    except UnidentifiedImageError as error:
+        raise UserError(
+            f"{name} is no image of a kind that is read ({', '.join(_FORMATS)}): "
+            f"it begins with {data[:16]!r}"
+        ) from error
+    except Exception as error:  # Pillow's decoders fail in as many ways as there are formats.
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(f"{name} is a broken image: {reason}") from error
+
+
+def check_resizing(size: int, policy: str) -> None:
+    """Raises UserError unless images can be resized so.
+
+    Args:
+        size: of both sides, in pixels.
+        policy: a name as in `decode_image`.
+    """
+    if policy not in get_args(ResizePolicy):
+        raise UserError(
+            f"unknown resize policy {policy!r}: {did_you_mean(policy, get_args(ResizePolicy))}"
+        )
+    if size < 1:
+        raise UserError(f"the size of images must be at least 1 pixel, got {size}")
+
+
+def _too_large(name: str, pixels: str) -> UserError:
+    return UserError(
+        f"{name} has {pixels} pixels, and no more than {MAX_PIXELS:,} are decoded: it may be a "
+        f"decompression bomb; if it is not, scale it down first"
+    )
+
+
+def _rgb(image: Image.Image, name: str) -> Image.Image:
+    is_wide_pnm = image.mode == "I" and image.format == "PPM"  # of which Pillow makes 0..65535
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I;16") or is_wide_pnm:
+        wide = np.asarray(image).astype(np.uint32)
+        image = Image.fromarray(((wide * 255 + 32767) // 65535).astype(np.uint8))
+    elif image.mode in ("I", "F"):
+        raise UserError(f"{name} has samples of 32 bits, which have no agreed range: save it in 8")
+    if image.has_transparency_data:
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image.convert("RGBA"))
+    return image.convert("RGB")
+
+
+def _square(image: Image.Image, size: int, policy: ResizePolicy) -> Image.Image:
+    if policy == "stretch":
+        return image.resize((size, size), Image.Resampling.BILINEAR)
+    if policy == "crop":
+        side = min(image.size)
+        left, top = (image.width - side) / 2, (image.height - side) / 2
+        box = (left, top, left + side, top + side)
+        return image.resize((size, size), Image.Resampling.BILINEAR, box=box)
+    scale = size / max(image.size)
+    inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    padded = Image.new("RGB", (size, size), PAD_COLOUR)
+    corner = ((size - inner[0]) // 2, (size - inner[1]) // 2)
+    padded.paste(image.resize(inner, Image.Resampling.BILINEAR), corner)
+    return padded
