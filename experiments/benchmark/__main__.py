@@ -3,22 +3,29 @@
     python -m experiments.benchmark --suite=layers     # speed of LSTM and GRU layers
     python -m experiments.benchmark --suite=compile    # time to trace and compile a training step
     python -m experiments.benchmark --suite=memory     # memory of long sequences
+    python -m experiments.benchmark --suite=tagging    # taggers: throughput, and the CRF's share
 
 Everything takes turns and is reported as a ratio of medians, because absolute times on a shared
 CPU mean little; on an accelerator the JSON holds the milliseconds too. A training step is the
-gradient of sum(y^2) with respect to parameters and inputs. The other libraries come with
+gradient of sum(y^2) with respect to parameters and inputs; that of a tagger is a whole one, on the
+sentences of --data. The other libraries come with
 `pip install rnnjax[bench]`; whichever is missing is named and left out.
 """
 
+import sys
 from pathlib import Path
 
 import jax
 from absl import app, flags, logging
 
-from experiments.benchmark import report, suites
+from experiments.benchmark import report, suites, tagging
+from rnnjax.errors import UserError
 
 SUITE = flags.DEFINE_enum(
-    "suite", "layers", ["layers", "compile", "memory", "peak"], "What to measure."
+    "suite", "layers", ["layers", "compile", "memory", "tagging", "peak"], "What to measure."
+)
+DATA = flags.DEFINE_string(
+    "data", "embedded", "Suite tagging: embedded, a folder of column files, or tfds:NAME."
 )
 WORKDIR = flags.DEFINE_string("workdir", "runs/benchmark", "Where the JSON and the plot go.")
 REPEATS = flags.DEFINE_integer("repeats", 11, "Runs of which the median counts.", lower_bound=1)
@@ -27,7 +34,9 @@ TITLES = {
     "layers": "times as fast as flax.nnx.RNN (above 1: faster)",
     "compile": "trace and compile time, in that of flax.nnx.RNN (below 1: quicker)",
     "memory": "a training step on a long sequence",
+    "tagging": "a BiLSTM-CRF with a CNN over characters; shares of the time, and of positions",
 }
+SIZES = {"tagging": "T,B,K"}
 
 
 def main(argv: list[str]) -> None:
@@ -43,12 +52,17 @@ def main(argv: list[str]) -> None:
         rows = report.with_means(suites.layers(REPEATS.value))
     elif suite == "compile":
         rows = suites.compile_times(REPEATS.value)
-    else:
+    elif suite == "memory":
         rows = suites.memory(REPEATS.value)
+    else:
+        try:
+            rows = tagging.suite(REPEATS.value, DATA.value)
+        except UserError as error:
+            sys.exit(f"error: {error}")
     workdir = Path(WORKDIR.value)
     report.save(rows, suite, workdir)
     print(f"{jax.devices()[0].device_kind}, jax {jax.__version__}: {TITLES[suite]}")
-    print(report.table(rows))
+    print(report.table(rows, SIZES.get(suite, "T,B,D,H")))
     print(f"written: {workdir / suite}.json, {workdir / suite}.png")
 
 

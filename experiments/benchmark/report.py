@@ -14,10 +14,10 @@ import matplotlib.pyplot as plt
 Row = dict[str, Any]
 
 
-def table(rows: Sequence[Row]) -> str:
-    """A line a row, a column a number; the geometric means below where a group has several."""
+def table(rows: Sequence[Row], size: str = "T,B,D,H") -> str:
+    """A line a row, a column a number; `size` says what a row's size consists of."""
     columns = list(dict.fromkeys(key for row in rows for key in _numbers(row)))
-    head = ["", "T,B,D,H", *columns]
+    head = ["", size, *columns]
     body = [
         [row["what"], ",".join(map(str, row["size"])), *(_cell(row.get(key)) for key in columns)]
         for row in rows

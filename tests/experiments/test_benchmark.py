@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from experiments.benchmark import report, suites
+import rnnjax
+from experiments.benchmark import report, suites, tagging
 from experiments.benchmark.peers import BASELINE, Calls
 
 
@@ -41,3 +42,30 @@ def test_results_are_saved_as_json_and_as_a_plot(tmp_path):
     assert json.loads((tmp_path / "layers.json").read_text()) == rows
     assert (tmp_path / "layers.png").read_bytes().startswith(b"\x89PNG")
     assert report.table(rows).splitlines()[2].split() == ["b", "3,4", "1.50"]
+
+
+def test_a_tagger_is_measured_on_the_sentences_it_was_given(tmp_path, monkeypatch):
+    column_file = "Ada B-PER\nleft O\nLund B-LOC\n\nYale B-ORG\ngrew O\n\nThey O\nleft O\n"
+    for split in ("train", "dev", "test"):
+        (tmp_path / f"{split}.conll").write_text(column_file)
+    seconds = {"train": 2.0, "read": 0.5, "all": 4.0, "host": 1.0}
+    seconds |= {"step": 10.0, "gradient": 1.0, "decode": 5.0, "viterbi": 2.0}
+
+    def known_times(calls, repeats):
+        for call in calls.values():
+            call()
+        return {name: seconds[name] for name in calls}
+
+    monkeypatch.setattr(tagging, "interleaved", known_times)
+    monkeypatch.setattr(tagging, "deep", lambda *args, **options: rnnjax.rnn(4))
+    monkeypatch.setattr(tagging, "BATCH_SIZE", 2)
+    monkeypatch.setattr(tagging, "NUM_BUCKETS", 1)
+    monkeypatch.setattr(tagging, "SHAPE", (4, 2, 9))
+    monkeypatch.setattr(tagging, "NUM_SENTENCES", 10)
+    assert tagging.suite(1, str(tmp_path)) == [
+        {"what": "training", "size": [3, 2, 13], "tokens/s": 3.5, "padding share": 1 - 7 / 12,
+         "host share": 0.25},
+        {"what": "step", "size": [4, 2, 9], "CRF share": 0.1},
+        {"what": "decode", "size": [4, 2, 9], "CRF share": 0.4},
+        {"what": "sentences", "size": [3, 2, 13], "sentences/s": 2.5, "host share": 0.25},
+    ]  # fmt: skip

@@ -1,0 +1,179 @@
+"""How fast taggers of the size of `experiments.ner` learn and decode, and what the CRF takes of it.
+
+training    real batches, as long as the corpus' sentences: tokens a second, the share of
+            padding, and how long the host needs to make the batches, in the time of training
+step        the CRF's loss and its gradient alone, in the time of a whole training step
+decode      Viterbi alone, in the time of the whole model from words to tags
+sentences   `TextTagger.best_tags` on sentences of mixed length: how many a second, and how long
+            the host needs to encode them and to name their tags, in the time of decoding
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+from flax import nnx
+
+from experiments.benchmark.suites import Row, interleaved
+from rnnjax import data, models, tagging, training
+from rnnjax.cells.named import deep
+from rnnjax.heads import crf
+from rnnjax.tagging.text_tagger import BUCKETS, in_bio
+
+SHAPE = (128, 64, 9)
+"""T, B, K of the CRF's share; K tags are those of four types in BIO."""
+FOUR_TYPES = ("LOC", "MISC", "ORG", "PER")
+NUM_SENTENCES = 10_000
+NUM_BATCHES = 50
+BATCH_SIZE = 32
+NUM_BUCKETS = 5
+
+
+def suite(repeats: int, source: str) -> list[Row]:
+    """All of it, on a corpus that `data.load_tagged` knows."""
+    corpus = data.load_tagged(source)
+    prepared = tagging.prepare(
+        corpus, scheme="BIOES", batch_size=BATCH_SIZE, num_buckets=NUM_BUCKETS
+    )
+    sentences = [sentence for split in corpus.splits.values() for sentence in split]
+    nine_tags = dataclasses.replace(prepared.vocabulary, types=FOUR_TYPES, scheme="BIO")
+    return [
+        throughput(prepared, repeats),
+        *crf_shares(nine_tags, sentences, repeats),
+        decoding(prepared.vocabulary, sentences, repeats),
+    ]
+
+
+def throughput(prepared: tagging.Prepared, repeats: int) -> Row:
+    """Training on the first batches of an epoch, made by a thread as in real training."""
+    num_batches = min(NUM_BATCHES, prepared.batches.batches_per_epoch)
+    batches = data.iterator(prepared.batches)
+    beginning = batches.get_state()
+    step = training_step(make_model(prepared.vocabulary))
+
+    def read() -> list[data.Batch]:
+        batches.set_state(beginning)
+        return list(itertools.islice(batches, num_batches))
+
+    def train() -> None:
+        batches.set_state(beginning)
+        for batch in itertools.islice(batches, num_batches):
+            last = step(batch)
+        jax.block_until_ready(last)
+
+    times = interleaved({"train": train, "read": read}, repeats)
+    tokens = sum(int(batch["lengths"].sum()) for batch in read())
+    epoch = (prepared.batches[n] for n in range(prepared.batches.batches_per_epoch))
+    return {
+        "what": "training",
+        "size": [max(prepared.buckets), BATCH_SIZE, len(prepared.vocabulary.tags)],
+        "tokens/s": tokens / times["train"],
+        "padding share": data.padding_share(epoch),
+        "host share": times["read"] / times["train"],
+    }
+
+
+def crf_shares(
+    vocabulary: data.TaggingVocabulary, sentences: Sequence[data.Sentence], repeats: int
+) -> list[Row]:
+    """What the CRF takes of a training step and of decoding, at one full batch."""
+    length, batch_size, _ = SHAPE
+    tokens = itertools.cycle(token for sentence in sentences for token in sentence.tokens)
+    rows = [
+        data.Sentence(tuple(itertools.islice(tokens, length)), (), "", 0) for _ in range(batch_size)
+    ]
+    batch = jax.device_put(
+        data.EvaluationBatches(rows, vocabulary, batch_size=batch_size, buckets=[length])[0]
+    )
+    model = make_model(vocabulary)
+    graph, params = nnx.split(model, nnx.Param)
+    scores = jax.jit(lambda params, batch: nnx.merge(graph, params)(batch))(params, batch)
+    head = crf.init(jax.random.key(0), len(vocabulary.tags))
+    lengths, allowed = batch["lengths"], model.allowed()
+
+    def loss(head, scores, tags, lengths):
+        return -crf.log_likelihood(head, scores, tags, lengths, allowed=allowed).sum()
+
+    def best(head, scores, lengths):
+        return crf.viterbi(head, scores, lengths, allowed=allowed)[0]
+
+    step = training_step(model)
+    gradient = jax.jit(jax.value_and_grad(loss, argnums=(0, 1)))
+    decode = jax.jit(lambda params, batch: models.best_tags(nnx.merge(graph, params), batch))
+    viterbi = jax.jit(best)
+    calls: dict[str, Callable[[], Any]] = {
+        "step": lambda: jax.block_until_ready(step(batch)),
+        "gradient": lambda: jax.block_until_ready(gradient(head, scores, batch["tags"], lengths)),
+        "decode": lambda: jax.block_until_ready(decode(params, batch)),
+        "viterbi": lambda: jax.block_until_ready(viterbi(head, scores, lengths)),
+    }
+    times = interleaved(calls, repeats)
+    whole = {"step": "gradient", "decode": "viterbi"}
+    return [
+        {"what": name, "size": list(SHAPE), "CRF share": times[part] / times[name]}
+        for name, part in whole.items()
+    ]
+
+
+def decoding(
+    vocabulary: data.TaggingVocabulary, sentences: Sequence[data.Sentence], repeats: int
+) -> Row:
+    """Tagging a corpus over and over until there are enough sentences."""
+    many = list(itertools.islice(itertools.cycle(sentences), NUM_SENTENCES))
+    tagger = tagging.TextTagger(make_model(vocabulary), vocabulary)
+    batch_size = SHAPE[1]
+
+    def host() -> None:
+        """All but the model, with true tags for its answers."""
+        batches = data.EvaluationBatches(many, vocabulary, batch_size=batch_size, buckets=BUCKETS)
+        for ids in data.in_order((batch, batch["tags"]) for batch in batches):
+            in_bio(ids, vocabulary)
+
+    times = interleaved(
+        {"all": lambda: tagger.best_tags(many, batch_size=batch_size), "host": host}, repeats
+    )
+    return {
+        "what": "sentences",
+        "size": [max(len(s.tokens) for s in many), batch_size, len(vocabulary.tags)],
+        "sentences/s": len(many) / times["all"],
+        "host share": times["host"] / times["all"],
+    }
+
+
+def make_model(vocabulary: data.TaggingVocabulary) -> models.Tagger:
+    """The tagger of the presets `default` and `conll` of `experiments.ner`."""
+    return tagging.make_tagger(
+        vocabulary,
+        deep("lstm", 100, dropout=0.5, both_directions=True),
+        embed_size=100,
+        word_dropout=0.5,
+        characters="cnn",
+        character_embed_size=30,
+        character_size=30,
+        case_size=8,
+        dropout=0.5,
+        use_crf=True,
+    )
+
+
+def training_step(model: models.Tagger) -> Callable[[data.Batch], Any]:
+    """The whole training step of these presets, as a function that keeps the state to itself."""
+    graph, params = nnx.split(model, nnx.Param)
+
+    def loss_fn(params, carry, batch, key):
+        total, count = models.tagging_loss(nnx.merge(graph, params), batch, key)
+        return training.Loss(total, count, carry)
+
+    optimizer = training.make_optimizer("adam", learning_rate=2e-3, num_steps=4000, clip_norm=5.0)
+    average = training.make_average("ema", decay=0.998)
+    train_step = training.make_train_step(loss_fn, optimizer, clip_norm=5.0, average=average)
+    state = training.create_state(params, optimizer, average=average)
+
+    def step(batch: data.Batch) -> Any:
+        nonlocal state
+        state, metrics = train_step(state, batch)
+        return metrics
+
+    return step
