@@ -129,7 +129,8 @@ def test_the_feature_is_chosen_by_name_or_kind(tmp_path):
 
 def test_features_that_are_not_there(tmp_path):
     numbers = {"captions": (tfds.features.Sequence(np.int64), lambda texts: [len(texts)])}
-    prepare(tmp_path, "numbers", captions=numbers)
+    grid = (tfds.features.Tensor(shape=(1, 1), dtype=np.str_), lambda texts: [[texts[0]]])
+    prepare(tmp_path, "numbers", captions=numbers | {"grid": grid})
     prepare(tmp_path, "blind", images=())
     prepare(tmp_path, "stereo", images=("left", "right"))
     assert message("tfds:numbers", tmp_path) == "tfds:numbers has no feature of captions"

@@ -105,6 +105,7 @@ def test_kaggle(tmp_path):
     assert read(corpus, tmp_path) == expected("Images/")
     assert corpus.splits["validation"][0].source == f"{tmp_path}/captions.txt:5"
     assert [fault.name for fault in corpus.skipped] == [f"{tmp_path}/captions.txt:10"]
+    assert corpus.notes[0] == f"1 captioned image in no split list ({tmp_path}/Images/x.jpg)"
     write(tmp_path, {"captions.txt": 'image,caption\na.jpg,"A dog\nb.jpg,Two cats\n'})
     assert f"{tmp_path}/captions.txt:2 is no CSV" in message(str(tmp_path))
 
