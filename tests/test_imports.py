@@ -39,7 +39,7 @@ ONLY_THESE_LIBRARIES = {
     "engines": {"jax"},
     "heads": {"jax", "numpy"},
     "data": {"numpy", "grain", "tensorflow_datasets", "PIL", "sklearn"},
-    "metrics": {"numpy", "seqeval"},
+    "metrics": {"numpy", "sacrebleu", "seqeval"},
     "visuals": {"numpy", "matplotlib"},
 }
 ENTRY_POINTS = {"experiments", "launch"}

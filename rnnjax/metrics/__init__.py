@@ -1,5 +1,11 @@
 """Scores that tell how good a model is."""
 
+from rnnjax.metrics.captions import (
+    CaptionScores,
+    caption_scores,
+    caption_table,
+    caption_tokens,
+)
 from rnnjax.metrics.entities import (
     Confusion,
     EntityScores,
@@ -13,6 +19,7 @@ from rnnjax.metrics.span_errors import ErrorKind, SpanError, span_errors
 from rnnjax.metrics.text import TextScore, perplexity, score_of_text
 
 __all__ = [
+    "CaptionScores",
     "Confusion",
     "EntityScores",
     "ErrorKind",
@@ -20,6 +27,9 @@ __all__ = [
     "Tags",
     "TextScore",
     "TypeScore",
+    "caption_scores",
+    "caption_table",
+    "caption_tokens",
     "confusion",
     "entity_scores",
     "perplexity",
