@@ -54,6 +54,7 @@ class Config(training.TrainingConfig):
     data: str = setting("embedded", "embedded, a folder of column files, or tfds:NAME.")
     token_column: int = setting(0, "The column of the tokens, from 0.")
     tag_column: int = setting(-1, "The column of the tags; -1: the last.")
+    encoding: str = setting("utf-8", "Of the files of the corpus and of word vectors.")
     strict: bool = setting(False, "Refuse tags out of place instead of repairing them.")
     scheme: Scheme = setting("BIOES", f"Of the model's tags: {', '.join(get_args(Scheme))}.")
     swap_rate: float = setting(0.0, "Augmentation: entities replaced by others of their type.")
@@ -85,6 +86,8 @@ class Config(training.TrainingConfig):
         self.check_at_least(1, "character_embed_size", "character_size")
         self.check_at_least(0, "case_size")
         self.check_rate("dropout", "input_dropout", "word_dropout")
+        if not 0 <= self.swap_rate <= 1:
+            raise UserError(f"--config.swap_rate lies in [0, 1]; got {self.swap_rate}")
 
 
 CORPUS = Config(
@@ -156,6 +159,7 @@ def load_corpus(config: Config) -> data.TaggedCorpus:
         strict=config.strict,
         token_column=config.token_column,
         tag_column=config.tag_column,
+        encoding=config.encoding,
     )
 
 
@@ -168,6 +172,12 @@ def train(run: cli.Run) -> None:
         config=dataclasses.asdict(config),
         may_change=training.MAY_CHANGE,
     )
+    resuming = workdir.checkpoints().newest() is not None
+    if resuming and run.restore_from:
+        training.say(f"{run.workdir} has its own checkpoints: --restore_from is left aside.")
+    elif run.restore_from and config.vectors:
+        raise UserError("--config.vectors would be overwritten by --restore_from: give one of them")
+    source = workdir.path if resuming else run.restore_from
     corpus = load_corpus(config)
     prepared = tagging.prepare(
         corpus,
@@ -177,11 +187,17 @@ def train(run: cli.Run) -> None:
         seed=config.seed,
         swap_rate=config.swap_rate,
         vectors_file=config.vectors,
-        vocabulary=stored_vocabulary(run.restore_from) if run.restore_from else None,
+        encoding=config.encoding,
+        vocabulary=stored_vocabulary(source, config.scheme) if source else None,
     )
+    if resuming and training.read_meta(workdir.path).extra.get("corpus") != prepared.digest:
+        raise UserError(
+            f"the sentences of {config.data} are not those that the run in {run.workdir} began "
+            f"with: choose another workdir; --restore_from={run.workdir} keeps its parameters"
+        )
     model = make_model(config, prepared.vocabulary, prepared.vectors)
     graph, params = nnx.split(model, nnx.Param)
-    if run.restore_from:
+    if run.restore_from and not resuming:
         params = training.restore_params(run.restore_from, params)
     size = sum(p.size for p in jax.tree.leaves(params))
     training.say(f"{corpus.describe()}.\n{prepared.describe()}.")
@@ -196,7 +212,9 @@ def train(run: cli.Run) -> None:
         loss_fn,
         params,
         data.iterator(prepared.batches),
-        workdir=workdir._replace(extra={"vocabulary": prepared.vocabulary.to_json()}),
+        workdir=workdir._replace(
+            extra={"vocabulary": prepared.vocabulary.to_json(), "corpus": prepared.digest}
+        ),
         evaluate=tagging.make_evaluation(
             graph,
             prepared.vocabulary,
@@ -230,14 +248,20 @@ def train(run: cli.Run) -> None:
     training.say(f"Report: {report}")
 
 
-def stored_vocabulary(folder: str | Path) -> data.TaggingVocabulary:
-    """The vocabulary that a checkpoint was trained with."""
-    return data.TaggingVocabulary.from_json(training.read_meta(folder).extra.get("vocabulary", ""))
+def stored_vocabulary(folder: str | Path, scheme: Scheme) -> data.TaggingVocabulary:
+    """The vocabulary that a checkpoint was trained with, whose tags must be of that scheme."""
+    text = training.read_meta(folder).extra.get("vocabulary", "")
+    vocabulary = data.TaggingVocabulary.from_json(text)
+    if vocabulary.scheme != scheme:
+        raise UserError(
+            f"{folder} was trained with --config.scheme={vocabulary.scheme}, not {scheme}"
+        )
+    return vocabulary
 
 
 def restored(run: cli.Run) -> tagging.TextTagger:
     """The trained tagger of a workdir, best checkpoint."""
-    vocabulary = stored_vocabulary(run.workdir)
+    vocabulary = stored_vocabulary(run.workdir, run.config.scheme)
     graph, params = nnx.split(make_model(run.config, vocabulary), nnx.Param)
     params = training.restore_params(run.workdir, params)
     return tagging.TextTagger(nnx.merge(graph, params), vocabulary)
@@ -265,7 +289,9 @@ def predict(run: cli.Run) -> None:
     if options.output:
         tagging.check_output(options.output)
     if options.input:
-        given = tagging.sentences_of_file(options.input, token_column=run.config.token_column)
+        given = tagging.sentences_of_file(
+            options.input, token_column=run.config.token_column, encoding=run.config.encoding
+        )
     else:
         given = tagging.sentences_of_texts(options.text)
     tagged = given.with_texts(restored(run).tag(given.sentences))

@@ -45,8 +45,13 @@ def make_tagger(
         seed: of the parameters.
 
     Raises:
-        UserError: an unknown encoder, or vectors of another width.
+        UserError: an unknown encoder, an odd size for "lstm", or vectors of another width.
     """
+    if vectors is not None and vectors.matrix.shape[1] != embed_size:
+        raise UserError(
+            f"the word vectors have {vectors.matrix.shape[1]} numbers each: expected "
+            f"--config.embed_size={vectors.matrix.shape[1]}, got {embed_size}"
+        )
     rngs = nnx.Rngs(seed)
     encoder: models.CharacterCNN | models.CharacterLSTM | None = None
     if characters == "cnn":
@@ -58,6 +63,11 @@ def make_tagger(
             rngs=rngs,
         )
     elif characters == "lstm":
+        if character_size % 2:
+            raise UserError(
+                "--config.character_size is even with --config.characters=lstm, half for each "
+                f"direction; got {character_size}"
+            )
         encoder = models.CharacterLSTM(
             vocabulary.num_characters,
             embed_size=character_embed_size,

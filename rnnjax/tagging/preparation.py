@@ -1,6 +1,8 @@
 """From a corpus to what a tagger trains on."""
 
 import functools
+import hashlib
+import json
 from typing import NamedTuple
 
 from rnnjax import data
@@ -15,12 +17,14 @@ class Prepared(NamedTuple):
         vectors: of its words, made elsewhere; None: there are none.
         buckets: the lengths that sentences are padded to.
         batches: of the training split.
+        digest: of the training and validation sentences, the same for the same ones only.
     """
 
     vocabulary: data.TaggingVocabulary
     vectors: data.Vectors | None
     buckets: tuple[int, ...]
     batches: data.TrainingBatches
+    digest: str
 
     def describe(self) -> str:
         """Its sizes, in one line."""
@@ -42,6 +46,7 @@ def prepare(
     seed: int = 0,
     swap_rate: float = 0.0,
     vectors_file: str | None = None,
+    encoding: str = "utf-8",
     vocabulary: data.TaggingVocabulary | None = None,
 ) -> Prepared:
     """Makes vocabulary, buckets and training batches.
@@ -54,6 +59,7 @@ def prepare(
         seed: of the order of the sentences.
         swap_rate: how often an entity gives way to another of its type.
         vectors_file: see `data.read_vectors`; words of all splits that it has are known.
+        encoding: of that file.
         vocabulary: one that a model was trained with.
 
     Raises:
@@ -64,7 +70,7 @@ def prepare(
     if vectors_file:
         splits = corpus.splits.values()
         words = {token for split in splits for sentence in split for token in sentence.tokens}
-        vectors = data.read_vectors(vectors_file, words)
+        vectors = data.read_vectors(vectors_file, words, encoding=encoding)
     vocabulary = vocabulary or data.TaggingVocabulary.of(
         sentences, scheme=scheme, extra_words=vectors.words if vectors else ()
     )
@@ -81,4 +87,10 @@ def prepare(
         seed=seed,
         transform=(lambda sentence, rng: swap(sentence, rng=rng)) if swap_rate else None,
     )
-    return Prepared(vocabulary, vectors, buckets, batches)
+    return Prepared(vocabulary, vectors, buckets, batches, _digest(corpus))
+
+
+def _digest(corpus: data.TaggedCorpus) -> str:
+    splits = [corpus.splits["train"], corpus.splits["validation"]]
+    content = [[(sentence.tokens, sentence.tags) for sentence in split] for split in splits]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()

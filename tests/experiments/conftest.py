@@ -1,11 +1,11 @@
-"""A trained run of the smallest preset, and the command line inside of this process."""
+"""A trained run of each experiment, small, and the command line inside of this process."""
 
 import shutil
 from typing import NamedTuple
 
 import pytest
 
-from experiments import char_lm
+from experiments import char_lm, ner
 
 
 class Result(NamedTuple):
@@ -14,12 +14,53 @@ class Result(NamedTuple):
     err: str
 
 
-def command(capsys, *argv):
-    """Runs char_lm as from the command line."""
+SENTENCES = """\
+[Ada Lovelace|PER] met [Charles Babbage|PER] in [London|LOC].
+[Marie Curie|PER] was born in [Warsaw|LOC].
+The town of [Lund|LOC] lies in [Sweden|LOC].
+[Nokia|ORG] was founded in [Finland|LOC].
+[Alan Turing|PER] studied at [King's College|ORG].
+
+[Emmy Noether|PER] taught in [Erlangen|LOC].
+The river runs through [Vienna|LOC] slowly.
+[Siemens|ORG] hired [Hertha Ayrton|PER].
+Nobody knows where it began.
+[Grace Hopper|PER] left [Yale|ORG].
+[Lise Meitner|PER] fled to [Stockholm|LOC].
+[Philips|ORG] makes lamps in [Eindhoven|LOC].
+"""
+
+UNSEEN = """\
+[Max Born|PER] worked in [London|LOC].
+[Siemens|PER] moved to [Vienna|LOC].
+Nobody met.
+"""
+
+SMALL_TAGGER = [
+    "--config.embed_size=8",
+    "--config.character_embed_size=4",
+    "--config.character_size=4",
+    "--config.case_size=4",
+    "--config.hidden_size=8",
+    "--config.num_buckets=1",
+    "--config.batch_size=6",
+    "--config.warmup_steps=0",
+    "--config.average=none",
+]
+NO_NOISE = [
+    "--config.dropout=0",
+    "--config.input_dropout=0",
+    "--config.word_dropout=0",
+    "--config.swap_rate=0",
+]
+
+
+def command(capsys, experiment, *argv):
+    """Runs an experiment as from the command line."""
     capsys.readouterr()
     code = 0
     try:
-        char_lm.main(list(map(str, argv)))
+        experiment.main(list(map(str, argv)))
     except SystemExit as stop:
         code = stop.code
     return Result(code, *capsys.readouterr())
@@ -28,7 +69,13 @@ def command(capsys, *argv):
 @pytest.fixture
 def char_lm_command(capsys):
     """`(*argv) -> Result`."""
-    return lambda *argv: command(capsys, *argv)
+    return lambda *argv: command(capsys, char_lm, *argv)
+
+
+@pytest.fixture
+def ner_command(capsys):
+    """`(*argv) -> Result`."""
+    return lambda *argv: command(capsys, ner, *argv)
 
 
 @pytest.fixture(scope="package")
@@ -44,3 +91,43 @@ def trained_hello(tmp_path_factory):
 def hello(trained_hello, tmp_path):
     """A copy of that workdir, for one test."""
     return shutil.copytree(trained_hello, tmp_path / "hello")
+
+
+@pytest.fixture(scope="package")
+def sentences():
+    """A dozen sentences with persons, organisations and places, in the inline format."""
+    return SENTENCES
+
+
+@pytest.fixture(scope="package")
+def small_tagger():
+    """Flags of a small tagger."""
+    return SMALL_TAGGER
+
+
+@pytest.fixture(scope="package")
+def tagged_folder(tmp_path_factory):
+    """A corpus whose validation split is the training split; not to be changed."""
+    folder = tmp_path_factory.mktemp("sentences")
+    for split in ("train", "dev"):
+        (folder / f"{split}.inline").write_text(SENTENCES)
+    (folder / "test.inline").write_text(UNSEEN)
+    return folder
+
+
+@pytest.fixture(scope="package")
+def trained_ner(tmp_path_factory, tagged_folder):
+    """The workdir of a short training of a tagger; not to be changed."""
+    workdir = tmp_path_factory.mktemp("trained") / "ner"
+    ner.main([
+        f"--workdir={workdir}", f"--config.data={tagged_folder}", *SMALL_TAGGER, *NO_NOISE,
+        "--config.num_steps=60", "--config.learning_rate=0.05", "--config.eval_every=20",
+        "--config.log_every=1",
+    ])  # fmt: skip
+    return workdir
+
+
+@pytest.fixture
+def tagger_run(trained_ner, tmp_path):
+    """A copy of that workdir, for one test."""
+    return shutil.copytree(trained_ner, tmp_path / "ner")
