@@ -131,9 +131,9 @@ def may_follow(before: str | None, after: str | None, scheme: Scheme) -> bool:
     next_prefix, next_kind = (OUTSIDE, "") if after is None else prefix_and_type(after)
     same = kind == next_kind
     if scheme == "IOB1":
-        return next_prefix != "B" or (same and prefix in ("B", "I"))
+        return next_prefix != "B" or same
     if scheme == "BIO":
-        return next_prefix != "I" or (same and prefix in ("B", "I"))
+        return next_prefix != "I" or same
     open_span = prefix in ("B", "I")
     return open_span == (next_prefix in ("I", "E")) and (same or not open_span)
 

@@ -51,7 +51,7 @@ def log_partition(
         log Z      = log sum_i exp(alpha_T(i) + end(i))
 
     The sums stay in log space, each with a maximum of its own: a product of matrices of exp(...)
-    would be no faster at few tags, and would lose what is legal but 90 nats behind.
+    would lose what is legal but 90 nats behind.
 
     Args:
         params: of the CRF.
@@ -216,11 +216,10 @@ def _sequence_score(chain: Chain, tags: Array) -> Array:
             f"tags are integers of shape [T, B] = {list(valid_TB.shape)}; got {tags.dtype} of "
             f"shape {list(tags.shape)}"
         )
-    tags_TB = jnp.where(valid_TB, tags, 0)
     last_B = jnp.maximum(jnp.sum(valid_TB, axis=0) - 1, 0)
-    last_tags_B = jnp.take_along_axis(tags_TB, last_B[None], axis=0)[0]
-    of_tags_TB = jnp.take_along_axis(scores_TKB, tags_TB[:, None], axis=1)[:, 0]
-    of_moves_TB = params.transitions[tags_TB[:-1], tags_TB[1:]]
-    of_moves_TB = jnp.concatenate([params.start[tags_TB[:1]], of_moves_TB])
+    last_tags_B = jnp.take_along_axis(tags, last_B[None], axis=0)[0]
+    of_tags_TB = jnp.take_along_axis(scores_TKB, tags[:, None], axis=1)[:, 0]
+    of_moves_TB = params.transitions[tags[:-1], tags[1:]]
+    of_moves_TB = jnp.concatenate([params.start[tags[:1]], of_moves_TB])
     each_TB = jnp.where(valid_TB, of_tags_TB + of_moves_TB, 0)
     return jnp.sum(each_TB, axis=0) + jnp.where(valid_TB[0], params.end[last_tags_B], 0)

@@ -95,7 +95,7 @@ def prepare(
         params, scores_TKB = jax.tree.map(
             lambda x: jnp.nan_to_num(jnp.clip(x, -limit, limit), nan=-limit), (params, scores_TKB)
         )
-    valid_TB = jnp.arange(num_steps)[:, None] < lengths
+    valid_TB = jnp.arange(num_steps, dtype=jnp.int32)[:, None] < lengths.astype(jnp.int32)
     return Chain(
         params=restrict(params, allowed),
         scores_TKB=jnp.where(valid_TB[:, None], scores_TKB, 0),

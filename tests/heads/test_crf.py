@@ -114,8 +114,8 @@ def test_gradients_are_the_differences(name):
 @pytest.mark.parametrize("parallel", [False, True], ids=["sequential", "parallel"])
 def test_padding_changes_nothing_and_gets_no_gradient(parallel):
     problem = PROBLEMS["BIO"]
-    tags = np.zeros((5, 4), int)
     padding = np.arange(5)[:, None] >= problem.lengths
+    tags = np.where(padding, 10**6 * (-1) ** np.arange(4), 0)
 
     @jax.jit
     def value_and_slopes(scores):
@@ -247,13 +247,13 @@ def test_under_vmap_each_problem_is_its_own():
         np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
-def test_narrow_scores_are_summed_in_float32():
+def test_narrow_numbers_are_summed_in_float32():
     problem = enumeration.draw()
-    narrow_scores = jnp.asarray(problem.scores, jnp.bfloat16)
-    params = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), problem.params)
-    found = log_partition(params, narrow_scores, problem.lengths)
+    params, scores = jax.tree.map(lambda x: jnp.asarray(x, jnp.bfloat16), problem[:2])
+    found = log_partition(params, scores, problem.lengths)
     assert found.dtype == jnp.float32
-    wide = problem._replace(params=params, scores=np.asarray(narrow_scores, float))
+    wide_params, wide_scores = jax.tree.map(lambda x: np.asarray(x, float), (params, scores))
+    wide = problem._replace(params=wide_params, scores=wide_scores)
     expected = [enumeration.log_partition(wide, row) for row in rows(wide)]
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 

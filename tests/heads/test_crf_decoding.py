@@ -124,13 +124,15 @@ def test_scores_that_want_the_illegal_do_not_get_it(scheme):
 
 def test_where_nothing_is_legal_nothing_is_decoded():
     problem = enumeration.draw(T=3, lengths=(3, 1, 0))
-    allowed = crf.Constraints(np.zeros((3, 3), bool), np.ones(3, bool), np.ones(3, bool))
-    tags, scores = viterbi(*problem[:3], allowed=allowed)
-    assert scores[0] == -np.inf < scores[1]
-    assert not tags[:, 0].any()
-    tags, scores = k_best(*problem[:3], k=4, allowed=allowed)
-    np.testing.assert_array_equal(np.isfinite(scores).sum(axis=1), [0, 3, 1])
-    assert not tags[:, 0].any()
+    no_step = crf.Constraints(np.zeros((3, 3), bool), np.ones(3, bool), np.ones(3, bool))
+    no_end = crf.Constraints(np.ones((3, 3), bool), np.ones(3, bool), np.zeros(3, bool))
+    for allowed, counts in ((no_step, [0, 3, 1]), (no_end, [0, 0, 1])):
+        best, best_score = viterbi(*problem[:3], allowed=allowed)
+        tags, scores = k_best(*problem[:3], k=4, allowed=allowed)
+        np.testing.assert_array_equal(np.isfinite(best_score), np.array(counts) > 0)
+        np.testing.assert_array_equal(np.isfinite(scores).sum(axis=1), counts)
+        assert not best[:, np.array(counts) == 0].any()
+        assert not np.moveaxis(tags, 0, -1)[~np.isfinite(scores)].any()
 
 
 def test_under_vmap_each_problem_is_its_own():
