@@ -58,7 +58,9 @@ def test_installed_metadata():
     assert metadata["Version"] == __version__ == rnnjax.__version__
     assert metadata["Requires-Python"] == ">=3.11"
     assert metadata["License-Expression"] == "Apache-2.0"
-    assert set(metadata.get_all("Provides-Extra")) == {"dev", "tfds", "tpu", "gpu", "bench"}
+    assert set(metadata.get_all("Provides-Extra")) == {
+        "dev", "tfds", "tpu", "gpu", "bench", "meteor",
+    }  # fmt: skip
 
 
 def test_every_import_is_a_declared_requirement():
