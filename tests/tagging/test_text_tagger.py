@@ -108,7 +108,8 @@ def test_the_score_of_an_entity_is_its_least_marginal(expected, tagged):
         spans = spans_of(tags)
         least = [min(probability[start:end].tolist()) for start, end, _ in spans]
         several += sum(probability[s.start] > p + 1e-3 for s, p in zip(spans, least, strict=True))
-        np.testing.assert_allclose(one.scores, least, atol=2e-6)
+        # Batches of other widths round otherwise; another tag would be off by 1e-3 and more.
+        np.testing.assert_allclose(one.scores, least, atol=5e-5)
         assert all(type(score) is float and 0 <= score <= 1 for score in one.scores)
     assert several  # Entities whose first tag is not the least sure one.
 
