@@ -24,11 +24,11 @@ import math
 from pathlib import Path
 from typing import get_args
 
-import jax
 import optax
 from flax import nnx
 
 from experiments import cli
+from experiments.start import begin
 from rnnjax import data, training
 from rnnjax.cells.named import CELLS, DTYPES, deep, operand_dtype
 from rnnjax.data import Level
@@ -222,17 +222,10 @@ def make_loss(config: Config, graph: nnx.GraphDef) -> training.LossFn:
 def train(run: cli.Run) -> None:
     """Trains, then writes samples and the report."""
     config = run.config
-    workdir = training.open_workdir(
-        run.workdir,
-        name=NAME,
-        config=dataclasses.asdict(config),
-        may_change=training.MAY_CHANGE,
+    start = begin(run, NAME)
+    corpus = load_corpus(
+        config, stored_vocabulary(start.source, config.level) if start.source else None
     )
-    resuming = workdir.checkpoints().newest() is not None
-    if resuming and run.restore_from:
-        training.say(f"{run.workdir} has its own checkpoints: --restore_from is left aside.")
-    source = workdir.path if resuming else run.restore_from
-    corpus = load_corpus(config, stored_vocabulary(source, config.level) if source else None)
     windows = data.TrainingWindows(
         corpus.splits["train"],
         batch_size=config.batch_size,
@@ -246,11 +239,8 @@ def train(run: cli.Run) -> None:
     )
     model = make_model(config, len(corpus.vocabulary))
     graph, params = nnx.split(model, nnx.Param)
-    if run.restore_from and not resuming:
-        params = training.restore_params(run.restore_from, params)
-    size = sum(p.size for p in jax.tree.leaves(params))
     training.say(corpus.describe())
-    training.say(f"{size:,} parameters on {jax.devices()[0].device_kind}.")
+    params = start.initial(params)
 
     loss_fn = make_loss(config, graph)
     eval_step = training.make_eval_step(loss_fn)
@@ -262,7 +252,7 @@ def train(run: cli.Run) -> None:
         loss_fn,
         params,
         data.iterator(windows),
-        workdir=workdir._replace(extra=extra),
+        workdir=start.workdir._replace(extra=extra),
         carry=initial_carry,
         evaluate=lambda params: training.evaluate(eval_step, params, initial_carry, held_out),
         unit=config.level,
@@ -280,13 +270,13 @@ def train(run: cli.Run) -> None:
     best = result.standing.best_score
     best = math.nan if best is None else best
     report = training.write_report(
-        workdir.path,
+        start.workdir.path,
         title="Character language model",
-        config=workdir.config,
+        config=start.workdir.config,
         results={
             f"validation loss, nats/{config.level}": best,
             f"bits/{config.level}": best / math.log(2),
-            "parameters": f"{size:,}",
+            "parameters": f"{training.num_parameters(params):,}",
             "updates": result.step,
         },
         sections=sections,

@@ -20,10 +20,10 @@ import dataclasses
 from pathlib import Path
 from typing import get_args
 
-import jax
 from flax import nnx
 
 from experiments import cli
+from experiments.start import begin
 from rnnjax import data, models, tagging, training
 from rnnjax.cells.named import CELLS, DTYPES, deep, operand_dtype
 from rnnjax.errors import UserError, did_you_mean
@@ -166,18 +166,9 @@ def load_corpus(config: Config) -> data.TaggedCorpus:
 def train(run: cli.Run) -> None:
     """Trains, then scores the held-out splits and writes the report."""
     config = run.config
-    workdir = training.open_workdir(
-        run.workdir,
-        name=NAME,
-        config=dataclasses.asdict(config),
-        may_change=training.MAY_CHANGE,
-    )
-    resuming = workdir.checkpoints().newest() is not None
-    if resuming and run.restore_from:
-        training.say(f"{run.workdir} has its own checkpoints: --restore_from is left aside.")
-    elif run.restore_from and config.vectors:
+    start = begin(run, NAME)
+    if start.restore_from and config.vectors:
         raise UserError("--config.vectors would be overwritten by --restore_from: give one of them")
-    source = workdir.path if resuming else run.restore_from
     corpus = load_corpus(config)
     prepared = tagging.prepare(
         corpus,
@@ -188,20 +179,17 @@ def train(run: cli.Run) -> None:
         swap_rate=config.swap_rate,
         vectors_file=config.vectors,
         encoding=config.encoding,
-        vocabulary=stored_vocabulary(source, config.scheme) if source else None,
+        vocabulary=stored_vocabulary(start.source, config.scheme) if start.source else None,
     )
-    if resuming and training.read_meta(workdir.path).extra.get("corpus") != prepared.digest:
+    if start.resuming and training.read_meta(run.workdir).extra.get("corpus") != prepared.digest:
         raise UserError(
             f"the sentences of {config.data} are not those that the run in {run.workdir} began "
             f"with: choose another workdir; --restore_from={run.workdir} keeps its parameters"
         )
     model = make_model(config, prepared.vocabulary, prepared.vectors)
     graph, params = nnx.split(model, nnx.Param)
-    if run.restore_from and not resuming:
-        params = training.restore_params(run.restore_from, params)
-    size = sum(p.size for p in jax.tree.leaves(params))
     training.say(f"{corpus.describe()}.\n{prepared.describe()}.")
-    training.say(f"{size:,} parameters on {jax.devices()[0].device_kind}.")
+    params = start.initial(params)
 
     def loss_fn(params, carry, batch, key):
         total, count = models.tagging_loss(nnx.merge(graph, params), batch, key)
@@ -212,7 +200,7 @@ def train(run: cli.Run) -> None:
         loss_fn,
         params,
         data.iterator(prepared.batches),
-        workdir=workdir._replace(
+        workdir=start.workdir._replace(
             extra={"vocabulary": prepared.vocabulary.to_json(), "corpus": prepared.digest}
         ),
         evaluate=tagging.make_evaluation(
@@ -234,12 +222,12 @@ def train(run: cli.Run) -> None:
             training.say(tagging.report_scores(tagged, split, run.workdir))
             sections += tagging.score_sections(tagged, split)
     report = training.write_report(
-        workdir.path,
+        start.workdir.path,
         title="Tagger of named entities",
-        config=workdir.config,
+        config=start.workdir.config,
         results={
             "validation F1": f"{-100 * (result.standing.best_score or 0):.2f}",
-            "parameters": f"{size:,}",
+            "parameters": f"{training.num_parameters(params):,}",
             "updates": result.step,
         },
         sections=sections,

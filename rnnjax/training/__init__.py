@@ -23,7 +23,7 @@ from rnnjax.training.prefetch import DataIterator
 from rnnjax.training.progress import say
 from rnnjax.training.report import write_report
 from rnnjax.training.standing import LoopOptions, Standing
-from rnnjax.training.state import TrainState, create_state, evaluation_params
+from rnnjax.training.state import TrainState, create_state, evaluation_params, num_parameters
 from rnnjax.training.step import Loss, LossFn, TrainStep, make_eval_step, make_train_step
 from rnnjax.training.workdir import Workdir, check_owner, open_workdir
 from rnnjax.visuals import Section
@@ -60,6 +60,7 @@ __all__ = [
     "make_optimizer",
     "make_schedule",
     "make_train_step",
+    "num_parameters",
     "open_workdir",
     "read_config",
     "read_meta",

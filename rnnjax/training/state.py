@@ -71,6 +71,11 @@ def evaluation_params(state: TrainState) -> PyTree:
     return state.params if state.ema is None else state.ema
 
 
+def num_parameters(params: PyTree) -> int:
+    """How many numbers the arrays of a pytree hold."""
+    return sum(array.size for array in jax.tree.leaves(params))
+
+
 @jax.jit
 def is_sound(state: TrainState) -> jax.Array:
     """Whether a state is worth saving: parameters finite, no nan anywhere."""
