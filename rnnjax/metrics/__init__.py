@@ -1,5 +1,6 @@
 """Scores that tell how good a model is."""
 
+from rnnjax.metrics.attention import Pointing, entropy, pointing_accuracy
 from rnnjax.metrics.captions import (
     CaptionScores,
     caption_scores,
@@ -23,6 +24,7 @@ __all__ = [
     "Confusion",
     "EntityScores",
     "ErrorKind",
+    "Pointing",
     "SpanError",
     "Tags",
     "TextScore",
@@ -32,7 +34,9 @@ __all__ = [
     "caption_tokens",
     "confusion",
     "entity_scores",
+    "entropy",
     "perplexity",
+    "pointing_accuracy",
     "score_of_text",
     "score_table",
     "span_errors",

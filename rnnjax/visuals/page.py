@@ -51,6 +51,8 @@ mark.faint::after { font-weight: 400; color: var(--soft) }
 .wide .kind { white-space: nowrap } .total td { font-weight: 600 }
 .both { display: grid; grid-template-columns: auto 1fr; gap: .2rem .7rem; line-height: 1.9;
   overflow-wrap: anywhere }
+figure { margin: 0 0 2.2rem } figcaption { font-size: .9rem; overflow-wrap: anywhere }
+figcaption .soft { margin: .3rem 0 } figcaption ul { margin: 0; padding-left: 1.2rem }
 .both span { white-space: pre-wrap } .both i { color: var(--soft); font: .8rem/2.3 system-ui }
 """
 
@@ -104,6 +106,17 @@ def table(values: Mapping[str, Any]) -> str:
     return f"<table>{''.join(rows)}</table>"
 
 
+def picture(name: str, png: bytes) -> str:
+    """An HTML image that carries its file within.
+
+    Args:
+        name: what it shows, for those who cannot see it.
+        png: the bytes of the file.
+    """
+    data = base64.b64encode(png).decode()
+    return f'<img alt="{escape(name)}" src="data:image/png;base64,{data}">'
+
+
 def escape(value: Any) -> str:
     """A value as text that HTML shows as it is."""
     return html.escape(f"{value:.5g}" if isinstance(value, float) else str(value))
@@ -116,6 +129,5 @@ def _render(section: Section) -> str:
     if section.html:
         parts.append(section.html)
     if section.png:
-        data = base64.b64encode(section.png).decode()
-        parts.append(f'<img alt="{escape(section.title)}" src="data:image/png;base64,{data}">')
+        parts.append(picture(section.title, section.png))
     return "".join(parts) + "\n"

@@ -1,0 +1,117 @@
+"""Where attention lies: how widely it is spread, and whether it finds what a word names."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from rnnjax.errors import UserError
+
+Box = tuple[int, int, int, int]
+"""Top, left, bottom and right of a rectangle of pixels; bottom and right are not included."""
+
+Region = Sequence[Box] | None
+"""What a word speaks of: one box or more; None (or no box) where it points at nothing."""
+
+SUM_TOLERANCE = 0.01
+"""How far from 1 a map may sum: the rounding of a bfloat16 softmax over hundreds of locations."""
+
+
+class Pointing(NamedTuple):
+    """How often attention pointed at what a word names.
+
+    Attributes:
+        hits: words whose most attended location lies in a box of their region.
+        counted: words that have a region.
+    """
+
+    hits: int
+    counted: int
+
+    @property
+    def accuracy(self) -> float:
+        """Between 0 and 1; nan where no word has a region."""
+        return self.hits / self.counted if self.counted else float("nan")
+
+
+def entropy(maps: ArrayLike) -> np.ndarray:
+    """How widely attention is spread, in nats: ``-sum_s a_s ln a_s``, where ``0 ln 0 = 0``.
+
+    It is 0 where one location has it all, and ``ln S`` where all S have the same.
+
+    Args:
+        maps: `[..., S]`, the attention on each of S locations; not negative, sums to 1.
+
+    Returns:
+        float64 `[...]`.
+
+    Raises:
+        UserError: a number is negative or not finite, or a map does not sum to 1.
+    """
+    maps = np.asarray(maps, np.float64)
+    if maps.ndim < 1:
+        raise UserError(f"attention maps have the shape [..., S], not {list(maps.shape)}")
+    check_distributions(maps, 1)
+    return -(maps * np.log(np.where(maps > 0, maps, 1))).sum(axis=-1) + 0.0  # No -0.0.
+
+
+def pointing_accuracy(
+    maps: ArrayLike, regions: Sequence[Region], size: tuple[int, int]
+) -> Pointing:
+    """Counts the words whose most attended location lies in what they name.
+
+    The cells of a map divide the image evenly. The most attended location is the cell with the
+    largest number, of several the first in reading order. It lies in a box if its centre does: in
+    coordinates where pixel n reaches from n to n + 1,
+
+    ::
+
+        y = (row + 1/2) height / rows         top  <= y < bottom
+        x = (column + 1/2) width / columns    left <= x < right
+
+    Words without a region do not count. Counts of several captions may be added.
+
+    Args:
+        maps: `[T, rows, columns]`, one a word.
+        regions: the T words' boxes, of pixels of the image; None where a word points at nothing.
+        size: height and width of the image, in pixels.
+
+    Raises:
+        UserError: the shapes do not fit, or the maps are no distributions.
+    """
+    maps = np.asarray(maps, np.float64)
+    if maps.ndim != 3 or len(maps) != len(regions):
+        raise UserError(
+            f"pointing needs maps [T, rows, columns] of the T = {len(regions)} words that have "
+            f"regions; got {list(maps.shape)}"
+        )
+    check_distributions(maps, 2)
+    hits = counted = 0
+    for map_, region in zip(maps, regions, strict=True):
+        if region:
+            cell = np.unravel_index(map_.argmax(), map_.shape)
+            y, x = ((n + 0.5) * s / m for n, s, m in zip(cell, size, map_.shape, strict=True))
+            counted += 1
+            hits += any(
+                top <= y < bottom and left <= x < right for top, left, bottom, right in region
+            )
+    return Pointing(hits, counted)
+
+
+def check_distributions(maps: np.ndarray, num_axes: int) -> None:
+    """Raises UserError unless an array is a distribution over its last axes.
+
+    Args:
+        maps: the array.
+        num_axes: over how many axes it sums to 1.
+    """
+    if not np.isfinite(maps).all() or (maps < 0).any():
+        raise UserError(
+            "attention maps hold numbers of at least 0; got "
+            f"{np.min(maps):.4g} to {np.max(maps):.4g}"
+        )
+    sums = maps.sum(axis=tuple(range(-num_axes, 0)))
+    wrong = np.abs(sums - 1) > SUM_TOLERANCE
+    if wrong.any():
+        raise UserError(f"an attention map sums to 1; one sums to {sums[wrong].flat[0]:.4g}")
