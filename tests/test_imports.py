@@ -27,7 +27,7 @@ MAY_IMPORT = (
         | {"schemes", "cells"}
         | ALGORITHMS
         | {"data", "models", "training", "visuals"}
-        for room in ("language", "tagging")
+        for room in ("language", "tagging", "captioning")
     }
 )
 ONLY_THESE_LIBRARIES = {

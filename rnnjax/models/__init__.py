@@ -1,6 +1,8 @@
 """flax.nnx shells that hold parameters; time is scanned by `rnnjax.unroll`."""
 
 from rnnjax.models.characters import CharacterCNN, CharacterLSTM
+from rnnjax.models.efficientnet import EfficientNetLite0, ImageNetClassifier
+from rnnjax.models.encoder import SmallCNN
 from rnnjax.models.generation import generate
 from rnnjax.models.inspection import Findings, LayerFindings, inspect
 from rnnjax.models.language_model import LanguageModel, window_loss
@@ -12,10 +14,13 @@ from rnnjax.models.word_features import WordFeatures
 __all__ = [
     "CharacterCNN",
     "CharacterLSTM",
+    "EfficientNetLite0",
     "Findings",
+    "ImageNetClassifier",
     "LanguageModel",
     "LayerFindings",
     "Recurrent",
+    "SmallCNN",
     "SymbolScores",
     "Tagger",
     "Tagging",
