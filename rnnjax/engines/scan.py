@@ -7,13 +7,41 @@ import jax
 import jax.numpy as jnp
 
 from rnnjax.engines.problem import Engine, Problem, guarded_step
+from rnnjax.engines.rows import on_own_rows, row_axes
 from rnnjax.typing import Array, Carry
 
 
 def _run(problem: Problem) -> tuple[Carry, Array]:
-    if problem.remat == "sqrt":
-        return _run_in_chunks(problem)
-    us = problem.cell.project(problem.params, problem.xs, problem.key)
+    inputs = problem.xs
+    if problem.key is not None:  # noise must depend neither on the chunks nor on the devices
+        inputs = problem.cell.project(problem.params, inputs, problem.key)
+
+    def run(params, carry, initial, inputs, mask, reset):
+        part = problem._replace(params=params, carry=carry, initial=initial, mask=mask, reset=reset)
+        return (_run_in_chunks if problem.remat == "sqrt" else _run_whole)(part, inputs)
+
+    return on_own_rows(
+        run, _axes(problem, inputs), arguments=(None, 0, 0, 1, 1, 1), results=(0, 1)
+    )(problem.params, problem.carry, problem.initial, inputs, problem.mask, problem.reset)
+
+
+def _axes(problem: Problem, inputs) -> tuple[str, ...]:
+    """The axes of the mesh in use; none unless B is where it is looked for in every array."""
+    if problem.xs.ndim != 3:
+        return ()
+    num_rows = problem.xs.shape[1]
+    carries = jax.tree.leaves((problem.carry, problem.initial))
+    rows_first = all(a.ndim > 0 and a.shape[0] == num_rows for a in carries)
+    rows_second = all(a.ndim > 1 and a.shape[1] == num_rows for a in jax.tree.leaves(inputs))
+    return row_axes(num_rows) if rows_first and rows_second else ()
+
+
+def _projected(problem: Problem, inputs):
+    return inputs if problem.key is not None else problem.cell.project(problem.params, inputs)
+
+
+def _run_whole(problem: Problem, inputs) -> tuple[Carry, Array]:
+    us = _projected(problem, inputs)
     step = functools.partial(guarded_step, problem)
     return jax.lax.scan(
         jax.checkpoint(step, prevent_cse=False) if problem.remat == "gates" else step,
@@ -24,11 +52,11 @@ def _run(problem: Problem) -> tuple[Carry, Array]:
     )
 
 
-def _run_in_chunks(problem: Problem) -> tuple[Carry, Array]:
+def _run_in_chunks(problem: Problem, inputs) -> tuple[Carry, Array]:
     """Keeps the carry at the borders of sqrt(T) chunks; the backward pass recomputes the rest.
 
     Chen et al. 2016, "Training deep nets with sublinear memory cost", section 4. The inputs are
-    projected inside their chunk, unless noise is drawn, which must not depend on the chunks.
+    projected inside their chunk, unless noise is drawn.
     """
     num_steps = problem.xs.shape[0]
     chunk = math.isqrt(num_steps - 1) + 1
@@ -40,17 +68,13 @@ def _run_in_chunks(problem: Problem) -> tuple[Carry, Array]:
 
     mask = problem.mask
     if mask is None and padding:
-        mask = jnp.ones(problem.xs.shape[:-1], bool)
-    project_now = problem.key is not None
-    inputs = problem.xs
-    if project_now:
-        inputs = problem.cell.project(problem.params, inputs, problem.key)
+        batch_shape = jax.tree.leaves(inputs)[0].shape[1 : problem.xs.ndim - 1]
+        mask = jnp.ones((num_steps, *batch_shape), bool)
 
     @functools.partial(jax.checkpoint, prevent_cse=False)
     def run_chunk(carry, chunk_inputs):
-        us, mask, reset = chunk_inputs
-        if not project_now:
-            us = problem.cell.project(problem.params, us)
+        chunk_inputs, mask, reset = chunk_inputs
+        us = _projected(problem, chunk_inputs)
         step = functools.partial(guarded_step, problem)
         return jax.lax.scan(
             step, carry, (us, mask, reset), reverse=problem.reverse, unroll=problem.scan_unroll

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from rnnjax.engines.problem import Problem, Remat, select
+from rnnjax.engines.rows import num_shards, on_own_rows, row_axes
 from rnnjax.typing import Array, DType
 
 State = tuple[Array, ...]
@@ -85,7 +86,8 @@ def run(
     xs, mask, reset = problem.xs, problem.mask, problem.reset
     num_steps, *batch_shape, _ = xs.shape
     batch_size = math.prod(batch_shape)
-    chunk = _chunk_size(num_steps, batch_size, problem.remat)
+    axes = row_axes(batch_size)
+    chunk = _chunk_size(num_steps, batch_size // num_shards(axes), problem.remat)
     padding = -num_steps % chunk
     if padding and mask is None:
         mask = jnp.ones(xs.shape[:-1], bool)
@@ -106,8 +108,10 @@ def run(
         compute_dtype,
         problem.scan_unroll,
     )
-    state, hs = _unroll(
-        plan,
+    unroll = on_own_rows(
+        functools.partial(_unroll, plan), axes, arguments=(None, 1, 1, 1, 1, 1), results=(1, 1)
+    )
+    state, hs = unroll(
         weights,
         flat(xs.astype(weights.w_hh.dtype), xs.shape[-1]),
         transposed(carry),
