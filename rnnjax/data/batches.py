@@ -1,5 +1,6 @@
 """Tagged sentences in padded batches: shuffled for training, each once for evaluation."""
 
+import copy
 import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -66,6 +67,7 @@ class TrainingBatches:
         self._sentences, self._vocabulary = sentences, vocabulary
         self._seed, self._transform = seed % (1 << 64), transform
         self._batch_size = batch_size
+        self._rows = np.arange(batch_size)
         self._members = deal(sentences, buckets)
         self.batches_per_epoch = sum(-(-len(m) // batch_size) for m in self._members.values())
         self._plan = functools.lru_cache(maxsize=1)(self._plan_of)
@@ -77,8 +79,19 @@ class TrainingBatches:
         """The batch at an index, 0 <= index."""
         epoch, n = divmod(int(index), self.batches_per_epoch)
         length, indices = self._plan(epoch)[n]
+        indices = indices[self._rows[self._rows < len(indices)]]
         rows = [self._sentence(int(i), epoch, length) for i in indices]
-        return _batch(rows, indices, length, self._batch_size, self._vocabulary)
+        return _batch(rows, indices, length, len(self._rows), self._vocabulary)
+
+    def of_rows(self, rows: np.ndarray) -> "TrainingBatches":
+        """The same batches, with some of their rows only: as one of several processes makes them.
+
+        Args:
+            rows: which, ascending.
+        """
+        part = copy.copy(self)
+        part._rows = rows
+        return part
 
     def _plan_of(self, epoch: int) -> list["_Planned"]:
         rng = np.random.default_rng([self._seed, epoch])

@@ -1,5 +1,6 @@
 """A stream of ids cut into the windows of truncated backpropagation through time."""
 
+import copy
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
@@ -105,6 +106,16 @@ class TrainingWindows:
             batch["mask"][: self._bptt - self._window] = False
         return batch
 
+    def of_rows(self, rows: np.ndarray) -> "TrainingWindows":
+        """The same windows, with some of their rows only: as one of several processes makes them.
+
+        Args:
+            rows: which, ascending.
+        """
+        part = copy.copy(self)
+        part._row_starts = self._row_starts[rows]
+        return part
+
     def _turn(self, pass_number: int) -> int:
         if not self._rotate:
             return 0
@@ -161,21 +172,31 @@ class EvaluationWindows:
 
 
 class Source(Protocol):
-    """Batches by their index: `TrainingWindows`, `TrainingBatches`."""
+    """Batches by their index: `TrainingWindows`, `TrainingBatches`.
+
+    `of_rows` gives the same batches with some of their rows only.
+    """
 
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> Batch: ...
 
+    def of_rows(self, rows: np.ndarray) -> "Source": ...  # noqa: D102
 
-def iterator(batches: Source) -> grain.DatasetIterator:
+
+def iterator(batches: Source, rows: np.ndarray | None = None) -> grain.DatasetIterator:
     """The batches in order, two of them made ahead by a thread.
+
+    Args:
+        batches: by index.
+        rows: of each batch, those that this process makes, ascending; None: all.
 
     Returns:
         An endless iterator of batches. `get_state()` is a small JSON-able dict; `set_state` takes
         it, in this process or another, and the batches go on exactly from there.
     """
     ahead = grain.ReadOptions(num_threads=1, prefetch_buffer_size=2)
+    batches = batches if rows is None else batches.of_rows(rows)
     return iter(grain.MapDataset.source(batches).to_iter_dataset(ahead))
 
 

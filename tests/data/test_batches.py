@@ -244,3 +244,19 @@ def test_impossible_batches_are_refused(kind):
         kind(sentences, vocabulary, batch_size=0, buckets=[3])
     with pytest.raises(UserError, match="no sentences"):
         kind([], vocabulary, batch_size=1, buckets=[3])
+
+
+@pytest.mark.parametrize("num_processes", [1, 2, 3, 4])
+def test_processes_read_every_sentence_once_an_epoch(num_processes):
+    sentences, vocabulary = corpus([1, 2, 2, 3, 3, 3, 4, 5, 6, 6, 7] * 5)
+    batches = TrainingBatches(sentences, vocabulary, batch_size=12, buckets=(3, 7), seed=2)
+    shares = np.array_split(np.arange(12), num_processes)
+    readers = [iterator(batches, rows) for rows in shares]
+    for _ in range(2):
+        seen = []
+        for _ in range(batches.batches_per_epoch):
+            for reader, rows in zip(readers, shares, strict=True):
+                batch = next(reader)
+                assert_holds(batch, sentences, vocabulary, (3, 7), len(rows))
+                seen += batch["indices"][batch["indices"] >= 0].tolist()
+        assert sorted(seen) == list(range(len(sentences)))

@@ -190,3 +190,18 @@ def test_impossible_sizes_are_refused(sizes, named):
 def test_a_split_without_targets_is_refused(windows):
     with pytest.raises(UserError, match="nothing to predict"):
         windows(Stream(np.zeros(3, np.uint8), np.array([0, 1, 2])), batch_size=1, window=1)
+
+
+@pytest.mark.parametrize("num_processes", [1, 2, 3, 4])
+def test_processes_read_every_symbol_once_a_pass(num_processes):
+    stream = Stream(np.arange(12 * 17, dtype=np.uint8), np.array([0]))
+    windows = TrainingWindows(stream, batch_size=12, window=4, bptt=5, rotate=False)
+    shares = np.array_split(np.arange(12), num_processes)
+    readers = [iterator(windows, rows) for rows in shares]
+    seen = []
+    for _ in range(windows.windows_per_pass):
+        for reader, rows in zip(readers, shares, strict=True):
+            batch = next(reader)
+            assert batch["inputs"].shape == (5, len(rows))
+            seen += batch["targets"][batch["mask"]].tolist()
+    assert sorted(seen) == list(range(1, 12 * 17))
