@@ -243,7 +243,7 @@ def train(run: cli.Run) -> None:
     params = start.initial(params)
 
     loss_fn = make_loss(config, graph)
-    eval_step = training.make_eval_step(loss_fn)
+    eval_step = training.make_eval_step(loss_fn, run.placement)
     initial_carry = model.initial_carry(config.batch_size)
     opening = opening_of(corpus)
     extra = {"vocabulary": corpus.vocabulary.to_json(), "opening": opening}
@@ -251,12 +251,17 @@ def train(run: cli.Run) -> None:
         config,
         loss_fn,
         params,
-        data.iterator(windows),
+        data.iterator(windows, run.placement.rows),
         workdir=start.workdir._replace(extra=extra),
         carry=initial_carry,
-        evaluate=lambda params: training.evaluate(eval_step, params, initial_carry, held_out),
+        evaluate=lambda params: training.evaluate(
+            eval_step, params, initial_carry, held_out, run.placement
+        ),
         unit=config.level,
+        placement=run.placement,
     )
+    if not training.processes.is_first():
+        return
     model = nnx.merge(graph, training.evaluation_params(result.state))
     document = longest_document(corpus.splits["train"])
     texts = TextModel(model, corpus.vocabulary, opening).write(

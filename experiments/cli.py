@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from absl import flags, logging
 
+import rnnjax
 from rnnjax import training
 from rnnjax.errors import UserError, did_you_mean
 from rnnjax.training import setting
@@ -40,12 +41,14 @@ class Run(NamedTuple):
         options: the experiment's own flags.
         workdir: folder of the run.
         restore_from: where a new run takes its parameters from, or None.
+        placement: mode train: where to train.
     """
 
     config: Any
     options: Any
     workdir: Path
     restore_from: str | None
+    placement: training.Placement = training.LOCAL
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -58,6 +61,20 @@ class _Shared:
     restore_from: str | None = setting(
         None, "Mode train: a workdir or checkpoint whose parameters a new run starts from."
     )
+    mesh: str | None = setting(
+        None,
+        "Mode train: devices by axis, such as data:8 or data:16,model:4. data divides the rows of "
+        "a batch, fsdp rows and parameters, model gates and vocabulary. Default: all devices over "
+        "data, where they divide config.batch_size.",
+    )
+    coordinator: str | None = setting(
+        None,
+        "Mode train, several processes: HOST:PORT of process 0, or auto, as Cloud TPU and other "
+        "clusters say. Under SLURM the tasks of a step find each other without it.",
+    )
+    num_processes: int | None = setting(None, "With --coordinator=HOST:PORT: how many.")
+    process_id: int | None = setting(None, "With --coordinator=HOST:PORT: which one, from 0.")
+    join_timeout: int = setting(300, "Seconds that the processes wait for each other to start.")
 
 
 def main(
@@ -90,6 +107,7 @@ def main(
     try:
         run, mode = _parse(name, presets, options, modes, argv)
         mode(run)
+        training.processes.leave()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
@@ -117,7 +135,14 @@ def _parse(name, presets, options, modes, argv) -> tuple[Run, Callable[[Run], No
     if mode == "train":
         config = presets[preset].config
     else:
-        for flag in ("preset", "restore_from"):
+        for flag in (
+            "preset",
+            "restore_from",
+            "mesh",
+            "coordinator",
+            "num_processes",
+            "process_id",
+        ):
             if given[flag].present:
                 raise UserError(f"--{flag} is for mode train; --workdir names the run to {mode}")
         stored = training.read_config(workdir)
@@ -126,7 +151,25 @@ def _parse(name, presets, options, modes, argv) -> tuple[Run, Callable[[Run], No
     config = dataclasses.replace(config, **_given(given, config_class, "config."))
     config.validate()
     options = dataclasses.replace(options, **_given(given, type(options)))
-    return Run(config, options, workdir, shared.restore_from), modes[mode]
+    placement = _join(shared, config) if mode == "train" else training.LOCAL
+    return Run(config, options, workdir, shared.restore_from, placement), modes[mode]
+
+
+def _join(shared: _Shared, config: Any) -> training.Placement:
+    """Joins the other processes, sees that all are about to do the same, lays out the devices."""
+    training.processes.join(
+        shared.coordinator, shared.num_processes, shared.process_id, timeout=shared.join_timeout
+    )
+    training.check_agreement(
+        {
+            "config": dataclasses.asdict(config),
+            "--mesh": shared.mesh,
+            "code version": training.code_version(
+                Path(__file__).parent, Path(rnnjax.__file__).parent
+            ),
+        }
+    )
+    return training.choose_placement(shared.mesh, config.batch_size)
 
 
 def _chosen(flag: str, value: str, valid: Mapping[str, Any]) -> str:

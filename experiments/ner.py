@@ -199,7 +199,7 @@ def train(run: cli.Run) -> None:
         config,
         loss_fn,
         params,
-        data.iterator(prepared.batches),
+        data.iterator(prepared.batches, run.placement.rows),
         workdir=start.workdir._replace(
             extra={"vocabulary": prepared.vocabulary.to_json(), "corpus": prepared.digest}
         ),
@@ -209,11 +209,15 @@ def train(run: cli.Run) -> None:
             corpus.splits["validation"],
             batch_size=config.batch_size,
             buckets=prepared.buckets,
+            placement=run.placement,
         ),
         metric="f1",
         higher_is_better=True,
         unit="sentence",
+        placement=run.placement,
     )
+    if not training.processes.is_first():
+        return
     tagger = restored(run)
     sections = []
     for split in ("validation", "test"):

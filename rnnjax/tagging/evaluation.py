@@ -6,7 +6,7 @@ from typing import Any
 import jax
 from flax import nnx
 
-from rnnjax import data, models
+from rnnjax import data, models, training
 from rnnjax.metrics import entity_scores
 from rnnjax.tagging.text_tagger import in_bio, run_over
 
@@ -18,6 +18,7 @@ def make_evaluation(
     *,
     batch_size: int,
     buckets: Sequence[int],
+    placement: training.Placement = training.LOCAL,
 ) -> Callable[[Any], dict[str, float]]:
     """Makes the function that judges parameters on a split.
 
@@ -27,6 +28,7 @@ def make_evaluation(
         sentences: the split, with tags.
         batch_size: sentences side by side.
         buckets: lengths they are padded to.
+        placement: where the parameters live.
 
     Returns:
         ``(params) -> {"loss", "f1", "precision", "recall"}``: the loss in nats a sentence, the
@@ -40,10 +42,12 @@ def make_evaluation(
     @jax.jit
     def judge(params: Any, batch: dict[str, jax.Array]) -> tuple[jax.Array, jax.Array]:
         model = nnx.merge(graph, params)
-        return models.tagging_loss(model, batch)[0], models.best_tags(model, batch)
+        with placement.tracing():
+            loss, _ = models.tagging_loss(model, batch)
+            return placement.keep_whole((loss, models.best_tags(model, batch)))
 
     def evaluate(params: Any) -> dict[str, float]:
-        results = list(run_over(lambda batch: judge(params, batch), batches))
+        results = list(run_over(lambda batch: judge(params, placement.put_whole(batch)), batches))
         loss = sum(float(total) for _, (total, _) in results) / len(sentences)
         ids = data.in_order((batch, tags) for batch, (_, tags) in results)
         scores = entity_scores(gold, [in_bio(numbers, vocabulary) for numbers in ids]).micro

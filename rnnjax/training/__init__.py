@@ -3,6 +3,8 @@
 Nothing here knows a task: a run is a loss function, parameters and an iterator of batches.
 """
 
+from rnnjax.training import processes
+from rnnjax.training.agreement import check_agreement, code_version
 from rnnjax.training.averaging import AVERAGES, Average, make_average
 from rnnjax.training.checkpoint import (
     Meta,
@@ -16,9 +18,10 @@ from rnnjax.training.curves import draw_curves
 from rnnjax.training.dynamic import make_dynamic_eval_step
 from rnnjax.training.evaluate import evaluate
 from rnnjax.training.fit import fit
-from rnnjax.training.loop import TrainingDiverged, TrainResult, train
+from rnnjax.training.loop import ProcessLost, TrainingDiverged, TrainResult, train
 from rnnjax.training.metrics_log import read_metrics
 from rnnjax.training.optimizer import OPTIMIZERS, SCHEDULES, make_optimizer, make_schedule
+from rnnjax.training.placement import LOCAL, Placement, choose_placement
 from rnnjax.training.prefetch import DataIterator
 from rnnjax.training.progress import say
 from rnnjax.training.report import write_report
@@ -30,6 +33,7 @@ from rnnjax.visuals import Section
 
 __all__ = [
     "AVERAGES",
+    "LOCAL",
     "MAY_CHANGE",
     "OPTIMIZERS",
     "SCHEDULES",
@@ -39,6 +43,8 @@ __all__ = [
     "Loss",
     "LossFn",
     "Meta",
+    "Placement",
+    "ProcessLost",
     "Section",
     "Standing",
     "TrainResult",
@@ -47,7 +53,10 @@ __all__ = [
     "TrainingConfig",
     "TrainingDiverged",
     "Workdir",
+    "check_agreement",
     "check_owner",
+    "choose_placement",
+    "code_version",
     "create_state",
     "draw_curves",
     "evaluate",
@@ -62,6 +71,7 @@ __all__ = [
     "make_train_step",
     "num_parameters",
     "open_workdir",
+    "processes",
     "read_config",
     "read_meta",
     "read_metrics",

@@ -4,10 +4,12 @@ import errno
 import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import jax
+import numpy as np
 import orbax.checkpoint as ocp
 
 from rnnjax.training.flat import FlatArrays
@@ -15,6 +17,8 @@ from rnnjax.training.flat import FlatArrays
 
 def write_arrays(path: Path, arrays: FlatArrays) -> None:
     """Writes the arrays into a new folder, but for those of size zero, which Orbax cannot hold.
+
+    Where several processes train, all must call it, and each writes its parts.
 
     Raises:
         OSError: the disk is full, or whatever else Orbax ran into.
@@ -31,10 +35,19 @@ def write_arrays(path: Path, arrays: FlatArrays) -> None:
         raise OSError(f"the arrays could not be stored ({error})") from error
 
 
-def read_arrays(path: Path) -> FlatArrays:
-    """Reads what `write_arrays` wrote."""
+def read_arrays(path: Path, names: Iterable[str]) -> FlatArrays:
+    """Reads what `write_arrays` wrote, whole and on the host, whatever devices it was on.
+
+    Args:
+        path: the folder.
+        names: of all the arrays in it.
+    """
+    whole = {name: ocp.RestoreArgs(restore_type=np.ndarray) for name in names}
+    here = jax.process_index()
+    alone = ocp.options.MultiprocessingOptions(primary_host=here, active_processes={here})
     with _quiet_orbax():
-        return ocp.PyTreeCheckpointer().restore(path)
+        reader = ocp.Checkpointer(ocp.PyTreeCheckpointHandler(), multiprocessing_options=alone)
+        return reader.restore(path, args=ocp.args.PyTreeRestore(restore_args=whole))
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -26,6 +27,7 @@ from rnnjax.errors import UserError
 from rnnjax.training import storage
 from rnnjax.training.arrays import read_arrays, write_arrays
 from rnnjax.training.flat import FlatArrays, flatten, subtree, unflatten
+from rnnjax.training.processes import from_first
 from rnnjax.training.progress import say
 
 PyTree = Any
@@ -79,6 +81,8 @@ class Checkpoints:
     def save(self, state: PyTree, meta: Meta) -> Path:
         """Saves a checkpoint, then removes those that are neither recent nor the best.
 
+        Where several processes train, all must call it.
+
         Raises:
             UserError: it cannot be written; older checkpoints stay as they are.
         """
@@ -86,19 +90,32 @@ class Checkpoints:
         temporary = self.folder / f".unfinished-{target.name}"
         arrays = flatten(state)
         shapes = {name: [list(a.shape), str(a.dtype)] for name, a in arrays.items()}
-        with storage.writing(target):
-            self._clean()
-            try:
+
+        def begin() -> None:
+            with storage.writing(target):
+                self._clean()
                 temporary.mkdir(parents=True)
-                write_arrays(temporary / ARRAYS, arrays)
+
+        def finish() -> None:
+            with storage.writing(target):
                 storage.write_json(temporary / META, {**meta._asdict(), "arrays": shapes})
                 storage.seal(temporary)
                 storage.publish(temporary, target)
-            except Exception:
-                shutil.rmtree(temporary, ignore_errors=True)
-                raise
-            for path in self._superfluous():
-                storage.discard(path)
+
+        def prune() -> None:
+            with storage.writing(target):
+                for path in self._superfluous():
+                    storage.discard(path)
+
+        from_first(begin)
+        try:
+            with storage.writing(target):
+                write_arrays(temporary / ARRAYS, arrays)
+            from_first(finish)
+        except Exception:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+        from_first(prune)
         return target
 
     def restore(self, template: PyTree) -> tuple[PyTree, Meta] | None:
@@ -113,13 +130,25 @@ class Checkpoints:
         Raises:
             UserError: there are checkpoints but none is whole, or it does not fit `template`.
         """
+        name = from_first(self._newest_whole)
+        if name is None:
+            return None
+        path = self.folder / name
+        if not path.exists():
+            raise UserError(
+                f"{path} is there for process 0, but not for process {jax.process_index()}: all "
+                "processes need a workdir that they share"
+            )
+        arrays, meta = _read(path)
+        return unflatten(template, arrays, str(path)), meta
+
+    def _newest_whole(self) -> str | None:
         if self.newest() is None:
             return None
         path = next(_whole(_newest_first(self.folder), aside=True), None)
         if path is None:
             raise UserError(f"No checkpoint in {self.folder} is whole.")
-        arrays, meta = _read(path)
-        return unflatten(template, arrays, str(path)), meta
+        return path.name
 
     def _superfluous(self) -> list[Path]:
         paths = _newest_first(self.folder)
@@ -233,7 +262,7 @@ def _whole(paths: list[Path], aside: bool = False) -> Iterator[Path]:
 
 def _read(path: Path) -> tuple[FlatArrays, Meta]:
     shapes = json.loads((path / META).read_text(encoding="utf-8"))["arrays"]
-    stored = read_arrays(path / ARRAYS)
+    stored = read_arrays(path / ARRAYS, (n for n, (shape, _) in shapes.items() if 0 not in shape))
     arrays = {
         name: np.asarray(stored[name]) if name in stored else np.zeros(shape, jnp.dtype(dtype))
         for name, (shape, dtype) in shapes.items()

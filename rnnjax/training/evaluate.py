@@ -6,6 +6,8 @@ from typing import Any
 
 import jax
 
+from rnnjax.training.placement import LOCAL, Placement
+
 PyTree = Any
 MAX_IN_FLIGHT = 4
 
@@ -15,6 +17,7 @@ def evaluate(
     params: PyTree,
     carry: PyTree,
     batches: Iterable[PyTree],
+    placement: Placement = LOCAL,
 ) -> dict[str, float]:
     """Runs `eval_step` over all batches and divides the sums by the counts, once, at the end.
 
@@ -25,6 +28,7 @@ def evaluate(
         params: parameters.
         carry: at the beginning of the split.
         batches: numpy batches in order.
+        placement: where the parameters live, and carry and batches are brought.
 
     Returns:
         Means by name, 'loss' among them, and 'count', the number of units that the loss counts.
@@ -39,8 +43,9 @@ def evaluate(
             so_far[0] += float(total)
             so_far[1] += float(count)
 
+    carry = placement.put_carry(carry)
     for batch in batches:
-        carry, sums = eval_step(params, carry, jax.device_put(batch))
+        carry, sums = eval_step(params, carry, placement.put_whole(batch))
         in_flight.append(sums)
         if len(in_flight) > MAX_IN_FLIGHT:
             fetch_oldest()

@@ -7,6 +7,7 @@ from rnnjax.training.averaging import make_average
 from rnnjax.training.config import TrainingConfig
 from rnnjax.training.loop import TrainResult, train
 from rnnjax.training.optimizer import make_optimizer
+from rnnjax.training.placement import LOCAL, Placement
 from rnnjax.training.prefetch import DataIterator
 from rnnjax.training.standing import LoopOptions
 from rnnjax.training.state import create_state
@@ -26,6 +27,7 @@ def fit(
     metric: str = "loss",
     higher_is_better: bool = False,
     unit: str = "",
+    placement: Placement = LOCAL,
 ) -> TrainResult:
     """Trains as the config says; what is in the workdir is resumed.
 
@@ -40,9 +42,10 @@ def fit(
         metric: the evaluation metric that decides which checkpoint is best.
         higher_is_better: whether more of it is better.
         unit: what the loss counts, for the display.
+        placement: where to train; see `choose_placement`.
 
     Returns:
-        How it ended; see `train` for what it raises.
+        How it ended, with the state on the default device; see `train` for what it raises.
     """
     optimizer = make_optimizer(
         config.optimizer,
@@ -58,8 +61,14 @@ def fit(
     average = make_average(
         config.average, decay=config.average_decay, start_step=config.average_start
     )
-    return train(
-        make_train_step(loss_fn, optimizer, clip_norm=config.clip_norm, average=average),
+    result = train(
+        make_train_step(
+            loss_fn,
+            optimizer,
+            clip_norm=config.clip_norm,
+            average=average,
+            placement=placement,
+        ),
         create_state(params, optimizer, carry=carry, seed=config.seed, average=average),
         batches,
         workdir=workdir,
@@ -74,4 +83,6 @@ def fit(
             unit=unit,
         ),
         evaluate=evaluate,
+        placement=placement,
     )
+    return result._replace(state=placement.gather(result.state))

@@ -16,16 +16,20 @@ PyTree = Any
 FlatArrays = dict[str, np.ndarray]
 
 
+def path_of(keys: jax.tree_util.KeyPath) -> str:
+    """The path of a leaf, from the keys by which jax names it."""
+    return jax.tree_util.keystr(keys, simple=True, separator="/")
+
+
 def _named_leaves(tree: PyTree) -> list[tuple[str, Any]]:
     leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
-    return [
-        (jax.tree_util.keystr(path, simple=True, separator="/") or "value", leaf)
-        for path, leaf in leaves
-    ]
+    return [(path_of(path) or "value", leaf) for path, leaf in leaves]
 
 
 def flatten(tree: PyTree) -> FlatArrays:
     """Copies the leaves of a pytree to the host, by path.
+
+    Arrays of which other processes hold parts stay where they are.
 
     Raises:
         ValueError: two leaves have the same path (a key holds a '/').
@@ -35,6 +39,8 @@ def flatten(tree: PyTree) -> FlatArrays:
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"two leaves of the pytree have the path '{twice}'")
+    if any(isinstance(a, jax.Array) and not a.is_fully_addressable for a in leaves):
+        return dict(zip(names, leaves, strict=True))
     return dict(zip(names, map(np.asarray, jax.device_get(leaves)), strict=True))
 
 

@@ -1,16 +1,22 @@
 """The training loop: it knows no task, waits for no step, and forgets nothing."""
 
+import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import jax
 
 from rnnjax.errors import UserError
 from rnnjax.training.checkpoint import Checkpoints, Meta
 from rnnjax.training.interruption import Interruption
 from rnnjax.training.meter import Meter, NonFinite
 from rnnjax.training.metrics_log import MetricsLog
-from rnnjax.training.prefetch import DataIterator, prefetch
+from rnnjax.training.placement import LOCAL, Placement
+from rnnjax.training.prefetch import DataIterator, Loaded, prefetch
+from rnnjax.training.processes import any_of, count, is_first
 from rnnjax.training.progress import Progress, describe, say
 from rnnjax.training.standing import LoopOptions, Standing, score_of
 from rnnjax.training.state import TrainState, evaluation_params, is_sound
@@ -22,6 +28,10 @@ Evaluate = Callable[[Any], dict[str, float]]
 
 class TrainingDiverged(UserError):
     """The loss, the gradients or the weights are no longer finite."""
+
+
+class ProcessLost(UserError):
+    """Another process of this run ended, or cannot be reached."""
 
 
 class TrainResult(NamedTuple):
@@ -48,6 +58,7 @@ def train(
     workdir: Workdir,
     options: LoopOptions,
     evaluate: Evaluate | None = None,
+    placement: Placement = LOCAL,
 ) -> TrainResult:
     """Trains up to `options.num_steps`, going on from the newest whole checkpoint if there is one.
 
@@ -61,12 +72,14 @@ def train(
         workdir: see `open_workdir`.
         options: see `LoopOptions`.
         evaluate: ``(params) -> metrics``; gets the averaged parameters where there are any.
+        placement: where state and batches live; a checkpoint fits any.
 
     Returns:
         How it ended.
 
     Raises:
         TrainingDiverged: something is not finite; such a state is never saved.
+        ProcessLost: another process of this run is gone.
         UserError: the checkpoints or the workdir cannot be used, or an option is out of range.
         KeyboardInterrupt: SIGINT or SIGTERM came; the state is saved.
     """
@@ -79,18 +92,24 @@ def train(
             batches.set_state(meta.position)
             standing = Standing(**meta.standing)
             say(f"Resuming {workdir.path} from step {meta.step}.")
+        state = placement.put_state(state)
+        loaded = functools.partial(prefetch, batches, placement=placement)
         try:
             return _run(
-                train_step, state, batches, standing, evaluate, checkpoints, workdir, options
+                train_step, state, loaded, standing, evaluate, checkpoints, workdir, options
             )
         except NonFinite as fault:
             raise TrainingDiverged(_advice(fault, checkpoints.newest())) from None
+        except jax.errors.JaxRuntimeError as error:
+            if count() == 1:
+                raise
+            raise ProcessLost(_loss_of_process(error, checkpoints.newest())) from error
 
 
 def _run(
     train_step: TrainStep,
     state: TrainState,
-    batches: DataIterator,
+    batches: Callable[[int], Iterator[Loaded]],
     standing: Standing,
     evaluate: Evaluate | None,
     checkpoints: Checkpoints,
@@ -100,26 +119,35 @@ def _run(
     step = int(state.step)
     reason = standing.reason_to_stop(step, options)
     with (
-        MetricsLog(workdir.path, step) as log,
+        MetricsLog(workdir.path, step) if is_first() else nullcontext() as log,
         Progress(step, options.num_steps, options.unit) as progress,
         Interruption() as interruption,
     ):
 
+        def write(split: str, row: dict[str, float]) -> None:
+            if log:
+                log.write(split, row)
+
         def emit(row: dict[str, float]) -> None:
-            log.write("train", row)
+            write("train", row)
             progress.show(row)
 
         meter = Meter(step, emit)
-        for loaded in prefetch(batches, 0 if reason else options.num_steps - step):
+        interrupted = False
+        for loaded in batches(0 if reason else options.num_steps - step):
             state, metrics = train_step(state, loaded.batch)
             step += 1
             meter.add(metrics)
 
-            interrupted = interruption.requested
+            logging = _is_due(options.log_every, step)
             evaluating = loaded.last or _is_due(options.eval_every, step)
-            saving = loaded.last or interrupted or _is_due(options.checkpoint_every, step)
+            saving = loaded.last or _is_due(options.checkpoint_every, step)
+            # Several processes stop at the same step: they ask each other only now and then.
+            if count() == 1 or logging or evaluating or saving:
+                interrupted = any_of(interruption.requested)
+            saving = saving or interrupted
             if not (evaluating or saving):
-                if _is_due(options.log_every, step):
+                if logging:
                     meter.close()
                 continue
 
@@ -129,7 +157,7 @@ def _run(
                 evaluation = evaluate(evaluation_params(state))
                 standing = standing.after(step, evaluation, options)
                 score = score_of(step, evaluation, options)
-                log.write("valid", {"step": step, **evaluation})
+                write("valid", {"step": step, **evaluation})
                 say(f"step {step}: validation {describe(evaluation, options.unit)}")
             reason = standing.reason_to_stop(step, options)
             if saving or reason or standing.best_step == step:
@@ -153,6 +181,15 @@ def _run(
 
 def _is_due(every: int, step: int) -> bool:
     return every > 0 and step % every == 0
+
+
+def _loss_of_process(error: Exception, checkpoint: Path | None) -> str:
+    rest = f"they go on from {checkpoint}" if checkpoint else "no checkpoint was saved so far"
+    return (
+        "Another process of this run was lost, or the network failed "
+        f"({str(error).splitlines()[0]}).\n"
+        f"Start all processes again with the same commands: {rest}."
+    )
 
 
 def _advice(fault: NonFinite, checkpoint: Path | None) -> str:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol
 
-import jax
+from rnnjax.training.placement import LOCAL, Placement
 
 PyTree = Any
 
@@ -42,11 +42,11 @@ class Loaded(NamedTuple):
     last: bool
 
 
-def prefetch(batches: DataIterator, limit: int) -> Iterator[Loaded]:
-    """Yields at most `limit` batches, each sent to the device while its predecessor is in use."""
+def prefetch(batches: DataIterator, limit: int, placement: Placement = LOCAL) -> Iterator[Loaded]:
+    """Yields at most `limit` batches, each sent to its place while its predecessor is in use."""
     ahead: Loaded | None = None
     for batch in itertools.islice(batches, limit):
-        loaded = Loaded(jax.device_put(batch), json.dumps(batches.get_state()), last=False)
+        loaded = Loaded(placement.put_batch(batch), json.dumps(batches.get_state()), last=False)
         if ahead is not None:
             yield ahead
         ahead = loaded

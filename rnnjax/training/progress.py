@@ -6,12 +6,15 @@ import time
 
 from tqdm import tqdm
 
+from rnnjax.training.processes import is_first
+
 SECONDS_BETWEEN_LINES = 5.0
 
 
 def say(text: str) -> None:
-    """Prints a line to stderr, above a progress bar where there is one."""
-    tqdm.write(text, file=sys.stderr)
+    """Prints a line to stderr, above a progress bar where there is one; the first process only."""
+    if is_first():
+        tqdm.write(text, file=sys.stderr)
 
 
 def describe(metrics: dict[str, float], unit: str) -> str:
@@ -37,7 +40,7 @@ class Progress:
         self._first_step, self._num_steps, self._unit = step, num_steps, unit
         self._began = self._last_line = time.monotonic()
         self._bar = None
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and is_first():
             self._bar = tqdm(
                 total=num_steps, initial=step, unit="step", dynamic_ncols=True, smoothing=0.05
             )

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import optax
 
 from rnnjax.training.averaging import Average, make_average
+from rnnjax.training.placement import LOCAL, Placement
 from rnnjax.training.state import TrainState
 
 PyTree = Any
@@ -52,6 +53,7 @@ def make_train_step(
     *,
     clip_norm: float | None = None,
     average: Average | None = None,
+    placement: Placement = LOCAL,
 ) -> TrainStep:
     """Makes the jitted training step; it donates the state it is given.
 
@@ -65,6 +67,7 @@ def make_train_step(
         clip_norm: the norm at which `optimizer` clips, to report how often it does; None or 0:
             it does not clip.
         average: the same as given to `create_state`.
+        placement: where state and batches live.
 
     Returns:
         ``(state, batch) -> (state, metrics)``. The metrics stay on the device: 'sums' holds
@@ -81,7 +84,8 @@ def make_train_step(
             loss = loss_fn(params, state.carry, batch, key)
             return loss.total / jnp.maximum(loss.count, 1), loss
 
-        grads, loss = jax.grad(objective, has_aux=True)(state.params)
+        with placement.tracing():
+            grads, loss = jax.grad(objective, has_aux=True)(state.params)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         step = state.step + 1
@@ -93,23 +97,28 @@ def make_train_step(
             "finite": jnp.isfinite(loss.total) & jnp.isfinite(grad_norm),
         }
         ema = average.update(state.ema, params, step)
-        return TrainState(params, opt_state, loss.carry, state.rng, step, ema), metrics
+        state = TrainState(params, opt_state, loss.carry, state.rng, step, ema)
+        return placement.keep_state(state), metrics
 
     return jax.jit(train_step, donate_argnums=0)
 
 
-def make_eval_step(loss_fn: LossFn) -> Callable[[PyTree, PyTree, PyTree], tuple[PyTree, Metrics]]:
+def make_eval_step(
+    loss_fn: LossFn, placement: Placement = LOCAL
+) -> Callable[[PyTree, PyTree, PyTree], tuple[PyTree, Metrics]]:
     """Makes the jitted evaluation step.
 
     Args:
         loss_fn: the task; it is called with key None.
+        placement: where parameters, carry and batches live.
 
     Returns:
         ``(params, carry, batch) -> (carry, sums)``, `sums` as in the training step.
     """
 
     def eval_step(params: PyTree, carry: PyTree, batch: PyTree) -> tuple[PyTree, Metrics]:
-        loss = loss_fn(params, carry, batch, None)
-        return loss.carry, _sums(loss)
+        with placement.tracing():
+            loss = loss_fn(params, carry, batch, None)
+        return placement.keep_carry(loss.carry), _sums(loss)
 
     return jax.jit(eval_step)

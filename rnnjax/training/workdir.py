@@ -3,13 +3,14 @@
 import fcntl
 import json
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rnnjax.errors import UserError
 from rnnjax.training import storage
 from rnnjax.training.checkpoint import FOLDER, Checkpoints, read_config
+from rnnjax.training.processes import from_first
 
 MARKER = "experiment.json"
 CONFIG = "config.json"
@@ -34,15 +35,20 @@ class Workdir(NamedTuple):
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """Keeps a second process from training in the same folder at the same time."""
-        with open(self.path / MARKER, encoding="utf-8") as marker:
-            try:
-                fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UserError(
-                    f"Another process is training in {self.path}: wait for its end, or choose "
-                    "another workdir."
-                ) from None
+        """Keeps a second run from training in the same folder at the same time."""
+        with ExitStack() as held:
+
+            def lock() -> None:
+                marker = held.enter_context(open(self.path / MARKER, encoding="utf-8"))
+                try:
+                    fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    raise UserError(
+                        f"Another process is training in {self.path}: wait for its end, or choose "
+                        "another workdir."
+                    ) from None
+
+            from_first(lock)
             yield
 
 
@@ -55,6 +61,8 @@ def open_workdir(
     extra: dict[str, Any] | None = None,
 ) -> Workdir:
     """Makes a workdir, or opens one in which the same experiment ran before.
+
+    Where several processes train, all must call it, with a path that they share.
 
     Args:
         path: the folder.
@@ -73,15 +81,19 @@ def open_workdir(
     """
     path = Path(path).absolute()
     config = json.loads(json.dumps(config or {}))
-    with storage.writing(path):
-        path.mkdir(parents=True, exist_ok=True)
-    check_owner(path, name)
-    if not (path / MARKER).exists():
-        storage.write_json(path / MARKER, {"experiment": name})
     workdir = Workdir(path, config, extra or {})
-    if workdir.checkpoints().newest() is not None:
-        _check_config(read_config(path), config, may_change, path)
-    storage.write_json(path / CONFIG, config)
+
+    def prepare() -> None:
+        with storage.writing(path):
+            path.mkdir(parents=True, exist_ok=True)
+        check_owner(path, name)
+        if not (path / MARKER).exists():
+            storage.write_json(path / MARKER, {"experiment": name})
+        if workdir.checkpoints().newest() is not None:
+            _check_config(read_config(path), config, may_change, path)
+        storage.write_json(path / CONFIG, config)
+
+    from_first(prepare)
     return workdir
 
 
@@ -108,11 +120,14 @@ def _check_config(
         table = [("field", "there", "now"), *rows]
         widths = [max(len(row[i]) for row in table) for i in range(2)]
         lines = [f"  {a:<{widths[0]}}  {b:<{widths[1]}}  {c}" for a, b, c in table]
-        raise UserError(
-            f"The run in {path} has another config:\n"
-            + "\n".join(lines)
-            + "\nGive the old values to resume it, or choose another workdir."
-        )
+        remedy = "Give the old values to resume it, or choose another workdir."
+        if "batch_size" in (name for name, *_ in rows):
+            remedy += (
+                "\nThe position in the data counts batches of the old size and cannot carry over; "
+                f"--restore_from={path} in a new workdir keeps the parameters and reads the data "
+                "from its beginning."
+            )
+        raise UserError("\n".join([f"The run in {path} has another config:", *lines, remedy]))
 
 
 def _fields(config: dict[str, Any], prefix: str = "") -> dict[str, str]:

@@ -102,3 +102,11 @@ def test_new_run_from_the_parameters_of_another(tmp_path):
     ]
     assert 0 < max(moved) < 0.05
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "old").rglob("*")} == before
+
+
+def test_another_batch_size_is_refused_with_what_to_do(tmp_path):
+    toy.run(tmp_path, num_steps=2, config={"batch_size": 4})
+    with pytest.raises(UserError) as raised:
+        toy.run(tmp_path, num_steps=4, config={"batch_size": 8})
+    assert "batch_size  4      8" in str(raised.value)
+    assert f"--restore_from={tmp_path} in a new workdir keeps the parameters" in str(raised.value)

@@ -1,0 +1,108 @@
+"""The devices of a run, laid out in a mesh: `--mesh=data:8`, `--mesh=data:4,model:2`."""
+
+import math
+
+import jax
+from jax.sharding import AxisType, Mesh
+
+from rnnjax.engines.rows import ROW_AXES
+from rnnjax.errors import UserError, did_you_mean
+
+AXES = (*ROW_AXES, "model")
+"""data: rows of the batch; fsdp: rows, and parameters besides; model: gates and vocabulary."""
+
+
+def parse_mesh(text: str) -> dict[str, int]:
+    """Reads what `--mesh` says.
+
+    Args:
+        text: axes with their numbers of devices, such as 'data:16,model:4'.
+
+    Returns:
+        Devices by axis, in the order given.
+
+    Raises:
+        UserError: it is written otherwise, or names an axis that there is not.
+    """
+    sizes: dict[str, int] = {}
+    for part in text.split(","):
+        name, _, size = part.strip().partition(":")
+        if name not in AXES:
+            raise UserError(f"unknown axis {name!r} in --mesh={text}; {did_you_mean(name, AXES)}")
+        if name in sizes:
+            raise UserError(f"--mesh={text} names the axis {name} twice")
+        if not size.isdecimal() or int(size) < 1:
+            raise UserError(
+                f"--mesh is written AXIS:DEVICES, such as data:8 or data:16,model:4; got "
+                f"{part.strip()!r} in --mesh={text}"
+            )
+        sizes[name] = int(size)
+    return sizes
+
+
+def make_mesh(text: str, batch_size: int) -> Mesh:
+    """Lays out the devices.
+
+    Args:
+        text: see `parse_mesh`.
+        batch_size: B, rows of a batch over all devices.
+
+    Returns:
+        The mesh. A single process may use a part of its devices, the first ones.
+
+    Raises:
+        UserError: the mesh does not divide the devices or the rows.
+    """
+    sizes = parse_mesh(text)
+    needed, devices = math.prod(sizes.values()), jax.devices()
+    shares = jax.process_count() == 1 and len(devices) % needed == 0
+    if needed != len(devices) and not shares:
+        held = f"{len(devices)} {devices[0].platform} device{'s' * (len(devices) > 1)}"
+        if jax.process_count() > 1:
+            held += f" in {jax.process_count()} processes, all of which take part"
+        raise UserError(f"--mesh={text} is for {needed} devices; there are {held}")
+    _check_rows(text, math.prod(sizes.get(name, 1) for name in ROW_AXES), batch_size)
+    return jax.make_mesh(
+        tuple(sizes.values()),
+        tuple(sizes),
+        axis_types=(AxisType.Auto,) * len(sizes),
+        devices=devices[:needed],
+    )
+
+
+def default_mesh(batch_size: int) -> tuple[str | None, str]:
+    """What to do where no mesh is given: all devices over data, if they divide the rows.
+
+    Args:
+        batch_size: B, rows of a batch over all devices.
+
+    Returns:
+        What `make_mesh` takes, or None for one device; and a sentence that says why, empty where
+        there is only one device.
+
+    Raises:
+        UserError: several processes cannot share the rows.
+    """
+    count = len(jax.devices())
+    if count == 1:
+        return None, ""
+    if jax.process_count() > 1:
+        _check_rows(f"data:{count}", count, batch_size)
+    if batch_size % count == 0:
+        return f"data:{count}", f"{batch_size // count} rows of a batch on each of {count} devices"
+    fits = max(n for n in range(1, count + 1) if batch_size % n == 0 and count % n == 0)
+    hint = f"; --mesh=data:{fits} would use {fits}" if fits > 1 else ""
+    return None, (
+        f"One of {count} devices is used, since --config.batch_size={batch_size} is no multiple "
+        f"of {count}{hint}."
+    )
+
+
+def _check_rows(text: str, shards: int, batch_size: int) -> None:
+    if batch_size % shards:
+        near = [n * shards for n in (batch_size // shards, batch_size // shards + 1) if n]
+        raise UserError(
+            f"--mesh={text} divides the rows of a batch among {shards} devices, and "
+            f"--config.batch_size={batch_size} is no multiple of {shards}: take "
+            f"{' or '.join(map(str, near))}"
+        )
