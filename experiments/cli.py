@@ -18,6 +18,10 @@ from rnnjax.training import setting
 
 HELP_FLAGS = {"--help", "-help", "-h", "--helpfull", "--helpshort"}
 WIDTH = 100
+ONLY_TO_TRAIN = (
+    *("preset", "restore_from", "mesh"),
+    *("coordinator", "num_processes", "process_id", "join_timeout"),
+)
 
 
 class Preset(NamedTuple):
@@ -135,14 +139,7 @@ def _parse(name, presets, options, modes, argv) -> tuple[Run, Callable[[Run], No
     if mode == "train":
         config = presets[preset].config
     else:
-        for flag in (
-            "preset",
-            "restore_from",
-            "mesh",
-            "coordinator",
-            "num_processes",
-            "process_id",
-        ):
+        for flag in ONLY_TO_TRAIN:
             if given[flag].present:
                 raise UserError(f"--{flag} is for mode train; --workdir names the run to {mode}")
         stored = training.read_config(workdir)

@@ -151,7 +151,7 @@ def _initialize(where: str, timeout: int, **options: Any) -> None:
 
 
 def _check_free(coordinator: str, port: int) -> None:
-    with socket.socket(socket.AF_INET6 if socket.has_ipv6 else socket.AF_INET) as server:
+    with socket.socket() as server:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             server.bind(("", port))
