@@ -138,11 +138,12 @@ class Placement:
         return jax.tree.map(put, batch)
 
     def _of_state(self, state: TrainState) -> TrainState:
-        assert self.mesh is not None
-        sizes = dict(self.mesh.shape)
+        mesh = self.mesh
+        assert mesh is not None
+        sizes = dict(mesh.shape)
         places = jax.tree_util.tree_map_with_path(
             lambda path, leaf: NamedSharding(
-                self.mesh, param_spec(path_of(path), jnp.shape(leaf), sizes)
+                mesh, param_spec(path_of(path), jnp.shape(leaf), sizes)
             ),
             state,
         )
