@@ -24,6 +24,8 @@ import math
 from pathlib import Path
 from typing import get_args
 
+import jax
+import jax.numpy as jnp
 import optax
 from flax import nnx
 
@@ -51,6 +53,7 @@ NAME = "char_lm"
 SAMPLE_LENGTH = 600
 SMALL_VOCABULARY = 10
 INSPECTED_SYMBOLS = 1000
+ASSUMED_SYMBOLS = 256
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -219,6 +222,26 @@ def make_loss(config: Config, graph: nnx.GraphDef) -> training.LossFn:
     return loss_fn
 
 
+def abstract_task(config: Config) -> training.Task:
+    """What `train` trains, in shapes; of the data only the vocabulary is read, and not of TFDS."""
+    num_symbols = ASSUMED_SYMBOLS
+    if config.level == "char" and config.data.startswith("tfds:"):
+        training.say(f"{config.data} is not read here: {num_symbols} symbols are assumed.")
+    elif config.level == "char":
+        num_symbols = len(load_corpus(config).vocabulary)
+    graph, params = nnx.split(nnx.eval_shape(lambda: make_model(config, num_symbols)), nnx.Param)
+    shape = (config.bptt or config.window, config.batch_size)
+    kinds = {"inputs": jnp.int32, "targets": jnp.int32, "reset": jnp.bool, "mask": jnp.bool}
+    return training.Task(
+        make_loss(config, graph),
+        params,
+        carry=jax.eval_shape(lambda p: nnx.merge(graph, p).initial_carry(shape[1]), params),
+        batch={name: jax.ShapeDtypeStruct(shape, kind) for name, kind in kinds.items()},
+        units=config.window * config.batch_size,
+        unit=config.level,
+    )
+
+
 def train(run: cli.Run) -> None:
     """Trains, then writes samples and the report."""
     config = run.config
@@ -281,7 +304,7 @@ def train(run: cli.Run) -> None:
         results={
             f"validation loss, nats/{config.level}": best,
             f"bits/{config.level}": best / math.log(2),
-            "parameters": f"{training.num_parameters(params):,}",
+            "parameters": training.num_parameters(params),
             "updates": result.step,
         },
         sections=sections,

@@ -109,7 +109,7 @@ def main(
         print(_help(name, about, presets, options, modes))
         return
     try:
-        run, mode = _parse(name, presets, options, modes, argv)
+        run, mode = parse(name, presets, options, modes, argv)
         mode(run)
         training.processes.leave()
     except UserError as error:
@@ -119,7 +119,28 @@ def main(
         sys.exit(130)
 
 
-def _parse(name, presets, options, modes, argv) -> tuple[Run, Callable[[Run], None]]:
+def parse(
+    name: str,
+    presets: Mapping[str, Preset],
+    options: Any,
+    modes: Mapping[str, Callable[[Run], None]],
+    argv: Sequence[str],
+) -> tuple[Run, Callable[[Run], None]]:
+    """What a command line asks for, checked as far as that goes without doing it.
+
+    Args:
+        name: of the experiment; this and the others as for `main`.
+        presets: by name.
+        options: the experiment's own flags with their defaults.
+        modes: by name.
+        argv: the command line without the program.
+
+    Returns:
+        The run, and what to do with it.
+
+    Raises:
+        UserError: a flag, a name or a value cannot be used.
+    """
     config_class = type(presets["default"].config)
     given = flags.FlagValues()
     for fields, prefix in ((_Shared, ""), (type(options), ""), (config_class, "config.")):

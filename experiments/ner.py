@@ -163,14 +163,11 @@ def load_corpus(config: Config) -> data.TaggedCorpus:
     )
 
 
-def train(run: cli.Run) -> None:
-    """Trains, then scores the held-out splits and writes the report."""
-    config = run.config
-    start = begin(run, NAME)
-    if start.restore_from and config.vectors:
-        raise UserError("--config.vectors would be overwritten by --restore_from: give one of them")
-    corpus = load_corpus(config)
-    prepared = tagging.prepare(
+def prepare(
+    config: Config, corpus: data.TaggedCorpus, vocabulary: data.TaggingVocabulary | None = None
+) -> tagging.Prepared:
+    """The sentences of a config in numbers; by a trained model's vocabulary where one is given."""
+    return tagging.prepare(
         corpus,
         scheme=config.scheme,
         batch_size=config.batch_size,
@@ -179,8 +176,46 @@ def train(run: cli.Run) -> None:
         swap_rate=config.swap_rate,
         vectors_file=config.vectors,
         encoding=config.encoding,
-        vocabulary=stored_vocabulary(start.source, config.scheme) if start.source else None,
+        vocabulary=vocabulary,
     )
+
+
+def make_loss(graph: nnx.GraphDef) -> training.LossFn:
+    """The loss of a batch, as training knows it."""
+
+    def loss_fn(params, carry, batch, key):
+        total, count = models.tagging_loss(nnx.merge(graph, params), batch, key)
+        return training.Loss(total, count, carry)
+
+    return loss_fn
+
+
+def abstract_task(config: Config) -> training.Task:
+    """What `train` trains, in shapes: those of the longest sentences."""
+    prepared = prepare(config, load_corpus(config))
+    model = nnx.eval_shape(lambda: make_model(config, prepared.vocabulary))
+    graph, params = nnx.split(model, nnx.Param)
+    batches = (prepared.batches[n] for n in range(prepared.batches.batches_per_epoch))
+    longest = max(batches, key=lambda batch: batch["words"].size)
+    return training.Task(
+        make_loss(graph),
+        params,
+        carry=None,
+        batch=jax.eval_shape(lambda: longest),
+        units=config.batch_size,
+        unit="sentence",
+    )
+
+
+def train(run: cli.Run) -> None:
+    """Trains, then scores the held-out splits and writes the report."""
+    config = run.config
+    start = begin(run, NAME)
+    if start.restore_from and config.vectors:
+        raise UserError("--config.vectors would be overwritten by --restore_from: give one of them")
+    corpus = load_corpus(config)
+    vocabulary = stored_vocabulary(start.source, config.scheme) if start.source else None
+    prepared = prepare(config, corpus, vocabulary)
     if start.resuming and training.read_meta(run.workdir).extra.get("corpus") != prepared.digest:
         raise UserError(
             f"the sentences of {config.data} are not those that the run in {run.workdir} began "
@@ -191,13 +226,9 @@ def train(run: cli.Run) -> None:
     training.say(f"{corpus.describe()}.\n{prepared.describe()}.")
     params = start.initial(params)
 
-    def loss_fn(params, carry, batch, key):
-        total, count = models.tagging_loss(nnx.merge(graph, params), batch, key)
-        return training.Loss(total, count, carry)
-
     result = training.fit(
         config,
-        loss_fn,
+        make_loss(graph),
         params,
         data.iterator(prepared.batches, run.placement.rows),
         workdir=start.workdir._replace(
@@ -230,8 +261,8 @@ def train(run: cli.Run) -> None:
         title="Tagger of named entities",
         config=start.workdir.config,
         results={
-            "validation F1": f"{-100 * (result.standing.best_score or 0):.2f}",
-            "parameters": f"{training.num_parameters(params):,}",
+            "validation F1": -100 * (result.standing.best_score or 0),
+            "parameters": training.num_parameters(params),
             "updates": result.step,
         },
         sections=sections,

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Sourced by the other scripts. Sets `root` (the checkout) and `venv_python`, and defines
-# `die` and `prepare_venv`.
+# `die`, `run` and `prepare_venv`.
 #
 #   RNNJAX_VENV    folder of the virtual environment (default: .venv in the checkout)
 #   RNNJAX_PYTHON  the Python that makes it (default: the first one found that is new enough)
@@ -16,6 +16,16 @@ venv_python="$venv/bin/python"
 die() {
   printf '%s\n' "$@" >&2
   exit 2
+}
+
+# Runs a command, or only prints it where `dry_run` is set.
+run() {
+  if [[ -n "${dry_run:-}" ]]; then
+    printf '%q ' "$@"
+    printf '\n'
+  else
+    "$@"
+  fi
 }
 
 is_new_enough() {

@@ -20,6 +20,7 @@ from jax import lax
 
 from rnnjax.engines.problem import Problem, Remat, select
 from rnnjax.engines.rows import num_shards, on_own_rows, row_axes
+from rnnjax.engines.target import platform
 from rnnjax.typing import Array, DType
 
 State = tuple[Array, ...]
@@ -135,8 +136,8 @@ def activate(a: Array, activations: tuple[Literal["sigmoid", "tanh"], ...]) -> A
 
 def refusal(problem: Problem) -> str | None:
     """Why no engine of this layout can run a problem of its own family, or None."""
-    if jax.default_backend() != "cpu":
-        return f"its layout is made for CPUs; the backend is {jax.default_backend()}"
+    if platform() != "cpu":
+        return f"its layout is made for CPUs; the backend is {platform()}"
     dtype = problem.params.w_hh.dtype
     for leaf in jax.tree.leaves((problem.carry, problem.initial)):
         if leaf.dtype != dtype:

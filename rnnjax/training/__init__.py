@@ -17,14 +17,14 @@ from rnnjax.training.config import MAY_CHANGE, TrainingConfig, setting
 from rnnjax.training.curves import draw_curves
 from rnnjax.training.dynamic import make_dynamic_eval_step
 from rnnjax.training.evaluate import evaluate
-from rnnjax.training.fit import fit
+from rnnjax.training.fit import Task, fit, make_training
 from rnnjax.training.loop import ProcessLost, TrainingDiverged, TrainResult, train
 from rnnjax.training.metrics_log import read_metrics
 from rnnjax.training.optimizer import OPTIMIZERS, SCHEDULES, make_optimizer, make_schedule
 from rnnjax.training.placement import LOCAL, Placement, choose_placement
 from rnnjax.training.prefetch import DataIterator
 from rnnjax.training.progress import say
-from rnnjax.training.report import write_report
+from rnnjax.training.report import read_results, write_report
 from rnnjax.training.standing import LoopOptions, Standing
 from rnnjax.training.state import TrainState, create_state, evaluation_params, num_parameters
 from rnnjax.training.step import Loss, LossFn, TrainStep, make_eval_step, make_train_step
@@ -47,6 +47,7 @@ __all__ = [
     "ProcessLost",
     "Section",
     "Standing",
+    "Task",
     "TrainResult",
     "TrainState",
     "TrainStep",
@@ -69,12 +70,14 @@ __all__ = [
     "make_optimizer",
     "make_schedule",
     "make_train_step",
+    "make_training",
     "num_parameters",
     "open_workdir",
     "processes",
     "read_config",
     "read_meta",
     "read_metrics",
+    "read_results",
     "restore_params",
     "say",
     "setting",

@@ -1,7 +1,7 @@
 """A whole training run from a config and a loss function."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from rnnjax.training.averaging import make_average
 from rnnjax.training.config import TrainingConfig
@@ -10,9 +10,70 @@ from rnnjax.training.optimizer import make_optimizer
 from rnnjax.training.placement import LOCAL, Placement
 from rnnjax.training.prefetch import DataIterator
 from rnnjax.training.standing import LoopOptions
-from rnnjax.training.state import create_state
-from rnnjax.training.step import LossFn, make_train_step
+from rnnjax.training.state import TrainState, create_state
+from rnnjax.training.step import LossFn, TrainStep, make_train_step
 from rnnjax.training.workdir import Workdir
+
+
+class Task(NamedTuple):
+    """What an experiment trains, in shapes: enough to compile its training step.
+
+    Attributes:
+        loss_fn: the task.
+        params: `jax.ShapeDtypeStruct`s.
+        carry: the same, of all rows of a batch; None for a model without memory.
+        batch: the same, of the largest batch that there is.
+        units: what that batch holds of what the loss counts, such as characters.
+        unit: what that is.
+    """
+
+    loss_fn: LossFn
+    params: Any
+    carry: Any
+    batch: Any
+    units: int
+    unit: str
+
+
+def make_training(
+    config: TrainingConfig, loss_fn: LossFn, placement: Placement = LOCAL
+) -> tuple[TrainStep, Callable[[Any, Any], TrainState]]:
+    """The training step of a config, and how the state before the first step is made.
+
+    Args:
+        config: optimizer, schedule and averaging.
+        loss_fn: the task.
+        placement: where to train.
+
+    Returns:
+        The step (see `make_train_step`) and `(params, carry) -> state` (see `create_state`).
+    """
+    optimizer = make_optimizer(
+        config.optimizer,
+        learning_rate=config.learning_rate,
+        schedule=config.schedule,
+        warmup_steps=config.warmup_steps,
+        decay_every=config.decay_every,
+        num_steps=config.num_steps,
+        clip_norm=config.clip_norm,
+        weight_decay=config.weight_decay,
+        momentum=config.momentum,
+    )
+    average = make_average(
+        config.average, decay=config.average_decay, start_step=config.average_start
+    )
+
+    def new_state(params: Any, carry: Any) -> TrainState:
+        return create_state(params, optimizer, carry=carry, seed=config.seed, average=average)
+
+    step = make_train_step(
+        loss_fn,
+        optimizer,
+        clip_norm=config.clip_norm,
+        average=average,
+        placement=placement,
+    )
+    return step, new_state
 
 
 def fit(
@@ -47,29 +108,10 @@ def fit(
     Returns:
         How it ended, with the state on the default device; see `train` for what it raises.
     """
-    optimizer = make_optimizer(
-        config.optimizer,
-        learning_rate=config.learning_rate,
-        schedule=config.schedule,
-        warmup_steps=config.warmup_steps,
-        decay_every=config.decay_every,
-        num_steps=config.num_steps,
-        clip_norm=config.clip_norm,
-        weight_decay=config.weight_decay,
-        momentum=config.momentum,
-    )
-    average = make_average(
-        config.average, decay=config.average_decay, start_step=config.average_start
-    )
+    step, new_state = make_training(config, loss_fn, placement)
     result = train(
-        make_train_step(
-            loss_fn,
-            optimizer,
-            clip_norm=config.clip_norm,
-            average=average,
-            placement=placement,
-        ),
-        create_state(params, optimizer, carry=carry, seed=config.seed, average=average),
+        step,
+        new_state(params, carry),
         batches,
         workdir=workdir,
         options=LoopOptions(

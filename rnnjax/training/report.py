@@ -15,6 +15,7 @@ from rnnjax.training.metrics_log import read_metrics
 from rnnjax.visuals.page import Section, render_page, table
 
 FILE = "report.html"
+RESULTS = "results.json"
 CURVES = "curves.png"
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "rnnjax")
 
@@ -28,13 +29,15 @@ def write_report(
     sections: tuple[Section, ...] | list[Section] = (),
     unit: str = "",
 ) -> Path:
-    """Writes ``curves.png`` and ``report.html`` into a workdir.
+    """Writes ``curves.png``, ``report.html`` and ``results.json`` into a workdir.
+
+    The last of them holds `results` as they are; where it is, the run has come to its end.
 
     Args:
         workdir: of the run; its metrics are read from there.
         title: of the page.
         config: of the run.
-        results: the final numbers by name.
+        results: the final numbers by name, the one that matters most first.
         sections: samples and whatever else there is to show.
         unit: what the loss counts.
 
@@ -54,9 +57,17 @@ def write_report(
         Section("Command", text=shlex.join([Path(sys.executable).name, *sys.orig_argv[1:]])),
         Section("Environment", html=table(_environment())),
     ]
-    page = render_page(title, workdir.absolute(), results, shown)
+    cards = {name: f"{n:,}" if isinstance(n, int) else n for name, n in results.items()}
+    page = render_page(title, workdir.absolute(), cards, shown)
     storage.write_text(workdir / FILE, page)
+    storage.write_json(workdir / RESULTS, results)
     return workdir / FILE
+
+
+def read_results(workdir: str | Path) -> dict[str, Any] | None:
+    """The final numbers of a run, by name; None where it has not come to its end."""
+    path = Path(workdir) / RESULTS
+    return storage.read_json(path) if path.exists() else None
 
 
 def _environment() -> dict[str, str]:

@@ -1,0 +1,72 @@
+"""Trains an experiment with many configs and seeds, then compares them.
+
+    python -m launch.sweep --experiment=ner --grid cell=lstm,gru --seeds 3 --jobs 2
+    python -m launch.sweep --experiment=char_lm --grid hidden_size=64,128 dropout=0,0.2 \\
+        -- --preset=shakespeare --config.data=input.txt
+    python -m launch.sweep ... --slurm --sbatch=--partition=gpu     submit it as a SLURM array
+    python -m launch.sweep ... --table                              only show what there is
+
+What stands after -- goes to every run. Each run is a process of its own with a workdir in
+runs/sweep_NAME, beside it a log of what it printed. The same command again goes on: what is
+finished is not repeated, what was stopped is resumed. The end is a table (mean ± standard deviation
+over the seeds) of the numbers that each run itself reports as its results, also in results.md,
+results.csv (a line a run) and results.png.
+"""
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from launch import command
+from launch.sweep import plan, pool, slurm, summary
+
+
+def sweep(argv: Sequence[str]) -> int:
+    """Does what the command line asks for; returns the process's exit code."""
+    at = argv.index("--") if "--" in argv else len(argv)
+    flags = list(argv[at + 1 :])
+    given = _parser().parse_args(argv[:at])
+    module = command.experiment(given.experiment)
+    folder = Path(given.folder) / f"sweep_{given.name or given.experiment}"
+    runs = plan.plan(module, plan.parse_grid(given.grid), given.seeds, flags, folder)
+    plan.claim(folder, given.experiment, flags)
+    if given.slurm:
+        print(slurm.submit(given.experiment, runs, folder, given.jobs, given.sbatch))
+        return 0
+    failed = {} if given.table else pool.run_all(given.experiment, runs, given.jobs)
+    print(summary.write(runs, folder))
+    unfinished = [run for run in runs if run.results() is None]
+    for run in unfinished:
+        code = failed.get(run.name)
+        how = "not finished" if code is None else f"failed with exit code {code}"
+        print(f"{run.name} {how}; log: {run.log}", file=sys.stderr)
+    if unfinished:
+        again = shlex.join(["python", "-m", "launch.sweep", *argv])
+        print(f"What is missing is run again by: {again}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _parser() -> command.Parser:
+    parser = command.Parser(__doc__ or "")
+    parser.add_argument("--experiment", required=True, help="which one")
+    parser.add_argument(
+        "--grid", nargs="+", action="append", default=[], metavar="FIELD=VALUE,...",
+        help="config fields and their values; every combination is run",
+    )  # fmt: skip
+    parser.add_argument("--seeds", type=int, default=1, help="runs of each combination")
+    parser.add_argument(
+        "--jobs", type=int, default=1, help="processes at a time; the cores are shared out to them"
+    )
+    parser.add_argument("--name", help="of the sweep; default: that of the experiment")
+    parser.add_argument("--folder", default="runs", help="where sweep_NAME goes")
+    parser.add_argument("--table", action="store_true", help="run nothing, only show the results")
+    parser.add_argument("--slurm", action="store_true", help="submit a SLURM array instead")
+    parser.add_argument(
+        "--sbatch", action="append", default=[], help="an option of sbatch, e.g. --partition=gpu"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    command.guarded(sweep, None)

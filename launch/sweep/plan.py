@@ -1,0 +1,156 @@
+"""The runs of a sweep: every combination of the grid, once a seed."""
+
+import dataclasses
+import itertools
+import re
+import sys
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+from launch import command
+from rnnjax import training
+from rnnjax.errors import UserError, did_you_mean
+from rnnjax.training import storage
+
+Grid = dict[str, tuple[str, ...]]
+
+RECORD = "sweep.json"
+OWN_FLAGS = ("--workdir", "--mode", "--config.seed")
+
+
+class Planned(NamedTuple):
+    """One run of a sweep.
+
+    Attributes:
+        setting: the values of the grid's fields, as they were written.
+        seed: of the run.
+        workdir: of the run.
+        flags: its command line but for the program.
+        num_steps: updates that it is to make.
+    """
+
+    setting: dict[str, str]
+    seed: int
+    workdir: Path
+    flags: tuple[str, ...]
+    num_steps: int
+
+    @property
+    def name(self) -> str:
+        """What tells it from the others of the sweep."""
+        return self.workdir.name
+
+    @property
+    def log(self) -> Path:
+        """The file that takes what the run prints."""
+        return self.workdir.with_name(f"{self.name}.log")
+
+    def command(self, experiment: str) -> list[str]:
+        """The command that starts or resumes it."""
+        return [sys.executable, "-P", "-m", f"experiments.{experiment}", *self.flags]
+
+    def results(self) -> dict[str, float] | None:
+        """Its final numbers by name, without those that are none; None: not finished."""
+        found = training.read_results(self.workdir)
+        if found is None:
+            return None
+        return {name: value for name, value in found.items() if isinstance(value, int | float)}
+
+    def step(self) -> int:
+        """The last update that its metrics tell of."""
+        rows = training.read_metrics(self.workdir)
+        return int(rows[-1]["step"]) if rows else 0
+
+
+def parse_grid(axes: Sequence[Sequence[str]]) -> Grid:
+    """The grid of `--grid a=1,2 b=x`, which may be given several times.
+
+    Raises:
+        UserError: one of them is not written so, or stands twice.
+    """
+    grid: Grid = {}
+    for axis in itertools.chain(*axes):
+        name, equals, values = axis.partition("=")
+        name = name.removeprefix("--").removeprefix("config.")
+        chosen = tuple(values.split(",")) if equals else ()
+        if not name or not all(chosen) or not chosen:
+            raise UserError(f"--grid takes FIELD=VALUE,VALUE,...; got {axis!r}")
+        if name in grid:
+            raise UserError(f"--grid names {name} twice: put all its values into one list")
+        if len(set(chosen)) < len(chosen):
+            raise UserError(f"--grid {axis}: a value stands twice")
+        grid[name] = chosen
+    return grid
+
+
+def plan(
+    module: ModuleType, grid: Grid, num_seeds: int, flags: Sequence[str], folder: Path
+) -> list[Planned]:
+    """The runs, the seeds of one setting together; every one is checked as the experiment would.
+
+    Args:
+        module: of the experiment.
+        grid: see `parse_grid`.
+        num_seeds: the seeds are 0, 1, ..., num_seeds - 1.
+        flags: of every run.
+        folder: in which each run gets a workdir.
+
+    Raises:
+        UserError: a field, a value or a flag cannot be used.
+    """
+    if num_seeds < 1:
+        raise UserError(f"--seeds is 1 or more; got {num_seeds}")
+    fields = [field.name for field in dataclasses.fields(module.PRESETS["default"].config)]
+    for name in grid:
+        if name == "seed":
+            raise UserError("--grid seed=...: seeds are counted by --seeds")
+        if name not in fields:
+            raise UserError(f"--grid {name}=...: {module.NAME} has no such config field; "
+                            f"{did_you_mean(name, fields)}")  # fmt: skip
+    for flag in flags:
+        name = flag.partition("=")[0]
+        if name in OWN_FLAGS:
+            raise UserError(f"{name} after -- is for the sweep itself to give")
+        if name.removeprefix("--config.") in grid:
+            raise UserError(f"{name} after -- is in the --grid too: give it once")
+    runs = []
+    for values in itertools.product(*grid.values()):
+        setting = dict(zip(grid, values, strict=True))
+        for seed in range(num_seeds):
+            named = {**setting, "seed": str(seed)}
+            workdir = folder / ",".join(f"{name}={_slug(value)}" for name, value in named.items())
+            chosen = [f"--config.{name}={value}" for name, value in named.items()]
+            argv = (*flags, *chosen, f"--workdir={workdir}")
+            config = command.parse_run(module, argv).config
+            runs.append(Planned(setting, seed, workdir, argv, config.num_steps))
+    return runs
+
+
+def claim(folder: Path, experiment: str, flags: Sequence[str]) -> None:
+    """Writes down whose sweep a folder holds, so that no other one mixes with it.
+
+    The grid may change from call to call, the experiment and the flags of all runs may not.
+
+    Raises:
+        UserError: the folder holds another sweep, or cannot be written.
+    """
+    mine = {"experiment": experiment, "flags": list(flags)}
+    record = folder / RECORD
+    if record.exists() and (theirs := storage.read_json(record)) != mine:
+        raise UserError(
+            f"{folder} holds a sweep of {theirs['experiment']} with the flags "
+            f"{theirs['flags']}; this one is of {experiment} with {list(flags)}. "
+            "Choose another --name."
+        )
+    with storage.writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    storage.write_json(record, mine)
+
+
+def _slug(value: str) -> str:
+    """A value as part of a file's name, different for different values."""
+    safe = re.sub(r"[^A-Za-z0-9._+-]", "_", value)[-40:]
+    return safe if safe == value else f"{safe}-{zlib.crc32(value.encode()):08x}"

@@ -1,0 +1,132 @@
+"""What a sweep found: mean and standard deviation over the seeds, as a table, CSV and picture."""
+
+import csv
+import io
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from launch.sweep.plan import Planned
+from rnnjax.training import storage
+
+
+class Row(NamedTuple):
+    """All seeds of one setting.
+
+    Attributes:
+        setting: the values of the grid's fields.
+        values: by result, the number of each finished seed.
+    """
+
+    setting: dict[str, str]
+    values: dict[str, list[float]]
+
+
+def summarise(runs: Sequence[Planned]) -> list[Row]:
+    """Gathers the finished runs of a sweep by their setting, in the order of the plan."""
+    rows: dict[tuple[str, ...], Row] = {}
+    for run in runs:
+        row = rows.setdefault(tuple(run.setting.values()), Row(run.setting, {}))
+        for name, value in (run.results() or {}).items():
+            row.values.setdefault(name, []).append(value)
+    return list(rows.values())
+
+
+def spread(values: Sequence[float]) -> str:
+    """Mean ± sample standard deviation (divided by n - 1), to the digits that the latter allows."""
+    if not values:
+        return "-"
+    mean = statistics.fmean(values)
+    if len(values) == 1:
+        return f"{mean:,}" if mean == int(mean) else f"{mean:.5g}"
+    deviation = statistics.stdev(values)
+    if deviation == 0 and mean == int(mean):
+        return f"{int(mean):,}"
+    digits = 4 if deviation == 0 else min(max(1 - math.floor(math.log10(deviation)), 0), 6)
+    return f"{mean:.{digits}f} ± {deviation:.{digits}f}"
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The rows as a Markdown table, columns aligned."""
+    results = list(dict.fromkeys(name for row in rows for name in row.values))
+    head = [*rows[0].setting, "seeds", *results]
+    body = [
+        [
+            *row.setting.values(),
+            str(max(map(len, row.values.values()), default=0)),
+            *(spread(row.values.get(name, [])) for name in results),
+        ]
+        for row in rows
+    ]
+    widths = [max(len(line[i]) for line in [head, *body]) for i in range(len(head))]
+    rule = ["-" * width for width in widths]
+    return "\n".join(
+        f"| {' | '.join(cell.ljust(n) for cell, n in zip(line, widths, strict=True))} |"
+        for line in [head, rule, *body]
+    )
+
+
+def as_csv(runs: Sequence[Planned]) -> str:
+    """A line a finished run: its setting, seed and results."""
+    found = [(run, results) for run in runs if (results := run.results()) is not None]
+    names = list(dict.fromkeys(name for _, results in found for name in results))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*runs[0].setting, "seed", *names])
+    for run, results in found:
+        writer.writerow([*run.setting.values(), run.seed, *(results.get(n, "") for n in names)])
+    return text.getvalue()
+
+
+def draw(rows: Sequence[Row], result: str) -> bytes:
+    """Draws one result: a dot a seed, the mean with its standard deviation beside.
+
+    Args:
+        rows: see `summarise`.
+        result: its name.
+
+    Returns:
+        The bytes of a PNG file.
+    """
+    figure = Figure(figsize=(8, 1.2 + 0.45 * len(rows)), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    for n, row in enumerate(rows):
+        values = row.values.get(result, [])
+        if not values:
+            continue
+        axes.plot(values, [n] * len(values), "o", color="#2b6cb0", alpha=0.5, ms=5)
+        deviation = statistics.stdev(values) if len(values) > 1 else 0.0
+        axes.errorbar(
+            statistics.fmean(values), n + 0.2, xerr=deviation, fmt="D", color="#dd6b20", ms=4,
+            capsize=3,
+        )  # fmt: skip
+    axes.set_yticks(range(len(rows)), [_label(row.setting) for row in rows])
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_xlabel(f"{result} (dots: seeds; diamond: mean ± standard deviation)")
+    axes.grid(alpha=0.25, axis="x")
+    axes.spines[["top", "right"]].set_visible(False)
+    png = io.BytesIO()
+    figure.savefig(png, format="png")
+    return png.getvalue()
+
+
+def write(runs: Sequence[Planned], folder: Path) -> str:
+    """Writes `results.csv`, `results.md` and `results.png`; gives the table for the terminal."""
+    rows = summarise(runs)
+    shown = table(rows)
+    storage.write_text(folder / "results.csv", as_csv(runs))
+    storage.write_text(folder / "results.md", shown + "\n")
+    headline = next((name for row in rows for name in row.values), None)
+    if headline is not None:
+        storage.write_bytes(folder / "results.png", draw(rows, headline))
+    return shown
+
+
+def _label(setting: Mapping[str, str]) -> str:
+    return "\n".join(f"{name}={value}" for name, value in setting.items()) or "all"

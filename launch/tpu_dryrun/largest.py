@@ -1,0 +1,65 @@
+"""The largest batch of a training step that fits on a slice."""
+
+import dataclasses
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from launch.tpu_dryrun.chips import GIB, Slice
+from launch.tpu_dryrun.compilation import DoesNotFit, compile_step
+
+LARGEST = 1 << 20
+FINENESS = 8
+
+
+def largest_batch(
+    module: ModuleType, config: Any, target: Slice, say: Callable[[str], None]
+) -> int | None:
+    """Doubles the batch until it does not fit, then halves the distance.
+
+    Args:
+        module: of the experiment.
+        config: where to begin: with its batch size, or with a row a chip if that does not fit.
+        target: the slice.
+        say: takes a line about each attempt.
+
+    Returns:
+        The batch size: a multiple of the number of chips, at most an eighth below the least that
+        does not fit (or one row a chip below it). None: not even one row a chip fits.
+    """
+
+    def fits(rows: int) -> bool:
+        batch_size = rows * target.num_chips
+        chosen = dataclasses.replace(config, batch_size=batch_size)
+        try:
+            taken = compile_step(module, chosen, target).memory.total
+        except DoesNotFit as fault:
+            say(f"  batch_size {batch_size:>8}: {fault.needed / GIB:8.3f} GiB a chip, too much")
+            return False
+        say(f"  batch_size {batch_size:>8}: {taken / GIB:8.3f} GiB a chip")
+        return True
+
+    rows = search(fits, max(config.batch_size // target.num_chips, 1), LARGEST // target.num_chips)
+    return None if rows is None else rows * target.num_chips
+
+
+def search(fits: Callable[[int], bool], start: int, limit: int) -> int | None:
+    """The largest number that fits, to an eighth; None if 1 does not.
+
+    Args:
+        fits: whether a number does; if it does, all smaller ones do.
+        start: the first that is tried.
+        limit: the largest that is tried, at least `start`.
+    """
+    if fits(start):
+        good = start
+        while (bad := min(2 * good, limit + 1)) <= limit and fits(bad):
+            good = bad
+    elif start == 1 or not fits(1):
+        return None
+    else:
+        good, bad = 1, start
+    while bad - good > max(1, good // FINENESS):
+        middle = (good + bad) // 2
+        good, bad = (middle, bad) if fits(middle) else (good, middle)
+    return good

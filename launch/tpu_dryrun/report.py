@@ -1,0 +1,134 @@
+"""What a compiled step will take, in words; and the least time that it can take."""
+
+from collections import Counter
+from typing import Any, NamedTuple
+
+from launch.tpu_dryrun.chips import GIB, Slice
+from launch.tpu_dryrun.compilation import Compiled, DoesNotFit
+from launch.tpu_dryrun.cost import Collective, Cost
+
+
+class Roofline(NamedTuple):
+    """The least seconds of a step by each of the things that it needs.
+
+    Attributes:
+        arithmetic: matrix multiplications at the chip's peak.
+        memory: traffic with the main memory at its bandwidth.
+        exchange: what chips must send each other, at the bandwidth between them.
+    """
+
+    arithmetic: float
+    memory: float
+    exchange: float
+
+    @property
+    def seconds(self) -> float:
+        """Of a step, if all three overlap wholly."""
+        return max(self)
+
+    @property
+    def bound(self) -> str:
+        """What the step waits for."""
+        names = {
+            "arithmetic": self.arithmetic,
+            "memory bandwidth": self.memory,
+            "exchange between chips": self.exchange,
+        }
+        return max(names, key=lambda name: names[name])
+
+
+def roofline(cost: Cost, target: Slice) -> Roofline:
+    """The roofline of a step (Williams, Waterman & Patterson 2009)."""
+    chip = target.chip
+    sent = sum(one.sent * times for one, times in cost.collectives.items())
+    return Roofline(
+        cost.flops / chip.flops,
+        cost.num_bytes / chip.hbm_bandwidth,
+        sent / (chip.ici_bandwidth / 2),
+    )
+
+
+def price(config: Any, seconds: float, target: Slice, per_chip_hour: float) -> float:
+    """Of all updates of a config, in the currency of `per_chip_hour`."""
+    return config.num_steps * seconds / 3600 * target.num_chips * per_chip_hour
+
+
+def describe(
+    compiled: Compiled, config: Any, target: Slice, price_per_chip_hour: float | None
+) -> str:
+    """All that there is to say of a step that fits."""
+    memory, cost, task = compiled.memory, compiled.cost, compiled.task
+    least = roofline(cost, target)
+    hbm = target.chip.hbm
+    lines = [
+        f"Memory of each chip, of {hbm / GIB:.0f} GiB:",
+        *(f"  {name:<12} {_gib(number)}" for name, number in memory._asdict().items()),
+        f"  {'total':<12} {_gib(memory.total)}, {memory.total / hbm:.1%}: it fits",
+        "Work of each chip in a step:",
+        f"  {'arithmetic':<12} {cost.flops:.4g} FLOP in matrix multiplications",
+        f"  {'traffic':<12} {cost.num_bytes:.4g} bytes of main memory",
+        *_collectives(cost.collectives),
+        "Least time of a step, were everything at its peak:",
+        f"  {'arithmetic':<12} {_ms(least.arithmetic)} at {target.chip.flops / 1e12:.0f} TFLOP/s",
+        f"  {'traffic':<12} {_ms(least.memory)} at {target.chip.hbm_bandwidth / 1e9:.0f} GB/s",
+        f"  {'exchange':<12} {_ms(least.exchange)} at {target.chip.ici_bandwidth / 2e9:.0f} GB/s",
+        f"  {'roofline':<12} {_ms(least.seconds)}, bound by {least.bound}; "
+        f"exchange is {least.exchange / sum(least):.1%} of the sum",
+        f"At the roofline {task.units / least.seconds:,.0f} {task.unit}s a second.",
+    ]
+    if cost.unknown_loops:
+        lines.append(
+            f"{cost.unknown_loops} loops have no trip count that the compiler knows: what they do "
+            "is counted once."
+        )
+    hours = config.num_steps * least.seconds / 3600
+    spent = f"{config.num_steps:,} updates take {hours:.3g} hours at least"
+    if price_per_chip_hour is not None:
+        total = price(config, least.seconds, target, price_per_chip_hour)
+        spent += f" and cost {total:,.2f} ({target.num_chips} chips at {price_per_chip_hour:g})"
+    return "\n".join([*lines, f"{spent}."])
+
+
+def advise(fault: DoesNotFit, config: Any, target: Slice) -> str:
+    """What to change about a step that does not fit."""
+    fields = vars(config)
+    share = fault.available / fault.needed
+    ideas = [f"--sweep finds the largest --config.batch_size that fits; now {config.batch_size}"]
+    if fields.get("remat") == "none":
+        ideas.append("--config.remat=gates (or sqrt): compute activations again instead of keeping")
+    if fields.get("compute_dtype") == "float32":
+        ideas.append("--config.compute_dtype=bfloat16: operands of half the size")
+    if fields.get("window", 0) > 1:
+        ideas.append(f"--config.window below {config.window}: fewer steps to go back over")
+    slices = [Slice(target.chip, shape) for shape in target.chip.slices]
+    larger = [one for one in slices if one.num_chips > target.num_chips]
+    if larger:
+        ideas.append(f"a larger slice, --topology={larger[0].name}: fewer rows a chip")
+    return "\n".join([
+        f"It does not fit: {fault.needed / GIB:.2f} GiB are needed of {fault.available / GIB:.2f} "
+        f"GiB that a program can have on a chip ({share:.0%} of it is there). What helps:",
+        *(f"  {idea}" for idea in ideas),
+    ])  # fmt: skip
+
+
+def _collectives(found: Counter[Collective]) -> list[str]:
+    if not found:
+        return [f"  {'exchange':<12} none"]
+    order = sorted(found.items(), key=lambda item: -item[0].sent * item[1])
+    shown = [
+        f"  {'exchange':<12} {times:,} x {one.kind} of {one.num_bytes:,} bytes "
+        f"among {one.group_size} chips"
+        for one, times in order[:8]
+    ]
+    if rest := order[8:]:
+        total = sum(one.num_bytes * times for one, times in rest)
+        shown.append(f"  {'':<12} {sum(n for _, n in rest):,} smaller ones, {total:,} bytes in all")
+    return shown
+
+
+def _gib(number: float) -> str:
+    return f"{number / GIB:8.3f} GiB"
+
+
+def _ms(seconds: float) -> str:
+    return f"{1000 * seconds:9.4f} ms"
