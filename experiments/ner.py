@@ -20,6 +20,7 @@ import dataclasses
 from pathlib import Path
 from typing import get_args
 
+import jax
 from flax import nnx
 
 from experiments import cli
