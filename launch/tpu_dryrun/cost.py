@@ -4,11 +4,11 @@ XLA's own cost analysis counts the body of a loop once; a recurrent network is l
 loops.
 """
 
-import math
 import re
 from collections import Counter
 from typing import NamedTuple
 
+from launch.tpu_dryrun.flops import flops
 from launch.tpu_dryrun.hlo import Array, Computation, Instruction, Module
 
 COLLECTIVES = (
@@ -56,7 +56,7 @@ class Cost(NamedTuple):
         flops: of matrix multiplications and convolutions.
         num_bytes: read from and written to the chip's main memory.
         collectives: how often each is done.
-        unknown_loops: loops whose trip count the compiler did not state; counted once.
+        unknown_loops: loops that do not count up to a constant; what they do is counted once.
     """
 
     flops: float
@@ -81,26 +81,26 @@ class _Counting:
 
     def of(self, name: str, times: int) -> Cost:
         """The cost of `times` runs of a computation."""
-        flops = num_bytes = 0.0
+        work = num_bytes = 0.0
         collectives: Counter[Collective] = Counter()
         unknown = 0
         computation = self._computations[name]
         for one in computation.values():
-            flops += times * self._flops(one, computation)
+            work += times * self._flops(one, computation)
             num_bytes += times * self._traffic(one, computation)
             if (kind := one.opcode.removesuffix("-start")) in COLLECTIVES:
                 collectives[self._collective(kind, one, computation)] += times
-            for called, runs in self._inner(one):
+            for called, runs in self._inner(one, computation):
                 inner = self.of(called, times * (1 if runs is None else runs))
                 unknown += inner.unknown_loops + (runs is None)
-                flops, num_bytes = flops + inner.flops, num_bytes + inner.num_bytes
+                work, num_bytes = work + inner.flops, num_bytes + inner.num_bytes
                 collectives += inner.collectives
-        return Cost(flops, num_bytes, collectives, unknown)
+        return Cost(work, num_bytes, collectives, unknown)
 
-    def _inner(self, one: Instruction) -> list[tuple[str, int | None]]:
+    def _inner(self, one: Instruction, computation: Computation) -> list[tuple[str, int | None]]:
         """Computations that an instruction runs, but for fusions, and how often."""
-        if one.opcode == "while":
-            return [(called, one.trip_count) for called in [one.called("body")] if called]
+        if one.opcode == "while" and (body := one.called("body")):
+            return [(body, self._trips(one, computation))]
         if one.opcode in ("call", "async-start"):
             called = one.called("to_apply") or one.called("calls")
             return [(called, 1)] if called else []
@@ -110,18 +110,25 @@ class _Counting:
             return [(name, 1) for name in re.findall(r"%([\w.\-]+)", names)][:1]
         return []
 
+    def _trips(self, loop: Instruction, computation: Computation) -> int | None:
+        """How often a loop runs that counts in ones up to a constant; None for any other."""
+        condition = self._computations[loop.called("condition") or ""]
+        compare = next(one for one in condition.values() if one.is_root)
+        if loop.trip_count is not None or "direction=LT" not in compare.text:
+            return loop.trip_count
+        counter, end = (condition[name] for name in compare.operands)
+        index = re.search(r"index=(\d+)", counter.text)
+        begin = computation[loop.operands[0]]
+        if index is None or end.opcode != "constant" or begin.opcode != "tuple":
+            return None
+        start = _behind_bitcasts(computation[begin.operands[int(index[1])]], computation)
+        return int(end.argument) - int(start.argument) if start.opcode == "constant" else None
+
     def _flops(self, one: Instruction, computation: Computation) -> float:
-        if one.opcode == "dot":
-            return _dot_flops(one, _types(one, computation))
-        if one.opcode == "convolution":
-            return _convolution_flops(one, _types(one, computation))
-        if one.opcode == "custom-call":
-            stated = re.search(r'"flops":"?(\d+)', one.text)
-            return float(stated[1]) if stated else 0.0
         if one.opcode == "fusion" and (called := one.called("calls")):
             inside = self._computations[called]
             return sum(self._flops(other, inside) for other in inside.values())
-        return 0.0
+        return flops(one, _types(one, computation))
 
     def _traffic(self, one: Instruction, computation: Computation) -> float:
         if one.opcode in NO_TRAFFIC or one.opcode.endswith("-done"):
@@ -207,61 +214,3 @@ def _read_inside(parameter: str | None, inside: Computation, whole: int) -> floa
         else:
             return float(whole)
     return min(total, float(whole))
-
-
-def _dot_flops(one: Instruction, operands: list[Array]) -> float:
-    found = re.search(r"lhs_contracting_dims=\{([\d,]*)\}", one.text)
-    axes = [int(n) for n in found[1].split(",") if n] if found else []
-    return 2.0 * one.arrays[0].size * math.prod(operands[0].shape[axis] for axis in axes)
-
-
-def _convolution_flops(one: Instruction, operands: list[Array]) -> float:
-    """2 for each product of an output's element with a kernel's that lies inside the input."""
-    labels = re.search(r"dim_labels=(\w+)_(\w+)->(\w+)", one.text)
-    if labels is None:
-        return 0.0
-    of_input, of_kernel, of_output = labels.groups()
-    data, kernel, result = operands[0].shape, operands[1].shape, one.arrays[0].shape
-    window = _window(one.text)
-    pairs = 1
-    for axis in (label for label in of_output if label.isdigit()):
-        n = int(axis)
-        get = lambda name, default, n=n: window[name][n] if name in window else default  # noqa: E731
-        pairs *= _valid_pairs(
-            data[of_input.index(axis)],
-            kernel[of_kernel.index(axis)],
-            result[of_output.index(axis)],
-            stride=int(get("stride", 1)),
-            pad=int(str(get("pad", "0_0")).split("_")[0]),
-            data_dilation=int(get("lhs_dilate", 1)),
-            kernel_dilation=int(get("rhs_dilate", 1)),
-        )
-    groups = re.search(r"batch_group_count=(\d+)", one.text)
-    batch = data[of_input.index("b")] // (int(groups[1]) if groups else 1)
-    return 2.0 * batch * result[of_output.index("f")] * kernel[of_kernel.index("i")] * pairs
-
-
-def _window(text: str) -> dict[str, list[str]]:
-    found = re.search(r"window=\{([^}]*)\}", text)
-    fields = found[1].split() if found else []
-    return {name: value.split("x") for name, _, value in (f.partition("=") for f in fields)}
-
-
-def _valid_pairs(
-    data: int,
-    kernel: int,
-    result: int,
-    *,
-    stride: int,
-    pad: int,
-    data_dilation: int,
-    kernel_dilation: int,
-) -> int:
-    """Places of a kernel's elements over all outputs, along one axis, that meet the input."""
-    end = (data - 1) * data_dilation + 1
-    count = 0
-    for k in range(kernel):
-        first = k * kernel_dilation - pad
-        places = range(first, first + stride * result, stride)
-        count += sum(0 <= at < end and at % data_dilation == 0 for at in places)
-    return count

@@ -27,6 +27,11 @@ class Roofline(NamedTuple):
         return max(self)
 
     @property
+    def exchange_share(self) -> float:
+        """Of a step in which the exchange overlaps with nothing, and the other two wholly."""
+        return self.exchange / (max(self.arithmetic, self.memory) + self.exchange)
+
+    @property
     def bound(self) -> str:
         """What the step waits for."""
         names = {
@@ -73,13 +78,12 @@ def describe(
         f"  {'traffic':<12} {_ms(least.memory)} at {target.chip.hbm_bandwidth / 1e9:.0f} GB/s",
         f"  {'exchange':<12} {_ms(least.exchange)} at {target.chip.ici_bandwidth / 2e9:.0f} GB/s",
         f"  {'roofline':<12} {_ms(least.seconds)}, bound by {least.bound}; "
-        f"exchange is {least.exchange / sum(least):.1%} of the sum",
+        f"exchange is {least.exchange_share:.1%} of a step in which it overlaps with nothing",
         f"At the roofline {task.units / least.seconds:,.0f} {task.unit}s a second.",
     ]
     if cost.unknown_loops:
         lines.append(
-            f"{cost.unknown_loops} loops have no trip count that the compiler knows: what they do "
-            "is counted once."
+            f"{cost.unknown_loops} loops do not count up to a constant: what they do counts once."
         )
     hours = config.num_steps * least.seconds / 3600
     spent = f"{config.num_steps:,} updates take {hours:.3g} hours at least"

@@ -1,0 +1,82 @@
+import dataclasses
+import random
+from collections import Counter
+
+import pytest
+
+from experiments import char_lm
+from launch.tpu_dryrun import chips, report
+from launch.tpu_dryrun.compilation import DoesNotFit
+from launch.tpu_dryrun.cost import Collective, Cost
+from launch.tpu_dryrun.largest import search
+from rnnjax.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("name", "full", "num_chips"),
+    [("v5e:4x4", "v5e:4x4", 16), ("v5e-1", "v5e:1x1", 1), ("v5p-8", "v5p:2x2x2", 8)],
+)
+def test_a_slice_by_name(name, full, num_chips):
+    found = chips.find_slice(name)
+    assert (found.name, found.num_chips) == (full, num_chips)
+
+
+@pytest.mark.parametrize("name", ["v5e:3x3", "v5e", "v4:2x2", "v5e-3", "v5p:4x4", ""])
+def test_a_slice_that_there_is_not_gives_those_that_there_are(name):
+    with pytest.raises(UserError) as error:
+        chips.find_slice(name)
+    said = str(error.value)
+    assert said.startswith(f"unknown --topology={name}.")
+    for valid in ("v5e:16x16", "v5p:2x2x1", "v6e:4x4"):
+        assert valid in said
+        assert chips.find_slice(valid).name == valid
+
+
+def test_the_roofline_is_the_slowest_of_three():
+    target = chips.find_slice("v5e:4x4")
+    cost = Cost(197e12, 2 * 819e9, Counter({Collective("collective-permute", 10**9, 16): 100}), 0)
+    found = report.roofline(cost, target)
+    assert found == pytest.approx((1.0, 2.0, 0.5))
+    assert (found.seconds, found.bound) == (pytest.approx(2.0), "memory bandwidth")
+    assert found.exchange_share == pytest.approx(0.2)
+    assert report.roofline(cost._replace(num_bytes=0.0), target).bound == "arithmetic"
+
+
+def test_the_price_is_of_all_chips_and_updates():
+    config = dataclasses.replace(char_lm.PRESETS["large"].config, num_steps=7200)
+    assert report.price(config, 0.5, chips.find_slice("v5e:4x4"), 1.25) == pytest.approx(20.0)
+
+
+def test_advice_fits_the_config():
+    fault = DoesNotFit(32 * chips.GIB, 16 * chips.GIB)
+    target = chips.find_slice("v5e:4x4")
+    config = char_lm.PRESETS["default"].config
+    said = report.advise(fault, config, target)
+    assert "It does not fit: 32.00 GiB are needed of 16.00 GiB" in said
+    for idea in ("--sweep", "remat=gates", "bfloat16", "window below 64", "v5e:4x8"):
+        assert idea in said
+    saving = dataclasses.replace(config, remat="sqrt", compute_dtype="bfloat16")
+    said = report.advise(fault, saving, chips.find_slice("v5e:16x16"))
+    for idea in ("remat", "bfloat16", "larger slice"):
+        assert idea not in said
+
+
+def test_the_search_finds_the_largest_to_an_eighth():
+    rng = random.Random(0)
+    for _ in range(300):
+        limit = rng.randint(1, 5000)
+        start, largest = rng.randint(1, limit), rng.randint(0, limit)
+        tried = []
+
+        def fits(n, tried=tried, largest=largest):
+            tried.append(n)
+            return n <= largest
+
+        found = search(fits, start, limit)
+        if largest == 0:
+            assert found is None
+            continue
+        assert found <= largest
+        assert largest - found < max(1, found / 8) or found == largest
+        assert len(tried) == len(set(tried)) <= 20
+        assert max(tried) <= limit
