@@ -10,7 +10,7 @@ from launch.sweep.plan import Planned
 from rnnjax.errors import UserError
 from rnnjax.training import storage
 
-SCRIPT = Path(__file__).parent.parent / "slurm.sbatch"
+SCRIPT = Path(__file__).resolve().parent.parent / "slurm.sbatch"
 
 
 def submit(
@@ -42,6 +42,7 @@ def submit(
         f"--job-name={folder.name}",
         f"--array=0-{len(waiting) - 1}%{num_jobs}",
         f"--output={folder}/slurm-%A_%a.log",
+        f"--export=ALL,RNNJAX_ROOT={SCRIPT.parent.parent}",
         *options,
         str(SCRIPT),
         "--commands",

@@ -101,6 +101,7 @@ def test_only_what_is_missing_is_submitted(tools, tmp_path, monkeypatch):
     (call,) = tools.calls()
     assert "--array=0-1%2 " in call
     assert " --partition=p " in call
+    assert f" --export=ALL,RNNJAX_ROOT={ROOT} " in call
     assert call.endswith(f"launch/slurm.sbatch --commands {tmp_path}/commands.txt")
     lines = (tmp_path / "commands.txt").read_text().splitlines()
     assert [line.count("--config.seed=1") for line in lines] == [0, 0]
