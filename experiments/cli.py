@@ -1,6 +1,7 @@
 """The command line that all experiments share: flags, presets, modes and plain error messages."""
 
 import dataclasses
+import functools
 import sys
 import textwrap
 import types
@@ -109,8 +110,8 @@ def main(
         print(_help(name, about, presets, options, modes))
         return
     try:
-        run, mode = parse(name, presets, options, modes, argv)
-        mode(run)
+        run, mode, place = parse(name, presets, options, modes, argv)
+        mode(run._replace(placement=place()))
         training.processes.leave()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -125,7 +126,7 @@ def parse(
     options: Any,
     modes: Mapping[str, Callable[[Run], None]],
     argv: Sequence[str],
-) -> tuple[Run, Callable[[Run], None]]:
+) -> tuple[Run, Callable[[Run], None], Callable[[], training.Placement]]:
     """What a command line asks for, checked as far as that goes without doing it.
 
     Args:
@@ -136,7 +137,7 @@ def parse(
         argv: the command line without the program.
 
     Returns:
-        The run, and what to do with it.
+        The run, what to do with it, and what joins other processes and gives the run its place.
 
     Raises:
         UserError: a flag, a name or a value cannot be used.
@@ -169,8 +170,9 @@ def parse(
     config = dataclasses.replace(config, **_given(given, config_class, "config."))
     config.validate()
     options = dataclasses.replace(options, **_given(given, type(options)))
-    placement = _join(shared, config) if mode == "train" else training.LOCAL
-    return Run(config, options, workdir, shared.restore_from, placement), modes[mode]
+    run = Run(config, options, workdir, shared.restore_from)
+    place = functools.partial(_join, shared, config) if mode == "train" else lambda: training.LOCAL
+    return run, modes[mode], place
 
 
 def _join(shared: _Shared, config: Any) -> training.Placement:

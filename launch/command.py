@@ -49,7 +49,7 @@ def experiment(name: str) -> ModuleType:
 
 def parse_run(module: ModuleType, argv: Sequence[str]) -> cli.Run:
     """What an experiment would make of a command line; raises UserError as the experiment does."""
-    run, _ = cli.parse(module.NAME, module.PRESETS, module.Options(), module.MODES, list(argv))
+    run, _, _ = cli.parse(module.NAME, module.PRESETS, module.Options(), module.MODES, list(argv))
     return run
 
 

@@ -33,13 +33,13 @@ def dryrun(argv: Sequence[str]) -> int:
     print(f"{given.experiment}, batch_size {config.batch_size}, on {target.name}, "
           f"{target.num_chips} chips.", flush=True)  # fmt: skip
     if given.sweep:
-        batch_size = largest.largest_batch(module, config, target, print)
+        batch_size = largest.largest_batch(module, config, target, given.mesh, print)
         if batch_size is None:
             return 1
         config = dataclasses.replace(config, batch_size=batch_size)
         print(f"The largest that fits: --config.batch_size={batch_size}")
     try:
-        compiled = compile_step(module, config, target)
+        compiled = compile_step(module, config, target, given.mesh)
     except DoesNotFit as fault:
         print(report.advise(fault, config, target))
         return 1
@@ -51,6 +51,7 @@ def _parser() -> command.Parser:
     parser = command.Parser(__doc__ or "")
     parser.add_argument("--experiment", required=True, help="which one")
     parser.add_argument("--topology", required=True, help="such as v5e:4x4, or v5e-16")
+    parser.add_argument("--mesh", help="as of the experiment; default: all chips over data")
     parser.add_argument("--price_per_chip_hour", type=float, help="in whatever currency")
     parser.add_argument("--sweep", action="store_true", help="find the largest batch that fits")
     return parser

@@ -2,14 +2,11 @@
 
 import os
 import re
-from collections.abc import Callable
 from types import ModuleType
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 from jax.experimental import topologies
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from launch.tpu_dryrun import cost, hlo
 from launch.tpu_dryrun.chips import Slice
@@ -76,26 +73,36 @@ class Compiled(NamedTuple):
     cost: cost.Cost
 
 
-def compile_step(module: ModuleType, config: Any, target: Slice) -> Compiled:
+def compile_step(
+    module: ModuleType, config: Any, target: Slice, mesh: str | None = None
+) -> Compiled:
     """Compiles an experiment's training step.
 
     Args:
         module: of the experiment; its `abstract_task` tells what is trained.
         config: of the experiment.
-        target: the slice; its chips share out the rows of a batch.
+        target: the slice.
+        mesh: its chips by axis, as `--mesh` of the experiment; None: all share out the rows.
 
     Raises:
         DoesNotFit: there is too little memory.
-        UserError: libtpu is missing, or the rows cannot be shared out.
+        UserError: libtpu is missing, or the mesh does not divide the chips or the rows.
     """
     devices = _devices(target)
-    mesh = Mesh(np.asarray(devices), ("data",))
+    text = mesh or f"data:{target.num_chips}"
+    laid_out = training.make_mesh(text, config.batch_size, devices)
+    if laid_out.size != target.num_chips:
+        raise UserError(
+            f"--mesh={text} is for {laid_out.size} chips; {target.name} has {len(devices)}"
+        )
+    placement = training.Placement(laid_out, config.batch_size)
     with compiling_for("tpu"):
         task = module.abstract_task(config)
-        step, new_state = training.make_training(config, task.loss_fn)
+        step, new_state = training.make_training(config, task.loss_fn, placement)
         state = jax.eval_shape(new_state, task.params, task.carry)
-        state, batch = _placed(state, task.batch, mesh, config.batch_size)
-        lowered = step.lower(state, batch)
+        lowered = step.lower(
+            placement.shapes_of_state(state), placement.shapes_of_batch(task.batch)
+        )
     try:
         compiled = lowered.compile()
     except jax.errors.JaxRuntimeError as error:
@@ -120,27 +127,6 @@ def _devices(target: Slice) -> list:
             "It comes with: pip install 'rnnjax[tpu]'"
         ) from None
     return list(described.devices)
-
-
-def _placed(state: training.TrainState, batch: Any, mesh: Mesh, batch_size: int) -> tuple:
-    """Shapes with their places: rows shared out, all else on every chip."""
-    if batch_size % mesh.size:
-        near = -(-batch_size // mesh.size) * mesh.size
-        raise UserError(
-            f"--config.batch_size={batch_size} cannot be shared out to {mesh.size} chips: "
-            f"take a multiple of {mesh.size}, such as {near}"
-        )
-
-    def placed(tree: Any, spec: Callable[[Any], PartitionSpec]) -> Any:
-        return jax.tree.map(
-            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=NamedSharding(mesh, spec(x))),
-            tree,
-        )
-
-    everywhere = placed(state, lambda x: PartitionSpec())
-    carry = placed(state.carry, lambda x: PartitionSpec("data"))
-    rows = placed(batch, lambda x: PartitionSpec(*[None] * (x.ndim > 1), "data"))
-    return everywhere._replace(carry=carry), rows
 
 
 def _memory(compiled: Any) -> Memory:

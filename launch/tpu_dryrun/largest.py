@@ -13,7 +13,11 @@ FINENESS = 8
 
 
 def largest_batch(
-    module: ModuleType, config: Any, target: Slice, say: Callable[[str], None]
+    module: ModuleType,
+    config: Any,
+    target: Slice,
+    mesh: str | None,
+    say: Callable[[str], None],
 ) -> int | None:
     """Doubles the batch until it does not fit, then halves the distance.
 
@@ -21,6 +25,7 @@ def largest_batch(
         module: of the experiment.
         config: where to begin: with its batch size, or with a row a chip if that does not fit.
         target: the slice.
+        mesh: see `compile_step`.
         say: takes a line about each attempt.
 
     Returns:
@@ -32,7 +37,7 @@ def largest_batch(
         batch_size = rows * target.num_chips
         chosen = dataclasses.replace(config, batch_size=batch_size)
         try:
-            taken = compile_step(module, chosen, target).memory.total
+            taken = compile_step(module, chosen, target, mesh).memory.total
         except DoesNotFit as fault:
             say(f"  batch_size {batch_size:>8}: {fault.needed / GIB:8.3f} GiB a chip, too much")
             return False

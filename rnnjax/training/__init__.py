@@ -19,6 +19,7 @@ from rnnjax.training.dynamic import make_dynamic_eval_step
 from rnnjax.training.evaluate import evaluate
 from rnnjax.training.fit import Task, fit, make_training
 from rnnjax.training.loop import ProcessLost, TrainingDiverged, TrainResult, train
+from rnnjax.training.mesh import make_mesh
 from rnnjax.training.metrics_log import read_metrics
 from rnnjax.training.optimizer import OPTIMIZERS, SCHEDULES, make_optimizer, make_schedule
 from rnnjax.training.placement import LOCAL, Placement, choose_placement
@@ -67,6 +68,7 @@ __all__ = [
     "make_average",
     "make_dynamic_eval_step",
     "make_eval_step",
+    "make_mesh",
     "make_optimizer",
     "make_schedule",
     "make_train_step",

@@ -1,6 +1,7 @@
 """The devices of a run, laid out in a mesh: `--mesh=data:8`, `--mesh=data:4,model:2`."""
 
 import math
+from collections.abc import Sequence
 
 import jax
 from jax.sharding import AxisType, Mesh
@@ -40,12 +41,13 @@ def parse_mesh(text: str) -> dict[str, int]:
     return sizes
 
 
-def make_mesh(text: str, batch_size: int) -> Mesh:
+def make_mesh(text: str, batch_size: int, devices: Sequence[jax.Device] | None = None) -> Mesh:
     """Lays out the devices.
 
     Args:
         text: see `parse_mesh`.
         batch_size: B, rows of a batch over all devices.
+        devices: those that there are, in this process or described; None: those of all processes.
 
     Returns:
         The mesh. A single process may use a part of its devices, the first ones.
@@ -54,7 +56,7 @@ def make_mesh(text: str, batch_size: int) -> Mesh:
         UserError: the mesh does not divide the devices or the rows.
     """
     sizes = parse_mesh(text)
-    needed, devices = math.prod(sizes.values()), jax.devices()
+    needed, devices = math.prod(sizes.values()), list(devices or jax.devices())
     shares = jax.process_count() == 1 and len(devices) % needed == 0
     if needed != len(devices) and not shares:
         held = f"{len(devices)} {devices[0].platform} device{'s' * (len(devices) > 1)}"

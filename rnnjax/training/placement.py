@@ -93,6 +93,16 @@ class Placement:
         """Brings a carry, arrays [B, ...], to the devices."""
         return carry if self.mesh is None else jax.tree.map(_global, carry, self._of_carry(carry))
 
+    def shapes_of_state(self, state: TrainState) -> TrainState:
+        """The `jax.ShapeDtypeStruct`s of a state, with their places."""
+        return state if self.mesh is None else jax.tree.map(_shape, state, self._of_state(state))
+
+    def shapes_of_batch(self, batch: PyTree) -> PyTree:
+        """The `jax.ShapeDtypeStruct`s of a batch, with their places."""
+        if self.mesh is None:
+            return batch
+        return jax.tree.map(lambda array: _shape(array, self._of_batch(array.shape)), batch)
+
     def keep_state(self, state: TrainState) -> TrainState:
         """Inside a jitted function: the state, in its places."""
         if self.mesh is None:
@@ -156,6 +166,9 @@ class Placement:
 
         return jax.tree.map(of, carry)
 
+    def _of_batch(self, shape: tuple[int, ...]) -> NamedSharding:
+        return self._rows_at(_axis_of(self.batch_size, shape, (1, 0)), len(shape))
+
     def _rows_at(self, axis: int | None, ndim: int) -> NamedSharding:
         assert self.mesh is not None
         over = tuple(name for name in self.mesh.axis_names if name in ROW_AXES)
@@ -188,6 +201,10 @@ def _axis_of(count: int, shape: tuple[int, ...], candidates: Iterable[int]) -> i
     """Which axis holds the rows; None: the array has no rows and belongs to all."""
     fits = (axis for axis in candidates if axis < len(shape) and shape[axis] == count)
     return next(fits, None)
+
+
+def _shape(array: Any, place: NamedSharding) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=place)
 
 
 def _global(array: Any, place: NamedSharding) -> jax.Array:
