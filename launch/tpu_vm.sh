@@ -22,7 +22,8 @@ Options:
   --spot              a machine that may be taken away, for less
   --dry_run           print the commands instead of running them
 
-On a slice of several machines the flags must name a --workdir on a disk that they share.
+On a slice of several machines add --coordinator=auto to the flags, and a --workdir on a disk that they
+share.
 END
 }
 

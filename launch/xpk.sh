@@ -16,6 +16,7 @@ Options:
   --dry_run             print the command instead of running it
 
 The flags must name a --workdir on a disk that all pods of the workload share and that outlives them.
+The pods find each other by --coordinator=auto, which is added.
 END
 }
 
@@ -63,4 +64,4 @@ run xpk workload create \
   --script-dir="$root" \
   --max-restarts="$restarts" \
   ${place[@]+"${place[@]}"} \
-  --command="pip install --quiet '.[tpu]' && exec python -P -m experiments.$experiment$flags"
+  --command="pip install --quiet '.[tpu]' && exec python -P -m experiments.$experiment --coordinator=auto$flags"

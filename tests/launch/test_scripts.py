@@ -111,7 +111,7 @@ def test_xpk_submits_a_workload_that_restarts(tools):
     assert {"--cluster=c", "--workload=w", "--tpu-type=v5litepod-16", "--num-slices=2"} < {*words}
     assert "--max-restarts=20" in words
     _, _, inside = words[-1].partition("python -P -m ")
-    assert shlex.split(inside) == ["experiments.char_lm", *flags]
+    assert shlex.split(inside) == ["experiments.char_lm", "--coordinator=auto", *flags]
 
 
 def test_xpk_wants_a_folder_that_outlives_the_pods(tools):

@@ -47,6 +47,13 @@ def test_gradients_are_exchanged_once(steps):
     assert 4 * params <= sent <= 4 * params + 1024
 
 
+def test_divided_parameters_take_less_of_each_chip(steps):
+    divided = compile_step(char_lm, CONFIG, chips.find_slice("v5e-4"), "fsdp:4")
+    assert divided.memory.arguments < 0.3 * steps[4].memory.arguments
+    kinds = {one.kind for one in divided.cost.collectives}
+    assert "all-gather" in kinds
+
+
 def test_memory_holds_parameters_and_moments(steps):
     params = sum(p.size for p in jax.tree.leaves(steps[1].task.params))
     for step in steps.values():
@@ -87,6 +94,8 @@ def test_the_command_tells_all(capsys):
         (["--topology=v5e-16", "--preset=hello"], "is no multiple of 16: take 16"),
         (["--topology=v5e-1", "--price_per_chip_hour=-1"], "--price_per_chip_hour is 0 or more"),
         (["--topology=v5e-1", "--config.cel=gru"], "config.cel"),
+        (["--topology=v5e-16", "--mesh=data:4"], "--mesh=data:4 is for 4 chips; v5e:4x4 has 16"),
+        (["--topology=v5e-16", "--mesh=date:16"], "did you mean 'data'?"),
         (["--preset=hello"], "required: --topology"),
     ],
 )
