@@ -100,7 +100,7 @@ def compile_step(
         task = module.abstract_task(config)
         step, new_state = training.make_training(config, task.loss_fn, placement)
         state = jax.eval_shape(new_state, task.params, task.carry)
-        lowered = step.lower(
+        lowered = step.lower(  # type: ignore[attr-defined]  # it is jitted
             placement.shapes_of_state(state), placement.shapes_of_batch(task.batch)
         )
     try:

@@ -6,6 +6,7 @@ loops.
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from launch.tpu_dryrun.flops import flops
