@@ -98,7 +98,9 @@ class _Counting:
                 collectives += inner.collectives
         return Cost(work, num_bytes, collectives, unknown)
 
-    def _inner(self, one: Instruction, computation: Computation) -> list[tuple[str, int | None]]:
+    def _inner(
+        self, one: Instruction, computation: Computation
+    ) -> Sequence[tuple[str, int | None]]:
         """Computations that an instruction runs, but for fusions, and how often."""
         if one.opcode == "while" and (body := one.called("body")):
             return [(body, self._trips(one, computation))]
