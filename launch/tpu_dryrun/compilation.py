@@ -22,6 +22,12 @@ LIBTPU = {
     "TPU_MIN_LOG_LEVEL": "3",
     "TPU_STDERR_LOG_LEVEL": "3",
 }
+TOO_LARGE = (
+    r"Used ([\d.]+)([BKMGT]) of ([\d.]+)([BKMGT]) hbm",
+    r"\(([\d.]+)([BKMGT])\) exceeds available HBM \(([\d.]+)([BKMGT])\)",
+)
+"""What the compiler says of a program that it has laid out, and of one that it gave up before."""
+
 UNITS = {"B": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
@@ -29,7 +35,7 @@ class DoesNotFit(Exception):
     """The program needs more memory than the chip has.
 
     Attributes:
-        needed: bytes, by the compiler's account.
+        needed: bytes, by the compiler's account; at least.
         available: bytes that a program may use, by the compiler's account.
     """
 
@@ -140,7 +146,9 @@ def _memory(compiled: Any) -> Memory:
 
 
 def _too_large(error: Exception) -> DoesNotFit | None:
-    found = re.search(r"Used ([\d.]+)([BKMGT]) of ([\d.]+)([BKMGT]) hbm", str(error))
-    if found is None:
+    for words in TOO_LARGE:
+        if found := re.search(words, str(error)):
+            break
+    else:
         return None
     return DoesNotFit(float(found[1]) * UNITS[found[2]], float(found[3]) * UNITS[found[4]])

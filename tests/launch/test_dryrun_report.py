@@ -52,7 +52,7 @@ def test_advice_fits_the_config():
     target = chips.find_slice("v5e:4x4")
     config = char_lm.PRESETS["default"].config
     said = report.advise(fault, config, target)
-    assert "It does not fit: 32.00 GiB are needed of 16.00 GiB" in said
+    assert "It does not fit: at least 32.00 GiB are needed of 16.00 GiB" in said
     for idea in ("--sweep", "remat=gates", "bfloat16", "window below 64", "v5e:4x8"):
         assert idea in said
     saving = dataclasses.replace(config, remat="sqrt", compute_dtype="bfloat16")

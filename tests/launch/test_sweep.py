@@ -23,7 +23,7 @@ def test_a_sweep_trains_tells_and_goes_on(tmp_path, capsys):
     code, out, err = call(capsys, tmp_path, "--seeds", "2", "--jobs", "2")
     assert code == 0, err
     folder = tmp_path / "sweep_char_lm"
-    rows = list(csv.DictReader((folder / "results.csv").open()))
+    rows = list(csv.DictReader((folder / "results.csv").read_text().splitlines()))
     assert [row["seed"] for row in rows] == ["0", "1"]
     for row in rows:
         best = training.read_meta(folder / f"hidden_size=4,seed={row['seed']}").standing[
