@@ -109,8 +109,9 @@ def advise(fault: DoesNotFit, config: Any, target: Slice) -> str:
     if larger:
         ideas.append(f"a larger slice, --topology={larger[0].name}: fewer rows a chip")
     return "\n".join([
-        f"It does not fit: at least {fault.needed / GIB:.2f} GiB are needed of {fault.available / GIB:.2f} "
-        f"GiB that a program can have on a chip ({share:.0%} of it is there). What helps:",
+        f"It does not fit: at least {fault.needed / GIB:.2f} GiB are needed of "
+        f"{fault.available / GIB:.2f} GiB that a program can have on a chip ({share:.0%} of it is "
+        "there). What helps:",
         *(f"  {idea}" for idea in ideas),
     ])  # fmt: skip
 
