@@ -88,6 +88,7 @@ def fit(
     metric: str = "loss",
     higher_is_better: bool = False,
     unit: str = "",
+    speed_unit: str = "",
     placement: Placement = LOCAL,
 ) -> TrainResult:
     """Trains as the config says; what is in the workdir is resumed.
@@ -103,6 +104,7 @@ def fit(
         metric: the evaluation metric that decides which checkpoint is best.
         higher_is_better: whether more of it is better.
         unit: what the loss counts, for the display.
+        speed_unit: what the speed counts, for the display; empty: the same.
         placement: where to train; see `choose_placement`.
 
     Returns:
@@ -123,6 +125,7 @@ def fit(
             metric=metric,
             higher_is_better=higher_is_better,
             unit=unit,
+            speed_unit=speed_unit,
         ),
         evaluate=evaluate,
         placement=placement,

@@ -120,7 +120,7 @@ def _run(
     reason = standing.reason_to_stop(step, options)
     with (
         MetricsLog(workdir.path, step) if is_first() else nullcontext() as log,
-        Progress(step, options.num_steps, options.unit) as progress,
+        Progress(step, options.num_steps, options.unit, options.speed_unit) as progress,
         Interruption() as interruption,
     ):
 

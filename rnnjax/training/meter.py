@@ -25,7 +25,8 @@ class Meter:
     intervals ahead of the device.
 
     A row holds: step (the last one of the interval), the mean of every sum that the step reports
-    ('loss' among them), grad_norm (mean), clip_rate, units_per_second, steps_per_second.
+    ('loss' among them), grad_norm (mean), clip_rate, units_per_second (of the steps' work),
+    steps_per_second.
 
     Args:
         step: steps made before the first that will be added.
@@ -76,12 +77,12 @@ class Meter:
                     f"and the gradient norm {metrics['grad_norm']:.4g}",
                 )
         self._fetched += len(steps)
-        means, units = {}, 0.0
+        means = {}
         for name in steps[0]["sums"]:
             total = sum(float(metrics["sums"][name][0]) for metrics in steps)
             count = sum(float(metrics["sums"][name][1]) for metrics in steps)
             means[name] = total / count if count else float("nan")
-            units = count if name == "loss" else units
+        work = sum(float(metrics["work"]) for metrics in steps)
         self._update_speed()
         self._emit(
             {
@@ -89,7 +90,7 @@ class Meter:
                 **means,
                 "grad_norm": sum(float(m["grad_norm"]) for m in steps) / len(steps),
                 "clip_rate": sum(bool(m["clipped"]) for m in steps) / len(steps),
-                "units_per_second": units / len(steps) * self._steps_per_second,
+                "units_per_second": work / len(steps) * self._steps_per_second,
                 "steps_per_second": self._steps_per_second,
             }
         )

@@ -34,10 +34,12 @@ class Progress:
         step: where it begins.
         num_steps: where it ends.
         unit: what the loss counts, 'char' for one; empty: the loss is not in nats per unit.
+        speed_unit: what the speed counts; empty: the same.
     """
 
-    def __init__(self, step: int, num_steps: int, unit: str):
+    def __init__(self, step: int, num_steps: int, unit: str, speed_unit: str = ""):
         self._first_step, self._num_steps, self._unit = step, num_steps, unit
+        self._speed_unit = speed_unit or unit or "unit"
         self._began = self._last_line = time.monotonic()
         self._bar = None
         if sys.stderr.isatty() and is_first():
@@ -55,7 +57,7 @@ class Progress:
     def show(self, row: dict[str, float]) -> None:
         """Shows one row of training metrics (see `meter.Meter`)."""
         step = int(row["step"])
-        rate = f"{_compact(row['units_per_second'])} {self._unit or 'unit'}/s"
+        rate = f"{_compact(row['units_per_second'])} {self._speed_unit}/s"
         text = f"{describe({'loss': row['loss']}, self._unit)}, {rate}"
         if self._bar is not None:
             self._bar.update(step - self._bar.n)

@@ -20,6 +20,7 @@ class LoopOptions(NamedTuple):
         higher_is_better: whether more of it is better.
         keep_last: checkpoints to keep besides the best.
         unit: what the loss counts, for the display: 'char' for nats per character.
+        speed_unit: what the speed counts, for the display; empty: the same.
     """
 
     num_steps: int
@@ -31,6 +32,7 @@ class LoopOptions(NamedTuple):
     higher_is_better: bool = False
     keep_last: int = 3
     unit: str = ""
+    speed_unit: str = ""
 
     def validate(self) -> None:
         """Raises UserError for a number out of range."""

@@ -25,12 +25,15 @@ class Loss(NamedTuple):
         carry: to begin the next batch with; None for a model without memory.
         metrics: further sums by name: an array is a sum over the same `count` units, a pair is
             a sum with a count of its own.
+        work: what the speed is counted by where that is not `count`: tokens, for one, where the
+            loss counts sentences.
     """
 
     total: jax.Array
     count: jax.Array  # type: ignore[assignment]
     carry: PyTree = None
     metrics: dict[str, jax.Array | tuple[jax.Array, jax.Array]] = {}  # noqa: RUF012
+    work: jax.Array | None = None
 
 
 LossFn = Callable[[PyTree, PyTree, PyTree, jax.Array | None], Loss]
@@ -71,9 +74,9 @@ def make_train_step(
 
     Returns:
         ``(state, batch) -> (state, metrics)``. The metrics stay on the device: 'sums' holds
-        (sum, count) pairs by name, 'loss' among them; 'grad_norm' is the global L2 norm before
-        clipping, 'clipped' whether it exceeded `clip_norm`, 'finite' whether the loss and the
-        norm are.
+        (sum, count) pairs by name, 'loss' among them; 'work' is what the speed is counted by;
+        'grad_norm' is the global L2 norm before clipping, 'clipped' whether it exceeded
+        `clip_norm`, 'finite' whether the loss and the norm are.
     """
     average = make_average() if average is None else average
 
@@ -92,6 +95,7 @@ def make_train_step(
         grad_norm = optax.tree.norm(grads)
         metrics = {
             "sums": _sums(loss),
+            "work": loss.count if loss.work is None else loss.work,
             "grad_norm": grad_norm,
             "clipped": grad_norm > clip_norm if clip_norm else jnp.zeros((), bool),
             "finite": jnp.isfinite(loss.total) & jnp.isfinite(grad_norm),

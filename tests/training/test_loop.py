@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 
 import jax
@@ -258,6 +259,7 @@ def test_speed_counts_finished_steps():
     meter = Meter(0, emitted.append)
     metrics = {
         "sums": {"loss": (np.float32(6), np.int32(3))},
+        "work": np.int32(7),
         "grad_norm": jnp.ones(()),
         "clipped": np.bool_(False),
         "finite": np.bool_(True),
@@ -269,5 +271,12 @@ def test_speed_counts_finished_steps():
     meter._mark = (meter._mark[0] - 10.0, 0)
     meter.close()
     assert emitted[0]["steps_per_second"] == pytest.approx(5 / 10, rel=0.02)
-    assert emitted[0]["units_per_second"] == pytest.approx(3 * 5 / 10, rel=0.02)
+    assert emitted[0]["units_per_second"] == pytest.approx(7 * 5 / 10, rel=0.02)
+    assert emitted[0]["loss"] == pytest.approx(2)
     assert json.dumps(emitted[0])
+
+
+def test_the_speed_may_count_something_else_than_the_loss(tmp_path, capsys):
+    toy.run(tmp_path, 4, unit="sentence", speed_unit="token")
+    said = capsys.readouterr().err
+    assert re.search(r"nats/sentence .*, [\d.]+[kM]? token/s", said)

@@ -125,3 +125,17 @@ def test_metric_with_a_count_of_its_own():
     means = training.evaluate(training.make_eval_step(loss_fn), {}, None, [{}, {}])
     assert means["exact"] == 0.75
     assert means["loss"] == pytest.approx(0.2)
+
+
+def test_the_speed_is_counted_by_the_loss_unless_there_is_something_else():
+    def loss_fn(params, carry, batch, key):
+        return training.Loss(params["w"], jnp.asarray(10), work=batch.get("work"))
+
+    optimizer = training.make_optimizer("sgd", learning_rate=0.1)
+    state = training.create_state({"w": jnp.zeros(())}, optimizer)
+    step = training.make_train_step(loss_fn, optimizer)
+    state, metrics = step(state, {})
+    assert int(metrics["work"]) == 10
+    _, metrics = step(state, {"work": jnp.asarray(70)})
+    assert int(metrics["work"]) == 70
+    assert int(metrics["sums"]["loss"][1]) == 10
