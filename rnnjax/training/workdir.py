@@ -17,15 +17,17 @@ CONFIG = "config.json"
 
 
 class Workdir(NamedTuple):
-    """A folder that belongs to this run; made by `open_workdir`.
+    """The folder of this run; made by `open_workdir`.
 
     Attributes:
         path: the folder.
+        name: of the experiment.
         config: of the run, JSON-able; every checkpoint carries it.
         extra: what else every checkpoint carries.
     """
 
     path: Path
+    name: str
     config: dict[str, Any]
     extra: dict[str, Any]
 
@@ -35,10 +37,19 @@ class Workdir(NamedTuple):
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """Keeps a second run from training in the same folder at the same time."""
+        """Marks the folder as this run's, and keeps a second process from training in it.
+
+        Where several processes train, all must call it; the first of them marks and keeps.
+
+        Raises:
+            UserError: another process is training there, the folder belongs to another
+                experiment, or it cannot be written.
+        """
         with ExitStack() as held:
 
-            def lock() -> None:
+            def mark() -> None:
+                if not (self.path / MARKER).exists():
+                    storage.write_json(self.path / MARKER, {"experiment": self.name})
                 marker = held.enter_context(open(self.path / MARKER, encoding="utf-8"))
                 try:
                     fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -47,8 +58,10 @@ class Workdir(NamedTuple):
                         f"Another process is training in {self.path}: wait for its end, or choose "
                         "another workdir."
                     ) from None
+                check_owner(self.path, self.name)
+                storage.write_json(self.path / CONFIG, self.config)
 
-            from_first(lock)
+            from_first(mark)
             yield
 
 
@@ -62,12 +75,13 @@ def open_workdir(
 ) -> Workdir:
     """Makes a workdir, or opens one in which the same experiment ran before.
 
-    Where several processes train, all must call it, with a path that they share.
+    Nothing is written into it before the training begins (`Workdir.in_use`). Where several
+    processes train, all must call it, with a path that they share.
 
     Args:
         path: the folder.
         name: of the experiment.
-        config: JSON-able; written to ``config.json`` and carried by every checkpoint.
+        config: JSON-able; to be written to ``config.json`` and carried by every checkpoint.
         may_change: names of config fields that may differ from the run to be resumed, such as
             'num_steps'; a nested field is named 'outer.inner'.
         extra: JSON-able; carried by every checkpoint.
@@ -81,17 +95,14 @@ def open_workdir(
     """
     path = Path(path).absolute()
     config = json.loads(json.dumps(config or {}))
-    workdir = Workdir(path, config, extra or {})
+    workdir = Workdir(path, name, config, extra or {})
 
     def prepare() -> None:
         with storage.writing(path):
             path.mkdir(parents=True, exist_ok=True)
         check_owner(path, name)
-        if not (path / MARKER).exists():
-            storage.write_json(path / MARKER, {"experiment": name})
         if workdir.checkpoints().newest() is not None:
             _check_config(read_config(path), config, may_change, path)
-        storage.write_json(path / CONFIG, config)
 
     from_first(prepare)
     return workdir

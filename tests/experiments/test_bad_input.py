@@ -58,7 +58,7 @@ def message(result):
 def test_flags(tmp_path, char_lm_command, argv, told):
     workdir = ["--workdir", tmp_path / "run"] if argv != ["--workdir"] else []
     assert told in message(char_lm_command(*workdir, *argv))
-    assert not list(tmp_path.rglob("step_*"))
+    assert contents(tmp_path) == {}
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,24 @@ from tests.training import toy
 
 
 def test_other_experiment_is_refused(tmp_path):
-    training.open_workdir(tmp_path, name="toy", config={"size": 1})
+    early = training.open_workdir(tmp_path, name="char_lm", config={"size": 2})
+    with training.open_workdir(tmp_path, name="toy", config={"size": 1}).in_use():
+        pass
     before = (tmp_path / "config.json").read_text()
-    with pytest.raises(UserError, match="holds the experiment 'toy', not 'char_lm'"):
+    told = "holds the experiment 'toy', not 'char_lm'"
+    with pytest.raises(UserError, match=told):
         training.open_workdir(tmp_path, name="char_lm", config={"size": 2})
+    with pytest.raises(UserError, match=told), early.in_use():
+        pass
     assert (tmp_path / "config.json").read_text() == before
+
+
+def test_a_run_that_never_began_leaves_nothing_in_its_folder(tmp_path):
+    workdir = training.open_workdir(tmp_path / "new", name="toy", config={"size": 1})
+    assert list((tmp_path / "new").iterdir()) == []
+    with workdir.in_use():
+        pass
+    assert json.loads((tmp_path / "new" / "config.json").read_text()) == {"size": 1}
 
 
 def test_config_that_differs_is_shown_side_by_side(tmp_path):
@@ -40,12 +53,14 @@ def test_fields_that_may_change_are_written_anew(tmp_path):
     workdir = training.open_workdir(
         tmp_path, name="toy", config={"num_steps": 9, "sizes": (1, 2)}, may_change={"num_steps"}
     )
-    assert json.loads((tmp_path / "config.json").read_text())["num_steps"] == 9
+    with workdir.in_use():
+        assert json.loads((tmp_path / "config.json").read_text())["num_steps"] == 9
     assert workdir.config["sizes"] == [1, 2]
 
 
 def test_before_the_first_checkpoint_any_config_may_follow(tmp_path):
-    training.open_workdir(tmp_path, name="toy", config={"size": 1})
+    with training.open_workdir(tmp_path, name="toy", config={"size": 1}).in_use():
+        pass
     assert training.open_workdir(tmp_path, name="toy", config={"size": 2}).config == {"size": 2}
 
 
