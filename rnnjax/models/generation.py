@@ -1,5 +1,8 @@
 """A language model as a writer."""
 
+import functools
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +10,7 @@ from flax import nnx
 
 from rnnjax import decode
 from rnnjax.models.language_model import LanguageModel
-from rnnjax.typing import PRNGKey
+from rnnjax.typing import Array, PRNGKey
 
 
 def generate(
@@ -40,22 +43,36 @@ def generate(
         UserError: the prompt is empty, or a number is out of range.
     """
     graph, params = nnx.split(model)
-
-    @jax.jit
-    def draw(params, tokens, key):
-        return decode.sample(
-            lambda params, carry, tokens: nnx.merge(graph, params).step(tokens, carry),
+    prompts = jnp.tile(jnp.asarray(prompt, jnp.int32)[:, None], (1, num_samples))
+    drawn, valid = jax.device_get(
+        _draw(
+            graph,
             params,
-            nnx.merge(graph, params).initial_carry(num_samples),
-            tokens,
+            prompts,
+            key,
             length=length,
-            key=key,
             temperature=temperature,
             top_k=top_k,
             top_p=top_p,
             stop=stop,
         )
-
-    prompts = jnp.tile(jnp.asarray(prompt, jnp.int32)[:, None], (1, num_samples))
-    drawn, valid = jax.device_get(draw(params, prompts, key))
+    )
     return [symbols[kept] for symbols, kept in zip(drawn.T, valid.T, strict=True)]
+
+
+@functools.partial(
+    jax.jit,
+    static_argnums=0,
+    static_argnames=("length", "temperature", "top_k", "top_p", "stop"),
+)
+def _draw(
+    graph: nnx.GraphDef, params: Any, prompts: Array, key: PRNGKey, **options: Any
+) -> tuple[Array, Array]:
+    return decode.sample(
+        lambda params, carry, tokens: nnx.merge(graph, params).step(tokens, carry),
+        params,
+        nnx.merge(graph, params).initial_carry(prompts.shape[1]),
+        prompts,
+        key=key,
+        **options,
+    )

@@ -1,6 +1,7 @@
 """A language model as a patient: what its units do while it reads."""
 
-from typing import NamedTuple
+import functools
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -48,31 +49,30 @@ def inspect(model: LanguageModel, text: ArrayLike, *, max_distance: int) -> Find
         max_distance: K, in steps, below T - 1.
     """
     graph, params = nnx.split(model)
+    return jax.device_get(_read(graph, max_distance, params, jnp.asarray(text, jnp.int32)))
 
-    @jax.jit
-    def read(params, tokens):
-        model = nnx.merge(graph, params)
-        recurrent = model.recurrent
-        traced = diagnostics.trace(
-            recurrent.cell, recurrent.params.get_value(), model.embed(tokens[:, None])
-        )
 
-        def step(carry, symbols):
-            token, target = symbols
-            logits, carry = model.step(token[None], carry)
-            return carry, -target_log_probability(logits, target[None])[0]
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _read(graph: nnx.GraphDef, max_distance: int, params: Any, tokens: Array) -> Findings:
+    model = nnx.merge(graph, params)
+    recurrent = model.recurrent
+    traced = diagnostics.trace(
+        recurrent.cell, recurrent.params.get_value(), model.embed(tokens[:, None])
+    )
 
-        norms = diagnostics.gradient_norms(
-            step, model.initial_carry(1), (tokens[:-1], tokens[1:]), max_distance=max_distance
-        )
-        layers = []
-        for layer in traced:
-            values = diagnostics.activations(layer)[:, 0]
-            saturation = {
-                name: diagnostics.saturation(gate)
-                for name, gate in diagnostics.gates(layer).items()
-            }
-            layers.append(LayerFindings(values, saturation, diagnostics.persistence(values)))
-        return Findings(layers, norms)
+    def step(carry, symbols):
+        token, target = symbols
+        logits, carry = model.step(token[None], carry)
+        return carry, -target_log_probability(logits, target[None])[0]
 
-    return jax.device_get(read(params, jnp.asarray(text, jnp.int32)))
+    norms = diagnostics.gradient_norms(
+        step, model.initial_carry(1), (tokens[:-1], tokens[1:]), max_distance=max_distance
+    )
+    layers = []
+    for layer in traced:
+        values = diagnostics.activations(layer)[:, 0]
+        saturation = {
+            name: diagnostics.saturation(gate) for name, gate in diagnostics.gates(layer).items()
+        }
+        layers.append(LayerFindings(values, saturation, diagnostics.persistence(values)))
+    return Findings(layers, norms)

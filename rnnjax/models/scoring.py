@@ -1,7 +1,8 @@
 """A language model as a judge: how likely is a text?"""
 
+import functools
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +11,7 @@ from flax import nnx
 
 from rnnjax.losses import target_log_probability
 from rnnjax.models.language_model import LanguageModel
+from rnnjax.typing import Array, Carry
 
 MAX_ROWS = 32
 MAX_STEPS = 256
@@ -44,14 +46,6 @@ def score(
         The scores, in the order of the texts.
     """
     graph, params = nnx.split(model)
-
-    @jax.jit
-    def read(params, carry, inputs, targets):
-        logits, carry = nnx.merge(graph, params)(inputs, carry)
-        log_probability = target_log_probability(logits, targets)
-        chosen = jnp.take_along_axis(logits, targets[..., None], axis=-1)
-        return carry, (log_probability, 1 + jnp.sum(logits > chosen, axis=-1))
-
     prompt = np.asarray(prompt, np.int32)
     sequences = [np.concatenate([prompt, text]).astype(np.int32) for text in texts]
     num_targets = [len(sequence) - 1 for sequence in sequences]
@@ -69,7 +63,7 @@ def score(
         blocks = []
         for start in range(0, num_blocks * num_steps, num_steps):
             inputs, targets = padded[start:][:num_steps], padded[start + 1 :][:num_steps]
-            carry, scores = read(params, carry, inputs, targets)
+            carry, scores = _read(graph, params, carry, inputs, targets)
             blocks.append(scores)
         log_probability, rank = map(np.concatenate, zip(*jax.device_get(blocks), strict=True))
         for row, n in enumerate(chosen):
@@ -83,3 +77,13 @@ def score(
                     np.concatenate([[0], rank[seen, row]]),
                 )
     return [found[n] for n in range(len(texts))]
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _read(
+    graph: nnx.GraphDef, params: Any, carry: Carry, inputs: Array, targets: Array
+) -> tuple[Carry, tuple[Array, Array]]:
+    logits, carry = nnx.merge(graph, params)(inputs, carry)
+    log_probability = target_log_probability(logits, targets)
+    chosen = jnp.take_along_axis(logits, targets[..., None], axis=-1)
+    return carry, (log_probability, 1 + jnp.sum(logits > chosen, axis=-1))

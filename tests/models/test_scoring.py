@@ -1,3 +1,5 @@
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -87,3 +89,27 @@ def test_inspection_follows_the_model(model):
     np.testing.assert_allclose(
         findings.gradient_norms[place, 5], np.linalg.norm(gradient), rtol=1e-4
     )
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda model, ids: generate(model, ids, length=3, key=jax.random.key(0)),
+        lambda model, ids: score(model, [ids], ids),
+        lambda model, ids: inspect(model, ids, max_distance=2),
+    ],
+)
+def test_a_second_text_of_that_length_compiles_nothing(read):
+    cell, traced = rnnjax.gru(8), []
+
+    def project(*args, **options):
+        traced.append(args)
+        return cell.project(*args, **options)
+
+    counting = dataclasses.replace(cell, project=project, spec=None)
+    model = LanguageModel(V, counting, embed_size=4, rngs=nnx.Rngs(3))
+    read(model, np.arange(6))
+    first = len(traced)
+    assert first > 0
+    read(model, np.arange(6)[::-1])
+    assert len(traced) == first
