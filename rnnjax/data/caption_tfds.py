@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from rnnjax.data.caption_lines import Annotations, Caption, Listed
-from rnnjax.data.tfds import name_and_feature, prepared, told_simply
-from rnnjax.errors import UserError, did_you_mean
+from rnnjax.data.tfds import choose_feature, name_and_feature, prepared, told_simply
 
 SPLITS = {"train": "train", "restval": "train", "validation": "validation", "valid": "validation",
           "val": "validation", "dev": "validation", "test": "test"}  # fmt: skip
 """TFDS's names of splits that are read, and what they are here."""
+
+OFFLINE = "Without a network use --config.data=FOLDER, one that holds images and their captions."
 
 
 def captioned_examples(
@@ -42,13 +43,20 @@ def captioned_examples(
     import tensorflow_datasets as tfds
 
     features = builder.info.features
-    pictures = [key for key, f in features.items() if isinstance(f, tfds.features.Image)]
-    image = _choose(name, "image", None, pictures, "images")
-    texts = [key for key, feature in features.items() if _holds_texts(feature)]
-    captions = _choose(name, "captions", wanted, texts, "captions")
+    image = choose_feature(
+        name,
+        "feature of images",
+        features,
+        lambda feature: isinstance(feature, tfds.features.Image),
+        usual="image",
+        by_user=False,
+    )
+    captions = choose_feature(
+        name, "feature of captions", features, _holds_texts, usual="captions", wanted=wanted
+    )
     found = Annotations([], [], [])
     stored: dict[str, Callable[[], bytes]] = {}
-    with told_simply(name):
+    with told_simply(name, OFFLINE):
         sources = builder.as_data_source(decoders={image: tfds.decode.SkipDecoding()})
         for split, source in sources.items():
             for n in range(len(source) if split in SPLITS else 0):
@@ -64,17 +72,17 @@ def captioned_examples(
 
 def _builder(name: str, data_dir: str | None) -> Any:
     """What lies prepared is opened by its files: COCO's own code needs TensorFlow to load."""
-    with told_simply(name):
+    with told_simply(name, OFFLINE):
         from tensorflow_datasets.core import DatasetNotFoundError
         from tensorflow_datasets.core.read_only_builder import builder_from_files
 
         with contextlib.suppress(DatasetNotFoundError):
             return builder_from_files(name, data_dir=data_dir)
-    return prepared(name, data_dir=data_dir)
+    return prepared(name, OFFLINE, data_dir=data_dir)
 
 
 def _bytes(name: str, source: Any, n: int, feature: str) -> bytes:
-    with told_simply(name):
+    with told_simply(name, OFFLINE):
         return bytes(source[n][feature])
 
 
@@ -94,18 +102,3 @@ def _holds_texts(feature: Any) -> bool:
         inner = dict(inner.items()).get("text")
     is_scalar = isinstance(inner, Tensor) and inner.shape == ()
     return is_scalar and np.dtype(inner.np_dtype) == np.object_
-
-
-def _choose(name: str, usual: str, wanted: str | None, found: list[str], kind: str) -> str:
-    if not found:
-        raise UserError(f"tfds:{name} has no feature of {kind}")
-    if wanted is not None and wanted not in found:
-        raise UserError(
-            f"tfds:{name} has no feature {wanted!r} of {kind}: {did_you_mean(wanted, found)}"
-        )
-    if wanted is None and usual not in found and len(found) > 1:
-        raise UserError(
-            f"tfds:{name} has several features of {kind}: {', '.join(sorted(found))}"
-            + (f"; choose one by --config.data=tfds:{name}:FEATURE" if kind == "captions" else "")
-        )
-    return wanted or (usual if usual in found else found[0])

@@ -1,16 +1,18 @@
 """Tagged sentences from TensorFlow Datasets, in the manner of `tfds:conll2003`."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rnnjax.data.sentences import Sentence
-from rnnjax.data.tfds import name_and_feature, prepared, told_simply
-from rnnjax.errors import UserError, did_you_mean
+from rnnjax.data.tfds import choose_feature, name_and_feature, prepared, told_simply
+from rnnjax.errors import UserError
 from rnnjax.schemes import prefix_and_type
 
 SPLITS = {"train": "train", "validation": "validation", "valid": "validation",
           "dev": "validation", "test": "test"}  # fmt: skip
 """TFDS's names of splits that are read, and what they are here."""
+
+OFFLINE = "Without a network use --config.data=embedded or a folder of column files."
 
 
 def tagged_sentences(spec: str, *, data_dir: str | None = None) -> dict[str, list[Sentence]]:
@@ -30,16 +32,21 @@ def tagged_sentences(spec: str, *, data_dir: str | None = None) -> dict[str, lis
             tokens or with tags that are none.
     """
     name, wanted = name_and_feature(spec)
-    builder = prepared(name, data_dir=data_dir)
-    from tensorflow_datasets.core.features import ClassLabel, Text
-
+    builder = prepared(name, OFFLINE, data_dir=data_dir)
     features = builder.info.features
-    tokens = _choose(name, "tokens", None, _sequences(features, lambda f: isinstance(f, Text)))
-    tags = _choose(
-        name, "ner", wanted, _sequences(features, lambda f: isinstance(f, ClassLabel) and _tags(f))
+    tokens = choose_feature(
+        name, "sequence of texts", features, _holds_texts, usual="tokens", by_user=False
+    )
+    tags = choose_feature(
+        name,
+        "sequence of class labels such as B-PER",
+        features,
+        _holds_tags,
+        usual="ner",
+        wanted=wanted,
     )
     names = features[tags].feature.names
-    with told_simply(name):
+    with told_simply(name, OFFLINE):
         return {
             SPLITS[split]: list(_examples(f"tfds:{name} {split}", source, tokens, tags, names))
             for split, source in builder.as_data_source().items()
@@ -47,31 +54,20 @@ def tagged_sentences(spec: str, *, data_dir: str | None = None) -> dict[str, lis
         }
 
 
-def _sequences(features: Mapping[str, Any], of: Callable[[Any], bool]) -> list[str]:
-    return [key for key, f in features.items() if hasattr(f, "feature") and of(f.feature)]
+def _holds_texts(feature: Any) -> bool:
+    from tensorflow_datasets.core.features import Text
+
+    return isinstance(getattr(feature, "feature", None), Text)
 
 
-def _tags(feature: Any) -> bool:
+def _holds_tags(feature: Any) -> bool:
+    from tensorflow_datasets.core.features import ClassLabel
+
+    inner = getattr(feature, "feature", None)
     try:
-        return all(prefix_and_type(name) for name in feature.names)
+        return isinstance(inner, ClassLabel) and all(map(prefix_and_type, inner.names))
     except UserError:
         return False
-
-
-def _choose(name: str, usual: str, wanted: str | None, found: Sequence[str]) -> str:
-    kind = "texts" if usual == "tokens" else "class labels such as B-PER"
-    if not found:
-        raise UserError(f"tfds:{name} has no sequence of {kind}")
-    if wanted is not None and wanted not in found:
-        raise UserError(
-            f"tfds:{name} has no sequence {wanted!r} of {kind}: {did_you_mean(wanted, found)}"
-        )
-    if wanted is None and usual not in found and len(found) > 1:
-        raise UserError(
-            f"tfds:{name} has several sequences of {kind}: {', '.join(sorted(found))}"
-            + ("" if usual == "tokens" else f"; choose one by --config.data=tfds:{name}:FEATURE")
-        )
-    return wanted or (usual if usual in found else found[0])
 
 
 def _examples(

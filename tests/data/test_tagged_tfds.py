@@ -82,10 +82,10 @@ def test_the_feature_is_chosen_by_name(tmp_path):
         corpus = load(f"tfds:{source}", tmp_path)
         assert corpus.splits["train"][0].tags == (f"B-{kind}", f"I-{kind}")
     told = message("tfds:two", tmp_path)
-    assert "several sequences of class labels such as B-PER: chunks, tags; choose" in told
+    assert "more than one sequence of class labels such as B-PER: chunks, tags; choose" in told
     assert "--config.data=tfds:two:FEATURE" in told
     told = message("tfds:three:pos", tmp_path)
-    assert "no sequence 'pos' of class labels such as B-PER" in told
+    assert "no sequence of class labels such as B-PER called 'pos'" in told
     assert "Valid: chunks, ner." in told
 
 
@@ -97,7 +97,7 @@ def test_tokens_are_the_only_sequence_of_texts_or_the_one_of_that_name(tmp_path)
     prepare(tmp_path, "none", splits, tokens=())
     for name in ("words", "both"):
         assert load(f"tfds:{name}", tmp_path).splits["validation"][0].tokens == ("Ada",)
-    assert "several sequences of texts: lemmas, words" in message("tfds:neither", tmp_path)
+    assert "more than one sequence of texts: lemmas, words" in message("tfds:neither", tmp_path)
     assert "tfds:none has no sequence of texts" in message("tfds:none", tmp_path)
 
 
@@ -135,7 +135,7 @@ def test_without_a_network_it_is_one_line_that_names_what_works_offline(tmp_path
     monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", fail)
     told = message("tfds:imdb_reviews:ner", tmp_path)
     assert "tfds:imdb_reviews cannot be had: ConnectionError: Name or service not known" in told
-    assert "--config.data=embedded or the path" in told
+    assert "--config.data=embedded or a folder of column files" in told
 
 
 def test_an_unknown_name_gets_the_nearest(tmp_path):

@@ -65,9 +65,9 @@ def test_a_feature_is_chosen_by_name(tmp_path):
     assert texts(load("tfds:pairs:fr", **options), "train") == ["bonjour"]
     assert texts(load("tfds:pairs:1.0.0:en", **options), "train") == ["hello"]
     assert texts(load("tfds:versioned:1.0.0", **options), "train") == ["hello"]
-    with pytest.raises(UserError, match=r"several texts: .*tfds:pairs:NAME, NAME one of en, fr"):
+    with pytest.raises(UserError, match=r"than one text feature: en, fr; .*tfds:pairs:FEATURE"):
         load("tfds:pairs", **options)
-    with pytest.raises(UserError, match="no text feature 'frr': did you mean 'fr'"):
+    with pytest.raises(UserError, match="no text feature called 'frr': did you mean 'fr'"):
         load("tfds:pairs:frr", **options)
 
 
