@@ -35,7 +35,7 @@ from rnnjax import data, training
 from rnnjax.cells.named import CELLS, DTYPES, deep, operand_dtype
 from rnnjax.data import Level
 from rnnjax.engines.problem import Remat
-from rnnjax.errors import UserError, did_you_mean
+from rnnjax.errors import UserError
 from rnnjax.language import (
     TextModel,
     longest_document,
@@ -297,20 +297,16 @@ def train(run: cli.Run) -> None:
     training.say("\n".join(f"{section.title}:\n{section.text}\n" for section in sections))
     best = result.standing.best_score
     best = math.nan if best is None else best
-    report = training.write_report(
-        start.workdir.path,
+    start.report(
+        result,
         title="Character language model",
-        config=start.workdir.config,
         results={
             f"validation loss, nats/{config.level}": best,
             f"bits/{config.level}": best / math.log(2),
-            "parameters": training.num_parameters(params),
-            "updates": result.step,
         },
         sections=sections,
         unit=config.level,
     )
-    training.say(f"Report: {report}")
 
 
 def stored_vocabulary(folder: str | Path, level: Level) -> data.Vocabulary:
@@ -364,13 +360,10 @@ def evaluate(run: cli.Run) -> None:
     model, vocabulary, _ = restored(run)
     config, options = run.config, run.options
     splits = load_corpus(config, vocabulary).splits
-    if options.split not in splits:
-        raise UserError(f"unknown --split={options.split}; {did_you_mean(options.split, splits)}")
+    split = splits[cli.chosen("split", options.split, splits)]
     graph, params = nnx.split(model, nnx.Param)
     batch_size = config.batch_size if options.eval_batch_size is None else options.eval_batch_size
-    windows = data.EvaluationWindows(
-        splits[options.split], batch_size=batch_size, window=config.window
-    )
+    windows = data.EvaluationWindows(split, batch_size=batch_size, window=config.window)
     loss_fn = make_loss(config, graph)
     state = model.initial_carry(batch_size)
     step = training.make_eval_step(loss_fn)

@@ -1,12 +1,13 @@
 """The command line that all experiments share: flags, presets, modes and plain error messages."""
 
+import contextlib
 import dataclasses
 import functools
 import sys
 import textwrap
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -109,15 +110,44 @@ def main(
     if HELP_FLAGS & set(argv):
         print(_help(name, about, presets, options, modes))
         return
-    try:
+    with plain_errors():
         run, mode, place = parse(name, presets, options, modes, argv)
         mode(run._replace(placement=place()))
         training.processes.leave()
+
+
+@contextlib.contextmanager
+def plain_errors() -> Iterator[None]:
+    """Prints a `UserError` without a traceback and ends the process with code 2."""
+    try:
+        yield
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def parse_flags(values: flags.FlagValues, argv: Sequence[str]) -> None:
+    """Gives flags their values; UserError for one that is unknown or cannot be read.
+
+    Args:
+        values: the flags.
+        argv: the command line, the program first.
+    """
+    try:
+        rest = values(argv)[1:]
+    except flags.Error as error:
+        raise UserError(f"{_in_our_words(error)} --help lists all flags.") from None
+    if rest:
+        raise UserError(f"unexpected argument {rest[0]!r}: flags are written --name=value")
+
+
+def chosen(flag: str, value: str, valid: Mapping[str, Any]) -> str:
+    """The value of a flag, which is one of the valid words; UserError otherwise."""
+    if value not in valid:
+        raise UserError(f"unknown --{flag}={value}; {did_you_mean(value, valid)}")
+    return value
 
 
 def parse(
@@ -146,16 +176,11 @@ def parse(
     given = flags.FlagValues()
     for fields, prefix in ((_Shared, ""), (type(options), ""), (config_class, "config.")):
         _define(given, fields, prefix)
-    try:
-        rest = given([name, *argv])[1:]
-    except flags.Error as error:
-        raise UserError(f"{_in_our_words(error)} --help lists all flags.") from None
-    if rest:
-        raise UserError(f"unexpected argument {rest[0]!r}: flags are written --name=value")
+    parse_flags(given, [name, *argv])
 
     shared = dataclasses.replace(_Shared(), **_given(given, _Shared))
-    mode = _chosen("mode", shared.mode, modes)
-    preset = _chosen("preset", shared.preset, presets)
+    mode = chosen("mode", shared.mode, modes)
+    preset = chosen("preset", shared.preset, presets)
     workdir = Path(shared.workdir or f"runs/{name}")
     training.check_owner(workdir, name)
     if mode == "train":
@@ -190,12 +215,6 @@ def _join(shared: _Shared, config: Any) -> training.Placement:
         }
     )
     return training.choose_placement(shared.mesh, config.batch_size)
-
-
-def _chosen(flag: str, value: str, valid: Mapping[str, Any]) -> str:
-    if value not in valid:
-        raise UserError(f"unknown --{flag}={value}; {did_you_mean(value, valid)}")
-    return value
 
 
 class _Number(flags.ArgumentParser):

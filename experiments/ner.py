@@ -25,9 +25,8 @@ from flax import nnx
 
 from experiments import cli
 from experiments.start import begin
-from rnnjax import data, models, tagging, training
-from rnnjax.cells.named import CELLS, DTYPES, deep, operand_dtype
-from rnnjax.errors import UserError, did_you_mean
+from rnnjax import data, tagging, training
+from rnnjax.errors import UserError
 from rnnjax.schemes import Scheme
 from rnnjax.training import setting
 
@@ -49,7 +48,7 @@ class Options:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(training.TrainingConfig):
+class Config(training.TrainingConfig, tagging.TaggerConfig):
     """All that decides a run."""
 
     data: str = setting("embedded", "embedded, a folder of column files, or tfds:NAME.")
@@ -60,33 +59,13 @@ class Config(training.TrainingConfig):
     scheme: Scheme = setting("BIOES", f"Of the model's tags: {', '.join(get_args(Scheme))}.")
     swap_rate: float = setting(0.0, "Augmentation: entities replaced by others of their type.")
     vectors: str | None = setting(None, "A file of word vectors: GloVe, word2vec or fastText text.")
-    embed_size: int = setting(100, "D, numbers that a word is turned into.")
-    word_dropout: float = setting(0.5, "Words seen once are taken for unknown at this rate.")
-    characters: str = setting("cnn", f"Encoder of words: {', '.join(tagging.CHARACTERS)}.")
-    character_embed_size: int = setting(30, "Numbers that a character is turned into.")
-    character_size: int = setting(30, "Size of a word's encoding by its characters.")
-    case_size: int = setting(8, "Numbers that say how a word is capitalised; 0: none.")
-    input_dropout: float = setting(0.5, "On words and characters, a mask a sentence.")
-    dropout: float = setting(0.5, "On the output of each layer, a mask a sentence.")
-    cell: str = setting("lstm", f"One of {', '.join(CELLS)}.")
-    hidden_size: int = setting(100, "H, units of a layer in each direction.")
-    num_layers: int = setting(1, "Recurrent layers.")
-    both_directions: bool = setting(True, "Read from left to right and from right to left.")
-    crf: bool = setting(True, "Tag sentences as a whole; otherwise each word by itself.")
     num_buckets: int = setting(5, "Lengths that sentences are padded to.")
-    compute_dtype: str = setting("float32", f"Of matmul operands, one of {', '.join(DTYPES)}.")
 
     def validate(self) -> None:
         """Raises UserError for a value that cannot work."""
         super().validate()
-        self.check_choice("cell", CELLS)
         self.check_choice("scheme", get_args(Scheme))
-        self.check_choice("characters", tagging.CHARACTERS)
-        self.check_choice("compute_dtype", DTYPES)
-        self.check_at_least(1, "embed_size", "hidden_size", "num_layers", "num_buckets")
-        self.check_at_least(1, "character_embed_size", "character_size")
-        self.check_at_least(0, "case_size")
-        self.check_rate("dropout", "input_dropout", "word_dropout")
+        self.check_at_least(1, "num_buckets")
         if not 0 <= self.swap_rate <= 1:
             raise UserError(f"--config.swap_rate lies in [0, 1]; got {self.swap_rate}")
 
@@ -125,34 +104,6 @@ PRESETS = {
 }  # fmt: skip
 
 
-def make_model(
-    config: Config, vocabulary: data.TaggingVocabulary, vectors: data.Vectors | None = None
-) -> models.Tagger:
-    """The tagger of a config, with fresh parameters."""
-    return tagging.make_tagger(
-        vocabulary,
-        deep(
-            config.cell,
-            config.hidden_size,
-            num_layers=config.num_layers,
-            dropout=config.dropout,
-            both_directions=config.both_directions,
-            compute_dtype=config.compute_dtype,
-        ),
-        embed_size=config.embed_size,
-        word_dropout=config.word_dropout,
-        characters=config.characters,
-        character_embed_size=config.character_embed_size,
-        character_size=config.character_size,
-        case_size=config.case_size,
-        dropout=config.input_dropout,
-        use_crf=config.crf,
-        vectors=vectors,
-        compute_dtype=operand_dtype(config.compute_dtype),
-        seed=config.seed,
-    )
-
-
 def load_corpus(config: Config) -> data.TaggedCorpus:
     """The sentences of a config, in splits."""
     return data.load_tagged(
@@ -181,25 +132,15 @@ def prepare(
     )
 
 
-def make_loss(graph: nnx.GraphDef) -> training.LossFn:
-    """The loss of a batch, as training knows it."""
-
-    def loss_fn(params, carry, batch, key):
-        total, count = models.tagging_loss(nnx.merge(graph, params), batch, key)
-        return training.Loss(total, count, carry)
-
-    return loss_fn
-
-
 def abstract_task(config: Config) -> training.Task:
     """What `train` trains, in shapes: those of the longest sentences."""
     prepared = prepare(config, load_corpus(config))
-    model = nnx.eval_shape(lambda: make_model(config, prepared.vocabulary))
+    model = nnx.eval_shape(lambda: tagging.make_tagger(config, prepared.vocabulary))
     graph, params = nnx.split(model, nnx.Param)
     batches = (prepared.batches[n] for n in range(prepared.batches.batches_per_epoch))
     longest = max(batches, key=lambda batch: batch["words"].size)
     return training.Task(
-        make_loss(graph),
+        tagging.make_loss(graph),
         params,
         carry=None,
         batch=jax.eval_shape(lambda: longest),
@@ -217,19 +158,14 @@ def train(run: cli.Run) -> None:
     corpus = load_corpus(config)
     vocabulary = stored_vocabulary(start.source, config.scheme) if start.source else None
     prepared = prepare(config, corpus, vocabulary)
-    if start.resuming and training.read_meta(run.workdir).extra.get("corpus") != prepared.digest:
-        raise UserError(
-            f"the sentences of {config.data} are not those that the run in {run.workdir} began "
-            f"with: choose another workdir; --restore_from={run.workdir} keeps its parameters"
-        )
-    model = make_model(config, prepared.vocabulary, prepared.vectors)
+    start.check_corpus(prepared.digest, f"the sentences of {config.data}")
+    model = tagging.make_tagger(config, prepared.vocabulary, prepared.vectors, seed=config.seed)
     graph, params = nnx.split(model, nnx.Param)
     training.say(f"{corpus.describe()}.\n{prepared.describe()}.")
     params = start.initial(params)
-
     result = training.fit(
         config,
-        make_loss(graph),
+        tagging.make_loss(graph),
         params,
         data.iterator(prepared.batches, run.placement.rows),
         workdir=start.workdir._replace(
@@ -246,6 +182,7 @@ def train(run: cli.Run) -> None:
         metric="f1",
         higher_is_better=True,
         unit="sentence",
+        speed_unit="token",
         placement=run.placement,
     )
     if not training.processes.is_first():
@@ -257,19 +194,13 @@ def train(run: cli.Run) -> None:
             tagged = tagger.tag(corpus.splits[split])
             training.say(tagging.report_scores(tagged, split, run.workdir))
             sections += tagging.score_sections(tagged, split)
-    report = training.write_report(
-        start.workdir.path,
+    start.report(
+        result,
         title="Tagger of named entities",
-        config=start.workdir.config,
-        results={
-            "validation F1": -100 * (result.standing.best_score or 0),
-            "parameters": training.num_parameters(params),
-            "updates": result.step,
-        },
+        results={"validation F1": -100 * (result.standing.best_score or 0)},
         sections=sections,
         unit="sentence",
     )
-    training.say(f"Report: {report}")
 
 
 def stored_vocabulary(folder: str | Path, scheme: Scheme) -> data.TaggingVocabulary:
@@ -286,7 +217,7 @@ def stored_vocabulary(folder: str | Path, scheme: Scheme) -> data.TaggingVocabul
 def restored(run: cli.Run) -> tagging.TextTagger:
     """The trained tagger of a workdir, best checkpoint."""
     vocabulary = stored_vocabulary(run.workdir, run.config.scheme)
-    graph, params = nnx.split(make_model(run.config, vocabulary), nnx.Param)
+    graph, params = nnx.split(tagging.make_tagger(run.config, vocabulary), nnx.Param)
     params = training.restore_params(run.workdir, params)
     return tagging.TextTagger(nnx.merge(graph, params), vocabulary)
 
@@ -294,10 +225,7 @@ def restored(run: cli.Run) -> tagging.TextTagger:
 def tag_split(run: cli.Run, tagger: tagging.TextTagger) -> list[data.TaggedSentence]:
     """What a tagger makes of the split that --split names."""
     splits = load_corpus(run.config).splits
-    if run.options.split not in splits:
-        hint = did_you_mean(run.options.split, splits)
-        raise UserError(f"unknown --split={run.options.split}; {hint}")
-    return tagger.tag(splits[run.options.split])
+    return tagger.tag(splits[cli.chosen("split", run.options.split, splits)])
 
 
 def evaluate(run: cli.Run) -> None:

@@ -8,6 +8,7 @@ import jax
 
 from experiments import cli
 from rnnjax import training
+from rnnjax.errors import UserError
 
 
 class Start(NamedTuple):
@@ -29,14 +30,28 @@ class Start(NamedTuple):
         """The folder whose stored vocabulary fits the parameters; None: they are fresh."""
         return self.workdir.path if self.resuming else self.restore_from
 
-    def initial(self, params: Any) -> Any:
-        """Says how large a model is.
+    def check_corpus(self, digest: str, what: str) -> None:
+        """Raises UserError if the run began with another corpus than it would go on with.
 
         Args:
-            params: its fresh parameters.
+            digest: of the corpus; `training.fit` stores it as `extra["corpus"]`.
+            what: how a message calls the corpus, in the plural.
+        """
+        path = self.workdir.path
+        if self.resuming and training.read_meta(path).extra.get("corpus") != digest:
+            raise UserError(
+                f"{what} are not those that the run in {path} began with: choose another workdir; "
+                f"--restore_from={path} keeps its parameters"
+            )
+
+    def initial(self, params: Any) -> Any:
+        """Chooses the parameters to start from, and says how many numbers they are.
+
+        Args:
+            params: of the model, fresh.
 
         Returns:
-            Those to start from: the same, or those of the run to restore from.
+            The same, or those of the run to restore from.
 
         Raises:
             UserError: the other run's do not fit.
@@ -46,6 +61,35 @@ class Start(NamedTuple):
         size = training.num_parameters(params)
         training.say(f"{size:,} parameters on {jax.devices()[0].device_kind}.")
         return params
+
+    def report(
+        self,
+        result: training.TrainResult,
+        *,
+        title: str,
+        results: dict[str, Any],
+        sections: list[training.Section],
+        unit: str,
+    ) -> None:
+        """Writes the report of the run that started here, and says where; see `write_report`.
+
+        Args:
+            result: how the run ended.
+            title: of the page.
+            results: the final numbers by name; those that every run has are added.
+            sections: samples and whatever else there is to show.
+            unit: what the loss counts.
+        """
+        size = training.num_parameters(result.state.params)
+        path = training.write_report(
+            self.workdir.path,
+            title=title,
+            config=self.workdir.config,
+            results={**results, "parameters": size, "updates": result.step},
+            sections=sections,
+            unit=unit,
+        )
+        training.say(f"Report: {path}")
 
 
 def begin(run: cli.Run, name: str) -> Start:

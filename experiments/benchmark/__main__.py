@@ -12,14 +12,14 @@ sentences of --data. The other libraries come with
 `pip install rnnjax[bench]`; whichever is missing is named and left out.
 """
 
-import sys
+import functools
 from pathlib import Path
 
 import jax
 from absl import app, flags, logging
 
+from experiments import cli
 from experiments.benchmark import report, suites, tagging
-from rnnjax.errors import UserError
 
 SUITE = flags.DEFINE_enum(
     "suite", "layers", ["layers", "compile", "memory", "tagging", "peak"], "What to measure."
@@ -39,10 +39,8 @@ TITLES = {
 SIZES = {"tagging": "T,B,K"}
 
 
-def main(argv: list[str]) -> None:
+def main(_: None) -> None:
     """Runs the chosen suite, prints the table and saves JSON and plot."""
-    if len(argv) > 1:
-        raise app.UsageError(f"unexpected arguments: {' '.join(argv[1:])}")
     logging.set_verbosity(logging.WARNING)
     suite = SUITE.value
     if suite == "peak":
@@ -55,10 +53,7 @@ def main(argv: list[str]) -> None:
     elif suite == "memory":
         rows = suites.memory(REPEATS.value)
     else:
-        try:
-            rows = tagging.suite(REPEATS.value, DATA.value)
-        except UserError as error:
-            sys.exit(f"error: {error}")
+        rows = tagging.suite(REPEATS.value, DATA.value)
     workdir = Path(WORKDIR.value)
     report.save(rows, suite, workdir)
     print(f"{jax.devices()[0].device_kind}, jax {jax.__version__}: {TITLES[suite]}")
@@ -67,4 +62,5 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    with cli.plain_errors():
+        app.run(main, flags_parser=functools.partial(cli.parse_flags, flags.FLAGS))

@@ -18,10 +18,10 @@ from flax import nnx
 
 from experiments.benchmark.suites import Row, interleaved
 from rnnjax import data, models, tagging, training
-from rnnjax.cells.named import deep
 from rnnjax.heads import crf
 from rnnjax.tagging.text_tagger import BUCKETS, in_bio
 
+CONFIG = tagging.TaggerConfig()
 SHAPE = (128, 64, 9)
 """T, B, K of the CRF's share; K tags are those of four types in BIO."""
 FOUR_TYPES = ("LOC", "MISC", "ORG", "PER")
@@ -51,7 +51,7 @@ def throughput(prepared: tagging.Prepared, repeats: int) -> Row:
     num_batches = min(NUM_BATCHES, prepared.batches.batches_per_epoch)
     batches = data.iterator(prepared.batches)
     beginning = batches.get_state()
-    step = training_step(make_model(prepared.vocabulary))
+    step = training_step(tagging.make_tagger(CONFIG, prepared.vocabulary))
 
     def read() -> list[data.Batch]:
         batches.set_state(beginning)
@@ -87,7 +87,7 @@ def crf_shares(
     batch = jax.device_put(
         data.EvaluationBatches(rows, vocabulary, batch_size=batch_size, buckets=[length])[0]
     )
-    model = make_model(vocabulary)
+    model = tagging.make_tagger(CONFIG, vocabulary)
     graph, params = nnx.split(model, nnx.Param)
     scores = jax.jit(lambda params, batch: nnx.merge(graph, params)(batch))(params, batch)
     head = crf.init(jax.random.key(0), len(vocabulary.tags))
@@ -122,7 +122,7 @@ def decoding(
 ) -> Row:
     """Tagging a corpus over and over until there are enough sentences."""
     many = list(itertools.islice(itertools.cycle(sentences), NUM_SENTENCES))
-    tagger = tagging.TextTagger(make_model(vocabulary), vocabulary)
+    tagger = tagging.TextTagger(tagging.make_tagger(CONFIG, vocabulary), vocabulary)
     batch_size = SHAPE[1]
 
     def host() -> None:
@@ -142,33 +142,14 @@ def decoding(
     }
 
 
-def make_model(vocabulary: data.TaggingVocabulary) -> models.Tagger:
-    """The tagger of the presets `default` and `conll` of `experiments.ner`."""
-    return tagging.make_tagger(
-        vocabulary,
-        deep("lstm", 100, dropout=0.5, both_directions=True),
-        embed_size=100,
-        word_dropout=0.5,
-        characters="cnn",
-        character_embed_size=30,
-        character_size=30,
-        case_size=8,
-        dropout=0.5,
-        use_crf=True,
-    )
-
-
 def training_step(model: models.Tagger) -> Callable[[data.Batch], Any]:
     """The whole training step of these presets, as a function that keeps the state to itself."""
     graph, params = nnx.split(model, nnx.Param)
-
-    def loss_fn(params, carry, batch, key):
-        total, count = models.tagging_loss(nnx.merge(graph, params), batch, key)
-        return training.Loss(total, count, carry)
-
     optimizer = training.make_optimizer("adam", learning_rate=2e-3, num_steps=4000, clip_norm=5.0)
     average = training.make_average("ema", decay=0.998)
-    train_step = training.make_train_step(loss_fn, optimizer, clip_norm=5.0, average=average)
+    train_step = training.make_train_step(
+        tagging.make_loss(graph), optimizer, clip_norm=5.0, average=average
+    )
     state = training.create_state(params, optimizer, average=average)
 
     def step(batch: data.Batch) -> Any:

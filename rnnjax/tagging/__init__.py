@@ -1,7 +1,8 @@
 """A tagger together with its vocabulary: sentences in, entities out."""
 
-from rnnjax.tagging.assembly import CHARACTERS, make_tagger
-from rnnjax.tagging.evaluation import make_evaluation
+from rnnjax.tagging.assembly import make_tagger
+from rnnjax.tagging.config import TaggerConfig
+from rnnjax.tagging.evaluation import make_evaluation, make_loss
 from rnnjax.tagging.inputs import sentences_of_file, sentences_of_texts
 from rnnjax.tagging.preparation import Prepared, prepare
 from rnnjax.tagging.reports import (
@@ -14,11 +15,12 @@ from rnnjax.tagging.reports import (
 from rnnjax.tagging.text_tagger import TextTagger
 
 __all__ = [
-    "CHARACTERS",
     "Prepared",
+    "TaggerConfig",
     "TextTagger",
     "check_output",
     "make_evaluation",
+    "make_loss",
     "make_tagger",
     "prepare",
     "report_inspection",

@@ -1,101 +1,76 @@
-"""A tagger made from the words of a config."""
+"""A tagger made from its settings."""
 
 from flax import nnx
 
 from rnnjax import data, models
-from rnnjax.cells.cell import Cell
-from rnnjax.errors import UserError, did_you_mean
-from rnnjax.typing import DType
-
-CHARACTERS = ("cnn", "lstm", "none")
-"""Encoders of words by their characters: Ma & Hovy's, Lample's, none."""
+from rnnjax.cells.named import deep, operand_dtype
+from rnnjax.errors import UserError
+from rnnjax.tagging.config import TaggerConfig
 
 
 def make_tagger(
+    config: TaggerConfig,
     vocabulary: data.TaggingVocabulary,
-    cell: Cell,
-    *,
-    embed_size: int,
-    word_dropout: float,
-    characters: str,
-    character_embed_size: int,
-    character_size: int,
-    case_size: int,
-    dropout: float,
-    use_crf: bool,
     vectors: data.Vectors | None = None,
-    compute_dtype: DType | None = None,
+    *,
     seed: int = 0,
 ) -> models.Tagger:
     """A tagger for a vocabulary, with fresh parameters.
 
     Args:
-        vocabulary: decides the sizes and the tags.
-        cell: reads the sentence.
-        embed_size: width of a word's vector.
-        word_dropout: see `models.WordFeatures`.
-        characters: one of `CHARACTERS`.
-        character_embed_size: width of a character's vector.
-        character_size: size of a word's encoding by its characters.
-        case_size: width of a case's vector; 0: none.
-        dropout: on the features of words; on the characters' vectors of "cnn" too.
-        use_crf: see `models.Tagger`.
+        config: what it consists of; `input_dropout` is on the features of words, and on the
+            characters' vectors of the encoder "cnn" too.
+        vocabulary: decides the numbers of words and characters, and the tags.
         vectors: of words, made elsewhere.
-        compute_dtype: see `models.Tagger`.
         seed: of the parameters.
 
     Raises:
-        UserError: an unknown encoder, an odd size for "lstm", or vectors of another width.
+        UserError: a setting cannot work, or the vectors have another width than `embed_size`.
     """
-    if vectors is not None and vectors.matrix.shape[1] != embed_size:
+    config.validate()
+    if vectors is not None and vectors.matrix.shape[1] != config.embed_size:
         raise UserError(
             f"the word vectors have {vectors.matrix.shape[1]} numbers each: expected "
-            f"--config.embed_size={vectors.matrix.shape[1]}, got {embed_size}"
+            f"--config.embed_size={vectors.matrix.shape[1]}, got {config.embed_size}"
         )
     rngs = nnx.Rngs(seed)
-    encoder: models.CharacterCNN | models.CharacterLSTM | None = None
-    if characters == "cnn":
-        encoder = models.CharacterCNN(
-            vocabulary.num_characters,
-            embed_size=character_embed_size,
-            output_size=character_size,
-            dropout=dropout,
-            rngs=rngs,
-        )
-    elif characters == "lstm":
-        if character_size % 2:
-            raise UserError(
-                "--config.character_size is even with --config.characters=lstm, half for each "
-                f"direction; got {character_size}"
-            )
-        encoder = models.CharacterLSTM(
-            vocabulary.num_characters,
-            embed_size=character_embed_size,
-            output_size=character_size,
-            rngs=rngs,
-        )
-    elif characters != "none":
-        raise UserError(
-            f"unknown characters={characters!r}; {did_you_mean(characters, CHARACTERS)}"
-        )
     features = models.WordFeatures(
         vocabulary.num_words,
-        embed_size=embed_size,
+        embed_size=config.embed_size,
         first_singleton=vocabulary.first_singleton,
-        word_dropout=word_dropout,
-        characters=encoder,
+        word_dropout=config.word_dropout,
+        characters=_character_encoder(config, vocabulary.num_characters, rngs),
         num_cases=len(data.CASES),
-        case_size=case_size,
-        dropout=dropout,
+        case_size=config.case_size,
+        dropout=config.input_dropout,
         vectors=vectors and vectors.by_id(vocabulary),
         rngs=rngs,
+    )
+    cell = deep(
+        config.cell,
+        config.hidden_size,
+        num_layers=config.num_layers,
+        dropout=config.dropout,
+        both_directions=config.both_directions,
+        compute_dtype=config.compute_dtype,
     )
     return models.Tagger(
         features,
         cell,
         vocabulary.tags,
         vocabulary.scheme,
-        use_crf=use_crf,
-        compute_dtype=compute_dtype,
+        use_crf=config.crf,
+        compute_dtype=operand_dtype(config.compute_dtype),
         rngs=rngs,
     )
+
+
+def _character_encoder(
+    config: TaggerConfig, num_characters: int, rngs: nnx.Rngs
+) -> models.CharacterCNN | models.CharacterLSTM | None:
+    sizes = {"embed_size": config.character_embed_size, "output_size": config.character_size}
+    if config.characters == "cnn":
+        return models.CharacterCNN(num_characters, **sizes, dropout=config.input_dropout, rngs=rngs)
+    if config.characters == "lstm":
+        return models.CharacterLSTM(num_characters, **sizes, rngs=rngs)
+    return None

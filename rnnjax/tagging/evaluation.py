@@ -11,6 +11,22 @@ from rnnjax.metrics import entity_scores
 from rnnjax.tagging.text_tagger import in_bio, run_over
 
 
+def make_loss(graph: nnx.GraphDef) -> training.LossFn:
+    """Makes the loss of a batch: in nats a sentence, while the speed is counted in tokens.
+
+    Args:
+        graph: of the tagger.
+    """
+
+    def loss_fn(
+        params: Any, carry: Any, batch: dict[str, jax.Array], key: jax.Array | None
+    ) -> training.Loss:
+        total, count = models.tagging_loss(nnx.merge(graph, params), batch, key)
+        return training.Loss(total, count, carry, work=batch["lengths"].sum())
+
+    return loss_fn
+
+
 def make_evaluation(
     graph: nnx.GraphDef,
     vocabulary: data.TaggingVocabulary,

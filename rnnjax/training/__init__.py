@@ -13,7 +13,7 @@ from rnnjax.training.checkpoint import (
     read_meta,
     restore_params,
 )
-from rnnjax.training.config import MAY_CHANGE, TrainingConfig, setting
+from rnnjax.training.config import MAY_CHANGE, Settings, TrainingConfig, setting
 from rnnjax.training.curves import draw_curves
 from rnnjax.training.dynamic import make_dynamic_eval_step
 from rnnjax.training.evaluate import evaluate
@@ -47,6 +47,7 @@ __all__ = [
     "Placement",
     "ProcessLost",
     "Section",
+    "Settings",
     "Standing",
     "Task",
     "TrainResult",

@@ -16,8 +16,36 @@ def setting(default: Any, help_text: str) -> Any:
     return dataclasses.field(default=default, metadata={"help": help_text})
 
 
+class Settings:
+    """What a config dataclass knows of its fields: which values cannot work, in the user's words.
+
+    A config may inherit from several: each extends `validate` and calls the next.
+    """
+
+    def validate(self) -> None:
+        """Raises UserError for a value that cannot work."""
+
+    def check_choice(self, name: str, valid) -> None:
+        """Raises UserError unless the field is one of the valid words."""
+        value = getattr(self, name)
+        if value not in valid:
+            raise UserError(f"unknown --config.{name}={value}; {did_you_mean(value, valid)}")
+
+    def check_at_least(self, least: float, *names: str) -> None:
+        """Raises UserError unless the fields are at least that."""
+        for name in names:
+            if not getattr(self, name) >= least:
+                raise UserError(f"--config.{name} is {least} or more; got {getattr(self, name)}")
+
+    def check_rate(self, *names: str) -> None:
+        """Raises UserError unless the fields are rates: of dropout, or of momentum."""
+        for name in names:
+            if not 0 <= getattr(self, name) < 1:
+                raise UserError(f"--config.{name} lies in [0, 1); got {getattr(self, name)}")
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TrainingConfig:
+class TrainingConfig(Settings):
     """How to train; the config of an experiment adds its data and its model."""
 
     seed: int = setting(0, "Decides the initial weights, dropout and the order of the data.")
@@ -42,7 +70,8 @@ class TrainingConfig:
     patience: int = setting(0, "Evaluations without a new best before stopping; 0: never.")
 
     def validate(self) -> None:
-        """Raises UserError for a value that cannot work; experiments extend it."""
+        """Raises UserError for a value that cannot work."""
+        super().validate()
         self.check_choice("optimizer", OPTIMIZERS)
         self.check_choice("schedule", SCHEDULES)
         self.check_choice("average", AVERAGES)
@@ -57,21 +86,3 @@ class TrainingConfig:
                 f"--config.schedule=cosine needs num_steps above warmup_steps; got "
                 f"num_steps={self.num_steps} and warmup_steps={self.warmup_steps}"
             )
-
-    def check_choice(self, name: str, valid) -> None:
-        """Raises UserError unless the field is one of the valid words."""
-        value = getattr(self, name)
-        if value not in valid:
-            raise UserError(f"unknown --config.{name}={value}; {did_you_mean(value, valid)}")
-
-    def check_at_least(self, least: float, *names: str) -> None:
-        """Raises UserError unless the fields are at least that."""
-        for name in names:
-            if not getattr(self, name) >= least:
-                raise UserError(f"--config.{name} is {least} or more; got {getattr(self, name)}")
-
-    def check_rate(self, *names: str) -> None:
-        """Raises UserError unless the fields are rates: of dropout, or of momentum."""
-        for name in names:
-            if not 0 <= getattr(self, name) < 1:
-                raise UserError(f"--config.{name} lies in [0, 1); got {getattr(self, name)}")

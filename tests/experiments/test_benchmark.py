@@ -1,13 +1,17 @@
 """The benchmark's arithmetic, on contenders whose times are known."""
 
 import json
+import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
-import rnnjax
 from experiments.benchmark import report, suites, tagging
 from experiments.benchmark.peers import BASELINE, Calls
+from rnnjax.tagging import TaggerConfig
 
 
 def test_a_ratio_above_one_is_faster_than_the_baseline(monkeypatch):
@@ -57,7 +61,7 @@ def test_a_tagger_is_measured_on_the_sentences_it_was_given(tmp_path, monkeypatc
         return {name: seconds[name] for name in calls}
 
     monkeypatch.setattr(tagging, "interleaved", known_times)
-    monkeypatch.setattr(tagging, "deep", lambda *args, **options: rnnjax.rnn(4))
+    monkeypatch.setattr(tagging, "CONFIG", TaggerConfig(cell="rnn", hidden_size=4))
     monkeypatch.setattr(tagging, "BATCH_SIZE", 2)
     monkeypatch.setattr(tagging, "NUM_BUCKETS", 1)
     monkeypatch.setattr(tagging, "SHAPE", (4, 2, 9))
@@ -69,3 +73,24 @@ def test_a_tagger_is_measured_on_the_sentences_it_was_given(tmp_path, monkeypatc
         {"what": "decode", "size": [4, 2, 9], "CRF share": 0.4},
         {"what": "sentences", "size": [3, 2, 13], "sentences/s": 2.5, "host share": 0.25},
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        (["--suite=tagging", "--data=/nowhere"], "error: '/nowhere' does not exist"),
+        (["--suite=layer"], "error: --suite=layer: "),
+        (["--repeats=0"], "error: --repeats=0: "),
+        (["layers"], "error: unexpected argument 'layers': flags are written --name=value"),
+    ],
+)
+def test_a_bad_flag_is_one_line_and_code_2(argv, told):
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments.benchmark", *argv],
+        cwd=Path(__file__).parents[2], env={**os.environ, "JAX_PLATFORMS": "cpu"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.startswith(told)
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from rnnjax import data, tagging
-from rnnjax.cells.named import deep
 from rnnjax.errors import UserError
 
 
@@ -108,21 +107,15 @@ def test_the_digest_tells_corpora_apart(other):
     assert prepare(other).digest != prepare().digest
 
 
-def make(**options):
-    return tagging.make_tagger(
-        prepare().vocabulary,
-        deep("lstm", 3, num_layers=1, both_directions=False),
-        **{
-            "embed_size": 4, "word_dropout": 0.0, "characters": "none", "character_embed_size": 2,
-            "character_size": 2, "case_size": 0, "dropout": 0.0, "use_crf": False, **options,
-        },
-    )  # fmt: skip
+def make(vectors=None, **options):
+    config = tagging.TaggerConfig(**{"characters": "none", "embed_size": 4, **options})
+    return tagging.make_tagger(config, prepare().vocabulary, vectors)
 
 
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"characters": "cnm"}, "unknown characters='cnm'; did you mean 'cnn'"),
+        ({"characters": "cnm"}, "unknown --config.characters=cnm; did you mean 'cnn'"),
         (
             {"characters": "lstm", "character_size": 5},
             "--config.character_size is even with --config.characters=lstm, .* got 5",

@@ -10,7 +10,6 @@ import pytest
 from flax import nnx
 
 from rnnjax import data, models, tagging
-from rnnjax.cells.named import deep
 from rnnjax.errors import UserError
 from rnnjax.metrics import entity_scores
 from rnnjax.schemes import spans_of
@@ -35,11 +34,11 @@ def make_text_tagger(use_crf=True):
     """With scores so far apart that tags of all types are found."""
     known = [data.Sentence(WORDS, ("B-PER", "B-LOC", *["O"] * 10), "known:1", 0)]
     vocabulary = data.TaggingVocabulary.of(known, scheme="BIOES")
-    model = tagging.make_tagger(
-        vocabulary, deep("lstm", 4, num_layers=1, both_directions=True),
-        embed_size=4, word_dropout=0.5, characters="cnn", character_embed_size=3,
-        character_size=3, case_size=2, dropout=0.5, use_crf=use_crf, seed=5,
+    config = tagging.TaggerConfig(
+        hidden_size=4, embed_size=4, character_embed_size=3, character_size=3, case_size=2,
+        dropout=0.0, crf=use_crf,
     )  # fmt: skip
+    model = tagging.make_tagger(config, vocabulary, seed=5)
     model.head.kernel[...] = 9 * model.head.kernel[...]
     return tagging.TextTagger(model, vocabulary)
 
@@ -144,6 +143,17 @@ def test_pairs_stay_together_while_one_is_ahead():
     assert asked == [2, 3]
     assert list(pairs) == [(3, 9), (5, 25)]
     assert list(run_over(square, [])) == []
+
+
+def test_the_loss_counts_sentences_and_the_speed_tokens():
+    tagger = make_text_tagger()
+    sentences = make_sentences([5, 1, 3], seed=2)
+    (batch,) = data.EvaluationBatches(sentences, tagger.vocabulary, batch_size=4, buckets=(8,))
+    graph, params = nnx.split(tagger.model, nnx.Param)
+    loss = jax.jit(tagging.make_loss(graph))(params, None, batch, None)
+    assert (int(loss.count), int(loss.work)) == (3, 9)
+    answers = [alone(tagger, sentence, loss_and_tags) for sentence in sentences]
+    assert float(loss.total) == pytest.approx(sum(float(loss) for loss, _ in answers), rel=1e-5)
 
 
 def test_evaluation_scores_each_sentence_once():
