@@ -38,7 +38,7 @@ ONLY_THESE_LIBRARIES = {
     "scan": {"jax"},
     "engines": {"jax"},
     "heads": {"jax", "numpy"},
-    "data": {"numpy", "grain", "tensorflow_datasets", "PIL", "sklearn"},
+    "data": {"numpy", "grain", "tensorflow_datasets", "PIL", "sklearn", "tokenizers"},
     "metrics": {"numpy", "sacrebleu", "seqeval"},
     "visuals": {"numpy", "matplotlib"},
 }

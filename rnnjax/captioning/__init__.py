@@ -1,7 +1,42 @@
-"""Pictures in, sentences out: what stands between the files of a corpus and a captioner."""
+"""A captioner together with its words: images in, sentences out."""
 
-from rnnjax.captioning.feature_files import read_features
-from rnnjax.captioning.feature_maps import Features
-from rnnjax.captioning.features import Encoder, features_of
+from rnnjax.captioning.assembly import hard_training, make_captioner
+from rnnjax.captioning.evaluation import make_evaluation
+from rnnjax.captioning.image_captioner import Caption, ImageCaptioner, Readings, Search
+from rnnjax.captioning.preparation import SCENES, has_split, load_split, prepare, split_of
+from rnnjax.captioning.reports import (
+    captioned,
+    scores_text,
+    write_captions,
+    write_inspection,
+    write_overlays,
+    write_scores,
+)
+from rnnjax.captioning.scoring import SplitScores, score
+from rnnjax.captioning.settings import CaptionerConfig
+from rnnjax.captioning.splits import Split
 
-__all__ = ["Encoder", "Features", "features_of", "read_features"]
+__all__ = [
+    "SCENES",
+    "Caption",
+    "CaptionerConfig",
+    "ImageCaptioner",
+    "Readings",
+    "Search",
+    "Split",
+    "SplitScores",
+    "captioned",
+    "hard_training",
+    "has_split",
+    "load_split",
+    "make_captioner",
+    "make_evaluation",
+    "prepare",
+    "score",
+    "scores_text",
+    "split_of",
+    "write_captions",
+    "write_inspection",
+    "write_overlays",
+    "write_scores",
+]

@@ -2,9 +2,33 @@
 
 from rnnjax.data.batches import EvaluationBatches, TrainingBatches, in_order, padding_share
 from rnnjax.data.buckets import bucket_lengths
+from rnnjax.data.caption_batches import (
+    CaptionIds,
+    Pictures,
+    SceneBatches,
+    TrainingCaptions,
+    padded_captions,
+)
+from rnnjax.data.caption_vocabulary import (
+    END,
+    START,
+    UNKNOWN_WORD,
+    CaptionLevel,
+    CaptionVocabulary,
+)
+from rnnjax.data.captions import (
+    CaptionCorpus,
+    CaptionedImage,
+    LongCaptions,
+    caption_words,
+    load_captions,
+    read_images,
+)
 from rnnjax.data.conll import read_tokens
 from rnnjax.data.corpus import Corpus
 from rnnjax.data.files import read_text
+from rnnjax.data.images import ResizePolicy
+from rnnjax.data.pictured import images_at
 from rnnjax.data.predictions import TaggedSentence, as_conll, as_jsonl
 from rnnjax.data.sentences import Sentence, TaggedCorpus
 from rnnjax.data.spelling import CASES
@@ -19,32 +43,50 @@ from rnnjax.data.words import FIRST_ID, TaggingVocabulary
 
 __all__ = [
     "CASES",
+    "END",
     "FIRST_ID",
+    "START",
     "UNKNOWN",
+    "UNKNOWN_WORD",
     "Batch",
+    "CaptionCorpus",
+    "CaptionIds",
+    "CaptionLevel",
+    "CaptionVocabulary",
+    "CaptionedImage",
     "Corpus",
     "EvaluationBatches",
     "EvaluationWindows",
     "Level",
+    "LongCaptions",
+    "Pictures",
+    "ResizePolicy",
+    "SceneBatches",
     "Sentence",
     "Stream",
     "TaggedCorpus",
     "TaggedSentence",
     "TaggingVocabulary",
     "TrainingBatches",
+    "TrainingCaptions",
     "TrainingWindows",
     "Vectors",
     "Vocabulary",
     "as_conll",
     "as_jsonl",
     "bucket_lengths",
+    "caption_words",
     "entity_inventory",
     "from_texts",
+    "images_at",
     "in_order",
     "iterator",
     "load",
+    "load_captions",
     "load_tagged",
+    "padded_captions",
     "padding_share",
+    "read_images",
     "read_text",
     "read_tokens",
     "read_vectors",

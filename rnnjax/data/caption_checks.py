@@ -6,9 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from rnnjax.data.caption_lines import Annotations, Caption, Listed, fault
 from rnnjax.data.captioned import CaptionedImage, caption_words, counted
-from rnnjax.data.images import Skipped
-
-_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm")
+from rnnjax.data.images import IMAGE_SUFFIXES, Skipped
 
 
 def gathered(
@@ -82,7 +80,7 @@ def notes_on_files(annotations: Annotations) -> Iterator[str]:
     files = (os.path.join(folder, name) for folder in folders for name in sorted(_names_in(folder)))
     without = [
         file for file in files
-        if file.lower().endswith(_IMAGE_SUFFIXES) and file not in known
+        if file.lower().endswith(IMAGE_SUFFIXES) and file not in known
     ]  # fmt: skip
     if without:
         yield _note(without, "image file", "without a caption")

@@ -33,19 +33,6 @@ __all__ = [
 
 LongCaptions = Literal["keep", "truncate"]
 
-_IMAGE_SUFFIXES = (
-    ".jpg",
-    ".jpeg",
-    ".png",
-    ".webp",
-    ".bmp",
-    ".gif",
-    ".tif",
-    ".tiff",
-    ".ppm",
-    ".pgm",
-)
-
 _log = logging.getLogger(__name__)
 
 

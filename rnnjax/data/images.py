@@ -18,6 +18,12 @@ MAX_PIXELS = 1 << 26
 
 PAD_COLOUR = (127, 127, 127)
 
+IMAGE_SUFFIXES = (
+    *(".jpg", ".jpeg", ".png", ".webp", ".bmp"),
+    *(".gif", ".tif", ".tiff", ".ppm", ".pgm"),
+)
+"""How the names of images end."""
+
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "PPM", "TIFF")
 
 

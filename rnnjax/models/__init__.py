@@ -1,5 +1,16 @@
 """flax.nnx shells that hold parameters; time is scanned by `rnnjax.unroll`."""
 
+from rnnjax.models.captioner import (
+    Captioner,
+    CaptionLoss,
+    Decoder,
+    Glance,
+    HardGradient,
+    HardTraining,
+    Locations,
+    Reading,
+    caption_loss,
+)
 from rnnjax.models.characters import CharacterCNN, CharacterLSTM
 from rnnjax.models.efficientnet import EfficientNetLite0, ImageNetClassifier
 from rnnjax.models.encoder import SmallCNN
@@ -12,13 +23,21 @@ from rnnjax.models.tagger import Tagger, Tagging, best_tags, mask_of, tag, taggi
 from rnnjax.models.word_features import WordFeatures
 
 __all__ = [
+    "CaptionLoss",
+    "Captioner",
     "CharacterCNN",
     "CharacterLSTM",
+    "Decoder",
     "EfficientNetLite0",
     "Findings",
+    "Glance",
+    "HardGradient",
+    "HardTraining",
     "ImageNetClassifier",
     "LanguageModel",
     "LayerFindings",
+    "Locations",
+    "Reading",
     "Recurrent",
     "SmallCNN",
     "SymbolScores",
@@ -26,6 +45,7 @@ __all__ = [
     "Tagging",
     "WordFeatures",
     "best_tags",
+    "caption_loss",
     "generate",
     "inspect",
     "mask_of",

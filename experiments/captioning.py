@@ -1,0 +1,234 @@
+"""Captions of images by a recurrent network that looks where it writes: "Show, attend and tell".
+
+    python -m experiments.captioning                       train on digit scenes, composed here
+    python -m experiments.captioning --config.decoder=hard one location a word instead of a mixture
+    python -m experiments.captioning --preset=photos --config.data=FOLDER --workdir=runs/mine
+
+FOLDER holds photographs with captions: Flickr8k, Flickr30k, COCO, or a table of image<TAB>caption.
+Then, with the --workdir of the training:
+
+    --mode=evaluate --split=test                           BLEU, ROUGE-L, CIDEr-D, exact captions
+    --mode=predict --input=IMAGE_OR_FOLDER                 captions, and pictures of the attention
+    --mode=inspect                                         a page: captions, entropy, regions
+
+--workdir=FOLDER holds one run (default runs/captioning): checkpoints, metrics.jsonl, report.html.
+The same command again resumes a run that was stopped, and ends with the same parameters bit for
+bit.
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import jax.numpy as jnp
+from flax import nnx
+
+from experiments import cli, start
+from rnnjax import captioning, data, models, training, visuals
+from rnnjax.errors import UserError
+from rnnjax.training import setting
+
+NAME = "captioning"
+
+SHOWN = 12
+"""Images of the report."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options:
+    """The flags of the single modes."""
+
+    split: str = setting("test", "Modes evaluate, inspect: which split.")
+    input: str | None = setting(None, "Mode predict: an image, or a folder of images.")
+    output: str | None = setting(None, "Mode predict: a folder. Default: predictions in --workdir.")
+    beam_size: int = setting(5, "Captions pursued side by side; 1: the likeliest word each time.")
+    length_penalty: float = setting(1.0, "Exponent of the length that scores are divided by.")
+
+
+Config = captioning.CaptionerConfig
+
+PHOTOS = Config(
+    encoder="efficientnet", resize="crop", min_count=5, batch_size=64, num_steps=8000,
+    learning_rate=1e-3, clip_norm=5.0, hidden_size=512, embed_size=256, attention_size=256,
+    dropout=0.5, eval_every=500, checkpoint_every=500, warmup_steps=200, average_decay=0.999,
+)  # fmt: skip
+PRESETS = {
+    "default": cli.Preset(
+        "Digit scenes, soft attention: minutes on two CPU cores.",
+        Config(batch_size=32, num_steps=2000, learning_rate=2e-3, eval_every=500),
+    ),
+    "photos": cli.Preset(
+        "Photographs with captions, by a frozen ImageNet network: --config.data=FOLDER.", PHOTOS
+    ),
+    "xu2015": cli.Preset(
+        "Sizes of Xu et al. 2015: 512 numbers for words, 1000 units, doubly stochastic attention.",
+        dataclasses.replace(
+            PHOTOS, embed_size=512, hidden_size=1000, attention_size=512, spread_weight=1.0,
+            num_steps=20000,
+        ),
+    ),
+}  # fmt: skip
+
+
+def train(run: cli.Run) -> None:
+    """Trains, then scores the held-out splits and writes the report."""
+    config = run.config
+    begun = start.begin(run, NAME)
+    vocabulary = stored_vocabulary(begun.source, config) if begun.source else None
+    prepared = captioning.prepare(config, vocabulary)
+    training.say(prepared.description)
+    if begun.resuming:
+        stored = training.read_meta(run.workdir).extra.get("data")
+        if stored != prepared.digest:
+            raise UserError(
+                f"the images and captions of {config.data} are not those that the run in "
+                f"{run.workdir} began with: choose another workdir; "
+                f"--restore_from={run.workdir} keeps its parameters"
+            )
+    model = captioning.make_captioner(config, prepared.vocabulary, prepared.locations)
+    graph, params = nnx.split(model, nnx.Param)
+    params = begun.initial(params)
+    hard = captioning.hard_training(config)
+
+    def loss_fn(params, baseline, batch, key):
+        loss = models.caption_loss(
+            nnx.merge(graph, params),
+            batch,
+            key,
+            spread_weight=config.spread_weight,
+            hard=hard,
+            baseline=baseline,
+        )
+        return training.Loss(loss.total, loss.num_words, loss.baseline, {"nats": loss.nats})
+
+    extra = {
+        "vocabulary": prepared.vocabulary.to_json(),
+        "data": prepared.digest,
+        "locations": json.dumps(model.locations),
+        "max_length": str(prepared.max_length),
+    }
+    result = training.fit(
+        config,
+        loss_fn,
+        params,
+        data.iterator(prepared.batches),
+        workdir=begun.workdir._replace(extra=extra),
+        carry=jnp.zeros(()),
+        evaluate=captioning.make_evaluation(
+            graph, prepared.vocabulary, prepared.validation, max_length=prepared.max_length
+        ),
+        metric="exact" if config.data == captioning.SCENES else "bleu4",
+        higher_is_better=True,
+        unit="word",
+    )
+    captioner = restored(run)
+    sections = []
+    for split in ("validation", "test"):
+        if split == "test" and not captioning.has_split(config, split):
+            continue
+        images = captioning.load_split(config, split)
+        captions, scores = scored(run, captioner, images)
+        training.say(captioning.scores_text(scores, split))
+        captioning.write_scores(scores, split, run.workdir)
+        sections.append(visuals.caption_scores_section(scores.captions, f"Scores, {split}"))
+    sections.append(
+        visuals.gallery_section("Captions", captioning.captioned(images, captions, range(SHOWN)))
+    )
+    report = training.write_report(
+        run.workdir,
+        title="Captions of images",
+        config=begun.workdir.config,
+        results={
+            f"best validation {'exact' if config.data == captioning.SCENES else 'bleu4'}": (
+                f"{-(result.standing.best_score or 0):.4f}"
+            ),
+            "parameters": f"{training.num_parameters(params):,}",
+            "updates": result.step,
+        },
+        sections=sections,
+        unit="word",
+    )
+    training.say(f"Report: {report}")
+
+
+def stored_vocabulary(
+    folder: str | Path, config: captioning.CaptionerConfig
+) -> data.CaptionVocabulary:
+    """The vocabulary that a checkpoint was trained with, which must be of the config's level."""
+    text = training.read_meta(folder).extra.get("vocabulary", "")
+    vocabulary = data.CaptionVocabulary.from_json(text)
+    if vocabulary.level != config.level:
+        raise UserError(
+            f"{folder} was trained with --config.level={vocabulary.level}, not {config.level}"
+        )
+    return vocabulary
+
+
+def restored(run: cli.Run) -> captioning.ImageCaptioner:
+    """The trained captioner of a workdir, best checkpoint."""
+    vocabulary = stored_vocabulary(run.workdir, run.config)
+    extra = training.read_meta(run.workdir).extra
+    locations = models.Locations(*json.loads(extra["locations"]))
+    model = captioning.make_captioner(run.config, vocabulary, locations)
+    graph, params = nnx.split(model, nnx.Param)
+    params = training.restore_params(run.workdir, params)
+    return captioning.ImageCaptioner(nnx.merge(graph, params), vocabulary)
+
+
+def search(run: cli.Run) -> captioning.Search:
+    """How captions are looked for."""
+    options = run.options
+    length = int(training.read_meta(run.workdir).extra["max_length"])
+    return captioning.Search(options.beam_size, options.length_penalty, length)
+
+
+def scored(
+    run: cli.Run, captioner: captioning.ImageCaptioner, split: captioning.Split
+) -> tuple[list[captioning.Caption], captioning.SplitScores]:
+    """The captions of a split, and how good they are."""
+    captions = captioner.write(split, search(run))
+    return captions, captioning.score(split, captions, captioner.read(split))
+
+
+def evaluate(run: cli.Run) -> None:
+    """Prints the scores of a split; writes scores.json and captions.json."""
+    split = captioning.load_split(run.config, run.options.split)
+    captions, scores = scored(run, restored(run), split)
+    captioning.write_scores(scores, run.options.split, run.workdir)
+    captioning.write_captions(split, captions, run.workdir)
+    print(captioning.scores_text(scores, run.options.split))
+
+
+def predict(run: cli.Run) -> None:
+    """Captions an image or a folder; writes captions.json and pictures of the attention."""
+    if not run.options.input:
+        raise UserError("mode predict takes --input=IMAGE_OR_FOLDER")
+    output = Path(run.options.output or run.workdir / "predictions")
+    images = data.images_at(run.options.input)
+    split = captioning.split_of(run.config, images)
+    captions = restored(run).write(split, search(run))
+    captioning.write_captions(split, captions, output)
+    captioning.write_overlays(split, captions, output)
+    for name, caption in zip(split.names, captions, strict=True):
+        print(f"{name}: {caption.text}")
+    print(f"{len(captions):,} captions: {output}")
+
+
+def inspect(run: cli.Run) -> None:
+    """Writes inspect.html: captions good and bad, the attention's entropy, attended regions."""
+    split = captioning.load_split(run.config, run.options.split)
+    captions, scores = scored(run, restored(run), split)
+    print(captioning.scores_text(scores, run.options.split))
+    print(captioning.write_inspection(split, captions, scores, run.options.split, run.workdir))
+
+
+MODES = {"train": train, "evaluate": evaluate, "predict": predict, "inspect": inspect}
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Runs the experiment; see the top of this file."""
+    cli.main(NAME, about=__doc__ or "", presets=PRESETS, options=Options(), modes=MODES, argv=argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""A captioner made from a config."""
+
+from typing import Any
+
+from flax import nnx
+
+from rnnjax import data, models
+from rnnjax.captioning.settings import CaptionerConfig
+from rnnjax.cells.named import deep, operand_dtype
+
+
+def trained_encoder(config: CaptionerConfig) -> Any:
+    """The encoder that is part of the model, with fresh or pretrained parameters.
+
+    Returns:
+        An nnx module; None where features are computed beforehand.
+    """
+    if config.features or config.encoder == "efficientnet":
+        return None
+    if config.encoder == "efficientnet_tuned":
+        return models.EfficientNetLite0()
+    return models.SmallCNN(
+        config.image_size, output_size=config.feature_size, rngs=nnx.Rngs(config.seed)
+    )
+
+
+def make_captioner(
+    config: CaptionerConfig,
+    vocabulary: data.CaptionVocabulary,
+    locations: models.Locations | None,
+) -> models.Captioner:
+    """The captioner of a config, with fresh parameters.
+
+    Args:
+        config: of the run.
+        vocabulary: its symbols.
+        locations: of features that are computed beforehand; None: the encoder is trained.
+    """
+    encoder = trained_encoder(config)
+    if encoder is not None:
+        locations = models.Locations(*encoder.grid, encoder.output_size)
+    assert locations is not None
+    return models.Captioner(
+        len(vocabulary),
+        deep(
+            config.cell,
+            config.hidden_size,
+            num_layers=config.num_layers,
+            compute_dtype=config.compute_dtype,
+        ),
+        decoder=config.decoder,
+        encoder=encoder,
+        locations=locations,
+        embed_size=config.embed_size,
+        attention_size=config.attention_size,
+        dropout=config.dropout,
+        compute_dtype=operand_dtype(config.compute_dtype),
+        rngs=nnx.Rngs(config.seed),
+    )
+
+
+def hard_training(config: CaptionerConfig) -> models.HardTraining:
+    """How hard attention is trained, as the config says."""
+    return models.HardTraining(
+        gradient=config.hard_gradient,
+        temperature=config.temperature,
+        soft_rate=config.soft_rate,
+        reward_weight=config.reward_weight,
+        entropy_weight=config.entropy_weight,
+    )

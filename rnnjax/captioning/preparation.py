@@ -1,0 +1,185 @@
+"""From the words of a config to images, captions and batches."""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from rnnjax import data, models
+from rnnjax.captioning.feature_files import read_features
+from rnnjax.captioning.features import features_of
+from rnnjax.captioning.settings import CaptionerConfig
+from rnnjax.captioning.splits import Split, of_features, of_images, of_scenes
+from rnnjax.data.scenes import MAX_WORDS, VOCABULARY, DigitScenes
+from rnnjax.errors import UserError, did_you_mean
+
+SCENES = "embedded"
+"""The data that are composed on the fly."""
+
+
+class Prepared(NamedTuple):
+    """Data for training.
+
+    Attributes:
+        vocabulary: of the training captions, unless one was given.
+        batches: of the training split.
+        validation: the split that decides which checkpoint is best.
+        locations: of features that are computed beforehand; None: the encoder is trained.
+        max_length: ids of the longest training caption, its end included.
+        digest: the same for the same data only.
+        description: of the data, for people.
+    """
+
+    vocabulary: data.CaptionVocabulary
+    batches: data.TrainingCaptions | data.SceneBatches
+    validation: Split
+    locations: models.Locations | None
+    max_length: int
+    digest: str
+    description: str
+
+
+def prepare(config: CaptionerConfig, vocabulary: data.CaptionVocabulary | None = None) -> Prepared:
+    """Makes vocabulary, training batches and the validation split.
+
+    Args:
+        config: of the run.
+        vocabulary: one that a model was trained with.
+
+    Raises:
+        UserError: the data cannot be used.
+    """
+    if config.data == SCENES:
+        return _prepare_scenes(config, vocabulary)
+    corpus = _load_corpus(config)
+    train = load_split(config, "train", corpus)
+    captions = [caption for captions in train.references for caption in captions]
+    vocabulary = vocabulary or data.CaptionVocabulary.of(
+        captions,
+        level=config.level,
+        min_count=config.min_count,
+        num_subwords=config.num_subwords,
+    )
+    examples = [
+        data.CaptionIds(n, vocabulary.encode(caption))
+        for n, captions in enumerate(train.references)
+        for caption in captions
+    ]
+    buckets = data.bucket_lengths(
+        (len(example.ids) for example in examples),
+        config.num_buckets,
+        batch_size=config.batch_size,
+    )
+    known = sum(1 for example in examples for n in example.ids if n != data.UNKNOWN_WORD)
+    every = sum(len(example.ids) for example in examples)
+    return Prepared(
+        vocabulary=vocabulary,
+        batches=data.TrainingCaptions(
+            examples,
+            train.pictures,
+            batch_size=config.batch_size,
+            buckets=buckets,
+            seed=config.seed,
+        ),
+        validation=load_split(config, "validation", corpus),
+        locations=train.locations,
+        max_length=buckets[-1],
+        digest=_digest(corpus.splits),
+        description=(
+            f"{corpus.describe()}.\n{len(vocabulary):,} symbols, which cover "
+            f"{known / every:.1%} of the training captions; padded to "
+            f"{', '.join(map(str, buckets))}."
+        ),
+    )
+
+
+def load_split(
+    config: CaptionerConfig, split: str, corpus: data.CaptionCorpus | None = None
+) -> Split:
+    """The images and captions of a split.
+
+    Args:
+        config: of the run.
+        split: its name.
+        corpus: that of the config, if it is loaded already.
+
+    Raises:
+        UserError: there is no such split, or it cannot be read.
+    """
+    if config.data == SCENES:
+        if split == "train":
+            raise UserError("digit scenes for training have no end: choose validation or test")
+        return of_scenes(DigitScenes(split, seed=config.seed, side=config.image_size))
+    splits = (corpus or _load_corpus(config)).splits
+    if split not in splits:
+        raise UserError(f"{config.data} has no split {split}; {did_you_mean(split, splits)}")
+    return split_of(config, splits[split])
+
+
+def has_split(config: CaptionerConfig, split: str) -> bool:
+    """Whether the data of a config have a split."""
+    return config.data == SCENES or split in _load_corpus(config).splits
+
+
+def split_of(config: CaptionerConfig, images: Sequence[data.CaptionedImage]) -> Split:
+    """Any images, as the model of a config reads them."""
+    if config.features:
+        size = models.EfficientNetLite0.side
+        features = read_features(config.features, images, skip_missing=config.skip_faulty)
+        return of_features(features, size=size, policy=config.resize)
+    if config.encoder == "efficientnet":
+        encoder = models.EfficientNetLite0()
+        features = features_of(
+            images,
+            encoder,
+            policy=config.resize,
+            cache_dir=config.cache,
+            skip_faulty=config.skip_faulty,
+        )
+        return of_features(features, size=encoder.side, policy=config.resize)
+    tuned = config.encoder == "efficientnet_tuned"
+    return of_images(
+        images,
+        size=models.EfficientNetLite0.side if tuned else config.image_size,
+        policy=config.resize,
+        skip_faulty=config.skip_faulty,
+    )
+
+
+def _prepare_scenes(config: CaptionerConfig, vocabulary: data.CaptionVocabulary | None) -> Prepared:
+    words = sorted(VOCABULARY)
+    vocabulary = vocabulary or data.CaptionVocabulary.of(words)
+    scenes = DigitScenes("train", seed=config.seed, side=config.image_size)
+    return Prepared(
+        vocabulary=vocabulary,
+        batches=data.SceneBatches(
+            scenes, vocabulary, batch_size=config.batch_size, seed=config.seed
+        ),
+        validation=load_split(config, "validation"),
+        locations=None,
+        max_length=MAX_WORDS + 1,
+        digest=f"digit scenes {config.seed} {config.image_size}",
+        description=(
+            f"Digit scenes of {config.image_size} by {config.image_size} pixels, composed as "
+            f"they are needed; {len(vocabulary)} symbols."
+        ),
+    )
+
+
+def _load_corpus(config: CaptionerConfig) -> data.CaptionCorpus:
+    return data.load_captions(
+        config.data,
+        images=config.images,
+        skip_faulty=config.skip_faulty,
+        held_out=config.held_out,
+        max_words=config.max_words,
+        long_captions=config.long_captions,
+        encoding=config.encoding,
+    )
+
+
+def _digest(splits: Mapping[str, Sequence[data.CaptionedImage]]) -> str:
+    listed = itertools.chain(splits["train"], splits["validation"])
+    content = [(image.image.rpartition("/")[2], image.captions) for image in listed]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()

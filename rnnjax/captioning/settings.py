@@ -1,0 +1,93 @@
+"""The settings of a captioner and of its data, as flags know them."""
+
+import dataclasses
+from typing import get_args
+
+from rnnjax.cells.named import CELLS, DTYPES
+from rnnjax.data import CaptionLevel, LongCaptions, ResizePolicy
+from rnnjax.errors import UserError
+from rnnjax.models import Decoder, HardGradient
+from rnnjax.training import TrainingConfig, setting
+
+ENCODERS = ("cnn", "efficientnet", "efficientnet_tuned")
+
+
+def _names(kind) -> str:
+    return ", ".join(get_args(kind))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CaptionData(TrainingConfig):
+    """Which images and captions, and how they are prepared."""
+
+    data: str = setting("embedded", "embedded (digit scenes), a folder or file, or tfds:NAME.")
+    images: str | None = setting(None, "Folder of the images, if not near the captions.")
+    held_out: float | None = setting(
+        None, "Share of the images for validation, and for testing, of a corpus without splits."
+    )
+    skip_faulty: bool = setting(False, "Leave out faulty images and captions instead of stopping.")
+    encoding: str = setting("utf-8", "Of the caption files.")
+    max_words: int = setting(30, "Words above which a caption is long.")
+    long_captions: LongCaptions = setting(
+        "keep", f"What becomes of long captions in training: {_names(LongCaptions)}."
+    )
+    level: CaptionLevel = setting("word", f"Of symbols: {_names(CaptionLevel)}.")
+    min_count: int = setting(1, "Level word: words that are rarer are unknown.")
+    num_subwords: int = setting(2000, "Level subword: symbols.")
+    num_buckets: int = setting(4, "Lengths that captions are padded to.")
+    image_size: int = setting(56, "Side that images are resized to, in pixels; encoder cnn.")
+    resize: ResizePolicy = setting(
+        "crop", f"What becomes of images that are not square: {_names(ResizePolicy)}."
+    )
+    features: str | None = setting(
+        None, "Feature file, .npz or .npy with names: images are not read at all."
+    )
+    cache: str = setting("runs/features", "Folder for the features of frozen encoders.")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CaptionerConfig(CaptionData):
+    """All that decides a run."""
+
+    encoder: str = setting("cnn", f"Of images: {', '.join(ENCODERS)} (photos; frozen, or trained).")
+    decoder: Decoder = setting(
+        "soft", f"How it sees the image: {_names(Decoder)}; see models.Captioner."
+    )
+    hard_gradient: HardGradient = setting("reinforce", f"Decoder hard: {_names(HardGradient)}.")
+    temperature: float = setting(1.0, "Of gumbel.")
+    soft_rate: float = setting(0.5, "Decoder hard: share of captions read with soft attention.")
+    reward_weight: float = setting(1.0, "Of reinforce.")
+    entropy_weight: float = setting(0.01, "Of reinforce: keeps it looking around.")
+    spread_weight: float = setting(0.0, "Of the doubly stochastic regulariser.")
+    cell: str = setting("lstm", f"One of {', '.join(CELLS)}.")
+    hidden_size: int = setting(256, "H, units of a layer.")
+    num_layers: int = setting(1, "Recurrent layers.")
+    embed_size: int = setting(64, "D, numbers that a word is turned into.")
+    attention_size: int = setting(128, "A, hidden layer of the attention.")
+    feature_size: int = setting(96, "F, numbers for each location; encoder cnn.")
+    dropout: float = setting(0.0, "On words and before the output layer.")
+    compute_dtype: str = setting("float32", f"Of matmul operands, one of {', '.join(DTYPES)}.")
+
+    def validate(self) -> None:
+        """Raises UserError for a value that cannot work."""
+        super().validate()
+        self.check_choice("cell", CELLS)
+        self.check_choice("compute_dtype", DTYPES)
+        self.check_choice("encoder", ENCODERS)
+        for name, kind in (
+            ("decoder", Decoder),
+            ("hard_gradient", HardGradient),
+            ("level", CaptionLevel),
+            ("long_captions", LongCaptions),
+            ("resize", ResizePolicy),
+        ):
+            self.check_choice(name, get_args(kind))
+        self.check_at_least(1, "hidden_size", "num_layers", "embed_size", "attention_size")
+        self.check_at_least(1, "feature_size", "min_count", "num_buckets", "max_words")
+        self.check_at_least(8, "image_size", "num_subwords")
+        self.check_at_least(0, "reward_weight", "entropy_weight", "spread_weight")
+        self.check_rate("dropout")
+        if not 0 <= self.soft_rate <= 1:
+            raise UserError(f"--config.soft_rate lies in [0, 1]; got {self.soft_rate}")
+        if not self.temperature > 0:
+            raise UserError(f"--config.temperature is above 0; got {self.temperature}")
