@@ -55,7 +55,10 @@ PHOTOS = Config(
 PRESETS = {
     "default": cli.Preset(
         "Digit scenes, soft attention: minutes on two CPU cores.",
-        Config(batch_size=32, num_steps=2000, learning_rate=2e-3, eval_every=500),
+        Config(
+            batch_size=16, num_steps=7000, learning_rate=2e-3, clip_norm=5.0, average_decay=0.999,
+            eval_every=1000, checkpoint_every=1000,
+        ),
     ),
     "photos": cli.Preset(
         "Photographs with captions, by a frozen ImageNet network: --config.data=FOLDER.", PHOTOS

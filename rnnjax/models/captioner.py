@@ -201,7 +201,7 @@ class Captioner(nnx.Module):
             return zeros
         leaves, structure = jax.tree.flatten(zeros)
         ends = itertools.accumulate(leaf.shape[-1] for leaf in leaves[:-1])
-        numbers = jnp.tanh(self.first(memory.features.max(axis=1)))
+        numbers = jnp.tanh(self.first(memory.features.mean(axis=1)))
         return jax.tree.unflatten(structure, jnp.split(numbers, list(ends), axis=-1))
 
     def step(self, memory: Memory, carry: Carry, words: Array) -> tuple[Array, Glance, Carry]:
