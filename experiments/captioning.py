@@ -134,9 +134,8 @@ def train(run: cli.Run) -> None:
         training.say(captioning.scores_text(scores, split))
         captioning.write_scores(scores, split, run.workdir)
         sections.append(visuals.caption_scores_section(scores.captions, f"Scores, {split}"))
-    sections.append(
-        visuals.gallery_section("Captions", captioning.captioned(images, captions, range(SHOWN)))
-    )
+    shown = captioning.captioned(images, captions, range(min(SHOWN, len(images))))
+    sections.append(visuals.gallery_section("Captions", shown))
     report = training.write_report(
         run.workdir,
         title="Captions of images",

@@ -3,7 +3,7 @@
 from rnnjax.captioning.assembly import hard_training, make_captioner
 from rnnjax.captioning.evaluation import make_evaluation
 from rnnjax.captioning.image_captioner import Caption, ImageCaptioner, Readings, Search
-from rnnjax.captioning.preparation import SCENES, has_split, load_split, prepare, split_of
+from rnnjax.captioning.preparation import has_split, load_split, prepare, split_of
 from rnnjax.captioning.reports import (
     captioned,
     scores_text,
@@ -13,7 +13,7 @@ from rnnjax.captioning.reports import (
     write_scores,
 )
 from rnnjax.captioning.scoring import SplitScores, score
-from rnnjax.captioning.settings import CaptionerConfig
+from rnnjax.captioning.settings import SCENES, CaptionerConfig
 from rnnjax.captioning.splits import Split
 
 __all__ = [

@@ -39,18 +39,22 @@ class Caption(NamedTuple):
     """What a captioner made of an image.
 
     Attributes:
-        symbols: T words or parts of words.
-        text: the caption.
+        words: T of them.
         log_probability: of the caption and its end, in nats.
-        maps: [T, rows, columns], where it looked before each symbol; None without attention.
-        gates: [T], how much of what it saw it took in; None without attention.
+        maps: [T, rows, columns], where it looked before each word, on average over its parts where
+            it has several; None without attention.
+        gates: [T], how much of what it saw it took in, likewise; None without attention.
     """
 
-    symbols: tuple[str, ...]
-    text: str
+    words: tuple[str, ...]
     log_probability: float
     maps: np.ndarray | None
     gates: np.ndarray | None
+
+    @property
+    def text(self) -> str:
+        """The words as one."""
+        return " ".join(self.words)
 
 
 class ImageCaptioner(NamedTuple):
@@ -85,16 +89,10 @@ class ImageCaptioner(NamedTuple):
             for row in range(count):
                 ids = found.tokens[row, 0].tolist()
                 symbols = self.vocabulary.decode(ids)
-                maps, gates = self._looked(glances, row, len(symbols))
-                captions.append(
-                    Caption(
-                        symbols,
-                        self.vocabulary.text(symbols),
-                        float(found.log_probability[row, 0]),
-                        maps,
-                        gates,
-                    )
-                )
+                words = tuple(self.vocabulary.text(symbols).split())
+                maps, gates = self._looked(glances, row, self.vocabulary.word_numbers(symbols))
+                log_probability = float(found.log_probability[row, 0])
+                captions.append(Caption(words, log_probability, maps, gates))
         return captions
 
     def read(self, split: Split, *, batch_size: int = BATCH_SIZE) -> "Readings":
@@ -121,14 +119,22 @@ class ImageCaptioner(NamedTuple):
                     maps.append(self._map(weights[: len(rows[n]) - 1, n]))
         return Readings(nats, sum(map(len, ids)), maps)
 
-    def _looked(self, glances, row: int, length: int):
+    def _looked(self, glances, row: int, word_numbers: np.ndarray):
         if glances.weights is None:
             return None, None
-        return self._map(glances.weights[row, :length]), glances.gate[row, :length]
+        weights = _mean_by_word(glances.weights[row], word_numbers)
+        return self._map(weights), _mean_by_word(glances.gate[row], word_numbers)
 
     def _map(self, weights: np.ndarray) -> np.ndarray:
         rows, columns, _ = self.model.locations
         return weights.reshape(len(weights), rows, columns)
+
+
+def _mean_by_word(values: np.ndarray, word_numbers: np.ndarray) -> np.ndarray:
+    """The means `[words, ...]` of values `[steps, ...]`, of which those of the end are left out."""
+    sums = np.zeros((word_numbers.max(initial=-1) + 1, *values.shape[1:]), values.dtype)
+    np.add.at(sums, word_numbers, values[: len(word_numbers)])
+    return (sums.T / np.bincount(word_numbers)).T
 
 
 class Readings(NamedTuple):

@@ -1,7 +1,6 @@
 """From the words of a config to images, captions and batches."""
 
 import hashlib
-import itertools
 import json
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -9,13 +8,10 @@ from typing import NamedTuple
 from rnnjax import data, models
 from rnnjax.captioning.feature_files import read_features
 from rnnjax.captioning.features import features_of
-from rnnjax.captioning.settings import CaptionerConfig
+from rnnjax.captioning.settings import SCENES, CaptionerConfig
 from rnnjax.captioning.splits import Split, of_features, of_images, of_scenes
 from rnnjax.data.scenes import MAX_WORDS, VOCABULARY, DigitScenes
 from rnnjax.errors import UserError, did_you_mean
-
-SCENES = "embedded"
-"""The data that are composed on the fly."""
 
 
 class Prepared(NamedTuple):
@@ -180,6 +176,8 @@ def _load_corpus(config: CaptionerConfig) -> data.CaptionCorpus:
 
 
 def _digest(splits: Mapping[str, Sequence[data.CaptionedImage]]) -> str:
-    listed = itertools.chain(splits["train"], splits["validation"])
-    content = [(image.image.rpartition("/")[2], image.captions) for image in listed]
+    content = [
+        [(image.image.rpartition("/")[2], image.captions) for image in splits[split]]
+        for split in ("train", "validation")
+    ]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()

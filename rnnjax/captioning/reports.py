@@ -52,10 +52,10 @@ def write_captions(split: Split, captions: Sequence[Caption], folder: Path) -> N
 def write_overlays(split: Split, captions: Sequence[Caption], folder: Path) -> None:
     """Writes for each image a picture of where the captioner looked, word by word."""
     for n, (name, caption) in enumerate(zip(split.names, captions, strict=True)):
-        if caption.maps is not None and caption.symbols:
+        if caption.maps is not None and caption.words:
             png = visuals.attention_overlay(
                 split.show(n),
-                caption.symbols,
+                caption.words,
                 caption.maps,
                 gates=caption.gates,
                 title=caption.text,
@@ -80,7 +80,7 @@ def captioned(
         shown.append(
             visuals.Captioned(
                 image=split.show(n),
-                words=caption.symbols,
+                words=caption.words,
                 maps=caption.maps,
                 gates=caption.gates,
                 log_probability=caption.log_probability,

@@ -11,6 +11,9 @@ from rnnjax.training import TrainingConfig, setting
 
 ENCODERS = ("cnn", "efficientnet", "efficientnet_tuned")
 
+SCENES = "embedded"
+"""The data that are composed on the fly: digit scenes."""
+
 
 def _names(kind) -> str:
     return ", ".join(get_args(kind))
@@ -20,7 +23,7 @@ def _names(kind) -> str:
 class CaptionData(TrainingConfig):
     """Which images and captions, and how they are prepared."""
 
-    data: str = setting("embedded", "embedded (digit scenes), a folder or file, or tfds:NAME.")
+    data: str = setting(SCENES, "embedded (digit scenes), a folder or file, or tfds:NAME.")
     images: str | None = setting(None, "Folder of the images, if not near the captions.")
     held_out: float | None = setting(
         None, "Share of the images for validation, and for testing, of a corpus without splits."
@@ -91,3 +94,14 @@ class CaptionerConfig(CaptionData):
             raise UserError(f"--config.soft_rate lies in [0, 1]; got {self.soft_rate}")
         if not self.temperature > 0:
             raise UserError(f"--config.temperature is above 0; got {self.temperature}")
+        if self.data == SCENES:
+            self._check_scenes()
+
+    def _check_scenes(self) -> None:
+        for name, only in (("encoder", "cnn"), ("features", None), ("level", "word")):
+            value = getattr(self, name)
+            if value != only:
+                raise UserError(
+                    f"--config.{name}={value} is not for digit scenes, which --config.data={SCENES}"
+                    f" asks for: name a folder of captioned images with --config.data"
+                )

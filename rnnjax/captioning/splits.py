@@ -35,13 +35,6 @@ class Split:
     def __len__(self) -> int:
         return len(self.names)
 
-    def first(self, count: int) -> "Split":
-        """The first images of a split."""
-        regions = None if self.regions is None else self.regions[:count]
-        return dataclasses.replace(
-            self, names=self.names[:count], references=self.references[:count], regions=regions
-        )
-
 
 def of_scenes(scenes: DigitScenes) -> Split:
     """All scenes of a split that has an end."""

@@ -56,20 +56,20 @@ class CaptionVocabulary:
             num_subwords: how many symbols there are at most; of level "subword".
 
         Raises:
-            UserError: there is no such level, or nothing to make symbols of.
+            UserError: there is no such level, nothing to make symbols of, or `num_subwords` are
+                too few for the letters.
         """
         if level not in get_args(CaptionLevel):
             hint = did_you_mean(level, get_args(CaptionLevel))
             raise UserError(f"unknown level of captions {level!r}: {hint}")
         counts = Counter(word for caption in captions for word in caption_words(caption))
+        if level == "subword" and counts:
+            return cls("subword", *_byte_pairs(counts, num_subwords))
         ordered = sorted(counts, key=lambda word: (-counts[word], word))
         kept = [word for word in ordered if counts[word] >= min_count]
         if not kept:
             raise UserError(f"no word stands {min_count} times in the captions: nothing to learn")
-        if level == "word":
-            return cls("word", (*_RESERVED, *kept))
-        symbols, merges = _byte_pairs(counts, num_subwords)
-        return cls("subword", symbols, merges)
+        return cls("word", (*_RESERVED, *kept))
 
     def __len__(self) -> int:
         return len(self.symbols)
@@ -105,6 +105,13 @@ class CaptionVocabulary:
         if self.level == "word":
             return " ".join(symbols)
         return "".join(symbols).replace(_WORD_END, " ").strip()
+
+    def word_numbers(self, symbols: Sequence[str]) -> np.ndarray:
+        """Of which word of a caption each symbol is a part, counted from 0, int [T]."""
+        if self.level == "word":
+            return np.arange(len(symbols))
+        ends = np.array([symbol.endswith(_WORD_END) for symbol in symbols], int)
+        return np.cumsum(ends) - ends
 
     def to_json(self) -> str:
         """As JSON text, to be saved beside a checkpoint."""
@@ -152,10 +159,19 @@ def _byte_pairs(
     """The symbols and merges that byte-pair encoding finds in counted words."""
     from tokenizers import trainers
 
+    # The trainer numbers the ends of words in a random order, unless they are there beforehand.
+    ends = sorted({word[-1] + _WORD_END for word in counts})
+    letters = {letter for word in counts for letter in word}
+    least = len(_RESERVED) + len(ends) + len(letters)
+    if num_symbols < least:
+        raise UserError(
+            f"num_subwords is {least} or more for captions of {len(letters)} letters, of which "
+            f"{len(ends)} end words; got {num_symbols}"
+        )
     tokenizer = _tokenizer({symbol: n for n, symbol in enumerate(_RESERVED)}, ())
     trainer = trainers.BpeTrainer(
         vocab_size=num_symbols,
-        special_tokens=list(_RESERVED),
+        special_tokens=[*_RESERVED, *ends],
         end_of_word_suffix=_WORD_END,
         show_progress=False,
     )

@@ -160,7 +160,7 @@ def doubly_stochastic(weights_TNS: Array, mask_TN: Array) -> Array:
     References:
         Xu et al. 2015, section 4.2.1, equation 14.
     """
-    received = jnp.sum(weights_TNS * mask_TN[..., None], axis=0)
+    received = jnp.sum(jnp.where(mask_TN[..., None], weights_TNS, 0), axis=0)
     return jnp.sum((1 - received) ** 2, axis=-1)
 
 

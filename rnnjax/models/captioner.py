@@ -366,7 +366,7 @@ def caption_loss(
             total = total + spread_weight * attention.doubly_stochastic(glances.weights, mask).sum()
         if model.decoder == "hard" and hard.gradient == "reinforce":
             rewards = jnp.cumsum(gains[::-1], axis=0)[::-1]
-            ahead = jnp.cumsum(mask[::-1], axis=0)[::-1]
+            ahead = jnp.cumsum(mask[::-1], axis=0)[::-1].astype(gains.dtype)
             advantage = jax.lax.stop_gradient(rewards - baseline * ahead)
             log_choice = jnp.sum(glances.weights * jax.nn.log_softmax(glances.scores), axis=-1)
             bonus = hard.reward_weight * advantage * log_choice

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pytest
 
-from experiments import char_lm, ner
+from experiments import captioning, char_lm, ner
 
 
 class Result(NamedTuple):
@@ -76,6 +76,12 @@ def char_lm_command(capsys):
 def ner_command(capsys):
     """`(*argv) -> Result`."""
     return lambda *argv: command(capsys, ner, *argv)
+
+
+@pytest.fixture
+def captioning_command(capsys):
+    """`(*argv) -> Result`."""
+    return lambda *argv: command(capsys, captioning, *argv)
 
 
 @pytest.fixture(scope="package")

@@ -1,0 +1,95 @@
+"""Settings that cannot work are refused by their names; the others make the model they say."""
+
+import jax
+import numpy as np
+import pytest
+from flax import nnx
+
+from rnnjax import captioning, data, models
+from rnnjax.captioning import CaptionerConfig
+from rnnjax.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"decoder": "sofd"}, "unknown --config.decoder=sofd; did you mean 'soft'?"),
+        ({"hard_gradient": "gumble"}, "unknown --config.hard_gradient=gumble; did you mean 'gumb"),
+        ({"encoder": "cnm"}, "unknown --config.encoder=cnm; did you mean 'cnn'?"),
+        ({"cell": "grru"}, "unknown --config.cell=grru; did you mean 'gru'?"),
+        ({"level": "char"}, "unknown --config.level=char; "),
+        ({"resize": "crob"}, "unknown --config.resize=crob; did you mean 'crop'?"),
+        ({"long_captions": "cut"}, "unknown --config.long_captions=cut; "),
+        ({"compute_dtype": "float8"}, "unknown --config.compute_dtype=float8; "),
+        ({"hidden_size": 0}, "--config.hidden_size is 1 or more; got 0"),
+        ({"attention_size": -1}, "--config.attention_size is 1 or more; got -1"),
+        ({"feature_size": 0}, "--config.feature_size is 1 or more; got 0"),
+        ({"min_count": 0}, "--config.min_count is 1 or more; got 0"),
+        ({"image_size": 4}, "--config.image_size is 8 or more; got 4"),
+        ({"num_subwords": 7}, "--config.num_subwords is 8 or more; got 7"),
+        ({"spread_weight": -1.0}, "--config.spread_weight is 0 or more; got -1"),
+        ({"entropy_weight": float("nan")}, "--config.entropy_weight is 0 or more; got nan"),
+        ({"dropout": 1.0}, r"--config.dropout lies in \[0, 1\); got 1"),
+        ({"soft_rate": 1.5}, r"--config.soft_rate lies in \[0, 1\]; got 1.5"),
+        ({"temperature": 0.0}, "--config.temperature is above 0; got 0"),
+        ({"batch_size": 0}, "--config.batch_size is 1 or more; got 0"),
+        ({"encoder": "efficientnet"}, "--config.encoder=efficientnet is not for digit scenes, whi"),
+        ({"features": "x.npz"}, "--config.features=x.npz is not for digit scenes"),
+        ({"level": "subword"}, "--config.level=subword is not for digit scenes"),
+    ],
+)
+def test_values_that_cannot_work(change, told):
+    with pytest.raises(UserError, match=told):
+        CaptionerConfig(**change).validate()
+
+
+def test_values_that_work():
+    CaptionerConfig().validate()
+    CaptionerConfig(soft_rate=1.0, dropout=0.0, spread_weight=1.0).validate()
+    CaptionerConfig(data="folder", encoder="efficientnet", level="subword").validate()
+
+
+VOCABULARY = data.CaptionVocabulary.of(["a red dog"])
+SMALL = {"hidden_size": 6, "embed_size": 3, "attention_size": 4, "feature_size": 5}
+
+
+def shapes(config, locations=None):
+    model = captioning.make_captioner(config, VOCABULARY, locations)
+    flat = nnx.to_flat_state(nnx.state(model, nnx.Param))
+    return {
+        "/".join(map(str, path)): [leaf.shape for leaf in jax.tree.leaves(value.get_value())]
+        for path, value in flat
+    }
+
+
+def test_a_config_makes_the_model_that_it_says():
+    config = CaptionerConfig(**SMALL, image_size=48, cell="gru", num_layers=2)
+    found = shapes(config)
+    assert found["embed/embedding"] == [(6, 3)]
+    assert found["attention"] == [(5, 4), (12 + 3, 4), (4,), (4,)]
+    assert found["recurrent/params"][0] == (3 + 5, 18)
+    assert found["recurrent/params"][4] == (6, 18)
+    assert found["encoder/output/kernel"][0][-1] == 5
+    given = models.Locations(2, 7, 11)
+    elsewhere = CaptionerConfig(**SMALL, data="folder", encoder="efficientnet", decoder="initial")
+    found = shapes(elsewhere, given)
+    assert not any(name.startswith(("encoder", "attention")) for name in found)
+    assert found["first/kernel"] == [(11, 12)]
+    model = captioning.make_captioner(elsewhere, VOCABULARY, given)
+    assert (model.locations, model.decoder, model.dropout) == (given, "initial", 0.0)
+    drawn = [
+        captioning.make_captioner(
+            CaptionerConfig(**SMALL, data="folder", features="x.npz", seed=seed), VOCABULARY, given
+        ).head.kernel[...]
+        for seed in (0, 0, 1)
+    ]
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    assert not np.allclose(drawn[0], drawn[2])
+
+
+def test_how_hard_attention_is_trained():
+    config = CaptionerConfig(
+        hard_gradient="gumbel", temperature=0.3, soft_rate=0.1, reward_weight=2.0,
+        entropy_weight=0.4,
+    )  # fmt: skip
+    assert captioning.hard_training(config) == ("gumbel", 0.3, 0.1, 2.0, 0.4)

@@ -1,0 +1,286 @@
+"""Captioning from the command line: every mode, on a few scenes and a dozen small photographs."""
+
+import json
+import os
+import re
+import shutil
+import signal
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import rnnjax.captioning
+from experiments import captioning
+from rnnjax import data, training
+from rnnjax.data.scenes import DigitScenes, source
+
+SMALL = [
+    "--config.image_size=48", "--config.feature_size=6", "--config.hidden_size=8",
+    "--config.embed_size=6", "--config.attention_size=6", "--config.warmup_steps=0",
+    "--config.log_every=1",
+]  # fmt: skip
+SCENES = [*SMALL, "--config.batch_size=4", "--config.num_steps=5", "--config.eval_every=2",
+          "--config.dropout=0.2", "--config.decoder=hard", "--config.cell=gru"]  # fmt: skip
+NUM_SCENES = 10
+COLOURS = {"red": (220, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 220)}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_scenes():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(source, "EVALUATION_SCENES", NUM_SCENES)
+        yield
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The workdir of a short training on scenes, with all its noise; not to be changed."""
+    workdir = tmp_path_factory.mktemp("trained") / "scenes"
+    captioning.main([f"--workdir={workdir}", *SCENES])
+    return workdir
+
+
+@pytest.fixture
+def scenes_run(trained, tmp_path):
+    """A copy of that workdir, for one test."""
+    return shutil.copytree(trained, tmp_path / "scenes")
+
+
+def write_photos(folder):
+    """A dozen small JPEGs of one colour each, wide and high, with a table of captions."""
+    folder.mkdir()
+    lines = []
+    for n in range(12):
+        name = list(COLOURS)[n % 3]
+        size = ((40, 30), (24, 36))[n % 2]
+        Image.new("RGB", size, COLOURS[name]).save(folder / f"{n:02d}_{name}.jpg", quality=90)
+        lines += [f"{n:02d}_{name}.jpg\tA {name} sheet .\n", f"{n:02d}_{name}.jpg\tall {name}\n"]
+    (folder / "captions.tsv").write_text("".join(lines))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    return write_photos(tmp_path_factory.mktemp("photos") / "folder")
+
+
+@pytest.fixture(scope="module")
+def trained_photos(tmp_path_factory, photos):
+    """The workdir of a training on photographs until it knows colours; not to be changed."""
+    workdir = tmp_path_factory.mktemp("trained") / "photos"
+    captioning.main([
+        f"--workdir={workdir}", f"--config.data={photos}", "--config.held_out=0.25", *SMALL,
+        "--config.image_size=16", "--config.batch_size=12", "--config.num_steps=80",
+        "--config.learning_rate=0.03", "--config.level=subword", "--config.num_subwords=60",
+        "--config.num_buckets=1", "--config.average=none", "--config.eval_every=80",
+        "--config.log_every=10",
+    ])  # fmt: skip
+    return workdir
+
+
+def of_split(workdir, split):
+    return [row for row in training.read_metrics(workdir) if row["split"] == split]
+
+
+def read(path):
+    return json.loads(path.read_text())
+
+
+def interrupting(iterator, after):
+    """An iterator of batches that sends SIGTERM when it is asked for a certain one."""
+
+    class Batches:
+        def __init__(self, batches):
+            self._batches, self._asked = iterator(batches), 0
+            self.get_state, self.set_state = self._batches.get_state, self._batches.set_state
+
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            self._asked += 1
+            if self._asked == after:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return next(self._batches)
+
+    return Batches
+
+
+def test_training_reports_what_it_reached(trained):
+    assert [row["step"] for row in of_split(trained, "valid")][:2] == [2, 4]
+    assert set(of_split(trained, "valid")[0]) > {"loss", "bleu4", "exact", "pointing"}
+    losses = [row["nats"] for row in of_split(trained, "train")]
+    assert losses[0] == pytest.approx(np.log(len(data.CaptionVocabulary.from_json(
+        training.read_meta(trained).extra["vocabulary"]).symbols)), rel=0.2)  # fmt: skip
+    page = (trained / "report.html").read_text()
+    assert page.index("Scores, validation") < page.index("Scores, test")
+    assert page.count("<figure") >= NUM_SCENES
+    assert read(trained / "scores.json")["split"] == "test"
+
+
+def test_a_run_that_was_stopped_ends_with_the_same_bits(
+    trained, tmp_path, captioning_command, monkeypatch
+):
+    """With drawn locations, dropout and the baseline of the rewards, within a pool of scenes."""
+    workdir = tmp_path / "stopped"
+    with monkeypatch.context() as patch:
+        patch.setattr(data, "iterator", interrupting(data.iterator, after=4))
+        stopped = captioning_command(f"--workdir={workdir}", *SCENES)
+    assert stopped.code == 130
+    assert "Interrupted; saved at step 3." in stopped.err
+    resumed = captioning_command(f"--workdir={workdir}", *SCENES)
+    assert resumed.code == 0, resumed.err
+    assert f"Resuming {workdir} from step 3." in resumed.err
+    for averaged in (True, False):
+        expected, got = (
+            training.restore_params(folder, which="latest", averaged=averaged)
+            for folder in (trained, workdir)
+        )
+        assert set(expected) == set(got)
+        for name, array in expected.items():
+            assert np.asarray(array).tobytes() == np.asarray(got[name]).tobytes(), name
+    for split in ("train", "valid"):
+        losses = [[row["loss"] for row in of_split(w, split)] for w in (trained, workdir)]
+        assert losses[0] == losses[1]
+    assert read(workdir / "scores.json") == read(trained / "scores.json")
+
+
+def test_evaluation_and_inspection_of_scenes(scenes_run, captioning_command):
+    after_training = read(scenes_run / "scores.json")
+    result = captioning_command(f"--workdir={scenes_run}", "--mode=evaluate")
+    assert result.code == 0, result.err
+    assert result.out.startswith("test:\n")
+    assert read(scenes_run / "scores.json") == pytest.approx(after_training, rel=1e-5)
+    written = read(scenes_run / "captions.json")
+    assert [row["image"] for row in written] == [f"test {n}" for n in range(NUM_SCENES)]
+    truth = [" ".join(scene.caption) for scene in DigitScenes("test", side=48)]
+    exact = np.mean([row["caption"] == true for row, true in zip(written, truth, strict=True)])
+    assert float(re.search(r"exact captions +([\d.]+)", result.out)[1]) == 100 * exact
+    result = captioning_command(f"--workdir={scenes_run}", "--mode=inspect", "--split=validation")
+    assert result.code == 0, result.err
+    assert f"validation: {scenes_run / 'inspect.html'}" in result.out
+    assert f"{NUM_SCENES} of {NUM_SCENES} images" in (scenes_run / "inspect.html").read_text()
+
+
+def test_photographs_are_captioned_by_their_colour(
+    trained_photos, photos, tmp_path, captioning_command
+):
+    loss = [row["loss"] for row in of_split(trained_photos, "train")]
+    assert loss[-1] < loss[0] / 3
+    output = tmp_path / "out"
+    result = captioning_command(
+        f"--workdir={trained_photos}", "--mode=predict", f"--input={photos}", f"--output={output}"
+    )
+    assert result.code == 0, result.err
+    rows = read(output / "captions.json")
+    names = sorted(path.name for path in photos.glob("*.jpg"))
+    assert [row["image"] for row in rows] == [str(photos / name) for name in names]
+    right = [name[3:-4] in row["caption"].split() for name, row in zip(names, rows, strict=True)]
+    assert sum(right) >= 10
+    assert all(
+        row["caption"] in {f"{start} {end}".strip() for c in COLOURS
+                           for start, end in ((f"a {c}", "sheet"), (f"all {c}", ""))}
+        for row in rows
+    )  # fmt: skip
+    pictures = sorted(path.name for path in output.glob("*.png"))
+    assert pictures == [f"{n:04d}_{name[:-4]}.png" for n, name in enumerate(names)]
+    assert result.out.splitlines()[-1] == f"12 captions: {output}"
+    assert result.out.splitlines()[0] == f"{rows[0]['image']}: {rows[0]['caption']}"
+    one = captioning_command(
+        f"--workdir={trained_photos}", "--mode=predict", f"--input={photos / names[5]}",
+        f"--output={tmp_path / 'one'}", "--beam_size=1",
+    )  # fmt: skip
+    assert one.code == 0, one.err
+    assert len(read(tmp_path / "one" / "captions.json")) == 1
+
+
+def message(result):
+    assert result.code == 2, result
+    assert result.err.count("error:") == 1
+    assert "Traceback" not in result.err
+    return result.err
+
+
+def test_a_text_file_among_the_pictures(trained_photos, photos, tmp_path, captioning_command):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    (folder / "a.jpg").write_text("This is text.")
+    shutil.copy(photos / "00_red.jpg", folder / "b.jpg")
+    argv = [f"--workdir={trained_photos}", "--mode=predict", f"--input={folder}",
+            f"--output={tmp_path / 'out'}"]  # fmt: skip
+    assert f"{folder / 'a.jpg'} is no image of a kind that is read" in message(
+        captioning_command(*argv)
+    )
+    assert not (tmp_path / "out").exists()
+    result = captioning_command(*argv, "--config.skip_faulty")
+    assert result.code == 0, result.err
+    assert [row["image"] for row in read(tmp_path / "out" / "captions.json")] == [
+        str(folder / "b.jpg")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        (["--mode=predict"], "mode predict takes --input=IMAGE_OR_FOLDER"),
+        (["--mode=predict", "--input=/no/such.jpg"], "/no/such.jpg does not exist"),
+        (["--mode=evaluate", "--split=nonsense"], "has no split nonsense; "),
+        (["--mode=inspect", "--split=tset"], "has no split tset; did you mean 'test'?"),
+        (["--mode=evaluate", "--config.level=word"],
+         "was trained with --config.level=subword, not word"),
+        (["--mode=evaluate", "--beam_size=0"], "beam_size is 1 or more; got 0"),
+        (["--mode=evaluate", "--length_penalty=-1"], "length_penalty is 0 or more; got -1"),
+        (["--mode=caption"], "unknown --mode=caption; "),
+    ],
+)  # fmt: skip
+def test_what_a_trained_run_cannot_do(trained_photos, captioning_command, argv, told):
+    before = {path: path.read_bytes() for path in trained_photos.rglob("*") if path.is_file()}
+    assert told in message(captioning_command(f"--workdir={trained_photos}", *argv))
+    after = {path: path.read_bytes() for path in trained_photos.rglob("*") if path.is_file()}
+    assert before == after
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        (["--config.decoder=sofd"], "unknown --config.decoder=sofd; did you mean 'soft'?"),
+        (["--config.image_size=32"], "digit scenes need a side of at least 48, got 32"),
+        (["--preset=photos"], "name a folder of captioned images with --config.data"),
+        (["--config.level=subword"], "--config.level=subword is not for digit scenes"),
+        (["--config.data=/no/folder"], "'/no/folder' does not exist"),
+        (["--config.data={photos}"], "does not say which image is in which split"),
+        (["--config.data={photos}", "--config.held_out=0.7"], "held_out must lie in (0, 0.5)"),
+        (["--config.data={photos}", "--config.held_out=0.2", "--config.batch_size=99"],
+         "captions are too few for a batch of 99"),
+        (["--config.data={photos}", "--config.held_out=0.2", "--config.features=/no/x.npz"],
+         "there is no file of features /no/x.npz"),
+        (["--config.data={photos}", "--config.held_out=0.2", "--config.batch_size=4",
+          "--restore_from={trained}"], "was trained with --config.level=subword, not word"),
+        (["--restore_from=/no/such/run"], "No checkpoint in /no/such/run"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_trained(tmp_path, trained_photos, photos, captioning_command, argv, told):
+    argv = [flag.format(photos=photos, trained=trained_photos) for flag in argv]
+    assert told in message(captioning_command(f"--workdir={tmp_path / 'run'}", *SMALL[1:], *argv))
+    assert not list(tmp_path.rglob("step_*"))
+
+
+def test_a_missing_photograph(photos, tmp_path, captioning_command):
+    folder = shutil.copytree(photos, tmp_path / "copy")
+    (folder / "00_red.jpg").unlink()
+    argv = [f"--workdir={tmp_path / 'run'}", f"--config.data={folder}", "--config.held_out=0.25"]
+    told = message(captioning_command(*argv))
+    assert re.search(r"captions\.tsv:1: the image \S*00_red\.jpg does not exist", told)
+
+
+def test_a_run_does_not_go_on_with_other_data(scenes_run, captioning_command, monkeypatch):
+    prepare = rnnjax.captioning.prepare
+
+    def prepare_others(*given):
+        return prepare(*given)._replace(digest="others")
+
+    monkeypatch.setattr(rnnjax.captioning, "prepare", prepare_others)
+    told = message(captioning_command(f"--workdir={scenes_run}", *SCENES, "--config.num_steps=9"))
+    assert "the images and captions of embedded are not those that the run in" in told
+    assert f"--restore_from={scenes_run} keeps its parameters" in told
