@@ -38,11 +38,7 @@ ONLY_THESE_LIBRARIES = {
     "scan": {"jax"},
     "engines": {"jax"},
     "heads": {"jax", "numpy"},
-<<<<<<< HEAD
     "data": {"numpy", "grain", "tensorflow_datasets", "PIL", "sklearn", "tokenizers"},
-=======
-    "data": {"numpy", "grain", "tensorflow_datasets", "tokenizers", "PIL", "sklearn"},
->>>>>>> 2ac5296 (Captioning: tests of attention, decoders, vocabulary, batches, the room and the command)
     "metrics": {"numpy", "sacrebleu", "seqeval"},
     "visuals": {"numpy", "matplotlib"},
 }
