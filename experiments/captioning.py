@@ -20,10 +20,12 @@ import dataclasses
 import json
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from experiments import cli, start
+from experiments import cli
+from experiments.start import begin
 from rnnjax import captioning, data, models, training, visuals
 from rnnjax.errors import UserError
 from rnnjax.training import setting
@@ -73,62 +75,70 @@ PRESETS = {
 }  # fmt: skip
 
 
+def metric(config: Config) -> str:
+    """What decides which checkpoint is best."""
+    return "exact" if config.data == captioning.SCENES else "bleu4"
+
+
+def abstract_task(config: Config) -> training.Task:
+    """What `train` trains, in shapes: those of the longest captions."""
+    prepared = captioning.prepare(config)
+    model = nnx.eval_shape(
+        lambda: captioning.make_captioner(config, prepared.vocabulary, prepared.locations)
+    )
+    graph, params = nnx.split(model, nnx.Param)
+    longest = prepared.batches.longest()
+    return training.Task(
+        captioning.make_loss(config, graph),
+        params,
+        carry=jax.ShapeDtypeStruct((), jnp.float32),
+        batch=jax.eval_shape(lambda: longest),
+        units=longest["words"].size,
+        unit="word",
+    )
+
+
 def train(run: cli.Run) -> None:
     """Trains, then scores the held-out splits and writes the report."""
     config = run.config
-    begun = start.begin(run, NAME)
-    vocabulary = stored_vocabulary(begun.source, config) if begun.source else None
+    start = begin(run, NAME)
+    vocabulary = stored_vocabulary(start.source, config) if start.source else None
     prepared = captioning.prepare(config, vocabulary)
-    training.say(prepared.description)
-    if begun.resuming:
-        stored = training.read_meta(run.workdir).extra.get("data")
-        if stored != prepared.digest:
-            raise UserError(
-                f"the images and captions of {config.data} are not those that the run in "
-                f"{run.workdir} began with: choose another workdir; "
-                f"--restore_from={run.workdir} keeps its parameters"
-            )
+    start.check_corpus(prepared.digest, f"the images and captions of {config.data}")
     model = captioning.make_captioner(config, prepared.vocabulary, prepared.locations)
     graph, params = nnx.split(model, nnx.Param)
-    params = begun.initial(params)
-    hard = captioning.hard_training(config)
-
-    def loss_fn(params, baseline, batch, key):
-        loss = models.caption_loss(
-            nnx.merge(graph, params),
-            batch,
-            key,
-            spread_weight=config.spread_weight,
-            hard=hard,
-            baseline=baseline,
-        )
-        return training.Loss(loss.total, loss.num_words, loss.baseline, {"nats": loss.nats})
-
+    training.say(prepared.description)
+    params = start.initial(params)
     extra = {
         "vocabulary": prepared.vocabulary.to_json(),
-        "data": prepared.digest,
+        "corpus": prepared.digest,
         "locations": json.dumps(model.locations),
         "max_length": str(prepared.max_length),
     }
     result = training.fit(
         config,
-        loss_fn,
+        captioning.make_loss(config, graph),
         params,
-        data.iterator(prepared.batches),
-        workdir=begun.workdir._replace(extra=extra),
+        data.iterator(prepared.batches, run.placement.rows),
+        workdir=start.workdir._replace(extra=extra),
         carry=jnp.zeros(()),
         evaluate=captioning.make_evaluation(
-            graph, prepared.vocabulary, prepared.validation, max_length=prepared.max_length
+            graph,
+            prepared.vocabulary,
+            prepared.validation,
+            max_length=prepared.max_length,
+            placement=run.placement,
         ),
-        metric="exact" if config.data == captioning.SCENES else "bleu4",
+        metric=metric(config),
         higher_is_better=True,
         unit="word",
+        placement=run.placement,
     )
+    if not training.processes.is_first():
+        return
     captioner = restored(run)
     sections = []
-    for split in ("validation", "test"):
-        if split == "test" and not captioning.has_split(config, split):
-            continue
+    for split in captioning.held_out_splits(config):
         images = captioning.load_split(config, split)
         captions, scores = scored(run, captioner, images)
         training.say(captioning.scores_text(scores, split))
@@ -136,21 +146,13 @@ def train(run: cli.Run) -> None:
         sections.append(visuals.caption_scores_section(scores.captions, f"Scores, {split}"))
     shown = captioning.captioned(images, captions, range(min(SHOWN, len(images))))
     sections.append(visuals.gallery_section("Captions", shown))
-    report = training.write_report(
-        run.workdir,
+    start.report(
+        result,
         title="Captions of images",
-        config=begun.workdir.config,
-        results={
-            f"best validation {'exact' if config.data == captioning.SCENES else 'bleu4'}": (
-                f"{-(result.standing.best_score or 0):.4f}"
-            ),
-            "parameters": f"{training.num_parameters(params):,}",
-            "updates": result.step,
-        },
+        results={f"validation {metric(config)}": -(result.standing.best_score or 0.0)},
         sections=sections,
         unit="word",
     )
-    training.say(f"Report: {report}")
 
 
 def stored_vocabulary(

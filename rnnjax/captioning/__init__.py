@@ -1,9 +1,9 @@
 """A captioner together with its words: images in, sentences out."""
 
-from rnnjax.captioning.assembly import hard_training, make_captioner
+from rnnjax.captioning.assembly import hard_training, make_captioner, make_loss
 from rnnjax.captioning.evaluation import make_evaluation
 from rnnjax.captioning.image_captioner import Caption, ImageCaptioner, Readings, Search
-from rnnjax.captioning.preparation import has_split, load_split, prepare, split_of
+from rnnjax.captioning.preparation import held_out_splits, load_split, prepare, split_of
 from rnnjax.captioning.reports import (
     captioned,
     scores_text,
@@ -27,10 +27,11 @@ __all__ = [
     "SplitScores",
     "captioned",
     "hard_training",
-    "has_split",
+    "held_out_splits",
     "load_split",
     "make_captioner",
     "make_evaluation",
+    "make_loss",
     "prepare",
     "score",
     "scores_text",

@@ -4,7 +4,7 @@ from typing import Any
 
 from flax import nnx
 
-from rnnjax import data, models
+from rnnjax import data, models, training
 from rnnjax.captioning.settings import CaptionerConfig
 from rnnjax.cells.named import deep, operand_dtype
 
@@ -68,3 +68,26 @@ def hard_training(config: CaptionerConfig) -> models.HardTraining:
         reward_weight=config.reward_weight,
         entropy_weight=config.entropy_weight,
     )
+
+
+def make_loss(config: CaptionerConfig, graph: nnx.GraphDef) -> training.LossFn:
+    """The loss of a batch, as training knows it; the carry is the baseline of hard attention.
+
+    Args:
+        config: of the run.
+        graph: of the captioner.
+    """
+    hard = hard_training(config)
+
+    def loss_fn(params, baseline, batch, key):
+        loss = models.caption_loss(
+            nnx.merge(graph, params),
+            batch,
+            key,
+            spread_weight=config.spread_weight,
+            hard=hard,
+            baseline=baseline,
+        )
+        return training.Loss(loss.total, loss.num_words, loss.baseline, {"nats": loss.nats})
+
+    return loss_fn

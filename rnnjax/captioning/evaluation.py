@@ -5,7 +5,7 @@ from typing import Any
 
 from flax import nnx
 
-from rnnjax import data
+from rnnjax import data, training
 from rnnjax.captioning.image_captioner import ImageCaptioner, Search
 from rnnjax.captioning.scoring import score
 from rnnjax.captioning.splits import Split
@@ -17,6 +17,7 @@ def make_evaluation(
     split: Split,
     *,
     max_length: int,
+    placement: training.Placement = training.LOCAL,
 ) -> Callable[[Any], dict[str, float]]:
     """Makes the function that judges parameters on a split.
 
@@ -25,6 +26,7 @@ def make_evaluation(
         vocabulary: of the captioner.
         split: with references.
         max_length: symbols after which captions are cut off.
+        placement: where the parameters live.
 
     Returns:
         ``(params) -> {"loss", "bleu4", "exact"}`` and "pointing" where it is known: the loss in
@@ -32,7 +34,7 @@ def make_evaluation(
     """
 
     def evaluate(params: Any) -> dict[str, float]:
-        captioner = ImageCaptioner(nnx.merge(graph, params), vocabulary)
+        captioner = ImageCaptioner(nnx.merge(graph, placement.gather(params)), vocabulary)
         captions = captioner.write(split, Search(beam_size=1, max_length=max_length))
         found = score(split, captions, captioner.read(split))
         results = {

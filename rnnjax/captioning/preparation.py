@@ -11,6 +11,7 @@ from rnnjax.captioning.features import features_of
 from rnnjax.captioning.settings import SCENES, CaptionerConfig
 from rnnjax.captioning.splits import Split, of_features, of_images, of_scenes
 from rnnjax.data.scenes import MAX_WORDS, VOCABULARY, DigitScenes
+from rnnjax.data.scenes.digits import SPLITS
 from rnnjax.errors import UserError, did_you_mean
 
 
@@ -113,9 +114,10 @@ def load_split(
     return split_of(config, splits[split])
 
 
-def has_split(config: CaptionerConfig, split: str) -> bool:
-    """Whether the data of a config have a split."""
-    return config.data == SCENES or split in _load_corpus(config).splits
+def held_out_splits(config: CaptionerConfig) -> list[str]:
+    """The names of the splits that the data of a config keep aside."""
+    splits = SPLITS if config.data == SCENES else _load_corpus(config).splits
+    return [split for split in splits if split != "train"]
 
 
 def split_of(config: CaptionerConfig, images: Sequence[data.CaptionedImage]) -> Split:

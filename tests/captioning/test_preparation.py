@@ -109,9 +109,9 @@ def test_splits_by_name(folder):
     test = captioning.load_split(config(folder), "test")
     assert (test.names, test.references) == ([str(folder / "white.png")], [("white",)])
     assert len(test) == 1
-    assert captioning.has_split(config(folder), "test")
+    assert captioning.held_out_splits(config(folder)) == ["validation", "test"]
     (folder / "test.tsv").unlink()
-    assert not captioning.has_split(config(folder), "test")
+    assert captioning.held_out_splits(config(folder)) == ["validation"]
     with pytest.raises(UserError, match=r"corpus has no split trian; did you mean 'train'\?"):
         captioning.load_split(config(folder), "trian")
 
@@ -198,7 +198,7 @@ def test_scenes_are_prepared_from_the_seed_and_size(few_scenes):
     }
     assert len(digests) == 3
     assert prepared.digest in digests
-    assert captioning.has_split(settings, "test")
+    assert captioning.held_out_splits(settings) == ["validation", "test"]
     with pytest.raises(UserError, match="digit scenes for training have no end: choose valid"):
         captioning.load_split(settings, "train")
     with pytest.raises(UserError, match="digit scenes have no split 'tset': did you mean 'test'"):
