@@ -81,19 +81,18 @@ def metric(config: Config) -> str:
 
 
 def abstract_task(config: Config) -> training.Task:
-    """What `train` trains, in shapes: those of the longest captions."""
-    prepared = captioning.prepare(config)
+    """What `train` trains, in shapes; of photographs as many words as are assumed, not counted."""
+    shapes = captioning.abstract_data(config)
     model = nnx.eval_shape(
-        lambda: captioning.make_captioner(config, prepared.vocabulary, prepared.locations)
+        lambda: captioning.make_captioner(config, shapes.vocab_size, shapes.locations)
     )
     graph, params = nnx.split(model, nnx.Param)
-    longest = prepared.batches.longest()
     return training.Task(
         captioning.make_loss(config, graph),
         params,
         carry=jax.ShapeDtypeStruct((), jnp.float32),
-        batch=jax.eval_shape(lambda: longest),
-        units=longest["words"].size,
+        batch=shapes.batch,
+        units=shapes.batch["words"].size,
         unit="word",
     )
 
@@ -105,7 +104,7 @@ def train(run: cli.Run) -> None:
     vocabulary = stored_vocabulary(start.source, config) if start.source else None
     prepared = captioning.prepare(config, vocabulary)
     start.check_corpus(prepared.digest, f"the images and captions of {config.data}")
-    model = captioning.make_captioner(config, prepared.vocabulary, prepared.locations)
+    model = captioning.make_captioner(config, len(prepared.vocabulary), prepared.locations)
     graph, params = nnx.split(model, nnx.Param)
     training.say(prepared.description)
     params = start.initial(params)
@@ -173,7 +172,7 @@ def restored(run: cli.Run) -> captioning.ImageCaptioner:
     vocabulary = stored_vocabulary(run.workdir, run.config)
     extra = training.read_meta(run.workdir).extra
     locations = models.Locations(*json.loads(extra["locations"]))
-    model = captioning.make_captioner(run.config, vocabulary, locations)
+    model = captioning.make_captioner(run.config, len(vocabulary), locations)
     graph, params = nnx.split(model, nnx.Param)
     params = training.restore_params(run.workdir, params)
     return captioning.ImageCaptioner(nnx.merge(graph, params), vocabulary)

@@ -14,6 +14,7 @@ from rnnjax.captioning.reports import (
 )
 from rnnjax.captioning.scoring import SplitScores, score
 from rnnjax.captioning.settings import SCENES, CaptionerConfig
+from rnnjax.captioning.shapes import abstract_data
 from rnnjax.captioning.splits import Split
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Search",
     "Split",
     "SplitScores",
+    "abstract_data",
     "captioned",
     "hard_training",
     "held_out_splits",

@@ -4,7 +4,7 @@ from typing import Any
 
 from flax import nnx
 
-from rnnjax import data, models, training
+from rnnjax import models, training
 from rnnjax.captioning.settings import CaptionerConfig
 from rnnjax.cells.named import deep, operand_dtype
 
@@ -26,14 +26,14 @@ def trained_encoder(config: CaptionerConfig) -> Any:
 
 def make_captioner(
     config: CaptionerConfig,
-    vocabulary: data.CaptionVocabulary,
+    vocab_size: int,
     locations: models.Locations | None,
 ) -> models.Captioner:
     """The captioner of a config, with fresh parameters.
 
     Args:
         config: of the run.
-        vocabulary: its symbols.
+        vocab_size: V.
         locations: of features that are computed beforehand; None: the encoder is trained.
     """
     encoder = trained_encoder(config)
@@ -41,7 +41,7 @@ def make_captioner(
         locations = models.Locations(*encoder.grid, encoder.output_size)
     assert locations is not None
     return models.Captioner(
-        len(vocabulary),
+        vocab_size,
         deep(
             config.cell,
             config.hidden_size,

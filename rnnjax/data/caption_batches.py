@@ -101,11 +101,6 @@ class TrainingCaptions:
             self._pictures.kind: self._pictures.take(pictures),
         }
 
-    def longest(self) -> Batch:
-        """A batch of the longest captions."""
-        longest = max(self._members)
-        return self[next(n for n, (length, _) in enumerate(self._plan(0)) if length == longest)]
-
     def of_rows(self, rows: np.ndarray) -> "TrainingCaptions":
         """The same batches, with some of their rows only: as one of several processes makes them.
 
@@ -162,10 +157,6 @@ class SceneBatches:
         """The batch at an index, 0 <= index."""
         pool, n = divmod(int(index), POOL)
         return self._pool(pool)[n]
-
-    def longest(self) -> Batch:
-        """A batch of the longest captions."""
-        return max(self._pool(0), key=lambda batch: len(batch["words"]))
 
     def of_rows(self, rows: np.ndarray) -> "SceneBatches":
         """The same batches, with some of their rows only: as one of several processes makes them.

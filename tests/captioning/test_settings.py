@@ -54,7 +54,7 @@ SMALL = {"hidden_size": 6, "embed_size": 3, "attention_size": 4, "feature_size":
 
 
 def shapes(config, locations=None):
-    model = captioning.make_captioner(config, VOCABULARY, locations)
+    model = captioning.make_captioner(config, len(VOCABULARY), locations)
     flat = nnx.to_flat_state(nnx.state(model, nnx.Param))
     return {
         "/".join(map(str, path)): [leaf.shape for leaf in jax.tree.leaves(value.get_value())]
@@ -75,11 +75,13 @@ def test_a_config_makes_the_model_that_it_says():
     found = shapes(elsewhere, given)
     assert not any(name.startswith(("encoder", "attention")) for name in found)
     assert found["first/kernel"] == [(11, 12)]
-    model = captioning.make_captioner(elsewhere, VOCABULARY, given)
+    model = captioning.make_captioner(elsewhere, len(VOCABULARY), given)
     assert (model.locations, model.decoder, model.dropout) == (given, "initial", 0.0)
     drawn = [
         captioning.make_captioner(
-            CaptionerConfig(**SMALL, data="folder", features="x.npz", seed=seed), VOCABULARY, given
+            CaptionerConfig(**SMALL, data="folder", features="x.npz", seed=seed),
+            len(VOCABULARY),
+            given,
         ).head.kernel[...]
         for seed in (0, 0, 1)
     ]

@@ -7,12 +7,13 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import char_lm, ner
+from experiments import captioning, char_lm, ner
 from launch import command
 from launch.tpu_dryrun import chips, report
 from launch.tpu_dryrun.__main__ import dryrun
 from launch.tpu_dryrun.compilation import DoesNotFit, compile_step
 from rnnjax import data
+from rnnjax.captioning import prepare as prepare_captions
 
 pytestmark = pytest.mark.skipif(os.uname().sysname != "Linux", reason="libtpu is made for Linux")
 pytest.importorskip("libtpu", reason="the compiler for TPUs: pip install 'rnnjax[tpu]'")
@@ -148,3 +149,13 @@ def test_the_shapes_of_sentences_are_those_of_the_longest():
     longest = max(len(s.tokens) for s in ner.load_corpus(config).splits["train"])
     assert task.batch["words"].shape == (longest, config.batch_size)
     assert set(task.batch) == {"words", "characters", "case", "tags", "lengths", "indices"}
+
+
+def test_the_shapes_of_scenes_are_those_of_the_data():
+    config = captioning.PRESETS["default"].config
+    task = captioning.abstract_task(config)
+    prepared = prepare_captions(config)
+    longest = max((prepared.batches[n] for n in range(8)), key=lambda batch: len(batch["words"]))
+    assert shapes(task.batch) == shapes(longest)
+    head = task.params["head"]["kernel"].get_value()
+    assert head.shape[1] == len(prepared.vocabulary)
