@@ -38,7 +38,7 @@ def make_captioner(
     """
     encoder = trained_encoder(config)
     if encoder is not None:
-        locations = models.Locations(*encoder.grid, encoder.output_size)
+        locations = models.Locations(encoder.grid[0], encoder.grid[1], encoder.output_size)
     assert locations is not None
     return models.Captioner(
         vocab_size,

@@ -180,7 +180,7 @@ class SceneBatches:
     def _batch(self, scenes: Sequence[Scene]) -> Batch:
         ids = [self._vocabulary.encode(" ".join(scene.caption)) for scene in scenes]
         length = min(n for n in SCENE_LENGTHS if n >= max(map(len, ids)))
-        images = np.stack([scenes[n].image for n in self._rows])
+        images = np.stack([scenes[n].image for n in self._rows.tolist()])
         return {**padded_captions([ids[n] for n in self._rows], length), "image": images}
 
 

@@ -249,7 +249,7 @@ class Captioner(nnx.Module):
                 inputs = jnp.concatenate([xs, seen], axis=-1)
             _, ys = self.recurrent(inputs, carry, key=key_cell)
             return Reading(self._score(xs, ys, None, key_output), Glance(), drawn)
-        if key is not None and self.decoder == "hard":
+        if key_soft is not None and self.decoder == "hard":
             drawn = ~jax.random.bernoulli(key_soft, hard.soft_rate, drawn.shape)
 
         def advance(carry, step):
@@ -269,6 +269,7 @@ class Captioner(nnx.Module):
             seen = jnp.repeat(mean, len(x_t) // len(mean), axis=0)
             carry, y_t = self.recurrent.step(jnp.concatenate([x_t, seen], axis=-1), carry)
             return carry, (y_t, None, Glance())
+        assert self.attention is not None
         hidden = hidden_state(carry)
         question = jnp.concatenate([hidden, x_t], axis=-1)
         scores = attention.scores(self.attention.get_value(), memory.prepared, question)
@@ -361,7 +362,7 @@ def caption_loss(
     nats, num_words = -gains.sum(), mask.sum().astype(gains.dtype)
     total = nats
     baseline = jnp.asarray(baseline, gains.dtype)
-    if key is not None and glances.weights is not None:
+    if key is not None and glances.weights is not None and glances.scores is not None:
         if spread_weight:
             total = total + spread_weight * attention.doubly_stochastic(glances.weights, mask).sum()
         if model.decoder == "hard" and hard.gradient == "reinforce":
