@@ -2,6 +2,9 @@
 
 from rnnjax.captioning.assembly import hard_training, make_captioner, make_loss
 from rnnjax.captioning.evaluation import make_evaluation
+from rnnjax.captioning.feature_files import read_features
+from rnnjax.captioning.feature_maps import Features
+from rnnjax.captioning.features import Encoder, features_of
 from rnnjax.captioning.image_captioner import Caption, ImageCaptioner, Readings, Search
 from rnnjax.captioning.preparation import held_out_splits, load_split, prepare, split_of
 from rnnjax.captioning.reports import (
@@ -21,6 +24,8 @@ __all__ = [
     "SCENES",
     "Caption",
     "CaptionerConfig",
+    "Encoder",
+    "Features",
     "ImageCaptioner",
     "Readings",
     "Search",
@@ -28,6 +33,7 @@ __all__ = [
     "SplitScores",
     "abstract_data",
     "captioned",
+    "features_of",
     "hard_training",
     "held_out_splits",
     "load_split",
@@ -35,6 +41,7 @@ __all__ = [
     "make_evaluation",
     "make_loss",
     "prepare",
+    "read_features",
     "score",
     "scores_text",
     "split_of",

@@ -41,7 +41,9 @@ def write_scores(scores: SplitScores, title: str, folder: Path) -> None:
 
 
 def write_captions(split: Split, captions: Sequence[Caption], folder: Path) -> None:
-    """Writes `captions.json`: each image with its caption."""
+    """Writes `captions.json`, each image with its caption, to a folder made if need be."""
+    with storage.writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     found = [
         {"image": name, "caption": caption.text, "log_probability": caption.log_probability}
         for name, caption in zip(split.names, captions, strict=True)

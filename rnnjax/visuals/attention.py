@@ -40,7 +40,7 @@ def word_entropies(captioned: Sequence[Captioned]) -> list[WordEntropy]:
     """
     found = defaultdict(list)
     for one in captioned:
-        if one.maps is not None:
+        if one.maps is not None and len(one.words):
             flat = np.reshape(one.maps, (len(one.words), -1))
             for word, nats in zip(one.words, entropy(flat), strict=True):
                 found[word].append(float(nats))

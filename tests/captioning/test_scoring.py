@@ -1,5 +1,7 @@
 """Scores of captions, and when pointing counts."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from flax import nnx
@@ -18,7 +20,9 @@ def written(*texts):
     return [Caption(tuple(text.split()), -1.0, None, None) for text in texts]
 
 
-READINGS = Readings([3.0, 2.5, 0.5], 12, [np.stack([LEFT, RIGHT]), np.stack([RIGHT]), LEFT[:0]])
+READINGS = Readings(
+    [3.0, 2.5, 0.5], 12, [np.stack([LEFT, RIGHT]), np.stack([RIGHT]), np.zeros((0, 2, 3))]
+)
 CAPTIONS = written("dogs run", "runs and", "a dog runs")
 
 
@@ -68,6 +72,6 @@ def test_the_evaluation_of_training_writes_greedily_and_reads_the_references():
     hits = [map_.argmax() == 0 for maps in readings.maps for map_ in maps]
     assert found["pointing"] == pytest.approx(np.mean(hits))
     plain = make_evaluation(
-        graph, tiny.VOCABULARY, split._replace(regions=None), max_length=tiny.MAX_LENGTH
+        graph, tiny.VOCABULARY, dataclasses.replace(split, regions=None), max_length=tiny.MAX_LENGTH
     )
     assert set(plain(params)) == {"loss", "bleu4", "exact"}
