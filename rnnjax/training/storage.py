@@ -45,6 +45,13 @@ def write_bytes(path: Path, content: bytes) -> None:
         _fsync(path.parent)
 
 
+def check_writable(folder: Path) -> None:
+    """Raises UserError unless a file can be written into a folder; leaves none behind."""
+    probe = folder / ".probe"
+    write_bytes(probe, b"?")
+    probe.unlink(missing_ok=True)
+
+
 def write_text(path: Path, text: str) -> None:
     """Replaces a text file in one instant; raises UserError as `write_bytes` does."""
     write_bytes(path, text.encode("utf-8"))

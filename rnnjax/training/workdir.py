@@ -75,7 +75,7 @@ def open_workdir(
 ) -> Workdir:
     """Makes a workdir, or opens one in which the same experiment ran before.
 
-    Nothing is written into it before the training begins (`Workdir.in_use`). Where several
+    It is marked as this run's only when the training begins; see `Workdir.in_use`. Where several
     processes train, all must call it, with a path that they share.
 
     Args:
@@ -101,6 +101,7 @@ def open_workdir(
         with storage.writing(path):
             path.mkdir(parents=True, exist_ok=True)
         check_owner(path, name)
+        storage.check_writable(path)
         if workdir.checkpoints().newest() is not None:
             _check_config(read_config(path), config, may_change, path)
 
