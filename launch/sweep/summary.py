@@ -43,7 +43,7 @@ def spread(values: Sequence[float]) -> str:
         return "-"
     mean = statistics.fmean(values)
     if len(values) == 1:
-        return f"{mean:,}" if mean == int(mean) else f"{mean:.5g}"
+        return f"{int(mean):,}" if mean == int(mean) else f"{mean:.5g}"
     deviation = statistics.stdev(values)
     if deviation == 0 and mean == int(mean):
         return f"{int(mean):,}"
