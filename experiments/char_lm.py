@@ -170,6 +170,7 @@ PRESETS = {
             embed_size=512,
             dropout=0.2,
             compute_dtype="bfloat16",
+            remat="gates",
             batch_size=256,
             num_steps=20000,
             learning_rate=1e-3,

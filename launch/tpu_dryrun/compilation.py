@@ -61,7 +61,7 @@ class Memory(NamedTuple):
 
     @property
     def total(self) -> int:
-        """All of it."""
+        """All of it, at most: the compiler may let some of it go before the rest is needed."""
         return sum(self)
 
 

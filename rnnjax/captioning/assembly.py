@@ -20,7 +20,10 @@ def trained_encoder(config: CaptionerConfig) -> Any:
     if config.encoder == "efficientnet_tuned":
         return models.EfficientNetLite0()
     return models.SmallCNN(
-        config.image_size, output_size=config.feature_size, rngs=nnx.Rngs(config.seed)
+        config.image_size,
+        colour_channels=max(1, config.feature_size // 3),
+        output_size=config.feature_size,
+        rngs=nnx.Rngs(config.seed),
     )
 
 

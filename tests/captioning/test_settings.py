@@ -69,7 +69,8 @@ def test_a_config_makes_the_model_that_it_says():
     assert found["attention"] == [(5, 4), (12 + 3, 4), (4,), (4,)]
     assert found["recurrent/params"][0] == (3 + 5, 18)
     assert found["recurrent/params"][4] == (6, 18)
-    assert found["encoder/output/kernel"][0][-1] == 5
+    widths = [found[f"encoder/{part}/kernel"][0][-1] for part in ("form", "colour")]
+    assert widths == [4, 1]
     given = models.Locations(2, 7, 11)
     elsewhere = CaptionerConfig(**SMALL, data="folder", encoder="efficientnet", decoder="initial")
     found = shapes(elsewhere, given)
