@@ -73,8 +73,8 @@ def trained_photos(tmp_path_factory, photos):
         f"--workdir={workdir}", f"--config.data={photos}", "--config.held_out=0.25", *SMALL,
         "--config.image_size=16", "--config.batch_size=12", "--config.num_steps=80",
         "--config.learning_rate=0.03", "--config.level=subword", "--config.num_subwords=60",
-        "--config.num_buckets=1", "--config.average=none", "--config.eval_every=80",
-        "--config.log_every=10",
+        "--config.num_buckets=1", "--config.average=none", "--config.feature_size=24",
+        "--config.eval_every=80", "--config.log_every=10",
     ])  # fmt: skip
     return workdir
 
@@ -91,8 +91,8 @@ def interrupting(iterator, after):
     """An iterator of batches that sends SIGTERM when it is asked for a certain one."""
 
     class Batches:
-        def __init__(self, batches):
-            self._batches, self._asked = iterator(batches), 0
+        def __init__(self, batches, rows):
+            self._batches, self._asked = iterator(batches, rows), 0
             self.get_state, self.set_state = self._batches.get_state, self._batches.set_state
 
         def __iter__(self):
@@ -151,7 +151,9 @@ def test_evaluation_and_inspection_of_scenes(scenes_run, captioning_command):
     result = captioning_command(f"--workdir={scenes_run}", "--mode=evaluate")
     assert result.code == 0, result.err
     assert result.out.startswith("test:\n")
-    assert read(scenes_run / "scores.json") == pytest.approx(after_training, rel=1e-5)
+    scores = read(scenes_run / "scores.json")
+    assert {name for name, score in scores.items() if score != after_training[name]} <= {"loss"}
+    assert scores["loss"] == pytest.approx(after_training["loss"], rel=1e-5)
     written = read(scenes_run / "captions.json")
     assert [row["image"] for row in written] == [f"test {n}" for n in range(NUM_SCENES)]
     truth = [" ".join(scene.caption) for scene in DigitScenes("test", side=48)]
