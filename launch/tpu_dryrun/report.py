@@ -68,7 +68,7 @@ def describe(
     lines = [
         f"Memory of each chip, of {hbm / GIB:.0f} GiB:",
         *(f"  {name:<12} {_gib(number)}" for name, number in memory._asdict().items()),
-        f"  {'total':<12} at most {_gib(memory.total)}, {memory.total / hbm:.1%}: it fits",
+        f"  {'at most':<12} {_gib(memory.total)}, {memory.total / hbm:.1%}: it fits",
         "Work of each chip in a step:",
         f"  {'arithmetic':<12} {cost.flops:.4g} FLOP in matrix multiplications",
         f"  {'traffic':<12} {cost.num_bytes:.4g} bytes of main memory",
