@@ -248,8 +248,8 @@ def interrupting(iterator, after):
     """An iterator of batches that sends SIGTERM when it is asked for a certain one."""
 
     class Batches:
-        def __init__(self, source):
-            self._batches, self._asked = iterator(source), 0
+        def __init__(self, source, rows):
+            self._batches, self._asked = iterator(source, rows), 0
             self.get_state, self.set_state = self._batches.get_state, self._batches.set_state
 
         def __iter__(self):
