@@ -132,6 +132,7 @@ def train(run: cli.Run) -> None:
         higher_is_better=True,
         unit="word",
         placement=run.placement,
+        profile=run.profile,
     )
     if not training.processes.is_first():
         return

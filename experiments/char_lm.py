@@ -283,6 +283,7 @@ def train(run: cli.Run) -> None:
         ),
         unit=config.level,
         placement=run.placement,
+        profile=run.profile,
     )
     if not training.processes.is_first():
         return

@@ -21,7 +21,7 @@ from rnnjax.training import setting
 HELP_FLAGS = {"--help", "-help", "-h", "--helpfull", "--helpshort"}
 WIDTH = 100
 ONLY_TO_TRAIN = (
-    *("preset", "restore_from", "mesh"),
+    *("preset", "restore_from", "mesh", "profile"),
     *("coordinator", "num_processes", "process_id", "join_timeout"),
 )
 
@@ -48,6 +48,7 @@ class Run(NamedTuple):
         workdir: folder of the run.
         restore_from: where a new run takes its parameters from, or None.
         placement: mode train: where to train.
+        profile: mode train: steps to trace, or None.
     """
 
     config: Any
@@ -55,6 +56,7 @@ class Run(NamedTuple):
     workdir: Path
     restore_from: str | None
     placement: training.Placement = training.LOCAL
+    profile: training.TracedSteps | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -72,6 +74,11 @@ class _Shared:
         "Mode train: devices by axis, such as data:8 or data:16,model:4. data divides the rows of "
         "a batch, fsdp rows and parameters, model gates and vocabulary. Default: all devices over "
         "data, where they divide config.batch_size.",
+    )
+    profile: str | None = setting(
+        None,
+        "Mode train: FIRST:LAST, such as 100:110. These steps are traced into WORKDIR/profile, for "
+        "XProf, TensorBoard and Perfetto, and the report tells which operations take longest.",
     )
     coordinator: str | None = setting(
         None,
@@ -195,7 +202,10 @@ def parse(
     config = dataclasses.replace(config, **_given(given, config_class, "config."))
     config.validate()
     options = dataclasses.replace(options, **_given(given, type(options)))
-    run = Run(config, options, workdir, shared.restore_from)
+    profile = None
+    if shared.profile is not None:
+        profile = training.parse_steps(shared.profile, config.num_steps)
+    run = Run(config, options, workdir, shared.restore_from, profile=profile)
     place = functools.partial(_join, shared, config) if mode == "train" else lambda: training.LOCAL
     return run, modes[mode], place
 

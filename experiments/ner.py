@@ -184,6 +184,7 @@ def train(run: cli.Run) -> None:
         unit="sentence",
         speed_unit="token",
         placement=run.placement,
+        profile=run.profile,
     )
     if not training.processes.is_first():
         return

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from rnnjax.typing import Array
 
 
+@jax.named_scope("loss")
 def cross_entropy(logits: Array, targets: Array, mask: Array | None = None) -> tuple[Array, Array]:
     """Negative log-likelihood of the targets, summed over those that count.
 
@@ -26,6 +27,7 @@ def cross_entropy(logits: Array, targets: Array, mask: Array | None = None) -> t
     return -jnp.sum(weight * log_probability), jnp.sum(weight)
 
 
+@jax.named_scope("loss")
 def target_log_probability(logits: Array, targets: Array) -> Array:
     """`log softmax(logits)[target]` in nats, `[...]`, for logits `[..., V]`."""
     logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))

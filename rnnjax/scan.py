@@ -69,9 +69,10 @@ def unroll(
         unroll_child = functools.partial(
             unroll, mask=mask, reset=reset, engine=engine, remat=remat, scan_unroll=scan_unroll
         )
-        return _run_combination(
-            unroll_child, cell, params, xs, carry, initial, mask=mask, reverse=reverse, key=key
-        )
+        with jax.named_scope("scan"):
+            return _run_combination(
+                unroll_child, cell, params, xs, carry, initial, mask=mask, reverse=reverse, key=key
+            )
     problem = Problem(
         cell=cell,
         params=params,
@@ -85,7 +86,8 @@ def unroll(
         remat=remat,
         scan_unroll=scan_unroll,
     )
-    return choose(engine, problem).run(problem)
+    with jax.named_scope("scan"):
+        return choose(engine, problem).run(problem)
 
 
 def unroll_reference(

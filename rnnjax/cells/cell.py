@@ -65,7 +65,9 @@ class Cell:
         """One step without noise, for streaming and decoding: `x_t [..., D] -> (carry, y_t)`."""
         if self.step is None:
             raise UserError("this cell needs the future (it is bidirectional): it has no step")
-        return self.step(params, carry, self.project(params, x_t))
+        with jax.named_scope("project"):
+            u_t = self.project(params, x_t)
+        return self.step(params, carry, u_t)
 
 
 def dot(x: Array, w: Array, compute_dtype: DType | None = None) -> Array:

@@ -14,7 +14,8 @@ from rnnjax.typing import Array, Carry
 def _run(problem: Problem) -> tuple[Carry, Array]:
     inputs = problem.xs
     if problem.key is not None:  # noise must depend neither on the chunks nor on the devices
-        inputs = problem.cell.project(problem.params, inputs, problem.key)
+        with jax.named_scope("project"):
+            inputs = problem.cell.project(problem.params, inputs, problem.key)
 
     def run(params, carry, initial, inputs, mask, reset):
         part = problem._replace(params=params, carry=carry, initial=initial, mask=mask, reset=reset)
@@ -37,7 +38,10 @@ def _axes(problem: Problem, inputs) -> tuple[str, ...]:
 
 
 def _projected(problem: Problem, inputs):
-    return inputs if problem.key is not None else problem.cell.project(problem.params, inputs)
+    if problem.key is not None:
+        return inputs
+    with jax.named_scope("project"):
+        return problem.cell.project(problem.params, inputs)
 
 
 def _run_whole(problem: Problem, inputs) -> tuple[Carry, Array]:

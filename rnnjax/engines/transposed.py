@@ -234,7 +234,8 @@ def _steps(plan: _Plan, weights: Weights, initial: State, state: State, inputs, 
         x_t, mask_t, reset_t = inputs
         if reset_t is not None:
             state = _where(reset_t, initial, state)
-        a_x = _dot(w_ih, _cast(plan, x_t).T, wide) + weights.b_x[:, None]
+        with jax.named_scope("project"):
+            a_x = _dot(w_ih, _cast(plan, x_t).T, wide) + weights.b_x[:, None]
         a_h = _dot(w_hh, _cast(plan, state[0]), wide)
         if weights.b_h is not None:
             a_h = a_h + weights.b_h[:, None]
@@ -285,13 +286,15 @@ def _gather(plan: _Plan, weights: Weights, xs, h_tm1, da):
     columns = lax.optimization_barrier(da.swapaxes(0, 1)).reshape(-1, rows)  # [G*H, K*B]
     sums = columns @ jnp.ones(rows, wide)
     columns = _cast(plan, columns)
+    with jax.named_scope("project"):
+        dw_ih = _dot(columns[:packed], _cast(plan, xs.reshape(rows, -1)), wide)
+        dxs = lax.optimization_barrier(_dot(weights.w_ih, columns[:packed], wide)).T
     dweights = Weights(
-        w_ih=_dot(columns[:packed], _cast(plan, xs.reshape(rows, -1)), wide),
+        w_ih=dw_ih,
         w_hh=_dot(columns[-packed:], _cast(plan, h_tm1.reshape(rows, -1)), wide),
         b_x=sums[:packed],
         b_h=None if weights.b_h is None else sums[-packed:],
     )
-    dxs = lax.optimization_barrier(_dot(weights.w_ih, columns[:packed], wide)).T
     return dweights, dxs.reshape(xs.shape)
 
 

@@ -99,6 +99,7 @@ def sequence_score(params: CRFParams, scores: Array, tags: Array, lengths: Array
     return _sequence_score(prepare(params, scores, lengths, None), tags)
 
 
+@jax.named_scope("loss")
 def log_likelihood(
     params: CRFParams,
     scores: Array,

@@ -233,11 +233,12 @@ class Captioner(nnx.Module):
             hard: how hard attention is trained.
         """
         key_encoder, key_words, key_cell, key_output, key_soft = split_key(key, 5)
-        memory = self.look(batch, key_encoder)
         words = batch["words"]
         before = jnp.concatenate([jnp.full_like(words[:1], START), words[:-1]])
-        xs = self.embed(before)
-        xs = drop(xs, self.dropout, key_words, xs.shape[1:])
+        with jax.named_scope("embed"):
+            memory = self.look(batch, key_encoder)
+            xs = self.embed(before)
+            xs = drop(xs, self.dropout, key_words, xs.shape[1:])
         carry = self.initial_carry(memory)
         drawn = jnp.zeros(words.shape[1], bool)
         if not self.attends:
@@ -257,7 +258,8 @@ class Captioner(nnx.Module):
             return self._advance(memory, carry, x_t, key_t, hard, drawn)
 
         keys = None if key_cell is None else jax.random.split(key_cell, len(xs))
-        _, (ys, zs, glances) = jax.lax.scan(advance, carry, (xs, keys))
+        with jax.named_scope("scan"):
+            _, (ys, zs, glances) = jax.lax.scan(advance, carry, (xs, keys))
         return Reading(self._score(xs, ys, zs, key_output), glances, drawn)
 
     def _advance(self, memory, carry, x_t, key=None, hard=None, drawn=None):
@@ -288,6 +290,7 @@ class Captioner(nnx.Module):
         carry, y_t = self.recurrent.step(jnp.concatenate([x_t, z_t], axis=-1), carry)
         return carry, (y_t, z_t, Glance(weights, scores, gate[:, 0]))
 
+    @jax.named_scope("head")
     def _score(self, xs, ys, zs, key=None):
         told = xs + self.from_hidden(ys)
         if zs is not None:

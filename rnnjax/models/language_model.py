@@ -65,9 +65,11 @@ class LanguageModel(nnx.Module):
         Returns:
             Logits `[T, B, V]` and the carry after the last step.
         """
-        embedded = self.embed(tokens_TB)
+        with jax.named_scope("embed"):
+            embedded = self.embed(tokens_TB)
         carry, ys = self.recurrent(embedded, carry, reset=reset, key=key, remat=remat)
-        return self.head(ys), carry
+        with jax.named_scope("head"):
+            return self.head(ys), carry
 
     def step(self, tokens_B: Array, carry: Carry) -> tuple[Array, Carry]:
         """One step, for decoding: tokens `[B]` to logits `[B, V]`."""

@@ -91,9 +91,11 @@ class Tagger(nnx.Module):
             key: turns on dropout.
         """
         key_features, key_recurrent = split_key(key, 2)
-        xs = self.features(batch, key_features)
+        with jax.named_scope("embed"):
+            xs = self.features(batch, key_features)
         _, ys = self.recurrent(xs, mask=mask_of(batch), key=key_recurrent)
-        return self.head(ys)
+        with jax.named_scope("head"):
+            return self.head(ys)
 
 
 def mask_of(batch: Batch) -> Array:

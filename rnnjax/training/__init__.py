@@ -24,6 +24,7 @@ from rnnjax.training.metrics_log import read_metrics
 from rnnjax.training.optimizer import OPTIMIZERS, SCHEDULES, make_optimizer, make_schedule
 from rnnjax.training.placement import LOCAL, Placement, choose_placement
 from rnnjax.training.prefetch import DataIterator
+from rnnjax.training.profiling import TracedSteps, parse_steps
 from rnnjax.training.progress import say
 from rnnjax.training.report import read_results, write_report
 from rnnjax.training.standing import LoopOptions, Standing
@@ -50,6 +51,7 @@ __all__ = [
     "Settings",
     "Standing",
     "Task",
+    "TracedSteps",
     "TrainResult",
     "TrainState",
     "TrainStep",
@@ -76,6 +78,7 @@ __all__ = [
     "make_training",
     "num_parameters",
     "open_workdir",
+    "parse_steps",
     "processes",
     "read_config",
     "read_meta",

@@ -9,6 +9,7 @@ from rnnjax.training.loop import TrainResult, train
 from rnnjax.training.optimizer import make_optimizer
 from rnnjax.training.placement import LOCAL, Placement
 from rnnjax.training.prefetch import DataIterator
+from rnnjax.training.profiling import TracedSteps
 from rnnjax.training.standing import LoopOptions
 from rnnjax.training.state import TrainState, create_state
 from rnnjax.training.step import LossFn, TrainStep, make_train_step
@@ -90,6 +91,7 @@ def fit(
     unit: str = "",
     speed_unit: str = "",
     placement: Placement = LOCAL,
+    profile: TracedSteps | None = None,
 ) -> TrainResult:
     """Trains as the config says; what is in the workdir is resumed.
 
@@ -106,6 +108,7 @@ def fit(
         unit: what the loss counts, for the display.
         speed_unit: what the speed counts, for the display; empty: the same.
         placement: where to train; see `choose_placement`.
+        profile: steps to trace.
 
     Returns:
         How it ended, with the state on the default device; see `train` for what it raises.
@@ -129,5 +132,6 @@ def fit(
         ),
         evaluate=evaluate,
         placement=placement,
+        profile=profile,
     )
     return result._replace(state=placement.gather(result.state))

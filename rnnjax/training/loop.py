@@ -17,6 +17,7 @@ from rnnjax.training.metrics_log import MetricsLog
 from rnnjax.training.placement import LOCAL, Placement
 from rnnjax.training.prefetch import DataIterator, Loaded, prefetch
 from rnnjax.training.processes import any_of, count, is_first
+from rnnjax.training.profiling import TracedSteps, traced
 from rnnjax.training.progress import Progress, describe, say
 from rnnjax.training.standing import LoopOptions, Standing, score_of
 from rnnjax.training.state import TrainState, evaluation_params, is_sound
@@ -59,6 +60,7 @@ def train(
     options: LoopOptions,
     evaluate: Evaluate | None = None,
     placement: Placement = LOCAL,
+    profile: TracedSteps | None = None,
 ) -> TrainResult:
     """Trains up to `options.num_steps`, going on from the newest whole checkpoint if there is one.
 
@@ -73,6 +75,7 @@ def train(
         options: see `LoopOptions`.
         evaluate: ``(params) -> metrics``; gets the averaged parameters where there are any.
         placement: where state and batches live; a checkpoint fits any.
+        profile: steps to trace.
 
     Returns:
         How it ended.
@@ -95,9 +98,8 @@ def train(
         state = placement.put_state(state)
         loaded = functools.partial(prefetch, batches, placement=placement)
         try:
-            return _run(
-                train_step, state, loaded, standing, evaluate, checkpoints, workdir, options
-            )
+            with traced(train_step, profile, workdir.path, int(state.step)) as step:
+                return _run(step, state, loaded, standing, evaluate, checkpoints, workdir, options)
         except NonFinite as fault:
             raise TrainingDiverged(_advice(fault, checkpoints.newest())) from None
         except jax.errors.JaxRuntimeError as error:

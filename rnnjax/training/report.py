@@ -12,6 +12,7 @@ import jax
 from rnnjax.training import storage
 from rnnjax.training.curves import draw_curves
 from rnnjax.training.metrics_log import read_metrics
+from rnnjax.training.profiling import FOLDER, profile_section, read_profile
 from rnnjax.visuals.page import Section, render_page, table
 
 FILE = "report.html"
@@ -50,9 +51,11 @@ def write_report(
     workdir = Path(workdir)
     curves = draw_curves(read_metrics(workdir), unit)
     storage.write_bytes(workdir / CURVES, curves)
+    profile = read_profile(workdir / FOLDER)
     shown = [
         Section("Learning curves", png=curves),
         *sections,
+        *([profile_section(profile)] if profile else []),
         Section("Config", html=table(config)),
         Section("Command", text=shlex.join([Path(sys.executable).name, *sys.orig_argv[1:]])),
         Section("Environment", html=table(_environment())),

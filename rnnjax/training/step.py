@@ -85,14 +85,17 @@ def make_train_step(
 
         def objective(params):
             loss = loss_fn(params, state.carry, batch, key)
-            return loss.total / jnp.maximum(loss.count, 1), loss
+            with jax.named_scope("loss"):
+                return loss.total / jnp.maximum(loss.count, 1), loss
 
         with placement.tracing():
             grads, loss = jax.grad(objective, has_aux=True)(state.params)
-        updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
-        params = optax.apply_updates(state.params, updates)
         step = state.step + 1
-        grad_norm = optax.tree.norm(grads)
+        with jax.named_scope("optimizer"):
+            updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+            params = optax.apply_updates(state.params, updates)
+            ema = average.update(state.ema, params, step)
+            grad_norm = optax.tree.norm(grads)
         metrics = {
             "sums": _sums(loss),
             "work": loss.count if loss.work is None else loss.work,
@@ -100,7 +103,6 @@ def make_train_step(
             "clipped": grad_norm > clip_norm if clip_norm else jnp.zeros((), bool),
             "finite": jnp.isfinite(loss.total) & jnp.isfinite(grad_norm),
         }
-        ema = average.update(state.ema, params, step)
         state = TrainState(params, opt_state, loss.carry, state.rng, step, ema)
         return placement.keep_state(state), metrics
 

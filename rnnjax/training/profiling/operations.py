@@ -1,0 +1,166 @@
+"""What a trace says of a program: how often each of its operations ran, and how long."""
+
+import re
+import warnings
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jax.profiler import ProfileData
+
+from rnnjax.training import storage
+from rnnjax.training.profiling.programs import Program, read_programs
+
+TABLE = "operations.json"
+_OPERATIONS_LINE = "XLA Ops"
+
+
+class Operation(NamedTuple):
+    """An operation of the compiled training step; times are means over the devices.
+
+    Attributes:
+        name: of its result in the program.
+        kind: opcode, such as fusion.
+        scope: the part of the step that it belongs to (see `programs.SCOPES`); may be empty.
+        source: the JAX operation that it, or the last part of it, comes from; may be empty.
+        backward: whether it belongs to the backward pass.
+        seconds: a step, without the operations that it runs itself.
+        runs: a step.
+        shortest: seconds of its shortest run.
+    """
+
+    name: str
+    kind: str
+    scope: str
+    source: str
+    backward: bool
+    seconds: float
+    runs: float
+    shortest: float
+
+
+class Profile(NamedTuple):
+    """The operations of some steps.
+
+    Attributes:
+        first: the first step of the trace.
+        last: its last step.
+        devices: of this process, on which the operations ran.
+        seconds: a step, from the beginning of the first operation to the end of the last one.
+        operations: those that took longest first.
+    """
+
+    first: int
+    last: int
+    devices: int
+    seconds: float
+    operations: tuple[Operation, ...]
+
+    @property
+    def busy(self) -> float:
+        """Seconds a step in which a device computed, or waited for another inside of one."""
+        return sum(one.seconds for one in self.operations)
+
+
+class _Event(NamedTuple):
+    name: str
+    device: tuple[str, Any]
+    start: float
+    end: float
+
+
+def measure(trace: Path, program: str, first: int, last: int) -> Profile | None:
+    """Reads a trace.
+
+    An operation that runs others, such as a loop, is on for as long as they are; its own time is
+    what they leave over.
+
+    Args:
+        trace: a file ``*.xplane.pb``.
+        program: the name of the compiled program.
+        first: the first step of the trace.
+        last: its last step.
+
+    Returns:
+        What it tells of that program; None: nothing.
+    """
+    instructions = read_programs(trace.read_bytes()).get(program, {})
+    seconds: dict[str, float] = defaultdict(float)
+    runs: dict[str, int] = defaultdict(int)
+    shortest: dict[str, float] = {}
+    devices, start, end = set(), float("inf"), 0.0
+    for line in _lines(trace, program, instructions):
+        for event, own in _own_times(line):
+            seconds[event.name] += own
+            runs[event.name] += 1
+            shortest[event.name] = min(own, shortest.get(event.name, own))
+            devices.add(event.device)
+            start, end = min(start, event.start), max(end, event.end)
+    if not runs:
+        return None
+    steps = last - first + 1
+    each = 1e-9 / steps / len(devices)
+    operations = (
+        Operation(
+            name,
+            *instructions[name],
+            seconds[name] * each,
+            runs[name] / steps / len(devices),
+            shortest[name] * 1e-9,
+        )
+        for name in sorted(seconds, key=lambda name: -seconds[name])
+    )
+    return Profile(first, last, len(devices), (end - start) * 1e-9 / steps, tuple(operations))
+
+
+def write_profile(folder: Path, profile: Profile) -> None:
+    """Writes ``operations.json`` into a folder."""
+    operations = [one._asdict() for one in profile.operations]
+    storage.write_json(folder / TABLE, profile._asdict() | {"operations": operations})
+
+
+def read_profile(folder: Path) -> Profile | None:
+    """What `write_profile` wrote; None: nothing."""
+    if not (folder / TABLE).exists():
+        return None
+    stored = storage.read_json(folder / TABLE)
+    operations = tuple(Operation(**one) for one in stored.pop("operations"))
+    return Profile(**stored, operations=operations)
+
+
+def _lines(trace: Path, program: str, instructions: Program) -> list[list[_Event]]:
+    """The operations of a program, thread by thread or stream by stream."""
+    with warnings.catch_warnings():
+        # Of jaxlib's own types, in Python 3.12.
+        warnings.filterwarnings("ignore", "builtin type .* has no __module__", DeprecationWarning)
+        return [
+            list(_events(plane.name, line, program, instructions))
+            for plane in ProfileData.from_file(str(trace)).planes
+            for line in plane.lines
+        ]
+
+
+def _events(plane: str, line: Any, program: str, instructions: Program) -> Iterator[_Event]:
+    for event in line.events:
+        stats = dict(event.stats)
+        if line.name != _OPERATIONS_LINE and "hlo_op" not in stats:
+            continue
+        name = str(stats.get("hlo_op") or re.split(r"[ =]", event.name.lstrip("%"))[0])
+        if name in instructions and stats.get("hlo_module", program) == program:
+            device = plane, stats.get("device_ordinal")
+            yield _Event(name, device, event.start_ns, event.start_ns + event.duration_ns)
+
+
+def _own_times(events: list[_Event]) -> Iterator[tuple[_Event, float]]:
+    """Each event of a line with its time in ns, less that of the events within it."""
+    events = sorted(events, key=lambda event: (event.start, -event.end))
+    own = [event.end - event.start for event in events]
+    around: list[int] = []
+    for n, event in enumerate(events):
+        while around and events[around[-1]].end <= event.start:
+            around.pop()
+        if around:
+            own[around[-1]] -= event.end - event.start
+        around.append(n)
+    return zip(events, own, strict=True)

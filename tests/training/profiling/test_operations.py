@@ -1,0 +1,177 @@
+import random
+
+import pytest
+from jax.profiler import ProfileData
+
+from rnnjax.training import Section
+from rnnjax.training.profiling import Operation, Profile, profile_section, profile_text
+from rnnjax.training.profiling import operations as module
+from rnnjax.training.profiling.operations import measure, read_profile, write_profile
+from rnnjax.training.profiling.programs import Instruction
+
+PROGRAM = {
+    "while.1": Instruction("while", "scan", "while", False),
+    "dot.2": Instruction("dot", "scan", "dot_general", False),
+    "all-reduce.3": Instruction("all-reduce", "exchange", "psum", True),
+}
+
+
+def measured(tmp_path, monkeypatch, text, first=1, last=1):
+    monkeypatch.setattr(module, "read_programs", lambda trace: {"jit_train_step": PROGRAM})
+    path = tmp_path / "host.xplane.pb"
+    path.write_bytes(ProfileData.text_proto_to_serialized_xspace(text))
+    return measure(path, "jit_train_step", first, last)
+
+
+def event(metadata, start, duration, *stats):
+    return f"""events {{ metadata_id: {metadata} offset_ps: {1000 * start}
+      duration_ps: {1000 * duration} {" ".join(stats)} }}"""
+
+
+HOST = """planes { name: "/host:CPU"
+  event_metadata { key: 1 value { id: 1 name: "while.1" } }
+  event_metadata { key: 2 value { id: 2 name: "dot.2" } }
+  event_metadata { key: 3 value { id: 3 name: "all-reduce.3" } }
+  event_metadata { key: 4 value { id: 4 name: "end: dot.2" } }
+  stat_metadata { key: 1 value { id: 1 name: "hlo_op" } }
+  stat_metadata { key: 2 value { id: 2 name: "hlo_module" } }
+  stat_metadata { key: 3 value { id: 3 name: "device_ordinal" } }
+  %s }"""
+
+
+def host_event(metadata, name, start, duration, device=0, program="jit_train_step"):
+    return event(
+        metadata,
+        start,
+        duration,
+        f'stats {{ metadata_id: 1 str_value: "{name}" }}',
+        f'stats {{ metadata_id: 2 str_value: "{program}" }}',
+        f"stats {{ metadata_id: 3 int64_value: {device} }}",
+    )
+
+
+def test_times_are_means_over_steps_and_devices(tmp_path, monkeypatch):
+    """Two devices in two threads, two steps; each number is counted by hand."""
+    threads = [
+        [
+            host_event(1, "while.1", 0, 100, 0),
+            host_event(2, "dot.2", 10, 30, 0),
+            event(4, 40, 1),
+            host_event(2, "dot.2", 50, 40, 0),
+            host_event(3, "all-reduce.3", 120, 400, 0),
+            host_event(2, "dot.2", 600, 99, 0, program="jit_eval_step"),
+        ],
+        [
+            host_event(1, "while.1", 5, 300, 1),
+            host_event(2, "dot.2", 10, 50, 1),
+            host_event(3, "all-reduce.3", 500, 20, 1),
+        ],
+    ]
+    lines = " ".join(
+        f'lines {{ id: {n} name: "t{n}" timestamp_ns: 1000 {" ".join(thread)} }}'
+        for n, thread in enumerate(threads)
+    )
+    profile = measured(tmp_path, monkeypatch, HOST % lines, first=4, last=5)
+    assert (profile.first, profile.last, profile.devices) == (4, 5, 2)
+    assert profile.seconds == pytest.approx(520e-9 / 2)
+    found = {one.name: one for one in profile.operations}
+    assert [one.name for one in profile.operations] == ["all-reduce.3", "while.1", "dot.2"]
+    assert found["all-reduce.3"].seconds == pytest.approx(420e-9 / 4)
+    assert found["while.1"].seconds == pytest.approx((30 + 250) * 1e-9 / 4)
+    assert found["dot.2"].seconds == pytest.approx((30 + 40 + 50) * 1e-9 / 4)
+    assert found["dot.2"].runs == 3 / 4
+    assert found["all-reduce.3"].shortest == pytest.approx(20e-9)
+    assert found["all-reduce.3"][1:5] == PROGRAM["all-reduce.3"]
+
+
+def test_the_line_of_an_accelerator_names_its_operations_itself(tmp_path, monkeypatch):
+    text = f"""planes {{ name: "/device:TPU:0"
+      event_metadata {{ key: 1 value {{ id: 1 name: "%dot.2 = f32[8]{{0}} dot(a, b)" }} }}
+      event_metadata {{ key: 2 value {{ id: 2 name: "jit_train_step(8)" }} }}
+      lines {{ id: 1 name: "XLA Ops" {event(1, 0, 70)} }}
+      lines {{ id: 2 name: "XLA Modules" {event(2, 0, 90)} }} }}"""
+    profile = measured(tmp_path, monkeypatch, text)
+    (one,) = profile.operations
+    assert (one.name, one.runs) == ("dot.2", 1)
+    assert one.seconds == pytest.approx(70e-9)
+
+
+def test_a_trace_without_the_program_tells_nothing(tmp_path, monkeypatch):
+    other = f"lines {{ id: 1 {host_event(2, 'dot.2', 0, 9, program='jit_eval_step')} }}"
+    assert measured(tmp_path, monkeypatch, HOST % other) is None
+
+
+def test_own_times_are_what_the_innermost_operation_covers():
+    """Against counting every nanosecond."""
+    draw = random.Random(0)
+    intervals = []
+
+    def nest(start, end, depth):
+        at = start
+        while at < end:
+            stop = draw.randint(at + 1, end)
+            if draw.random() < 0.7:
+                intervals.append((at, stop))
+                if depth and stop - at > 2:
+                    nest(at + draw.randint(0, 1), stop, depth - 1)
+            at = stop
+
+    nest(0, 900, 4)
+    events = [
+        module._Event(str(n), ("cpu", 0), start, end) for n, (start, end) in enumerate(intervals)
+    ]
+    expected = dict.fromkeys(range(len(intervals)), 0)
+    for nanosecond in range(900):
+        inside = [n for n, (a, b) in enumerate(intervals) if a <= nanosecond < b]
+        if inside:
+            expected[max(inside)] += 1  # an inner one is listed after the one around it
+    assert len(intervals) > 30
+    draw.shuffle(events)
+    found = {int(event.name): own for event, own in module._own_times(events)}
+    for same in set(intervals):  # which of two equal ones is the inner one cannot be told
+        twins = [n for n, interval in enumerate(intervals) if interval == same]
+        assert sum(found[n] for n in twins) == sum(expected[n] for n in twins)
+
+
+def operation(name, scope, seconds, **fields):
+    given = {"kind": "fusion", "source": "tanh", "backward": False, "runs": 2.0, "shortest": 1e-6}
+    return Operation(**given | {"name": name, "scope": scope, "seconds": seconds} | fields)
+
+
+SAMPLE = Profile(
+    100,
+    110,
+    2,
+    0.050,
+    (
+        operation("<fusion>", "scan", 0.030, backward=True),
+        operation("dot.7", "head", 0.006, source="", kind="dot"),
+        operation("copy.1", "", 0.003),
+        operation("dot.9", "scan", 0.001),
+    ),
+)
+
+
+def test_the_table_tells_shares_by_scope_and_by_operation():
+    lines = [line.split() for line in profile_text(SAMPLE).splitlines()]
+    assert profile_text(SAMPLE).startswith(
+        "Steps 100 to 110: 50.00 ms a step, 40.00 ms of it in operations of each of 2 devices."
+    )
+    assert ["scan", "31.000", "77.5%"] in lines
+    assert ["other", "3.000", "7.5%"] in lines
+    assert ["<fusion>", "30.000", "75.0%", "2", "scan", "tanh", "(backward)"] in lines
+    assert ["dot.7", "6.000", "15.0%", "2", "head", "dot"] in lines
+
+
+def test_the_report_escapes_names():
+    section = profile_section(SAMPLE)
+    assert isinstance(section, Section)
+    assert "&lt;fusion&gt;" in section.html
+    assert "<fusion>" not in section.html
+    assert '<td class="number">75.0%</td>' in section.html
+
+
+def test_a_profile_is_read_as_it_was_written(tmp_path):
+    assert read_profile(tmp_path) is None
+    write_profile(tmp_path, SAMPLE)
+    assert read_profile(tmp_path) == SAMPLE

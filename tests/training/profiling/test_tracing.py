@@ -1,0 +1,141 @@
+import warnings
+
+import jax
+import jax.numpy as jnp
+import pytest
+from jax.profiler import ProfileData
+
+from rnnjax import training
+from rnnjax.errors import UserError
+from rnnjax.training.profiling import TracedSteps, parse_steps, read_profile, traced, tracing
+from tests.training import toy
+
+SIZE, LENGTH = 384, 9
+
+
+def evaluate(params):
+    return {"loss": float(jnp.linalg.norm(params["w_x"]))}
+
+
+def run(path, num_steps, profile, **fields):
+    step, state = toy.setup()
+    return training.train(
+        step,
+        state,
+        fields.pop("batches", toy.Batches()),
+        workdir=training.open_workdir(path, name="toy"),
+        options=training.LoopOptions(num_steps=num_steps, log_every=4, **fields),
+        evaluate=evaluate,
+        profile=profile,
+    )
+
+
+def steps_in(path):
+    (trace,) = path.glob("profile/plugins/profile/*/*.xplane.pb")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "builtin type .* has no __module__", DeprecationWarning)
+        return [
+            dict(event.stats)["step_num"]
+            for plane in ProfileData.from_file(str(trace)).planes
+            for line in plane.lines
+            for event in line.events
+            if event.name == "train"
+        ]
+
+
+@jax.jit
+def train_step(state, batch):
+    """A loop of small steps, and one matmul that is much larger."""
+    with jax.named_scope("scan"):
+        state, _ = jax.lax.scan(lambda h, x: (jnp.tanh(h + x), None), state, batch)
+    with jax.named_scope("head"):
+        large = jnp.outer(state, state)
+        state = (large @ large @ large @ large).sum(0) * 1e-6
+    return state, state.sum()
+
+
+def test_counts_and_shares_are_those_of_the_step(tmp_path, capsys):
+    state, batch = jnp.ones(SIZE), jnp.ones((LENGTH, SIZE))
+    with traced(train_step, TracedSteps(3, 5), tmp_path, 0) as step:
+        for _ in range(6):
+            state, _ = step(state, batch)
+    assert steps_in(tmp_path) == [3, 4, 5]
+    profile = read_profile(tmp_path / "profile")
+    assert (profile.first, profile.last, profile.devices) == (3, 5, 1)
+    inside = [one for one in profile.operations if one.source == "tanh"]
+    assert [one.runs for one in inside] == [LENGTH]
+    assert inside[0].scope == "scan"
+    head = sum(one.seconds for one in profile.operations if one.scope == "head")
+    assert head > 0.8 * profile.busy
+    assert 0 < profile.busy <= profile.seconds
+    said = capsys.readouterr().err
+    assert "Steps 3 to 5:" in said
+    assert said.count("Steps 3 to 5") == 1
+    assert str(tmp_path / "profile") in said
+
+
+def test_tracing_changes_no_number_and_ends_up_in_the_report(tmp_path):
+    profiled = run(tmp_path / "a", 12, TracedSteps(5, 8), eval_every=7)
+    plain = run(tmp_path / "b", 12, None, eval_every=7)
+    for ours, theirs in zip(
+        jax.tree.leaves(profiled.state), jax.tree.leaves(plain.state), strict=True
+    ):
+        assert (ours == theirs).all()
+    assert steps_in(tmp_path / "a") == [5, 6, 7, 8]
+    assert not (tmp_path / "b" / "profile").exists()
+    for name, told in (("a", True), ("b", False)):
+        page = training.write_report(tmp_path / name, title="t", config={}, results={}).read_text()
+        assert ("Top operations" in page) == told
+        assert ("Steps 5 to 8" in page) == told
+
+
+def test_without_steps_to_trace_the_step_is_left_alone(tmp_path, monkeypatch):
+    with traced(train_step, None, tmp_path, 0) as step:
+        assert step is train_step
+    monkeypatch.setattr(tracing, "is_first", lambda: False)
+    with traced(train_step, TracedSteps(1, 2), tmp_path, 0) as step:
+        assert step is train_step
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_goes_on_later_traces_what_is_left(tmp_path, capsys):
+    run(tmp_path, 6, None)
+    run(tmp_path, 9, TracedSteps(5, 8))
+    assert steps_in(tmp_path) == [7, 8]
+    capsys.readouterr()
+    run(tmp_path, 12, TracedSteps(5, 9))
+    said = capsys.readouterr().err
+    assert "--profile=5:9: nothing is traced, for this run goes on from step 9." in said
+    assert read_profile(tmp_path / "profile").last == 8
+
+
+@pytest.mark.parametrize("steps", [TracedSteps(3, 10), TracedSteps(8, 10)])
+def test_a_run_that_ends_before_says_so_and_stops_tracing(tmp_path, capsys, steps):
+    run(tmp_path / "a", 12, steps, batches=toy.Batches(limit=5))
+    assert f"{steps}: there is no table, for the run ended after step 5." in capsys.readouterr().err
+    assert read_profile(tmp_path / "a" / "profile") is None
+    run(tmp_path / "b", 4, TracedSteps(2, 3))
+    assert steps_in(tmp_path / "b") == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("abc", "--profile is written FIRST:LAST, such as 100:110; got 'abc'"),
+        ("100", "written FIRST:LAST"),
+        ("5:-1", "written FIRST:LAST"),
+        ("1:2:3", "written FIRST:LAST"),
+        ("110:100", "--profile=110:100 ends before it begins: write --profile=100:110"),
+        ("0:5", "--profile=0:5: the steps of this run are 1 to 120"),
+        ("100:121", "--profile=100:121: the steps of this run are 1 to 120"),
+    ],
+)
+def test_bad_ranges_are_told(text, told):
+    with pytest.raises(UserError) as error:
+        parse_steps(text, 120)
+    assert told in str(error.value)
+
+
+def test_a_range_of_one_step_and_of_all():
+    assert parse_steps("120:120", 120) == TracedSteps(120, 120)
+    assert parse_steps("1:120", 120) == TracedSteps(1, 120)
