@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import os
 import sys
 import textwrap
 import types
@@ -99,9 +100,7 @@ def main(
     modes: Mapping[str, Callable[[Run], None]],
     argv: Sequence[str] | None = None,
 ) -> None:
-    """Runs an experiment from the command line.
-
-    A `UserError` is printed without a traceback and ends the process with code 2.
+    """Runs an experiment from the command line; see `plain_errors` for how the process ends.
 
     Args:
         name: of the experiment; the default workdir is `runs/NAME`.
@@ -125,14 +124,24 @@ def main(
 
 @contextlib.contextmanager
 def plain_errors() -> Iterator[None]:
-    """Prints a `UserError` without a traceback and ends the process with code 2."""
+    """Ends the process with a code that launchers understand, and without a traceback.
+
+    2: a `UserError`, which is printed. 75: SIGINT or SIGTERM came and the training has saved its
+    state, so the same command goes on. 130: stopped at once, by a second signal or by Ctrl-C
+    before the training began.
+    """
     try:
         yield
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+    except training.Interrupted:
+        sys.exit(training.EXIT_SAVED)
     except KeyboardInterrupt:
-        sys.exit(130)
+        # Not by sys.exit, which waits for threads that write.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(training.EXIT_STOPPED)
 
 
 def parse_flags(values: flags.FlagValues, argv: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import experiments
 from experiments import cli
+from rnnjax import training
 from rnnjax.errors import UserError, did_you_mean
 
 
@@ -54,12 +55,14 @@ def parse_run(module: ModuleType, argv: Sequence[str]) -> cli.Run:
 
 
 def guarded(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None) -> NoReturn:
-    """Runs a launcher and ends the process with its code: 2 after a `UserError`, printed."""
+    """Runs a launcher and ends the process with its code; others as in `cli.plain_errors`."""
     try:
         code = main(sys.argv[1:] if argv is None else argv)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         code = 2
+    except training.Interrupted:
+        code = training.EXIT_SAVED
     except KeyboardInterrupt:
-        code = 130
+        code = training.EXIT_STOPPED
     sys.exit(code)

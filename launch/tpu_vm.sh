@@ -100,7 +100,12 @@ install() {
 train() {
   local flags
   printf -v flags '%q ' "$@"
-  on_all "cd rnnjax && RNNJAX_PYTHON=python3.11 RNNJAX_PIP='jax[tpu]' launch/local.sh ${flags% }"
+  local code=0
+  on_all "cd rnnjax && RNNJAX_PYTHON=python3.11 RNNJAX_PIP='jax[tpu]' launch/local.sh ${flags% }" || code=$?
+  if [[ "$code" == 75 ]]; then
+    echo "The training was stopped, and has saved. It goes on with: launch/tpu_vm.sh run --name=$name --zone=$zone -- ${flags% }" >&2
+  fi
+  return "$code"
 }
 
 fetch() {

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from launch import command
 from launch.sweep import plan, pool, slurm, summary
+from rnnjax import training
 
 
 def sweep(argv: Sequence[str]) -> int:
@@ -40,6 +41,8 @@ def sweep(argv: Sequence[str]) -> int:
     for run in unfinished:
         code = failed.get(run.name)
         how = "not finished" if code is None else f"failed with exit code {code}"
+        if code == training.EXIT_SAVED:
+            how = "was stopped, and has saved"
         print(f"{run.name} {how}; log: {run.log}", file=sys.stderr)
     if unfinished:
         again = shlex.join(["python", "-m", "launch.sweep", *argv])

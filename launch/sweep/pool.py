@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from launch.sweep.plan import Planned
 from rnnjax.errors import UserError
-from rnnjax.training import storage
+from rnnjax.training import Interrupted, storage
 
 ROOT = Path(__file__).parents[2]
 SECONDS_BETWEEN_LOOKS = 0.2
@@ -43,7 +43,8 @@ def run_all(experiment: str, runs: Sequence[Planned], num_jobs: int) -> dict[str
 
     Raises:
         UserError: `num_jobs` is not positive, or a log cannot be written.
-        KeyboardInterrupt: the sweep was interrupted.
+        Interrupted: the sweep was interrupted, and its runs have saved.
+        KeyboardInterrupt: it was interrupted twice, and its runs were killed.
     """
     if num_jobs < 1:
         raise UserError(f"--jobs is 1 or more; got {num_jobs}")
@@ -71,8 +72,10 @@ def run_all(experiment: str, runs: Sequence[Planned], num_jobs: int) -> dict[str
                 left = _seconds_left(waiting, running, seconds, num_jobs)
                 line.show(finished, [child.run for child in running], len(failed), left)
                 time.sleep(SECONDS_BETWEEN_LOOKS)
-        except BaseException:
+        except BaseException as error:
             _stop(running)
+            if isinstance(error, KeyboardInterrupt):
+                raise Interrupted from None
             raise
     return failed
 
@@ -138,6 +141,7 @@ def _stop(running: list[_Child]) -> None:
     except KeyboardInterrupt:
         for child in running:
             child.process.kill()
+        raise
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from rnnjax.training.curves import draw_curves
 from rnnjax.training.dynamic import make_dynamic_eval_step
 from rnnjax.training.evaluate import evaluate
 from rnnjax.training.fit import Task, fit, make_training
+from rnnjax.training.interruption import EXIT_SAVED, EXIT_STOPPED, Interrupted
 from rnnjax.training.loop import ProcessLost, TrainingDiverged, TrainResult, train
 from rnnjax.training.mesh import make_mesh
 from rnnjax.training.metrics_log import read_metrics
@@ -35,12 +36,15 @@ from rnnjax.visuals import Section
 
 __all__ = [
     "AVERAGES",
+    "EXIT_SAVED",
+    "EXIT_STOPPED",
     "LOCAL",
     "MAY_CHANGE",
     "OPTIMIZERS",
     "SCHEDULES",
     "Average",
     "DataIterator",
+    "Interrupted",
     "LoopOptions",
     "Loss",
     "LossFn",

@@ -6,12 +6,22 @@ from typing import Any
 
 from rnnjax.training.progress import say
 
+EXIT_SAVED = 75
+"""Exit code after `Interrupted`: EX_TEMPFAIL of sysexits.h, try the same again."""
+EXIT_STOPPED = 130
+"""Exit code of a command that was stopped at once: by a second signal, or before it trained."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """SIGINT or SIGTERM came and the state was saved; the same run goes on from there."""
+
 
 class Interruption:
     """While entered, the first SIGINT or SIGTERM only sets `requested`; the second one stops.
 
-    So the training state is never caught halfway through a step. Outside of the main thread,
-    where Python delivers no signals, it changes nothing.
+    So the training state is never caught halfway through a step. JAX lets signals be answered while
+    it compiles or waits for a device. Outside of the main thread, where Python delivers no signals,
+    it changes nothing.
     """
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ import jax
 
 from rnnjax.errors import UserError
 from rnnjax.training.checkpoint import Checkpoints, Meta
-from rnnjax.training.interruption import Interruption
+from rnnjax.training.interruption import Interrupted, Interruption
 from rnnjax.training.meter import Meter, NonFinite
 from rnnjax.training.metrics_log import MetricsLog
 from rnnjax.training.placement import LOCAL, Placement
@@ -84,7 +84,9 @@ def train(
         TrainingDiverged: something is not finite; such a state is never saved.
         ProcessLost: another process of this run is gone.
         UserError: the checkpoints or the workdir cannot be used, or an option is out of range.
-        KeyboardInterrupt: SIGINT or SIGTERM came; the state is saved.
+        Interrupted: SIGINT or SIGTERM came; the state is saved. An evaluation that was under way
+            is finished first, since it belongs to the state.
+        KeyboardInterrupt: a second one came; what was saved before is whole.
     """
     options.validate()
     with workdir.in_use():
@@ -172,7 +174,7 @@ def _run(
                 )
             if interrupted and not reason:
                 say(f"Interrupted; saved at step {step}. The same command goes on from there.")
-                raise KeyboardInterrupt
+                raise Interrupted
             if reason:
                 break
             meter.restart_clock()

@@ -128,7 +128,7 @@ def test_a_run_that_was_stopped_ends_with_the_same_bits(
     with monkeypatch.context() as patch:
         patch.setattr(data, "iterator", interrupting(data.iterator, after=4))
         stopped = captioning_command(f"--workdir={workdir}", *SCENES)
-    assert stopped.code == 130
+    assert stopped.code == training.EXIT_SAVED
     assert "Interrupted; saved at step 3." in stopped.err
     resumed = captioning_command(f"--workdir={workdir}", *SCENES)
     assert resumed.code == 0, resumed.err

@@ -280,7 +280,7 @@ def test_a_run_that_was_stopped_ends_with_the_same_bits(
     with monkeypatch.context() as patch:
         patch.setattr(data, "iterator", interrupting(data.iterator, after=6))
         stopped = run("stopped")
-    assert stopped.code == 130
+    assert stopped.code == training.EXIT_SAVED
     assert "Interrupted; saved at step 5." in stopped.err
     resumed = run("stopped")
     assert resumed.code == 0, resumed.err

@@ -10,6 +10,7 @@ import pytest
 
 from launch.sweep import pool
 from launch.sweep.plan import Planned
+from rnnjax import training
 from rnnjax.errors import UserError
 
 WAIT_FOR = "import os, time\nwhile not os.path.exists({0!r}): time.sleep(0.02)\n"
@@ -77,7 +78,7 @@ def test_an_interrupted_sweep_lets_its_runs_save(tmp_path, number):
     begun, saved = tmp_path / "begun", tmp_path / "saved"
     text = (
         "import signal, sys, time\n"
-        f"signal.signal(signal.SIGTERM, lambda *_: (open({str(saved)!r}, 'w'), sys.exit(130)))\n"
+        f"signal.signal(signal.SIGTERM, lambda *_: (open({str(saved)!r}, 'w'), sys.exit(75)))\n"
         f"{TOUCH.format(str(begun))}time.sleep(60)\n"
     )
     runs = [script(tmp_path, "a", text, finish=False), script(tmp_path, "b", "")]
@@ -89,7 +90,7 @@ def test_an_interrupted_sweep_lets_its_runs_save(tmp_path, number):
 
     threading.Thread(target=interrupt).start()
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(training.Interrupted):
         pool.run_all("x", runs, 1)
     assert saved.exists()
     assert runs[1].results() is None

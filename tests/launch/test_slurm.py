@@ -43,7 +43,9 @@ def test_a_job_of_an_array_runs_its_line(job, tools, tmp_path):
     assert requeued(tools) == []
 
 
-@pytest.mark.parametrize(("code", "again"), [(130, True), (143, True), (2, False), (1, False)])
+@pytest.mark.parametrize(
+    ("code", "again"), [(75, True), (143, True), (130, False), (2, False), (1, False)]
+)
 def test_what_was_stopped_is_queued_again_and_what_failed_is_not(job, tools, code, again):
     result = job(f"bash -c 'exit {code}'")
     assert result.returncode == code
@@ -55,7 +57,7 @@ def test_what_was_cancelled_stays_cancelled(tools, tmp_path):
     tools.add("scontrol")
     begun = tmp_path / "begun"
     (tmp_path / "commands.txt").write_text(
-        f"bash -c 'trap \"exit 130\" TERM; touch {begun}; while true; do sleep 0.1; done'\n"
+        f"bash -c 'trap \"exit 75\" TERM; touch {begun}; while true; do sleep 0.1; done'\n"
     )
     environment = tools.environment(
         SLURM_ARRAY_TASK_ID="0", SLURM_JOB_ID="77", SLURM_SUBMIT_DIR=str(ROOT)

@@ -19,13 +19,14 @@ DIE_AT = (9, 71, 150)
 SECONDS = (0.1, 0.4)
 
 
-def start(workdir, result, *die_at):
+def start(workdir, result, *how, num_steps=NUM_STEPS, **options):
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.training.toy", workdir, str(NUM_STEPS), result, *die_at],
+        [sys.executable, "-m", "tests.training.toy", workdir, str(num_steps), result, *how],
         cwd=ROOT,
         env={**os.environ, "JAX_PLATFORMS": "cpu"},
         stderr=subprocess.PIPE,
         text=True,
+        **options,
     )
 
 

@@ -1,24 +1,33 @@
 """A tiny recurrent regression, for tests of the training; also a process that can be killed.
 
-    python -m tests.training.toy WORKDIR NUM_STEPS PARAMS_FILE [DIE_AT]
+    python -m tests.training.toy WORKDIR NUM_STEPS PARAMS_FILE [DIE_AT | MOMENT]
 
 trains, then stores the final parameters. With DIE_AT the process kills itself with SIGKILL at its
-DIE_AT-th operation that brings a checkpoint to the disk.
+DIE_AT-th operation that brings a checkpoint to the disk. MOMENT is one of `MOMENTS`: the process
+prints it when it is there first, and stays there for a while.
 """
 
 import functools
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from experiments import cli
 from rnnjax import training
+from rnnjax.training import storage
 
 ROWS, STEPS, SIZE = 4, 6, 8
+MOMENTS = ("compiling", "compiling long", "stepping", "evaluating", "saving")
+
+
+def reach(moment):
+    """Is called when a moment is reached."""
 
 
 class Batches:
@@ -35,6 +44,8 @@ class Batches:
     def __next__(self):
         if self.index >= self.limit:
             raise StopIteration
+        if self.index % 5 == 3:
+            reach("stepping")
         draw = np.random.default_rng(self.index)
         self.index += 1
         inputs = draw.standard_normal((STEPS, ROWS, 3)).astype(np.float32)
@@ -59,6 +70,7 @@ def init_params(seed=0):
 
 def loss_fn(params, carry, batch, key):
     """Squared error; with a key a quarter of the hidden units is dropped."""
+    reach("compiling")
     keep = jnp.ones(SIZE) if key is None else jax.random.bernoulli(key, 0.75, (SIZE,)) / 0.75
 
     def cell(h_tm1, x_t):
@@ -92,6 +104,7 @@ eval_step = training.make_eval_step(loss_fn)
 
 
 def evaluate(params):
+    reach("evaluating")
     held_out = Batches(limit=1003)
     held_out.set_state({"index": 1000})
     return training.evaluate(eval_step, params, np.zeros((ROWS, SIZE), np.float32), held_out)
@@ -128,14 +141,53 @@ def _die_at(operation):
         setattr(os, name, deadly)
 
 
-if __name__ == "__main__":
-    if len(sys.argv) > 4:
-        _die_at(int(sys.argv[4]))
-    result = run(sys.argv[1], int(sys.argv[2]), log_every=3, eval_every=7, checkpoint_every=2)
+def _linger_at(awaited):
+    """Tells when a moment is reached for the first time, and makes it last."""
+    kind, *long = awaited.split()
+    missing = [kind]
+
+    def linger(moment):
+        if moment not in missing:
+            return
+        missing.clear()
+        slow = jax.jit(_slow_to_compile, static_argnums=1).lower(1.0, 150 if long else 20)
+        print(awaited, flush=True)
+        if moment == "compiling":
+            slow.compile()  # no instruction of Python's is carried out meanwhile
+        else:
+            time.sleep(0.5)
+
+    seal = storage.seal
+
+    def seal_slowly(folder):
+        reach("saving")
+        seal(folder)
+
+    globals()["reach"], storage.seal = linger, seal_slowly
+
+
+def _slow_to_compile(x, num_operations):
+    x = x * jnp.ones((8, 8))
+    for n in range(num_operations):
+        x = jnp.tanh(x @ x.T + n) + jnp.sort(x, axis=n % 2)
+    return x
+
+
+def _main(workdir, num_steps, result, how=None):
+    if how in MOMENTS:
+        _linger_at(how)
+    elif how:
+        _die_at(int(how))
+    ended = run(workdir, int(num_steps), log_every=3, eval_every=7, checkpoint_every=2)
     state = {
         jax.tree_util.keystr(path): np.asarray(leaf)
-        for path, leaf in jax.tree_util.tree_leaves_with_path(result.state)
+        for path, leaf in jax.tree_util.tree_leaves_with_path(ended.state)
     }
-    temporary = Path(sys.argv[3] + ".tmp.npz")
+    temporary = Path(result + ".tmp.npz")
     np.savez(temporary, **state)
-    temporary.rename(sys.argv[3])
+    temporary.rename(result)
+
+
+if __name__ == "__main__":
+    with cli.plain_errors():
+        _main(*sys.argv[1:])
