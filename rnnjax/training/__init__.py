@@ -6,13 +6,6 @@ Nothing here knows a task: a run is a loss function, parameters and an iterator 
 from rnnjax.training import processes
 from rnnjax.training.agreement import check_agreement, code_version
 from rnnjax.training.averaging import AVERAGES, Average, make_average
-from rnnjax.training.checkpoint import (
-    Meta,
-    find_checkpoint,
-    read_config,
-    read_meta,
-    restore_params,
-)
 from rnnjax.training.config import MAY_CHANGE, Settings, TrainingConfig, setting
 from rnnjax.training.curves import draw_curves
 from rnnjax.training.dynamic import make_dynamic_eval_step
@@ -31,6 +24,7 @@ from rnnjax.training.report import read_results, write_report
 from rnnjax.training.standing import LoopOptions, Standing
 from rnnjax.training.state import TrainState, create_state, evaluation_params, num_parameters
 from rnnjax.training.step import Loss, LossFn, TrainStep, make_eval_step, make_train_step
+from rnnjax.training.stored import Meta, find_checkpoint, read_config, read_meta, restore_params
 from rnnjax.training.workdir import Workdir, check_owner, open_workdir
 from rnnjax.visuals import Section
 

@@ -1,6 +1,7 @@
 """Flat arrays on the disk, by Orbax."""
 
 import errno
+import itertools
 import logging
 import os
 import shutil
@@ -14,11 +15,14 @@ import orbax.checkpoint as ocp
 
 from rnnjax.training.flat import FlatArrays
 
+_WRITINGS = itertools.count()
+
 
 def write_arrays(path: Path, arrays: FlatArrays) -> None:
     """Writes the arrays into a new folder, but for those of size zero, which Orbax cannot hold.
 
-    Where several processes train, all must call it, and each writes its parts.
+    Where several processes train, all must call it, and each writes its parts. They wait for each
+    other through the coordinator, so a thread may do it beside the steps.
 
     Raises:
         OSError: the disk is full, or whatever else Orbax ran into.
@@ -28,7 +32,7 @@ def write_arrays(path: Path, arrays: FlatArrays) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     try:
         with _quiet_orbax():
-            ocp.PyTreeCheckpointer(use_compression=False).save(path, stored)
+            _writer().save(path, stored)
     except Exception as error:
         if isinstance(error, OSError) and error.strerror:
             raise
@@ -48,6 +52,17 @@ def read_arrays(path: Path, names: Iterable[str]) -> FlatArrays:
     with _quiet_orbax():
         reader = ocp.Checkpointer(ocp.PyTreeCheckpointHandler(), multiprocessing_options=alone)
         return reader.restore(path, args=ocp.args.PyTreeRestore(restore_args=whole))
+
+
+def _writer() -> ocp.Checkpointer:
+    """Orbax's, for all processes; each writing has barriers with names of its own."""
+    everybody = ocp.options.MultiprocessingOptions(
+        primary_host=0,
+        active_processes=set(range(jax.process_count())),
+        barrier_sync_key_prefix=f"save{next(_WRITINGS)}",
+    )
+    handler = ocp.PyTreeCheckpointHandler(use_compression=False, multiprocessing_options=everybody)
+    return ocp.Checkpointer(handler, multiprocessing_options=everybody)
 
 
 @contextmanager

@@ -27,9 +27,9 @@ def _named_leaves(tree: PyTree) -> list[tuple[str, Any]]:
 
 
 def flatten(tree: PyTree) -> FlatArrays:
-    """Copies the leaves of a pytree to the host, by path.
+    """Copies the leaves of a pytree to the host, by path; the tree may then be donated.
 
-    Arrays of which other processes hold parts stay where they are.
+    Arrays of which other processes hold parts stay jax's, in the memory of their hosts.
 
     Raises:
         ValueError: two leaves have the same path (a key holds a '/').
@@ -40,8 +40,14 @@ def flatten(tree: PyTree) -> FlatArrays:
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"two leaves of the pytree have the path '{twice}'")
     if any(isinstance(a, jax.Array) and not a.is_fully_addressable for a in leaves):
-        return dict(zip(names, leaves, strict=True))
+        return dict(zip(names, map(_to_hosts, leaves), strict=True))
     return dict(zip(names, map(np.asarray, jax.device_get(leaves)), strict=True))
+
+
+def _to_hosts(array: Any) -> Any:
+    if not isinstance(array, jax.Array):
+        return np.asarray(array)
+    return jax.device_put(array, array.sharding.with_memory_kind("pinned_host"))
 
 
 def unflatten(template: PyTree, arrays: FlatArrays, source: str) -> PyTree:

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 
 from rnnjax.errors import UserError
-from rnnjax.training.checkpoint import Checkpoints, Meta
+from rnnjax.training.checkpoint import Checkpoints
 from rnnjax.training.interruption import Interrupted, Interruption
 from rnnjax.training.meter import Meter, NonFinite
 from rnnjax.training.metrics_log import MetricsLog
@@ -22,6 +23,7 @@ from rnnjax.training.progress import Progress, describe, say
 from rnnjax.training.standing import LoopOptions, Standing, score_of
 from rnnjax.training.state import TrainState, evaluation_params, is_sound
 from rnnjax.training.step import TrainStep
+from rnnjax.training.stored import Meta
 from rnnjax.training.workdir import Workdir
 
 Evaluate = Callable[[Any], dict[str, float]]
@@ -89,20 +91,21 @@ def train(
         KeyboardInterrupt: a second one came; what was saved before is whole.
     """
     options.validate()
-    with workdir.in_use():
-        checkpoints = workdir.checkpoints(options.keep_last)
+    with workdir.in_use(), workdir.checkpoints(options.keep_last) as checkpoints:
         standing = Standing()
         if restored := checkpoints.restore(state):
             state, meta = restored
             batches.set_state(meta.position)
             standing = Standing(**meta.standing)
             say(f"Resuming {workdir.path} from step {meta.step}.")
+        checkpoints.check_space(state)
         state = placement.put_state(state)
         loaded = functools.partial(prefetch, batches, placement=placement)
         try:
             with traced(train_step, profile, workdir.path, int(state.step)) as step:
                 return _run(step, state, loaded, standing, evaluate, checkpoints, workdir, options)
         except NonFinite as fault:
+            checkpoints.wait()
             raise TrainingDiverged(_advice(fault, checkpoints.newest())) from None
         except jax.errors.JaxRuntimeError as error:
             if count() == 1:
@@ -138,6 +141,7 @@ def _run(
 
         meter = Meter(step, emit)
         interrupted = False
+        last_save = time.perf_counter()
         for loaded in batches(0 if reason else options.num_steps - step):
             state, metrics = train_step(state, loaded.batch)
             step += 1
@@ -165,19 +169,25 @@ def _run(
                 say(f"step {step}: validation {describe(evaluation, options.unit)}")
             reason = standing.reason_to_stop(step, options)
             if saving or reason or standing.best_step == step:
+                began = time.perf_counter()
                 if not is_sound(state):
                     raise NonFinite(step, "the weights it gave were not finite")
                 position = json.loads(loaded.position)
                 remembered = standing._asdict()
-                checkpoints.save(
+                checkpoints.start_save(
                     state, Meta(step, score, workdir.config, workdir.extra, position, remembered)
                 )
+                now = time.perf_counter()
+                write("save", {"step": step, "share": (now - began) / (now - last_save)})
+                last_save = now
             if interrupted and not reason:
+                checkpoints.wait()
                 say(f"Interrupted; saved at step {step}. The same command goes on from there.")
                 raise Interrupted
             if reason:
                 break
             meter.restart_clock()
+        checkpoints.wait()
     if step == 0:
         raise UserError("The training data holds no batch.")
     return TrainResult(state, step, reason or "the data ended", standing)

@@ -5,23 +5,29 @@ knows, goes through `from_first`, so that all go on together, or stop with the s
 """
 
 import contextlib
+import itertools
 import json
 import os
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
 import numpy as np
+from jax._src import distributed
 from jax.experimental import multihost_utils
 
 from rnnjax.errors import UserError
 
 HEARTBEAT_SECONDS = 60
 SHUTDOWN_SECONDS = 300
-_PADDING = 1024
+PATIENCE_SECONDS = 24 * 3600
+"""For what the first process does; whether it lives is seen by its heartbeat."""
+
+_TURNS: dict[str, Iterator[int]] = defaultdict(itertools.count)
 
 
 def join(
@@ -100,11 +106,14 @@ def is_first() -> bool:
     return count() == 1 or jax.process_index() == 0
 
 
-def from_first(action: Callable[[], Any]) -> Any:
+def from_first(action: Callable[[], Any], channel: str = "main") -> Any:
     """Does something in the first process; all processes must call it.
+
+    Its answer goes over the coordinator, not the devices: a thread may call it beside the steps.
 
     Args:
         action: gives something JSON-able.
+        channel: threads that call it side by side name one each.
 
     Returns:
         What it gave, in all processes.
@@ -114,20 +123,17 @@ def from_first(action: Callable[[], Any]) -> Any:
     """
     if count() == 1:
         return action()
-    answer: dict[str, Any] = {}
-    failure: Exception | None = None
+    client = distributed.global_state.client
+    key = f"rnnjax/{channel}/{next(_TURNS[channel])}"
     if is_first():
         try:
             answer = {"result": action()}
         except Exception as error:
-            failure, answer = error, {"error": str(error)}
-    text = json.dumps(answer).encode()
-    text = text.ljust(-(-len(text) // _PADDING) * _PADDING)
-    length = int(multihost_utils.broadcast_one_to_all(np.int32(len(text))))
-    mine = np.frombuffer(text.ljust(length)[:length], np.uint8)
-    answer = json.loads(bytes(np.asarray(multihost_utils.broadcast_one_to_all(mine))))
-    if failure is not None:
-        raise failure
+            client.key_value_set(key, json.dumps({"error": str(error)}))
+            raise
+        client.key_value_set(key, json.dumps(answer))
+        return answer["result"]
+    answer = json.loads(client.blocking_key_value_get(key, PATIENCE_SECONDS * 1000))
     if "error" in answer:
         raise UserError(answer["error"])
     return answer["result"]

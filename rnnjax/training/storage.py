@@ -52,6 +52,26 @@ def check_writable(folder: Path) -> None:
     probe.unlink(missing_ok=True)
 
 
+def check_space(folder: Path, there: list[Path], number: int, size: int) -> None:
+    """Raises UserError unless a disk has room for some checkpoints.
+
+    Args:
+        folder: of the checkpoints, which need not be there yet.
+        there: those in it, which will give way.
+        number: how many there will be at most.
+        size: bytes of each.
+    """
+    taken = sum(file.stat().st_size for path in there for file in _files(path))
+    free = shutil.disk_usage(folder if folder.is_dir() else folder.parent).free
+    if free + taken < number * size:
+        raise UserError(
+            f"Too little disk for {folder}: up to {number} checkpoints of {_in_words(size)} need "
+            f"{_in_words(number * size)}; {_in_words(free)} are free"
+            + (f", and {_in_words(taken)} are taken by those there are." if there else ".")
+            + " Make room, or choose a workdir on another disk."
+        )
+
+
 def write_text(path: Path, text: str) -> None:
     """Replaces a text file in one instant; raises UserError as `write_bytes` does."""
     write_bytes(path, text.encode("utf-8"))
@@ -122,6 +142,11 @@ def find_fault(folder: Path) -> str | None:
 
 def _files(folder: Path) -> list[Path]:
     return sorted(p for p in folder.rglob("*") if p.is_file() and p != folder / MANIFEST)
+
+
+def _in_words(size: int) -> str:
+    exponent = min(max(size.bit_length() - 1, 0) // 10, 4)
+    return f"{size / 1024**exponent:.4g} {('bytes', 'KiB', 'MiB', 'GiB', 'TiB')[exponent]}"
 
 
 def _sha256(path: Path) -> str:

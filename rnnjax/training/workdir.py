@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 from rnnjax.errors import UserError
 from rnnjax.training import storage
-from rnnjax.training.checkpoint import FOLDER, Checkpoints, read_config
+from rnnjax.training.checkpoint import Checkpoints
 from rnnjax.training.processes import from_first
+from rnnjax.training.stored import FOLDER, read_config
 
 MARKER = "experiment.json"
 CONFIG = "config.json"

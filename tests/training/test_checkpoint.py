@@ -15,7 +15,8 @@ import pytest
 
 from rnnjax.errors import UserError
 from rnnjax.training import find_checkpoint, read_config, read_meta, restore_params, storage
-from rnnjax.training.checkpoint import Checkpoints, Meta
+from rnnjax.training.checkpoint import Checkpoints
+from rnnjax.training.stored import Meta
 from tests.training import toy
 
 

@@ -76,7 +76,7 @@ def test_every_instant_of_a_save_leaves_the_one_before(tmp_path, monkeypatch, op
     """As a kill would, an exception that nobody catches ends the save at its n-th operation."""
     import jax.numpy as jnp
 
-    from rnnjax.training import checkpoint, storage
+    from rnnjax.training import checkpoint, storage, stored
 
     class Killed(BaseException):
         pass
@@ -84,7 +84,7 @@ def test_every_instant_of_a_save_leaves_the_one_before(tmp_path, monkeypatch, op
     checkpoints = checkpoint.Checkpoints(tmp_path, keep_last=1)
 
     def save(step):
-        meta = checkpoint.Meta(step, None, {}, {}, None, {})
+        meta = stored.Meta(step, None, {}, {}, None, {})
         checkpoints.save({"w": jnp.full(4, step)}, meta)
 
     save(1)
