@@ -23,7 +23,7 @@ HELP_FLAGS = {"--help", "-help", "-h", "--helpfull", "--helpshort"}
 WIDTH = 100
 ONLY_TO_TRAIN = (
     *("preset", "restore_from", "mesh", "profile"),
-    *("coordinator", "num_processes", "process_id", "join_timeout"),
+    *("coordinator", "num_processes", "process_id", "join_timeout", "lost_after"),
 )
 
 
@@ -89,6 +89,10 @@ class _Shared:
     num_processes: int | None = setting(None, "With --coordinator=HOST:PORT: how many.")
     process_id: int | None = setting(None, "With --coordinator=HOST:PORT: which one, from 0.")
     join_timeout: int = setting(300, "Seconds that the processes wait for each other to start.")
+    lost_after: int = setting(
+        training.processes.HEARTBEAT_SECONDS,
+        "Seconds without a sign of life after which a process counts as lost and the others end.",
+    )
 
 
 def main(
@@ -126,22 +130,30 @@ def main(
 def plain_errors() -> Iterator[None]:
     """Ends the process with a code that launchers understand, and without a traceback.
 
-    2: a `UserError`, which is printed. 75: SIGINT or SIGTERM came and the training has saved its
-    state, so the same command goes on. 130: stopped at once, by a second signal or by Ctrl-C
-    before the training began.
+    2: a `UserError`, which is printed. 69: another process of the run was lost. 75: SIGINT or
+    SIGTERM came and the training has saved its state, so the same command goes on. 130: stopped at
+    once, by a second signal or by Ctrl-C before the training began.
     """
     try:
         yield
+    except training.ProcessLost as error:
+        print(f"error: {error}", file=sys.stderr)
+        _end_at_once(training.EXIT_LOST)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except training.Interrupted:
         sys.exit(training.EXIT_SAVED)
     except KeyboardInterrupt:
-        # Not by sys.exit, which waits for threads that write.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(training.EXIT_STOPPED)
+        _end_at_once(training.EXIT_STOPPED)
+
+
+def _end_at_once(code: int) -> typing.NoReturn:
+    """As `sys.exit`, but waits neither for threads that write nor for other processes."""
+    training.withdraw_obituary()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def parse_flags(values: flags.FlagValues, argv: Sequence[str]) -> None:
@@ -222,7 +234,11 @@ def parse(
 def _join(shared: _Shared, config: Any) -> training.Placement:
     """Joins the other processes, sees that all are about to do the same, lays out the devices."""
     training.processes.join(
-        shared.coordinator, shared.num_processes, shared.process_id, timeout=shared.join_timeout
+        shared.coordinator,
+        shared.num_processes,
+        shared.process_id,
+        timeout=shared.join_timeout,
+        heartbeat=shared.lost_after,
     )
     training.check_agreement(
         {

@@ -12,9 +12,10 @@ from rnnjax.training.dynamic import make_dynamic_eval_step
 from rnnjax.training.evaluate import evaluate
 from rnnjax.training.fit import Task, fit, make_training
 from rnnjax.training.interruption import EXIT_SAVED, EXIT_STOPPED, Interrupted
-from rnnjax.training.loop import ProcessLost, TrainingDiverged, TrainResult, train
+from rnnjax.training.loop import EXIT_LOST, ProcessLost, TrainingDiverged, TrainResult, train
 from rnnjax.training.mesh import make_mesh
 from rnnjax.training.metrics_log import read_metrics
+from rnnjax.training.obituary import withdraw_obituary
 from rnnjax.training.optimizer import OPTIMIZERS, SCHEDULES, make_optimizer, make_schedule
 from rnnjax.training.placement import LOCAL, Placement, choose_placement
 from rnnjax.training.prefetch import DataIterator
@@ -30,6 +31,7 @@ from rnnjax.visuals import Section
 
 __all__ = [
     "AVERAGES",
+    "EXIT_LOST",
     "EXIT_SAVED",
     "EXIT_STOPPED",
     "LOCAL",
@@ -86,5 +88,6 @@ __all__ = [
     "say",
     "setting",
     "train",
+    "withdraw_obituary",
     "write_report",
 ]

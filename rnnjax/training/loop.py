@@ -33,6 +33,10 @@ class TrainingDiverged(UserError):
     """The loss, the gradients or the weights are no longer finite."""
 
 
+EXIT_LOST = 69
+"""Exit code after `ProcessLost`: EX_UNAVAILABLE of sysexits.h."""
+
+
 class ProcessLost(UserError):
     """Another process of this run ended, or cannot be reached."""
 

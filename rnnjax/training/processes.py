@@ -21,6 +21,7 @@ from jax._src import distributed
 from jax.experimental import multihost_utils
 
 from rnnjax.errors import UserError
+from rnnjax.training.obituary import leave_obituary, withdraw_obituary
 
 HEARTBEAT_SECONDS = 60
 SHUTDOWN_SECONDS = 300
@@ -48,11 +49,13 @@ def join(
         process_id: which one this is, from 0; only with HOST:PORT.
         timeout: seconds to wait for the others.
         heartbeat: after so many seconds without a sign of life a process counts as lost, and JAX
-            ends the others, even while they wait for it.
+            ends the others, even while they wait for it; 5 or more.
 
     Raises:
         UserError: the flags do not fit together, or the others do not come in time.
     """
+    if heartbeat < 5:
+        raise UserError(f"--lost_after is 5 seconds or more; got {heartbeat}")
     numbers = {"--num_processes": num_processes, "--process_id": process_id}
     if coordinator in (None, "auto"):
         if given := [flag for flag, value in numbers.items() if value is not None]:
@@ -94,6 +97,7 @@ def leave() -> None:
     """Waits for the other processes at the end of a run that went well."""
     if jax.distributed.is_initialized():
         jax.distributed.shutdown()
+    withdraw_obituary()
 
 
 def count() -> int:
@@ -124,6 +128,7 @@ def from_first(action: Callable[[], Any], channel: str = "main") -> Any:
     if count() == 1:
         return action()
     client = distributed.global_state.client
+    assert client is not None
     key = f"rnnjax/{channel}/{next(_TURNS[channel])}"
     if is_first():
         try:
@@ -157,6 +162,7 @@ def _initialize(where: str, timeout: int, heartbeat: int, **options: Any) -> Non
             f"the processes of this run did not find each other at {where} within {timeout} s: "
             f"start all of them, each with its own --process_id ({str(error).splitlines()[0]})"
         ) from error
+    leave_obituary()
     if is_first():
         print(
             f"{count()} processes. If one of them is lost, the others end within {heartbeat} s; "

@@ -18,6 +18,7 @@ import numpy as np
 from flax import nnx
 
 import rnnjax
+from experiments import cli
 from rnnjax import data, training
 from rnnjax.models import LanguageModel, window_loss
 
@@ -150,5 +151,6 @@ class Deadly:
 
 
 if __name__ == "__main__":
-    for text in sys.argv[1:]:
-        run(**json.loads(text))
+    with cli.plain_errors():
+        for text in sys.argv[1:]:
+            run(**json.loads(text))

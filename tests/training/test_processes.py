@@ -9,7 +9,7 @@ import pytest
 
 from rnnjax import training
 from rnnjax.errors import UserError
-from rnnjax.training import processes
+from rnnjax.training import obituary, processes
 from tests.training.sharded import NUM_STEPS, final, finish, losses, start
 
 MORE_STEPS = NUM_STEPS + 4
@@ -38,7 +38,10 @@ def test_two_processes_survive_a_kill_and_their_checkpoint_fits_everywhere(tmp_p
     assert second.returncode == -9
     assert first.returncode != 0
     assert "If one of them is lost, the others end within 10 s" in said
-    assert "another task died" in said or "Another process of this run was lost" in said
+    # In words of this package, whether a collective failed or JAX ended the process by force.
+    assert "Start all processes again with the same commands" in said
+    assert ("error: Another process of this run was lost" in said) == (first.returncode == 69)
+    assert (obituary.TEXT in said) == (first.returncode != 69)
     first, second = start_both(two)
     assert "Resuming" in finish(first)
     assert "Resuming" not in finish(second)
@@ -72,6 +75,37 @@ def test_two_processes_survive_a_kill_and_their_checkpoint_fits_everywhere(tmp_p
     assert all(after[leaf].tobytes() == before[leaf].tobytes() for leaf in before)
     np.testing.assert_allclose(losses(two), losses(one), atol=1e-5)
     assert len(losses(two)) == MORE_STEPS
+
+
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        ("os.abort()", True),
+        ("os.kill(os.getpid(), signal.SIGKILL)", True),
+        ("os.kill(0, signal.SIGTERM)", True),
+        ("pass", False),
+        ("sys.exit(2)", False),
+        ("obituary.withdraw_obituary(); os._exit(69)", False),
+    ],
+)
+def test_a_process_that_ends_without_a_word_gets_one(end, told):
+    program = (
+        "import os, signal, sys\nfrom rnnjax.training import obituary\n"
+        f"obituary.leave_obituary()\n{end}\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+        start_new_session=True,
+    )
+    assert (obituary.TEXT in ended.stderr) == told
+
+
+def test_the_patience_with_others_has_a_lower_bound():
+    with pytest.raises(UserError, match="--lost_after is 5 seconds or more; got 1"):
+        processes.join("here:1234", 2, 1, heartbeat=1)
 
 
 def test_a_coordinator_that_is_not_there_is_named():
