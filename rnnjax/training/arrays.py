@@ -26,6 +26,7 @@ def write_arrays(path: Path, arrays: FlatArrays) -> None:
 
     Raises:
         OSError: the disk is full, or whatever else Orbax ran into.
+        JaxRuntimeError: another process was lost.
     """
     stored = {name: array for name, array in arrays.items() if array.size}
     if shutil.disk_usage(path.parent).free < sum(array.nbytes for array in stored.values()):
@@ -33,6 +34,8 @@ def write_arrays(path: Path, arrays: FlatArrays) -> None:
     try:
         with _quiet_orbax():
             _writer().save(path, stored)
+    except jax.errors.JaxRuntimeError:
+        raise
     except Exception as error:
         if isinstance(error, OSError) and error.strerror:
             raise
