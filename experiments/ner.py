@@ -17,8 +17,6 @@ command again resumes a run that was stopped, and ends with the same parameters 
 """
 
 import dataclasses
-from pathlib import Path
-from typing import get_args
 
 import jax
 from flax import nnx
@@ -27,7 +25,6 @@ from experiments import cli
 from experiments.start import begin
 from rnnjax import data, tagging, training
 from rnnjax.errors import UserError
-from rnnjax.schemes import Scheme
 from rnnjax.training import setting
 
 NAME = "ner"
@@ -47,28 +44,7 @@ class Options:
     )
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(training.TrainingConfig, tagging.TaggerConfig):
-    """All that decides a run."""
-
-    data: str = setting("embedded", "embedded, a folder of column files, or tfds:NAME.")
-    token_column: int = setting(0, "The column of the tokens, from 0.")
-    tag_column: int = setting(-1, "The column of the tags; -1: the last.")
-    encoding: str = setting("utf-8", "Of the files of the corpus and of word vectors.")
-    strict: bool = setting(False, "Refuse tags out of place instead of repairing them.")
-    scheme: Scheme = setting("BIOES", f"Of the model's tags: {', '.join(get_args(Scheme))}.")
-    swap_rate: float = setting(0.0, "Augmentation: entities replaced by others of their type.")
-    vectors: str | None = setting(None, "A file of word vectors: GloVe, word2vec or fastText text.")
-    num_buckets: int = setting(5, "Lengths that sentences are padded to.")
-
-    def validate(self) -> None:
-        """Raises UserError for a value that cannot work."""
-        super().validate()
-        self.check_choice("scheme", get_args(Scheme))
-        self.check_at_least(1, "num_buckets")
-        if not 0 <= self.swap_rate <= 1:
-            raise UserError(f"--config.swap_rate lies in [0, 1]; got {self.swap_rate}")
-
+Config = tagging.TaggingConfig
 
 CORPUS = Config(
     batch_size=32, num_steps=4000, learning_rate=2e-3, clip_norm=5.0, eval_every=200,
@@ -104,37 +80,9 @@ PRESETS = {
 }  # fmt: skip
 
 
-def load_corpus(config: Config) -> data.TaggedCorpus:
-    """The sentences of a config, in splits."""
-    return data.load_tagged(
-        config.data,
-        strict=config.strict,
-        token_column=config.token_column,
-        tag_column=config.tag_column,
-        encoding=config.encoding,
-    )
-
-
-def prepare(
-    config: Config, corpus: data.TaggedCorpus, vocabulary: data.TaggingVocabulary | None = None
-) -> tagging.Prepared:
-    """The sentences of a config in numbers; by a trained model's vocabulary where one is given."""
-    return tagging.prepare(
-        corpus,
-        scheme=config.scheme,
-        batch_size=config.batch_size,
-        num_buckets=config.num_buckets,
-        seed=config.seed,
-        swap_rate=config.swap_rate,
-        vectors_file=config.vectors,
-        encoding=config.encoding,
-        vocabulary=vocabulary,
-    )
-
-
 def abstract_task(config: Config) -> training.Task:
     """What `train` trains, in shapes: those of the longest sentences."""
-    prepared = prepare(config, load_corpus(config))
+    prepared = tagging.prepare_corpus(config, tagging.load_corpus(config))
     model = nnx.eval_shape(lambda: tagging.make_tagger(config, prepared.vocabulary))
     graph, params = nnx.split(model, nnx.Param)
     batches = (prepared.batches[n] for n in range(prepared.batches.batches_per_epoch))
@@ -155,9 +103,9 @@ def train(run: cli.Run) -> None:
     start = begin(run, NAME)
     if start.restore_from and config.vectors:
         raise UserError("--config.vectors would be overwritten by --restore_from: give one of them")
-    corpus = load_corpus(config)
-    vocabulary = stored_vocabulary(start.source, config.scheme) if start.source else None
-    prepared = prepare(config, corpus, vocabulary)
+    corpus = tagging.load_corpus(config)
+    vocabulary = tagging.stored_vocabulary(start.source, config.scheme) if start.source else None
+    prepared = tagging.prepare_corpus(config, corpus, vocabulary)
     start.check_corpus(prepared.digest, f"the sentences of {config.data}")
     model = tagging.make_tagger(config, prepared.vocabulary, prepared.vectors, seed=config.seed)
     graph, params = nnx.split(model, nnx.Param)
@@ -204,20 +152,9 @@ def train(run: cli.Run) -> None:
     )
 
 
-def stored_vocabulary(folder: str | Path, scheme: Scheme) -> data.TaggingVocabulary:
-    """The vocabulary that a checkpoint was trained with, whose tags must be of that scheme."""
-    text = training.read_meta(folder).extra.get("vocabulary", "")
-    vocabulary = data.TaggingVocabulary.from_json(text)
-    if vocabulary.scheme != scheme:
-        raise UserError(
-            f"{folder} was trained with --config.scheme={vocabulary.scheme}, not {scheme}"
-        )
-    return vocabulary
-
-
 def restored(run: cli.Run) -> tagging.TextTagger:
     """The trained tagger of a workdir, best checkpoint."""
-    vocabulary = stored_vocabulary(run.workdir, run.config.scheme)
+    vocabulary = tagging.stored_vocabulary(run.workdir, run.config.scheme)
     graph, params = nnx.split(tagging.make_tagger(run.config, vocabulary), nnx.Param)
     params = training.restore_params(run.workdir, params)
     return tagging.TextTagger(nnx.merge(graph, params), vocabulary)
@@ -225,7 +162,7 @@ def restored(run: cli.Run) -> tagging.TextTagger:
 
 def tag_split(run: cli.Run, tagger: tagging.TextTagger) -> list[data.TaggedSentence]:
     """What a tagger makes of the split that --split names."""
-    splits = load_corpus(run.config).splits
+    splits = tagging.load_corpus(run.config).splits
     return tagger.tag(splits[cli.chosen("split", run.options.split, splits)])
 
 

@@ -1,10 +1,12 @@
-"""The settings of a tagger."""
+"""The settings of a tagger, of its data and of its training."""
 
 import dataclasses
+from typing import get_args
 
 from rnnjax.cells.named import CELLS, DTYPES
 from rnnjax.errors import UserError
-from rnnjax.training import Settings, setting
+from rnnjax.schemes import Scheme
+from rnnjax.training import Settings, TrainingConfig, setting
 
 CHARACTERS = ("cnn", "lstm", "none")
 """Encoders of words by their characters: Ma & Hovy's, Lample's, none."""
@@ -44,3 +46,26 @@ class TaggerConfig(Settings):
                 "--config.character_size is even with --config.characters=lstm, half for each "
                 f"direction; got {self.character_size}"
             )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TaggingConfig(TrainingConfig, TaggerConfig):
+    """All that decides a run."""
+
+    data: str = setting("embedded", "embedded, a folder of column files, or tfds:NAME.")
+    token_column: int = setting(0, "The column of the tokens, from 0.")
+    tag_column: int = setting(-1, "The column of the tags; -1: the last.")
+    encoding: str = setting("utf-8", "Of the files of the corpus and of word vectors.")
+    strict: bool = setting(False, "Refuse tags out of place instead of repairing them.")
+    scheme: Scheme = setting("BIOES", f"Of the model's tags: {', '.join(get_args(Scheme))}.")
+    swap_rate: float = setting(0.0, "Augmentation: entities replaced by others of their type.")
+    vectors: str | None = setting(None, "A file of word vectors: GloVe, word2vec or fastText text.")
+    num_buckets: int = setting(5, "Lengths that sentences are padded to.")
+
+    def validate(self) -> None:
+        """Raises UserError for a value that cannot work."""
+        super().validate()
+        self.check_choice("scheme", get_args(Scheme))
+        self.check_at_least(1, "num_buckets")
+        if not 0 <= self.swap_rate <= 1:
+            raise UserError(f"--config.swap_rate lies in [0, 1]; got {self.swap_rate}")

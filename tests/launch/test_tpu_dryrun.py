@@ -12,7 +12,7 @@ from launch import command
 from launch.tpu_dryrun import chips, report
 from launch.tpu_dryrun.__main__ import dryrun
 from launch.tpu_dryrun.compilation import DoesNotFit, compile_step
-from rnnjax import data
+from rnnjax import data, tagging
 from rnnjax.captioning import prepare as prepare_captions
 
 pytestmark = pytest.mark.skipif(os.uname().sysname != "Linux", reason="libtpu is made for Linux")
@@ -146,7 +146,7 @@ def test_the_shapes_of_characters_are_those_of_the_data():
 def test_the_shapes_of_sentences_are_those_of_the_longest():
     config = ner.PRESETS["default"].config
     task = ner.abstract_task(config)
-    longest = max(len(s.tokens) for s in ner.load_corpus(config).splits["train"])
+    longest = max(len(s.tokens) for s in tagging.load_corpus(config).splits["train"])
     assert task.batch["words"].shape == (longest, config.batch_size)
     assert set(task.batch) == {"words", "characters", "case", "tags", "lengths", "indices"}
 
