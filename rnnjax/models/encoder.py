@@ -7,17 +7,20 @@ from flax import nnx
 from rnnjax.errors import UserError
 from rnnjax.typing import Array, PRNGKey
 
+STRIDE = 4
+"""Pixels from a location to the next."""
+
 
 class SmallCNN(nnx.Module):
     """Sees the form of things and their colour apart, each where it is.
 
     ::
 
-        p_(r,c) = the stride by stride pixels of row r, column c, from -1 to 1
-        x_1,(r,c) = relu(W_1 max(red, green, blue of p_(r,c)) + b_1)
-        x_l = relu(W_l * x_(l-1) + b_l)                                  3 by 3, l = 2..L
+        x_0 = max(red, green, blue) of each pixel, from -1 to 1
+        x_l = relu(W_l * x_(l-1) + b_l)             4 by 4, at every second place, l = 1, 2
+        x_l = relu(W_l * x_(l-1) + b_l)             3 by 3, of every second place, l = 3..L
         form_(r,c) = relu(W x_L,(r,c) + b + P [row of r, column of c])
-        colour_(r,c) = relu(U p_(r,c) + u)
+        colour_(r,c) = relu(U p_(r,c) + u)          p_(r,c): the 4 by 4 pixels of row r, column c
         y_(r,c) = [form_(r,c), colour_(r,c)]
 
     The convolutions that learn forms see how light a pixel is and not its colour. With all three
@@ -30,7 +33,8 @@ class SmallCNN(nnx.Module):
     neural networks and the CoordConv solution", give every layer these two coordinates; here the
     filters stay blind to the place.
 
-    There is no pooling, and each location lies in the middle of what it sees.
+    There is no pooling, and each location lies in the middle of what it sees: with the default
+    channels 42 by 42 pixels.
 
     Attributes:
         grid: rows and columns of locations.
@@ -41,46 +45,46 @@ class SmallCNN(nnx.Module):
         self,
         side: int,
         *,
-        channels: tuple[int, ...] = (64, 64, 64),
+        channels: tuple[int, int, *tuple[int, ...]] = (32, 48, 64, 64),
         colour_channels: int = 32,
         output_size: int = 96,
-        stride: int = 4,
         rngs: nnx.Rngs,
     ):
         """Draws the parameters.
 
         Args:
             side: height and width of the images, in pixels.
-            channels: of the L layers that see form.
+            channels: of the L layers that see form, two at least.
             colour_channels: features of colour a location.
             output_size: F, all features a location.
-            stride: pixels from a location to the next.
             rngs: for the initial parameters.
 
         Raises:
-            UserError: the side is not a multiple of the stride, or no features of form are left.
+            UserError: the side is not a multiple of `STRIDE`, or no features of form are left.
         """
-        if stride < 1 or side < stride or side % stride:
-            raise UserError(
-                f"the side of images must be a multiple of the stride; got {side} and {stride}"
-            )
+        if side < STRIDE or side % STRIDE:
+            raise UserError(f"the side of images must be a multiple of {STRIDE} pixels; got {side}")
         if not 0 < colour_channels < output_size:
             raise UserError(
                 f"colour_channels must lie between 0 and output_size={output_size}; "
                 f"got {colour_channels}"
             )
-        first, *others = channels
-        self.patches = nnx.Linear(stride**2, first, kernel_init=_he_normal, rngs=rngs)
+        sizes = zip((1, *channels), channels, strict=False)
         self.layers = nnx.List(
-            nnx.Conv(inputs, outputs, (3, 3), kernel_init=_he_normal, rngs=rngs)
-            for inputs, outputs in zip(channels, others, strict=False)
+            nnx.Conv(
+                inputs,
+                outputs,
+                **(_HALVING if n < 2 else _WIDENING),
+                kernel_init=_he_normal,
+                rngs=rngs,
+            )
+            for n, (inputs, outputs) in enumerate(sizes)
         )
         self.form = nnx.Linear(channels[-1], output_size - colour_channels, rngs=rngs)
         self.place = nnx.Linear(2, output_size - colour_channels, use_bias=False, rngs=rngs)
-        self.colour = nnx.Linear(3 * stride**2, colour_channels, kernel_init=_he_normal, rngs=rngs)
-        self.grid = (side // stride, side // stride)
+        self.colour = nnx.Linear(3 * STRIDE**2, colour_channels, kernel_init=_he_normal, rngs=rngs)
+        self.grid = (side // STRIDE, side // STRIDE)
         self.output_size = output_size
-        self.stride = stride
 
     def __call__(self, images: Array, key: PRNGKey | None = None) -> Array:
         """The features of every location.
@@ -93,12 +97,12 @@ class SmallCNN(nnx.Module):
             float32 `[B, rows * columns, F]`, row by row.
         """
         del key
-        patches = _in_patches(images.astype(jnp.float32) / 127.5 - 1, self.stride)
-        x = jax.nn.relu(self.patches(patches.max(axis=-1)))
+        pixels = images.astype(jnp.float32) / 127.5 - 1
+        x = pixels.max(axis=-1, keepdims=True)
         for layer in self.layers:
             x = jax.nn.relu(layer(x))
         form = jax.nn.relu(self.form(x) + self.place(coordinates(*self.grid)))
-        colour = jax.nn.relu(self.colour(patches.reshape(*patches.shape[:3], -1)))
+        colour = jax.nn.relu(self.colour(_in_patches(pixels)))
         features = jnp.concatenate([form, colour], axis=-1)
         return features.reshape(len(features), -1, self.output_size)
 
@@ -109,12 +113,14 @@ def coordinates(rows: int, columns: int) -> Array:
     return jnp.stack(jnp.meshgrid(row, column, indexing="ij"), axis=-1)
 
 
-def _in_patches(images: Array, stride: int) -> Array:
-    """From `[B, rows * stride, columns * stride, C]` to `[B, rows, columns, stride ** 2, C]`."""
+def _in_patches(images: Array) -> Array:
+    """From `[B, rows * STRIDE, columns * STRIDE, C]` to `[B, rows, columns, STRIDE ** 2 * C]`."""
     batch, height, width, channels = images.shape
-    rows, columns = height // stride, width // stride
-    apart = images.reshape(batch, rows, stride, columns, stride, channels)
-    return apart.transpose(0, 1, 3, 2, 4, 5).reshape(batch, rows, columns, -1, channels)
+    rows, columns = height // STRIDE, width // STRIDE
+    apart = images.reshape(batch, rows, STRIDE, columns, STRIDE, channels)
+    return apart.transpose(0, 1, 3, 2, 4, 5).reshape(batch, rows, columns, -1)
 
 
+_HALVING = {"kernel_size": (4, 4), "strides": 2, "padding": 1}
+_WIDENING = {"kernel_size": (3, 3), "kernel_dilation": 2, "padding": 2}
 _he_normal = jax.nn.initializers.he_normal()

@@ -12,11 +12,11 @@ from rnnjax.models import SmallCNN
 SIDE = 12
 
 
-def encoder(stride=4):
+def encoder():
     made = SmallCNN(
-        SIDE, channels=(5, 4, 6), colour_channels=3, output_size=10, stride=stride, rngs=nnx.Rngs(0)
+        SIDE, channels=(5, 4, 6, 7), colour_channels=3, output_size=10, rngs=nnx.Rngs(0)
     )
-    for n, layer in enumerate((made.patches, *made.layers, made.form, made.colour)):
+    for n, layer in enumerate((*made.layers, made.form, made.colour)):
         layer.bias[...] = 0.2 * jax.random.normal(jax.random.key(n), layer.bias.shape)
     return made
 
@@ -31,35 +31,41 @@ def affine(layer):
     return lambda x: np.maximum(np.tensordot(x, kernel, kernel.ndim - 1) + bias, 0)
 
 
-def around(x, row, column):
-    return np.pad(x, [(1, 1), (1, 1), (0, 0)])[row : row + 3, column : column + 3]
+def halved(layer, x):
+    """Each place of the smaller map sees the two by two that it stands for, and one around them."""
+    x = np.pad(x, [(1, 1), (1, 1), (0, 0)])
+    places = range(0, len(x) - 2, 2)
+    return np.stack([[affine(layer)(x[r : r + 4, c : c + 4]) for c in places] for r in places])
 
 
-@pytest.mark.parametrize("stride", [2, 4, 6])
-def test_it_is_the_equation_of_its_docstring(stride):
-    cnn, images = encoder(stride), pictures()
+def widened(layer, x):
+    """Each place sees itself and those two away in the eight directions."""
+    x, places = np.pad(x, [(2, 2), (2, 2), (0, 0)]), range(len(x))
+    return np.stack(
+        [[affine(layer)(x[r : r + 5 : 2, c : c + 5 : 2]) for c in places] for r in places]
+    )
+
+
+def test_it_is_the_equation_of_its_docstring():
+    cnn, images = encoder(), pictures()
     found = cnn(jnp.asarray(images))
     assert found.dtype == jnp.float32
-    side = SIDE // stride
+    side = SIDE // 4
     assert cnn.grid == (side, side)
-    everywhere = [(row, column) for row in range(side) for column in range(side)]
-
-    def over_grid(function):
-        return np.stack([function(*where) for where in everywhere]).reshape(side, side, -1)
-
     for image, features in zip(images, found, strict=True):
         pixels = image.astype(np.float64) / 127.5 - 1
-        patches = over_grid(
-            lambda r, c, p=pixels: p[r * stride : r * stride + stride, c * stride :][:, :stride]
-        )
-        x = affine(cnn.patches)(patches.reshape(side, side, -1, 3).max(axis=-1))
-        for layer in cnn.layers:
-            x = over_grid(lambda r, c, x=x, layer=layer: affine(layer)(around(x, r, c)))
-        where = over_grid(lambda r, c: np.array([r, c]) * 2 / (side - 1) - 1)
-        place = where @ np.asarray(cnn.place.kernel[...], np.float64)
-        y = x @ np.asarray(cnn.form.kernel[...]) + np.asarray(cnn.form.bias[...]) + place
-        y = np.concatenate([np.maximum(y, 0), affine(cnn.colour)(patches)], axis=-1)
-        np.testing.assert_allclose(features, y.reshape(side * side, 10), atol=2e-5)
+        first, second, *others = cnn.layers
+        x = halved(second, halved(first, pixels.max(axis=-1, keepdims=True)))
+        for layer in others:
+            x = widened(layer, x)
+        x = x @ np.asarray(cnn.form.kernel[...]) + np.asarray(cnn.form.bias[...])
+        place, colour = np.asarray(cnn.place.kernel[...], np.float64), affine(cnn.colour)
+        for r in range(side):
+            for c in range(side):
+                where = np.array([r, c]) * 2 / (side - 1) - 1
+                patch = pixels[4 * r : 4 * r + 4, 4 * c : 4 * c + 4].reshape(-1)
+                y = np.concatenate([np.maximum(x[r, c] + where @ place, 0), colour(patch)])
+                np.testing.assert_allclose(features[r * side + c], y, atol=2e-5)
 
 
 def test_images_may_be_of_floats():
@@ -77,23 +83,21 @@ def test_form_does_not_depend_on_colour():
     assert np.abs(of_red[..., form:] - of_green[..., form:]).max() > 0.1
 
 
-@pytest.mark.parametrize(("pixel", "first", "last"), [(21, 3, 7), (10, 0, 4)])
-def test_a_location_lies_in_the_middle_of_what_it_sees(pixel, first, last):
-    side = 32  # 8 locations; the second and the third layer each add one to both sides
+def test_a_location_lies_in_the_middle_of_the_pixels_that_it_sees():
+    side = 64
     cnn = SmallCNN(side, rngs=nnx.Rngs(1))
-    image = np.full((1, side, side, 3), 60, np.uint8)
-    changed = image.copy()
-    changed[0, pixel, 13] = 255
-    moved = np.abs(cnn(changed) - cnn(image)).max(axis=-1).reshape(cnn.grid)
-    rows, columns = np.nonzero(moved)
-    assert (rows.min(), rows.max()) == (first, last)
-    assert (columns.min(), columns.max()) == (1, 5)
+    image = jnp.full((1, side, side, 3), 60.0)
+    seen = jax.grad(lambda x: cnn(x)[0, 7 * 16 + 8].sum())(image)[0]
+    rows, columns = np.nonzero(np.abs(seen).max(axis=-1))
+    middle_of_its_own = (4 * 7 + 1.5, 4 * 8 + 1.5)
+    assert ((rows.min() + rows.max()) / 2, (columns.min() + columns.max()) / 2) == middle_of_its_own
+    assert rows.max() - rows.min() == columns.max() - columns.min() == 41
 
 
-@pytest.mark.parametrize("stride", [0, 5, -4, 24])
-def test_a_side_that_is_no_multiple_of_the_stride_is_refused(stride):
-    with pytest.raises(UserError, match=f"multiple of the stride; got 12 and {stride}"):
-        encoder(stride)
+@pytest.mark.parametrize("side", [0, 2, 10, -4])
+def test_a_side_that_is_no_multiple_of_the_stride_is_refused(side):
+    with pytest.raises(UserError, match=f"multiple of 4 pixels; got {side}"):
+        SmallCNN(side, rngs=nnx.Rngs(0))
 
 
 @pytest.mark.parametrize("colour_channels", [0, 10, 11])
