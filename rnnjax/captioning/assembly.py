@@ -18,7 +18,7 @@ def trained_encoder(config: CaptionerConfig) -> Any:
     if config.features or config.encoder == "efficientnet":
         return None
     if config.encoder == "efficientnet_tuned":
-        return models.EfficientNetLite0()
+        return models.EfficientNetLite0(config.feature_map)
     return models.SmallCNN(
         config.image_size,
         colour_channels=max(1, config.feature_size // 3),
@@ -54,6 +54,7 @@ def make_captioner(
         decoder=config.decoder,
         encoder=encoder,
         locations=locations,
+        projected_size=None if isinstance(encoder, models.SmallCNN) else config.feature_size,
         embed_size=config.embed_size,
         attention_size=config.attention_size,
         dropout=config.dropout,
@@ -87,6 +88,7 @@ def make_loss(config: CaptionerConfig, graph: nnx.GraphDef) -> training.LossFn:
             nnx.merge(graph, params),
             batch,
             key,
+            label_smoothing=config.label_smoothing,
             spread_weight=config.spread_weight,
             hard=hard,
             baseline=baseline,

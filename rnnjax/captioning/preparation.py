@@ -127,7 +127,7 @@ def split_of(config: CaptionerConfig, images: Sequence[data.CaptionedImage]) -> 
         features = read_features(config.features, images, skip_missing=config.skip_faulty)
         return of_features(features, size=size, policy=config.resize)
     if config.encoder == "efficientnet":
-        encoder = models.EfficientNetLite0()
+        encoder = models.EfficientNetLite0(config.feature_map)
         features = features_of(
             images,
             encoder,

@@ -6,7 +6,7 @@ from typing import get_args
 from rnnjax.cells.named import CELLS, DTYPES
 from rnnjax.data import CaptionLevel, LongCaptions, ResizePolicy
 from rnnjax.errors import UserError
-from rnnjax.models import Decoder, HardGradient
+from rnnjax.models import Decoder, FeatureMap, HardGradient
 from rnnjax.training import TrainingConfig, setting
 
 ENCODERS = ("cnn", "efficientnet", "efficientnet_tuned")
@@ -53,6 +53,10 @@ class CaptionerConfig(CaptionData):
     """All that decides a run."""
 
     encoder: str = setting("cnn", f"Of images: {', '.join(ENCODERS)} (photos; frozen, or trained).")
+    feature_map: FeatureMap = setting(
+        "last",
+        "Of encoder efficientnet: middle (14 by 14 locations, F = 112) or last (7 by 7, F = 1280).",
+    )
     decoder: Decoder = setting(
         "soft", f"How it sees the image: {_names(Decoder)}; see models.Captioner."
     )
@@ -61,13 +65,14 @@ class CaptionerConfig(CaptionData):
     soft_rate: float = setting(0.5, "Decoder hard: share of captions read with soft attention.")
     reward_weight: float = setting(1.0, "Of reinforce.")
     entropy_weight: float = setting(0.01, "Of reinforce: keeps it looking around.")
+    label_smoothing: float = setting(0.0, "Share of each target that goes to all words alike.")
     spread_weight: float = setting(0.0, "Of the doubly stochastic regulariser.")
     cell: str = setting("lstm", f"One of {', '.join(CELLS)}.")
     hidden_size: int = setting(192, "H, units of a layer.")
     num_layers: int = setting(1, "Recurrent layers.")
     embed_size: int = setting(64, "D, numbers that a word is turned into.")
     attention_size: int = setting(64, "A, hidden layer of the attention.")
-    feature_size: int = setting(96, "F, numbers for each location; encoder cnn.")
+    feature_size: int = setting(96, "F, numbers for each location that the decoder sees.")
     dropout: float = setting(0.0, "On words and before the output layer.")
     compute_dtype: str = setting("float32", f"Of matmul operands, one of {', '.join(DTYPES)}.")
 
@@ -78,6 +83,7 @@ class CaptionerConfig(CaptionData):
         self.check_choice("compute_dtype", DTYPES)
         self.check_choice("encoder", ENCODERS)
         for name, kind in (
+            ("feature_map", FeatureMap),
             ("decoder", Decoder),
             ("hard_gradient", HardGradient),
             ("level", CaptionLevel),
@@ -89,7 +95,7 @@ class CaptionerConfig(CaptionData):
         self.check_at_least(1, "feature_size", "min_count", "num_buckets", "max_words")
         self.check_at_least(8, "image_size", "num_subwords")
         self.check_at_least(0, "reward_weight", "entropy_weight", "spread_weight")
-        self.check_rate("dropout")
+        self.check_rate("dropout", "label_smoothing")
         if not 0 <= self.soft_rate <= 1:
             raise UserError(f"--config.soft_rate lies in [0, 1]; got {self.soft_rate}")
         if not self.temperature > 0:

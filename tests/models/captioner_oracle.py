@@ -46,6 +46,8 @@ def told(decoder, p, features, words, locations=None):
         words: ids.
         locations: of decoder "hard": where it looks; None: the likeliest.
     """
+    if "project" in p:
+        features = np.maximum(linear(p["project"], features), 0)
     cell = p["recurrent"]["params"]
     layers = [cell] if hasattr(cell, "w_hh") else [layer for layer in cell if layer]
     kinds = [type(layer).__name__ for layer in layers]

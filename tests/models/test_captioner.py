@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-from scipy import stats
+from scipy import special, stats
 
 import rnnjax
 from rnnjax import models
@@ -105,14 +105,19 @@ def one_step(graph, params, batch, carry, words):
     return model.step(model.look(batch), carry, words)
 
 
-def loss_of(params, graph, batch, key, spread_weight=0.0, baseline=0.0, **hard):
+def loss_of(
+    params, graph, batch, key, label_smoothing=0.0, spread_weight=0.0, baseline=0.0, **hard
+):
     return models.caption_loss(
-        nnx.merge(graph, params), batch, key, spread_weight=spread_weight,
-        hard=HardTraining(**hard), baseline=baseline,
+        nnx.merge(graph, params), batch, key, label_smoothing=label_smoothing,
+        spread_weight=spread_weight, hard=HardTraining(**hard), baseline=baseline,
     )  # fmt: skip
 
 
-@functools.partial(jax.jit, static_argnums=0, static_argnames=("spread_weight", "gradient"))
+STATIC = ("label_smoothing", "spread_weight", "gradient")
+
+
+@functools.partial(jax.jit, static_argnums=0, static_argnames=STATIC)
 def loss(graph, params, batch, key=None, **options):
     return loss_of(params, graph, batch, key, **options)
 
@@ -141,12 +146,14 @@ def nats_by_hand(decoder, model, batch):
 
 
 @pytest.mark.parametrize(
-    ("decoder", "cell"),
-    [*((decoder, "lstm") for decoder in DECODERS), ("soft", "rnn"), ("soft", "gru"),
-     ("soft", "deep"), ("initial", "deep")],
+    ("decoder", "cell", "projected_size"),
+    [*((decoder, "lstm", None) for decoder in DECODERS), ("soft", "rnn", None),
+     ("soft", "gru", None), ("soft", "deep", None), ("initial", "deep", 3), ("soft", "lstm", 3)],
 )  # fmt: skip
-def test_words_are_scored_by_the_equations_read_at_once_or_one_by_one(decoder, cell):
-    model, batch = make(decoder, cell), make_batch()
+def test_words_are_scored_by_the_equations_read_at_once_or_one_by_one(
+    decoder, cell, projected_size
+):
+    model, batch = make(decoder, cell, projected_size=projected_size), make_batch()
     reading, (logits, glances) = read_both_ways(*model, batch)
     for row in range(B):
         told = by_hand(decoder, model, batch, row)
@@ -218,6 +225,19 @@ def test_the_attention_that_each_location_gets_is_drawn_to_one():
         received = by_hand("soft", model, batch, row).weights[:length].sum(axis=0)
         expected += 0.7 * ((1 - received) ** 2).sum()
     assert float(found.total - found.nats) == pytest.approx(expected, rel=1e-4)
+    assert float(found.nats) == pytest.approx(nats_by_hand("soft", model, batch), rel=1e-5)
+
+
+def test_smoothed_labels_give_every_word_its_share():
+    model, batch = make("soft"), make_batch()
+    found = loss(*model, batch, jax.random.key(0), label_smoothing=0.2)
+    expected = 0.0
+    for row, length in enumerate(LENGTHS):
+        logits = by_hand("soft", model, batch, row).logits[:length]
+        targets = np.full(logits.shape, 0.2 / logits.shape[-1])
+        targets[range(length), batch["words"][:length, row]] += 0.8
+        expected -= (targets * special.log_softmax(logits, axis=-1)).sum()
+    assert float(found.total) == pytest.approx(expected, rel=1e-5)
     assert float(found.nats) == pytest.approx(nats_by_hand("soft", model, batch), rel=1e-5)
 
 

@@ -13,6 +13,7 @@ from flax import nnx
 from rnnjax.data.images import read_image
 from rnnjax.errors import UserError
 from rnnjax.models import EfficientNetLite0, ImageNetClassifier, efficientnet_weights
+from rnnjax.models.efficientnet import FEATURE_MAPS
 from rnnjax.models.efficientnet_weights import pretrained
 
 REFERENCE = Path(__file__).parent.parent / "reference"
@@ -28,12 +29,11 @@ needs_weights = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def classifier():
     """Gives the features and the logits of images."""
-    graph, state = nnx.split(ImageNetClassifier())
+    middle, whole = EfficientNetLite0("middle"), ImageNetClassifier()
 
     @jax.jit
     def run(images):
-        model = nnx.merge(graph, state)
-        return model.encoder(images), model(images)
+        return middle(images), whole(images)
 
     return run
 
@@ -67,9 +67,19 @@ def test_photographs_are_recognised(classifier, name, expected):
 
 
 @needs_weights
+@pytest.mark.parametrize("feature_map", FEATURE_MAPS)
+def test_locations_are_what_the_map_says(feature_map):
+    encoder = EfficientNetLite0(feature_map)
+    rows, columns, size = FEATURE_MAPS[feature_map]
+    assert (encoder.grid, encoder.output_size) == ((rows, columns), size)
+    images = jax.ShapeDtypeStruct((2, 224, 224, 3), np.uint8)
+    assert jax.eval_shape(encoder, images).shape == (2, rows * columns, size)
+
+
+@needs_weights
 def test_it_can_be_trained_further(classifier, stored):
     weights = pretrained()
-    encoder = EfficientNetLite0(weights._replace(blocks=weights.blocks[:3]))
+    encoder = EfficientNetLite0("middle", weights._replace(blocks=weights.blocks[:3]))
     graph, params = nnx.split(encoder, nnx.Param)
     images = stored["picture"][None, :64, :64]
 
