@@ -1,10 +1,8 @@
 """Captioning from the command line: every mode, on a few scenes and a dozen small photographs."""
 
 import json
-import os
 import re
 import shutil
-import signal
 
 import numpy as np
 import pytest
@@ -88,26 +86,6 @@ def read(path):
     return json.loads(path.read_text())
 
 
-def interrupting(iterator, after):
-    """An iterator of batches that sends SIGTERM when it is asked for a certain one."""
-
-    class Batches:
-        def __init__(self, batches, rows):
-            self._batches, self._asked = iterator(batches, rows), 0
-            self.get_state, self.set_state = self._batches.get_state, self._batches.set_state
-
-        def __iter__(self):
-            return self
-
-        def __next__(self):
-            self._asked += 1
-            if self._asked == after:
-                os.kill(os.getpid(), signal.SIGTERM)
-            return next(self._batches)
-
-    return Batches
-
-
 def test_training_reports_what_it_reached(trained):
     assert [row["step"] for row in of_split(trained, "valid")][:2] == [2, 4]
     assert set(of_split(trained, "valid")[0]) > {"loss", "bleu4", "exact", "pointing"}
@@ -121,12 +99,11 @@ def test_training_reports_what_it_reached(trained):
 
 
 def test_a_run_that_was_stopped_ends_with_the_same_bits(
-    trained, tmp_path, captioning_command, monkeypatch
+    trained, tmp_path, captioning_command, interrupted_before
 ):
     """With drawn locations, dropout and the baseline of the rewards, within a pool of scenes."""
     workdir = tmp_path / "stopped"
-    with monkeypatch.context() as patch:
-        patch.setattr(data, "iterator", interrupting(data.iterator, after=4))
+    with interrupted_before(batch=4):
         stopped = captioning_command(f"--workdir={workdir}", *SCENES)
     assert stopped.code == training.EXIT_SAVED
     assert "Interrupted; saved at step 3." in stopped.err

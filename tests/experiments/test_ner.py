@@ -1,9 +1,7 @@
 """The tagger of named entities from the command line: every mode, on a dozen sentences."""
 
 import json
-import os
 import re
-import signal
 
 import jax
 import jax.numpy as jnp
@@ -244,28 +242,8 @@ def test_a_run_restored_from_another_starts_with_its_parameters(
     assert "has its own checkpoints: --restore_from is left aside" in again.err
 
 
-def interrupting(iterator, after):
-    """An iterator of batches that sends SIGTERM when it is asked for a certain one."""
-
-    class Batches:
-        def __init__(self, source, rows):
-            self._batches, self._asked = iterator(source, rows), 0
-            self.get_state, self.set_state = self._batches.get_state, self._batches.set_state
-
-        def __iter__(self):
-            return self
-
-        def __next__(self):
-            self._asked += 1
-            if self._asked == after:
-                os.kill(os.getpid(), signal.SIGTERM)
-            return next(self._batches)
-
-    return Batches
-
-
 def test_a_run_that_was_stopped_ends_with_the_same_bits(
-    tmp_path, tagged_folder, small_tagger, ner_command, monkeypatch
+    tmp_path, tagged_folder, small_tagger, ner_command, interrupted_before
 ):
     """With all dropout and swapped entities; stopped within the second epoch of three batches."""
 
@@ -277,8 +255,7 @@ def test_a_run_that_was_stopped_ends_with_the_same_bits(
         )  # fmt: skip
 
     assert run("whole").code == 0
-    with monkeypatch.context() as patch:
-        patch.setattr(data, "iterator", interrupting(data.iterator, after=6))
+    with interrupted_before(batch=6):
         stopped = run("stopped")
     assert stopped.code == training.EXIT_SAVED
     assert "Interrupted; saved at step 5." in stopped.err
