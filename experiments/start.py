@@ -81,6 +81,8 @@ class Start(NamedTuple):
             unit: what the loss counts.
         """
         size = training.num_parameters(result.state.params)
+        if result.data_wait is not None:
+            training.say(f"Waiting for data: {result.data_wait:.1%} of the time, at most.")
         path = training.write_report(
             self.workdir.path,
             title=title,

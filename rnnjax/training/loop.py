@@ -49,12 +49,15 @@ class TrainResult(NamedTuple):
         step: updates made.
         reason: 'done', 'stopped early' or 'the data ended'.
         standing: the best and the latest evaluation.
+        data_wait: the share of the time in which the device had nothing to do because a batch was
+            not there, at most, 0 to 1; None: too few steps to tell.
     """
 
     state: TrainState
     step: int
     reason: str
     standing: Standing
+    data_wait: float | None
 
 
 def train(
@@ -146,7 +149,7 @@ def _run(
         meter = Meter(step, emit)
         interrupted = False
         last_save = time.perf_counter()
-        for loaded in batches(0 if reason else options.num_steps - step):
+        for loaded in meter.watch(batches(0 if reason else options.num_steps - step)):
             state, metrics = train_step(state, loaded.batch)
             step += 1
             meter.add(metrics)
@@ -194,7 +197,7 @@ def _run(
         checkpoints.wait()
     if step == 0:
         raise UserError("The training data holds no batch.")
-    return TrainResult(state, step, reason or "the data ended", standing)
+    return TrainResult(state, step, reason or "the data ended", standing, meter.data_wait)
 
 
 def _is_due(every: int, step: int) -> bool:

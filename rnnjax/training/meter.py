@@ -1,10 +1,12 @@
 """Reads each step's metrics without ever holding up the steps."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
+
+from rnnjax.training.data_wait import Batch, DataWait
 
 Metrics = dict[str, Any]
 
@@ -26,7 +28,8 @@ class Meter:
 
     A row holds: step (the last one of the interval), the mean of every sum that the step reports
     ('loss' among them), grad_norm (mean), clip_rate, units_per_second (of the steps' work),
-    steps_per_second.
+    steps_per_second, and data_wait: the share of the time since the row before in which the device
+    had nothing to do because a batch was not there, at most (see `DataWait`).
 
     Args:
         step: steps made before the first that will be added.
@@ -40,6 +43,16 @@ class Meter:
         self._waiting: list[Metrics] = []
         self._mark: tuple[float, int] | None = None
         self._steps_per_second = 0.0
+        self._wait = DataWait()
+
+    def watch(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """Hands batches on, and measures for how long the device waits for them."""
+        return self._wait.watch(batches, self._is_idle)
+
+    @property
+    def data_wait(self) -> float | None:
+        """The share of the time so far that went by for want of a batch; None: not known."""
+        return self._wait.share()
 
     def add(self, metrics: Metrics) -> None:
         """Adds the metrics of the step that was just dispatched."""
@@ -61,9 +74,11 @@ class Meter:
         """Ends an interval, waits for its steps, and reports all; raises as `close` does."""
         self.close()
         self.close()
+        self._wait.pause()
 
     def restart_clock(self) -> None:
-        """Leaves the time since the last flush out of the speeds."""
+        """Leaves the time since the last flush out of the speeds and shares."""
+        self._wait.go_on()
         self._mark = (time.perf_counter(), self._fetched)
 
     def _report(self, interval: list[Metrics]) -> None:
@@ -84,6 +99,7 @@ class Meter:
             means[name] = total / count if count else float("nan")
         work = sum(float(metrics["work"]) for metrics in steps)
         self._update_speed()
+        wait = self._wait.share_since_last()
         self._emit(
             {
                 "step": self._fetched,
@@ -92,8 +108,13 @@ class Meter:
                 "clip_rate": sum(bool(m["clipped"]) for m in steps) / len(steps),
                 "units_per_second": work / len(steps) * self._steps_per_second,
                 "steps_per_second": self._steps_per_second,
+                **({} if wait is None else {"data_wait": wait}),
             }
         )
+
+    def _is_idle(self) -> bool:
+        steps = self._open or self._waiting
+        return not steps or steps[-1]["grad_norm"].is_ready()
 
     def _update_speed(self) -> None:
         """Counts the steps that the device has finished by now, fetched or not."""

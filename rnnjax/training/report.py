@@ -2,6 +2,7 @@
 
 import platform
 import shlex
+import statistics
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -49,12 +50,14 @@ def write_report(
         UserError: the files cannot be written.
     """
     workdir = Path(workdir)
-    curves = draw_curves(read_metrics(workdir), unit)
+    rows = read_metrics(workdir)
+    curves = draw_curves(rows, unit)
     storage.write_bytes(workdir / CURVES, curves)
     profile = read_profile(workdir / FOLDER)
     shown = [
         Section("Learning curves", png=curves),
         *sections,
+        *_speed(rows),
         *([profile_section(profile)] if profile else []),
         Section("Config", html=table(config)),
         Section("Command", text=shlex.join([Path(sys.executable).name, *sys.orig_argv[1:]])),
@@ -71,6 +74,18 @@ def read_results(workdir: str | Path) -> dict[str, Any] | None:
     """The final numbers of a run, by name; None where it has not come to its end."""
     path = Path(workdir) / RESULTS
     return storage.read_json(path) if path.exists() else None
+
+
+def _speed(rows: list[dict[str, Any]]) -> list[Section]:
+    speeds = [row["steps_per_second"] for row in rows if "steps_per_second" in row]
+    waits = [row["data_wait"] for row in rows if "data_wait" in row]
+    if not (speeds and waits):
+        return []
+    shown = {
+        "steps a second (median)": statistics.median(speeds),
+        "waiting for data, at most (mean)": f"{statistics.fmean(waits):.1%} of the time",
+    }
+    return [Section("Speed", html=table(shown))]
 
 
 def _environment() -> dict[str, str]:

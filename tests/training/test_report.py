@@ -87,3 +87,15 @@ def test_everything_from_outside_is_escaped(tmp_path):
 def test_unwritable_folder_is_one_message(tmp_path):
     with pytest.raises(UserError, match="Cannot write"):
         write_report(tmp_path / "absent", title="t", config={}, results={})
+
+
+def test_report_tells_the_speed_and_the_wait_for_data(tmp_path):
+    assert "Speed" not in report(tmp_path).read_text()
+    (tmp_path / "with").mkdir()
+    with MetricsLog(tmp_path / "with", 0) as log:
+        for step, speed, wait in ((1, 9.0, 0.5), (2, 2.0, 0.02), (3, 3.0, 0.08)):
+            row = {"step": step, "loss": 1.0, "steps_per_second": speed, "data_wait": wait}
+            log.write("train", row)
+    page = write_report(tmp_path / "with", title="t", config={}, results={}).read_text()
+    assert "<td>steps a second (median)</td><td>3</td>" in page
+    assert "20.0% of the time" in page

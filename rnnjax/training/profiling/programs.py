@@ -106,12 +106,17 @@ def _program(module: memoryview) -> Program:
         raw.name: Instruction(
             raw.kind,
             scope(raw, number),
-            raw.op_name.rpartition("/")[2],
+            _source(raw.op_name),
             "transpose(" in raw.op_name,
         )
         for number, raws in computations.items()
         for raw in raws
     }
+
+
+def _source(op_name: str) -> str:
+    last = op_name.rpartition("/")[2]
+    return last if "(" in last else last.rstrip(")")
 
 
 def _raw(instruction: memoryview) -> _Raw:
