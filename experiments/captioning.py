@@ -50,9 +50,9 @@ class Options:
 Config = captioning.CaptionerConfig
 
 PHOTOS = Config(
-    encoder="efficientnet", resize="crop", min_count=5, batch_size=64, num_steps=8000,
+    encoder="efficientnet", resize="crop", min_count=5, batch_size=32, num_steps=8000,
     learning_rate=1e-3, clip_norm=5.0, hidden_size=512, embed_size=256, attention_size=256,
-    feature_size=256, dropout=0.5, label_smoothing=0.1, eval_every=500, checkpoint_every=500,
+    feature_size=256, dropout=0.5, label_smoothing=0.1, eval_every=2000, checkpoint_every=500,
     warmup_steps=200, average_decay=0.999,
 )  # fmt: skip
 PRESETS = {
@@ -60,7 +60,7 @@ PRESETS = {
         "Digit scenes, soft attention: minutes on two CPU cores.",
         Config(
             batch_size=16, num_steps=7000, learning_rate=3e-3, clip_norm=5.0, average_decay=0.999,
-            label_smoothing=0.1, eval_every=1000, checkpoint_every=1000,
+            embed_size=128, swap_rate=0.2, eval_every=1000, checkpoint_every=1000,
         ),
     ),
     "photos": cli.Preset(
@@ -70,7 +70,7 @@ PRESETS = {
         "Sizes of Xu et al. 2015: 512 numbers for words, 1000 units, doubly stochastic attention.",
         dataclasses.replace(
             PHOTOS, embed_size=512, hidden_size=1000, attention_size=512, feature_size=512,
-            label_smoothing=0.0, spread_weight=1.0, num_steps=20000,
+            label_smoothing=0.0, spread_weight=1.0, batch_size=64, num_steps=20000,
         ),
     ),
 }  # fmt: skip

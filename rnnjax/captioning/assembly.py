@@ -58,6 +58,7 @@ def make_captioner(
         embed_size=config.embed_size,
         attention_size=config.attention_size,
         dropout=config.dropout,
+        swap_rate=config.swap_rate,
         compute_dtype=operand_dtype(config.compute_dtype),
         rngs=nnx.Rngs(config.seed),
     )

@@ -74,6 +74,7 @@ class CaptionerConfig(CaptionData):
     attention_size: int = setting(64, "A, hidden layer of the attention.")
     feature_size: int = setting(96, "F, numbers for each location that the decoder sees.")
     dropout: float = setting(0.0, "On words and before the output layer.")
+    swap_rate: float = setting(0.0, "Words read that another caption's take the place of.")
     compute_dtype: str = setting("float32", f"Of matmul operands, one of {', '.join(DTYPES)}.")
 
     def validate(self) -> None:
@@ -95,7 +96,7 @@ class CaptionerConfig(CaptionData):
         self.check_at_least(1, "feature_size", "min_count", "num_buckets", "max_words")
         self.check_at_least(8, "image_size", "num_subwords")
         self.check_at_least(0, "reward_weight", "entropy_weight", "spread_weight")
-        self.check_rate("dropout", "label_smoothing")
+        self.check_rate("dropout", "swap_rate", "label_smoothing")
         if not 0 <= self.soft_rate <= 1:
             raise UserError(f"--config.soft_rate lies in [0, 1]; got {self.soft_rate}")
         if not self.temperature > 0:

@@ -115,7 +115,8 @@ class Captioner(nnx.Module):
     References:
         initial: Vinyals et al. 2015, "Show and tell". every_step: Karpathy & Fei-Fei 2015, "Deep
         visual-semantic alignments", section 3.2, and Stanford's CS231n, lecture on recurrent
-        networks. soft, hard: Xu et al. 2015, "Show, attend and tell", sections 3.1 and 4.
+        networks. soft, hard: Xu et al. 2015, "Show, attend and tell", sections 3.1 and 4. Swapped
+        words: Xie et al. 2017, "Data noising as smoothing in neural network language models".
     """
 
     def __init__(
@@ -130,6 +131,7 @@ class Captioner(nnx.Module):
         embed_size: int,
         attention_size: int,
         dropout: float = 0.0,
+        swap_rate: float = 0.0,
         compute_dtype: DType | None = None,
         rngs: nnx.Rngs,
     ):
@@ -147,10 +149,13 @@ class Captioner(nnx.Module):
             embed_size: D, the width of a word's vector.
             attention_size: A, the hidden layer of the attention.
             dropout: on the words' vectors, a mask a caption, and on the layer before the logits.
+            swap_rate: how often, in training, another caption's word at the same place stands in
+                for the previous word. So a word that never follows another one in training is not
+                impossible after it, whatever there is to see.
             compute_dtype: of the matmul operands of the output layer.
             rngs: for the initial parameters.
         """
-        self.decoder, self.dropout = decoder, dropout
+        self.decoder, self.dropout, self.swap_rate = decoder, dropout, swap_rate
         self.encoder, self.locations = encoder, locations
         feature_size = projected_size or locations.feature_size
         self.project = (
@@ -240,15 +245,15 @@ class Captioner(nnx.Module):
 
         Args:
             batch: as for `look`, with `words` int `[T, B]`, each caption followed by END.
-            key: turns on dropout and the drawing of hard attention.
+            key: turns on dropout, swapped words and the drawing of hard attention.
             hard: how hard attention is trained.
         """
-        key_encoder, key_words, key_cell, key_output, key_soft = split_key(key, 5)
+        key_encoder, key_swap, key_words, key_cell, key_output, key_soft = split_key(key, 6)
         words = batch["words"]
         before = jnp.concatenate([jnp.full_like(words[:1], START), words[:-1]])
         with jax.named_scope("embed"):
             memory = self.look(batch, key_encoder)
-            xs = self.embed(before)
+            xs = self.embed(_swapped(before, self.swap_rate, key_swap))
             xs = drop(xs, self.dropout, key_words, xs.shape[1:])
         carry = self.initial_carry(memory)
         drawn = jnp.zeros(words.shape[1], bool)
@@ -310,6 +315,15 @@ class Captioner(nnx.Module):
         return self.head(drop(told, self.dropout, key, told.shape))
 
 
+def _swapped(words: Array, rate: float, key: PRNGKey | None) -> Array:
+    """Words `[T, B]`, some in the place of those that other captions have there."""
+    if key is None or rate == 0:
+        return words
+    key_which, key_whose = jax.random.split(key)
+    others = jnp.roll(words, jax.random.randint(key_whose, (), 1, words.shape[1]), axis=1)
+    return jnp.where(jax.random.bernoulli(key_which, rate, words.shape), others, words)
+
+
 def hidden_state(carry: Carry) -> Array:
     """The hidden states of all layers, joined: all of a carry but cell states."""
     parts = [
@@ -365,8 +379,7 @@ def caption_loss(
         batch: as for `Captioner.read`, with `lengths` int `[B]`, END included; rows of length 0 do
             not count.
         key: turns on the randomness of training; without it only `nats` is computed.
-        label_smoothing: epsilon, share of each target that goes to all words alike. Without it what
-            never follows a word in training is soon impossible after it, whatever there is to see.
+        label_smoothing: epsilon, share of each target that goes to all words alike.
         spread_weight: of the doubly stochastic regulariser.
         hard: how hard attention is trained.
         baseline: b, nats a word.

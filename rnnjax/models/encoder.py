@@ -18,7 +18,7 @@ class SmallCNN(nnx.Module):
 
         x_0 = max(red, green, blue) of each pixel, from -1 to 1
         x_l = relu(W_l * x_(l-1) + b_l)             4 by 4, at every second place, l = 1, 2
-        x_l = relu(W_l * x_(l-1) + b_l)             3 by 3, of every second place, l = 3..L
+        x_l = relu(W_l * x_(l-1) + b_l)             3 by 3, l = 3..L
         form_(r,c) = relu(W x_L,(r,c) + b + P [row of r, column of c])
         colour_(r,c) = relu(U p_(r,c) + u)          p_(r,c): the 4 by 4 pixels of row r, column c
         y_(r,c) = [form_(r,c), colour_(r,c)]
@@ -34,7 +34,7 @@ class SmallCNN(nnx.Module):
     filters stay blind to the place.
 
     There is no pooling, and each location lies in the middle of what it sees: with the default
-    channels 42 by 42 pixels.
+    channels 26 by 26 pixels.
 
     Attributes:
         grid: rows and columns of locations.
@@ -45,7 +45,7 @@ class SmallCNN(nnx.Module):
         self,
         side: int,
         *,
-        channels: tuple[int, int, *tuple[int, ...]] = (32, 48, 64, 64),
+        channels: tuple[int, int, *tuple[int, ...]] = (32, 64, 64, 64),
         colour_channels: int = 32,
         output_size: int = 96,
         rngs: nnx.Rngs,
@@ -74,7 +74,9 @@ class SmallCNN(nnx.Module):
             nnx.Conv(
                 inputs,
                 outputs,
-                **(_HALVING if n < 2 else _WIDENING),
+                kernel_size=(4, 4) if n < 2 else (3, 3),
+                strides=2 if n < 2 else 1,
+                padding=1,
                 kernel_init=_he_normal,
                 rngs=rngs,
             )
@@ -121,6 +123,4 @@ def _in_patches(images: Array) -> Array:
     return apart.transpose(0, 1, 3, 2, 4, 5).reshape(batch, rows, columns, -1)
 
 
-_HALVING = {"kernel_size": (4, 4), "strides": 2, "padding": 1}
-_WIDENING = {"kernel_size": (3, 3), "kernel_dilation": 2, "padding": 2}
 _he_normal = jax.nn.initializers.he_normal()

@@ -69,11 +69,11 @@ def trained_photos(tmp_path_factory, photos):
     workdir = tmp_path_factory.mktemp("trained") / "photos"
     captioning.main([
         f"--workdir={workdir}", f"--config.data={photos}", "--config.held_out=0.25", *SMALL,
-        "--config.image_size=16", "--config.batch_size=12", "--config.num_steps=200",
+        "--config.image_size=16", "--config.batch_size=12", "--config.num_steps=300",
         "--config.learning_rate=0.01", "--config.hidden_size=16",
         "--config.level=subword", "--config.num_subwords=60", "--config.num_buckets=1",
-        "--config.average=none", "--config.feature_size=24",
-        "--config.eval_every=200", "--config.log_every=10",
+        "--config.average=none", "--config.feature_size=48", "--config.swap_rate=0",
+        "--config.eval_every=300", "--config.log_every=10",
     ])  # fmt: skip
     return workdir
 

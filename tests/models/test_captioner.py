@@ -241,6 +241,24 @@ def test_smoothed_labels_give_every_word_its_share():
     assert float(found.nats) == pytest.approx(nats_by_hand("soft", model, batch), rel=1e-5)
 
 
+def test_swapped_words_are_those_of_another_caption_at_the_same_place():
+    plain, swapped = make("soft"), make("soft", swap_rate=1.0)
+    batch = make_batch()
+    whole = read(*swapped, batch, jax.random.key(0)).logits
+    moved = [{**batch, "words": jnp.roll(batch["words"], n, axis=1)} for n in range(B)]
+    same = [np.allclose(whole, read(*plain, other).logits, atol=1e-5) for other in moved]
+    assert not same[0]
+    assert sum(same) == 1
+    np.testing.assert_array_equal(read(*swapped, batch).logits, read(*plain, batch).logits)
+
+
+def test_words_are_swapped_at_the_rate_that_was_asked_for():
+    words = jnp.arange(4000).reshape(40, 100)
+    found = np.asarray(captioner._swapped(words, 0.3, jax.random.key(3)))
+    assert np.mean(found != words) == pytest.approx(0.3, abs=0.03)
+    np.testing.assert_array_equal(found // 100, words // 100)
+
+
 def test_dropout_needs_a_key():
     whole, dropped = make("soft"), make("soft", dropout=0.5)
     batch = make_batch()

@@ -38,12 +38,10 @@ def halved(layer, x):
     return np.stack([[affine(layer)(x[r : r + 4, c : c + 4]) for c in places] for r in places])
 
 
-def widened(layer, x):
-    """Each place sees itself and those two away in the eight directions."""
-    x, places = np.pad(x, [(2, 2), (2, 2), (0, 0)]), range(len(x))
-    return np.stack(
-        [[affine(layer)(x[r : r + 5 : 2, c : c + 5 : 2]) for c in places] for r in places]
-    )
+def around(layer, x):
+    """Each place sees itself and the eight around it."""
+    x, places = np.pad(x, [(1, 1), (1, 1), (0, 0)]), range(len(x))
+    return np.stack([[affine(layer)(x[r : r + 3, c : c + 3]) for c in places] for r in places])
 
 
 def test_it_is_the_equation_of_its_docstring():
@@ -57,7 +55,7 @@ def test_it_is_the_equation_of_its_docstring():
         first, second, *others = cnn.layers
         x = halved(second, halved(first, pixels.max(axis=-1, keepdims=True)))
         for layer in others:
-            x = widened(layer, x)
+            x = around(layer, x)
         x = x @ np.asarray(cnn.form.kernel[...]) + np.asarray(cnn.form.bias[...])
         place, colour = np.asarray(cnn.place.kernel[...], np.float64), affine(cnn.colour)
         for r in range(side):
@@ -91,7 +89,7 @@ def test_a_location_lies_in_the_middle_of_the_pixels_that_it_sees():
     rows, columns = np.nonzero(np.abs(seen).max(axis=-1))
     middle_of_its_own = (4 * 7 + 1.5, 4 * 8 + 1.5)
     assert ((rows.min() + rows.max()) / 2, (columns.min() + columns.max()) / 2) == middle_of_its_own
-    assert rows.max() - rows.min() == columns.max() - columns.min() == 41
+    assert rows.max() - rows.min() == columns.max() - columns.min() == 25
 
 
 @pytest.mark.parametrize("side", [0, 2, 10, -4])
