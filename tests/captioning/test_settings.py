@@ -75,7 +75,7 @@ def test_a_config_makes_the_model_that_it_says():
     elsewhere = CaptionerConfig(**SMALL, data="folder", encoder="efficientnet", decoder="initial")
     found = shapes(elsewhere, given)
     assert not any(name.startswith(("encoder", "attention")) for name in found)
-    assert found["first/kernel"] == [(11, 12)]
+    assert (found["project/kernel"], found["first/kernel"]) == ([(11, 5)], [(5, 12)])
     model = captioning.make_captioner(elsewhere, len(VOCABULARY), given)
     assert (model.locations, model.decoder, model.dropout) == (given, "initial", 0.0)
     drawn = [

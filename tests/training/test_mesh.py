@@ -85,7 +85,7 @@ def test_rows_that_the_devices_do_not_divide_are_refused(tmp_path):
         process.communicate(timeout=100)[1]
         .strip()
         .endswith(
-            "UserError: --mesh=data:4 divides the rows of a batch among 4 devices, and "
+            "error: --mesh=data:4 divides the rows of a batch among 4 devices, and "
             "--config.batch_size=6 is no multiple of 4: take 4 or 8"
         )
     )
