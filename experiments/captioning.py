@@ -57,7 +57,7 @@ PHOTOS = Config(
 )  # fmt: skip
 PRESETS = {
     "default": cli.Preset(
-        "Digit scenes, soft attention: minutes on two CPU cores.",
+        "Digit scenes, soft attention: about ten minutes on two CPU cores.",
         Config(
             batch_size=16, num_steps=7000, learning_rate=3e-3, clip_norm=5.0, average_decay=0.999,
             embed_size=128, swap_rate=0.2, eval_every=1000, checkpoint_every=1000,
