@@ -25,7 +25,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from experiments import cli
-from experiments.start import begin
+from experiments.start import begin, stored_vocabulary
 from rnnjax import captioning, data, models, training, visuals
 from rnnjax.errors import UserError
 from rnnjax.training import setting
@@ -102,7 +102,7 @@ def train(run: cli.Run) -> None:
     """Trains, then scores the held-out splits and writes the report."""
     config = run.config
     start = begin(run, NAME)
-    vocabulary = stored_vocabulary(start.source, config) if start.source else None
+    vocabulary = vocabulary_of(start.source, config) if start.source else None
     prepared = captioning.prepare(config, vocabulary)
     start.check_corpus(prepared.digest, f"the images and captions of {config.data}")
     model = captioning.make_captioner(config, len(prepared.vocabulary), prepared.locations)
@@ -156,22 +156,14 @@ def train(run: cli.Run) -> None:
     )
 
 
-def stored_vocabulary(
-    folder: str | Path, config: captioning.CaptionerConfig
-) -> data.CaptionVocabulary:
+def vocabulary_of(folder: str | Path, config: Config) -> data.CaptionVocabulary:
     """The vocabulary that a checkpoint was trained with, which must be of the config's level."""
-    text = training.read_meta(folder).extra.get("vocabulary", "")
-    vocabulary = data.CaptionVocabulary.from_json(text)
-    if vocabulary.level != config.level:
-        raise UserError(
-            f"{folder} was trained with --config.level={vocabulary.level}, not {config.level}"
-        )
-    return vocabulary
+    return stored_vocabulary(folder, data.CaptionVocabulary.from_json, "level", config.level)
 
 
 def restored(run: cli.Run) -> captioning.ImageCaptioner:
     """The trained captioner of a workdir, best checkpoint."""
-    vocabulary = stored_vocabulary(run.workdir, run.config)
+    vocabulary = vocabulary_of(run.workdir, run.config)
     extra = training.read_meta(run.workdir).extra
     locations = models.Locations(*json.loads(extra["locations"]))
     model = captioning.make_captioner(run.config, len(vocabulary), locations)

@@ -30,7 +30,7 @@ import optax
 from flax import nnx
 
 from experiments import cli
-from experiments.start import begin
+from experiments.start import begin, stored_vocabulary
 from rnnjax import data, training
 from rnnjax.cells.named import CELLS, DTYPES, deep, operand_dtype
 from rnnjax.data import Level
@@ -247,9 +247,7 @@ def train(run: cli.Run) -> None:
     """Trains, then writes samples and the report."""
     config = run.config
     start = begin(run, NAME)
-    corpus = load_corpus(
-        config, stored_vocabulary(start.source, config.level) if start.source else None
-    )
+    corpus = load_corpus(config, vocabulary_of(start.source, config) if start.source else None)
     windows = data.TrainingWindows(
         corpus.splits["train"],
         batch_size=config.batch_size,
@@ -311,17 +309,14 @@ def train(run: cli.Run) -> None:
     )
 
 
-def stored_vocabulary(folder: str | Path, level: Level) -> data.Vocabulary:
-    """The vocabulary that a checkpoint was trained with, which must be of that level."""
-    vocabulary = data.Vocabulary.from_json(training.read_meta(folder).extra.get("vocabulary", ""))
-    if vocabulary.level != level:
-        raise UserError(f"{folder} was trained with --config.level={vocabulary.level}, not {level}")
-    return vocabulary
+def vocabulary_of(folder: str | Path, config: Config) -> data.Vocabulary:
+    """The vocabulary that a checkpoint was trained with, which must be of the config's level."""
+    return stored_vocabulary(folder, data.Vocabulary.from_json, "level", config.level)
 
 
 def restored(run: cli.Run) -> TextModel:
     """The trained model of a workdir, best checkpoint."""
-    vocabulary = stored_vocabulary(run.workdir, run.config.level)
+    vocabulary = vocabulary_of(run.workdir, run.config)
     opening = training.read_meta(run.workdir).extra.get("opening", "\n")
     graph, params = nnx.split(make_model(run.config, len(vocabulary)), nnx.Param)
     params = training.restore_params(run.workdir, params)

@@ -17,12 +17,13 @@ command again resumes a run that was stopped, and ends with the same parameters 
 """
 
 import dataclasses
+from pathlib import Path
 
 import jax
 from flax import nnx
 
 from experiments import cli
-from experiments.start import begin
+from experiments.start import begin, stored_vocabulary
 from rnnjax import data, tagging, training
 from rnnjax.errors import UserError
 from rnnjax.training import setting
@@ -104,7 +105,7 @@ def train(run: cli.Run) -> None:
     if start.restore_from and config.vectors:
         raise UserError("--config.vectors would be overwritten by --restore_from: give one of them")
     corpus = tagging.load_corpus(config)
-    vocabulary = tagging.stored_vocabulary(start.source, config.scheme) if start.source else None
+    vocabulary = vocabulary_of(start.source, config) if start.source else None
     prepared = tagging.prepare_corpus(config, corpus, vocabulary)
     start.check_corpus(prepared.digest, f"the sentences of {config.data}")
     model = tagging.make_tagger(config, prepared.vocabulary, prepared.vectors, seed=config.seed)
@@ -152,9 +153,14 @@ def train(run: cli.Run) -> None:
     )
 
 
+def vocabulary_of(folder: str | Path, config: Config) -> data.TaggingVocabulary:
+    """The vocabulary that a checkpoint was trained with, which must be of the config's scheme."""
+    return stored_vocabulary(folder, data.TaggingVocabulary.from_json, "scheme", config.scheme)
+
+
 def restored(run: cli.Run) -> tagging.TextTagger:
     """The trained tagger of a workdir, best checkpoint."""
-    vocabulary = tagging.stored_vocabulary(run.workdir, run.config.scheme)
+    vocabulary = vocabulary_of(run.workdir, run.config)
     graph, params = nnx.split(tagging.make_tagger(run.config, vocabulary), nnx.Param)
     params = training.restore_params(run.workdir, params)
     return tagging.TextTagger(nnx.merge(graph, params), vocabulary)

@@ -1,14 +1,17 @@
 """How a training run starts: afresh, where it was stopped, or from what another run learned."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 
 from experiments import cli
 from rnnjax import training
 from rnnjax.errors import UserError
+
+Vocabulary = TypeVar("Vocabulary")
 
 
 class Start(NamedTuple):
@@ -117,3 +120,24 @@ def begin(run: cli.Run, name: str) -> Start:
     if resuming and run.restore_from:
         training.say(f"{run.workdir} has its own checkpoints: --restore_from is left aside.")
     return Start(workdir, resuming, None if resuming else run.restore_from)
+
+
+def stored_vocabulary(
+    folder: str | Path, from_json: Callable[[str], Vocabulary], field: str, expected: str
+) -> Vocabulary:
+    """The vocabulary that a checkpoint was trained with.
+
+    Args:
+        folder: a workdir or a checkpoint.
+        from_json: reads it.
+        field: of the config, and of the vocabulary, that must be the same in both.
+        expected: what it is in the config.
+
+    Raises:
+        UserError: it is something else in the vocabulary, or there is no checkpoint.
+    """
+    vocabulary = from_json(training.read_meta(folder).extra.get("vocabulary", ""))
+    found = getattr(vocabulary, field)
+    if found != expected:
+        raise UserError(f"{folder} was trained with --config.{field}={found}, not {expected}")
+    return vocabulary

@@ -11,16 +11,8 @@ from typing import NamedTuple
 
 from launch.tpu_dryrun.flops import flops
 from launch.tpu_dryrun.hlo import Array, Computation, Instruction, Module
+from rnnjax.training.profiling.programs import COLLECTIVES
 
-COLLECTIVES = (
-    "all-reduce",
-    "all-gather",
-    "reduce-scatter",
-    "all-to-all",
-    "ragged-all-to-all",
-    "collective-permute",
-    "collective-broadcast",
-)
 NO_TRAFFIC = {
     "parameter", "constant", "tuple", "get-tuple-element", "bitcast", "while", "conditional",
     "call", "after-all", "partition-id", "replica-id", "opt-barrier", "async-done", "async-update",

@@ -2,7 +2,7 @@
 
 from rnnjax.tagging.assembly import make_tagger
 from rnnjax.tagging.config import TaggerConfig, TaggingConfig
-from rnnjax.tagging.configured import load_corpus, prepare_corpus, stored_vocabulary
+from rnnjax.tagging.configured import load_corpus, prepare_corpus
 from rnnjax.tagging.evaluation import make_evaluation, make_loss
 from rnnjax.tagging.inputs import sentences_of_file, sentences_of_texts
 from rnnjax.tagging.preparation import Prepared, prepare
@@ -33,5 +33,4 @@ __all__ = [
     "score_sections",
     "sentences_of_file",
     "sentences_of_texts",
-    "stored_vocabulary",
 ]

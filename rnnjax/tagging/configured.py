@@ -1,10 +1,6 @@
-"""What a config asks for: its sentences, in numbers, with the vocabulary of its checkpoint."""
+"""What a config asks for: its sentences, and these in numbers."""
 
-from pathlib import Path
-
-from rnnjax import data, training
-from rnnjax.errors import UserError
-from rnnjax.schemes import Scheme
+from rnnjax import data
 from rnnjax.tagging.config import TaggingConfig
 from rnnjax.tagging.preparation import Prepared, prepare
 
@@ -43,22 +39,3 @@ def prepare_corpus(
         encoding=config.encoding,
         vocabulary=vocabulary,
     )
-
-
-def stored_vocabulary(folder: str | Path, scheme: Scheme) -> data.TaggingVocabulary:
-    """The vocabulary that a checkpoint was trained with.
-
-    Args:
-        folder: a workdir or a checkpoint.
-        scheme: that its tags must be of.
-
-    Raises:
-        UserError: they are not, or there is no checkpoint.
-    """
-    text = training.read_meta(folder).extra.get("vocabulary", "")
-    vocabulary = data.TaggingVocabulary.from_json(text)
-    if vocabulary.scheme != scheme:
-        raise UserError(
-            f"{folder} was trained with --config.scheme={vocabulary.scheme}, not {scheme}"
-        )
-    return vocabulary

@@ -2,7 +2,7 @@
 
 import base64
 import html
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 STYLE = """
@@ -104,6 +104,21 @@ def table(values: Mapping[str, Any]) -> str:
         for name, value in values.items()
     )
     return f"<table>{''.join(rows)}</table>"
+
+
+def wide_table(heads: Sequence[str], rows: Iterable[str], numbers: Container[int]) -> str:
+    """An HTML table over the whole width.
+
+    Args:
+        heads: of the columns.
+        rows: HTML, `<tr>` to `</tr>`.
+        numbers: which columns hold numbers, from 0.
+    """
+    cells = "".join(
+        f'<th class="number">{head}</th>' if n in numbers else f"<th>{head}</th>"
+        for n, head in enumerate(heads)
+    )
+    return f'<table class="wide"><tr>{cells}</tr>{"".join(rows)}</table>'
 
 
 def picture(name: str, png: bytes) -> str:

@@ -1,11 +1,11 @@
 """What a tagger found in sentences and where it was wrong, as pages."""
 
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from rnnjax.metrics import EntityScores, SpanError, span_errors
 from rnnjax.schemes import Span, spans_of
-from rnnjax.visuals.page import Section, escape, render_page
+from rnnjax.visuals.page import Section, escape, render_page, wide_table
 from rnnjax.visuals.spans import Tagged, hues_of, mark, marked
 
 CONTEXT = 12
@@ -57,7 +57,7 @@ def scores_section(scores: EntityScores, title: str = "Scores") -> Section:
         )
     heads = ("", "precision", "recall", "F1", "entities")
     accuracy = f'<p class="soft">Token accuracy {100 * scores.token_accuracy:.2f}</p>'
-    return Section(title, html=_table(heads, rows, numbers=range(1, 5)) + accuracy)
+    return Section(title, html=wide_table(heads, rows, numbers=range(1, 5)) + accuracy)
 
 
 def errors_section(sentences: Sequence[Tagged], limit: int = 200) -> Section:
@@ -87,7 +87,7 @@ def errors_section(sentences: Sequence[Tagged], limit: int = 200) -> Section:
     hues = hues_of(span.type for error in errors for span in (error.gold, error.predicted) if span)
     rows = (_error_row(judged[error.sentence][0], error, p, hues) for error, p in found[:limit])
     heads = ("error", "probability", "", "source")
-    table = _table(heads, rows, numbers=(1,)) if errors else ""
+    table = wide_table(heads, rows, numbers=(1,)) if errors else ""
     body = f'<p class="soft">{escape(summary)}</p>{table}'
     return Section("Errors", html=body)
 
@@ -119,14 +119,6 @@ def _chances(sentence: Tagged) -> dict[Span, float]:
 
 def _hints(sentence: Tagged) -> dict[Span, str]:
     return {span: f"{span.type} {chance:.1%}" for span, chance in _chances(sentence).items()}
-
-
-def _table(heads: Sequence[str], rows: Iterable[str], numbers: Container[int]) -> str:
-    cells = "".join(
-        f'<th class="number">{head}</th>' if n in numbers else f"<th>{head}</th>"
-        for n, head in enumerate(heads)
-    )
-    return f'<table class="wide"><tr>{cells}</tr>{"".join(rows)}</table>'
 
 
 def _number(text: str) -> str:

@@ -147,7 +147,7 @@ def test_photographs_are_captioned_by_their_colour(
     trained_photos, photos, tmp_path, captioning_command
 ):
     loss = [row["loss"] for row in of_split(trained_photos, "train")]
-    assert loss[-1] < loss[0] / 2
+    assert loss[-1] < loss[0] / 3
     output = tmp_path / "out"
     result = captioning_command(
         f"--workdir={trained_photos}", "--mode=predict", f"--input={photos}", f"--output={output}"
@@ -158,8 +158,8 @@ def test_photographs_are_captioned_by_their_colour(
     assert [row["image"] for row in rows] == [str(photos / name) for name in names]
     right = [name[3:-4] in row["caption"].split() for name, row in zip(names, rows, strict=True)]
     assert sum(right) >= 10
-    written = {word for row in rows for word in row["caption"].split()}
-    assert written <= {"a", "all", "sheet", *COLOURS}
+    phrases = {f"a {colour} sheet" for colour in COLOURS} | {f"all {colour}" for colour in COLOURS}
+    assert {row["caption"] for row in rows} <= phrases
     pictures = sorted(path.name for path in output.glob("*.png"))
     assert pictures == [f"{n:04d}_{name[:-4]}.png" for n, name in enumerate(names)]
     assert result.out.splitlines()[-1] == f"12 captions: {output}"

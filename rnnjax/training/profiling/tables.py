@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from rnnjax.training.profiling.operations import Operation, Profile
-from rnnjax.visuals.page import Section, escape
+from rnnjax.visuals.page import Section, escape, wide_table
 
 TOP = 15
 """Operations in the table."""
@@ -85,10 +85,9 @@ def _aligned(rows: Sequence[Sequence[str]]) -> str:
 
 
 def _html(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    def line(cells: Sequence[str], tag: str) -> str:
+    def row(cells: Sequence[str]) -> str:
         kinds = (' class="number"' if n in NUMBERS else "" for n in range(len(cells)))
         boxes = zip(cells, kinds, strict=True)
-        return "".join(f"<{tag}{kind}>{escape(cell)}</{tag}>" for cell, kind in boxes)
+        return f"<tr>{''.join(f'<td{kind}>{escape(cell)}</td>' for cell, kind in boxes)}</tr>"
 
-    body = "".join(f"<tr>{line(row, 'td')}</tr>" for row in rows)
-    return f'<table class="wide"><tr>{line(head, "th")}</tr>{body}</table>'
+    return wide_table(head, map(row, rows), NUMBERS)
