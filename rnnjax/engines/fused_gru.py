@@ -8,11 +8,12 @@ from rnnjax.engines.problem import Engine, Problem
 from rnnjax.typing import Array
 
 
-def _forward_after(a_x: Array, a_h: Array, state: transposed.State):
+def _forward_after(a_x: Array, a_h: Array, b_h: Array | None, state: transposed.State):
     (h_tm1,) = state
-    hidden_size = h_tm1.shape[0]
-    a_xn, a_hn = a_x[:hidden_size], a_h[2 * hidden_size :]  # a_x is packed n, r, z; a_h r, z, n
-    gates = transposed.activate(a_x[hidden_size:] + a_h[: 2 * hidden_size], ("sigmoid", "sigmoid"))
+    assert b_h is not None
+    both = 2 * h_tm1.shape[0]  # r, z
+    a_xn, a_hn = a_x[both:], a_h[both:] + b_h
+    gates = transposed.activate(a_x[:both] + a_h[:both], ("sigmoid", "sigmoid"))
     r_t, z_t = jnp.split(gates, 2)  # r, z
     n_t = jnp.tanh(a_xn + r_t * a_hn)
     return ((1 - z_t) * n_t + z_t * h_tm1,), (gates, n_t, a_hn, h_tm1)
@@ -25,10 +26,10 @@ def _backward_after(kept: transposed.Kept, dstate: transposed.State):
     da_n = dh_t * (1 - z_t) * (1 - n_t**2)
     da_r = da_n * a_hn * r_t * (1 - r_t)
     da_z = dh_t * (h_tm1 - n_t) * z_t * (1 - z_t)
-    return jnp.concatenate([da_n, da_r, da_z, da_n * r_t]), (dh_t * z_t,)
+    return jnp.concatenate([da_r, da_z, da_n * r_t]), da_n, (dh_t * z_t,)
 
 
-def _forward_without(a_x: Array, a_h: Array, state: transposed.State):
+def _forward_without(a_x: Array, a_h: Array, b_h: Array | None, state: transposed.State):
     (h_tm1,) = state
     gates = transposed.activate(a_x + a_h, ("sigmoid", "tanh"))
     z_t, n_t = jnp.split(gates, 2)  # z, n
@@ -41,7 +42,7 @@ def _backward_without(kept: transposed.Kept, dstate: transposed.State):
     (dh_t,) = dstate
     da_z = dh_t * (h_tm1 - n_t) * z_t * (1 - z_t)
     da_n = dh_t * (1 - z_t) * (1 - n_t**2)
-    return jnp.concatenate([da_z, da_n]), (dh_t * z_t,)
+    return jnp.concatenate([da_z, da_n]), None, (dh_t * z_t,)
 
 
 _AFTER = transposed.Family(_forward_after, _backward_after)
@@ -60,18 +61,8 @@ def _serves(problem: Problem) -> str | None:
 def _run(problem: Problem) -> tuple[Array, Array]:
     params, spec = problem.params, problem.cell.spec
     assert isinstance(spec, GRUSpec)
-    hidden_size = params.w_hh.shape[0]
-    if params.b_hn is None:
-        family = _WITHOUT
-        weights = transposed.Weights(params.w_ih, params.w_hh, params.b, None)
-    else:
-        family = _AFTER
-        weights = transposed.Weights(
-            w_ih=jnp.roll(params.w_ih, hidden_size, axis=1),
-            w_hh=params.w_hh,
-            b_x=jnp.roll(params.b, hidden_size),
-            b_h=jnp.pad(params.b_hn, (2 * hidden_size, 0)),
-        )
+    family = _WITHOUT if params.b_hn is None else _AFTER
+    weights = transposed.Weights(params.w_ih, params.w_hh, params.b, params.b_hn)
     (h,), ys = transposed.run(
         problem, family, weights, (problem.carry,), (problem.initial,), spec.compute_dtype
     )

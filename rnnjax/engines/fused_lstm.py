@@ -9,7 +9,7 @@ from rnnjax.engines.problem import Engine, Problem
 from rnnjax.typing import Array
 
 
-def _forward(a_x: Array, a_h: Array, state: transposed.State):
+def _forward(a_x: Array, a_h: Array, b_h: Array | None, state: transposed.State):
     _, c_tm1 = state
     gates = transposed.activate(a_x + a_h, ("sigmoid", "sigmoid", "tanh", "sigmoid"))
     i_t, f_t, g_t, o_t = jnp.split(gates, 4)  # i, f, g, o
@@ -29,7 +29,7 @@ def _backward(kept: transposed.Kept, dstate: transposed.State):
         dc_t * i_t * (1 - g_t**2),
         dh_t * tanh_c * o_t * (1 - o_t),
     ]
-    return jnp.concatenate(da), (jnp.zeros_like(dh_t), dc_t * f_t)
+    return jnp.concatenate(da), None, (jnp.zeros_like(dh_t), dc_t * f_t)
 
 
 _FAMILY = transposed.Family(_forward, _backward)

@@ -12,14 +12,14 @@ from rnnjax.typing import Array
 def _family(activation: Activation, slope) -> transposed.Family:
     """A family whose derivative follows from its output: `slope(h_t)`."""
 
-    def forward(a_x: Array, a_h: Array, state: transposed.State):
-        del state
+    def forward(a_x: Array, a_h: Array, b_h: Array | None, state: transposed.State):
+        del b_h, state
         h_t = activation(a_x + a_h)
         return (h_t,), (h_t,)
 
     def backward(kept: transposed.Kept, dstate: transposed.State):
         da = dstate[0] * slope(kept[0])
-        return da, (jnp.zeros_like(da),)
+        return da, None, (jnp.zeros_like(da),)
 
     return transposed.Family(forward, backward)
 

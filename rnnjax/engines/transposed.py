@@ -1,10 +1,10 @@
 """A recurrence with a backward pass by hand, in the layout in which a CPU runs it fastest.
 
 State and gates are `[H, B]`, with the weights as the left operand of every matmul: that is what
-a CPU's matmul kernels like best at these shapes. The backward pass goes through the sequence in
-chunks. Inside a chunk the steps only collect the derivatives of the pre-activations; the gradients
-of the weights and of the inputs follow from one matmul each a chunk. To save memory it keeps the
-state at the borders of the chunks only, and runs each chunk forward again.
+a CPU's matmul kernels like best at these shapes. In the backward pass the steps only collect the
+derivatives of the pre-activations; the gradients of the weights and of the inputs follow from one
+matmul each. To save memory it goes through the sequence in chunks: it keeps the state at their
+borders only, and runs each chunk forward again.
 
 What a family of cells has of its own is a `Family`: its gates, elementwise.
 """
@@ -26,7 +26,7 @@ from rnnjax.typing import Array, DType
 State = tuple[Array, ...]
 Kept = tuple[Array, ...]
 
-# Rows (time steps times batch) of the matmuls that gather a chunk's gradients.
+# Rows (time steps times batch) of a chunk.
 _CHUNK_ROWS = 1024
 
 
@@ -34,19 +34,19 @@ class Family(NamedTuple):
     """The elementwise part of a cell and its derivative. A state is `(h, ...)`, each `[H, B]`.
 
     Attributes:
-        forward: `(a_x, a_h, state_tm1) -> (state_t, kept)` with the two pre-activations
-            `[G*H, B]` and whatever the derivative needs.
-        backward: `(kept, dstate_t) -> (da, dstate_tm1)`: the derivatives of the pre-activations,
-            the first G*H rows those of `a_x` and the last G*H those of `a_h` (the same rows where
-            the two are only ever added), and of the old state without its way through `a_h`.
+        forward: `(a_x, a_h, b_h, state_tm1) -> (state_t, kept)` with the two pre-activations
+            `[G*H, B]`, the second bias `[H, 1]` if there is one, and whatever the derivative needs.
+        backward: `(kept, dstate_t) -> (da_h, da_n, dstate_tm1)`: the derivatives of `a_h`, of the
+            last H rows of `a_x` where they differ (else None; those of the other rows never do),
+            and of the old state without its way through `a_h`.
     """
 
-    forward: Callable[[Array, Array, State], tuple[State, Kept]]
-    backward: Callable[[Kept, State], tuple[Array, State]]
+    forward: Callable[[Array, Array, Array | None, State], tuple[State, Kept]]
+    backward: Callable[[Kept, State], tuple[Array, Array | None, State]]
 
 
 class Weights(NamedTuple):
-    """`w_ih [D, G*H]`, `w_hh [H, G*H]`, and the biases `b_x`, `b_h [G*H]` of the two."""
+    """`w_ih [D, G*H]`, `w_hh [H, G*H]`, `b_x [G*H]`, and `b_h [H]` of the last H rows of `a_h`."""
 
     w_ih: Array
     w_hh: Array
@@ -76,7 +76,7 @@ def run(
     Args:
         problem: the recurrence; of its carries only the shapes matter here.
         family: the gates.
-        weights: the parameters, as the cell packs them or in the order that the family reads.
+        weights: the parameters, as the cell packs them.
         carry: what the first step starts from, `(h, ...)` each `[..., H]`.
         initial: what a reset puts back.
         compute_dtype: dtype of the matmul operands; None for that of the weights.
@@ -128,10 +128,10 @@ def run(
 
 def activate(a: Array, activations: tuple[Literal["sigmoid", "tanh"], ...]) -> Array:
     """The gates `[G*H, B]`, all in one operation, by `sigmoid(a) = tanh(a / 2) / 2 + 1 / 2`."""
-    hidden_size = a.shape[0] // len(activations)
     scale = jnp.array([0.5 if name == "sigmoid" else 1.0 for name in activations], a.dtype)
-    scale = jnp.repeat(scale, hidden_size)[:, None]
-    return lax.optimization_barrier(jnp.tanh(a * scale) * scale + (1 - scale))
+    scale = scale[:, None, None]
+    gates = jnp.tanh(a.reshape(len(activations), -1, a.shape[1]) * scale) * scale + (1 - scale)
+    return lax.optimization_barrier(gates.reshape(a.shape))
 
 
 def refusal(problem: Problem) -> str | None:
@@ -150,7 +150,7 @@ def _chunk_size(num_steps: int, batch_size: int, remat: Remat) -> int:
     wanted = max(1, _CHUNK_ROWS // batch_size)
     if remat == "sqrt":
         wanted = math.isqrt(num_steps - 1) + 1
-    if wanted >= num_steps:
+    if remat == "none" or wanted >= num_steps:
         return num_steps
     for chunk in range(wanted, wanted // 2, -1):
         if num_steps % chunk == 0:
@@ -203,8 +203,7 @@ def _unroll_backward(plan: _Plan, residuals, cotangents):
 
     ends = hs[:: plan.chunk] if plan.reverse else hs[plan.chunk - 1 :: plan.chunk]
     chunks = _in_chunks((dhs, hs, kept), plan.chunk)
-    columns = weights._replace(w_ih=weights.w_ih.T, w_hh=weights.w_hh.T)
-    zeros = jax.tree.map(jnp.zeros_like, (dstate, columns))
+    zeros = jax.tree.map(jnp.zeros_like, (None if inputs[2] is None else dstate, weights))
     (dcarry, dinitial, dweights), dxs = lax.scan(
         run_chunk,
         (dstate, *zeros),
@@ -216,9 +215,6 @@ def _unroll_backward(plan: _Plan, residuals, cotangents):
         ),
         reverse=not plan.reverse,
     )
-    # One chunk alone is inlined; then the .T must not be folded into its bfloat16 matmul.
-    dweights = lax.optimization_barrier(dweights)
-    dweights = dweights._replace(w_ih=dweights.w_ih.T, w_hh=dweights.w_hh.T)
     return dweights, dxs.reshape(-1, *dxs.shape[2:]), dcarry, dinitial, None, None
 
 
@@ -229,6 +225,7 @@ def _steps(plan: _Plan, weights: Weights, initial: State, state: State, inputs, 
     """The forward pass over some steps: the last state, the hidden states and what is kept."""
     w_ih, w_hh = lax.optimization_barrier((weights.w_ih.T, weights.w_hh.T))
     wide = weights.b_x.dtype
+    b_h = None if weights.b_h is None else weights.b_h[:, None]
 
     def step(state, inputs):
         x_t, mask_t, reset_t = inputs
@@ -237,9 +234,7 @@ def _steps(plan: _Plan, weights: Weights, initial: State, state: State, inputs, 
         with jax.named_scope("project"):
             a_x = _dot(w_ih, _cast(plan, x_t).T, wide) + weights.b_x[:, None]
         a_h = _dot(w_hh, _cast(plan, state[0]), wide)
-        if weights.b_h is not None:
-            a_h = a_h + weights.b_h[:, None]
-        new_state, kept = plan.family.forward(a_x, a_h, state)
+        new_state, kept = plan.family.forward(a_x, a_h, b_h, state)
         if mask_t is not None:
             new_state = _where(mask_t, new_state, state)
         h_t = lax.optimization_barrier(new_state[0]).T
@@ -249,25 +244,25 @@ def _steps(plan: _Plan, weights: Weights, initial: State, state: State, inputs, 
 
 
 def _backward_steps(plan: _Plan, weights: Weights, dstate, dinitial, dhs, kept, inputs):
-    """The backward pass over a chunk; emits the derivatives of the pre-activations."""
+    """The backward pass over a chunk; emits the derivatives of the pre-activations, `[B, ...]`."""
     _, mask, reset = inputs
 
     def step(sums, inputs):
         dstate, dinitial = sums
         dh_t, kept, mask_t, reset_t = inputs
         dstate = (dstate[0] + dh_t, *dstate[1:])
-        da, dstate_tm1 = plan.family.backward(kept, dstate)
+        da_h, da_n, dstate_tm1 = plan.family.backward(kept, dstate)
         if mask_t is not None:
-            da = jnp.where(mask_t, da, jnp.zeros_like(da))
+            none = jax.tree.map(jnp.zeros_like, (da_h, da_n))
+            da_h, da_n = _where(mask_t, (da_h, da_n), none)
             dstate_tm1 = _where(mask_t, dstate_tm1, dstate)
-        da_h = _cast(plan, da[-weights.w_hh.shape[1] :])
-        dh_tm1 = dstate_tm1[0] + _dot(weights.w_hh, da_h, da.dtype)
+        dh_tm1 = dstate_tm1[0] + _dot(weights.w_hh, _cast(plan, da_h), da_h.dtype)
         dstate_tm1 = (dh_tm1, *dstate_tm1[1:])
         if reset_t is not None:
             none = jax.tree.map(jnp.zeros_like, dstate_tm1)
             dinitial = jax.tree.map(jnp.add, dinitial, _where(reset_t, dstate_tm1, none))
             dstate_tm1 = _where(reset_t, none, dstate_tm1)
-        return (dstate_tm1, dinitial), da
+        return (dstate_tm1, dinitial), jax.tree.map(jnp.transpose, (da_h, da_n))
 
     return lax.scan(
         step,
@@ -280,21 +275,16 @@ def _backward_steps(plan: _Plan, weights: Weights, dstate, dinitial, dhs, kept, 
 
 def _gather(plan: _Plan, weights: Weights, xs, h_tm1, da):
     """The gradients of weights and inputs from a chunk's derivatives, a matmul each."""
-    wide = da.dtype
-    num_steps, batch_size, _ = xs.shape
-    rows, packed = num_steps * batch_size, weights.w_hh.shape[1]
-    columns = lax.optimization_barrier(da.swapaxes(0, 1)).reshape(-1, rows)  # [G*H, K*B]
-    sums = columns @ jnp.ones(rows, wide)
-    columns = _cast(plan, columns)
+    da_h, da_n = jax.tree.map(lambda a: a.reshape(-1, a.shape[-1]), da)  # [K*B, ...]
+    hidden_size, wide = len(weights.w_hh), da_h.dtype
+    da_x = da_h if da_n is None else jnp.concatenate([da_h[:, :-hidden_size], da_n], axis=1)
+    b_x, b_h = da_x.sum(axis=0), da_h[:, -hidden_size:].sum(axis=0)
+    da_x, da_h = _cast(plan, da_x), _cast(plan, da_h)
     with jax.named_scope("project"):
-        dw_ih = _dot(columns[:packed], _cast(plan, xs.reshape(rows, -1)), wide)
-        dxs = lax.optimization_barrier(_dot(weights.w_ih, columns[:packed], wide)).T
-    dweights = Weights(
-        w_ih=dw_ih,
-        w_hh=_dot(columns[-packed:], _cast(plan, h_tm1.reshape(rows, -1)), wide),
-        b_x=sums[:packed],
-        b_h=None if weights.b_h is None else sums[-packed:],
-    )
+        dw_ih = _dot(_cast(plan, xs.reshape(len(da_x), -1)).T, da_x, wide)
+        dxs = _dot(da_x, weights.w_ih.T, wide)
+    dw_hh = _dot(_cast(plan, h_tm1.reshape(len(da_h), -1)).T, da_h, wide)
+    dweights = Weights(dw_ih, dw_hh, b_x, None if weights.b_h is None else b_h)
     return dweights, dxs.reshape(xs.shape)
 
 
@@ -315,7 +305,7 @@ def _in_chunks(tree: Any, chunk: int) -> Any:
     return jax.tree.map(lambda a: a.reshape(-1, chunk, *a.shape[1:]), tree)
 
 
-def _where(flag: Array, on_true: State, on_false: State) -> State:
+def _where(flag: Array, on_true: Any, on_false: Any) -> Any:
     return jax.tree.map(functools.partial(jnp.where, flag), on_true, on_false)
 
 
