@@ -1,6 +1,6 @@
 """A captioner together with its words: images in, sentences out."""
 
-from rnnjax.captioning.assembly import hard_training, make_captioner, make_loss
+from rnnjax.captioning.assembly import hard_training, initial_carry, make_captioner, make_loss
 from rnnjax.captioning.evaluation import make_evaluation
 from rnnjax.captioning.feature_files import read_features
 from rnnjax.captioning.feature_maps import Features
@@ -36,6 +36,7 @@ __all__ = [
     "features_of",
     "hard_training",
     "held_out_splits",
+    "initial_carry",
     "load_split",
     "make_captioner",
     "make_evaluation",

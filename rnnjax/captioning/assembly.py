@@ -1,12 +1,14 @@
 """A captioner made from a config."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 from flax import nnx
 
 from rnnjax import models, training
 from rnnjax.captioning.settings import CaptionerConfig
 from rnnjax.cells.named import deep, operand_dtype
+from rnnjax.typing import Array
 
 
 def trained_encoder(config: CaptionerConfig) -> Any:
@@ -20,10 +22,7 @@ def trained_encoder(config: CaptionerConfig) -> Any:
     if config.encoder == "efficientnet_tuned":
         return models.EfficientNetLite0(config.feature_map)
     return models.SmallCNN(
-        config.image_size,
-        colour_channels=max(1, config.feature_size // 3),
-        output_size=config.feature_size,
-        rngs=nnx.Rngs(config.seed),
+        config.image_size, output_size=config.feature_size, rngs=nnx.Rngs(config.seed)
     )
 
 
@@ -59,6 +58,7 @@ def make_captioner(
         attention_size=config.attention_size,
         dropout=config.dropout,
         swap_rate=config.swap_rate,
+        detects=config.detection_weight > 0,
         compute_dtype=operand_dtype(config.compute_dtype),
         rngs=nnx.Rngs(config.seed),
     )
@@ -75,8 +75,25 @@ def hard_training(config: CaptionerConfig) -> models.HardTraining:
     )
 
 
+class CaptionCarry(NamedTuple):
+    """What a captioner's training hands from batch to batch.
+
+    Attributes:
+        baseline: of hard attention, nats a word.
+        updates: so far.
+    """
+
+    baseline: Array
+    updates: Array
+
+
+def initial_carry() -> CaptionCarry:
+    """The carry of the first batch."""
+    return CaptionCarry(jnp.zeros(()), jnp.zeros(()))
+
+
 def make_loss(config: CaptionerConfig, graph: nnx.GraphDef) -> training.LossFn:
-    """The loss of a batch, as training knows it; the carry is the baseline of hard attention.
+    """The loss of a batch, as training knows it; the carry is a `CaptionCarry`.
 
     Args:
         config: of the run.
@@ -84,16 +101,19 @@ def make_loss(config: CaptionerConfig, graph: nnx.GraphDef) -> training.LossFn:
     """
     hard = hard_training(config)
 
-    def loss_fn(params, baseline, batch, key):
+    def loss_fn(params, carry, batch, key):
+        faded = carry.updates / config.detection_steps if config.detection_steps else 0.0
         loss = models.caption_loss(
             nnx.merge(graph, params),
             batch,
             key,
             label_smoothing=config.label_smoothing,
             spread_weight=config.spread_weight,
+            detection_weight=config.detection_weight * jnp.maximum(1 - faded, 0),
             hard=hard,
-            baseline=baseline,
+            baseline=carry.baseline,
         )
-        return training.Loss(loss.total, loss.num_words, loss.baseline, {"nats": loss.nats})
+        carry = CaptionCarry(loss.baseline, carry.updates + 1)
+        return training.Loss(loss.total, loss.num_words, carry, {"nats": loss.nats})
 
     return loss_fn

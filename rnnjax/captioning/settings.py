@@ -67,12 +67,16 @@ class CaptionerConfig(CaptionData):
     entropy_weight: float = setting(0.01, "Of reinforce: keeps it looking around.")
     label_smoothing: float = setting(0.0, "Share of each target that goes to all words alike.")
     spread_weight: float = setting(0.0, "Of the doubly stochastic regulariser.")
+    detection_weight: float = setting(
+        0.0, "Of finding each word of a caption somewhere in its image; helps encoder cnn to start."
+    )
+    detection_steps: int = setting(0, "Updates in which detection_weight sinks to 0; 0: it stays.")
     cell: str = setting("lstm", f"One of {', '.join(CELLS)}.")
     hidden_size: int = setting(192, "H, units of a layer.")
     num_layers: int = setting(1, "Recurrent layers.")
     embed_size: int = setting(64, "D, numbers that a word is turned into.")
     attention_size: int = setting(64, "A, hidden layer of the attention.")
-    feature_size: int = setting(96, "F, numbers for each location that the decoder sees.")
+    feature_size: int = setting(112, "F, numbers for each location that the decoder sees.")
     dropout: float = setting(0.0, "On words and before the output layer.")
     swap_rate: float = setting(0.0, "Words read that another caption's take the place of.")
     compute_dtype: str = setting("float32", f"Of matmul operands, one of {', '.join(DTYPES)}.")
@@ -93,9 +97,11 @@ class CaptionerConfig(CaptionData):
         ):
             self.check_choice(name, get_args(kind))
         self.check_at_least(1, "hidden_size", "num_layers", "embed_size", "attention_size")
-        self.check_at_least(1, "feature_size", "min_count", "num_buckets", "max_words")
+        self.check_at_least(1, "min_count", "num_buckets", "max_words")
+        self.check_at_least(3, "feature_size")
         self.check_at_least(8, "image_size", "num_subwords")
         self.check_at_least(0, "reward_weight", "entropy_weight", "spread_weight")
+        self.check_at_least(0, "detection_weight", "detection_steps")
         self.check_rate("dropout", "swap_rate", "label_smoothing")
         if not 0 <= self.soft_rate <= 1:
             raise UserError(f"--config.soft_rate lies in [0, 1]; got {self.soft_rate}")

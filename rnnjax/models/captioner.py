@@ -1,6 +1,7 @@
 """Captioners: an image in, a sentence out, with or without attention."""
 
 import itertools
+import math
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -9,7 +10,7 @@ from flax import nnx
 
 from rnnjax.cells.cell import Cell, split_key
 from rnnjax.cells.pointwise import drop
-from rnnjax.heads import attention
+from rnnjax.heads import attention, detection
 from rnnjax.losses import mean_log_probability, target_log_probability
 from rnnjax.models.recurrent import Recurrent
 from rnnjax.typing import Array, Carry, DType, PRNGKey
@@ -84,11 +85,13 @@ class Reading(NamedTuple):
         logits: `[T, B, V]`, of each word given those before it.
         glances: leaves `[T, B, ...]`.
         drawn: bool `[B]`, captions read with one drawn location a word.
+        absence: `[B, V]`, log-probability that no location shows a word; None without detection.
     """
 
     logits: Array
     glances: Glance
     drawn: Array
+    absence: Array | None
 
 
 class Captioner(nnx.Module):
@@ -108,6 +111,10 @@ class Captioner(nnx.Module):
     The next word is scored by a deep output layer,
     ``logits_t = L_o dropout(tanh(x_t + L_h h_t + L_z z_t))``; in the decoders without attention
     there is no z. For h of a deep cell the hidden states of all layers are joined.
+
+    With `detects` a linear layer says besides how likely each location shows each word, for
+    `caption_loss`: an encoder that is trained from scratch so learns what the words look like long
+    before the attention knows where to look for them.
 
     The question of Xu et al. is h_t-1 alone. With x_t in it the attention knows which word comes
     next instead of having to guess the one before.
@@ -132,6 +139,7 @@ class Captioner(nnx.Module):
         attention_size: int,
         dropout: float = 0.0,
         swap_rate: float = 0.0,
+        detects: bool = False,
         compute_dtype: DType | None = None,
         rngs: nnx.Rngs,
     ):
@@ -152,6 +160,7 @@ class Captioner(nnx.Module):
             swap_rate: how often, in training, another caption's word at the same place stands in
                 for the previous word. So a word that never follows another one in training is not
                 impossible after it, whatever there is to see.
+            detects: whether words are found in the image besides.
             compute_dtype: of the matmul operands of the output layer.
             rngs: for the initial parameters.
         """
@@ -190,6 +199,18 @@ class Captioner(nnx.Module):
             dtype=compute_dtype,
             preferred_element_type=None if compute_dtype is None else jnp.float32,
             rngs=rngs,
+        )
+        num_locations = locations.rows * locations.columns
+        self.detect = (
+            nnx.Linear(
+                feature_size,
+                vocab_size,
+                # At first each word is somewhere in an image with a probability of about 1 / e.
+                bias_init=jax.nn.initializers.constant(-math.log(num_locations) - 1),
+                rngs=rngs,
+            )
+            if detects
+            else None
         )
 
     def look(self, batch: dict[str, Array], key: PRNGKey | None = None) -> Memory:
@@ -265,7 +286,8 @@ class Captioner(nnx.Module):
                 )
                 inputs = jnp.concatenate([xs, seen], axis=-1)
             _, ys = self.recurrent(inputs, carry, key=key_cell)
-            return Reading(self._score(xs, ys, None, key_output), Glance(), drawn)
+            logits = self._score(xs, ys, None, key_output)
+            return Reading(logits, Glance(), drawn, self._absence(memory))
         if key_soft is not None and self.decoder == "hard":
             drawn = ~jax.random.bernoulli(key_soft, hard.soft_rate, drawn.shape)
 
@@ -276,7 +298,8 @@ class Captioner(nnx.Module):
         keys = None if key_cell is None else jax.random.split(key_cell, len(xs))
         with jax.named_scope("scan"):
             _, (ys, zs, glances) = jax.lax.scan(advance, carry, (xs, keys))
-        return Reading(self._score(xs, ys, zs, key_output), glances, drawn)
+        logits = self._score(xs, ys, zs, key_output)
+        return Reading(logits, glances, drawn, self._absence(memory))
 
     def _advance(self, memory, carry, x_t, key=None, hard=None, drawn=None):
         if self.decoder == "initial":
@@ -305,6 +328,12 @@ class Captioner(nnx.Module):
         z_t = gate * attention.expected(weights, memory.features)
         carry, y_t = self.recurrent.step(jnp.concatenate([x_t, z_t], axis=-1), carry)
         return carry, (y_t, z_t, Glance(weights, scores, gate[:, 0]))
+
+    @jax.named_scope("head")
+    def _absence(self, memory):
+        if self.detect is None:
+            return None
+        return detection.log_absence(self.detect(memory.features))
 
     @jax.named_scope("head")
     def _score(self, xs, ys, zs, key=None):
@@ -357,6 +386,7 @@ def caption_loss(
     *,
     label_smoothing: float = 0.0,
     spread_weight: float = 0.0,
+    detection_weight: Array | float = 0.0,
     hard: HardTraining = DEFAULT_HARD_TRAINING,
     baseline: Array | float = 0.0,
 ) -> CaptionLoss:
@@ -368,6 +398,7 @@ def caption_loss(
         (1 - epsilon) nats - epsilon sum_t (sum_w log p_t(w)) / V
              - lambda_r sum_t (r_t - b (T - t)) log p(s_t) - lambda_e sum_t H[p(s_t)]
              + spread_weight sum_i (1 - sum_t alpha_ti)^2
+             + detection_weight (nats of which words each image shows)
 
     where the terms with lambda_r and lambda_e are reinforce's alone, for captions with drawn
     locations, and its factor before ``log p(s_t)`` is a constant. As s_t has no influence on
@@ -381,6 +412,7 @@ def caption_loss(
         key: turns on the randomness of training; without it only `nats` is computed.
         label_smoothing: epsilon, share of each target that goes to all words alike.
         spread_weight: of the doubly stochastic regulariser.
+        detection_weight: of `heads.detection.nats`, for a model that detects.
         hard: how hard attention is trained.
         baseline: b, nats a word.
 
@@ -389,7 +421,7 @@ def caption_loss(
         smoothing: Szegedy et al. 2016, "Rethinking the Inception architecture", section 7.
     """
     words, lengths = batch["words"], batch["lengths"]
-    logits, glances, drawn = model.read(batch, key, hard)
+    logits, glances, drawn, absence = model.read(batch, key, hard)
     mask = jnp.arange(len(words))[:, None] < lengths
     gains = jnp.where(mask, target_log_probability(logits, words), 0.0)
     nats, num_words = -gains.sum(), mask.sum().astype(gains.dtype)
@@ -397,6 +429,10 @@ def caption_loss(
     if key is not None and label_smoothing:
         indifferent = jnp.where(mask, mean_log_probability(logits), 0.0)
         total = (1 - label_smoothing) * nats - label_smoothing * indifferent.sum()
+    if key is not None and absence is not None:
+        present = detection.words_present(words, mask & (words != END), absence.shape[-1])
+        found = jnp.where(lengths > 0, detection.nats(absence, present), 0.0)
+        total = total + detection_weight * found.sum()
     baseline = jnp.asarray(baseline, gains.dtype)
     if key is not None and glances.weights is not None and glances.scores is not None:
         if spread_weight:

@@ -12,26 +12,26 @@ STRIDE = 4
 
 
 class SmallCNN(nnx.Module):
-    """Sees the form of things and their colour apart, each where it is.
+    """Sees the form of things, their colour and where they are, each by itself.
 
     ::
 
         x_0 = max(red, green, blue) of each pixel, from -1 to 1
         x_l = relu(W_l * x_(l-1) + b_l)             4 by 4, at every second place, l = 1, 2
         x_l = relu(W_l * x_(l-1) + b_l)             3 by 3, l = 3..L
-        form_(r,c) = relu(W x_L,(r,c) + b + P [row of r, column of c])
+        form_(r,c) = relu(W x_L,(r,c) + b)
         colour_(r,c) = relu(U p_(r,c) + u)          p_(r,c): the 4 by 4 pixels of row r, column c
-        y_(r,c) = [form_(r,c), colour_(r,c)]
+        place_(r,c) = P [row of r, column of c]     rows and columns from -1 to 1
+        y_(r,c) = [form_(r,c), colour_(r,c), place_(r,c)]
 
     The convolutions that learn forms see how light a pixel is and not its colour. With all three
     lights before them they learn a detector for every pair of form and colour, and know none for
     a pair that training never showed, such as a red six.
 
-    P tells a location where it is, by rows and columns from -1 to 1. Convolutions answer to a thing
-    in the same way wherever it lies, so a reader that mixes locations by attention could say what
-    it saw but not what lies above what. Liu et al. 2018, "An intriguing failing of convolutional
-    neural networks and the CoordConv solution", give every layer these two coordinates; here the
-    filters stay blind to the place.
+    Convolutions answer to a thing in the same way wherever it lies, so without its place a reader
+    that mixes locations by attention could say what it saw but not what lies above what. Liu et
+    al. 2018, "An intriguing failing of convolutional neural networks and the CoordConv solution",
+    give every layer these two coordinates; here the filters stay blind to the place.
 
     There is no pooling, and each location lies in the middle of what it sees: with the default
     channels 26 by 26 pixels.
@@ -46,8 +46,7 @@ class SmallCNN(nnx.Module):
         side: int,
         *,
         channels: tuple[int, int, *tuple[int, ...]] = (32, 64, 64, 64),
-        colour_channels: int = 32,
-        output_size: int = 96,
+        output_size: int = 112,
         rngs: nnx.Rngs,
     ):
         """Draws the parameters.
@@ -55,20 +54,19 @@ class SmallCNN(nnx.Module):
         Args:
             side: height and width of the images, in pixels.
             channels: of the L layers that see form, two at least.
-            colour_channels: features of colour a location.
-            output_size: F, all features a location.
+            output_size: F, all features a location: four sevenths are for form, two for colour, one
+                is for place.
             rngs: for the initial parameters.
 
         Raises:
-            UserError: the side is not a multiple of `STRIDE`, or no features of form are left.
+            UserError: the side is not a multiple of `STRIDE`, or there are too few features.
         """
         if side < STRIDE or side % STRIDE:
             raise UserError(f"the side of images must be a multiple of {STRIDE} pixels; got {side}")
-        if not 0 < colour_channels < output_size:
-            raise UserError(
-                f"colour_channels must lie between 0 and output_size={output_size}; "
-                f"got {colour_channels}"
-            )
+        if output_size < 3:
+            raise UserError(f"form, colour and place take three features; got {output_size}")
+        colour_channels, place_channels = max(1, 2 * output_size // 7), max(1, output_size // 7)
+        form_channels = output_size - colour_channels - place_channels
         sizes = zip((1, *channels), channels, strict=False)
         self.layers = nnx.List(
             nnx.Conv(
@@ -82,8 +80,8 @@ class SmallCNN(nnx.Module):
             )
             for n, (inputs, outputs) in enumerate(sizes)
         )
-        self.form = nnx.Linear(channels[-1], output_size - colour_channels, rngs=rngs)
-        self.place = nnx.Linear(2, output_size - colour_channels, use_bias=False, rngs=rngs)
+        self.form = nnx.Linear(channels[-1], form_channels, rngs=rngs)
+        self.place = nnx.Linear(2, place_channels, use_bias=False, kernel_init=_normal, rngs=rngs)
         self.colour = nnx.Linear(3 * STRIDE**2, colour_channels, kernel_init=_he_normal, rngs=rngs)
         self.grid = (side // STRIDE, side // STRIDE)
         self.output_size = output_size
@@ -103,9 +101,11 @@ class SmallCNN(nnx.Module):
         x = pixels.max(axis=-1, keepdims=True)
         for layer in self.layers:
             x = jax.nn.relu(layer(x))
-        form = jax.nn.relu(self.form(x) + self.place(coordinates(*self.grid)))
+        form = jax.nn.relu(self.form(x))
         colour = jax.nn.relu(self.colour(_in_patches(pixels)))
-        features = jnp.concatenate([form, colour], axis=-1)
+        place = self.place(coordinates(*self.grid))
+        place = jnp.broadcast_to(place, (*form.shape[:-1], place.shape[-1]))
+        features = jnp.concatenate([form, colour, place], axis=-1)
         return features.reshape(len(features), -1, self.output_size)
 
 
@@ -124,3 +124,4 @@ def _in_patches(images: Array) -> Array:
 
 
 _he_normal = jax.nn.initializers.he_normal()
+_normal = jax.nn.initializers.normal(1.0)

@@ -1,5 +1,7 @@
 """Settings that cannot work are refused by their names; the others make the model they say."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -23,7 +25,8 @@ from rnnjax.errors import UserError
         ({"compute_dtype": "float8"}, "unknown --config.compute_dtype=float8; "),
         ({"hidden_size": 0}, "--config.hidden_size is 1 or more; got 0"),
         ({"attention_size": -1}, "--config.attention_size is 1 or more; got -1"),
-        ({"feature_size": 0}, "--config.feature_size is 1 or more; got 0"),
+        ({"feature_size": 2}, "--config.feature_size is 3 or more; got 2"),
+        ({"detection_weight": -0.1}, "--config.detection_weight is 0 or more; got -0.1"),
         ({"min_count": 0}, "--config.min_count is 1 or more; got 0"),
         ({"image_size": 4}, "--config.image_size is 8 or more; got 4"),
         ({"num_subwords": 7}, "--config.num_subwords is 8 or more; got 7"),
@@ -69,8 +72,11 @@ def test_a_config_makes_the_model_that_it_says():
     assert found["attention"] == [(5, 4), (12 + 3, 4), (4,), (4,)]
     assert found["recurrent/params"][0] == (3 + 5, 18)
     assert found["recurrent/params"][4] == (6, 18)
-    widths = [found[f"encoder/{part}/kernel"][0][-1] for part in ("form", "colour")]
-    assert widths == [4, 1]
+    widths = [found[f"encoder/{part}/kernel"][0][-1] for part in ("form", "colour", "place")]
+    assert widths == [3, 1, 1]
+    assert "detect/kernel" not in found
+    detecting = shapes(dataclasses.replace(config, detection_weight=0.1))
+    assert detecting["detect/kernel"] == [(5, len(VOCABULARY))]
     given = models.Locations(2, 7, 11)
     elsewhere = CaptionerConfig(**SMALL, data="folder", encoder="efficientnet", decoder="initial")
     found = shapes(elsewhere, given)
@@ -96,3 +102,28 @@ def test_how_hard_attention_is_trained():
         entropy_weight=0.4,
     )  # fmt: skip
     assert captioning.hard_training(config) == ("gumbel", 0.3, 0.1, 2.0, 0.4)
+
+
+def test_detection_fades_and_the_carry_counts():
+    config = CaptionerConfig(
+        **SMALL, data="folder", features="x.npz", detection_weight=2.0, detection_steps=4
+    )
+    model = captioning.make_captioner(config, len(VOCABULARY), models.Locations(1, 3, 11))
+    graph, params = nnx.split(model, nnx.Param)
+    rng = np.random.default_rng(0)
+    batch = {
+        "features": rng.normal(size=(2, 3, 11)).astype(np.float32),
+        "words": np.array([[2, 3], [4, 0], [0, 0]], np.int32),
+        "lengths": np.array([3, 2], np.int32),
+    }
+    loss_fn = jax.jit(captioning.make_loss(config, graph))
+    carry, extra = captioning.initial_carry(), []
+    for _ in range(6):
+        loss = loss_fn(params, carry, batch, jax.random.key(0))
+        extra.append(float(loss.total - loss.metrics["nats"]))
+        carry = loss.carry
+    assert extra[0] > 1
+    np.testing.assert_allclose(extra, extra[0] * np.array([4, 3, 2, 1, 0, 0]) / 4, atol=1e-5)
+    steady = captioning.make_loss(dataclasses.replace(config, detection_steps=0), graph)
+    loss = steady(params, carry, batch, jax.random.key(0))
+    assert float(loss.total - loss.metrics["nats"]) == pytest.approx(extra[0], rel=1e-5)

@@ -106,15 +106,17 @@ def one_step(graph, params, batch, carry, words):
 
 
 def loss_of(
-    params, graph, batch, key, label_smoothing=0.0, spread_weight=0.0, baseline=0.0, **hard
-):
+    params, graph, batch, key, label_smoothing=0.0, spread_weight=0.0, detection_weight=0.0,
+    baseline=0.0, **hard,
+):  # fmt: skip
     return models.caption_loss(
         nnx.merge(graph, params), batch, key, label_smoothing=label_smoothing,
-        spread_weight=spread_weight, hard=HardTraining(**hard), baseline=baseline,
+        spread_weight=spread_weight, detection_weight=detection_weight,
+        hard=HardTraining(**hard), baseline=baseline,
     )  # fmt: skip
 
 
-STATIC = ("label_smoothing", "spread_weight", "gradient")
+STATIC = ("label_smoothing", "spread_weight", "detection_weight", "gradient")
 
 
 @functools.partial(jax.jit, static_argnums=0, static_argnames=STATIC)
@@ -226,6 +228,28 @@ def test_the_attention_that_each_location_gets_is_drawn_to_one():
         expected += 0.7 * ((1 - received) ** 2).sum()
     assert float(found.total - found.nats) == pytest.approx(expected, rel=1e-4)
     assert float(found.nats) == pytest.approx(nats_by_hand("soft", model, batch), rel=1e-5)
+
+
+@pytest.mark.parametrize("decoder", ["initial", "soft"])
+@pytest.mark.parametrize("projected_size", [None, 3])
+def test_words_are_to_be_found_in_their_images(decoder, projected_size):
+    model = make(decoder, projected_size=projected_size, detects=True)
+    batch = make_batch()
+    batch["lengths"] = jnp.asarray([5, 3, 0], jnp.int32)
+    found = loss(*model, batch, jax.random.key(0), detection_weight=0.7)
+    whole, words = model.whole, np.asarray(batch["words"])
+    features = np.asarray(batch["features"], np.float64)
+    if projected_size:
+        features = np.maximum(
+            features @ np.asarray(whole.project.kernel[...]) + whole.project.bias[...], 0
+        )
+    scores = features @ np.asarray(whole.detect.kernel[...]) + np.asarray(whole.detect.bias[...])
+    nowhere = np.prod(1 / (1 + np.exp(scores)), axis=1)
+    expected = 0.0
+    for row, length in [(0, 5), (1, 3)]:
+        present = np.isin(np.arange(V), words[: length - 1, row])
+        expected -= np.log(np.where(present, 1 - nowhere[row], nowhere[row])).sum()
+    assert float(found.total - found.nats) == pytest.approx(0.7 * expected, rel=1e-4)
 
 
 def test_smoothed_labels_give_every_word_its_share():
@@ -434,9 +458,7 @@ def test_how_hard_attention_learns_where_to_look():
 
 
 def test_images_are_seen_through_the_encoder_and_every_part_learns():
-    encoder = models.SmallCNN(
-        12, channels=(4, 4), colour_channels=2, output_size=5, rngs=nnx.Rngs(3)
-    )
+    encoder = models.SmallCNN(12, channels=(4, 4), output_size=5, rngs=nnx.Rngs(3))
     locations = models.Locations(*encoder.grid, 5)
     seeing, blind = (
         filled(
