@@ -56,7 +56,7 @@ PHOTOS = Config(
 )  # fmt: skip
 PRESETS = {
     "default": cli.Preset(
-        "Digit scenes, soft attention: about six minutes on two CPU cores.",
+        "Digit scenes, soft attention: about seven minutes on two CPU cores.",
         Config(
             batch_size=16, num_steps=4500, learning_rate=3e-3, clip_norm=5.0, average_decay=0.998,
             embed_size=128, swap_rate=0.2, detection_weight=2.0, detection_steps=2500,
