@@ -97,8 +97,9 @@ class CaptionerConfig(CaptionData):
         ):
             self.check_choice(name, get_args(kind))
         self.check_at_least(1, "hidden_size", "num_layers", "embed_size", "attention_size")
-        self.check_at_least(1, "min_count", "num_buckets", "max_words")
-        self.check_at_least(3, "feature_size")
+        self.check_at_least(1, "feature_size", "min_count", "num_buckets", "max_words")
+        if self.encoder == "cnn" and not self.features:
+            self.check_at_least(3, "feature_size")
         self.check_at_least(8, "image_size", "num_subwords")
         self.check_at_least(0, "reward_weight", "entropy_weight", "spread_weight")
         self.check_at_least(0, "detection_weight", "detection_steps")

@@ -205,7 +205,7 @@ class Captioner(nnx.Module):
             nnx.Linear(
                 feature_size,
                 vocab_size,
-                # At first each word is somewhere in an image with a probability of about 1 / e.
+                # At first each word is somewhere in an image with a probability of 0.3.
                 bias_init=jax.nn.initializers.constant(-math.log(num_locations) - 1),
                 rngs=rngs,
             )

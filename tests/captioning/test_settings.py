@@ -25,6 +25,7 @@ from rnnjax.errors import UserError
         ({"compute_dtype": "float8"}, "unknown --config.compute_dtype=float8; "),
         ({"hidden_size": 0}, "--config.hidden_size is 1 or more; got 0"),
         ({"attention_size": -1}, "--config.attention_size is 1 or more; got -1"),
+        ({"feature_size": 0}, "--config.feature_size is 1 or more; got 0"),
         ({"feature_size": 2}, "--config.feature_size is 3 or more; got 2"),
         ({"detection_weight": -0.1}, "--config.detection_weight is 0 or more; got -0.1"),
         ({"min_count": 0}, "--config.min_count is 1 or more; got 0"),
@@ -50,6 +51,8 @@ def test_values_that_work():
     CaptionerConfig().validate()
     CaptionerConfig(soft_rate=1.0, dropout=0.0, spread_weight=1.0).validate()
     CaptionerConfig(data="folder", encoder="efficientnet", level="subword").validate()
+    CaptionerConfig(data="folder", encoder="efficientnet", feature_size=1).validate()
+    CaptionerConfig(data="folder", features="x.npz", feature_size=1).validate()
 
 
 VOCABULARY = data.CaptionVocabulary.of(["a red dog"])
