@@ -119,7 +119,7 @@ def train(run: cli.Run) -> None:
         config,
         captioning.make_loss(config, graph),
         params,
-        data.iterator(prepared.batches, run.placement.rows),
+        data.iterator(prepared.batches, run.placement.rows, workers=config.data_workers),
         workdir=start.workdir._replace(extra=extra),
         carry=captioning.initial_carry(),
         evaluate=captioning.make_evaluation(

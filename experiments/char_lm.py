@@ -273,7 +273,7 @@ def train(run: cli.Run) -> None:
         config,
         loss_fn,
         params,
-        data.iterator(windows, run.placement.rows),
+        data.iterator(windows, run.placement.rows, workers=config.data_workers),
         workdir=start.workdir._replace(extra=extra),
         carry=initial_carry,
         evaluate=lambda params: training.evaluate(

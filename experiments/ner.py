@@ -116,7 +116,7 @@ def train(run: cli.Run) -> None:
         config,
         tagging.make_loss(graph),
         params,
-        data.iterator(prepared.batches, run.placement.rows),
+        data.iterator(prepared.batches, run.placement.rows, workers=config.data_workers),
         workdir=start.workdir._replace(
             extra={"vocabulary": prepared.vocabulary.to_json(), "corpus": prepared.digest}
         ),

@@ -28,11 +28,12 @@ from rnnjax.data.conll import read_tokens
 from rnnjax.data.corpus import Corpus
 from rnnjax.data.files import read_text
 from rnnjax.data.images import ResizePolicy
+from rnnjax.data.iterator import iterator
 from rnnjax.data.pictured import images_at
 from rnnjax.data.predictions import TaggedSentence, as_conll, as_jsonl
 from rnnjax.data.sentences import Sentence, TaggedCorpus
 from rnnjax.data.spelling import CASES
-from rnnjax.data.streams import Batch, EvaluationWindows, Stream, TrainingWindows, iterator
+from rnnjax.data.streams import Batch, EvaluationWindows, Stream, TrainingWindows
 from rnnjax.data.swapping import entity_inventory, swap_entities
 from rnnjax.data.tagged import load_tagged
 from rnnjax.data.text import from_texts, load

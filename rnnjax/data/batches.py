@@ -1,13 +1,13 @@
 """Tagged sentences in padded batches: shuffled for training, each once for evaluation."""
 
 import copy
-import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from rnnjax.data.buckets import check_positive, deal
+from rnnjax.data.latest import Latest
 from rnnjax.data.sentences import Sentence
 from rnnjax.data.streams import ENDLESS, Batch
 from rnnjax.data.words import TaggingVocabulary
@@ -37,6 +37,8 @@ class TrainingBatches:
     Attributes:
         batches_per_epoch: how many.
     """
+
+    made_together = 1
 
     def __init__(
         self,
@@ -70,7 +72,7 @@ class TrainingBatches:
         self._rows = np.arange(batch_size)
         self._members = deal(sentences, buckets)
         self.batches_per_epoch = sum(-(-len(m) // batch_size) for m in self._members.values())
-        self._plan = functools.lru_cache(maxsize=1)(self._plan_of)
+        self._plan = Latest(self._plan_of)
 
     def __len__(self) -> int:
         return ENDLESS

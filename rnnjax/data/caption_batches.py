@@ -1,7 +1,6 @@
 """Captions with their images in padded batches: shuffled for training, each once for evaluation."""
 
 import copy
-import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -9,11 +8,10 @@ import numpy as np
 
 from rnnjax.data.buckets import check_positive
 from rnnjax.data.caption_vocabulary import CaptionVocabulary
+from rnnjax.data.latest import Latest
 from rnnjax.data.scenes import MAX_WORDS, DigitScenes, Scene
 from rnnjax.data.streams import ENDLESS, Batch
 from rnnjax.errors import UserError
-
-POOL = 8
 
 SCENE_LENGTHS = (4, 11, MAX_WORDS + 1)
 """What captions of scenes with one, two and three groups of digits are padded to, END included."""
@@ -53,6 +51,8 @@ class TrainingCaptions:
         batches_per_epoch: how many.
     """
 
+    made_together = 1
+
     def __init__(
         self,
         captions: Sequence[CaptionIds],
@@ -85,7 +85,7 @@ class TrainingCaptions:
         self._rows = np.arange(batch_size)
         self._members = _full_buckets([len(c.ids) for c in captions], buckets, batch_size)
         self.batches_per_epoch = sum(len(m) // batch_size for m in self._members.values())
-        self._plan = functools.lru_cache(maxsize=1)(self._plan_of)
+        self._plan = Latest(self._plan_of)
 
     def __len__(self) -> int:
         return ENDLESS
@@ -124,9 +124,11 @@ class TrainingCaptions:
 class SceneBatches:
     """Batches of digit scenes as in `TrainingCaptions`, composed anew for every index.
 
-    The scenes of `POOL` batches at a time are sorted by the length of their captions, so that most
+    The scenes of `made_together` batches are sorted by the length of their captions, so that most
     batches hold captions of about one length, and then these batches are shuffled.
     """
+
+    made_together = 8
 
     def __init__(
         self,
@@ -148,14 +150,14 @@ class SceneBatches:
         self._scenes, self._vocabulary = scenes, vocabulary
         self._batch_size, self._seed = batch_size, seed % (1 << 64)
         self._rows = np.arange(batch_size)
-        self._pool = functools.lru_cache(maxsize=2)(self._pool_of)
+        self._pool = Latest(self._pool_of)
 
     def __len__(self) -> int:
         return ENDLESS
 
     def __getitem__(self, index: int) -> Batch:
         """The batch at an index, 0 <= index."""
-        pool, n = divmod(int(index), POOL)
+        pool, n = divmod(int(index), self.made_together)
         return self._pool(pool)[n]
 
     def of_rows(self, rows: np.ndarray) -> "SceneBatches":
@@ -166,15 +168,15 @@ class SceneBatches:
         """
         part = copy.copy(self)
         part._rows = rows
-        part._pool = functools.lru_cache(maxsize=2)(part._pool_of)
+        part._pool = Latest(part._pool_of)
         return part
 
     def _pool_of(self, number: int) -> list[Batch]:
-        size = POOL * self._batch_size
+        size = self.made_together * self._batch_size
         scenes = [self._scenes[n] for n in range(number * size, (number + 1) * size)]
         scenes.sort(key=lambda scene: len(scene.caption))
         rng = np.random.default_rng([self._seed, number])
-        starts = rng.permutation(POOL) * self._batch_size
+        starts = rng.permutation(self.made_together) * self._batch_size
         return [self._batch(scenes[at : at + self._batch_size]) for at in starts.tolist()]
 
     def _batch(self, scenes: Sequence[Scene]) -> Batch:

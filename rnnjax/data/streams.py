@@ -2,9 +2,8 @@
 
 import copy
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-import grain
 import numpy as np
 
 from rnnjax.errors import UserError
@@ -55,6 +54,8 @@ class TrainingWindows:
         Williams and Peng, "An efficient gradient-based algorithm for on-line training of recurrent
         network trajectories" (1990): BPTT(h; h').
     """
+
+    made_together = 1
 
     def __init__(
         self,
@@ -171,41 +172,20 @@ class EvaluationWindows:
         return (self[index] for index in range(len(self)))
 
 
-class Source(Protocol):
-    """Batches by their index: `TrainingWindows`, `TrainingBatches`.
-
-    `of_rows` gives the same batches with some of their rows only.
-    """
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int) -> Batch: ...
-
-    def of_rows(self, rows: np.ndarray) -> "Source": ...  # noqa: D102
-
-
-def iterator(batches: Source, rows: np.ndarray | None = None) -> grain.DatasetIterator:
-    """The batches in order, two of them made ahead by a thread.
-
-    Args:
-        batches: by index.
-        rows: of each batch, those that this process makes, ascending; None: all.
-
-    Returns:
-        An endless iterator of batches. `get_state()` is a small JSON-able dict; `set_state` takes
-        it, in this process or another, and the batches go on exactly from there.
-    """
-    ahead = grain.ReadOptions(num_threads=1, prefetch_buffer_size=2)
-    batches = batches if rows is None else batches.of_rows(rows)
-    return iter(grain.MapDataset.source(batches).to_iter_dataset(ahead))
-
-
 class _Circle:
     """A stream whose end joins its start."""
 
     def __init__(self, stream: Stream):
         self.ids = np.asarray(stream.ids)
         self._document_starts = stream.document_starts
+
+    def __getstate__(self) -> dict:
+        if isinstance(self.ids.base, np.memmap):
+            raise UserError(
+                "the text is larger than the memory set aside for it and lies in a file that only "
+                "this process can read: --config.data_workers=0"
+            )
+        return self.__dict__
 
     def batch(self, starts: np.ndarray, num_steps: int) -> Batch:
         """Inputs and targets of `num_steps` steps from each of `starts` [B] on."""

@@ -7,7 +7,10 @@ from rnnjax.errors import UserError, did_you_mean
 from rnnjax.training.averaging import AVERAGES
 from rnnjax.training.optimizer import OPTIMIZERS, SCHEDULES
 
-MAY_CHANGE = ("num_steps", "log_every", "eval_every", "checkpoint_every", "patience")
+MAY_CHANGE = (
+    *("num_steps", "log_every", "eval_every", "checkpoint_every", "patience"),
+    "data_workers",
+)
 """Settings that may differ between a run and its resumption."""
 
 
@@ -67,6 +70,7 @@ class TrainingConfig(Settings):
     log_every: int = setting(50, "Updates in a row of metrics.")
     eval_every: int = setting(250, "Updates between evaluations.")
     checkpoint_every: int = setting(500, "Updates between checkpoints.")
+    data_workers: int = setting(0, "Processes that make batches; 0: a thread of this one.")
     patience: int = setting(0, "Evaluations without a new best before stopping; 0: never.")
 
     def validate(self) -> None:
@@ -79,6 +83,7 @@ class TrainingConfig(Settings):
         self.check_rate("momentum")
         self.check_at_least(0, "warmup_steps", "weight_decay", "clip_norm", "average_start")
         self.check_at_least(0, "eval_every", "checkpoint_every", "patience")
+        self.check_at_least(0, "data_workers")
         if not self.learning_rate > 0:
             raise UserError(f"--config.learning_rate is above 0; got {self.learning_rate}")
         if self.schedule == "cosine" and self.num_steps <= self.warmup_steps:

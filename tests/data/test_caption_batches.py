@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnjax.data.caption_batches import (
-    POOL,
     SCENE_LENGTHS,
     CaptionIds,
     Pictures,
@@ -17,10 +16,12 @@ from rnnjax.data.caption_batches import (
     padded_captions,
 )
 from rnnjax.data.caption_vocabulary import CaptionVocabulary
+from rnnjax.data.iterator import iterator
 from rnnjax.data.scenes import VOCABULARY, DigitScenes
-from rnnjax.data.streams import ENDLESS, iterator
+from rnnjax.data.streams import ENDLESS
 from rnnjax.errors import UserError
 
+POOL = SceneBatches.made_together
 PICTURES = Pictures("features", lambda indices: indices[:, None] * [1, 100])
 
 

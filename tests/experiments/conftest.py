@@ -93,8 +93,8 @@ def captioning_command(capsys):
 def interrupted_before(monkeypatch):
     """`(batch)` gives a context in which an experiment gets SIGTERM as it asks for that batch."""
 
-    def iterator(batch, original, source, rows):
-        batches, asked = original(source, rows), 0
+    def iterator(batch, original, source, rows, **options):
+        batches, asked = original(source, rows, **options), 0
 
         class Interrupting:
             get_state, set_state = batches.get_state, batches.set_state

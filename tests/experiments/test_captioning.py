@@ -107,7 +107,7 @@ def test_a_run_that_was_stopped_ends_with_the_same_bits(
         stopped = captioning_command(f"--workdir={workdir}", *SCENES)
     assert stopped.code == training.EXIT_SAVED
     assert "Interrupted; saved at step 3." in stopped.err
-    resumed = captioning_command(f"--workdir={workdir}", *SCENES)
+    resumed = captioning_command(f"--workdir={workdir}", *SCENES, "--config.data_workers=1")
     assert resumed.code == 0, resumed.err
     assert f"Resuming {workdir} from step 3." in resumed.err
     for averaged in (True, False):

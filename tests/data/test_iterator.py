@@ -1,0 +1,165 @@
+"""The same batches from the same position, whoever makes them and however a worker ends."""
+
+import contextlib
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rnnjax.data import Stream, TrainingWindows
+from rnnjax.data.caption_batches import SceneBatches
+from rnnjax.data.caption_vocabulary import CaptionVocabulary
+from rnnjax.data.iterator import iterator
+from rnnjax.data.scenes import VOCABULARY, DigitScenes
+from rnnjax.data.tape import Tape
+from rnnjax.errors import UserError
+
+BATCH_SIZE = 3
+NUM_BATCHES = 3 * SceneBatches.made_together
+"""A worker of two has to make its second piece of work."""
+
+
+def scenes():
+    scenes = DigitScenes("train", side=48)
+    return SceneBatches(scenes, CaptionVocabulary.of(VOCABULARY), batch_size=BATCH_SIZE)
+
+
+class Squares:
+    """Batches that a worker can make without any library; some of them fail."""
+
+    made_together = 2
+
+    def __init__(self, fault_at=None, fault=None):
+        self._fault_at, self._fault = fault_at, fault
+
+    def __getitem__(self, index):
+        if index == self._fault_at:
+            if self._fault is None:
+                os.kill(os.getpid(), signal.SIGKILL)
+            raise self._fault
+        return {"x": np.arange(4) * index**2, "process": np.array(os.getpid())}
+
+
+def assert_same(batch, other):
+    assert batch.keys() == other.keys()
+    for name in batch:
+        assert batch[name].dtype == other[name].dtype
+        np.testing.assert_array_equal(batch[name], other[name])
+
+
+def test_workers_make_the_same_batches_and_any_number_of_them_goes_on_from_a_position():
+    expected = [scenes()[n] for n in range(NUM_BATCHES + 5)]
+    with contextlib.closing(iterator(scenes(), workers=2)) as batches:
+        for n in range(NUM_BATCHES):
+            assert batches.get_state() == {"next_index": n}
+            assert_same(next(batches), expected[n])
+        state = batches.get_state()
+        batches.set_state({"next_index": 5})
+        assert_same(next(batches), expected[5])
+    for workers in (0, 1):
+        with contextlib.closing(iterator(scenes(), np.arange(2), workers=workers)) as resumed:
+            resumed.set_state(state)
+            for n in range(NUM_BATCHES, NUM_BATCHES + 5):
+                some_rows = next(resumed)
+                np.testing.assert_array_equal(some_rows["image"], expected[n]["image"][:2])
+                np.testing.assert_array_equal(some_rows["words"], expected[n]["words"][:, :2])
+
+
+def test_each_worker_makes_every_second_piece_of_work():
+    with contextlib.closing(iterator(Squares(), workers=2)) as batches:
+        makers = [int(next(batches)["process"]) for _ in range(8)]
+    assert makers[0] == makers[1] == makers[4] == makers[5]
+    assert makers[2] == makers[3] == makers[6] == makers[7]
+    assert len({os.getpid(), *makers}) == 3
+
+
+def test_a_fault_of_the_source_is_told_as_it_is():
+    faulty = Squares(1, UserError("bad.png: no image"))
+    with (
+        contextlib.closing(iterator(faulty, workers=1)) as batches,
+        pytest.raises(UserError) as error,
+    ):
+        next(batches)
+    assert str(error.value) == "bad.png: no image"
+
+
+def test_a_worker_that_is_killed_is_told():
+    with (
+        contextlib.closing(iterator(Squares(2), workers=1)) as batches,
+        pytest.raises(UserError, match=r"ended .*-9.*--config\.data_workers=0"),
+    ):
+        list(batches)
+
+
+OWNER = """
+import time
+
+from tests.data.test_iterator import Squares, iterator
+
+if __name__ == "__main__":
+    batches = iterator(Squares(), workers=1)
+    print(int(next(batches)["process"]), flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def owner(tmp_path):
+    """A process that has a worker, and the worker's id."""
+    script = tmp_path / "owner.py"
+    script.write_text(OWNER)
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(
+        [sys.executable, str(script)],
+        env={**os.environ, "PYTHONPATH": str(root)},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process, int(process.stdout.readline())
+        finally:
+            process.kill()
+
+
+def lives(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    with open(f"/proc/{pid}/stat") as stat:
+        return stat.read().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_a_worker_leaves_signals_to_its_parent_and_ends_with_it(owner):
+    process, worker = owner
+    for number in (signal.SIGINT, signal.SIGTERM):
+        os.kill(worker, number)
+    time.sleep(0.5)
+    assert lives(worker)
+    process.kill()
+    for _ in range(100):
+        if not lives(worker):
+            break
+        time.sleep(0.1)
+    assert not lives(worker)
+
+
+def test_a_text_that_is_on_disk_for_one_process_only_is_refused(tmp_path):
+    with Tape(np.uint8, memory_limit=10, folder=tmp_path) as tape:
+        tape.append(np.arange(200, dtype=np.uint8))
+        stream = Stream(tape.finish(), np.array([0]))
+    windows = TrainingWindows(stream, batch_size=2, window=5)
+    with pytest.raises(UserError, match=r"--config\.data_workers=0"):
+        pickle.dumps(windows)
+    with (
+        contextlib.closing(iterator(windows, workers=1)) as batches,
+        pytest.raises(UserError, match=r"--config\.data_workers=0"),
+    ):
+        next(batches)
+    assert_same(next(iterator(windows)), windows[0])
