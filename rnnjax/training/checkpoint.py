@@ -12,6 +12,7 @@ the files later is found by the checksums.
 """
 
 import shutil
+from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -85,11 +86,16 @@ class Checkpoints:
         self.wait()
         self._pending = self._writer.submit(self._write, flatten(state), meta)
 
-    def wait(self) -> None:
-        """Waits until what was saved is on the disk; raises as `start_save` does."""
+    def wait(self, seconds: float | None = None) -> None:
+        """Waits until what was saved is on the disk; raises as `start_save` does.
+
+        Args:
+            seconds: to wait at most.
+        """
+        if self._pending is None or not futures.wait([self._pending], seconds).done:
+            return
         pending, self._pending = self._pending, None
-        if pending is not None:
-            pending.result()
+        pending.result()
 
     def check_space(self, state: PyTree) -> None:
         """Raises UserError unless the disk has room for all checkpoints of such a state.

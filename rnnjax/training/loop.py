@@ -37,6 +37,14 @@ EXIT_LOST = 69
 """Exit code after `ProcessLost`: EX_UNAVAILABLE of sysexits.h."""
 
 
+PATIENCE = 0.03
+"""How much of the time since the last save the steps wait, at most, until this one is on the disk.
+
+A kill that comes later costs no more than one interval between saves. Where writing takes longer,
+it goes on beside the steps, and a kill meanwhile costs up to two.
+"""
+
+
 class ProcessLost(UserError):
     """Another process of this run ended, or cannot be reached."""
 
@@ -184,6 +192,7 @@ def _run(
                 checkpoints.start_save(
                     state, Meta(step, score, workdir.config, workdir.extra, position, remembered)
                 )
+                checkpoints.wait(PATIENCE * (began - last_save))
                 now = time.perf_counter()
                 write("save", {"step": step, "share": (now - began) / (now - last_save)})
                 last_save = now

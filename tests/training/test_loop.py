@@ -2,6 +2,7 @@ import json
 import os
 import re
 import signal
+import time
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +11,7 @@ import pytest
 
 from rnnjax import training
 from rnnjax.errors import UserError
+from rnnjax.training import loop, storage
 from rnnjax.training.meter import Meter
 from tests.training import toy
 
@@ -41,6 +43,28 @@ def test_loop_equals_the_bare_steps(tmp_path):
         assert row["grad_norm"] == pytest.approx(np.mean(norms[first:last]), rel=1e-6)
         assert row["clip_rate"] == np.mean(np.array(norms[first:last]) > 1.0)
     assert result.reason == "done"
+
+
+@pytest.mark.parametrize(("patience", "saved"), [(0.0, []), (1e4, [5])])
+def test_steps_wait_for_a_save_as_long_as_they_may(tmp_path, monkeypatch, patience, saved):
+    """A batch is read while the one before it is in use: batch 6 (from 0) after step 5."""
+    there = {}
+    seal = storage.seal
+
+    def seal_slowly(folder):
+        time.sleep(0.3)
+        seal(folder)
+
+    class Watching(toy.Batches):
+        def __next__(self):
+            there[self.index] = steps_saved(tmp_path)
+            return super().__next__()
+
+    monkeypatch.setattr(loop, "PATIENCE", patience)
+    monkeypatch.setattr(storage, "seal", seal_slowly)
+    toy.run(tmp_path, 9, batches=Watching(), eval_every=0)
+    assert there[6] == saved
+    assert steps_saved(tmp_path) == [5, 9]
 
 
 def test_evaluation_uses_the_averaged_weights(tmp_path):
