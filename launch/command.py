@@ -10,7 +10,6 @@ from typing import NoReturn
 
 import experiments
 from experiments import cli
-from rnnjax import training
 from rnnjax.errors import UserError, did_you_mean
 
 
@@ -56,13 +55,5 @@ def parse_run(module: ModuleType, argv: Sequence[str]) -> cli.Run:
 
 def guarded(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None) -> NoReturn:
     """Runs a launcher and ends the process with its code; others as in `cli.plain_errors`."""
-    try:
-        code = main(sys.argv[1:] if argv is None else argv)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        code = 2
-    except training.Interrupted:
-        code = training.EXIT_SAVED
-    except KeyboardInterrupt:
-        code = training.EXIT_STOPPED
-    sys.exit(code)
+    with cli.plain_errors():
+        sys.exit(main(sys.argv[1:] if argv is None else argv))

@@ -65,7 +65,7 @@ def make_captioner(
 
 
 def hard_training(config: CaptionerConfig) -> models.HardTraining:
-    """How hard attention is trained, as the config says."""
+    """How hard attention is trained after `soft_steps`, as the config says."""
     return models.HardTraining(
         gradient=config.hard_gradient,
         temperature=config.temperature,
@@ -99,9 +99,11 @@ def make_loss(config: CaptionerConfig, graph: nnx.GraphDef) -> training.LossFn:
         config: of the run.
         graph: of the captioner.
     """
-    hard = hard_training(config)
+    settled = hard_training(config)
 
     def loss_fn(params, carry, batch, key):
+        soft_rate = jnp.where(carry.updates < config.soft_steps, 1.0, settled.soft_rate)
+        hard = settled._replace(soft_rate=soft_rate)
         faded = carry.updates / config.detection_steps if config.detection_steps else 0.0
         loss = models.caption_loss(
             nnx.merge(graph, params),

@@ -136,10 +136,9 @@ def split_of(config: CaptionerConfig, images: Sequence[data.CaptionedImage]) -> 
             skip_faulty=config.skip_faulty,
         )
         return of_features(features, size=encoder.side, policy=config.resize)
-    tuned = config.encoder == "efficientnet_tuned"
     return of_images(
         images,
-        size=models.EfficientNetLite0.side if tuned else config.image_size,
+        size=config.side,
         policy=config.resize,
         skip_faulty=config.skip_faulty,
     )

@@ -6,7 +6,7 @@ from typing import get_args
 from rnnjax.cells.named import CELLS, DTYPES
 from rnnjax.data import CaptionLevel, LongCaptions, ResizePolicy
 from rnnjax.errors import UserError
-from rnnjax.models import Decoder, FeatureMap, HardGradient
+from rnnjax.models import Decoder, EfficientNetLite0, FeatureMap, HardGradient
 from rnnjax.training import TrainingConfig, setting
 
 ENCODERS = ("cnn", "efficientnet", "efficientnet_tuned")
@@ -63,6 +63,7 @@ class CaptionerConfig(CaptionData):
     hard_gradient: HardGradient = setting("reinforce", f"Decoder hard: {_names(HardGradient)}.")
     temperature: float = setting(1.0, "Of gumbel.")
     soft_rate: float = setting(0.5, "Decoder hard: share of captions read with soft attention.")
+    soft_steps: int = setting(0, "Decoder hard: updates at first in which all captions are.")
     reward_weight: float = setting(1.0, "Of reinforce.")
     entropy_weight: float = setting(0.01, "Of reinforce: keeps it looking around.")
     label_smoothing: float = setting(0.0, "Share of each target that goes to all words alike.")
@@ -80,6 +81,12 @@ class CaptionerConfig(CaptionData):
     dropout: float = setting(0.0, "On words and before the output layer.")
     swap_rate: float = setting(0.0, "Words read that another caption's take the place of.")
     compute_dtype: str = setting("float32", f"Of matmul operands, one of {', '.join(DTYPES)}.")
+
+    @property
+    def side(self) -> int:
+        """Of the images that the encoder sees, in pixels; for encoders that are trained here."""
+        tuned = self.encoder == "efficientnet_tuned"
+        return EfficientNetLite0.side if tuned else self.image_size
 
     def validate(self) -> None:
         """Raises UserError for a value that cannot work."""
@@ -102,7 +109,7 @@ class CaptionerConfig(CaptionData):
             self.check_at_least(3, "feature_size")
         self.check_at_least(8, "image_size", "num_subwords")
         self.check_at_least(0, "reward_weight", "entropy_weight", "spread_weight")
-        self.check_at_least(0, "detection_weight", "detection_steps")
+        self.check_at_least(0, "detection_weight", "detection_steps", "soft_steps")
         self.check_rate("dropout", "swap_rate", "label_smoothing")
         if not 0 <= self.soft_rate <= 1:
             raise UserError(f"--config.soft_rate lies in [0, 1]; got {self.soft_rate}")

@@ -42,10 +42,5 @@ def abstract_data(config: CaptionerConfig) -> AbstractData:
         shape = (rows, locations.rows * locations.columns, locations.feature_size)
         batch["features"] = jax.ShapeDtypeStruct(shape, np.float16)
         return AbstractData(vocab_size, locations, batch)
-    side = (
-        models.EfficientNetLite0.side
-        if config.encoder == "efficientnet_tuned"
-        else config.image_size
-    )
-    batch["image"] = jax.ShapeDtypeStruct((rows, side, side, 3), np.uint8)
+    batch["image"] = jax.ShapeDtypeStruct((rows, config.side, config.side, 3), np.uint8)
     return AbstractData(vocab_size, None, batch)

@@ -70,7 +70,7 @@ class HardTraining(NamedTuple):
 
     gradient: HardGradient = "reinforce"
     temperature: float = 1.0
-    soft_rate: float = 0.5
+    soft_rate: Array | float = 0.5
     reward_weight: float = 1.0
     entropy_weight: float = 0.01
 

@@ -107,18 +107,48 @@ def test_how_hard_attention_is_trained():
     assert captioning.hard_training(config) == ("gumbel", 0.3, 0.1, 2.0, 0.4)
 
 
+@pytest.mark.parametrize("gradient", ["reinforce", "gumbel"])
+def test_hard_attention_is_read_softly_at_first(gradient):
+    config = CaptionerConfig(
+        **SMALL, data="folder", features="x.npz", decoder="hard", hard_gradient=gradient,
+        soft_rate=0.0, soft_steps=2,
+    )  # fmt: skip
+    model = captioning.make_captioner(config, len(VOCABULARY), models.Locations(1, 3, 11))
+    graph, params = nnx.split(model, nnx.Param)
+    batch = features_batch()
+    key = jax.random.key(0)
+    soft, drawn = (
+        captioning.make_loss(dataclasses.replace(config, **other), graph)
+        for other in ({"soft_rate": 1.0}, {"soft_steps": 0})
+    )
+    carry = captioning.initial_carry()
+    totals = [float(x(params, carry, batch, key).metrics["nats"]) for x in (soft, drawn)]
+    assert abs(totals[0] - totals[1]) > 1e-4
+    loss_fn, found = captioning.make_loss(config, graph), []
+    for _ in range(4):
+        loss = loss_fn(params, carry, batch, key)
+        found.append(float(loss.metrics["nats"]))
+        carry = loss.carry
+    np.testing.assert_allclose(found, np.repeat(totals, 2), rtol=1e-6)
+
+
+def features_batch():
+    """Two captions, with features of three locations."""
+    rng = np.random.default_rng(0)
+    return {
+        "features": rng.normal(size=(2, 3, 11)).astype(np.float32),
+        "words": np.array([[2, 3], [4, 0], [0, 0]], np.int32),
+        "lengths": np.array([3, 2], np.int32),
+    }
+
+
 def test_detection_fades_and_the_carry_counts():
     config = CaptionerConfig(
         **SMALL, data="folder", features="x.npz", detection_weight=2.0, detection_steps=4
     )
     model = captioning.make_captioner(config, len(VOCABULARY), models.Locations(1, 3, 11))
     graph, params = nnx.split(model, nnx.Param)
-    rng = np.random.default_rng(0)
-    batch = {
-        "features": rng.normal(size=(2, 3, 11)).astype(np.float32),
-        "words": np.array([[2, 3], [4, 0], [0, 0]], np.int32),
-        "lengths": np.array([3, 2], np.int32),
-    }
+    batch = features_batch()
     loss_fn = jax.jit(captioning.make_loss(config, graph))
     carry, extra = captioning.initial_carry(), []
     for _ in range(6):
