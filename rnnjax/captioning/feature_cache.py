@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rnnjax.captioning.reopened import Reopened, mapped
 from rnnjax.errors import UserError
 from rnnjax.training.storage import read_json, write_bytes, write_json
 
@@ -44,7 +45,7 @@ class FeatureCache:
             UserError: the folder is somebody else's, damaged or cannot be written.
         """
         self._folder, self._shape = folder, shape
-        self._chunks: list[np.ndarray] = []
+        self._chunks: list[Reopened[np.ndarray]] = []
         self._places: dict[str, Place] = {}
         about = {"format": FORMAT, **about}
         try:
@@ -68,7 +69,7 @@ class FeatureCache:
 
     def at(self, place: Place) -> np.ndarray:
         """The features at a place, float16 `[S, F]`, in the file's memory map."""
-        return self._chunks[place.chunk][place.row]
+        return self._chunks[place.chunk].get()[place.row]
 
     def add(self, keys: Sequence[str], features: np.ndarray) -> None:
         """Writes a chunk.
@@ -91,17 +92,17 @@ class FeatureCache:
         try:
             header = read_json(path)
             keys, digest = list(header["keys"]), header["sha256"]
-            mapped = np.load(path.with_suffix(".npy"), mmap_mode="r", allow_pickle=False)
+            opened = Reopened(mapped, path.with_suffix(".npy"))
         except (UserError, OSError, ValueError, KeyError, TypeError) as error:
             raise _damaged(path, str(error)) from error
-        chunk, expected = mapped.view(np.ndarray), (len(keys), *self._shape)
+        chunk, expected = opened.get(), (len(keys), *self._shape)
         if chunk.shape != expected or chunk.dtype != DTYPE:
             raise _damaged(path, f"it holds {chunk.dtype} {chunk.shape}, not {DTYPE} {expected}")
         if hashlib.sha256(chunk.data).hexdigest() != digest:
             raise _damaged(path, "its SHA-256 differs")
         for row, key in enumerate(keys):
             self._places[key] = Place(len(self._chunks), row)
-        self._chunks.append(chunk)
+        self._chunks.append(opened)
 
 
 def _check_owner(folder: Path, found: Any, about: dict[str, Any]) -> None:

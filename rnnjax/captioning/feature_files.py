@@ -5,11 +5,12 @@ import os
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
 from rnnjax.captioning.feature_maps import Features
+from rnnjax.captioning.reopened import Reopened, mapped
 from rnnjax.data.captions import CaptionedImage
 from rnnjax.data.images import Skipped
 from rnnjax.errors import UserError
@@ -109,7 +110,8 @@ def _of_npz(path: Path) -> _Maps:
     if not zipfile.is_zipfile(path):
         raise UserError(f"{path} is no whole .npz file: it has no table of contents at its end")
     try:
-        archive = np.load(path, allow_pickle=False)
+        opened = Reopened(_archive, path)
+        archive = opened.get()
         names = archive.files
         headers = [_header(archive.zip.open(f"{name}.npy")) for name in names]
     except NOT_ARRAYS as error:
@@ -123,13 +125,12 @@ def _of_npz(path: Path) -> _Maps:
                 f"images, and {names[0]} is {headers[0][0]}"
             )
     locations, output_size = headers[0][0]
-    return _Maps(
-        (locations, output_size), {name: n for n, name in enumerate(names)}, _reader(archive, names)
-    )
+    numbers = {name: n for n, name in enumerate(names)}
+    return _Maps((locations, output_size), numbers, lambda number: opened.get()[names[number]])
 
 
-def _reader(archive, names: Sequence[str]) -> Callable[[int], np.ndarray]:
-    return lambda number: archive[names[number]]
+def _archive(path: Path) -> Any:
+    return np.load(path, allow_pickle=False)
 
 
 def _header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:
@@ -147,9 +148,10 @@ def _header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:
 
 def _of_npy(path: Path) -> _Maps:
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False).view(np.ndarray)
+        opened = Reopened(mapped, path)
     except NOT_ARRAYS as error:
         raise UserError(f"{path} is no whole .npy file of numbers: {error}") from error
+    array = opened.get()
     if array.ndim != 3 or array.dtype.kind != "f":
         raise UserError(f"{path} is {array.dtype} {array.shape}; expected floats [N, S, F]")
     list_path = path.with_suffix(".txt")
@@ -168,4 +170,4 @@ def _of_npy(path: Path) -> _Maps:
         if first != number:
             raise UserError(f"{list_path}:{number + 1}: {name!r} is also in line {first + 1}")
     _, locations, output_size = array.shape
-    return _Maps((locations, output_size), numbers, lambda number: array[number])
+    return _Maps((locations, output_size), numbers, lambda number: opened.get()[number])

@@ -72,7 +72,7 @@ class TrainingBatches:
         self._rows = np.arange(batch_size)
         self._members = deal(sentences, buckets)
         self.batches_per_epoch = sum(-(-len(m) // batch_size) for m in self._members.values())
-        self._plan = Latest(self._plan_of)
+        self._plan: Latest[list] = Latest()
 
     def __len__(self) -> int:
         return ENDLESS
@@ -80,7 +80,7 @@ class TrainingBatches:
     def __getitem__(self, index: int) -> Batch:
         """The batch at an index, 0 <= index."""
         epoch, n = divmod(int(index), self.batches_per_epoch)
-        length, indices = self._plan(epoch)[n]
+        length, indices = self._plan.of(epoch, self._plan_of)[n]
         indices = indices[self._rows[self._rows < len(indices)]]
         rows = [self._sentence(int(i), epoch, length) for i in indices]
         return _batch(rows, indices, length, len(self._rows), self._vocabulary)

@@ -85,7 +85,7 @@ class TrainingCaptions:
         self._rows = np.arange(batch_size)
         self._members = _full_buckets([len(c.ids) for c in captions], buckets, batch_size)
         self.batches_per_epoch = sum(len(m) // batch_size for m in self._members.values())
-        self._plan = Latest(self._plan_of)
+        self._plan: Latest[list] = Latest()
 
     def __len__(self) -> int:
         return ENDLESS
@@ -93,7 +93,7 @@ class TrainingCaptions:
     def __getitem__(self, index: int) -> Batch:
         """The batch at an index, 0 <= index."""
         epoch, n = divmod(int(index), self.batches_per_epoch)
-        length, indices = self._plan(epoch)[n]
+        length, indices = self._plan.of(epoch, self._plan_of)[n]
         rows = [self._captions[i] for i in indices[self._rows].tolist()]
         pictures = np.array([row.picture for row in rows])
         return {
@@ -150,7 +150,7 @@ class SceneBatches:
         self._scenes, self._vocabulary = scenes, vocabulary
         self._batch_size, self._seed = batch_size, seed % (1 << 64)
         self._rows = np.arange(batch_size)
-        self._pool = Latest(self._pool_of)
+        self._pool: Latest[list[Batch]] = Latest()
 
     def __len__(self) -> int:
         return ENDLESS
@@ -158,7 +158,7 @@ class SceneBatches:
     def __getitem__(self, index: int) -> Batch:
         """The batch at an index, 0 <= index."""
         pool, n = divmod(int(index), self.made_together)
-        return self._pool(pool)[n]
+        return self._pool.of(pool, self._pool_of)[n]
 
     def of_rows(self, rows: np.ndarray) -> "SceneBatches":
         """The same batches, with some of their rows only: as one of several processes makes them.
@@ -168,7 +168,7 @@ class SceneBatches:
         """
         part = copy.copy(self)
         part._rows = rows
-        part._pool = Latest(part._pool_of)
+        part._pool = Latest()
         return part
 
     def _pool_of(self, number: int) -> list[Batch]:

@@ -7,18 +7,17 @@ T = TypeVar("T")
 
 
 class Latest(Generic[T]):
-    """A function of a number that is often asked for the same number many times in a row.
+    """Keeps what was made for a number that is often asked for many times in a row.
 
-    Unlike `functools.lru_cache` around a bound method it can be sent to another process.
+    Unlike a method under `functools.lru_cache` its owner can be sent to another process.
     """
 
-    def __init__(self, function: Callable[[int], T]):
+    def __init__(self) -> None:
         """Keeps nothing yet."""
-        self._function = function
         self._kept: tuple[int, T] | None = None
 
-    def __call__(self, number: int) -> T:
-        """What the function gives for the number."""
+    def of(self, number: int, make: Callable[[int], T]) -> T:
+        """What `make` gives for the number, made anew if the number before was another."""
         if self._kept is None or self._kept[0] != number:
-            self._kept = (number, self._function(number))
+            self._kept = (number, make(number))
         return self._kept[1]

@@ -1,5 +1,6 @@
 """Features out of .npz and .npy files: each image gets its own, and nothing else."""
 
+import cloudpickle
 import numpy as np
 import pytest
 
@@ -38,6 +39,15 @@ def test_each_image_gets_its_own_map(store):
     assert (found.grid, found.output_size) == ((2, 2), 5)
     np.testing.assert_array_equal(found[0], MAPS[2])
     np.testing.assert_array_equal(found.take([1, 2]), MAPS[[0, 2]])
+
+
+def test_another_process_opens_the_file_itself(store):
+    maps = np.random.default_rng(1).normal(size=(3, 4, 1000)).astype(np.float32)
+    found = read_features(store(maps=maps), images("c.jpg", "a.jpg"))
+    sent = cloudpickle.dumps(found)
+    assert len(sent) < maps.nbytes / 10
+    np.testing.assert_array_equal(cloudpickle.loads(sent).take([0, 1]), maps[[2, 0]])
+    np.testing.assert_array_equal(found.take([0, 1]), maps[[2, 0]])
 
 
 def test_whole_paths_tell_files_of_one_name_apart(store):

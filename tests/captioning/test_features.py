@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import cloudpickle
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -92,6 +93,17 @@ def test_each_image_has_its_own_features(pictures, tmp_path):
     np.testing.assert_allclose(found[-1], quarters(pictures[39]), rtol=1e-3)
     with pytest.raises(IndexError):
         found[40]
+
+
+def test_another_process_opens_the_cache_itself(pictures, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = features_of(pictures, Quarters(), cache_dir="cache", policy="stretch")
+    sent = cloudpickle.dumps(found)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    check(cloudpickle.loads(sent), pictures)
+    there = next((tmp_path / "cache").rglob("*.npy"))
+    assert there.read_bytes()[-48:] not in sent
 
 
 def test_what_was_computed_is_read(pictures, tmp_path, decoded):
