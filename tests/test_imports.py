@@ -44,7 +44,7 @@ ONLY_THESE_LIBRARIES = {
 }
 ENTRY_POINTS = {"experiments", "launch"}
 ONLY_IN_ENTRY_POINTS = {"absl"}
-STARTS_GRAIN = "rnnjax.data.iterator"
+STARTS_GRAIN = "rnnjax.data.batch_iterator"
 """Grain reads flags of absl where it starts processes."""
 
 

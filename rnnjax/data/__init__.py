@@ -1,5 +1,6 @@
 """Text and tagged sentences in, batches of numbers out."""
 
+from rnnjax.data.batch_iterator import iterator
 from rnnjax.data.batches import EvaluationBatches, TrainingBatches, in_order, padding_share
 from rnnjax.data.buckets import bucket_lengths
 from rnnjax.data.caption_batches import (
@@ -28,7 +29,6 @@ from rnnjax.data.conll import read_tokens
 from rnnjax.data.corpus import Corpus
 from rnnjax.data.files import read_text
 from rnnjax.data.images import ResizePolicy
-from rnnjax.data.iterator import iterator
 from rnnjax.data.pictured import images_at
 from rnnjax.data.predictions import TaggedSentence, as_conll, as_jsonl
 from rnnjax.data.sentences import Sentence, TaggedCorpus

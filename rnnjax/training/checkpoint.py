@@ -13,7 +13,6 @@ the files later is found by the checksums.
 
 import shutil
 from concurrent import futures
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -44,8 +43,8 @@ class Checkpoints:
             raise UserError(f"keep_last must be 1 or more, not {keep_last}.")
         self.folder = folder
         self._keep_last = keep_last
-        self._writer = ThreadPoolExecutor(1, "checkpoint")
-        self._pending: Future[None] | None = None
+        self._writer = futures.ThreadPoolExecutor(1, "checkpoint")
+        self._pending: futures.Future[None] | None = None
 
     def __enter__(self) -> "Checkpoints":
         return self

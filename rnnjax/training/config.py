@@ -8,8 +8,12 @@ from rnnjax.training.averaging import AVERAGES
 from rnnjax.training.optimizer import OPTIMIZERS, SCHEDULES
 
 MAY_CHANGE = (
-    *("num_steps", "log_every", "eval_every", "checkpoint_every", "patience"),
+    "num_steps",
+    "log_every",
+    "eval_every",
+    "checkpoint_every",
     "data_workers",
+    "patience",
 )
 """Settings that may differ between a run and its resumption."""
 
@@ -82,8 +86,7 @@ class TrainingConfig(Settings):
         self.check_at_least(1, "batch_size", "num_steps", "log_every", "decay_every")
         self.check_rate("momentum")
         self.check_at_least(0, "warmup_steps", "weight_decay", "clip_norm", "average_start")
-        self.check_at_least(0, "eval_every", "checkpoint_every", "patience")
-        self.check_at_least(0, "data_workers")
+        self.check_at_least(0, "eval_every", "checkpoint_every", "data_workers", "patience")
         if not self.learning_rate > 0:
             raise UserError(f"--config.learning_rate is above 0; got {self.learning_rate}")
         if self.schedule == "cosine" and self.num_steps <= self.warmup_steps:

@@ -28,6 +28,13 @@ from rnnjax.training.workdir import Workdir
 
 Evaluate = Callable[[Any], dict[str, float]]
 
+PATIENCE = 0.03
+"""How much of the time since the last save the steps wait, at most, until this one is on the disk.
+
+A kill that comes later costs no more than one interval between saves. Where writing takes longer,
+it goes on beside the steps, and a kill meanwhile costs up to two.
+"""
+
 
 class TrainingDiverged(UserError):
     """The loss, the gradients or the weights are no longer finite."""
@@ -35,14 +42,6 @@ class TrainingDiverged(UserError):
 
 EXIT_LOST = 69
 """Exit code after `ProcessLost`: EX_UNAVAILABLE of sysexits.h."""
-
-
-PATIENCE = 0.03
-"""How much of the time since the last save the steps wait, at most, until this one is on the disk.
-
-A kill that comes later costs no more than one interval between saves. Where writing takes longer,
-it goes on beside the steps, and a kill meanwhile costs up to two.
-"""
 
 
 class ProcessLost(UserError):

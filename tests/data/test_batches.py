@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rnnjax.data.batch_iterator import iterator
 from rnnjax.data.batches import EvaluationBatches, TrainingBatches, in_order, padding_share
-from rnnjax.data.iterator import iterator
 from rnnjax.data.sentences import Sentence
 from rnnjax.data.words import TaggingVocabulary
 from rnnjax.errors import UserError

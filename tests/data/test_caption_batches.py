@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rnnjax.data.batch_iterator import iterator
 from rnnjax.data.caption_batches import (
     SCENE_LENGTHS,
     CaptionIds,
@@ -16,7 +17,6 @@ from rnnjax.data.caption_batches import (
     padded_captions,
 )
 from rnnjax.data.caption_vocabulary import CaptionVocabulary
-from rnnjax.data.iterator import iterator
 from rnnjax.data.scenes import VOCABULARY, DigitScenes
 from rnnjax.data.streams import ENDLESS
 from rnnjax.errors import UserError

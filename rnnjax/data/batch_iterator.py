@@ -13,7 +13,7 @@ import grain.experimental
 import numpy as np
 from absl import flags
 
-from rnnjax.data.streams import ENDLESS, Batch
+from rnnjax.data.streams import Batch
 from rnnjax.errors import UserError
 
 _AHEAD = 2
@@ -31,6 +31,8 @@ class Source(Protocol):
 
     @property
     def made_together(self) -> int: ...  # noqa: D102
+
+    def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> Batch: ...
 
@@ -124,7 +126,7 @@ class _Groups:
         self._batches, self._first = batches, first
 
     def __len__(self) -> int:
-        return ENDLESS // self._batches.made_together - self._first
+        return len(self._batches) // self._batches.made_together - self._first
 
     def __getitem__(self, index: int) -> list[Batch]:
         size = self._batches.made_together

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from rnnjax.data import Stream, TrainingWindows
+from rnnjax.data.batch_iterator import iterator
 from rnnjax.data.caption_batches import SceneBatches
 from rnnjax.data.caption_vocabulary import CaptionVocabulary
-from rnnjax.data.iterator import iterator
 from rnnjax.data.scenes import VOCABULARY, DigitScenes
 from rnnjax.data.tape import Tape
 from rnnjax.errors import UserError
@@ -37,6 +37,9 @@ class Squares:
 
     def __init__(self, fault_at=None, fault=None):
         self._fault_at, self._fault = fault_at, fault
+
+    def __len__(self):
+        return 1000
 
     def __getitem__(self, index):
         if index == self._fault_at:
@@ -100,7 +103,7 @@ def test_a_worker_that_is_killed_is_told():
 OWNER = """
 import time
 
-from tests.data.test_iterator import Squares, iterator
+from tests.data.test_batch_iterator import Squares, iterator
 
 if __name__ == "__main__":
     batches = iterator(Squares(), workers=1)
