@@ -63,8 +63,13 @@ class Profile(NamedTuple):
         return sum(one.seconds for one in self.operations)
 
 
-class _Event(NamedTuple):
+class _Key(NamedTuple):
+    program: int
     name: str
+
+
+class _Event(NamedTuple):
+    key: _Key
     device: tuple[str, Any]
     start: float
     end: float
@@ -85,16 +90,16 @@ def measure(trace: Path, program: str, first: int, last: int) -> Profile | None:
     Returns:
         What it tells of that program; None: nothing.
     """
-    instructions = read_programs(trace.read_bytes()).get(program, {})
-    seconds: dict[str, float] = defaultdict(float)
-    runs: dict[str, int] = defaultdict(int)
-    shortest: dict[str, float] = {}
+    programs = read_programs(trace.read_bytes(), program)
+    seconds: dict[_Key, float] = defaultdict(float)
+    runs: dict[_Key, int] = defaultdict(int)
+    shortest: dict[_Key, float] = {}
     devices, start, end = set(), float("inf"), 0.0
-    for line in _lines(trace, program, instructions):
+    for line in _lines(trace, program, programs):
         for event, own in _own_times(line):
-            seconds[event.name] += own
-            runs[event.name] += 1
-            shortest[event.name] = min(own, shortest.get(event.name, own))
+            seconds[event.key] += own
+            runs[event.key] += 1
+            shortest[event.key] = min(own, shortest.get(event.key, own))
             devices.add(event.device)
             start, end = min(start, event.start), max(end, event.end)
     if not runs:
@@ -103,13 +108,13 @@ def measure(trace: Path, program: str, first: int, last: int) -> Profile | None:
     each = 1e-9 / steps / len(devices)
     operations = (
         Operation(
-            name,
-            *instructions[name],
-            seconds[name] * each,
-            runs[name] / steps / len(devices),
-            shortest[name] * 1e-9,
+            key.name,
+            *programs[key.program][key.name],
+            seconds[key] * each,
+            runs[key] / steps / len(devices),
+            shortest[key] * 1e-9,
         )
-        for name in sorted(seconds, key=lambda name: -seconds[name])
+        for key in sorted(seconds, key=lambda key: -seconds[key])
     )
     return Profile(first, last, len(devices), (end - start) * 1e-9 / steps, tuple(operations))
 
@@ -129,27 +134,32 @@ def read_profile(folder: Path) -> Profile | None:
     return Profile(**stored, operations=operations)
 
 
-def _lines(trace: Path, program: str, instructions: Program) -> list[list[_Event]]:
+def _lines(trace: Path, program: str, programs: dict[int, Program]) -> list[list[_Event]]:
     """The operations of a program, thread by thread or stream by stream."""
     with warnings.catch_warnings():
         # Of jaxlib's own types, in Python 3.12.
         warnings.filterwarnings("ignore", "builtin type .* has no __module__", DeprecationWarning)
         return [
-            list(_events(plane.name, line, program, instructions))
+            list(_events(plane.name, line, program, programs))
             for plane in ProfileData.from_file(str(trace)).planes
             for line in plane.lines
         ]
 
 
-def _events(plane: str, line: Any, program: str, instructions: Program) -> Iterator[_Event]:
+def _events(plane: str, line: Any, program: str, programs: dict[int, Program]) -> Iterator[_Event]:
     for event in line.events:
         stats = dict(event.stats)
         if line.name != _OPERATIONS_LINE and "hlo_op" not in stats:
             continue
         name = str(stats.get("hlo_op") or re.split(r"[ =]", event.name.lstrip("%"))[0])
-        if name in instructions and stats.get("hlo_module", program) == program:
+        if stats.get("hlo_module", program) != program:
+            continue
+        told = [stats["program_id"] % 2**64] if "program_id" in stats else programs
+        number = next((number for number in told if name in programs.get(number, {})), None)
+        if number is not None:
             device = plane, stats.get("device_ordinal")
-            yield _Event(name, device, event.start_ns, event.start_ns + event.duration_ns)
+            end_ns = event.start_ns + event.duration_ns
+            yield _Event(_Key(number, name), device, event.start_ns, end_ns)
 
 
 def _own_times(events: list[_Event]) -> Iterator[tuple[_Event, float]]:

@@ -43,11 +43,15 @@ class Instruction(NamedTuple):
 Program = dict[str, Instruction]
 
 
-def read_programs(trace: bytes) -> dict[str, Program]:
-    """The programs of a trace, by name; each its instructions by name.
+def read_programs(trace: bytes, name: str) -> dict[int, Program]:
+    """The programs of that name in a trace, by id; each its instructions by name.
+
+    There are several where a function was compiled for batches of several shapes, or where the
+    process has another function of that name: a trace carries all programs of its process.
 
     Args:
         trace: the content of a file ``*.xplane.pb``.
+        name: such as jit_train_step.
     """
     programs = {}
     for plane in _messages(memoryview(trace), 1):
@@ -55,10 +59,13 @@ def read_programs(trace: bytes) -> dict[str, Program]:
             continue
         for entry in _messages(plane, 4):
             for metadata in _messages(entry, 2):
+                program = re.fullmatch(r"(.*)\((\d+)\)", _text(metadata, 2))
+                if not program or program[1] != name:
+                    continue
                 for stat in _messages(metadata, 5):
                     for proto in _messages(stat, 6):
                         for module in _messages(proto, 1):
-                            programs[_text(module, 1)] = _program(module)
+                            programs[int(program[2])] = _program(module)
     return programs
 
 

@@ -15,9 +15,11 @@ PROGRAM = {
     "all-reduce.3": Instruction("all-reduce", "exchange", "psum", True),
 }
 
+OTHER = {"dot.2": Instruction("dot", "head", "dot_general", True)}
+
 
 def measured(tmp_path, monkeypatch, text, first=1, last=1):
-    monkeypatch.setattr(module, "read_programs", lambda trace: {"jit_train_step": PROGRAM})
+    monkeypatch.setattr(module, "read_programs", lambda trace, name: {7: PROGRAM, 2**64 - 8: OTHER})
     path = tmp_path / "host.xplane.pb"
     path.write_bytes(ProfileData.text_proto_to_serialized_xspace(text))
     return measure(path, "jit_train_step", first, last)
@@ -36,10 +38,11 @@ HOST = """planes { name: "/host:CPU"
   stat_metadata { key: 1 value { id: 1 name: "hlo_op" } }
   stat_metadata { key: 2 value { id: 2 name: "hlo_module" } }
   stat_metadata { key: 3 value { id: 3 name: "device_ordinal" } }
+  stat_metadata { key: 4 value { id: 4 name: "program_id" } }
   %s }"""
 
 
-def host_event(metadata, name, start, duration, device=0, program="jit_train_step"):
+def host_event(metadata, name, start, duration, device=0, program="jit_train_step", program_id=7):
     return event(
         metadata,
         start,
@@ -47,6 +50,7 @@ def host_event(metadata, name, start, duration, device=0, program="jit_train_ste
         f'stats {{ metadata_id: 1 str_value: "{name}" }}',
         f'stats {{ metadata_id: 2 str_value: "{program}" }}',
         f"stats {{ metadata_id: 3 int64_value: {device} }}",
+        f"stats {{ metadata_id: 4 int64_value: {program_id} }}",
     )
 
 
@@ -84,6 +88,21 @@ def test_times_are_means_over_steps_and_devices(tmp_path, monkeypatch):
     assert found["all-reduce.3"][1:5] == PROGRAM["all-reduce.3"]
 
 
+def test_programs_of_one_name_are_told_apart(tmp_path, monkeypatch):
+    """As of a step that was compiled for two shapes; the third is a program that has ended."""
+    events = (
+        host_event(2, "dot.2", 0, 30),
+        host_event(2, "dot.2", 40, 50, program_id=-8),
+        host_event(2, "dot.2", 90, 10, program_id=11),
+    )
+    profile = measured(tmp_path, monkeypatch, HOST % f"lines {{ id: 1 {' '.join(events)} }}")
+    assert [(one.name, one.scope, one.runs) for one in profile.operations] == [
+        ("dot.2", "head", 1),
+        ("dot.2", "scan", 1),
+    ]
+    assert [one.seconds for one in profile.operations] == pytest.approx([50e-9, 30e-9])
+
+
 def test_the_line_of_an_accelerator_names_its_operations_itself(tmp_path, monkeypatch):
     text = f"""planes {{ name: "/device:TPU:0"
       event_metadata {{ key: 1 value {{ id: 1 name: "%dot.2 = f32[8]{{0}} dot(a, b)" }} }}
@@ -118,7 +137,8 @@ def test_own_times_are_what_the_innermost_operation_covers():
 
     nest(0, 900, 4)
     events = [
-        module._Event(str(n), ("cpu", 0), start, end) for n, (start, end) in enumerate(intervals)
+        module._Event(module._Key(0, str(n)), ("cpu", 0), start, end)
+        for n, (start, end) in enumerate(intervals)
     ]
     expected = dict.fromkeys(range(len(intervals)), 0)
     for nanosecond in range(900):
@@ -127,7 +147,7 @@ def test_own_times_are_what_the_innermost_operation_covers():
             expected[max(inside)] += 1  # an inner one is listed after the one around it
     assert len(intervals) > 30
     draw.shuffle(events)
-    found = {int(event.name): own for event, own in module._own_times(events)}
+    found = {int(event.key.name): own for event, own in module._own_times(events)}
     for same in set(intervals):  # which of two equal ones is the inner one cannot be told
         twins = [n for n, interval in enumerate(intervals) if interval == same]
         assert sum(found[n] for n in twins) == sum(expected[n] for n in twins)

@@ -9,7 +9,7 @@ from rnnjax.training.profiling.programs import EXCHANGE, _source, read_programs,
 T, B, H = 7, 4, 16
 
 
-def train_step(w, xs):
+def descend(w, xs):
     """A recurrence whose parts are named, but for the last one."""
 
     def loss(w):
@@ -35,29 +35,29 @@ def train_step(w, xs):
 def both(tmp_path_factory):
     """The program as a trace tells it, and as XLA prints it."""
     folder = tmp_path_factory.mktemp("trace")
-    step = jax.jit(train_step)
+    step = jax.jit(descend)
     arguments = jnp.ones((H, H)), jnp.ones((T, B, H))
     with jax.profiler.trace(folder):
         step(*arguments).block_until_ready()
     (trace,) = folder.glob("plugins/profile/*/*.xplane.pb")
-    return read_programs(trace.read_bytes()), step.lower(*arguments).compile().as_text()
+    (program,) = read_programs(trace.read_bytes(), "jit_descend").values()
+    return program, step.lower(*arguments).compile().as_text()
 
 
 def test_a_trace_tells_every_instruction_that_xla_prints(both):
-    programs, text = both
-    program = programs["jit_train_step"]
+    program, text = both
     printed = dict(re.findall(r"^ *(?:ROOT )?%([\w.\-]+) = .*? ([a-z\-]+)\(", text, re.M))
     assert {name: one.kind for name, one in program.items()} == printed
     assert len(printed) > 50
 
 
 def test_scopes_are_those_that_xla_prints(both):
-    programs, text = both
+    program, text = both
     names = re.findall(r'%([\w.\-]+) = .*op_name="([^"]*)"', text)
     assert len(names) > 30
     seen = set()
     for name, op_name in names:
-        one = programs["jit_train_step"][name]
+        one = program[name]
         words = [word for word in re.findall(r"\w+", op_name) if word in scopes()]
         if words:
             assert one.scope == words[-1], (name, op_name)
@@ -73,7 +73,7 @@ def scopes():
 
 def test_what_the_compiler_adds_has_the_scope_of_the_loop_around_it(both):
     """Copies and counters in the loops' bodies have no name of their own."""
-    programs, text = both
+    program, text = both
     bodies = re.findall(r"body=%([\w.\-]+)", text)
     assert bodies
     nameless = 0
@@ -81,14 +81,14 @@ def test_what_the_compiler_adds_has_the_scope_of_the_loop_around_it(both):
         block = text.split(f"%{body} (", 1)[1].split("\n}", 1)[0]
         for name, rest in re.findall(r"^ *(?:ROOT )?%([\w.\-]+) = (.*)", block, re.M):
             nameless += "op_name" not in rest
-            assert programs["jit_train_step"][name].scope, name
+            assert program[name].scope, name
     assert nameless > 0
 
 
 def test_what_stands_in_no_part_has_no_scope(both):
-    programs, _ = both
-    assert any(one.kind == "fft" for one in programs["jit_train_step"].values())
-    for one in programs["jit_train_step"].values():
+    program, _ = both
+    assert any(one.kind == "fft" for one in program.values())
+    for one in program.values():
         if one.kind == "fft":
             assert one.scope == ""
 
@@ -130,9 +130,12 @@ def test_exchange_between_devices_is_told_apart(kind):
     op_name = b"jit(f)/transpose(jvp(head))/dot_general"
     computation = field(2, instruction(b"a.1", kind, op_name), instruction(b"b.2", b"dot", op_name))
     module = field(1, b"jit_f") + field(3, computation)
-    metadata = field(2, field(5, field(6, field(1, module))))
+    metadata = field(2, field(2, b"jit_f(34)") + field(5, field(6, field(1, module))))
     other = field(1, field(2, b"/host:CPU") + field(4, metadata))
-    assert read_programs(other) == {}
-    program = read_programs(field(1, field(2, b"/host:metadata") + field(4, metadata)))["jit_f"]
+    assert read_programs(other, "jit_f") == {}
+    trace = field(1, field(2, b"/host:metadata") + field(4, metadata))
+    assert read_programs(trace, "jit") == {}
+    ((number, program),) = read_programs(trace, "jit_f").items()
+    assert number == 34
     assert program["a.1"] == (kind.decode(), EXCHANGE, "dot_general", True)
     assert program["b.2"] == ("dot", "head", "dot_general", True)

@@ -74,6 +74,16 @@ def test_counts_and_shares_are_those_of_the_step(tmp_path, capsys):
     assert str(tmp_path / "profile") in said
 
 
+def test_a_step_of_two_shapes_is_two_programs(tmp_path):
+    """The longer batch takes turns with the shorter one, as buckets of lengths do."""
+    state = jnp.ones(SIZE)
+    with traced(train_step, TracedSteps(3, 6), tmp_path, 0) as step:
+        for length in (4, 6, 4, 6, 4, 4):
+            state, _ = step(state, jnp.ones((length, SIZE)))
+    operations = read_profile(tmp_path / "profile").operations
+    assert sorted(one.runs for one in operations if one.source == "tanh") == [6 / 4, 3 * 4 / 4]
+
+
 def test_tracing_changes_no_number_and_ends_up_in_the_report(tmp_path):
     profiled = run(tmp_path / "a", 12, TracedSteps(5, 8), eval_every=7)
     plain = run(tmp_path / "b", 12, None, eval_every=7)
