@@ -166,9 +166,11 @@ def restored(run: cli.Run) -> captioning.ImageCaptioner:
     vocabulary = vocabulary_of(run.workdir, run.config)
     extra = training.read_meta(run.workdir).extra
     locations = models.Locations(*json.loads(extra["locations"]))
-    model = captioning.make_captioner(run.config, len(vocabulary), locations)
-    graph, params = nnx.split(model, nnx.Param)
-    params = training.restore_params(run.workdir, params)
+    graph, shapes = nnx.split(
+        nnx.eval_shape(lambda: captioning.make_captioner(run.config, len(vocabulary), locations)),
+        nnx.Param,
+    )
+    params = training.restore_params(run.workdir, shapes)
     return captioning.ImageCaptioner(nnx.merge(graph, params), vocabulary)
 
 

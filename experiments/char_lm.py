@@ -318,8 +318,10 @@ def restored(run: cli.Run) -> TextModel:
     """The trained model of a workdir, best checkpoint."""
     vocabulary = vocabulary_of(run.workdir, run.config)
     opening = training.read_meta(run.workdir).extra.get("opening", "\n")
-    graph, params = nnx.split(make_model(run.config, len(vocabulary)), nnx.Param)
-    params = training.restore_params(run.workdir, params)
+    graph, shapes = nnx.split(
+        nnx.eval_shape(lambda: make_model(run.config, len(vocabulary))), nnx.Param
+    )
+    params = training.restore_params(run.workdir, shapes)
     return TextModel(nnx.merge(graph, params), vocabulary, opening)
 
 

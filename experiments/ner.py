@@ -161,8 +161,10 @@ def vocabulary_of(folder: str | Path, config: Config) -> data.TaggingVocabulary:
 def restored(run: cli.Run) -> tagging.TextTagger:
     """The trained tagger of a workdir, best checkpoint."""
     vocabulary = vocabulary_of(run.workdir, run.config)
-    graph, params = nnx.split(tagging.make_tagger(run.config, vocabulary), nnx.Param)
-    params = training.restore_params(run.workdir, params)
+    graph, shapes = nnx.split(
+        nnx.eval_shape(lambda: tagging.make_tagger(run.config, vocabulary)), nnx.Param
+    )
+    params = training.restore_params(run.workdir, shapes)
     return tagging.TextTagger(nnx.merge(graph, params), vocabulary)
 
 

@@ -14,6 +14,13 @@ hypothesis.settings.register_profile("rnnjax", parent=hypothesis.settings(), dea
 hypothesis.settings.load_profile("rnnjax")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _what_took_long_to_compile_is_kept(tmp_path_factory):
+    """For this process alone: the ones that tests start and kill compile for themselves."""
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("programs")))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+
+
 @pytest.fixture(autouse=True, scope="module")
 def _compiled_programs_end_with_their_module():
     """Each program on the CPU holds memory maps, and the system allows a process only so many."""

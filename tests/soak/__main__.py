@@ -3,6 +3,9 @@
     python -m tests.soak --minutes=30 --seed=0      runs with ten faults each, of all kinds
     python -m tests.soak --kills=100                one run with a hundred SIGKILLs, then it ends
 
+With `--seconds_a_step=0.4` ten seconds lie between two saves instead of a tenth of one: as in real
+runs a save is short beside that, and a kill costs no more than the steps since the last one.
+
 Each life of a run is a process. At a random step it is killed or told to stop, its disk fills up
 or its clock jumps; or its newest checkpoint is damaged before the same command starts again. After
 each life the newest checkpoint must be whole, and at its end each run must have the parameters, the
@@ -21,7 +24,7 @@ from pathlib import Path
 
 import jax
 
-from tests.soak.life import FAULTS, SAVE_EVERY
+from tests.soak.life import FAULTS, SAVE_EVERY, SECONDS_A_STEP
 from tests.soak.run import Record, disturbed, draw_faults, undisturbed
 
 FAULTS_A_RUN = 10
@@ -35,6 +38,12 @@ def main() -> int:
     )
     parser.add_argument("--minutes", type=float, default=30.0, help="no run begins after these")
     parser.add_argument("--kills", type=int, default=0, help="one run with so many SIGKILLs")
+    parser.add_argument(
+        "--seconds_a_step",
+        type=float,
+        default=SECONDS_A_STEP,
+        help=f"of which {SAVE_EVERY} lie between two saves",
+    )
     parser.add_argument("--seed", type=int, default=0, help="decides what happens when")
     given = parser.parse_args()
     # Of this process nothing but Python is in use when it forks.
@@ -48,20 +57,24 @@ def main() -> int:
         while not num_runs or (not given.kills and time.monotonic() - began < 60 * given.minutes):
             chosen = kinds or draw.choices(list(FAULTS), k=FAULTS_A_RUN)
             faults = draw_faults(chosen, num_steps, draw)
-            disturbed(Path(folder) / f"{num_runs}", num_steps, faults, expected, draw, record)
+            run = Path(folder) / f"{num_runs}"
+            disturbed(run, num_steps, faults, expected, draw, record, given.seconds_a_step)
             num_runs += 1
             if record.wrong:
                 break
     minutes = (time.monotonic() - began) / 60
-    print(_report(record, num_runs, num_steps, minutes, given.seed))
+    about = (
+        f"Python {platform.python_version()}, jax {jax.__version__}, seed {given.seed}: "
+        f"{num_runs} runs of {num_steps} steps in {minutes:.1f} minutes, a save every "
+        f"{SAVE_EVERY} steps of {given.seconds_a_step:g} s and more"
+    )
+    print(_report(about, record))
     return 1 if record.wrong else 0
 
 
-def _report(record: Record, num_runs: int, num_steps: int, minutes: float, seed: int) -> str:
+def _report(about: str, record: Record) -> str:
     lines = [
-        f"Python {platform.python_version()}, jax {jax.__version__}, seed {seed}: "
-        f"{num_runs} runs of {num_steps} steps in {minutes:.1f} minutes, "
-        f"a save every {SAVE_EVERY} steps",
+        about,
         f"{'':<24}{'times':>6}{'steps lost: mean':>18}{'most':>6}",
     ]
     for kind in FAULTS:

@@ -64,7 +64,9 @@ class End:
     said: str
 
 
-def live(folder: Path, num_steps: int, fault: Fault | None) -> End:
+def live(
+    folder: Path, num_steps: int, fault: Fault | None, seconds_a_step: float = SECONDS_A_STEP
+) -> End:
     """Starts or resumes the run in a folder and lets the fault happen to it.
 
     The process is forked from this one, which must not have used a device: so a life begins without
@@ -73,7 +75,7 @@ def live(folder: Path, num_steps: int, fault: Fault | None) -> End:
     at = mmap.mmap(-1, 8)  # shared with the process, and there whatever becomes of it
     said, say = os.pipe()  # no file: the disk may be full
     process = multiprocessing.get_context("fork").Process(
-        target=_train, args=(folder, num_steps, fault, at, say)
+        target=_train, args=(folder, num_steps, _Batches(fault, at, seconds_a_step), say)
     )
     process.start()
     os.close(say)
@@ -97,12 +99,12 @@ def live(folder: Path, num_steps: int, fault: Fault | None) -> End:
 class _Batches(toy.Batches):
     """Those of the toy, not too fast; they tell how far the run is and carry out a fault."""
 
-    def __init__(self, fault: Fault | None, at: mmap.mmap):
+    def __init__(self, fault: Fault | None, at: mmap.mmap, seconds_a_step: float):
         super().__init__()
-        self._fault, self._at = fault, at
+        self._fault, self._at, self._seconds_a_step = fault, at, seconds_a_step
 
     def __next__(self):
-        time.sleep(SECONDS_A_STEP)
+        time.sleep(self._seconds_a_step)
         if self._fault and self.index >= self._fault.step:
             self._befall(self._fault)
             self._fault = None
@@ -122,7 +124,7 @@ def _step(at: mmap.mmap) -> int:
     return int.from_bytes(at[:], "little")
 
 
-def _train(folder: Path, num_steps: int, fault: Fault | None, at: mmap.mmap, say: int) -> None:
+def _train(folder: Path, num_steps: int, batches: _Batches, say: int) -> None:
     for stream in (sys.stdout, sys.stderr):
         os.dup2(say, stream.fileno())
     with cli.plain_errors():
@@ -132,7 +134,7 @@ def _train(folder: Path, num_steps: int, fault: Fault | None, at: mmap.mmap, say
             log_every=LOG_EVERY,
             eval_every=EVAL_EVERY,
             checkpoint_every=SAVE_EVERY,
-            batches=_Batches(fault, at),
+            batches=batches,
         )
     leaves = jax.tree_util.tree_leaves_with_path(ended.state)
     arrays = {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
