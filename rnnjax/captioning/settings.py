@@ -6,7 +6,7 @@ from typing import get_args
 from rnnjax.cells.named import CELLS, DTYPES
 from rnnjax.data import CaptionLevel, LongCaptions, ResizePolicy
 from rnnjax.errors import UserError
-from rnnjax.models import Decoder, EfficientNetLite0, FeatureMap, HardGradient
+from rnnjax.models import Decoder, EfficientNetLite0, FeatureMap, HardGradient, SmallCNN
 from rnnjax.training import TrainingConfig, setting
 
 ENCODERS = ("cnn", "efficientnet", "efficientnet_tuned")
@@ -77,7 +77,7 @@ class CaptionerConfig(CaptionData):
     num_layers: int = setting(1, "Recurrent layers.")
     embed_size: int = setting(64, "D, numbers that a word is turned into.")
     attention_size: int = setting(64, "A, hidden layer of the attention.")
-    feature_size: int = setting(112, "F, numbers for each location that the decoder sees.")
+    feature_size: int = setting(120, "F, numbers for each location that the decoder sees.")
     dropout: float = setting(0.0, "On words and before the output layer.")
     swap_rate: float = setting(0.0, "Words read that another caption's take the place of.")
     compute_dtype: str = setting("float32", f"Of matmul operands, one of {', '.join(DTYPES)}.")
@@ -106,7 +106,7 @@ class CaptionerConfig(CaptionData):
         self.check_at_least(1, "hidden_size", "num_layers", "embed_size", "attention_size")
         self.check_at_least(1, "feature_size", "min_count", "num_buckets", "max_words")
         if self.encoder == "cnn" and not self.features:
-            self.check_at_least(3, "feature_size")
+            self.check_at_least(SmallCNN.least_features, "feature_size")
         self.check_at_least(8, "image_size", "num_subwords")
         self.check_at_least(0, "reward_weight", "entropy_weight", "spread_weight")
         self.check_at_least(0, "detection_weight", "detection_steps", "soft_steps")

@@ -9,10 +9,12 @@ from rnnjax.typing import Array, PRNGKey
 
 STRIDE = 4
 """Pixels from a location to the next."""
+WINDOW = 7
+"""Rows, and columns, of locations that are looked over for what there is around one of them."""
 
 
 class SmallCNN(nnx.Module):
-    """Sees the form of things, their colour and where they are, each by itself.
+    """Sees the form of things, their colour, where they are and what is around, each by itself.
 
     ::
 
@@ -22,7 +24,9 @@ class SmallCNN(nnx.Module):
         form_(r,c) = relu(W x_L,(r,c) + b)
         colour_(r,c) = relu(U p_(r,c) + u)          p_(r,c): the 4 by 4 pixels of row r, column c
         place_(r,c) = P [row of r, column of c]     rows and columns from -1 to 1
-        y_(r,c) = [form_(r,c), colour_(r,c), place_(r,c)]
+        around_(r,c) = [relu(V sum form / 7 + v), relu(Q sum colour / 7 + q)]
+                                                    over the 7 by 7 locations around (r, c)
+        y_(r,c) = [form_(r,c), colour_(r,c), place_(r,c), around_(r,c)]
 
     The convolutions that learn forms see how light a pixel is and not its colour. With all three
     lights before them they learn a detector for every pair of form and colour, and know none for
@@ -33,20 +37,27 @@ class SmallCNN(nnx.Module):
     al. 2018, "An intriguing failing of convolutional neural networks and the CoordConv solution",
     give every layer these two coordinates; here the filters stay blind to the place.
 
+    A reader that looks at one location can tell what lies there, but not how many of it there are
+    in a group. The sums over what is around tell it. They are few numbers: with many of them a
+    reader learns what there is from them as well, and looks beside it.
+
     There is no pooling, and each location lies in the middle of what it sees: with the default
-    channels 26 by 26 pixels.
+    channels 26 by 26 pixels for its form, and 50 by 50 for what is around.
 
     Attributes:
         grid: rows and columns of locations.
         output_size: F, features a location.
+        least_features: the least F.
     """
+
+    least_features = 5
 
     def __init__(
         self,
         side: int,
         *,
         channels: tuple[int, int, *tuple[int, ...]] = (32, 64, 64, 64),
-        output_size: int = 112,
+        output_size: int = 120,
         rngs: nnx.Rngs,
     ):
         """Draws the parameters.
@@ -54,8 +65,8 @@ class SmallCNN(nnx.Module):
         Args:
             side: height and width of the images, in pixels.
             channels: of the L layers that see form, two at least.
-            output_size: F, all features a location: four sevenths are for form, two for colour, one
-                is for place.
+            output_size: F, all features a location: of 15 of them 8 are for form, 4 for colour, 2
+                for place and 1 is for what is around.
             rngs: for the initial parameters.
 
         Raises:
@@ -63,10 +74,15 @@ class SmallCNN(nnx.Module):
         """
         if side < STRIDE or side % STRIDE:
             raise UserError(f"the side of images must be a multiple of {STRIDE} pixels; got {side}")
-        if output_size < 3:
-            raise UserError(f"form, colour and place take three features; got {output_size}")
-        colour_channels, place_channels = max(1, 2 * output_size // 7), max(1, output_size // 7)
-        form_channels = output_size - colour_channels - place_channels
+        if output_size < self.least_features:
+            raise UserError(
+                f"form, colour, place and what is around take {self.least_features} features; "
+                f"got {output_size}"
+            )
+        colour_channels, place_channels, around_channels = (
+            max(1, parts * output_size // 30) for parts in (8, 4, 1)
+        )
+        form_channels = output_size - colour_channels - place_channels - 2 * around_channels
         sizes = zip((1, *channels), channels, strict=False)
         self.layers = nnx.List(
             nnx.Conv(
@@ -83,6 +99,12 @@ class SmallCNN(nnx.Module):
         self.form = nnx.Linear(channels[-1], form_channels, rngs=rngs)
         self.place = nnx.Linear(2, place_channels, use_bias=False, kernel_init=_normal, rngs=rngs)
         self.colour = nnx.Linear(3 * STRIDE**2, colour_channels, kernel_init=_he_normal, rngs=rngs)
+        self.around_form = nnx.Linear(
+            form_channels, around_channels, kernel_init=_he_normal, rngs=rngs
+        )
+        self.around_colour = nnx.Linear(
+            colour_channels, around_channels, kernel_init=_he_normal, rngs=rngs
+        )
         self.grid = (side // STRIDE, side // STRIDE)
         self.output_size = output_size
 
@@ -105,7 +127,9 @@ class SmallCNN(nnx.Module):
         colour = jax.nn.relu(self.colour(_in_patches(pixels)))
         place = self.place(coordinates(*self.grid))
         place = jnp.broadcast_to(place, (*form.shape[:-1], place.shape[-1]))
-        features = jnp.concatenate([form, colour, place], axis=-1)
+        around_form = jax.nn.relu(self.around_form(_sums_around(form)))
+        around_colour = jax.nn.relu(self.around_colour(_sums_around(colour)))
+        features = jnp.concatenate([form, colour, place, around_form, around_colour], axis=-1)
         return features.reshape(len(features), -1, self.output_size)
 
 
@@ -113,6 +137,12 @@ def coordinates(rows: int, columns: int) -> Array:
     """Row and column of each location, both from -1 to 1: float32 `[rows, columns, 2]`."""
     row, column = (jnp.linspace(-1, 1, length) for length in (rows, columns))
     return jnp.stack(jnp.meshgrid(row, column, indexing="ij"), axis=-1)
+
+
+def _sums_around(maps: Array) -> Array:
+    """Of `[B, rows, columns, C]`: the sum over the window around each location, by its side."""
+    window = (1, WINDOW, WINDOW, 1)
+    return jax.lax.reduce_window(maps, 0.0, jax.lax.add, window, (1, 1, 1, 1), "SAME") / WINDOW
 
 
 def _in_patches(images: Array) -> Array:

@@ -26,7 +26,7 @@ from rnnjax.errors import UserError
         ({"hidden_size": 0}, "--config.hidden_size is 1 or more; got 0"),
         ({"attention_size": -1}, "--config.attention_size is 1 or more; got -1"),
         ({"feature_size": 0}, "--config.feature_size is 1 or more; got 0"),
-        ({"feature_size": 2}, "--config.feature_size is 3 or more; got 2"),
+        ({"feature_size": 2}, "--config.feature_size is 5 or more; got 2"),
         ({"detection_weight": -0.1}, "--config.detection_weight is 0 or more; got -0.1"),
         ({"min_count": 0}, "--config.min_count is 1 or more; got 0"),
         ({"image_size": 4}, "--config.image_size is 8 or more; got 4"),
@@ -56,7 +56,7 @@ def test_values_that_work():
 
 
 VOCABULARY = data.CaptionVocabulary.of(["a red dog"])
-SMALL = {"hidden_size": 6, "embed_size": 3, "attention_size": 4, "feature_size": 5}
+SMALL = {"hidden_size": 6, "embed_size": 3, "attention_size": 4, "feature_size": 9}
 
 
 def shapes(config, locations=None):
@@ -72,19 +72,19 @@ def test_a_config_makes_the_model_that_it_says():
     config = CaptionerConfig(**SMALL, image_size=48, cell="gru", num_layers=2)
     found = shapes(config)
     assert found["embed/embedding"] == [(6, 3)]
-    assert found["attention"] == [(5, 4), (12 + 3, 4), (4,), (4,)]
-    assert found["recurrent/params"][0] == (3 + 5, 18)
+    assert found["attention"] == [(9, 4), (12 + 3, 4), (4,), (4,)]
+    assert found["recurrent/params"][0] == (3 + 9, 18)
     assert found["recurrent/params"][4] == (6, 18)
-    widths = [found[f"encoder/{part}/kernel"][0][-1] for part in ("form", "colour", "place")]
-    assert widths == [3, 1, 1]
+    parts = "form", "colour", "place", "around_form", "around_colour"
+    assert [found[f"encoder/{part}/kernel"][0][-1] for part in parts] == [4, 2, 1, 1, 1]
     assert "detect/kernel" not in found
     detecting = shapes(dataclasses.replace(config, detection_weight=0.1))
-    assert detecting["detect/kernel"] == [(5, len(VOCABULARY))]
+    assert detecting["detect/kernel"] == [(9, len(VOCABULARY))]
     given = models.Locations(2, 7, 11)
     elsewhere = CaptionerConfig(**SMALL, data="folder", encoder="efficientnet", decoder="initial")
     found = shapes(elsewhere, given)
     assert not any(name.startswith(("encoder", "attention")) for name in found)
-    assert (found["project/kernel"], found["first/kernel"]) == ([(11, 5)], [(5, 12)])
+    assert (found["project/kernel"], found["first/kernel"]) == ([(11, 9)], [(9, 12)])
     model = captioning.make_captioner(elsewhere, len(VOCABULARY), given)
     assert (model.locations, model.decoder, model.dropout) == (given, "initial", 0.0)
     drawn = [

@@ -9,12 +9,13 @@ from flax import nnx
 from rnnjax.errors import UserError
 from rnnjax.models import SmallCNN
 
-SIDE = 12
+SIDE = 36
 
 
 def encoder():
-    made = SmallCNN(SIDE, channels=(5, 4, 6, 7), output_size=15, rngs=nnx.Rngs(0))
-    for n, layer in enumerate((*made.layers, made.form, made.colour)):
+    made = SmallCNN(SIDE, channels=(5, 4, 6, 7), output_size=30, rngs=nnx.Rngs(0))
+    others = made.form, made.colour, made.around_form, made.around_colour
+    for n, layer in enumerate((*made.layers, *others)):
         layer.bias[...] = 0.2 * jax.random.normal(jax.random.key(n), layer.bias.shape)
     return made
 
@@ -55,12 +56,17 @@ def test_it_is_the_equation_of_its_docstring():
         for layer in others:
             x = around(layer, x)
         place = np.asarray(cnn.place.kernel[...], np.float64)
-        form, colour = affine(cnn.form), affine(cnn.colour)
+        form = affine(cnn.form)(x)
+        patches = pixels.reshape(side, 4, side, 4, 3).swapaxes(1, 2).reshape(side, side, -1)
+        colour = affine(cnn.colour)(patches)
         for r in range(side):
             for c in range(side):
                 where = np.array([r, c]) * 2 / (side - 1) - 1
-                patch = pixels[4 * r : 4 * r + 4, 4 * c : 4 * c + 4].reshape(-1)
-                y = np.concatenate([form(x[r, c]), colour(patch), where @ place])
+                near = slice(max(r - 3, 0), r + 4), slice(max(c - 3, 0), c + 4)
+                sums = (map_[near].sum(axis=(0, 1)) / 7 for map_ in (form, colour))
+                layers = affine(cnn.around_form), affine(cnn.around_colour)
+                parts = [layer(total) for layer, total in zip(layers, sums, strict=True)]
+                y = np.concatenate([form[r, c], colour[r, c], where @ place, *parts])
                 np.testing.assert_allclose(features[r * side + c], y, atol=2e-5)
 
 
@@ -83,11 +89,14 @@ def test_a_location_lies_in_the_middle_of_the_pixels_that_it_sees():
     side = 64
     cnn = SmallCNN(side, rngs=nnx.Rngs(1))
     image = jnp.full((1, side, side, 3), 60.0)
-    seen = jax.grad(lambda x: cnn(x)[0, 7 * 16 + 8].sum())(image)[0]
-    rows, columns = np.nonzero(np.abs(seen).max(axis=-1))
     middle_of_its_own = (4 * 7 + 1.5, 4 * 8 + 1.5)
-    assert ((rows.min() + rows.max()) / 2, (columns.min() + columns.max()) / 2) == middle_of_its_own
-    assert rows.max() - rows.min() == columns.max() - columns.min() == 25
+    form = cnn.form.bias.shape[0]
+    for features, reach in ((slice(form), 26), (slice(None), 50)):
+        seen = jax.grad(lambda x, of=features: cnn(x)[0, 7 * 16 + 8, of].sum())(image)[0]
+        rows, columns = np.nonzero(np.abs(seen).max(axis=-1))
+        middle = (rows.min() + rows.max()) / 2, (columns.min() + columns.max()) / 2
+        assert middle == middle_of_its_own
+        assert rows.max() - rows.min() + 1 == columns.max() - columns.min() + 1 == reach
 
 
 @pytest.mark.parametrize("side", [0, 2, 10, -4])
@@ -96,7 +105,7 @@ def test_a_side_that_is_no_multiple_of_the_stride_is_refused(side):
         SmallCNN(side, rngs=nnx.Rngs(0))
 
 
-def test_form_colour_and_place_take_three_features():
-    with pytest.raises(UserError, match="three features; got 2"):
-        SmallCNN(SIDE, output_size=2, rngs=nnx.Rngs(0))
-    assert SmallCNN(SIDE, output_size=3, rngs=nnx.Rngs(0))(pictures()).shape == (2, 9, 3)
+def test_form_colour_place_and_what_is_around_take_five_features():
+    with pytest.raises(UserError, match="take 5 features; got 4"):
+        SmallCNN(SIDE, output_size=4, rngs=nnx.Rngs(0))
+    assert SmallCNN(SIDE, output_size=5, rngs=nnx.Rngs(0))(pictures()).shape == (2, 81, 5)
