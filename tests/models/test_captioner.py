@@ -458,8 +458,8 @@ def test_how_hard_attention_learns_where_to_look():
 
 
 def test_images_are_seen_through_the_encoder_and_every_part_learns():
-    encoder = models.SmallCNN(12, channels=(4, 4), output_size=5, rngs=nnx.Rngs(3))
-    locations = models.Locations(*encoder.grid, 5)
+    encoder = models.SmallCNN(12, channels=(4, 4), output_size=240, rngs=nnx.Rngs(3))
+    locations = models.Locations(*encoder.grid, 240)
     seeing, blind = (
         filled(
             nnx.eval_shape(
