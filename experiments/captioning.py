@@ -24,7 +24,7 @@ import jax
 from flax import nnx
 
 from experiments import cli
-from experiments.start import begin, stored_vocabulary
+from experiments.start import begin, stored_model, stored_vocabulary
 from rnnjax import captioning, data, models, training, visuals
 from rnnjax.errors import UserError
 from rnnjax.training import setting
@@ -166,12 +166,10 @@ def restored(run: cli.Run) -> captioning.ImageCaptioner:
     vocabulary = vocabulary_of(run.workdir, run.config)
     extra = training.read_meta(run.workdir).extra
     locations = models.Locations(*json.loads(extra["locations"]))
-    graph, shapes = nnx.split(
-        nnx.eval_shape(lambda: captioning.make_captioner(run.config, len(vocabulary), locations)),
-        nnx.Param,
+    model = stored_model(
+        run.workdir, lambda: captioning.make_captioner(run.config, len(vocabulary), locations)
     )
-    params = training.restore_params(run.workdir, shapes)
-    return captioning.ImageCaptioner(nnx.merge(graph, params), vocabulary)
+    return captioning.ImageCaptioner(model, vocabulary)
 
 
 def search(run: cli.Run) -> captioning.Search:

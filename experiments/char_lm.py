@@ -30,7 +30,7 @@ import optax
 from flax import nnx
 
 from experiments import cli
-from experiments.start import begin, stored_vocabulary
+from experiments.start import begin, stored_model, stored_vocabulary
 from rnnjax import data, training
 from rnnjax.cells.named import CELLS, DTYPES, deep, operand_dtype
 from rnnjax.data import Level
@@ -318,11 +318,8 @@ def restored(run: cli.Run) -> TextModel:
     """The trained model of a workdir, best checkpoint."""
     vocabulary = vocabulary_of(run.workdir, run.config)
     opening = training.read_meta(run.workdir).extra.get("opening", "\n")
-    graph, shapes = nnx.split(
-        nnx.eval_shape(lambda: make_model(run.config, len(vocabulary))), nnx.Param
-    )
-    params = training.restore_params(run.workdir, shapes)
-    return TextModel(nnx.merge(graph, params), vocabulary, opening)
+    model = stored_model(run.workdir, lambda: make_model(run.config, len(vocabulary)))
+    return TextModel(model, vocabulary, opening)
 
 
 def sample(run: cli.Run) -> None:

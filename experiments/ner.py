@@ -23,7 +23,7 @@ import jax
 from flax import nnx
 
 from experiments import cli
-from experiments.start import begin, stored_vocabulary
+from experiments.start import begin, stored_model, stored_vocabulary
 from rnnjax import data, tagging, training
 from rnnjax.errors import UserError
 from rnnjax.training import setting
@@ -161,11 +161,8 @@ def vocabulary_of(folder: str | Path, config: Config) -> data.TaggingVocabulary:
 def restored(run: cli.Run) -> tagging.TextTagger:
     """The trained tagger of a workdir, best checkpoint."""
     vocabulary = vocabulary_of(run.workdir, run.config)
-    graph, shapes = nnx.split(
-        nnx.eval_shape(lambda: tagging.make_tagger(run.config, vocabulary)), nnx.Param
-    )
-    params = training.restore_params(run.workdir, shapes)
-    return tagging.TextTagger(nnx.merge(graph, params), vocabulary)
+    model = stored_model(run.workdir, lambda: tagging.make_tagger(run.config, vocabulary))
+    return tagging.TextTagger(model, vocabulary)
 
 
 def tag_split(run: cli.Run, tagger: tagging.TextTagger) -> list[data.TaggedSentence]:

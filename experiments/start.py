@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import jax
+from flax import nnx
 
 from experiments import cli
 from rnnjax import training
 from rnnjax.errors import UserError
 
 Vocabulary = TypeVar("Vocabulary")
+Model = TypeVar("Model", bound=nnx.Module)
 
 
 class Start(NamedTuple):
@@ -141,3 +143,17 @@ def stored_vocabulary(
     if found != expected:
         raise UserError(f"{folder} was trained with --config.{field}={found}, not {expected}")
     return vocabulary
+
+
+def stored_model(folder: str | Path, make: Callable[[], Model]) -> Model:
+    """The model of the best checkpoint of a run.
+
+    Args:
+        folder: the run's workdir.
+        make: makes the model; of its parameters only the shapes are used, and none is drawn.
+
+    Raises:
+        UserError: there is no whole checkpoint, or it does not fit.
+    """
+    graph, shapes = nnx.split(nnx.eval_shape(make), nnx.Param)
+    return nnx.merge(graph, training.restore_params(folder, shapes))

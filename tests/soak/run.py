@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnjax.training import read_metrics
 from rnnjax.training.storage import find_fault
-from tests.soak.life import FAULTS, SAVE_EVERY, SECONDS_A_STEP, End, Fault, live
+from tests.soak.life import FAULTS, SAVE_EVERY, End, Fault, live
 
 MOST_SECONDS_LATER = 0.03
 MOST_BYTES = 4000
@@ -71,7 +71,7 @@ def disturbed(
     expected: dict[str, bytes],
     draw: random.Random,
     record: Record,
-    seconds_a_step: float = SECONDS_A_STEP,
+    seconds_a_step: float,
 ) -> None:
     """A run to which all the faults happen, one after another; `record` takes what comes of it."""
     for fault in faults:
