@@ -59,6 +59,7 @@ def make_captioner(
         dropout=config.dropout,
         swap_rate=config.swap_rate,
         detects=config.detection_weight > 0,
+        num_counts=config.num_counts,
         compute_dtype=operand_dtype(config.compute_dtype),
         rngs=nnx.Rngs(config.seed),
     )

@@ -77,6 +77,9 @@ class CaptionerConfig(CaptionData):
     num_layers: int = setting(1, "Recurrent layers.")
     embed_size: int = setting(64, "D, numbers that a word is turned into.")
     attention_size: int = setting(64, "A, hidden layer of the attention.")
+    num_counts: int = setting(
+        0, "Decoders soft, hard: numbers of locations told besides what is there."
+    )
     feature_size: int = setting(120, "F, numbers for each location that the decoder sees.")
     dropout: float = setting(0.0, "On words and before the output layer.")
     swap_rate: float = setting(0.0, "Words read that another caption's take the place of.")
@@ -109,7 +112,7 @@ class CaptionerConfig(CaptionData):
             self.check_at_least(SmallCNN.least_features, "feature_size")
         self.check_at_least(8, "image_size", "num_subwords")
         self.check_at_least(0, "reward_weight", "entropy_weight", "spread_weight")
-        self.check_at_least(0, "detection_weight", "detection_steps", "soft_steps")
+        self.check_at_least(0, "num_counts", "detection_weight", "detection_steps", "soft_steps")
         self.check_rate("dropout", "swap_rate", "label_smoothing")
         if not 0 <= self.soft_rate <= 1:
             raise UserError(f"--config.soft_rate lies in [0, 1]; got {self.soft_rate}")

@@ -15,16 +15,19 @@ from rnnjax.typing import Array, PRNGKey
 
 
 class AttentionParams(NamedTuple):
-    """`w_location [F, A]`, `w_query [Q, A]`, `b [A]`, `w_score [A]`."""
+    """`w_location [F, A]`, `w_query [Q, A]`, `b [A]`, `w_score [A]`, `w_count [A, C]` or None."""
 
     w_location: Array
     w_query: Array
     b: Array
     w_score: Array
+    w_count: Array | None = None
 
 
-def init(key: PRNGKey, feature_size: int, query_size: int, attention_size: int) -> AttentionParams:
-    """Glorot-uniform matrices and a zero bias, for F, Q and A of these sizes."""
+def init(
+    key: PRNGKey, feature_size: int, query_size: int, attention_size: int, num_counts: int = 0
+) -> AttentionParams:
+    """Glorot-uniform matrices and a zero bias, for F, Q, A and C of these sizes."""
     draw = initializer("glorot_uniform")
     keys = jax.random.split(key, 3)
     return AttentionParams(
@@ -32,6 +35,9 @@ def init(key: PRNGKey, feature_size: int, query_size: int, attention_size: int) 
         w_query=draw(keys[1], (query_size, attention_size), float),
         b=jnp.zeros(attention_size),
         w_score=draw(keys[2], (attention_size, 1), float)[:, 0],
+        w_count=draw(jax.random.fold_in(key, 3), (attention_size, num_counts), float)
+        if num_counts
+        else None,
     )
 
 
@@ -48,12 +54,16 @@ def prepare(params: AttentionParams, features: Array) -> Array:
     return features @ params.w_location + params.b
 
 
-def scores(params: AttentionParams, prepared: Array, query: Array) -> Array:
-    """How well each location fits the question, before the softmax.
+def scores(params: AttentionParams, prepared: Array, query: Array) -> tuple[Array, Array | None]:
+    """How well each location fits the question, before the softmax, and how many do.
 
     ::
 
-        e_ni = w_score . tanh(W_location a_i + W_query q_n + b)
+        v_ni = tanh(W_location a_i + W_query q_n + b)
+        e_ni = w_score . v_ni
+        m_nc = sum_i sigmoid(w_count_c . v_ni - log S)
+
+    A softmax tells where the best are, not how many they are. At first each count is about 1.
 
     Args:
         params: see `init`.
@@ -61,36 +71,43 @@ def scores(params: AttentionParams, prepared: Array, query: Array) -> Array:
         query: q `[N, Q]`.
 
     Returns:
-        `[N, S]`.
+        e `[N, S]`, and m `[N, C]`, None without counts.
 
     References:
         Bahdanau, Cho & Bengio 2015, "Neural machine translation by jointly learning to align and
         translate", section 3.1; Xu et al. 2015, "Show, attend and tell", equation 4.
     """
     asked = _by_image(query @ params.w_query, len(prepared))
-    return _fit(params.w_score, prepared, asked).reshape(len(query), -1)
+    num_locations = prepared.shape[1]
+    weights = params.w_score[:, None]
+    if params.w_count is not None:
+        weights = jnp.concatenate([weights, params.w_count], axis=1)
+    fit = _fit(weights, prepared, asked).reshape(len(query), num_locations, -1)
+    if params.w_count is None:
+        return fit[..., 0], None
+    return fit[..., 0], jax.nn.sigmoid(fit[..., 1:] - jnp.log(num_locations)).sum(axis=1)
 
 
 @jax.custom_vjp
-def _fit(w_score: Array, prepared: Array, asked: Array) -> Array:
-    """``tanh(prepared [B, 1, S, A] + asked [B, K, 1, A]) . w_score``: `[B, K, S]`.
+def _fit(weights: Array, prepared: Array, asked: Array) -> Array:
+    """``tanh(prepared [B, 1, S, A] + asked [B, K, 1, A]) @ weights``: `[B, K, S, 1 + C]`.
 
     The backward pass computes the tanh again: in a scan over words it would otherwise be written
     for every word, `[T, B, K, S, A]`, and read back, which takes longer than computing it.
     """
-    return jnp.tanh(prepared[:, None] + asked[:, :, None]) @ w_score
+    return jnp.tanh(prepared[:, None] + asked[:, :, None]) @ weights
 
 
-def _fit_forward(w_score, prepared, asked):
-    return _fit(w_score, prepared, asked), (w_score, prepared, asked)
+def _fit_forward(weights, prepared, asked):
+    return _fit(weights, prepared, asked), (weights, prepared, asked)
 
 
 def _fit_backward(saved, d_fit):
-    w_score, prepared, asked = saved
+    weights, prepared, asked = saved
     activity = jnp.tanh(prepared[:, None] + asked[:, :, None])
-    d_sum = d_fit[..., None] * w_score * (1 - activity * activity)
-    d_w_score = jnp.einsum("bks,bksa->a", d_fit, activity)
-    return d_w_score, d_sum.sum(axis=1), d_sum.sum(axis=2)
+    d_sum = (d_fit @ weights.T) * (1 - activity * activity)
+    d_weights = jnp.einsum("bksc,bksa->ac", d_fit, activity)
+    return d_weights, d_sum.sum(axis=1), d_sum.sum(axis=2)
 
 
 _fit.defvjp(_fit_forward, _fit_backward)

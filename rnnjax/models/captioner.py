@@ -112,6 +112,9 @@ class Captioner(nnx.Module):
     ``logits_t = L_o dropout(tanh(x_t + L_h h_t + L_z z_t))``; in the decoders without attention
     there is no z. For h of a deep cell the hidden states of all layers are joined.
 
+    An average, or one location, does not tell how many things fit the question. With `num_counts`
+    z_t holds besides how many locations do, by `heads.attention.scores`.
+
     With `detects` a linear layer says besides how likely each location shows each word, for
     `caption_loss`: an encoder that is trained from scratch so learns what the words look like long
     before the attention knows where to look for them.
@@ -140,6 +143,7 @@ class Captioner(nnx.Module):
         dropout: float = 0.0,
         swap_rate: float = 0.0,
         detects: bool = False,
+        num_counts: int = 0,
         compute_dtype: DType | None = None,
         rngs: nnx.Rngs,
     ):
@@ -161,6 +165,7 @@ class Captioner(nnx.Module):
                 for the previous word. So a word that never follows another one in training is not
                 impossible after it, whatever there is to see.
             detects: whether words are found in the image besides.
+            num_counts: C, numbers of locations that an attention tells besides what is there.
             compute_dtype: of the matmul operands of the output layer.
             rngs: for the initial parameters.
         """
@@ -174,10 +179,9 @@ class Captioner(nnx.Module):
         )
         self.embed = nnx.Embed(vocab_size, embed_size, rngs=rngs)
         self.attends = decoder in ("soft", "hard")
+        seen_size = feature_size + (num_counts if self.attends else 0)
         sees_always = decoder != "initial"
-        self.recurrent = Recurrent(
-            cell, embed_size + (feature_size if sees_always else 0), rngs=rngs
-        )
+        self.recurrent = Recurrent(cell, embed_size + (seen_size if sees_always else 0), rngs=rngs)
         zeros = self.recurrent.initial_carry(1)
         self.first = (
             None
@@ -187,11 +191,11 @@ class Captioner(nnx.Module):
             )
         )
         hidden_size = hidden_state(zeros).shape[-1]
-        sizes = (feature_size, hidden_size + embed_size, attention_size)
+        sizes = (feature_size, hidden_size + embed_size, attention_size, num_counts)
         self.attention = nnx.Param(attention.init(rngs.params(), *sizes)) if self.attends else None
         if self.attends:
             self.gate = nnx.Linear(hidden_size, 1, rngs=rngs)
-            self.from_seen = nnx.Linear(feature_size, embed_size, use_bias=False, rngs=rngs)
+            self.from_seen = nnx.Linear(seen_size, embed_size, use_bias=False, rngs=rngs)
         self.from_hidden = nnx.Linear(self.recurrent.output_size, embed_size, rngs=rngs)
         self.head = nnx.Linear(
             embed_size,
@@ -201,7 +205,7 @@ class Captioner(nnx.Module):
             rngs=rngs,
         )
         num_locations = locations.rows * locations.columns
-        self.detect = (
+        self.detection_head = (
             nnx.Linear(
                 feature_size,
                 vocab_size,
@@ -313,7 +317,7 @@ class Captioner(nnx.Module):
         assert self.attention is not None
         hidden = hidden_state(carry)
         question = jnp.concatenate([hidden, x_t], axis=-1)
-        scores = attention.scores(self.attention.get_value(), memory.prepared, question)
+        scores, counts = attention.scores(self.attention.get_value(), memory.prepared, question)
         weights = jax.nn.softmax(scores)
         if self.decoder == "hard":
             if key is None:
@@ -326,14 +330,16 @@ class Captioner(nnx.Module):
                 weights = jnp.where(drawn[:, None], choice, weights)
         gate = jax.nn.sigmoid(self.gate(hidden))
         z_t = gate * attention.expected(weights, memory.features)
+        if counts is not None:
+            z_t = jnp.concatenate([z_t, counts], axis=-1)
         carry, y_t = self.recurrent.step(jnp.concatenate([x_t, z_t], axis=-1), carry)
         return carry, (y_t, z_t, Glance(weights, scores, gate[:, 0]))
 
     @jax.named_scope("head")
     def _absence(self, memory):
-        if self.detect is None:
+        if self.detection_head is None:
             return None
-        return detection.log_absence(self.detect(memory.features))
+        return detection.log_absence(self.detection_head(memory.features))
 
     @jax.named_scope("head")
     def _score(self, xs, ys, zs, key=None):

@@ -24,7 +24,7 @@ class SmallCNN(nnx.Module):
         form_(r,c) = relu(W x_L,(r,c) + b)
         colour_(r,c) = relu(U p_(r,c) + u)          p_(r,c): the 4 by 4 pixels of row r, column c
         place_(r,c) = P [row of r, column of c]     rows and columns from -1 to 1
-        around_(r,c) = [relu(V sum form / 7 + v), relu(Q sum colour / 7 + q)]
+        around_(r,c) = [relu(sum V form / 7 + v), relu(sum Q colour / 7 + q)]
                                                     over the 7 by 7 locations around (r, c)
         y_(r,c) = [form_(r,c), colour_(r,c), place_(r,c), around_(r,c)]
 
@@ -99,12 +99,8 @@ class SmallCNN(nnx.Module):
         self.form = nnx.Linear(channels[-1], form_channels, rngs=rngs)
         self.place = nnx.Linear(2, place_channels, use_bias=False, kernel_init=_normal, rngs=rngs)
         self.colour = nnx.Linear(3 * STRIDE**2, colour_channels, kernel_init=_he_normal, rngs=rngs)
-        self.around_form = nnx.Linear(
-            form_channels, around_channels, kernel_init=_he_normal, rngs=rngs
-        )
-        self.around_colour = nnx.Linear(
-            colour_channels, around_channels, kernel_init=_he_normal, rngs=rngs
-        )
+        self.around_form = _SumAround(form_channels, around_channels, rngs=rngs)
+        self.around_colour = _SumAround(colour_channels, around_channels, rngs=rngs)
         self.grid = (side // STRIDE, side // STRIDE)
         self.output_size = output_size
 
@@ -127,22 +123,33 @@ class SmallCNN(nnx.Module):
         colour = jax.nn.relu(self.colour(_in_patches(pixels)))
         place = self.place(coordinates(*self.grid))
         place = jnp.broadcast_to(place, (*form.shape[:-1], place.shape[-1]))
-        around_form = jax.nn.relu(self.around_form(_sums_around(form)))
-        around_colour = jax.nn.relu(self.around_colour(_sums_around(colour)))
-        features = jnp.concatenate([form, colour, place, around_form, around_colour], axis=-1)
+        around = self.around_form(form), self.around_colour(colour)
+        features = jnp.concatenate([form, colour, place, *around], axis=-1)
         return features.reshape(len(features), -1, self.output_size)
+
+
+class _SumAround(nnx.Module):
+    """A layer on the sum over the window around each location, by the window's side.
+
+    Its matrix comes before the sum: it leaves less to be added up.
+    """
+
+    def __init__(self, input_size: int, output_size: int, *, rngs: nnx.Rngs):
+        self.kernel = nnx.Param(_he_normal(rngs.params(), (input_size, output_size)))
+        self.bias = nnx.Param(jnp.zeros(output_size))
+
+    def __call__(self, maps: Array) -> Array:
+        window = (1, WINDOW, WINDOW, 1)
+        sums = jax.lax.reduce_window(
+            maps @ self.kernel.get_value(), 0.0, jax.lax.add, window, (1, 1, 1, 1), "SAME"
+        )
+        return jax.nn.relu(sums / WINDOW + self.bias.get_value())
 
 
 def coordinates(rows: int, columns: int) -> Array:
     """Row and column of each location, both from -1 to 1: float32 `[rows, columns, 2]`."""
     row, column = (jnp.linspace(-1, 1, length) for length in (rows, columns))
     return jnp.stack(jnp.meshgrid(row, column, indexing="ij"), axis=-1)
-
-
-def _sums_around(maps: Array) -> Array:
-    """Of `[B, rows, columns, C]`: the sum over the window around each location, by its side."""
-    window = (1, WINDOW, WINDOW, 1)
-    return jax.lax.reduce_window(maps, 0.0, jax.lax.add, window, (1, 1, 1, 1), "SAME") / WINDOW
 
 
 def _in_patches(images: Array) -> Array:

@@ -66,7 +66,7 @@ class TrainingConfig(Settings):
         1000, "Schedule step: updates between two halvings; inverse: until the first halving."
     )
     momentum: float = setting(0.9, "Of sgd.")
-    weight_decay: float = setting(0.0, "Of adamw (decoupled), or L2 with the others.")
+    weight_decay: float = setting(0.0, "Of adamw and muon (decoupled), or L2 with the others.")
     clip_norm: float = setting(1.0, "The global gradient norm is clipped to this; 0: never.")
     average: str = setting("ema", f"Weights to evaluate with, one of {', '.join(AVERAGES)}.")
     average_decay: float = setting(0.998, "Of ema.")

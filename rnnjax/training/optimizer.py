@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import optax
 
 from rnnjax.errors import UserError, did_you_mean
+from rnnjax.training.muon import muon
 
-OPTIMIZERS = ("sgd", "rmsprop", "adam", "adamw")
+OPTIMIZERS = ("sgd", "rmsprop", "adam", "adamw", "muon")
 SCHEDULES = ("constant", "step", "inverse", "cosine")
 
 
@@ -104,7 +105,7 @@ def make_optimizer(
     """``optax.chain(clip_by_global_norm(clip_norm), optimizer)``.
 
     Args:
-        name: 'sgd', 'rmsprop', 'adam' or 'adamw'.
+        name: 'sgd', 'rmsprop', 'adam', 'adamw' or 'muon' (see `training.muon`).
         learning_rate: see `make_schedule`, as are the six arguments after it.
         schedule: one of `SCHEDULES`.
         num_steps: updates of the whole run.
@@ -114,13 +115,13 @@ def make_optimizer(
         final_fraction: where 'cosine' ends.
         clip_norm: gradients of a greater global L2 norm are scaled down to it (Pascanu et al.
             2013); None or 0: no clipping.
-        weight_decay: decoupled from the gradient in adamw (Loshchilov and Hutter 2019), added
-            to the clipped gradient as an L2 penalty in the others.
+        weight_decay: decoupled from the gradient in adamw (Loshchilov and Hutter 2019) and muon,
+            added to the clipped gradient as an L2 penalty in the others.
         momentum: of sgd; 0: none.
         rms_decay: of rmsprop's mean square.
-        b1: decay of adam's and adamw's first moment.
+        b1: decay of adam's and adamw's first moment, as of what muon leaves to Adam.
         b2: decay of their second moment.
-        eps: added to the denominator of rmsprop, adam and adamw.
+        eps: added to the denominator of rmsprop, adam, adamw and muon.
 
     Returns:
         The gradient transformation; its updates are added to the parameters.
@@ -142,6 +143,7 @@ def make_optimizer(
         "rmsprop": lambda: optax.rmsprop(rate, decay=rms_decay, eps=eps),
         "adam": lambda: optax.adam(rate, b1=b1, b2=b2, eps=eps),
         "adamw": lambda: optax.adamw(rate, b1=b1, b2=b2, eps=eps, weight_decay=weight_decay),
+        "muon": lambda: muon(rate, b1=b1, b2=b2, eps=eps, weight_decay=weight_decay),
     }
     if name not in makers:
         raise UserError(f"Unknown optimizer '{name}': {did_you_mean(name, OPTIMIZERS)}")
@@ -150,6 +152,6 @@ def make_optimizer(
     if weight_decay < 0:
         raise UserError(f"weight_decay must be 0 or more, not {weight_decay}.")
     parts = [optax.clip_by_global_norm(clip_norm)] if clip_norm else []
-    if weight_decay and name != "adamw":
+    if weight_decay and name not in ("adamw", "muon"):
         parts.append(optax.add_decayed_weights(weight_decay))
     return optax.chain(*parts, makers[name]())

@@ -27,6 +27,7 @@ from rnnjax.errors import UserError
         ({"attention_size": -1}, "--config.attention_size is 1 or more; got -1"),
         ({"feature_size": 0}, "--config.feature_size is 1 or more; got 0"),
         ({"feature_size": 2}, "--config.feature_size is 5 or more; got 2"),
+        ({"num_counts": -1}, "--config.num_counts is 0 or more; got -1"),
         ({"detection_weight": -0.1}, "--config.detection_weight is 0 or more; got -0.1"),
         ({"min_count": 0}, "--config.min_count is 1 or more; got 0"),
         ({"image_size": 4}, "--config.image_size is 8 or more; got 4"),
@@ -77,9 +78,12 @@ def test_a_config_makes_the_model_that_it_says():
     assert found["recurrent/params"][4] == (6, 18)
     parts = "form", "colour", "place", "around_form", "around_colour"
     assert [found[f"encoder/{part}/kernel"][0][-1] for part in parts] == [4, 2, 1, 1, 1]
-    assert "detect/kernel" not in found
+    assert "detection_head/kernel" not in found
     detecting = shapes(dataclasses.replace(config, detection_weight=0.1))
-    assert detecting["detect/kernel"] == [(9, len(VOCABULARY))]
+    assert detecting["detection_head/kernel"] == [(9, len(VOCABULARY))]
+    counting = shapes(dataclasses.replace(config, num_counts=2))
+    assert counting["attention"][4:] == [(4, 2)]
+    assert counting["from_seen/kernel"] == [(9 + 2, 3)]
     given = models.Locations(2, 7, 11)
     elsewhere = CaptionerConfig(**SMALL, data="folder", encoder="efficientnet", decoder="initial")
     found = shapes(elsewhere, given)

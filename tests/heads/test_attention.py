@@ -8,7 +8,7 @@ from scipy import stats
 
 from rnnjax.heads import attention
 
-B, S, F, Q, A = 2, 5, 3, 4, 6
+B, S, F, Q, A, C = 2, 5, 3, 4, 6, 2
 
 prepare, scores, expected, entropy, doubly_stochastic = map(
     jax.jit,
@@ -22,7 +22,7 @@ prepare, scores, expected, entropy, doubly_stochastic = map(
 )
 chosen = jax.jit(attention.chosen)
 straight_through = jax.jit(attention.straight_through, static_argnums=2)
-init = jax.jit(attention.init, static_argnums=(1, 2, 3))
+init = jax.jit(attention.init, static_argnums=(1, 2, 3, 4))
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,8 @@ def problem(questions_an_image, seed=0):
     """Parameters, features and questions, float64 numpy."""
     rng = np.random.default_rng(seed)
     params = attention.AttentionParams(
-        rng.normal(size=(F, A)), rng.normal(size=(Q, A)), rng.normal(size=A), rng.normal(size=A)
+        *(rng.normal(size=shape) for shape in ((F, A), (Q, A), A, A)),
+        w_count=rng.normal(size=(A, C)),
     )
     features = rng.normal(size=(B, S, F))
     return params, features, rng.normal(size=(B * questions_an_image, Q))
@@ -44,12 +45,25 @@ def problem(questions_an_image, seed=0):
 @pytest.mark.parametrize("questions_an_image", [1, 3])
 def test_scores_fit_each_question_to_each_location_of_its_image(questions_an_image):
     params, features, query = problem(questions_an_image)
-    found = scores(params, prepare(params, features), query)
+    found, counts = scores(params, prepare(params, features), query)
     assert found.shape == (len(query), S)
     for n, question in enumerate(query):
+        fitting = np.zeros(C)
         for i, seen in enumerate(features[n // questions_an_image]):
             hidden = np.tanh(params.w_location.T @ seen + params.w_query.T @ question + params.b)
             assert found[n, i] == pytest.approx(params.w_score @ hidden, abs=1e-12)
+            odds = np.exp(params.w_count.T @ hidden) / S
+            fitting += odds / (1 + odds)
+        np.testing.assert_allclose(counts[n], fitting, atol=1e-12)
+
+
+def test_without_counts_the_scores_are_the_same():
+    params, features, query = problem(3)
+    both, _ = scores(params, prepare(params, features), query)
+    params = params._replace(w_count=None)
+    alone, counts = scores(params, prepare(params, features), query)
+    assert counts is None
+    np.testing.assert_allclose(alone, both, atol=1e-14)
 
 
 @pytest.mark.parametrize("questions_an_image", [1, 3])
@@ -69,11 +83,14 @@ def test_what_is_seen_is_the_weighted_sum_of_the_features_of_the_image(questions
 
 
 def mixed(score_function):
-    """A number that depends on every score in a way of its own."""
-    weights = np.random.default_rng(2).normal(size=(2 * 3, S))
-    return lambda params, features, query: jnp.sum(
-        weights[: len(query)] * jnp.sin(score_function(params, features, query))
-    )
+    """A number that depends on every score and every count in a way of its own."""
+    weights = np.random.default_rng(2).normal(size=(2 * 3, S + C))
+
+    def number(params, features, query):
+        found = jnp.concatenate(score_function(params, features, query), axis=-1)
+        return jnp.sum(weights[: len(query)] * jnp.sin(found))
+
+    return number
 
 
 def fast(params, features, query):
@@ -84,7 +101,9 @@ def plain(params, features, query):
     """The same with every image repeated, and no backward pass of its own."""
     repeated = jnp.repeat(features, len(query) // len(features), axis=0)
     asked = (query @ params.w_query)[:, None]
-    return jnp.tanh(repeated @ params.w_location + asked + params.b) @ params.w_score
+    hidden = jnp.tanh(repeated @ params.w_location + asked + params.b)
+    fits = jax.nn.sigmoid(hidden @ params.w_count - np.log(S))
+    return hidden @ params.w_score, fits.sum(axis=1)
 
 
 @pytest.mark.parametrize("questions_an_image", [1, 3])
@@ -181,8 +200,12 @@ def test_the_doubly_stochastic_term_counts_words_alone():
 
 
 def test_initial_parameters_are_glorots():
-    params = init(jax.random.key(0), 300, 200, 100)
-    for w, fans in ((params.w_location, 400), (params.w_query, 300), (params.w_score, 101)):
+    params = init(jax.random.key(0), 300, 200, 100, 20)
+    assert init(jax.random.key(0), 300, 200, 100, 0).w_count is None
+    for w, fans in (
+        (params.w_location, 400), (params.w_query, 300), (params.w_score, 101),
+        (params.w_count, 120),
+    ):  # fmt: skip
         limit = np.sqrt(6 / fans)
         assert 0.9 * limit < np.abs(w).max() <= limit
         assert np.std(w) == pytest.approx(limit / np.sqrt(3), rel=0.15)

@@ -74,13 +74,16 @@ def told(decoder, p, features, words, locations=None):
             a = p["attention"]
             h = np.concatenate([c[1] if isinstance(c, tuple) else c for c in carries])
             asked = np.concatenate([h, x]) @ a.w_query
-            fit = [a.w_score @ np.tanh(i @ a.w_location + asked + a.b) for i in features]
-            weights = chances = softmax(np.array(fit))
+            answers = np.array([np.tanh(i @ a.w_location + asked + a.b) for i in features])
+            weights = chances = softmax(answers @ a.w_score)
             if decoder == "hard":
                 chosen = weights.argmax() if locations is None else locations[t]
                 weights = np.eye(len(features))[chosen]
             gate = oracles.sigmoid(linear(p["gate"], h))[0]
             z = gate * sum(weight * i for weight, i in zip(weights, features, strict=True))
+            if a.w_count is not None:
+                fits = oracles.sigmoid(answers @ a.w_count - np.log(len(features)))
+                z = np.concatenate([z, fits.sum(axis=0)])
             y = np.concatenate([x, z])
             rows["weights"].append(weights)
             rows["chances"].append(chances)

@@ -148,14 +148,16 @@ def nats_by_hand(decoder, model, batch):
 
 
 @pytest.mark.parametrize(
-    ("decoder", "cell", "projected_size"),
-    [*((decoder, "lstm", None) for decoder in DECODERS), ("soft", "rnn", None),
-     ("soft", "gru", None), ("soft", "deep", None), ("initial", "deep", 3), ("soft", "lstm", 3)],
+    ("decoder", "cell", "projected_size", "num_counts"),
+    [*((decoder, "lstm", None, 2) for decoder in DECODERS), ("soft", "rnn", None, 0),
+     ("soft", "gru", None, 0), ("soft", "deep", None, 2), ("initial", "deep", 3, 0),
+     ("soft", "lstm", 3, 0)],
 )  # fmt: skip
 def test_words_are_scored_by_the_equations_read_at_once_or_one_by_one(
-    decoder, cell, projected_size
+    decoder, cell, projected_size, num_counts
 ):
-    model, batch = make(decoder, cell, projected_size=projected_size), make_batch()
+    model = make(decoder, cell, projected_size=projected_size, num_counts=num_counts)
+    batch = make_batch()
     reading, (logits, glances) = read_both_ways(*model, batch)
     for row in range(B):
         told = by_hand(decoder, model, batch, row)
@@ -243,7 +245,9 @@ def test_words_are_to_be_found_in_their_images(decoder, projected_size):
         features = np.maximum(
             features @ np.asarray(whole.project.kernel[...]) + whole.project.bias[...], 0
         )
-    scores = features @ np.asarray(whole.detect.kernel[...]) + np.asarray(whole.detect.bias[...])
+    scores = features @ np.asarray(whole.detection_head.kernel[...]) + np.asarray(
+        whole.detection_head.bias[...]
+    )
     nowhere = np.prod(1 / (1 + np.exp(scores)), axis=1)
     expected = 0.0
     for row, length in [(0, 5), (1, 3)]:
