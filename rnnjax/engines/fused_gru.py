@@ -5,48 +5,52 @@ import jax.numpy as jnp
 from rnnjax.cells.gru import GRUSpec
 from rnnjax.engines import transposed
 from rnnjax.engines.problem import Engine, Problem
+from rnnjax.engines.transposed_steps import Family, Kept, Rows, State, Weights, sigmoid
 from rnnjax.typing import Array
 
 
-def _forward_after(a_x: Array, a_h: Array, b_h: Array | None, state: transposed.State):
+def _forward_after(a_x: Rows, a_h: Rows, b_h: Array | None, state: State):
     (h_tm1,) = state
     assert b_h is not None
-    both = 2 * h_tm1.shape[0]  # r, z
-    a_xn, a_hn = a_x[both:], a_h[both:] + b_h
-    gates = transposed.activate(a_x[:both] + a_h[:both], ("sigmoid", "sigmoid"))
-    r_t, z_t = jnp.split(gates, 2)  # r, z
-    n_t = jnp.tanh(a_xn + r_t * a_hn)
-    return ((1 - z_t) * n_t + z_t * h_tm1,), (gates, n_t, a_hn, h_tm1)
+    a_hn = a_h[2] + b_h
+    r_t, z_t = sigmoid(a_x[0] + a_h[0]), sigmoid(a_x[1] + a_h[1])  # r, z
+    n_t = jnp.tanh(a_x[2] + r_t * a_hn)
+    return ((1 - z_t) * n_t + z_t * h_tm1,), Kept((r_t, z_t, n_t, a_hn), (h_tm1,))
 
 
-def _backward_after(kept: transposed.Kept, dstate: transposed.State):
-    gates, n_t, a_hn, h_tm1 = kept
-    r_t, z_t = jnp.split(gates, 2)  # r, z
+def _approach_after(kept: Kept, dstate: State):
+    (r_t, z_t, n_t, a_hn), (h_tm1,) = kept
     (dh_t,) = dstate
-    da_n = dh_t * (1 - z_t) * (1 - n_t**2)
+    return r_t, z_t, a_hn, h_tm1 - n_t, dh_t, dh_t * (1 - z_t) * (1 - n_t**2)
+
+
+def _backward_after(known):
+    r_t, z_t, a_hn, change, dh_t, da_n = known
     da_r = da_n * a_hn * r_t * (1 - r_t)
-    da_z = dh_t * (h_tm1 - n_t) * z_t * (1 - z_t)
-    return jnp.concatenate([da_r, da_z, da_n * r_t]), da_n, (dh_t * z_t,)
+    da_z = dh_t * change * z_t * (1 - z_t)
+    return (da_r, da_z, da_n * r_t, da_n), (dh_t * z_t,)
 
 
-def _forward_without(a_x: Array, a_h: Array, b_h: Array | None, state: transposed.State):
+def _forward_without(a_x: Rows, a_h: Rows, b_h: Array | None, state: State):
     (h_tm1,) = state
-    gates = transposed.activate(a_x + a_h, ("sigmoid", "tanh"))
-    z_t, n_t = jnp.split(gates, 2)  # z, n
-    return ((1 - z_t) * n_t + z_t * h_tm1,), (gates, h_tm1)
+    z_t, n_t = sigmoid(a_x[0] + a_h[0]), jnp.tanh(a_x[1] + a_h[1])  # z, n
+    return ((1 - z_t) * n_t + z_t * h_tm1,), Kept((z_t, n_t), (h_tm1,))
 
 
-def _backward_without(kept: transposed.Kept, dstate: transposed.State):
-    gates, h_tm1 = kept
-    z_t, n_t = jnp.split(gates, 2)  # z, n
-    (dh_t,) = dstate
-    da_z = dh_t * (h_tm1 - n_t) * z_t * (1 - z_t)
+def _approach_without(kept: Kept, dstate: State):
+    (z_t, n_t), (h_tm1,) = kept
+    return z_t, n_t, h_tm1 - n_t, *dstate
+
+
+def _backward_without(known):
+    z_t, n_t, change, dh_t = known
+    da_z = dh_t * change * z_t * (1 - z_t)
     da_n = dh_t * (1 - z_t) * (1 - n_t**2)
-    return jnp.concatenate([da_z, da_n]), None, (dh_t * z_t,)
+    return (da_z, da_n), (dh_t * z_t,)
 
 
-_AFTER = transposed.Family(_forward_after, _backward_after)
-_WITHOUT = transposed.Family(_forward_without, _backward_without)
+_AFTER = Family(_forward_after, _approach_after, _backward_after)
+_WITHOUT = Family(_forward_without, _approach_without, _backward_without)
 
 
 def _serves(problem: Problem) -> str | None:
@@ -62,7 +66,7 @@ def _run(problem: Problem) -> tuple[Array, Array]:
     params, spec = problem.params, problem.cell.spec
     assert isinstance(spec, GRUSpec)
     family = _WITHOUT if params.b_hn is None else _AFTER
-    weights = transposed.Weights(params.w_ih, params.w_hh, params.b, params.b_hn)
+    weights = Weights(params.w_ih, params.w_hh, params.b, params.b_hn)
     (h,), ys = transposed.run(
         problem, family, weights, (problem.carry,), (problem.initial,), spec.compute_dtype
     )

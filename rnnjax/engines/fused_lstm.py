@@ -1,38 +1,42 @@
 """The standard LSTM with a backward pass by hand, for CPUs."""
 
+import jax
 import jax.numpy as jnp
-from jax import lax
 
 from rnnjax.cells.lstm import LSTMCarry, LSTMSpec
 from rnnjax.engines import transposed
 from rnnjax.engines.problem import Engine, Problem
+from rnnjax.engines.transposed_steps import Family, Kept, Rows, State, Weights, sigmoid
 from rnnjax.typing import Array
 
 
-def _forward(a_x: Array, a_h: Array, b_h: Array | None, state: transposed.State):
+def _forward(a_x: Rows, a_h: Rows, b_h: Array | None, state: State):
     _, c_tm1 = state
-    gates = transposed.activate(a_x + a_h, ("sigmoid", "sigmoid", "tanh", "sigmoid"))
-    i_t, f_t, g_t, o_t = jnp.split(gates, 4)  # i, f, g, o
+    a_i, a_f, a_g, a_o = jax.tree.map(jnp.add, a_x, a_h)  # i, f, g, o
+    i_t, f_t, g_t, o_t = sigmoid(a_i), sigmoid(a_f), jnp.tanh(a_g), sigmoid(a_o)
     c_t = f_t * c_tm1 + i_t * g_t
-    return (o_t * jnp.tanh(c_t), c_t), (gates, c_tm1)
+    return (o_t * jnp.tanh(c_t), c_t), Kept((i_t, f_t, g_t, o_t), (c_tm1,))
 
 
-def _backward(kept: transposed.Kept, dstate: transposed.State):
-    gates, c_tm1 = kept
-    i_t, f_t, g_t, o_t = jnp.split(gates, 4)  # i, f, g, o
+def _approach(kept: Kept, dstate: State):
+    (i_t, f_t, g_t, o_t), (c_tm1,) = kept
     dh_t, dc_t = dstate
-    tanh_c = lax.optimization_barrier(jnp.tanh(f_t * c_tm1 + i_t * g_t))
-    dc_t = lax.optimization_barrier(dc_t + dh_t * o_t * (1 - tanh_c**2))
-    da = [
+    tanh_c = jnp.tanh(f_t * c_tm1 + i_t * g_t)
+    return *kept.slots, c_tm1, tanh_c, dh_t, dc_t + dh_t * o_t * (1 - tanh_c**2)
+
+
+def _backward(known):
+    i_t, f_t, g_t, o_t, c_tm1, tanh_c, dh_t, dc_t = known
+    derivatives = (
         dc_t * g_t * i_t * (1 - i_t),
         dc_t * c_tm1 * f_t * (1 - f_t),
         dc_t * i_t * (1 - g_t**2),
         dh_t * tanh_c * o_t * (1 - o_t),
-    ]
-    return jnp.concatenate(da), None, (jnp.zeros_like(dh_t), dc_t * f_t)
+    )
+    return derivatives, (jnp.zeros_like(dh_t), dc_t * f_t)
 
 
-_FAMILY = transposed.Family(_forward, _backward)
+_FAMILY = Family(_forward, _approach, _backward)
 
 
 def _serves(problem: Problem) -> str | None:
@@ -45,7 +49,7 @@ def _run(problem: Problem) -> tuple[LSTMCarry, Array]:
     params, carry, initial = problem.params, problem.carry, problem.initial
     spec = problem.cell.spec
     assert isinstance(spec, LSTMSpec)
-    weights = transposed.Weights(params.w_ih, params.w_hh, params.b, None)
+    weights = Weights(params.w_ih, params.w_hh, params.b, None)
     (h, c), ys = transposed.run(
         problem, _FAMILY, weights, (carry.h, carry.c), (initial.h, initial.c), spec.compute_dtype
     )

@@ -6,22 +6,24 @@ import jax.numpy as jnp
 from rnnjax.cells.rnn import Activation, RNNSpec
 from rnnjax.engines import transposed
 from rnnjax.engines.problem import Engine, Problem
+from rnnjax.engines.transposed_steps import Family, Kept, Rows, State, Weights
 from rnnjax.typing import Array
 
 
-def _family(activation: Activation, slope) -> transposed.Family:
+def _family(activation: Activation, slope) -> Family:
     """A family whose derivative follows from its output: `slope(h_t)`."""
 
-    def forward(a_x: Array, a_h: Array, b_h: Array | None, state: transposed.State):
-        del b_h, state
-        h_t = activation(a_x + a_h)
-        return (h_t,), (h_t,)
+    def forward(a_x: Rows, a_h: Rows, b_h: Array | None, state: State):
+        h_t = activation(a_x[0] + a_h[0])
+        return (h_t,), Kept((h_t,), ())
 
-    def backward(kept: transposed.Kept, dstate: transposed.State):
-        da = dstate[0] * slope(kept[0])
-        return da, None, (jnp.zeros_like(da),)
+    def approach(kept: Kept, dstate: State):
+        return dstate[0] * slope(kept.slots[0])
 
-    return transposed.Family(forward, backward)
+    def backward(da):
+        return (da,), (jnp.zeros_like(da),)
+
+    return Family(forward, approach, backward)
 
 
 _FAMILIES = (
@@ -30,7 +32,7 @@ _FAMILIES = (
 )
 
 
-def _family_of(spec: RNNSpec) -> transposed.Family | None:
+def _family_of(spec: RNNSpec) -> Family | None:
     return next((family for known, family in _FAMILIES if known is spec.activation), None)
 
 
@@ -48,7 +50,7 @@ def _run(problem: Problem) -> tuple[Array, Array]:
     assert isinstance(spec, RNNSpec)
     family = _family_of(spec)
     assert family is not None
-    weights = transposed.Weights(params.w_ih, params.w_hh, params.b, None)
+    weights = Weights(params.w_ih, params.w_hh, params.b, None)
     (h,), ys = transposed.run(
         problem, family, weights, (problem.carry,), (problem.initial,), spec.compute_dtype
     )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import rnnjax
-from rnnjax.engines import transposed
+from rnnjax.engines import transposed, transposed_weights
 
 T, B, D, H = 11, 3, 4, 6
 CELLS = {
@@ -33,6 +33,7 @@ OPTIONS = [
 def _several_chunks(monkeypatch):
     """So that even these few steps are several chunks, and the last one is padded."""
     monkeypatch.setattr(transposed, "_CHUNK_ROWS", 4 * B)
+    monkeypatch.setattr(transposed_weights, "_ROWS", 4 * B)
 
 
 def random_like(seed, tree, dtype):
@@ -152,7 +153,7 @@ def test_vmap_over_parameters_is_a_loop_over_them():
 
 @pytest.mark.parametrize("name", ["lstm", "gru"])
 def test_the_program_is_as_long_for_a_hundred_steps_as_for_ten(name, monkeypatch):
-    monkeypatch.setattr(transposed, "_CHUNK_ROWS", 5 * B)
+    monkeypatch.setattr(transposed_weights, "_ROWS", 5 * B)
     engine, make = CELLS[name]
     cell = make(H)
     params = cell.init(jax.random.key(0), D)
