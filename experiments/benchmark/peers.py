@@ -10,11 +10,17 @@ from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import optax
 from flax import linen, nnx
 
 import rnnjax
 
 Kind = Literal["lstm", "gru"]
+
+VOCABULARY = 128
+"""V of the model whose training step is compiled."""
+OPTIMIZER = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(1e-3))
+"""What trains it."""
 
 
 class Case(NamedTuple):
@@ -50,6 +56,26 @@ def inputs(case: Case) -> jax.Array:
 def gradient(layer: Layer) -> jax.stages.Wrapped:
     """The gradient of sum(y^2) with respect to parameters and inputs, jitted."""
     return jax.jit(jax.grad(lambda p, xs: jnp.sum(layer.apply(p, xs) ** 2), argnums=(0, 1)))
+
+
+def training_step(case: Case, layer: Layer) -> jax.stages.Lowered:
+    """The training step of a language model around the layer, traced and lowered: an embedding and
+    a head of `VOCABULARY` symbols, cross-entropy, clipped gradients, Adam.
+    """
+    params = jnp.zeros((VOCABULARY, case.D)), layer.params, jnp.zeros((case.H, VOCABULARY))
+    symbols = jnp.zeros((case.T + 1, case.B), int)
+
+    def loss(params, symbols):
+        embedding, layer_params, head = params
+        logits = layer.apply(layer_params, embedding[symbols[:-1]]) @ head
+        return optax.softmax_cross_entropy_with_integer_labels(logits, symbols[1:]).mean()
+
+    def step(params, state, symbols):
+        value, gradients = jax.value_and_grad(loss)(params, symbols)
+        updates, state = OPTIMIZER.update(gradients, state, params)
+        return optax.apply_updates(params, updates), state, value
+
+    return jax.jit(step).lower(params, OPTIMIZER.init(params), symbols)
 
 
 def calls(layer: Layer) -> Calls:

@@ -40,21 +40,26 @@ def layers(repeats: int) -> list[Row]:
 
 
 def compile_times(repeats: int) -> list[Row]:
-    """Trace and compile the training step: in how many times the time of flax.nnx.RNN."""
+    """Trace and compile a training step: in how many times the time of flax.nnx.RNN.
+
+    Once of a language model with one such layer, once of the layer alone.
+    """
     rows = []
     for kind in ("lstm", "gru"):
         for size in COMPILED_SIZES:
             case = Case(kind, *size)
-            builders = {"flax.nnx": peers.nnx_layer, "rnnjax": peers.rnnjax_layer}
-            times = interleaved(
-                {
-                    name: functools.partial(_compile, build(case))
-                    for name, build in builders.items()
-                },
-                repeats,
-            )
-            ratio = times["rnnjax"] / times["flax.nnx"]
-            rows.append({"what": f"{kind} compile", "size": list(size), "rnnjax": ratio})
+            layers = {"flax.nnx": peers.nnx_layer(case), "rnnjax": peers.rnnjax_layer(case)}
+            whats: dict[str, Callable[[Layer], Any]] = {
+                "model": functools.partial(_compile_model, case),
+                "layer": _compile,
+            }
+            for what, compiled in whats.items():
+                times = interleaved(
+                    {name: functools.partial(compiled, layer) for name, layer in layers.items()},
+                    repeats,
+                )
+                ratio = times["rnnjax"] / times["flax.nnx"]
+                rows.append({"what": f"{kind} {what}", "size": list(size), "rnnjax": ratio})
     return rows
 
 
@@ -143,6 +148,11 @@ def _ratios(times: Mapping[str, float]) -> Row:
 def _compile(layer: Layer):
     jax.clear_caches()
     return peers.gradient(layer).lower(layer.params, layer.xs).compile()
+
+
+def _compile_model(case: Case, layer: Layer):
+    jax.clear_caches()
+    return peers.training_step(case, layer).compile()
 
 
 def _run(program, layer: Layer) -> None:

@@ -1,15 +1,18 @@
 """The benchmark's arithmetic, on contenders whose times are known."""
 
 import json
+import math
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
-from experiments.benchmark import report, suites, tagging
+from experiments.benchmark import peers, report, suites, tagging
 from experiments.benchmark.peers import BASELINE, Calls
 from rnnjax.tagging import TaggerConfig
 
@@ -33,6 +36,18 @@ def test_a_ratio_above_one_is_faster_than_the_baseline(monkeypatch):
     ]
     assert all(row["rnnjax"] == pytest.approx(3, rel=0.3) and row[BASELINE] == 1 for row in rows)
     assert all("peer" not in row for row in rows)
+
+
+@pytest.mark.parametrize("make", [peers.nnx_layer, peers.rnnjax_layer])
+def test_what_is_compiled_is_a_training_step(make):
+    case = peers.Case("gru", 3, 2, 4, 5)
+    layer = make(case)
+    head = jnp.zeros((case.H, peers.VOCABULARY))
+    params = jnp.ones((peers.VOCABULARY, case.D)), layer.params, head
+    lowered, state = peers.training_step(case, layer), peers.OPTIMIZER.init(params)
+    params, _, loss = lowered.compile()(params, state, jnp.ones((case.T + 1, case.B), int))
+    assert loss == pytest.approx(math.log(peers.VOCABULARY), rel=1e-6)  # a head of zeros
+    assert np.asarray(params[2])[:, 1].any()  # it has learned something of the only symbol there is
 
 
 def test_the_mean_of_ratios_is_geometric():
