@@ -155,9 +155,20 @@ def backward_steps(
     hidden_size, batch_size = dstate[0].shape
     num_steps, wide = len(dhs), weights.b_x.dtype
     num_gates = len(weights.b_x) // hidden_size
-    by_gate = lax.optimization_barrier(
-        jnp.split(narrow(plan, weights.w_hh), num_gates, axis=1)
-    )  # [H, H] each: one matmul a gate spares joining the derivatives
+    w_hh = narrow(plan, weights.w_hh)
+    if plan.compute_dtype is not None:  # narrow matmuls are quicker than joining their operands
+        w_hh = lax.optimization_barrier(jnp.split(w_hh, num_gates, axis=1))
+
+    def through_gates(derivatives: Rows) -> Array:
+        """The derivative of the old hidden state by way of the gates, `[H*B]`."""
+        if plan.compute_dtype is None:
+            da = jnp.concatenate(derivatives[:num_gates]).reshape(-1, batch_size)
+            return dot(w_hh, da, wide).reshape(-1)
+        parts = [
+            dot(w, narrow(plan, da.reshape(hidden_size, batch_size)), wide).reshape(-1)
+            for w, da in zip(w_hh, derivatives, strict=False)
+        ]
+        return functools.reduce(jnp.add, parts)
 
     def meet(dstate, slots, t):
         """Adds the derivative of the output, and goes as far as it can without a matmul."""
@@ -175,11 +186,7 @@ def backward_steps(
     def step(carry, t):
         _, dinitial, (known, held, reset_t), slots = carry
         derivatives, dstate = plan.family.backward(known)
-        dh = dstate[0]
-        for w, da in zip(by_gate, derivatives, strict=False):
-            da = narrow(plan, da.reshape(hidden_size, batch_size))
-            dh = dh + dot(w, da, wide).reshape(-1)
-        dstate = (dh, *dstate[1:])
+        dstate = (dstate[0] + through_gates(derivatives), *dstate[1:])
         if held is not None:
             dstate = jax.tree.map(jnp.add, dstate, held)
         if reset_t is not None:
