@@ -43,7 +43,9 @@ class Options:
     input: str | None = setting(None, "Mode predict: an image, or a folder of images.")
     output: str | None = setting(None, "Mode predict: a folder. Default: predictions in --workdir.")
     beam_size: int = setting(5, "Captions pursued side by side; 1: the likeliest word each time.")
-    length_penalty: float = setting(1.0, "Exponent of the length that scores are divided by.")
+    length_penalty: float = setting(
+        0.6, "Exponent of the length that scores are divided by; 0 favours short captions."
+    )
 
 
 Config = captioning.CaptionerConfig

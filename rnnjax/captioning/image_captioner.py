@@ -28,7 +28,7 @@ class Search(NamedTuple):
     """
 
     beam_size: int = 5
-    length_penalty: float = 1.0
+    length_penalty: float = 0.6
     max_length: int = 40
 
 
