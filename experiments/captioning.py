@@ -58,7 +58,7 @@ PHOTOS = Config(
 )  # fmt: skip
 PRESETS = {
     "default": cli.Preset(
-        "Digit scenes, soft attention: four to five minutes on two fast CPU cores.",
+        "Digit scenes, soft attention: four minutes on two recent CPU cores.",
         Config(
             optimizer="muon", batch_size=16, num_steps=5000, learning_rate=3e-3, clip_norm=5.0,
             average_decay=0.998, embed_size=128, num_counts=4, swap_rate=0.2,
