@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import rnnjax
-from rnnjax.engines import transposed, transposed_weights
+from rnnjax.engines import transposed, transposed_steps, transposed_weights
 
 T, B, D, H = 11, 3, 4, 6
 CELLS = {
@@ -99,6 +99,11 @@ def test_float64_outputs_and_gradients_are_those_of_the_plain_loop(name, options
             judge = rnnjax.unroll_reference
         plain = functools.partial(judge, cell, **flags(options))
         assert error(outputs_and_gradients(fused, args), outputs_and_gradients(plain, args)) < 1e-12
+
+
+def test_large_inputs_which_are_multiplied_in_their_transpose(monkeypatch):
+    monkeypatch.setattr(transposed_steps, "_SMALL", 0)
+    test_float64_outputs_and_gradients_are_those_of_the_plain_loop("lstm", OPTIONS[0])
 
 
 @pytest.mark.parametrize("name", ["lstm", "gru"])
