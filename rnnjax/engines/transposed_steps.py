@@ -1,10 +1,11 @@
 """The loops over time of the transposed layout, forward and backward, and what a family is.
 
 Two things decide their speed besides the matmuls. XLA fuses whatever is elementwise into whatever
-uses it, and a fusion that reads one step of an array `[T, ...]`, or transposes, is not vectorised:
-ten times slower at these sizes. So each iteration gets its operands from the carry of the loop,
-where the iteration before has put them. And memory that a program touches for the first time is
-slow to come by: the backward loop writes the derivatives of the gates over the gates.
+uses it, and a fusion that transposes, or cuts slices out of one step of an array `[T, H, B]`, is
+not vectorised: ten times slower at these sizes. So each iteration gets its operands from the carry
+of the loop, where the iteration before has put them. And memory that a program touches for the
+first time is slow to come by: the backward loop writes the derivatives of the gates over the gates,
+which are in its carry by then.
 """
 
 import functools
@@ -23,7 +24,7 @@ State = tuple[Array, ...]
 """`(h, ...)`, each `[H, B]`; inside of the loops each `[H*B]`."""
 
 
-# Numbers [B, D] that are quicker to transpose than to multiply by in their transpose.
+# An input [B, D] of so many numbers at most is quicker to transpose than to multiply by as it lies.
 _SMALL = 2048
 
 
@@ -47,9 +48,9 @@ class Family(NamedTuple):
     Attributes:
         forward: `(a_x, a_h, b_h, state_tm1) -> (state_t, kept)` with the two pre-activations of
             each gate, and the second bias of the last gate or None.
-        approach: `(kept, dstate_t) -> known`: what `backward` is to know, itself no step further
-            than it must be: XLA computes it once, but what it computes inside of `backward` once
-            for each result.
+        approach: `(kept, dstate_t) -> known`, all that `backward` needs. What several derivatives
+            share belongs here: it is computed once, since the carry of the loop holds it; XLA
+            computes what is shared inside of `backward` anew for each of them.
         backward: `known -> (derivatives, dstate_tm1)`: the derivatives of the G rows of `a_h`, then
             that of the last row of `a_x` where it is another one (those of the other rows never
             are); and of the old state, without its way through `a_h`.
@@ -67,6 +68,11 @@ class Weights(NamedTuple):
     w_hh: Array
     b_x: Array
     b_h: Array | None
+
+    @property
+    def num_gates(self) -> int:
+        """G."""
+        return len(self.b_x) // len(self.w_hh)
 
 
 class Plan(NamedTuple):
@@ -103,8 +109,7 @@ def forward_steps(plan: Plan, weights: Weights, initial: State, state: State, in
     b_x = lax.optimization_barrier(along_rows(weights.b_x))
     b_h = None if weights.b_h is None else lax.optimization_barrier(along_rows(weights.b_h)[0])
     initial = _flat(initial)
-    # A matmul of wide operands takes a large one in its transpose as fast, of narrow ones it does
-    # not.
+    # Matmuls of wide operands, unlike narrow ones, are as fast where the right one lies transposed.
     ahead = plan.compute_dtype is not None or inputs[0][0].size <= _SMALL
 
     def load(t):
@@ -154,15 +159,14 @@ def backward_steps(
     _, mask, reset = inputs
     hidden_size, batch_size = dstate[0].shape
     num_steps, wide = len(dhs), weights.b_x.dtype
-    num_gates = len(weights.b_x) // hidden_size
     w_hh = narrow(plan, weights.w_hh)
     if plan.compute_dtype is not None:  # narrow matmuls are quicker than joining their operands
-        w_hh = lax.optimization_barrier(jnp.split(w_hh, num_gates, axis=1))
+        w_hh = lax.optimization_barrier(jnp.split(w_hh, weights.num_gates, axis=1))
 
     def through_gates(derivatives: Rows) -> Array:
         """The derivative of the old hidden state by way of the gates, `[H*B]`."""
         if plan.compute_dtype is None:
-            da = jnp.concatenate(derivatives[:num_gates]).reshape(-1, batch_size)
+            da = jnp.concatenate(derivatives[: weights.num_gates]).reshape(-1, batch_size)
             return dot(w_hh, da, wide).reshape(-1)
         parts = [
             dot(w, narrow(plan, da.reshape(hidden_size, batch_size)), wide).reshape(-1)

@@ -39,7 +39,7 @@ def gradients(
     xs, _, reset = inputs
     num_steps, batch_size, input_size = xs.shape
     hidden_size, wide = len(weights.w_hh), weights.b_x.dtype
-    num_gates = len(weights.b_x) // hidden_size
+    num_gates = weights.num_gates
     w_ih = narrow(plan, weights.w_ih)
     wanted = min(num_steps, max(1, _ROWS // batch_size))
     size = divisor_near(num_steps, wanted) or wanted
