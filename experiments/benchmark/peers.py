@@ -127,7 +127,7 @@ def haiku_layer(case: Case) -> Layer:
         return hk.dynamic_unroll(core, xs, core.initial_state(case.B))[0]
 
     xs = inputs(case)
-    model = hk.without_apply_rng(hk.transform(unroll))
+    model: Any = hk.without_apply_rng(hk.transform(unroll))
     return Layer(model.apply, model.init(jax.random.key(1), xs), xs)
 
 
