@@ -27,8 +27,6 @@ def ends_at_the_second_signal(end: Callable[[], object]) -> Iterator[None]:
     os.set_blocking(told, False)
     left = threading.Event()
     before = signal.set_wakeup_fd(told, warn_on_full_buffer=False)
-    # A forked process writes to the same pipe, and Ctrl-C reaches all of them.
-    os.register_at_fork(after_in_child=lambda: left.is_set() or signal.set_wakeup_fd(-1))
     threading.Thread(target=_watch, args=(arrivals, left, end), daemon=True).start()
     try:
         yield

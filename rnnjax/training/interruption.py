@@ -20,8 +20,9 @@ class Interruption:
     """While entered, the first SIGINT or SIGTERM only sets `requested`; the second one stops.
 
     So the training state is never caught halfway through a step. JAX lets signals be answered while
-    it compiles or waits for a device. Outside of the main thread, where Python delivers no signals,
-    it changes nothing.
+    it waits for a device, 0.10 also while it compiles. With 0.11 they wait for the compiler; there
+    `experiments.second_signal` ends a command at the second one. Outside of the main thread, where
+    Python delivers no signals, it changes nothing.
     """
 
     def __init__(self) -> None:
