@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 from absl import flags, logging
 
 import rnnjax
-from experiments.second_signal import ends_at_the_second_signal
 from rnnjax import training
 from rnnjax.errors import UserError, did_you_mean
 from rnnjax.training import setting
@@ -136,7 +135,7 @@ def plain_errors() -> Iterator[None]:
     once, by a second signal or by Ctrl-C before the training began.
     """
     try:
-        with ends_at_the_second_signal(lambda: _end_at_once(training.EXIT_STOPPED)):
+        with training.ends_at_the_second_signal(lambda: _end_at_once(training.EXIT_STOPPED)):
             yield
     except training.ProcessLost as error:
         print(f"error: {error}", file=sys.stderr)

@@ -22,6 +22,7 @@ from rnnjax.training.prefetch import DataIterator
 from rnnjax.training.profiling import TracedSteps, parse_steps
 from rnnjax.training.progress import say
 from rnnjax.training.report import read_results, write_report
+from rnnjax.training.second_signal import ends_at_the_second_signal
 from rnnjax.training.standing import LoopOptions, Standing
 from rnnjax.training.state import TrainState, create_state, evaluation_params, num_parameters
 from rnnjax.training.step import Loss, LossFn, TrainStep, make_eval_step, make_train_step
@@ -64,6 +65,7 @@ __all__ = [
     "code_version",
     "create_state",
     "draw_curves",
+    "ends_at_the_second_signal",
     "evaluate",
     "evaluation_params",
     "find_checkpoint",

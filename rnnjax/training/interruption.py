@@ -21,8 +21,8 @@ class Interruption:
 
     So the training state is never caught halfway through a step. JAX lets signals be answered while
     it waits for a device, 0.10 also while it compiles. With 0.11 they wait for the compiler; there
-    `experiments.second_signal` ends a command at the second one. Outside of the main thread, where
-    Python delivers no signals, it changes nothing.
+    `ends_at_the_second_signal` ends a command. Outside of the main thread, where Python delivers no
+    signals, it changes nothing.
     """
 
     def __init__(self) -> None:
