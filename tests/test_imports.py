@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 # Each room of rnnjax and the other rooms it may import. All that is on one line below is one floor.
 FOUNDATION = {"errors", "typing"}
 SCANNING = {"scan", "engines"}
-ALGORITHMS = {"heads", "losses", "decode", "metrics", "diagnostics"}
+ALGORITHMS = {"heads", "losses", "rewards", "decode", "metrics", "diagnostics"}
 MAY_IMPORT = (
     {"version": set(), "errors": set(), "typing": {"errors"}, "schemes": {"errors"}}
     | {"data": {"errors", "schemes"}}
