@@ -1,15 +1,16 @@
 """flax.nnx shells that hold parameters; time is scanned by `rnnjax.unroll`."""
 
+from rnnjax.models.caption_likelihood import CaptionLoss, caption_loss
+from rnnjax.models.caption_reward import RewardLoss, reward_loss
 from rnnjax.models.captioner import (
     Captioner,
-    CaptionLoss,
     Decoder,
+    Drawn,
     Glance,
     HardGradient,
     HardTraining,
     Locations,
     Reading,
-    caption_loss,
 )
 from rnnjax.models.characters import CharacterCNN, CharacterLSTM
 from rnnjax.models.efficientnet import (
@@ -34,6 +35,7 @@ __all__ = [
     "CharacterCNN",
     "CharacterLSTM",
     "Decoder",
+    "Drawn",
     "EfficientNetLite0",
     "FeatureMap",
     "Findings",
@@ -46,6 +48,7 @@ __all__ = [
     "Locations",
     "Reading",
     "Recurrent",
+    "RewardLoss",
     "SmallCNN",
     "SymbolScores",
     "Tagger",
@@ -56,6 +59,7 @@ __all__ = [
     "generate",
     "inspect",
     "mask_of",
+    "reward_loss",
     "score",
     "tag",
     "tagging_loss",

@@ -10,8 +10,9 @@ from flax import nnx
 
 from rnnjax.cells.cell import Cell, split_key
 from rnnjax.cells.pointwise import drop
+from rnnjax.decode.step import repeat_rows
 from rnnjax.heads import attention, detection
-from rnnjax.losses import mean_log_probability, target_log_probability
+from rnnjax.losses import target_log_probability
 from rnnjax.models.recurrent import Recurrent
 from rnnjax.typing import Array, Carry, DType, PRNGKey
 
@@ -92,6 +93,22 @@ class Reading(NamedTuple):
     glances: Glance
     drawn: Array
     absence: Array | None
+
+
+class Drawn(NamedTuple):
+    """Captions that a captioner drew: K of each of B images in a row, N = B K.
+
+    Attributes:
+        words: int `[T, N]`, END at the end and after it.
+        mask: bool `[T, N]`, True up to END.
+        gains: `[T, N]`, log-probability of each word given those before it, 0 after END.
+        glances: leaves `[T, N, ...]`.
+    """
+
+    words: Array
+    mask: Array
+    gains: Array
+    glances: Glance
 
 
 class Captioner(nnx.Module):
@@ -305,6 +322,52 @@ class Captioner(nnx.Module):
         logits = self._score(xs, ys, zs, key_output)
         return Reading(logits, glances, drawn, self._absence(memory))
 
+    def draw(
+        self,
+        batch: dict[str, Array],
+        key: PRNGKey,
+        *,
+        num_captions: int,
+        max_length: int,
+        hard: HardTraining = DEFAULT_HARD_TRAINING,
+    ) -> Drawn:
+        """Draws captions from the model's distribution, differentiable in what it made of them.
+
+        With decoder hard the locations are drawn as well. There is no dropout.
+
+        Args:
+            batch: as for `look`, of B images.
+            key: decides all draws.
+            num_captions: K of each image.
+            max_length: T, ids after which a caption is cut off.
+            hard: how hard attention is trained.
+        """
+        memory = self.look(batch)
+        num_images = len(memory.features)
+        num_rows = num_images * num_captions
+        start = (
+            repeat_rows(self.initial_carry(memory), num_images, num_captions),
+            jnp.full(num_rows, START),
+            jnp.ones(num_rows, bool),
+        )
+
+        def advance(state, key_t):
+            carry, before, running = state
+            key_place, key_word = jax.random.split(key_t)
+            x_t = self.embed(before)
+            everywhere = jnp.ones(num_rows, bool)
+            carry, (y_t, z_t, glance) = self._advance(
+                memory, carry, x_t, key_place, hard, everywhere
+            )
+            logits = self._score(x_t, y_t, z_t)
+            words = jnp.where(running, jax.random.categorical(key_word, logits), END)
+            gains = jnp.where(running, target_log_probability(logits, words), 0.0)
+            return (carry, words, running & (words != END)), (words, running, gains, glance)
+
+        with jax.named_scope("scan"):
+            _, drawn = jax.lax.scan(advance, start, jax.random.split(key, max_length))
+        return Drawn(*drawn)
+
     def _advance(self, memory, carry, x_t, key=None, hard=None, drawn=None):
         if self.decoder == "initial":
             carry, y_t = self.recurrent.step(x_t, carry)
@@ -367,89 +430,3 @@ def hidden_state(carry: Carry) -> Array:
         if getattr(path[-1] if path else None, "name", None) != "c"
     ]
     return jnp.concatenate(parts, axis=-1)
-
-
-class CaptionLoss(NamedTuple):
-    """Sums over a batch.
-
-    Attributes:
-        total: to be minimised: `nats`, and what regularises or trains the attention.
-        nats: negative log-likelihood of the words, the end of each caption included.
-        num_words: that it is a sum over.
-        baseline: for the next batch.
-    """
-
-    total: Array
-    nats: Array
-    num_words: Array
-    baseline: Array
-
-
-def caption_loss(
-    model: Captioner,
-    batch: dict[str, Array],
-    key: PRNGKey | None = None,
-    *,
-    label_smoothing: float = 0.0,
-    spread_weight: float = 0.0,
-    detection_weight: Array | float = 0.0,
-    hard: HardTraining = DEFAULT_HARD_TRAINING,
-    baseline: Array | float = 0.0,
-) -> CaptionLoss:
-    """What training minimises.
-
-    With r_t the log-likelihood of the words from t on, s_t the location drawn for word t, and b
-    the baseline, the mean log-likelihood of a word in the batches before::
-
-        (1 - epsilon) nats - epsilon sum_t (sum_w log p_t(w)) / V
-             - lambda_r sum_t (r_t - b (T - t)) log p(s_t) - lambda_e sum_t H[p(s_t)]
-             + spread_weight sum_i (1 - sum_t alpha_ti)^2
-             + detection_weight (nats of which words each image shows)
-
-    where the terms with lambda_r and lambda_e are reinforce's alone, for captions with drawn
-    locations, and its factor before ``log p(s_t)`` is a constant. As s_t has no influence on
-    earlier words, their likelihood is left out of r_t, which takes noise from the gradient but no
-    truth.
-
-    Args:
-        model: the captioner.
-        batch: as for `Captioner.read`, with `lengths` int `[B]`, END included; rows of length 0 do
-            not count.
-        key: turns on the randomness of training; without it only `nats` is computed.
-        label_smoothing: epsilon, share of each target that goes to all words alike.
-        spread_weight: of the doubly stochastic regulariser.
-        detection_weight: of `heads.detection.nats`, for a model that detects.
-        hard: how hard attention is trained.
-        baseline: b, nats a word.
-
-    References:
-        Xu et al. 2015, section 4, with a baseline by word instead of one by caption. Label
-        smoothing: Szegedy et al. 2016, "Rethinking the Inception architecture", section 7.
-    """
-    words, lengths = batch["words"], batch["lengths"]
-    logits, glances, drawn, absence = model.read(batch, key, hard)
-    mask = jnp.arange(len(words))[:, None] < lengths
-    gains = jnp.where(mask, target_log_probability(logits, words), 0.0)
-    nats, num_words = -gains.sum(), mask.sum().astype(gains.dtype)
-    total = nats
-    if key is not None and label_smoothing:
-        indifferent = jnp.where(mask, mean_log_probability(logits), 0.0)
-        total = (1 - label_smoothing) * nats - label_smoothing * indifferent.sum()
-    if key is not None and absence is not None:
-        present = detection.words_present(words, mask & (words != END), absence.shape[-1])
-        found = jnp.where(lengths > 0, detection.nats(absence, present), 0.0)
-        total = total + detection_weight * found.sum()
-    baseline = jnp.asarray(baseline, gains.dtype)
-    if key is not None and glances.weights is not None and glances.scores is not None:
-        if spread_weight:
-            total = total + spread_weight * attention.doubly_stochastic(glances.weights, mask).sum()
-        if model.decoder == "hard" and hard.gradient == "reinforce":
-            rewards = jnp.cumsum(gains[::-1], axis=0)[::-1]
-            ahead = jnp.cumsum(mask[::-1], axis=0)[::-1].astype(gains.dtype)
-            advantage = jax.lax.stop_gradient(rewards - baseline * ahead)
-            log_choice = jnp.sum(glances.weights * jax.nn.log_softmax(glances.scores), axis=-1)
-            bonus = hard.reward_weight * advantage * log_choice
-            bonus += hard.entropy_weight * attention.entropy(glances.scores)
-            total = total - jnp.sum(jnp.where(mask & drawn, bonus, 0.0))
-    mean = -jax.lax.stop_gradient(nats) / jnp.maximum(num_words, 1)
-    return CaptionLoss(total, nats, num_words, 0.9 * baseline + 0.1 * mean)

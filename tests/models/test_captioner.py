@@ -1,7 +1,6 @@
 """The four decoders, word by word, against float64 numpy; their loss and its randomness."""
 
 import functools
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,69 +12,14 @@ from scipy import special, stats
 import rnnjax
 from rnnjax import models
 from rnnjax.cells.lstm import LSTMCarry
-from rnnjax.cells.named import deep
 from rnnjax.cells.pointwise import drop
 from rnnjax.heads import attention
 from rnnjax.models import captioner
 from rnnjax.models.captioner import HardTraining
 from tests.models import captioner_oracle as oracle
+from tests.models.tiny_captioner import DECODERS, LENGTHS, B, T, V, filled, make, make_batch
 
-LOCATIONS = models.Locations(2, 3, 5)
-V, T, B = 7, 5, 3
-LENGTHS = [5, 3, 1]
-DECODERS = ("initial", "every_step", "soft", "hard")
-CELLS = {
-    "rnn": rnnjax.rnn(4),
-    "gru": rnnjax.gru(4),
-    "lstm": rnnjax.lstm(4),
-    "deep": deep("lstm", 4, num_layers=2),
-}
 ALWAYS_DRAWN = {"soft_rate": 0.0, "entropy_weight": 0.0}
-
-
-class Model(NamedTuple):
-    """A captioner cut into what is compiled once and its numbers."""
-
-    graph: nnx.GraphDef
-    params: nnx.State
-
-    @property
-    def whole(self):
-        return nnx.merge(self.graph, self.params)
-
-
-@functools.cache
-def make(decoder, cell="lstm", **options):
-    """With random numbers everywhere, biases too."""
-    model = nnx.eval_shape(
-        lambda: models.Captioner(
-            V, CELLS[cell], decoder=decoder, locations=LOCATIONS, embed_size=4, attention_size=6,
-            rngs=nnx.Rngs(0), **options,
-        )
-    )  # fmt: skip
-    return filled(model)
-
-
-def filled(model):
-    graph, params = nnx.split(model, nnx.Param)
-    rng = np.random.default_rng(1)
-    return Model(
-        graph, jax.tree.map(lambda x: jnp.asarray(rng.normal(0, 0.6, x.shape), jnp.float32), params)
-    )
-
-
-def make_batch(seed=0, features=None):
-    rng = np.random.default_rng(seed)
-    words = rng.integers(2, V, (T, B))
-    for row, length in enumerate(LENGTHS):
-        words[length - 1 :, row] = 0
-    if features is None:
-        features = rng.normal(size=(B, 6, 5))
-    return {
-        "words": jnp.asarray(words, jnp.int32),
-        "lengths": jnp.asarray(LENGTHS, jnp.int32),
-        "features": jnp.asarray(features, jnp.float32),
-    }
 
 
 @functools.partial(jax.jit, static_argnums=0, static_argnames="gradient")
