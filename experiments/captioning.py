@@ -3,6 +3,7 @@
     python -m experiments.captioning                       train on digit scenes, composed here
     python -m experiments.captioning --config.decoder=hard one location a word instead of a mixture
     python -m experiments.captioning --preset=photos --config.data=FOLDER --workdir=runs/mine
+    ... --config.objective=bleu --restore_from=runs/mine   learn further, from what it draws
 
 FOLDER holds photographs with captions: Flickr8k, Flickr30k, COCO, or a table of image<TAB>caption.
 Then, with the --workdir of the training:
@@ -84,6 +85,11 @@ def metric(config: Config) -> str:
     return "exact" if config.data == captioning.SCENES else "bleu4"
 
 
+def unit(config: Config) -> str:
+    """What the loss is in nats of; empty where it is not in nats."""
+    return "word" if config.objective == "likelihood" else ""
+
+
 def abstract_task(config: Config) -> training.Task:
     """What `train` trains, in shapes; of photographs as many words as are assumed, not counted."""
     shapes = captioning.abstract_data(config)
@@ -92,11 +98,11 @@ def abstract_task(config: Config) -> training.Task:
     )
     graph, params = nnx.split(model, nnx.Param)
     return training.Task(
-        captioning.make_loss(config, graph),
+        captioning.make_loss(config, graph, shapes.reward),
         params,
         carry=jax.eval_shape(captioning.initial_carry),
         batch=shapes.batch,
-        units=shapes.batch["words"].size,
+        units=shapes.num_words,
         unit="word",
     )
 
@@ -105,6 +111,11 @@ def train(run: cli.Run) -> None:
     """Trains, then scores the held-out splits and writes the report."""
     config = run.config
     start = begin(run, NAME)
+    if config.objective != "likelihood" and not start.source:
+        raise UserError(
+            f"--config.objective={config.objective} is for a captioner that can write already: "
+            "name its workdir or checkpoint with --restore_from"
+        )
     vocabulary = vocabulary_of(start.source, config) if start.source else None
     prepared = captioning.prepare(config, vocabulary)
     start.check_corpus(prepared.digest, f"the images and captions of {config.data}")
@@ -120,7 +131,7 @@ def train(run: cli.Run) -> None:
     }
     result = training.fit(
         config,
-        captioning.make_loss(config, graph),
+        captioning.make_loss(config, graph, prepared.reward),
         params,
         data.iterator(prepared.batches, run.placement.rows, workers=config.data_workers),
         workdir=start.workdir._replace(extra=extra),
@@ -134,7 +145,8 @@ def train(run: cli.Run) -> None:
         ),
         metric=metric(config),
         higher_is_better=True,
-        unit="word",
+        unit=unit(config),
+        speed_unit="word",
         placement=run.placement,
         profile=run.profile,
     )
@@ -155,7 +167,7 @@ def train(run: cli.Run) -> None:
         title="Captions of images",
         results={f"validation {metric(config)}": -(result.standing.best_score or 0.0)},
         sections=sections,
-        unit="word",
+        unit=unit(config),
     )
 
 

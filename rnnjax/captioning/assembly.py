@@ -8,6 +8,7 @@ from flax import nnx
 from rnnjax import models, training
 from rnnjax.captioning.settings import CaptionerConfig
 from rnnjax.cells.named import deep, operand_dtype
+from rnnjax.rewards import Reward
 from rnnjax.typing import Array
 
 
@@ -93,13 +94,36 @@ def initial_carry() -> CaptionCarry:
     return CaptionCarry(jnp.zeros(()), jnp.zeros(()))
 
 
-def make_loss(config: CaptionerConfig, graph: nnx.GraphDef) -> training.LossFn:
+def make_loss(
+    config: CaptionerConfig, graph: nnx.GraphDef, reward: Reward | None = None
+) -> training.LossFn:
     """The loss of a batch, as training knows it; the carry is a `CaptionCarry`.
 
     Args:
         config: of the run.
         graph: of the captioner.
+        reward: of captions that are drawn; None: the likelihood of those given is learned.
     """
+    return _likelihood(config, graph) if reward is None else _reward(config, graph, reward)
+
+
+def _reward(config: CaptionerConfig, graph: nnx.GraphDef, reward: Reward) -> training.LossFn:
+    def loss_fn(params, carry, batch, key):
+        loss = models.reward_loss(
+            nnx.merge(graph, params),
+            batch,
+            key,
+            reward,
+            num_captions=config.num_drawn,
+            max_length=config.drawn_words + 1,
+            hard=hard_training(config),
+        )
+        return training.Loss(loss.total, loss.num_captions, carry, work=loss.num_words)
+
+    return loss_fn
+
+
+def _likelihood(config: CaptionerConfig, graph: nnx.GraphDef) -> training.LossFn:
     settled = hard_training(config)
 
     def loss_fn(params, carry, batch, key):

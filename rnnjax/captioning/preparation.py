@@ -8,11 +8,13 @@ from typing import NamedTuple
 from rnnjax import data, models
 from rnnjax.captioning.feature_files import read_features
 from rnnjax.captioning.features import features_of
+from rnnjax.captioning.reward import reward_of
 from rnnjax.captioning.settings import SCENES, CaptionerConfig
 from rnnjax.captioning.splits import Split, of_features, of_images, of_scenes
 from rnnjax.data.scenes import MAX_WORDS, VOCABULARY, DigitScenes
 from rnnjax.data.scenes.digits import SPLITS
 from rnnjax.errors import UserError, did_you_mean
+from rnnjax.rewards import Reward
 
 
 class Prepared(NamedTuple):
@@ -24,15 +26,17 @@ class Prepared(NamedTuple):
         validation: the split that decides which checkpoint is best.
         locations: of features that are computed beforehand; None: the encoder is trained.
         max_length: ids of the longest training caption, its end included.
+        reward: of captions that are drawn; None where none are.
         digest: the same for the same data only.
         description: of the data, for people.
     """
 
     vocabulary: data.CaptionVocabulary
-    batches: data.TrainingCaptions | data.SceneBatches
+    batches: data.TrainingCaptions | data.TrainingImages | data.SceneBatches
     validation: Split
     locations: models.Locations | None
     max_length: int
+    reward: Reward | None
     digest: str
     description: str
 
@@ -58,30 +62,27 @@ def prepare(config: CaptionerConfig, vocabulary: data.CaptionVocabulary | None =
         min_count=config.min_count,
         num_subwords=config.num_subwords,
     )
-    examples = [
-        data.CaptionIds(n, vocabulary.encode(caption))
-        for n, captions in enumerate(train.references)
-        for caption in captions
-    ]
+    ids = [[vocabulary.encode(caption) for caption in captions] for captions in train.references]
+    examples = [data.CaptionIds(n, caption) for n, some in enumerate(ids) for caption in some]
     buckets = data.bucket_lengths(
         (len(example.ids) for example in examples),
         config.num_buckets,
         batch_size=config.batch_size,
     )
+    options = {"batch_size": config.batch_size, "seed": config.seed}
     known = sum(1 for example in examples for n in example.ids if n != data.UNKNOWN_WORD)
     every = sum(len(example.ids) for example in examples)
     return Prepared(
         vocabulary=vocabulary,
-        batches=data.TrainingCaptions(
-            examples,
-            train.pictures,
-            batch_size=config.batch_size,
-            buckets=buckets,
-            seed=config.seed,
+        batches=(
+            data.TrainingCaptions(examples, train.pictures, buckets=buckets, **options)
+            if config.objective == "likelihood"
+            else data.TrainingImages(examples, train.pictures, **options)
         ),
         validation=load_split(config, "validation", corpus),
         locations=train.locations,
         max_length=buckets[-1],
+        reward=reward_of(config.objective, ids),
         digest=_digest(corpus.splits),
         description=(
             f"{corpus.describe()}.\n{len(vocabulary):,} symbols, which cover "
@@ -156,6 +157,7 @@ def _prepare_scenes(config: CaptionerConfig, vocabulary: data.CaptionVocabulary 
         validation=load_split(config, "validation"),
         locations=None,
         max_length=MAX_WORDS + 1,
+        reward=reward_of(config.objective, []),
         digest=f"digit scenes {config.seed} {config.image_size}",
         description=(
             f"Digit scenes of {config.image_size} by {config.image_size} pixels, composed as "

@@ -1,13 +1,15 @@
 """The settings of a captioner and of its data, as flags know them."""
 
 import dataclasses
-from typing import get_args
+from typing import Literal, get_args
 
 from rnnjax.cells.named import CELLS, DTYPES
 from rnnjax.data import CaptionLevel, LongCaptions, ResizePolicy
 from rnnjax.errors import UserError
 from rnnjax.models import Decoder, EfficientNetLite0, FeatureMap, HardGradient, SmallCNN
 from rnnjax.training import TrainingConfig, setting
+
+Objective = Literal["likelihood", "bleu", "cider"]
 
 ENCODERS = ("cnn", "efficientnet", "efficientnet_tuned")
 
@@ -66,6 +68,13 @@ class CaptionerConfig(CaptionData):
     soft_steps: int = setting(0, "Decoder hard: updates at first in which all captions are.")
     reward_weight: float = setting(1.0, "Of reinforce.")
     entropy_weight: float = setting(0.01, "Of reinforce: keeps it looking around.")
+    objective: Objective = setting(
+        "likelihood",
+        "What is learned: likelihood of the captions given; or a reward of captions that it draws, "
+        "bleu or cider, for a model that can write already (--restore_from).",
+    )
+    num_drawn: int = setting(5, "Objectives bleu, cider: captions drawn of each image.")
+    drawn_words: int = setting(20, "Objectives bleu, cider: words after which they are cut off.")
     label_smoothing: float = setting(0.0, "Share of each target that goes to all words alike.")
     spread_weight: float = setting(0.0, "Of the doubly stochastic regulariser.")
     detection_weight: float = setting(
@@ -101,6 +110,7 @@ class CaptionerConfig(CaptionData):
             ("feature_map", FeatureMap),
             ("decoder", Decoder),
             ("hard_gradient", HardGradient),
+            ("objective", Objective),
             ("level", CaptionLevel),
             ("long_captions", LongCaptions),
             ("resize", ResizePolicy),
@@ -110,6 +120,8 @@ class CaptionerConfig(CaptionData):
         self.check_at_least(1, "feature_size", "min_count", "num_buckets", "max_words")
         if self.encoder == "cnn" and not self.features:
             self.check_at_least(SmallCNN.least_features, "feature_size")
+        self.check_at_least(1, "drawn_words")
+        self.check_at_least(2, "num_drawn")
         self.check_at_least(8, "image_size", "num_subwords")
         self.check_at_least(0, "reward_weight", "entropy_weight", "spread_weight")
         self.check_at_least(0, "num_counts", "detection_weight", "detection_steps", "soft_steps")
@@ -122,6 +134,11 @@ class CaptionerConfig(CaptionData):
             self._check_scenes()
 
     def _check_scenes(self) -> None:
+        if self.objective == "cider":
+            raise UserError(
+                "--config.objective=cider weighs words by how many images they are said of, and "
+                "digit scenes have no end: choose bleu"
+            )
         for name, only in (("encoder", "cnn"), ("features", None), ("level", "word")):
             value = getattr(self, name)
             if value != only:

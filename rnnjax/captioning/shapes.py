@@ -6,11 +6,16 @@ import jax
 import numpy as np
 
 from rnnjax import data, models
+from rnnjax.captioning.reward import reward_of
 from rnnjax.captioning.settings import SCENES, CaptionerConfig
 from rnnjax.data.scenes import MAX_WORDS, VOCABULARY
+from rnnjax.rewards import Reward
 
 PHOTO_SYMBOLS = 10_000
 """Words of a large corpus of photographs that stand in it five times or more."""
+
+NUM_CAPTIONS = 5
+"""Of an image in Flickr8k, Flickr30k and, but for a few with more, COCO."""
 
 
 class AbstractData(NamedTuple):
@@ -20,11 +25,15 @@ class AbstractData(NamedTuple):
         vocab_size: V.
         locations: of features that are computed beforehand; None: the encoder is trained.
         batch: of the longest captions, `jax.ShapeDtypeStruct`s.
+        num_words: that a training step reads, or draws, at most.
+        reward: of captions that are drawn; None where none are.
     """
 
     vocab_size: int
     locations: models.Locations | None
     batch: dict[str, jax.ShapeDtypeStruct]
+    num_words: int
+    reward: Reward | None
 
 
 def abstract_data(config: CaptionerConfig) -> AbstractData:
@@ -32,15 +41,23 @@ def abstract_data(config: CaptionerConfig) -> AbstractData:
     rows = config.batch_size
     of_scenes = config.data == SCENES and config.encoder == "cnn"
     length = (MAX_WORDS if of_scenes else config.max_words) + 1
+    draws = config.objective != "likelihood"
+    captions = (rows, NUM_CAPTIONS) if draws and not of_scenes else (rows,)
     batch = {
-        "words": jax.ShapeDtypeStruct((length, rows), np.int32),
-        "lengths": jax.ShapeDtypeStruct((rows,), np.int32),
+        "words": jax.ShapeDtypeStruct((length, *captions), np.int32),
+        "lengths": jax.ShapeDtypeStruct(captions, np.int32),
     }
-    vocab_size = len(data.CaptionVocabulary.of(VOCABULARY)) if of_scenes else PHOTO_SYMBOLS
+    locations = None
     if config.features or config.encoder == "efficientnet":
         locations = models.FEATURE_MAPS[config.feature_map]
         shape = (rows, locations.rows * locations.columns, locations.feature_size)
         batch["features"] = jax.ShapeDtypeStruct(shape, np.float16)
-        return AbstractData(vocab_size, locations, batch)
-    batch["image"] = jax.ShapeDtypeStruct((rows, config.side, config.side, 3), np.uint8)
-    return AbstractData(vocab_size, None, batch)
+    else:
+        batch["image"] = jax.ShapeDtypeStruct((rows, config.side, config.side, 3), np.uint8)
+    return AbstractData(
+        vocab_size=len(data.CaptionVocabulary.of(VOCABULARY)) if of_scenes else PHOTO_SYMBOLS,
+        locations=locations,
+        batch=batch,
+        num_words=rows * (config.num_drawn * (config.drawn_words + 1) if draws else length),
+        reward=reward_of(config.objective, [[np.zeros(1, np.int32)]]),
+    )

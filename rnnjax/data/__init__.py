@@ -8,6 +8,7 @@ from rnnjax.data.caption_batches import (
     Pictures,
     SceneBatches,
     TrainingCaptions,
+    TrainingImages,
     padded_captions,
 )
 from rnnjax.data.caption_vocabulary import (
@@ -70,6 +71,7 @@ __all__ = [
     "TaggingVocabulary",
     "TrainingBatches",
     "TrainingCaptions",
+    "TrainingImages",
     "TrainingWindows",
     "Vectors",
     "Vocabulary",

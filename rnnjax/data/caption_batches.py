@@ -121,6 +121,94 @@ class TrainingCaptions:
         return [plan[n] for n in rng.permutation(len(plan))]
 
 
+class TrainingImages:
+    """Shuffled batches of images, each with all its captions.
+
+    An epoch holds every image once but for the last few, which wait for another epoch. The batch at
+    an index is a function of the index.
+
+    A batch is a dict, with T of the longest caption, R of the image with most, 0 at padding:
+        words: int32 [T, B, R].
+        lengths: int32 [B, R], END included; 0 where an image has fewer captions.
+        image or features: [B, ...].
+
+    Attributes:
+        batches_per_epoch: how many.
+    """
+
+    made_together = 1
+
+    def __init__(
+        self,
+        captions: Sequence[CaptionIds],
+        pictures: Pictures,
+        *,
+        batch_size: int,
+        seed: int = 0,
+    ):
+        """Puts the captions together that are of one picture.
+
+        Args:
+            captions: the training split.
+            pictures: that they speak of.
+            batch_size: B.
+            seed: of the order.
+
+        Raises:
+            UserError: there are too few images for a batch.
+        """
+        check_positive(batch_size=batch_size)
+        of_picture: dict[int, list[np.ndarray]] = {}
+        for caption in captions:
+            of_picture.setdefault(caption.picture, []).append(caption.ids)
+        if len(of_picture) < batch_size:
+            raise UserError(
+                f"{len(of_picture)} images are too few for a batch of {batch_size}: choose a "
+                f"smaller batch_size"
+            )
+        self._ids, self._captions = np.array(list(of_picture)), list(of_picture.values())
+        self._pictures = pictures
+        self._batch_size, self._seed = batch_size, seed % (1 << 64)
+        self._rows = np.arange(batch_size)
+        self._longest = max(len(caption.ids) for caption in captions)
+        self._most = max(map(len, self._captions))
+        self.batches_per_epoch = len(self._captions) // batch_size
+        self._order: Latest[np.ndarray] = Latest()
+
+    def __len__(self) -> int:
+        return ENDLESS
+
+    def __getitem__(self, index: int) -> Batch:
+        """The batch at an index, 0 <= index."""
+        epoch, n = divmod(int(index), self.batches_per_epoch)
+        chosen = self._order.of(epoch, self._order_of)[n * self._batch_size + self._rows]
+        none = np.zeros(0, np.int32)
+        captions = [
+            caption
+            for i in chosen.tolist()
+            for caption in self._captions[i] + [none] * (self._most - len(self._captions[i]))
+        ]
+        flat = padded_captions(captions, self._longest)
+        return {
+            "words": flat["words"].reshape(self._longest, len(chosen), self._most),
+            "lengths": flat["lengths"].reshape(len(chosen), self._most),
+            self._pictures.kind: self._pictures.take(self._ids[chosen]),
+        }
+
+    def of_rows(self, rows: np.ndarray) -> "TrainingImages":
+        """The same batches, with some of their rows only: as one of several processes makes them.
+
+        Args:
+            rows: which, ascending.
+        """
+        part = copy.copy(self)
+        part._rows = rows
+        return part
+
+    def _order_of(self, epoch: int) -> np.ndarray:
+        return np.random.default_rng([self._seed, epoch]).permutation(len(self._captions))
+
+
 class SceneBatches:
     """Batches of digit scenes as in `TrainingCaptions`, composed anew for every index.
 

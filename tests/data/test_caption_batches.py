@@ -14,6 +14,7 @@ from rnnjax.data.caption_batches import (
     Pictures,
     SceneBatches,
     TrainingCaptions,
+    TrainingImages,
     padded_captions,
 )
 from rnnjax.data.caption_vocabulary import CaptionVocabulary
@@ -133,7 +134,7 @@ def assert_rows(whole, part, indices):
     """A part has rows 1 and 3 of every batch, and the whole still has all."""
     for n in indices:
         batch, some = whole[n], part[n]
-        assert batch["lengths"].shape == (4,)
+        assert len(batch["lengths"]) == 4
         assert len(batch["words"]) == len(some["words"])
         np.testing.assert_array_equal(some["words"], batch["words"][:, [1, 3]])
         for name in set(batch) - {"words"}:
@@ -151,6 +152,58 @@ def assert_rows(whole, part, indices):
 def test_captions_that_make_no_batches(lengths, options, told):
     with pytest.raises(UserError, match=told):
         TrainingCaptions(corpus(lengths), PICTURES, buckets=[4, 6], **options)
+
+
+def of_images(counts, batch_size, seed=0):
+    """Images 7 n with these numbers of captions, mixed; the first id of a caption tells which."""
+    captions = [
+        CaptionIds(7 * n, np.array([100 * n + i] * (1 + i) + [0], np.int32))
+        for i in range(max(counts))
+        for n, count in enumerate(counts)
+        if i < count
+    ]
+    return TrainingImages(captions, PICTURES, batch_size=batch_size, seed=seed)
+
+
+def test_every_image_at_most_once_an_epoch_with_all_its_captions():
+    counts = [2, 1, 3, 0, 3, 1, 2, 2]
+    batches = of_images(counts, 3)
+    assert batches.batches_per_epoch == 2
+    epochs = []
+    for epoch in range(12):
+        seen = []
+        for n in range(2 * epoch, 2 * epoch + 2):
+            batch = batches[n]
+            assert batch["words"].shape == (4, 3, 3)
+            assert batch["words"].dtype == batch["lengths"].dtype == np.int32
+            for row, which in enumerate(numbers(batch)):
+                for i in range(3):
+                    ids = [100 * which + i] * (1 + i) + [0] if i < counts[which] else []
+                    assert batch["lengths"][row, i] == len(ids)
+                    words = batch["words"][:, row, i].tolist()
+                    assert words == [*ids, *[0] * (4 - len(ids))]
+            seen += numbers(batch)
+        assert len(set(seen)) == 6
+        epochs.append(seen)
+    assert {which for seen in epochs for which in seen} == {0, 1, 2, 4, 5, 6, 7}
+    assert len(set(map(tuple, epochs))) > 6
+
+
+def test_the_index_decides_the_images_and_parts_have_their_rows():
+    counts = [2, 1, 3, 2] * 4
+    batches, again, other = of_images(counts, 4), of_images(counts, 4), of_images(counts, 4, 1)
+    order = [numbers(batches[n]) for n in range(12)]
+    assert [numbers(again[n]) for n in reversed(range(12))] == order[::-1]
+    assert [numbers(other[n]) for n in range(12)] != order
+    assert len(batches) == ENDLESS
+    assert_rows(batches, batches.of_rows(np.array([1, 3])), range(12))
+
+
+def test_too_few_images_for_a_batch():
+    with pytest.raises(UserError, match="3 images are too few for a batch of 4: choose a smaller"):
+        of_images([2, 0, 1, 1], 4)
+    with pytest.raises(UserError, match="batch_size must be at least 1, got 0"):
+        of_images([2, 1], 0)
 
 
 def test_captions_side_by_side():
