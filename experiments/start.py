@@ -117,6 +117,7 @@ def begin(run: cli.Run, name: str) -> Start:
         name=name,
         config=dataclasses.asdict(run.config),
         may_change=training.MAY_CHANGE,
+        defaults=dataclasses.asdict(type(run.config)()),
     )
     resuming = workdir.checkpoints().newest() is not None
     if resuming and run.restore_from:

@@ -72,6 +72,7 @@ def open_workdir(
     name: str,
     config: dict[str, Any] | None = None,
     may_change: Collection[str] = (),
+    defaults: dict[str, Any] | None = None,
     extra: dict[str, Any] | None = None,
 ) -> Workdir:
     """Makes a workdir, or opens one in which the same experiment ran before.
@@ -85,6 +86,7 @@ def open_workdir(
         config: JSON-able; to be written to ``config.json`` and carried by every checkpoint.
         may_change: names of config fields that may differ from the run to be resumed, such as
             'num_steps'; a nested field is named 'outer.inner'.
+        defaults: JSON-able; the values that fields have in a run begun before there were any.
         extra: JSON-able; carried by every checkpoint.
 
     Returns:
@@ -104,7 +106,8 @@ def open_workdir(
         check_owner(path, name)
         storage.check_writable(path)
         if workdir.checkpoints().newest() is not None:
-            _check_config(read_config(path), config, may_change, path)
+            began_with = json.loads(json.dumps(defaults or {})) | read_config(path)
+            _check_config(began_with, config, may_change, path)
 
     from_first(prepare)
     return workdir

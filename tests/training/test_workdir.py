@@ -58,6 +58,19 @@ def test_fields_that_may_change_are_written_anew(tmp_path):
     assert workdir.config["sizes"] == [1, 2]
 
 
+def test_a_run_from_before_there_was_a_setting_goes_on_with_its_default(tmp_path):
+    toy.run(tmp_path, 3, config={"size": 1})
+    defaults = {"size": 7, "sizes": (2, 3)}
+
+    def again(**config):
+        return training.open_workdir(tmp_path, name="toy", config=config, defaults=defaults)
+
+    assert again(size=1, sizes=(2, 3)).config == {"size": 1, "sizes": [2, 3]}
+    for other in ({"size": 1, "sizes": (2, 4)}, {"size": 7, "sizes": (2, 3)}, {"size": 1}):
+        with pytest.raises(UserError, match="has another config"):
+            again(**other)
+
+
 def test_before_the_first_checkpoint_any_config_may_follow(tmp_path):
     with training.open_workdir(tmp_path, name="toy", config={"size": 1}).in_use():
         pass
