@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from flax import nnx
 
-from rnnjax import models, training
+from rnnjax import data, models, training
 from rnnjax.captioning.settings import CaptionerConfig
 from rnnjax.cells.named import deep, operand_dtype
 from rnnjax.rewards import Reward
@@ -116,6 +116,7 @@ def _reward(config: CaptionerConfig, graph: nnx.GraphDef, reward: Reward) -> tra
             reward,
             num_captions=config.num_drawn,
             max_length=config.drawn_words + 1,
+            never=data.UNSPEAKABLE,
             hard=hard_training(config),
         )
         return training.Loss(loss.total, loss.num_captions, carry, work=loss.num_words)

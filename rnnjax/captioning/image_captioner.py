@@ -174,8 +174,7 @@ def _steps(graph: nnx.GraphDef) -> tuple[Any, Any]:
 
     def decoding(params: Any, carry: Carry, words: Array) -> tuple[Array, Carry]:
         logits, _, carry = advance(params, carry, words)
-        unspeakable = jnp.array([data.START, data.UNKNOWN_WORD])
-        return logits.at[:, unspeakable].set(-jnp.inf), carry
+        return logits.at[:, list(data.UNSPEAKABLE)].set(-jnp.inf), carry
 
     def looking(params: Any, carry: Carry, words: Array) -> tuple[models.Glance, Carry]:
         _, glance, carry = advance(params, carry, words)

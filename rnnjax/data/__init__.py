@@ -15,6 +15,7 @@ from rnnjax.data.caption_vocabulary import (
     END,
     START,
     UNKNOWN_WORD,
+    UNSPEAKABLE,
     CaptionLevel,
     CaptionVocabulary,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "START",
     "UNKNOWN",
     "UNKNOWN_WORD",
+    "UNSPEAKABLE",
     "Batch",
     "CaptionCorpus",
     "CaptionIds",

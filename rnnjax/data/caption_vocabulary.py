@@ -15,6 +15,8 @@ from rnnjax.errors import UserError, did_you_mean
 CaptionLevel = Literal["word", "subword"]
 
 END, START, UNKNOWN_WORD = 0, 1, 2
+UNSPEAKABLE = (START, UNKNOWN_WORD)
+"""What a caption that a model writes never holds."""
 """The ids of what stands after and before every caption, and for words that are not known."""
 
 _RESERVED = ("<end>", "<start>", "<unknown>")

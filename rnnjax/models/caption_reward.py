@@ -1,5 +1,6 @@
 """How a captioner that can write gets better: by the reward of the captions that it draws."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -35,6 +36,7 @@ def reward_loss(
     *,
     num_captions: int,
     max_length: int,
+    never: Sequence[int] = (),
     hard: HardTraining = DEFAULT_HARD_TRAINING,
 ) -> RewardLoss:
     """REINFORCE for whole captions: those better than others of the same image become likelier.
@@ -57,6 +59,7 @@ def reward_loss(
         reward: see `rnnjax.rewards`.
         num_captions: K, 2 or more.
         max_length: ids after which a caption is cut off.
+        never: ids that are not drawn; what decoding never writes must not be learned either.
         hard: how hard attention is trained; all captions are drawn with hard attention.
 
     References:
@@ -64,7 +67,9 @@ def reward_loss(
         al. 2017, "Self-critical sequence training for image captioning"; with the baseline of Kool,
         van Hoof & Welling 2019, "Buy 4 REINFORCE samples, get a baseline for free!".
     """
-    drawn = model.draw(batch, key, num_captions=num_captions, max_length=max_length, hard=hard)
+    drawn = model.draw(
+        batch, key, num_captions=num_captions, max_length=max_length, never=never, hard=hard
+    )
     words, lengths = batch["words"], batch["lengths"]
     num_images = words.shape[1]
     references = words.reshape(*words.shape[:2], -1)

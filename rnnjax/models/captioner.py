@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -329,6 +330,7 @@ class Captioner(nnx.Module):
         *,
         num_captions: int,
         max_length: int,
+        never: Sequence[int] = (),
         hard: HardTraining = DEFAULT_HARD_TRAINING,
     ) -> Drawn:
         """Draws captions from the model's distribution, differentiable in what it made of them.
@@ -340,6 +342,7 @@ class Captioner(nnx.Module):
             key: decides all draws.
             num_captions: K of each image.
             max_length: T, ids after which a caption is cut off.
+            never: ids that are not drawn, as if their logits were -inf.
             hard: how hard attention is trained.
         """
         memory = self.look(batch)
@@ -359,7 +362,7 @@ class Captioner(nnx.Module):
             carry, (y_t, z_t, glance) = self._advance(
                 memory, carry, x_t, key_place, hard, everywhere
             )
-            logits = self._score(x_t, y_t, z_t)
+            logits = self._score(x_t, y_t, z_t).at[:, list(never)].set(-jnp.inf)
             words = jnp.where(running, jax.random.categorical(key_word, logits), END)
             gains = jnp.where(running, target_log_probability(logits, words), 0.0)
             return (carry, words, running & (words != END)), (words, running, gains, glance)

@@ -18,6 +18,7 @@ from tests.models import captioner_oracle as oracle
 from tests.models.tiny_captioner import DECODERS, B, V, make, make_batch
 
 K, MAX_LENGTH, R = 4, 6, 3
+NEVER = (1, 3)
 GRADIENTS = [*((decoder, "gumbel") for decoder in DECODERS), ("hard", "reinforce")]
 
 
@@ -37,7 +38,12 @@ def with_references():
 @functools.partial(jax.jit, static_argnums=0, static_argnames=("num_captions", "gradient"))
 def draw(graph, params, batch, key, num_captions=K, **hard):
     return nnx.merge(graph, params).draw(
-        batch, key, num_captions=num_captions, max_length=MAX_LENGTH, hard=HardTraining(**hard)
+        batch,
+        key,
+        num_captions=num_captions,
+        max_length=MAX_LENGTH,
+        never=NEVER,
+        hard=HardTraining(**hard),
     )
 
 
@@ -48,7 +54,7 @@ def loss(graph, params, batch, key, **hard):
     def total(params):
         found = models.reward_loss(
             nnx.merge(graph, params), batch, key, sentence_bleu, num_captions=K,
-            max_length=MAX_LENGTH, hard=HardTraining(**hard),
+            max_length=MAX_LENGTH, never=NEVER, hard=HardTraining(**hard),
         )  # fmt: skip
         return found.total, found
 
@@ -59,13 +65,20 @@ def loss(graph, params, batch, key, **hard):
 def told(decoder, exact, batch, drawn, row):
     """What numpy makes of a caption that was drawn, K of each image."""
     weights = drawn.glances.weights
-    return oracle.told(
+    return spoken(
         decoder,
         exact,
         np.asarray(batch["features"][row // K], np.float64),
         np.asarray(drawn.words)[:, row].tolist(),
         None if weights is None else np.asarray(weights)[:, row].argmax(axis=-1),
     )
+
+
+def spoken(*args):
+    """As `oracle.told`, where some words are never written."""
+    found = oracle.told(*args)
+    found.logits[:, NEVER] = -80.0
+    return found
 
 
 @pytest.mark.parametrize("decoder", DECODERS)
@@ -77,6 +90,7 @@ def test_captions_drawn_are_scored_by_the_equations(decoder):
     np.testing.assert_array_equal(drawn.mask, ~ended)
     assert ended.any()
     assert not ended[-1].all()
+    assert set(np.unique(words)) == set(range(V)) - set(NEVER)
     assert (words[ended] == 0).all()
     for row in range(B * K):
         by_hand = told(decoder, exact, batch, drawn, row)
@@ -102,7 +116,7 @@ def test_captions_are_drawn_as_often_as_they_are_likely(decoder):
             continue
         chance = 0.0
         for locations in places:
-            one = oracle.told(decoder, exact, features, [first, second], locations)
+            one = spoken(decoder, exact, features, [first, second], locations)
             likely = np.exp(oracle.log_likelihoods(one.logits, [first, second]))
             looked = 1.0
             if locations is not None:
