@@ -1,15 +1,15 @@
 """Tagged sentences in padded batches: shuffled for training, each once for evaluation."""
 
-import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from rnnjax.data.buckets import check_positive, deal
+from rnnjax.data.endless import EndlessBatches
 from rnnjax.data.latest import Latest
 from rnnjax.data.sentences import Sentence
-from rnnjax.data.streams import ENDLESS, Batch
+from rnnjax.data.streams import Batch
 from rnnjax.data.words import TaggingVocabulary
 
 Transform = Callable[[Sentence, np.random.Generator], Sentence]
@@ -18,7 +18,7 @@ FILLER = -1
 """Index of a row that holds no sentence."""
 
 
-class TrainingBatches:
+class TrainingBatches(EndlessBatches):
     """Shuffled batches of sentences of about the same length.
 
     An epoch holds every sentence once. Sentences are shuffled, dealt to their buckets and cut into
@@ -37,8 +37,6 @@ class TrainingBatches:
     Attributes:
         batches_per_epoch: how many.
     """
-
-    made_together = 1
 
     def __init__(
         self,
@@ -65,17 +63,12 @@ class TrainingBatches:
         Raises:
             UserError: there are no sentences, or the sizes make no sense.
         """
-        check_positive(batch_size=batch_size)
+        super().__init__(batch_size, seed)
         self._sentences, self._vocabulary = sentences, vocabulary
-        self._seed, self._transform = seed % (1 << 64), transform
-        self._batch_size = batch_size
-        self._rows = np.arange(batch_size)
+        self._transform = transform
         self._members = deal(sentences, buckets)
         self.batches_per_epoch = sum(-(-len(m) // batch_size) for m in self._members.values())
         self._plan: Latest[list] = Latest()
-
-    def __len__(self) -> int:
-        return ENDLESS
 
     def __getitem__(self, index: int) -> Batch:
         """The batch at an index, 0 <= index."""
@@ -84,16 +77,6 @@ class TrainingBatches:
         indices = indices[self._rows[self._rows < len(indices)]]
         rows = [self._sentence(int(i), epoch, length) for i in indices]
         return _batch(rows, indices, length, len(self._rows), self._vocabulary)
-
-    def of_rows(self, rows: np.ndarray) -> "TrainingBatches":
-        """The same batches, with some of their rows only: as one of several processes makes them.
-
-        Args:
-            rows: which, ascending.
-        """
-        part = copy.copy(self)
-        part._rows = rows
-        return part
 
     def _plan_of(self, epoch: int) -> list["_Planned"]:
         rng = np.random.default_rng([self._seed, epoch])

@@ -1,16 +1,15 @@
 """Captions with their images in padded batches: shuffled for training, each once for evaluation."""
 
-import copy
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
-from rnnjax.data.buckets import check_positive
 from rnnjax.data.caption_vocabulary import CaptionVocabulary
+from rnnjax.data.endless import EndlessBatches
 from rnnjax.data.latest import Latest
 from rnnjax.data.scenes import MAX_WORDS, DigitScenes, Scene
-from rnnjax.data.streams import ENDLESS, Batch
+from rnnjax.data.streams import Batch
 from rnnjax.errors import UserError
 
 SCENE_LENGTHS = (4, 11, MAX_WORDS + 1)
@@ -36,7 +35,7 @@ class CaptionIds(NamedTuple):
     ids: np.ndarray
 
 
-class TrainingCaptions:
+class TrainingCaptions(EndlessBatches):
     """Shuffled batches of captions of about the same length, each with its image.
 
     An epoch holds every caption once but for the last few of each length, which wait for another
@@ -50,8 +49,6 @@ class TrainingCaptions:
     Attributes:
         batches_per_epoch: how many.
     """
-
-    made_together = 1
 
     def __init__(
         self,
@@ -74,21 +71,16 @@ class TrainingCaptions:
         Raises:
             UserError: there are too few captions for a batch.
         """
-        check_positive(batch_size=batch_size)
+        super().__init__(batch_size, seed)
         if len(captions) < batch_size:
             raise UserError(
                 f"{len(captions)} captions are too few for a batch of {batch_size}: choose a "
                 f"smaller batch_size"
             )
         self._captions, self._pictures = captions, pictures
-        self._batch_size, self._seed = batch_size, seed % (1 << 64)
-        self._rows = np.arange(batch_size)
         self._members = _full_buckets([len(c.ids) for c in captions], buckets, batch_size)
         self.batches_per_epoch = sum(len(m) // batch_size for m in self._members.values())
         self._plan: Latest[list] = Latest()
-
-    def __len__(self) -> int:
-        return ENDLESS
 
     def __getitem__(self, index: int) -> Batch:
         """The batch at an index, 0 <= index."""
@@ -101,16 +93,6 @@ class TrainingCaptions:
             self._pictures.kind: self._pictures.take(pictures),
         }
 
-    def of_rows(self, rows: np.ndarray) -> "TrainingCaptions":
-        """The same batches, with some of their rows only: as one of several processes makes them.
-
-        Args:
-            rows: which, ascending.
-        """
-        part = copy.copy(self)
-        part._rows = rows
-        return part
-
     def _plan_of(self, epoch: int) -> list[tuple[int, np.ndarray]]:
         rng = np.random.default_rng([self._seed, epoch])
         plan = [
@@ -121,7 +103,7 @@ class TrainingCaptions:
         return [plan[n] for n in rng.permutation(len(plan))]
 
 
-class TrainingImages:
+class TrainingImages(EndlessBatches):
     """Shuffled batches of images, each with all its captions.
 
     An epoch holds every image once but for the last few, which wait for another epoch. The batch at
@@ -135,8 +117,6 @@ class TrainingImages:
     Attributes:
         batches_per_epoch: how many.
     """
-
-    made_together = 1
 
     def __init__(
         self,
@@ -157,7 +137,7 @@ class TrainingImages:
         Raises:
             UserError: there are too few images for a batch.
         """
-        check_positive(batch_size=batch_size)
+        super().__init__(batch_size, seed)
         of_picture: dict[int, list[np.ndarray]] = {}
         for caption in captions:
             of_picture.setdefault(caption.picture, []).append(caption.ids)
@@ -168,15 +148,10 @@ class TrainingImages:
             )
         self._ids, self._captions = np.array(list(of_picture)), list(of_picture.values())
         self._pictures = pictures
-        self._batch_size, self._seed = batch_size, seed % (1 << 64)
-        self._rows = np.arange(batch_size)
         self._longest = max(len(caption.ids) for caption in captions)
         self._most = max(map(len, self._captions))
         self.batches_per_epoch = len(self._captions) // batch_size
         self._order: Latest[np.ndarray] = Latest()
-
-    def __len__(self) -> int:
-        return ENDLESS
 
     def __getitem__(self, index: int) -> Batch:
         """The batch at an index, 0 <= index."""
@@ -195,21 +170,11 @@ class TrainingImages:
             self._pictures.kind: self._pictures.take(self._ids[chosen]),
         }
 
-    def of_rows(self, rows: np.ndarray) -> "TrainingImages":
-        """The same batches, with some of their rows only: as one of several processes makes them.
-
-        Args:
-            rows: which, ascending.
-        """
-        part = copy.copy(self)
-        part._rows = rows
-        return part
-
     def _order_of(self, epoch: int) -> np.ndarray:
         return np.random.default_rng([self._seed, epoch]).permutation(len(self._captions))
 
 
-class SceneBatches:
+class SceneBatches(EndlessBatches):
     """Batches of digit scenes as in `TrainingCaptions`, composed anew for every index.
 
     The scenes of `made_together` batches are sorted by the length of their captions, so that most
@@ -234,28 +199,18 @@ class SceneBatches:
             batch_size: B.
             seed: of the order of batches.
         """
-        check_positive(batch_size=batch_size)
+        super().__init__(batch_size, seed)
         self._scenes, self._vocabulary = scenes, vocabulary
-        self._batch_size, self._seed = batch_size, seed % (1 << 64)
-        self._rows = np.arange(batch_size)
         self._pool: Latest[list[Batch]] = Latest()
-
-    def __len__(self) -> int:
-        return ENDLESS
 
     def __getitem__(self, index: int) -> Batch:
         """The batch at an index, 0 <= index."""
         pool, n = divmod(int(index), self.made_together)
         return self._pool.of(pool, self._pool_of)[n]
 
-    def of_rows(self, rows: np.ndarray) -> "SceneBatches":
-        """The same batches, with some of their rows only: as one of several processes makes them.
-
-        Args:
-            rows: which, ascending.
-        """
-        part = copy.copy(self)
-        part._rows = rows
+    def of_rows(self, rows: np.ndarray) -> Self:
+        """See `EndlessBatches`; the batches made already have other rows."""
+        part = super().of_rows(rows)
         part._pool = Latest()
         return part
 
