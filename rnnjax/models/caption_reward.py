@@ -6,7 +6,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnnjax.decode.step import repeat_rows
 from rnnjax.heads import attention
 from rnnjax.models.captioner import DEFAULT_HARD_TRAINING, Captioner, HardTraining
 from rnnjax.rewards import Reward
@@ -73,14 +72,14 @@ def reward_loss(
     words, lengths = batch["words"], batch["lengths"]
     num_images = words.shape[1]
     references = words.reshape(*words.shape[:2], -1)
-    rewards = reward(
-        drawn.words,
-        drawn.mask.sum(axis=0),
-        jnp.repeat(references, num_captions, axis=1),
-        repeat_rows(lengths.reshape(num_images, -1), num_images, num_captions),
+    of_image = jax.vmap(reward, in_axes=(1, 0, None, None))
+    rewards = jax.vmap(of_image, in_axes=(1, 0, 1, 0))(
+        drawn.words.reshape(max_length, num_images, num_captions),
+        drawn.mask.sum(axis=0).reshape(num_images, num_captions),
+        references,
+        lengths.reshape(num_images, -1),
     )
-    of_image = rewards.reshape(num_images, num_captions)
-    better = of_image - of_image.mean(axis=1, keepdims=True)
+    better = rewards - rewards.mean(axis=1, keepdims=True)
     advantage = jax.lax.stop_gradient(better.ravel() * num_captions / (num_captions - 1))
     gains = drawn.gains
     entropy = jnp.zeros(())
@@ -95,6 +94,6 @@ def reward_loss(
     total = jax.lax.stop_gradient(learned) - learned - rewards.sum()
     return RewardLoss(
         total,
-        jnp.asarray(len(rewards), total.dtype),
+        jnp.asarray(rewards.size, total.dtype),
         drawn.mask.sum().astype(total.dtype),
     )

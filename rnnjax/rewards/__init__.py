@@ -7,7 +7,7 @@ from rnnjax.rewards.cider import Rarity, cider_d, rarity
 from rnnjax.typing import Array
 
 Reward = Callable[[Array, Array, Array, Array], Array]
-"""``(words [T, N], lengths [N], references [U, N, R], their lengths [N, R]) -> [N]``; a reference
-of length 0 is none."""
+"""``(words [T], length, references [U, R], their lengths [R]) -> reward`` of one sequence; a
+reference of length 0 is none."""
 
 __all__ = ["Rarity", "Reward", "cider_d", "rarity", "sentence_bleu"]

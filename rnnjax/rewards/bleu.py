@@ -1,4 +1,4 @@
-"""BLEU of single sequences."""
+"""BLEU of a single sequence."""
 
 import jax
 import jax.numpy as jnp
@@ -9,9 +9,9 @@ from rnnjax.typing import Array
 
 @jax.named_scope("reward")
 def sentence_bleu(
-    words: Array, lengths: Array, references: Array, reference_lengths: Array
+    words: Array, length: Array, references: Array, reference_lengths: Array
 ) -> Array:
-    """BLEU-4 of each sequence against all references of its own, from 0 to 1.
+    """BLEU-4 of a sequence against all its references, from 0 to 1.
 
     For a sequence of c words with c_n = max(0, c - n + 1) runs of n words, m_n of them in a
     reference, none more often than in the reference that has it most often, and r the length of
@@ -21,27 +21,21 @@ def sentence_bleu(
         BLEU = min(1, exp(1 - r / c)) (p_1 p_2 p_3 p_4)^(1/4)
 
     Args:
-        words: int `[T, N]`.
-        lengths: c, int `[N]`; 0 gives 0.
-        references: int `[U, N, R]`, R for each sequence.
-        reference_lengths: int `[N, R]`; 0: there is none.
+        words: int `[T]`.
+        length: c, int; 0 gives 0.
+        references: int `[U, R]`.
+        reference_lengths: int `[R]`; 0: there is none.
 
     Returns:
-        float32 `[N]`.
+        float32.
 
     References:
         Papineni et al. 2002, "BLEU: a method for automatic evaluation of machine translation";
         smoothed as in Lin & Och 2004, "ORANGE: a method for evaluating automatic evaluation
         metrics for machine translation", section 4.
     """
-    return jax.vmap(_bleu, in_axes=(1, 0, 1, 0))(words, lengths, references, reference_lengths)
-
-
-def _bleu(words: Array, length: Array, references: Array, reference_lengths: Array) -> Array:
-    there = jnp.arange(len(words)) < length
-    there_too = jnp.arange(len(references))[:, None] < reference_lengths
-    own_runs = common_runs(words, there, words, there)
-    given_runs = common_runs(words[:, None], there[:, None], references, there_too)
+    own_runs = common_runs(words, length, words, length)
+    given_runs = common_runs(words[:, None], length, references, reference_lengths)
     log_precision = jnp.zeros(())
     for n, own, given in zip(ORDERS, own_runs, given_runs, strict=True):
         earlier = jnp.tril(own).sum(axis=1)

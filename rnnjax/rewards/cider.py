@@ -1,4 +1,4 @@
-"""CIDEr-D of single sequences."""
+"""CIDEr-D of a single sequence."""
 
 import math
 from collections.abc import Sequence
@@ -48,9 +48,9 @@ def rarity(references: Sequence[Sequence[np.ndarray]]) -> Rarity:
 
 @jax.named_scope("reward")
 def cider_d(
-    rarity: Rarity, words: Array, lengths: Array, references: Array, reference_lengths: Array
+    rarity: Rarity, words: Array, length: Array, references: Array, reference_lengths: Array
 ) -> Array:
-    """CIDEr-D of each sequence against all references of its own, from 0 to 10.
+    """CIDEr-D of a sequence against all its references, from 0 to 10.
 
     The equation is that of `rnnjax.metrics.cider.cider_d`, with the weights of another corpus. A
     run of words is known by a number of 32 bits, so that among a million of them a few are taken
@@ -58,32 +58,24 @@ def cider_d(
 
     Args:
         rarity: of runs of words in the references of the training images.
-        words: int `[T, N]`.
-        lengths: int `[N]`; 0 gives 0.
-        references: int `[U, N, R]`, R for each sequence.
-        reference_lengths: int `[N, R]`; 0: there is none.
+        words: int `[T]`.
+        length: int; 0 gives 0.
+        references: int `[U, R]`.
+        reference_lengths: int `[R]`; 0: there is none.
 
     Returns:
-        float32 `[N]`.
+        float32.
 
     References:
         Vedantam, Zitnick & Parikh 2015, "CIDEr: Consensus-based Image Description Evaluation",
         section 5 and the appendix on CIDEr-D.
     """
-    one = jax.vmap(_cider_d, in_axes=(None, 1, 0, 1, 0))
-    return one(Rarity(*map(jnp.asarray, rarity)), words, lengths, references, reference_lengths)
-
-
-def _cider_d(
-    rarity: Rarity, words: Array, length: Array, references: Array, reference_lengths: Array
-) -> Array:
-    there = jnp.arange(len(words)) < length
-    there_too = jnp.arange(len(references))[:, None] < reference_lengths
+    rarity = Rarity(*map(jnp.asarray, rarity))
     likeness = jnp.zeros(reference_lengths.shape)
     for own, given, within, code, code_given in zip(
-        common_runs(words, there, words, there),
-        common_runs(words[:, None], there[:, None], references, there_too),
-        common_runs(references, there_too, references, there_too),
+        common_runs(words, length, words, length),
+        common_runs(words[:, None], length, references, reference_lengths),
+        common_runs(references, reference_lengths, references, reference_lengths),
         _codes(words),
         _codes(references),
         strict=True,

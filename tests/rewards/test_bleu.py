@@ -10,6 +10,8 @@ from rnnjax.rewards import sentence_bleu
 
 T, U, N, R, V = 9, 11, 60, 3, 4
 
+each_bleu = jax.jit(jax.vmap(sentence_bleu, in_axes=(1, 0, 1, 0)))
+
 
 def by_sacrebleu(words, references):
     scorer = BLEU(tokenize="none", smooth_method="add-k", smooth_value=1, max_ngram_order=4)
@@ -31,7 +33,7 @@ def drawn():
 
 def test_bleu_is_that_of_sacrebleu(drawn):
     drawn["reference_lengths"][:, 1] = np.arange(N) % U + 1
-    found = np.asarray(jax.jit(sentence_bleu)(**{k: jnp.asarray(v) for k, v in drawn.items()}))
+    found = np.asarray(each_bleu(*drawn.values()))
     expected = []
     for n in range(N):
         references = [
@@ -48,5 +50,5 @@ def test_bleu_is_that_of_sacrebleu(drawn):
 def test_bleu_at_its_ends():
     words = jnp.asarray([[1, 1, 5], [2, 2, 5], [3, 3, 5], [0, 0, 5]])
     references = jnp.asarray([[[1, 7]], [[2, 7]], [[3, 7]], [[0, 7]]]).repeat(3, axis=1)
-    found = jax.jit(sentence_bleu)(words, jnp.asarray([4, 0, 4]), references, jnp.full((3, 2), 4))
+    found = each_bleu(words, jnp.asarray([4, 0, 4]), references, jnp.full((3, 2), 4))
     np.testing.assert_array_equal(found, [1, 0, 0])

@@ -26,7 +26,7 @@ def drawn():
     }
 
 
-cider_d = jax.jit(rewards.cider_d)
+cider_d = jax.jit(jax.vmap(rewards.cider_d, in_axes=(None, 1, 0, 1, 0)))
 
 
 def cut(words, lengths):
@@ -36,7 +36,7 @@ def cut(words, lengths):
 def test_the_reward_is_the_metric(drawn):
     texts = [cut(drawn["references"][:, n], drawn["reference_lengths"][n]) for n in range(N)]
     rarity = rewards.rarity(texts)
-    found = np.asarray(cider_d(rarity, **{k: jnp.asarray(v) for k, v in drawn.items()}))
+    found = np.asarray(cider_d(rarity, *drawn.values()))
     named = [[[str(w) for w in text] for text in some] for some in texts]
     for n, length in enumerate(drawn["lengths"]):
         alone = [[] for _ in range(N)]
