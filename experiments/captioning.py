@@ -87,7 +87,7 @@ def metric(config: Config) -> str:
 
 def unit(config: Config) -> str:
     """What the loss is in nats of; empty where it is not in nats."""
-    return "word" if config.objective == "likelihood" else ""
+    return "" if config.draws else "word"
 
 
 def abstract_task(config: Config) -> training.Task:
@@ -111,7 +111,7 @@ def train(run: cli.Run) -> None:
     """Trains, then scores the held-out splits and writes the report."""
     config = run.config
     start = begin(run, NAME)
-    if config.objective != "likelihood" and not start.source:
+    if config.draws and not start.source:
         raise UserError(
             f"--config.objective={config.objective} is for a captioner that can write already: "
             "name its workdir or checkpoint with --restore_from"

@@ -75,9 +75,9 @@ def prepare(config: CaptionerConfig, vocabulary: data.CaptionVocabulary | None =
     return Prepared(
         vocabulary=vocabulary,
         batches=(
-            data.TrainingCaptions(examples, train.pictures, buckets=buckets, **options)
-            if config.objective == "likelihood"
-            else data.TrainingImages(examples, train.pictures, **options)
+            data.TrainingImages(examples, train.pictures, **options)
+            if config.draws
+            else data.TrainingCaptions(examples, train.pictures, buckets=buckets, **options)
         ),
         validation=load_split(config, "validation", corpus),
         locations=train.locations,

@@ -95,6 +95,11 @@ class CaptionerConfig(CaptionData):
     compute_dtype: str = setting("float32", f"Of matmul operands, one of {', '.join(DTYPES)}.")
 
     @property
+    def draws(self) -> bool:
+        """Whether it learns from captions that it draws, and not from those given."""
+        return self.objective != "likelihood"
+
+    @property
     def side(self) -> int:
         """Of the images that the encoder sees, in pixels; for encoders that are trained here."""
         tuned = self.encoder == "efficientnet_tuned"

@@ -41,8 +41,7 @@ def abstract_data(config: CaptionerConfig) -> AbstractData:
     rows = config.batch_size
     of_scenes = config.data == SCENES and config.encoder == "cnn"
     length = (MAX_WORDS if of_scenes else config.max_words) + 1
-    draws = config.objective != "likelihood"
-    captions = (rows, NUM_CAPTIONS) if draws and not of_scenes else (rows,)
+    captions = (rows, NUM_CAPTIONS) if config.draws and not of_scenes else (rows,)
     batch = {
         "words": jax.ShapeDtypeStruct((length, *captions), np.int32),
         "lengths": jax.ShapeDtypeStruct(captions, np.int32),
@@ -58,6 +57,6 @@ def abstract_data(config: CaptionerConfig) -> AbstractData:
         vocab_size=len(data.CaptionVocabulary.of(VOCABULARY)) if of_scenes else PHOTO_SYMBOLS,
         locations=locations,
         batch=batch,
-        num_words=rows * (config.num_drawn * (config.drawn_words + 1) if draws else length),
+        num_words=rows * (config.num_drawn * (config.drawn_words + 1) if config.draws else length),
         reward=reward_of(config.objective, [[np.zeros(1, np.int32)]]),
     )
