@@ -5,16 +5,16 @@ import jax.numpy as jnp
 from rnnjax.cells.gru import GRUSpec
 from rnnjax.engines import transposed
 from rnnjax.engines.problem import Engine, Problem
-from rnnjax.engines.transposed_steps import Family, Kept, Rows, State, Weights, sigmoid
+from rnnjax.engines.transposed_plan import Family, Kept, Rows, State, Weights, sigmoid
 from rnnjax.typing import Array
 
 
-def _forward_after(a_x: Rows, a_h: Rows, b_h: Array | None, state: State):
+def _forward_after(a: Rows, a_hn: Array | None, state: State):
     (h_tm1,) = state
-    assert b_h is not None
-    a_hn = a_h[2] + b_h
-    r_t, z_t = sigmoid(a_x[0] + a_h[0]), sigmoid(a_x[1] + a_h[1])  # r, z
-    n_t = jnp.tanh(a_x[2] + r_t * a_hn)
+    assert a_hn is not None
+    a_r, a_z, a_n = a
+    r_t, z_t = sigmoid(a_r), sigmoid(a_z)
+    n_t = jnp.tanh(a_n + r_t * a_hn)
     return ((1 - z_t) * n_t + z_t * h_tm1,), Kept((r_t, z_t, n_t, a_hn), (h_tm1,))
 
 
@@ -31,9 +31,10 @@ def _backward_after(known):
     return (da_r, da_z, da_n * r_t, da_n), (dh_t * z_t,)
 
 
-def _forward_without(a_x: Rows, a_h: Rows, b_h: Array | None, state: State):
+def _forward_without(a: Rows, a_last: Array | None, state: State):
     (h_tm1,) = state
-    z_t, n_t = sigmoid(a_x[0] + a_h[0]), jnp.tanh(a_x[1] + a_h[1])  # z, n
+    a_z, a_n = a
+    z_t, n_t = sigmoid(a_z), jnp.tanh(a_n)
     return ((1 - z_t) * n_t + z_t * h_tm1,), Kept((z_t, n_t), (h_tm1,))
 
 

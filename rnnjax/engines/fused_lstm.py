@@ -1,18 +1,17 @@
 """The standard LSTM with a backward pass by hand, for CPUs."""
 
-import jax
 import jax.numpy as jnp
 
 from rnnjax.cells.lstm import LSTMCarry, LSTMSpec
 from rnnjax.engines import transposed
 from rnnjax.engines.problem import Engine, Problem
-from rnnjax.engines.transposed_steps import Family, Kept, Rows, State, Weights, sigmoid
+from rnnjax.engines.transposed_plan import Family, Kept, Rows, State, Weights, sigmoid
 from rnnjax.typing import Array
 
 
-def _forward(a_x: Rows, a_h: Rows, b_h: Array | None, state: State):
+def _forward(a: Rows, a_last: Array | None, state: State):
     _, c_tm1 = state
-    a_i, a_f, a_g, a_o = jax.tree.map(jnp.add, a_x, a_h)  # i, f, g, o
+    a_i, a_f, a_g, a_o = a
     i_t, f_t, g_t, o_t = sigmoid(a_i), sigmoid(a_f), jnp.tanh(a_g), sigmoid(a_o)
     c_t = f_t * c_tm1 + i_t * g_t
     return (o_t * jnp.tanh(c_t), c_t), Kept((i_t, f_t, g_t, o_t), (c_tm1,))

@@ -6,15 +6,15 @@ import jax.numpy as jnp
 from rnnjax.cells.rnn import Activation, RNNSpec
 from rnnjax.engines import transposed
 from rnnjax.engines.problem import Engine, Problem
-from rnnjax.engines.transposed_steps import Family, Kept, Rows, State, Weights
+from rnnjax.engines.transposed_plan import Family, Kept, Rows, State, Weights
 from rnnjax.typing import Array
 
 
 def _family(activation: Activation, slope) -> Family:
     """A family whose derivative follows from its output: `slope(h_t)`."""
 
-    def forward(a_x: Rows, a_h: Rows, b_h: Array | None, state: State):
-        h_t = activation(a_x[0] + a_h[0])
+    def forward(a: Rows, a_last: Array | None, state: State):
+        h_t = activation(a[0])
         return (h_t,), Kept((h_t,), ())
 
     def approach(kept: Kept, dstate: State):

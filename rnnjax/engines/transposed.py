@@ -3,7 +3,8 @@
 The weights are the left operand of every matmul, and state and gates are `[H, B]`: that is what a
 CPU's matmul kernels like best at these shapes. Everything elementwise sees them as `[H*B]`, since
 loops over long rows are vectorised whatever B is. `transposed_steps` holds the loops over time,
-`transposed_weights` the gradients of the weights, a few large matmuls after the backward loop.
+`transposed_inputs` what each step multiplies, `transposed_weights` the gradients of the weights, a
+few large matmuls after the backward loop.
 
 To save memory the backward pass can go through the sequence in chunks: it keeps the state at their
 borders only, and runs each chunk forward again.
@@ -20,15 +21,8 @@ from jax import lax
 from rnnjax.engines.problem import Problem, Remat, select
 from rnnjax.engines.rows import num_shards, on_own_rows, row_axes
 from rnnjax.engines.target import platform
-from rnnjax.engines.transposed_steps import (
-    Family,
-    Plan,
-    State,
-    Weights,
-    backward_steps,
-    divisor_near,
-    forward_steps,
-)
+from rnnjax.engines.transposed_plan import Family, Plan, State, Weights
+from rnnjax.engines.transposed_steps import backward_steps, divisor_near, forward_steps
 from rnnjax.engines.transposed_weights import gradients, shifted
 from rnnjax.typing import Array, DType
 

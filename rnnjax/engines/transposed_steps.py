@@ -1,4 +1,4 @@
-"""The loops over time of the transposed layout, forward and backward, and what a family is.
+"""The loops over time of the transposed layout, forward and backward.
 
 Two things decide their speed besides the matmuls. XLA fuses whatever is elementwise into whatever
 uses it, and a fusion that transposes, or cuts slices out of one step of an array `[T, H, B]`, is
@@ -9,126 +9,33 @@ which are in its carry by then.
 """
 
 import functools
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from rnnjax.typing import Array, DType
-
-Rows = tuple[Array, ...]
-"""One array `[H*B]` for each of several quantities."""
-State = tuple[Array, ...]
-"""`(h, ...)`, each `[H, B]`; inside of the loops each `[H*B]`."""
-
-
-# An input [B, D] of so many numbers at most is quicker to transpose than to multiply by as it lies.
-_SMALL = 2048
-
-
-class Kept(NamedTuple):
-    """What a step keeps for the backward pass.
-
-    It is kept in the dtype of the matmul operands.
-
-    Attributes:
-        slots: one for each derivative that `Family.backward` gives, which takes its place.
-        others: whatever else it takes.
-    """
-
-    slots: Rows
-    others: Rows
-
-
-class Family(NamedTuple):
-    """The elementwise part of a cell with G gates, and its derivative.
-
-    Attributes:
-        forward: `(a_x, a_h, b_h, state_tm1) -> (state_t, kept)` with the two pre-activations of
-            each gate, and the second bias of the last gate or None.
-        approach: `(kept, dstate_t) -> known`, all that `backward` needs. What several derivatives
-            share belongs here: it is computed once, since the carry of the loop holds it; XLA
-            computes what is shared inside of `backward` anew for each of them.
-        backward: `known -> (derivatives, dstate_tm1)`: the derivatives of the G rows of `a_h`, then
-            that of the last row of `a_x` where it is another one (those of the other rows never
-            are); and of the old state, without its way through `a_h`.
-    """
-
-    forward: Callable[[Rows, Rows, Array | None, State], tuple[State, Kept]]
-    approach: Callable[[Kept, State], Any]
-    backward: Callable[[Any], tuple[Rows, State]]
-
-
-class Weights(NamedTuple):
-    """`w_ih [D, G*H]`, `w_hh [H, G*H]`, `b_x [G*H]`, and `b_h [H]` of the last H rows of `a_h`."""
-
-    w_ih: Array
-    w_hh: Array
-    b_x: Array
-    b_h: Array | None
-
-    @property
-    def num_gates(self) -> int:
-        """G."""
-        return len(self.b_x) // len(self.w_hh)
-
-
-class Plan(NamedTuple):
-    """How to run it.
-
-    Attributes:
-        family: of the cell.
-        chunk: steps a chunk.
-        recompute: the gates of a chunk in the backward pass.
-        reverse: from the last step to the first.
-        compute_dtype: of the matmul operands, if it is not that of the weights.
-        scan_unroll: steps an iteration.
-    """
-
-    family: Family
-    chunk: int
-    recompute: bool
-    reverse: bool
-    compute_dtype: DType | None
-    scan_unroll: int
+from rnnjax.engines.transposed_inputs import preactivations
+from rnnjax.engines.transposed_plan import Kept, Plan, Rows, State, Weights, dot, narrow
+from rnnjax.typing import Array
 
 
 def forward_steps(plan: Plan, weights: Weights, initial: State, state: State, inputs, *, keep):
     """The forward pass over some steps: the last state, the hidden states and what is kept."""
     hidden_size, batch_size = state[0].shape
-    num_steps, wide = len(inputs[0]), weights.b_x.dtype
-    w_ih, w_hh = lax.optimization_barrier(
-        (narrow(plan, weights.w_ih).T, narrow(plan, weights.w_hh).T)
-    )
-
-    def along_rows(bias: Array) -> Array:
-        return jnp.repeat(bias.reshape(-1, hidden_size), batch_size, axis=1)
-
-    b_x = lax.optimization_barrier(along_rows(weights.b_x))
-    b_h = None if weights.b_h is None else lax.optimization_barrier(along_rows(weights.b_h)[0])
+    num_steps = len(inputs[0])
     initial = _flat(initial)
-    # Matmuls of wide operands, unlike narrow ones, are as fast where the right one lies transposed.
-    ahead = plan.compute_dtype is not None or inputs[0][0].size <= _SMALL
+    prepare, add = preactivations(plan, weights, inputs[0].shape[1:])
 
     def load(t):
         x_t, mask_t, reset_t = _at(inputs, t)
-        if ahead:
-            with jax.named_scope("project"):
-                x_t = narrow(plan, x_t.T).reshape(-1)
-        return x_t, *_flags((mask_t, reset_t), hidden_size)
+        return prepare(x_t), *_flags((mask_t, reset_t), hidden_size)
 
     def step(carry, t):
-        state, (x_t, mask_t, reset_t) = carry
+        state, (prepared, mask_t, reset_t) = carry
         if reset_t is not None:
             state = _where(reset_t, initial, state)
-        with jax.named_scope("project"):
-            x_t = x_t.reshape(-1, batch_size) if ahead else x_t.T
-            a_x = dot(w_ih, x_t, wide).reshape(b_x.shape) + b_x
-        h_tm1 = narrow(plan, state[0].reshape(hidden_size, batch_size))
-        a_h = dot(w_hh, h_tm1, wide).reshape(b_x.shape)
-        new_state, kept = plan.family.forward(tuple(a_x), tuple(a_h), b_h, state)
+        new_state, kept = plan.family.forward(*add(prepared, state[0]), state)
         if mask_t is not None:
             new_state = _where(mask_t, new_state, state)
         h_t = lax.optimization_barrier(new_state[0]).reshape(hidden_size, batch_size).T
@@ -220,21 +127,6 @@ def backward_steps(
 def divisor_near(num_steps: int, wanted: int) -> int | None:
     """The largest divisor of T that is `wanted` at most, and not half as much; None without one."""
     return next((n for n in range(wanted, wanted // 2, -1) if num_steps % n == 0), None)
-
-
-def sigmoid(a: Array) -> Array:
-    """``tanh(a / 2) / 2 + 1 / 2``, which a CPU computes faster than by `exp`."""
-    return jnp.tanh(a / 2) / 2 + 0.5
-
-
-def narrow(plan: Plan, a: Array) -> Array:
-    """An operand of a matmul."""
-    return a if plan.compute_dtype is None else a.astype(plan.compute_dtype)
-
-
-def dot(a: Array, b: Array, dtype: DType) -> Array:
-    """The matmul, summed in, and returned as, a wider dtype."""
-    return jnp.matmul(a, b, preferred_element_type=dtype)
 
 
 def unpacked(plan: Plan, a: Array) -> Array:

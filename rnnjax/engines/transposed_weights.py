@@ -4,15 +4,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from rnnjax.engines.transposed_steps import (
-    Plan,
-    Rows,
-    Weights,
-    divisor_near,
-    dot,
-    narrow,
-    unpacked,
-)
+from rnnjax.engines.transposed_plan import Plan, Rows, Weights, dot, narrow
+from rnnjax.engines.transposed_steps import divisor_near, unpacked
 from rnnjax.typing import Array
 
 # Rows (time steps times batch) of one matmul.

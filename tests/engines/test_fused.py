@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import rnnjax
-from rnnjax.engines import transposed, transposed_steps, transposed_weights
+from rnnjax.engines import transposed, transposed_inputs, transposed_weights
 
 T, B, D, H = 11, 3, 4, 6
 CELLS = {
@@ -101,9 +101,24 @@ def test_float64_outputs_and_gradients_are_those_of_the_plain_loop(name, options
         assert error(outputs_and_gradients(fused, args), outputs_and_gradients(plain, args)) < 1e-12
 
 
-def test_large_inputs_which_are_multiplied_in_their_transpose(monkeypatch):
-    monkeypatch.setattr(transposed_steps, "_SMALL", 0)
-    test_float64_outputs_and_gradients_are_those_of_the_plain_loop("lstm", OPTIONS[0])
+@pytest.mark.parametrize(("name", "small"), [("lstm", 0), ("lstm", 2048), ("gru", 0)])
+def test_large_inputs_have_a_matmul_of_their_own(name, small, monkeypatch):
+    monkeypatch.setattr(transposed_inputs, "_SMALL", small)
+    monkeypatch.setattr(transposed_inputs, "_MEDIUM", 0)
+    test_float64_outputs_and_gradients_are_those_of_the_plain_loop(name, OPTIONS[4])
+
+
+@pytest.mark.parametrize(
+    ("name", "input_size", "num_matmuls"),
+    [("lstm", D, 1), ("gru without reset", D, 1), ("lstm", 6000, 2), ("gru", D, 2)],
+)
+def test_matmuls_of_a_step(name, input_size, num_matmuls):
+    engine, make = CELLS[name]
+    cell = make(H)
+    params = jax.eval_shape(lambda key: cell.init(key, input_size), jax.random.key(0))
+    xs = jax.ShapeDtypeStruct((T, B, input_size), jnp.float32)
+    program = jax.make_jaxpr(lambda p, x: rnnjax.unroll(cell, p, x, engine=engine))(params, xs)
+    assert str(program).count("dot_general[") == num_matmuls
 
 
 @pytest.mark.parametrize("name", ["lstm", "gru"])

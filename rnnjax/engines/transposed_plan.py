@@ -1,0 +1,99 @@
+"""What the transposed layout runs: a family of cells, its weights, and how."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+
+from rnnjax.typing import Array, DType
+
+Rows = tuple[Array, ...]
+"""One array `[H*B]` for each of several quantities."""
+State = tuple[Array, ...]
+"""`(h, ...)`, each `[H, B]`; inside of the loops each `[H*B]`."""
+
+
+class Kept(NamedTuple):
+    """What a step keeps for the backward pass.
+
+    It is kept in the dtype of the matmul operands.
+
+    Attributes:
+        slots: one for each derivative that `Family.backward` gives, which takes its place.
+        others: whatever else it takes.
+    """
+
+    slots: Rows
+    others: Rows
+
+
+class Family(NamedTuple):
+    """The elementwise part of a cell with G gates, and its derivative.
+
+    The pre-activations are sums of ``a_x = W^T x_t + b_x`` and ``a_h = U^T h_tm1``, G rows each,
+    but for the last gate of a cell with ``b_h``.
+
+    Attributes:
+        forward: `(a, a_last, state_tm1) -> (state_t, kept)` with the G sums and None, or with
+            ``b_h`` in place of the last sum its row of `a_x` in `a`, and that of `a_h` with the
+            bias in `a_last`.
+        approach: `(kept, dstate_t) -> known`, all that `backward` needs. What several derivatives
+            share belongs here: it is computed once, since the carry of the loop holds it; XLA
+            computes what is shared inside of `backward` anew for each of them.
+        backward: `known -> (derivatives, dstate_tm1)`: the derivatives of the G rows of `a_h`, then
+            that of the last row of `a_x` where it is another one (those of the other rows never
+            are); and of the old state, without its way through `a_h`.
+    """
+
+    forward: Callable[[Rows, Array | None, State], tuple[State, Kept]]
+    approach: Callable[[Kept, State], Any]
+    backward: Callable[[Any], tuple[Rows, State]]
+
+
+class Weights(NamedTuple):
+    """`w_ih [D, G*H]`, `w_hh [H, G*H]`, `b_x [G*H]`, and `b_h [H]` of the last H rows of `a_h`."""
+
+    w_ih: Array
+    w_hh: Array
+    b_x: Array
+    b_h: Array | None
+
+    @property
+    def num_gates(self) -> int:
+        """G."""
+        return len(self.b_x) // len(self.w_hh)
+
+
+class Plan(NamedTuple):
+    """How to run it.
+
+    Attributes:
+        family: of the cell.
+        chunk: steps a chunk.
+        recompute: the gates of a chunk in the backward pass.
+        reverse: from the last step to the first.
+        compute_dtype: of the matmul operands, if it is not that of the weights.
+        scan_unroll: steps an iteration.
+    """
+
+    family: Family
+    chunk: int
+    recompute: bool
+    reverse: bool
+    compute_dtype: DType | None
+    scan_unroll: int
+
+
+def sigmoid(a: Array) -> Array:
+    """``tanh(a / 2) / 2 + 1 / 2``, which a CPU computes faster than by `exp`."""
+    return jnp.tanh(a / 2) / 2 + 0.5
+
+
+def narrow(plan: Plan, a: Array) -> Array:
+    """An operand of a matmul."""
+    return a if plan.compute_dtype is None else a.astype(plan.compute_dtype)
+
+
+def dot(a: Array, b: Array, dtype: DType) -> Array:
+    """The matmul, summed in, and returned as, a wider dtype."""
+    return jnp.matmul(a, b, preferred_element_type=dtype)
