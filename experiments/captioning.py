@@ -11,6 +11,7 @@ Then, with the --workdir of the training:
     --mode=evaluate --split=test                           BLEU, ROUGE-L, CIDEr-D, exact captions
     --mode=predict --input=IMAGE_OR_FOLDER                 captions, and pictures of the attention
     --mode=inspect                                         a page: captions, entropy, regions
+    --mode=evaluate --ensemble=runs/b --ensemble=runs/c    what several captioners write together
 
 --workdir=FOLDER holds one run (default runs/captioning): checkpoints, metrics.jsonl, report.html.
 The same command again resumes a run that was stopped, and ends with the same parameters bit for
@@ -46,6 +47,11 @@ class Options:
     beam_size: int = setting(5, "Captions pursued side by side; 1: the likeliest word each time.")
     length_penalty: float = setting(
         0.6, "Exponent of the length that scores are divided by; 0 favours short captions."
+    )
+    ensemble: tuple[str, ...] = setting(
+        (),
+        "All modes but train: a workdir whose captioner writes along with that of --workdir; may "
+        "be given several times. What they write goes to WORKDIR/ensemble.",
     )
 
 
@@ -110,6 +116,8 @@ def abstract_task(config: Config) -> training.Task:
 def train(run: cli.Run) -> None:
     """Trains, then scores the held-out splits and writes the report."""
     config = run.config
+    if run.options.ensemble:
+        raise UserError("--ensemble is for captioners that are trained: not for mode train")
     start = begin(run, NAME)
     if config.draws and not start.source:
         raise UserError(
@@ -177,14 +185,47 @@ def vocabulary_of(folder: str | Path, config: Config) -> data.CaptionVocabulary:
 
 
 def restored(run: cli.Run) -> captioning.ImageCaptioner:
-    """The trained captioner of a workdir, best checkpoint."""
+    """The trained captioner of a workdir, best checkpoint, and those that write along with it."""
     vocabulary = vocabulary_of(run.workdir, run.config)
-    extra = training.read_meta(run.workdir).extra
-    locations = models.Locations(*json.loads(extra["locations"]))
-    model = stored_model(
-        run.workdir, lambda: captioning.make_captioner(run.config, len(vocabulary), locations)
+    model = restored_model(run.workdir, run.config, vocabulary)
+    if not run.options.ensemble:
+        return captioning.ImageCaptioner(model, vocabulary)
+    others = [companion(folder, run, vocabulary) for folder in run.options.ensemble]
+    return captioning.ImageCaptioner(models.CaptionEnsemble([model, *others]), vocabulary)
+
+
+def restored_model(
+    folder: str | Path, config: Config, vocabulary: data.CaptionVocabulary
+) -> models.Captioner:
+    """The network of a workdir."""
+    locations = models.Locations(*json.loads(training.read_meta(folder).extra["locations"]))
+    return stored_model(
+        folder, lambda: captioning.make_captioner(config, len(vocabulary), locations)
     )
-    return captioning.ImageCaptioner(model, vocabulary)
+
+
+def companion(folder: str, run: cli.Run, vocabulary: data.CaptionVocabulary) -> models.Captioner:
+    """The network of another workdir, to write along with that of a run.
+
+    Raises:
+        UserError: it has other words, or gets images in another form.
+    """
+    training.check_owner(Path(folder), NAME)
+    config = cli.stored_config(folder, Config)
+    if config.sight != run.config.sight:
+        name = next(name for name in config.sight if config.sight[name] != run.config.sight[name])
+        raise UserError(
+            f"--ensemble={folder} was trained with --config.{name}={config.sight[name]}, "
+            f"{run.workdir} with {run.config.sight[name]}: both have to see the same"
+        )
+    if vocabulary_of(folder, config) != vocabulary:
+        raise UserError(f"--ensemble={folder} was trained with other words than {run.workdir}")
+    return restored_model(folder, config, vocabulary)
+
+
+def results_folder(run: cli.Run) -> Path:
+    """Where it goes what the captioners of a run write."""
+    return run.workdir / "ensemble" if run.options.ensemble else run.workdir
 
 
 def search(run: cli.Run) -> captioning.Search:
@@ -206,8 +247,9 @@ def evaluate(run: cli.Run) -> None:
     """Prints the scores of a split; writes scores.json and captions.json."""
     split = captioning.load_split(run.config, run.options.split)
     captions, scores = scored(run, restored(run), split)
-    captioning.write_scores(scores, run.options.split, run.workdir)
-    captioning.write_captions(split, captions, run.workdir)
+    folder = results_folder(run)
+    captioning.write_scores(scores, run.options.split, folder)
+    captioning.write_captions(split, captions, folder)
     print(captioning.scores_text(scores, run.options.split))
 
 
@@ -215,7 +257,7 @@ def predict(run: cli.Run) -> None:
     """Captions an image or a folder; writes captions.json and pictures of the attention."""
     if not run.options.input:
         raise UserError("mode predict takes --input=IMAGE_OR_FOLDER")
-    output = Path(run.options.output or run.workdir / "predictions")
+    output = Path(run.options.output or results_folder(run) / "predictions")
     images = data.images_at(run.options.input)
     split = captioning.split_of(run.config, images)
     captions = restored(run).write(split, search(run))
@@ -231,7 +273,8 @@ def inspect(run: cli.Run) -> None:
     split = captioning.load_split(run.config, run.options.split)
     captions, scores = scored(run, restored(run), split)
     print(captioning.scores_text(scores, run.options.split))
-    print(captioning.write_inspection(split, captions, scores, run.options.split, run.workdir))
+    folder = results_folder(run)
+    print(captioning.write_inspection(split, captions, scores, run.options.split, folder))
 
 
 MODES = {"train": train, "evaluate": evaluate, "predict": predict, "inspect": inspect}

@@ -218,9 +218,7 @@ def parse(
         for flag in ONLY_TO_TRAIN:
             if given[flag].present:
                 raise UserError(f"--{flag} is for mode train; --workdir names the run to {mode}")
-        stored = training.read_config(workdir)
-        known = {field.name for field in dataclasses.fields(config_class)}
-        config = config_class(**{key: stored[key] for key in known & stored.keys()})
+        config = stored_config(workdir, config_class)
     config = dataclasses.replace(config, **_given(given, config_class, "config."))
     config.validate()
     options = dataclasses.replace(options, **_given(given, type(options)))
@@ -230,6 +228,13 @@ def parse(
     run = Run(config, options, workdir, shared.restore_from, profile=profile)
     place = functools.partial(_join, shared, config) if mode == "train" else lambda: training.LOCAL
     return run, modes[mode], place
+
+
+def stored_config(workdir: str | Path, config_class: type[Any]) -> Any:
+    """The config of a run; what there was no setting for when it began has its default."""
+    stored = training.read_config(workdir)
+    known = {field.name for field in dataclasses.fields(config_class)}
+    return config_class(**{key: stored[key] for key in known & stored.keys()})
 
 
 def _join(shared: _Shared, config: Any) -> training.Placement:

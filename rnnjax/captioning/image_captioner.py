@@ -61,11 +61,11 @@ class ImageCaptioner(NamedTuple):
     """A captioner with its words.
 
     Attributes:
-        model: the captioner.
+        model: the captioner, or several as one.
         vocabulary: its symbols.
     """
 
-    model: models.Captioner
+    model: models.Captioner | models.CaptionEnsemble
     vocabulary: data.CaptionVocabulary
 
     def write(
@@ -188,7 +188,7 @@ def _search(graph: nnx.GraphDef, params: Any, batch: dict[str, Array], search: S
     model = nnx.merge(graph, params)
     memory = model.look(batch)
     carry = model.initial_carry(memory)
-    start = jnp.full(len(memory.features), data.START)
+    start = jnp.full(len(jax.tree.leaves(batch)[0]), data.START)
     decoding, looking = _steps(graph)
     found = decode.beam_search(
         decoding,

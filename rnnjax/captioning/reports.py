@@ -33,22 +33,20 @@ def scores_text(scores: SplitScores, title: str) -> str:
 
 
 def write_scores(scores: SplitScores, title: str, folder: Path) -> None:
-    """Writes `scores.json`."""
+    """Writes `scores.json`, to a folder made if need be."""
     found = scores.captions._asdict() | {"exact": scores.exact, "loss": scores.loss}
     if scores.pointing is not None:
         found["pointing"] = scores.pointing.accuracy
-    storage.write_json(folder / "scores.json", {"split": title, **found})
+    storage.write_json(_made(folder) / "scores.json", {"split": title, **found})
 
 
 def write_captions(split: Split, captions: Sequence[Caption], folder: Path) -> None:
     """Writes `captions.json`, each image with its caption, to a folder made if need be."""
-    with storage.writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
     found = [
         {"image": name, "caption": caption.text, "log_probability": caption.log_probability}
         for name, caption in zip(split.names, captions, strict=True)
     ]
-    storage.write_json(folder / "captions.json", found)
+    storage.write_json(_made(folder) / "captions.json", found)
 
 
 def write_overlays(split: Split, captions: Sequence[Caption], folder: Path) -> None:
@@ -104,7 +102,7 @@ def write_inspection(
         captions: of all of them.
         scores: of all of them.
         title: which split that is.
-        folder: where the file goes.
+        folder: where the file goes; made if need be.
 
     Returns:
         A line for the terminal.
@@ -123,6 +121,12 @@ def write_inspection(
         scores=scores.captions,
         groups=groups,
     )
-    path = folder / "inspect.html"
+    path = _made(folder) / "inspect.html"
     storage.write_text(path, page)
     return f"{title}: {path}"
+
+
+def _made(folder: Path) -> Path:
+    with storage.writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder

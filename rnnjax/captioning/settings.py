@@ -1,7 +1,7 @@
 """The settings of a captioner and of its data, as flags know them."""
 
 import dataclasses
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from rnnjax.cells.named import CELLS, DTYPES
 from rnnjax.data import CaptionLevel, LongCaptions, ResizePolicy
@@ -93,6 +93,12 @@ class CaptionerConfig(CaptionData):
     dropout: float = setting(0.0, "On words and before the output layer.")
     swap_rate: float = setting(0.0, "Words read that another caption's take the place of.")
     compute_dtype: str = setting("float32", f"Of matmul operands, one of {', '.join(DTYPES)}.")
+
+    @property
+    def sight(self) -> dict[str, Any]:
+        """The fields that decide in which form the captioner gets an image."""
+        names = ("encoder", "feature_map", "resize", "image_size", "features")
+        return {name: getattr(self, name) for name in names}
 
     @property
     def draws(self) -> bool:

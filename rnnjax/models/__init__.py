@@ -1,5 +1,6 @@
 """flax.nnx shells that hold parameters; time is scanned by `rnnjax.unroll`."""
 
+from rnnjax.models.caption_ensemble import CaptionEnsemble
 from rnnjax.models.caption_likelihood import CaptionLoss, caption_loss
 from rnnjax.models.caption_reward import RewardLoss, reward_loss
 from rnnjax.models.captioner import (
@@ -30,6 +31,7 @@ from rnnjax.models.word_features import WordFeatures
 
 __all__ = [
     "FEATURE_MAPS",
+    "CaptionEnsemble",
     "CaptionLoss",
     "Captioner",
     "CharacterCNN",

@@ -68,8 +68,8 @@ def _step(graph, params, memory, carry, words):
 class OneImage:
     """A captioner that reads a single image, one word at a time."""
 
-    def __init__(self, decoder, index):
-        self._parts = nnx.split(captioner(decoder).model, nnx.Param)
+    def __init__(self, decoder, index, seed=0):
+        self._parts = nnx.split(captioner(decoder, seed).model, nnx.Param)
         self._memory, self.carry = _begin(*self._parts, {"features": features(20)[index, None]})
 
     def read(self, carry, word):
