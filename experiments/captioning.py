@@ -175,7 +175,8 @@ def train(run: cli.Run) -> None:
         title="Captions of images",
         results={f"validation {metric(config)}": -(result.standing.best_score or 0.0)},
         sections=sections,
-        unit=unit(config),
+        unit="word",
+        metric=metric(config),
     )
 
 

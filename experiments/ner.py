@@ -150,6 +150,7 @@ def train(run: cli.Run) -> None:
         results={"validation F1": -100 * (result.standing.best_score or 0)},
         sections=sections,
         unit="sentence",
+        metric="f1",
     )
 
 

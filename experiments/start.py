@@ -75,6 +75,7 @@ class Start(NamedTuple):
         results: dict[str, Any],
         sections: list[training.Section],
         unit: str,
+        metric: str = "loss",
     ) -> None:
         """Writes the report of the run that started here, and says where; see `write_report`.
 
@@ -84,6 +85,7 @@ class Start(NamedTuple):
             results: the final numbers by name; those that every run has are added.
             sections: samples and whatever else there is to show.
             unit: what the loss counts.
+            metric: which validation metric decides.
         """
         size = training.num_parameters(result.state.params)
         if result.data_wait is not None:
@@ -95,6 +97,7 @@ class Start(NamedTuple):
             results={**results, "parameters": size, "updates": result.step},
             sections=sections,
             unit=unit,
+            metric=metric,
         )
         training.say(f"Report: {path}")
 

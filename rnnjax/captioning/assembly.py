@@ -119,7 +119,9 @@ def _reward(config: CaptionerConfig, graph: nnx.GraphDef, reward: Reward) -> tra
             never=data.UNSPEAKABLE,
             hard=hard_training(config),
         )
-        return training.Loss(loss.total, loss.num_captions, carry, work=loss.num_words)
+        return training.Loss(
+            loss.total, loss.num_captions, carry, {"reward": -loss.total}, loss.num_words
+        )
 
     return loss_fn
 

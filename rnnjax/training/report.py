@@ -30,6 +30,7 @@ def write_report(
     results: dict[str, Any],
     sections: tuple[Section, ...] | list[Section] = (),
     unit: str = "",
+    metric: str = "loss",
 ) -> Path:
     """Writes ``curves.png``, ``report.html`` and ``results.json`` into a workdir.
 
@@ -42,6 +43,7 @@ def write_report(
         results: the final numbers by name, the one that matters most first.
         sections: samples and whatever else there is to show.
         unit: what the loss counts.
+        metric: which validation metric decides; see `draw_curves`.
 
     Returns:
         The path of ``report.html``.
@@ -51,7 +53,7 @@ def write_report(
     """
     workdir = Path(workdir)
     rows = read_metrics(workdir)
-    curves = draw_curves(rows, unit)
+    curves = draw_curves(rows, unit, metric)
     storage.write_bytes(workdir / CURVES, curves)
     profile = read_profile(workdir / FOLDER)
     shown = [

@@ -216,7 +216,7 @@ def test_a_trained_captioner_learns_from_what_it_draws(
         "--config.objective=bleu", "--config.drawn_words=12", f"--restore_from={trained_photos}",
     )  # fmt: skip
     assert result.code == 0, result.err
-    rewards = [-row["loss"] for row in of_split(workdir, "train")]
+    rewards = [row["reward"] for row in of_split(workdir, "train")]
     assert len(rewards) == 150
     assert 0 < np.mean(rewards[:10]) < np.mean(rewards[-30:]) - 0.1
     told = result.err.partition(" parameters on")[2].partition("validation:")[0]

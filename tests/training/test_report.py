@@ -6,9 +6,10 @@ import re
 import matplotlib.image
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from rnnjax.errors import UserError
-from rnnjax.training import Section, draw_curves, write_report
+from rnnjax.training import Section, curves, draw_curves, write_report
 from rnnjax.training.metrics_log import MetricsLog
 
 ROWS = [{"split": "train", "step": n, "loss": 3 - n / 50, "grad_norm": 1.0} for n in range(1, 60)]
@@ -45,6 +46,53 @@ def test_curves_show_what_there_is():
     assert has_colour(train_only, blue)
     assert not has_colour(train_only, orange)
     assert not has_colour(none, blue)
+
+
+def panels(monkeypatch, *args):
+    """For each panel its label and title, and the numbers of its first two lines."""
+    figures = []
+
+    class Kept(Figure):
+        def __init__(self, **options):
+            super().__init__(**options)
+            figures.append(self)
+
+    monkeypatch.setattr(curves, "Figure", Kept)
+    draw_curves(*args)
+    return [
+        (
+            axes.get_ylabel(),
+            axes.get_title(),
+            [(*line.get_xdata(), *line.get_ydata()) for line in list(axes.lines)[:2]],
+        )
+        for axes in figures[0].axes
+    ]
+
+
+def test_the_metric_that_decides_and_the_reward_have_curves_of_their_own(monkeypatch):
+    train = [
+        {"split": "train", "step": n, "loss": n + 0.5, "nats": n + 0.25, "grad_norm": 7.0 + n}
+        for n in (1, 2)
+    ]
+    valid = [
+        {"split": "valid", "step": n, "loss": 6.0 - n, "bleu4": bleu}
+        for n, bleu in ((1, 0.1), (2, 0.3), (3, 0.2))
+    ]
+    (_, _, losses), (label, title, bleus), (_, _, norms) = panels(
+        monkeypatch, train + valid, "", "bleu4"
+    )
+    assert losses == [(1, 2, 1.25, 2.25), (1, 2, 3, 5.0, 4.0, 3.0)]
+    assert (label, title) == ("bleu4", "best validation bleu4 0.3000 at step 2")
+    assert bleus[0] == (1, 2, 3, 0.1, 0.3, 0.2)
+    assert norms == [(1, 2, 8.0, 9.0)]
+
+    drawn = [row | {"reward": -row["loss"]} for row in train]
+    (_, title, losses), (label, _, rewards), *rest = panels(monkeypatch, drawn + valid)
+    assert title == "lowest validation loss 3.0000 at step 3"
+    assert losses[0] == (1, 2, 3, 5.0, 4.0, 3.0)
+    assert label == "reward in training"
+    assert rewards == [(1, 2, -1.5, -2.5)]
+    assert [label for label, *_ in rest] == ["gradient norm"]
 
 
 def report(folder, **fields):
