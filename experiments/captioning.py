@@ -246,8 +246,9 @@ def scored(
 
 def evaluate(run: cli.Run) -> None:
     """Prints the scores of a split; writes scores.json and captions.json."""
+    captioner = restored(run)
     split = captioning.load_split(run.config, run.options.split)
-    captions, scores = scored(run, restored(run), split)
+    captions, scores = scored(run, captioner, split)
     folder = results_folder(run)
     captioning.write_scores(scores, run.options.split, folder)
     captioning.write_captions(split, captions, folder)
@@ -271,8 +272,9 @@ def predict(run: cli.Run) -> None:
 
 def inspect(run: cli.Run) -> None:
     """Writes inspect.html: captions good and bad, the attention's entropy, attended regions."""
+    captioner = restored(run)
     split = captioning.load_split(run.config, run.options.split)
-    captions, scores = scored(run, restored(run), split)
+    captions, scores = scored(run, captioner, split)
     print(captioning.scores_text(scores, run.options.split))
     folder = results_folder(run)
     print(captioning.write_inspection(split, captions, scores, run.options.split, folder))
