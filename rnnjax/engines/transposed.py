@@ -21,6 +21,7 @@ from jax import lax
 from rnnjax.engines.problem import Problem, Remat, select
 from rnnjax.engines.rows import num_shards, on_own_rows, row_axes
 from rnnjax.engines.target import platform
+from rnnjax.engines.transposed_inputs import preactivations
 from rnnjax.engines.transposed_plan import Family, Plan, State, Weights
 from rnnjax.engines.transposed_steps import backward_steps, divisor_near, forward_steps
 from rnnjax.engines.transposed_weights import gradients, shifted
@@ -118,16 +119,18 @@ def _chunk_size(num_steps: int, batch_size: int, remat: Remat) -> int:
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _unroll(plan: Plan, weights, xs, carry, initial, mask, reset):
     """Returns the last state and the hidden states `[T, B, H]`, held where the mask is False."""
-    state, (hs, _) = forward_steps(plan, weights, initial, carry, (xs, mask, reset), keep=False)
+    matmuls = preactivations(plan, weights, xs.shape[1:])
+    state, (hs, _) = forward_steps(plan, matmuls, initial, carry, (xs, mask, reset), keep=False)
     return state, hs
 
 
 def _unroll_forward(plan: Plan, weights, xs, carry, initial, mask, reset):
     inputs = xs, mask, reset
+    matmuls = preactivations(plan, weights, xs.shape[1:])
     if plan.recompute:
 
         def run_chunk(state, chunk_inputs):
-            end, (hs, _) = forward_steps(plan, weights, initial, state, chunk_inputs, keep=False)
+            end, (hs, _) = forward_steps(plan, matmuls, initial, state, chunk_inputs, keep=False)
             return end, (hs, state)
 
         state, (hs, borders) = lax.scan(
@@ -136,7 +139,7 @@ def _unroll_forward(plan: Plan, weights, xs, carry, initial, mask, reset):
         hs = hs.reshape(-1, *hs.shape[2:])
         kept = None
     else:
-        state, (hs, kept) = forward_steps(plan, weights, initial, carry, inputs, keep=True)
+        state, (hs, kept) = forward_steps(plan, matmuls, initial, carry, inputs, keep=True)
         borders = None
     return (state, hs), (weights, inputs, carry, initial, hs, kept, borders)
 
@@ -145,12 +148,13 @@ def _unroll_backward(plan: Plan, residuals, cotangents):
     weights, inputs, carry, initial, hs, kept, borders = residuals
     dstate, dhs = cotangents
     dinitial = None if inputs[2] is None else jax.tree.map(jnp.zeros_like, dstate)
+    matmuls = preactivations(plan, weights, inputs[0].shape[1:])
 
     def run_chunk(derivatives, chunk):
         dstate, dinitial = derivatives
         inputs, h_start, dhs, hs, kept, border = chunk
         if plan.recompute:
-            _, (_, kept) = forward_steps(plan, weights, initial, border, inputs, keep=True)
+            _, (_, kept) = forward_steps(plan, matmuls, initial, border, inputs, keep=True)
         derivatives, da = backward_steps(plan, weights, dstate, dinitial, dhs, kept, inputs)
         return derivatives, gradients(plan, weights, inputs, initial[0].T, h_start, hs, da)
 

@@ -15,27 +15,28 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from rnnjax.engines.transposed_inputs import preactivations
+from rnnjax.engines.transposed_inputs import Preactivations
 from rnnjax.engines.transposed_plan import Kept, Plan, Rows, State, Weights, dot, narrow
 from rnnjax.typing import Array
 
 
-def forward_steps(plan: Plan, weights: Weights, initial: State, state: State, inputs, *, keep):
+def forward_steps(
+    plan: Plan, matmuls: Preactivations, initial: State, state: State, inputs, *, keep: bool
+):
     """The forward pass over some steps: the last state, the hidden states and what is kept."""
     hidden_size, batch_size = state[0].shape
     num_steps = len(inputs[0])
     initial = _flat(initial)
-    prepare, add = preactivations(plan, weights, inputs[0].shape[1:])
 
     def load(t):
         x_t, mask_t, reset_t = _at(inputs, t)
-        return prepare(x_t), *_flags((mask_t, reset_t), hidden_size)
+        return matmuls.prepare(x_t), *_flags((mask_t, reset_t), hidden_size)
 
     def step(carry, t):
         state, (prepared, mask_t, reset_t) = carry
         if reset_t is not None:
             state = _where(reset_t, initial, state)
-        new_state, kept = plan.family.forward(*add(prepared, state[0]), state)
+        new_state, kept = plan.family.forward(*matmuls.add(prepared, state[0]), state)
         if mask_t is not None:
             new_state = _where(mask_t, new_state, state)
         h_t = lax.optimization_barrier(new_state[0]).reshape(hidden_size, batch_size).T
