@@ -63,9 +63,8 @@ def _draw_loss(rows: list[dict[str, Any]], unit: str, axes: Axes, *, train: bool
         _mark_best(axes, "loss", "lowest", *min(zip(losses, steps, strict=True)))
     axes.set_ylabel(f"loss (nats/{unit})" if unit else "loss")
     if unit:
-        to_bits, to_nats = (
-            functools.partial(np.multiply, a) for a in (1 / math.log(2), math.log(2))
-        )
+        to_bits = functools.partial(np.multiply, 1 / math.log(2))
+        to_nats = functools.partial(np.multiply, math.log(2))
         bits = axes.secondary_yaxis("right", functions=(to_bits, to_nats))
         bits.set_ylabel(f"bits/{unit}")
     if axes.get_legend_handles_labels()[0]:
@@ -73,8 +72,8 @@ def _draw_loss(rows: list[dict[str, Any]], unit: str, axes: Axes, *, train: bool
 
 
 def _draw_metric(rows: list[dict[str, Any]], metric: str, axes: Axes) -> None:
-    steps, values = _series(rows, "valid", metric)
     _draw(rows, "valid", metric, ORANGE, axes)
+    steps, values = _series(rows, "valid", metric)
     best = max(values)
     _mark_best(axes, metric, "best", best, steps[values.index(best)])
 
