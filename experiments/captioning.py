@@ -213,12 +213,12 @@ def companion(folder: str, run: cli.Run, vocabulary: data.CaptionVocabulary) -> 
     """
     training.check_owner(Path(folder), NAME)
     config = cli.stored_config(folder, Config)
-    if config.sight != run.config.sight:
-        name = next(name for name in config.sight if config.sight[name] != run.config.sight[name])
-        raise UserError(
-            f"--ensemble={folder} was trained with --config.{name}={config.sight[name]}, "
-            f"{run.workdir} with {run.config.sight[name]}: both have to see the same"
-        )
+    for name, value in config.sight.items():
+        if value != run.config.sight[name]:
+            raise UserError(
+                f"--ensemble={folder} was trained with --config.{name}={value}, "
+                f"{run.workdir} with {run.config.sight[name]}: both have to see the same"
+            )
     if vocabulary_of(folder, config) != vocabulary:
         raise UserError(f"--ensemble={folder} was trained with other words than {run.workdir}")
     return restored_model(folder, config, vocabulary)
