@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from rnnjax.cells.lstm import LSTMCarry, LSTMSpec
 from rnnjax.engines import transposed
 from rnnjax.engines.problem import Engine, Problem
-from rnnjax.engines.transposed_plan import Family, Kept, Rows, State, Weights, sigmoid
+from rnnjax.engines.transposed_plan import Family, Rows, State, Weights, sigmoid
 from rnnjax.typing import Array
 
 
@@ -14,14 +14,14 @@ def _forward(a: Rows, a_last: Array | None, state: State):
     a_i, a_f, a_g, a_o = a
     i_t, f_t, g_t, o_t = sigmoid(a_i), sigmoid(a_f), jnp.tanh(a_g), sigmoid(a_o)
     c_t = f_t * c_tm1 + i_t * g_t
-    return (o_t * jnp.tanh(c_t), c_t), Kept((i_t, f_t, g_t, o_t), (c_tm1,))
+    return (o_t * jnp.tanh(c_t), c_t), (i_t, f_t, g_t, o_t, c_tm1)
 
 
-def _approach(kept: Kept, dstate: State):
-    (i_t, f_t, g_t, o_t), (c_tm1,) = kept
+def _approach(kept: Rows, dstate: State):
+    i_t, f_t, g_t, o_t, c_tm1 = kept
     dh_t, dc_t = dstate
     tanh_c = jnp.tanh(f_t * c_tm1 + i_t * g_t)
-    return *kept.slots, c_tm1, tanh_c, dh_t, dc_t + dh_t * o_t * (1 - tanh_c**2)
+    return *kept, tanh_c, dh_t, dc_t + dh_t * o_t * (1 - tanh_c**2)
 
 
 def _backward(known):

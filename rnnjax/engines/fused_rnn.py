@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from rnnjax.cells.rnn import Activation, RNNSpec
 from rnnjax.engines import transposed
 from rnnjax.engines.problem import Engine, Problem
-from rnnjax.engines.transposed_plan import Family, Kept, Rows, State, Weights
+from rnnjax.engines.transposed_plan import Family, Rows, State, Weights
 from rnnjax.typing import Array
 
 
@@ -15,10 +15,10 @@ def _family(activation: Activation, slope) -> Family:
 
     def forward(a: Rows, a_last: Array | None, state: State):
         h_t = activation(a[0])
-        return (h_t,), Kept((h_t,), ())
+        return (h_t,), (h_t,)
 
-    def approach(kept: Kept, dstate: State):
-        return dstate[0] * slope(kept.slots[0])
+    def approach(kept: Rows, dstate: State):
+        return dstate[0] * slope(kept[0])
 
     def backward(da):
         return (da,), (jnp.zeros_like(da),)

@@ -3,16 +3,16 @@
 The weights are the left operand of every matmul, and state and gates are `[H, B]`: that is what a
 CPU's matmul kernels like best at these shapes. Everything elementwise sees them as `[H*B]`, since
 loops over long rows are vectorised whatever B is. `transposed_steps` holds the loops over time,
-`transposed_inputs` what each step multiplies, `transposed_weights` the gradients of the weights, a
-few large matmuls after the backward loop.
+`transposed_inputs` what each step multiplies, `transposed_weights` the gradients of the weights, by
+a few large matmuls.
 
-To save memory the backward pass can go through the sequence in chunks: it keeps the state at their
-borders only, and runs each chunk forward again.
+The backward pass goes through the sequence in chunks, each a loop over its steps and those matmuls,
+so that what lies between the two stays in the caches. To save memory it can keep the state at the
+borders of the chunks only, and run each chunk forward again.
 """
 
 import functools
 import math
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -23,12 +23,15 @@ from rnnjax.engines.rows import num_shards, on_own_rows, row_axes
 from rnnjax.engines.target import platform
 from rnnjax.engines.transposed_inputs import preactivations
 from rnnjax.engines.transposed_plan import Family, Plan, State, Weights
-from rnnjax.engines.transposed_steps import backward_steps, divisor_near, forward_steps
-from rnnjax.engines.transposed_weights import gradients, shifted
+from rnnjax.engines.transposed_steps import backward_steps, forward_steps, no_derivatives
+from rnnjax.engines.transposed_weights import before, gradients
 from rnnjax.typing import Array, DType
 
-# Rows (time steps times batch) of a chunk.
+# Rows (time steps times batch) of a chunk,
 _CHUNK_ROWS = 1024
+# or so many times those of the weights, if that is more and memory is not to be saved: the larger
+# the gradients of the weights, the less often they are to be added up.
+_CHUNK_OF_WEIGHTS = 2
 
 
 def run(
@@ -57,7 +60,8 @@ def run(
     num_steps, *batch_shape, _ = xs.shape
     batch_size = math.prod(batch_shape)
     axes = row_axes(batch_size)
-    chunk = _chunk_size(num_steps, batch_size // num_shards(axes), problem.remat)
+    weight_rows = len(weights.w_ih) + len(weights.w_hh)
+    chunk = _chunk_size(num_steps, batch_size // num_shards(axes), weight_rows, problem.remat)
     padding = -num_steps % chunk
     if padding and mask is None:
         mask = jnp.ones(xs.shape[:-1], bool)
@@ -106,14 +110,18 @@ def refusal(problem: Problem) -> str | None:
     return None
 
 
-def _chunk_size(num_steps: int, batch_size: int, remat: Remat) -> int:
+def _chunk_size(num_steps: int, batch_size: int, weight_rows: int, remat: Remat) -> int:
     """Steps a chunk: a divisor of T if one is near what is wanted, so that nothing is padded."""
-    wanted = max(1, _CHUNK_ROWS // batch_size)
+    num_rows = _CHUNK_ROWS
+    if remat == "none":
+        num_rows = max(num_rows, _CHUNK_OF_WEIGHTS * weight_rows)
+    wanted = max(1, num_rows // batch_size)
     if remat == "sqrt":
         wanted = math.isqrt(num_steps - 1) + 1
-    if remat == "none" or wanted >= num_steps:
+    if num_steps <= wanted or (remat == "none" and num_steps < 2 * wanted):
         return num_steps
-    return divisor_near(num_steps, wanted) or -(-num_steps // -(-num_steps // wanted))
+    divisors = (n for n in range(wanted, wanted // 2, -1) if num_steps % n == 0)
+    return next(divisors, -(-num_steps // -(-num_steps // wanted)))
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -133,9 +141,8 @@ def _unroll_forward(plan: Plan, weights, xs, carry, initial, mask, reset):
             end, (hs, _) = forward_steps(plan, matmuls, initial, state, chunk_inputs, keep=False)
             return end, (hs, state)
 
-        state, (hs, borders) = lax.scan(
-            run_chunk, carry, _in_chunks(inputs, plan.chunk), reverse=plan.reverse
-        )
+        chunks = jax.tree.map(lambda a: a.reshape(-1, plan.chunk, *a.shape[1:]), inputs)
+        state, (hs, borders) = lax.scan(run_chunk, carry, chunks, reverse=plan.reverse)
         hs = hs.reshape(-1, *hs.shape[2:])
         kept = None
     else:
@@ -150,38 +157,43 @@ def _unroll_backward(plan: Plan, residuals, cotangents):
     dinitial = None if inputs[2] is None else jax.tree.map(jnp.zeros_like, dstate)
     matmuls = preactivations(plan, weights, inputs[0].shape[1:])
 
-    def run_chunk(derivatives, chunk):
-        dstate, dinitial = derivatives
-        inputs, h_start, dhs, hs, kept, border = chunk
+    def run_chunk(carried, n):
+        dstates, dweights, derivatives = carried
+        start = n * plan.chunk
+
+        def part(a: Array) -> Array:
+            return lax.dynamic_slice_in_dim(a, start, plan.chunk)
+
+        xs, mask, reset = jax.tree.map(part, inputs)
+        kept_of_chunk = kept, start
         if plan.recompute:
-            _, (_, kept) = forward_steps(plan, matmuls, initial, border, inputs, keep=True)
-        derivatives, da = backward_steps(plan, weights, dstate, dinitial, dhs, kept, inputs)
-        return derivatives, gradients(plan, weights, inputs, initial[0].T, h_start, hs, da)
+            border = jax.tree.map(lambda a: a[n], borders)
+            _, (_, again) = forward_steps(
+                plan, matmuls, initial, border, (xs, mask, reset), keep=True
+            )
+            kept_of_chunk = again, 0
+        dstates, derivatives = backward_steps(
+            plan, weights, dstates, part(dhs), kept_of_chunk, (mask, reset), derivatives
+        )
+        h_tm1 = before(plan, carry[0].T, hs, start)
+        if reset is not None:
+            h_tm1 = jnp.where(reset[..., None], initial[0].T, h_tm1)
+        new, dxs = gradients(plan, weights, xs, h_tm1, derivatives)
+        return (dstates, jax.tree.map(jnp.add, dweights, new), derivatives), dxs
 
-    if not plan.recompute:
-        chunk = inputs, carry[0].T, dhs, hs, kept, None
-        (dcarry, dinitial), (dweights, dxs) = run_chunk((dstate, dinitial), chunk)
-        return dweights, dxs, dcarry, dinitial, None, None
-
-    def run_and_add(sums, chunk):
-        derivatives, dweights = sums
-        derivatives, (new, dxs) = run_chunk(derivatives, chunk)
-        return (derivatives, jax.tree.map(jnp.add, dweights, new)), dxs
-
-    ends = hs[:: plan.chunk] if plan.reverse else hs[plan.chunk - 1 :: plan.chunk]
-    starts = shifted(plan, carry[0].T, ends)
-    chunks = _in_chunks((inputs, dhs, hs), plan.chunk)
-    ((dcarry, dinitial), dweights), dxs = lax.scan(
-        run_and_add,
-        ((dstate, dinitial), jax.tree.map(jnp.zeros_like, weights)),
-        (chunks[0], starts, *chunks[1:], None, borders),
+    ((dcarry, dinitial), dweights, _), dxs = lax.scan(
+        run_chunk,
+        (
+            (dstate, dinitial),
+            jax.tree.map(lambda a: jnp.zeros_like(a.T), weights),
+            no_derivatives(plan, weights, dhs.shape[1]),
+        ),
+        jnp.arange(len(dhs) // plan.chunk),
         reverse=not plan.reverse,
     )
-    return dweights, dxs.reshape(-1, *dxs.shape[2:]), dcarry, dinitial, None, None
+    # Without the barrier XLA would make it one matmul with a transposed result, a slow one.
+    dweights = jax.tree.map(jnp.transpose, lax.optimization_barrier(dweights))
+    return dweights, dxs.reshape(inputs[0].shape), dcarry, dinitial, None, None
 
 
 _unroll.defvjp(_unroll_forward, _unroll_backward)
-
-
-def _in_chunks(tree: Any, chunk: int) -> Any:
-    return jax.tree.map(lambda a: a.reshape(-1, chunk, *a.shape[1:]), tree)

@@ -1,6 +1,7 @@
 """The pre-activations of the gates from the input and the old state, in the transposed layout."""
 
 import functools
+import itertools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -13,8 +14,10 @@ from rnnjax.typing import Array
 
 # An input [B, D] of so many numbers at most is quicker to transpose than to multiply by as it lies.
 _SMALL = 2048
-# One of so many is quicker to transpose than a second matmul is to get going.
+# One of so many is quicker to transpose than a second matmul is to get going,
 _MEDIUM = 16384
+# if the weights are as few as this: more of them take longer to join than that saves.
+_FEW_WEIGHTS = 2**19
 
 
 class Preactivations(NamedTuple):
@@ -38,38 +41,45 @@ def preactivations(plan: Plan, weights: Weights, input_shape: tuple[int, ...]) -
         input_shape: `(B, D)`.
     """
     batch_size, input_size = input_shape
-    is_wide = plan.compute_dtype is None
-    if is_wide and weights.b_h is None and batch_size * input_size <= _MEDIUM:
-        return _by_one_matmul(plan, weights, batch_size)
+    num_weights = weights.w_ih.size + weights.w_hh.size
+    is_light = batch_size * input_size <= _MEDIUM and num_weights <= _FEW_WEIGHTS
+    if is_light and weights.b_h is None:
+        return _by_gates(plan, weights, batch_size)
     # Matmuls of wide operands, unlike narrow ones, are as fast where the right one lies transposed.
-    return _by_two(plan, weights, batch_size, not is_wide or batch_size * input_size <= _SMALL)
+    is_narrow = plan.compute_dtype is not None
+    return _by_sources(plan, weights, batch_size, is_narrow or batch_size * input_size <= _SMALL)
 
 
-def _by_one_matmul(plan: Plan, weights: Weights, batch_size: int) -> Preactivations:
-    """``[W; U; b]^T [x_t; h_tm1; 1]``."""
-    w = jnp.concatenate([weights.w_ih, weights.w_hh, weights.b_x[None]])
-    w = lax.optimization_barrier(w.T)
-    ones = jnp.ones(batch_size, w.dtype)
+def _by_gates(plan: Plan, weights: Weights, batch_size: int) -> Preactivations:
+    """``[W; U]^T [x_t; h_tm1] + b``, one matmul for each half of the gates.
+
+    Of this size a matmul keeps one thread busy; two that do not wait for each other keep two.
+    """
+    num_gates, wide = weights.num_gates, weights.b_x.dtype
+    w = narrow(plan, jnp.concatenate([weights.w_ih, weights.w_hh]))
+    parts = jnp.split(w, 1 if num_gates % 2 else 2, axis=1)
+    parts = lax.optimization_barrier(tuple(part.T for part in parts))
+    b = lax.optimization_barrier(_along_rows(weights.b_x, num_gates, batch_size))
 
     def add(x_t: Array, h_tm1: Array) -> tuple[Rows, None]:
-        operand = jnp.concatenate([x_t, h_tm1, ones]).reshape(-1, batch_size)
-        return tuple(dot(w, operand, w.dtype).reshape(weights.num_gates, -1)), None
+        operand = jnp.concatenate([x_t, narrow(plan, h_tm1)]).reshape(-1, batch_size)
+        sums = [dot(part, operand, wide).reshape(num_gates // len(parts), -1) for part in parts]
+        return tuple(map(jnp.add, itertools.chain(*sums), b)), None
 
     return Preactivations(functools.partial(_laid_out, plan), add)
 
 
-def _by_two(plan: Plan, weights: Weights, batch_size: int, ahead: bool) -> Preactivations:
+def _by_sources(plan: Plan, weights: Weights, batch_size: int, ahead: bool) -> Preactivations:
     """``W^T x_t + b`` and ``U^T h_tm1``; the input is laid out ahead of its step, or not at all."""
     hidden_size, wide = len(weights.w_hh), weights.b_x.dtype
     w_ih, w_hh = lax.optimization_barrier(
         (narrow(plan, weights.w_ih).T, narrow(plan, weights.w_hh).T)
     )
 
-    def along_rows(bias: Array) -> Array:
-        return jnp.repeat(bias.reshape(-1, hidden_size), batch_size, axis=1)
-
-    b_x = lax.optimization_barrier(along_rows(weights.b_x))
-    b_h = None if weights.b_h is None else lax.optimization_barrier(along_rows(weights.b_h)[0])
+    b_x = lax.optimization_barrier(_along_rows(weights.b_x, weights.num_gates, batch_size))
+    b_h = weights.b_h
+    if b_h is not None:
+        (b_h,) = lax.optimization_barrier(_along_rows(b_h, 1, batch_size))
 
     def add(x_t: Array, h_tm1: Array) -> tuple[Rows, Array | None]:
         with jax.named_scope("project"):
@@ -88,3 +98,8 @@ def _by_two(plan: Plan, weights: Weights, batch_size: int, ahead: bool) -> Preac
 def _laid_out(plan: Plan, x_t: Array) -> Array:
     """`[D*B]`, ready for a matmul."""
     return narrow(plan, x_t.T).reshape(-1)
+
+
+def _along_rows(bias: Array, num_gates: int, batch_size: int) -> Array:
+    """`[G, H*B]`."""
+    return jnp.repeat(bias.reshape(num_gates, -1), batch_size, axis=1)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+from jax import lax
 
 from rnnjax.typing import Array, DType
 
@@ -13,18 +14,16 @@ State = tuple[Array, ...]
 """`(h, ...)`, each `[H, B]`; inside of the loops each `[H*B]`."""
 
 
-class Kept(NamedTuple):
-    """What a step keeps for the backward pass.
-
-    It is kept in the dtype of the matmul operands.
+class Derivatives(NamedTuple):
+    """Those of the pre-activations of K steps, each `[G*H, K, B]`, to be read with `unpacked`.
 
     Attributes:
-        slots: one for each derivative that `Family.backward` gives, which takes its place.
-        others: whatever else it takes.
+        a_h: of what comes of the old hidden state.
+        a_x: of what comes of the input; None where it is the same.
     """
 
-    slots: Rows
-    others: Rows
+    a_h: Array
+    a_x: Array | None
 
 
 class Family(NamedTuple):
@@ -36,7 +35,8 @@ class Family(NamedTuple):
     Attributes:
         forward: `(a, a_last, state_tm1) -> (state_t, kept)` with the G sums and None, or with
             ``b_h`` in place of the last sum its row of `a_x` in `a`, and that of `a_h` with the
-            bias in `a_last`.
+            bias in `a_last`. What is kept for the backward pass is kept in the dtype of the matmul
+            operands.
         approach: `(kept, dstate_t) -> known`, all that `backward` needs. What several derivatives
             share belongs here: it is computed once, since the carry of the loop holds it; XLA
             computes what is shared inside of `backward` anew for each of them.
@@ -45,8 +45,8 @@ class Family(NamedTuple):
             are); and of the old state, without its way through `a_h`.
     """
 
-    forward: Callable[[Rows, Array | None, State], tuple[State, Kept]]
-    approach: Callable[[Kept, State], Any]
+    forward: Callable[[Rows, Array | None, State], tuple[State, Rows]]
+    approach: Callable[[Rows, State], Any]
     backward: Callable[[Any], tuple[Rows, State]]
 
 
@@ -69,8 +69,8 @@ class Plan(NamedTuple):
 
     Attributes:
         family: of the cell.
-        chunk: steps a chunk.
-        recompute: the gates of a chunk in the backward pass.
+        chunk: steps a chunk of the backward pass.
+        recompute: the gates of a chunk there, instead of keeping those of all steps.
         reverse: from the last step to the first.
         compute_dtype: of the matmul operands, if it is not that of the weights.
         scan_unroll: steps an iteration.
@@ -97,3 +97,19 @@ def narrow(plan: Plan, a: Array) -> Array:
 def dot(a: Array, b: Array, dtype: DType) -> Array:
     """The matmul, summed in, and returned as, a wider dtype."""
     return jnp.matmul(a, b, preferred_element_type=dtype)
+
+
+def packed(plan: Plan, a: Array) -> Array:
+    """Numbers in the dtype of the matmul operands, as integers if it is narrow.
+
+    Where a loop writes to an array of narrow floats, XLA makes all of it wide at each step.
+    """
+    if plan.compute_dtype is None:
+        return a
+    integer = jnp.dtype(f"uint{8 * jnp.dtype(plan.compute_dtype).itemsize}")
+    return lax.bitcast_convert_type(a.astype(plan.compute_dtype), integer)
+
+
+def unpacked(plan: Plan, a: Array) -> Array:
+    """The numbers behind what is `packed`, in the dtype of the matmul operands."""
+    return a if plan.compute_dtype is None else lax.bitcast_convert_type(a, plan.compute_dtype)

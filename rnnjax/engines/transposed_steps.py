@@ -3,9 +3,10 @@
 Two things decide their speed besides the matmuls. XLA fuses whatever is elementwise into whatever
 uses it, and a fusion that transposes, or cuts slices out of one step of an array `[T, H, B]`, is
 not vectorised: ten times slower at these sizes. So each iteration gets its operands from the carry
-of the loop, where the iteration before has put them. And memory that a program touches for the
-first time is slow to come by: the backward loop writes the derivatives of the gates over the gates,
-which are in its carry by then.
+of the loop, where the iteration before has put them; and what is to be transposed, an iteration
+earlier still has cut out. And memory that a program touches for the first time is slow to come by:
+what the backward loop writes, a chunk of derivatives that lies ready for the matmuls of
+`transposed_weights`, it writes to the place of those of the chunk before.
 """
 
 import functools
@@ -16,7 +17,17 @@ import jax.numpy as jnp
 from jax import lax
 
 from rnnjax.engines.transposed_inputs import Preactivations
-from rnnjax.engines.transposed_plan import Kept, Plan, Rows, State, Weights, dot, narrow
+from rnnjax.engines.transposed_plan import (
+    Derivatives,
+    Plan,
+    Rows,
+    State,
+    Weights,
+    dot,
+    narrow,
+    packed,
+    unpacked,
+)
 from rnnjax.typing import Array
 
 
@@ -29,25 +40,29 @@ def forward_steps(
     initial = _flat(initial)
 
     def load(t):
-        x_t, mask_t, reset_t = _at(inputs, t)
+        return _at(inputs, jnp.clip(t, 0, num_steps - 1))
+
+    def prepare(loaded):
+        x_t, mask_t, reset_t = loaded
         return matmuls.prepare(x_t), *_flags((mask_t, reset_t), hidden_size)
 
+    later = -1 if plan.reverse else 1
+
     def step(carry, t):
-        state, (prepared, mask_t, reset_t) = carry
+        state, (prepared, mask_t, reset_t), loaded = carry
         if reset_t is not None:
             state = _where(reset_t, initial, state)
         new_state, kept = plan.family.forward(*matmuls.add(prepared, state[0]), state)
         if mask_t is not None:
             new_state = _where(mask_t, new_state, state)
         h_t = lax.optimization_barrier(new_state[0]).reshape(hidden_size, batch_size).T
-        results = h_t, jax.tree.map(functools.partial(_packed, plan), kept) if keep else None
-        later = t - 1 if plan.reverse else t + 1
-        return (new_state, load(jnp.clip(later, 0, num_steps - 1))), results
+        results = h_t, jax.tree.map(functools.partial(packed, plan), kept) if keep else None
+        return (new_state, prepare(loaded), load(t + 2 * later)), results
 
     first = num_steps - 1 if plan.reverse else 0
-    (end, _), results = lax.scan(
+    (end, _, _), results = lax.scan(
         step,
-        (_flat(state), load(first)),
+        (_flat(state), prepare(load(first)), load(first + later)),
         jnp.arange(num_steps),
         reverse=plan.reverse,
         unroll=plan.scan_unroll,
@@ -56,39 +71,43 @@ def forward_steps(
 
 
 def backward_steps(
-    plan: Plan, weights: Weights, dstate: State, dinitial: State | None, dhs, kept: Kept, inputs
-):
-    """The backward pass over some steps.
+    plan: Plan,
+    weights: Weights,
+    dstates: tuple[State, State | None],
+    dhs: Array,
+    kept: tuple[Rows, Array | int],
+    flags: tuple[Array | None, Array | None],
+    derivatives: Derivatives,
+) -> tuple[tuple[State, State | None], Derivatives]:
+    """The backward pass over the K steps of a chunk.
+
+    Args:
+        plan: see `transposed`.
+        weights: the parameters.
+        dstates: the derivatives of the state after these steps, and of the state that a reset puts
+            back as far as it comes from later steps.
+        dhs: those of the outputs of the chunk, `[K, B, H]`.
+        kept: from `forward_steps`, and where in it the chunk starts.
+        flags: mask and reset of the chunk, each `[K, B]` or None.
+        derivatives: what to write to; all of it is written.
 
     Returns:
-        The derivatives `(dstate, dinitial)` before the first step, and those of the pre-activations
-        in the order of `Family.backward`, each `[T, H*B]`, to be read with `unpacked`.
+        `dstates` before these steps, and the derivatives of their pre-activations.
     """
-    _, mask, reset = inputs
+    (dstate, dinitial), (kept_steps, start) = dstates, kept
     hidden_size, batch_size = dstate[0].shape
-    num_steps, wide = len(dhs), weights.b_x.dtype
-    w_hh = narrow(plan, weights.w_hh)
-    if plan.compute_dtype is not None:  # narrow matmuls are quicker than joining their operands
-        w_hh = lax.optimization_barrier(jnp.split(w_hh, weights.num_gates, axis=1))
+    num_steps, num_gates, wide = len(dhs), weights.num_gates, weights.b_x.dtype
+    # One matmul is quicker than one for each gate, but where joining narrow operands takes longer.
+    num_parts = 1 if plan.compute_dtype is None else num_gates
+    w_hh = lax.optimization_barrier(jnp.split(narrow(plan, weights.w_hh), num_parts, axis=1))
+    dhs = lax.optimization_barrier(dhs.swapaxes(1, 2)).reshape(num_steps, -1)
 
-    def through_gates(derivatives: Rows) -> Array:
-        """The derivative of the old hidden state by way of the gates, `[H*B]`."""
-        if plan.compute_dtype is None:
-            da = jnp.concatenate(derivatives[: weights.num_gates]).reshape(-1, batch_size)
-            return dot(w_hh, da, wide).reshape(-1)
-        parts = [
-            dot(w, narrow(plan, da.reshape(hidden_size, batch_size)), wide).reshape(-1)
-            for w, da in zip(w_hh, derivatives, strict=False)
-        ]
-        return functools.reduce(jnp.add, parts)
-
-    def meet(dstate, slots, t):
+    def meet(dstate, t):
         """Adds the derivative of the output, and goes as far as it can without a matmul."""
-        dh_t, mask_t, reset_t = _at((dhs.swapaxes(1, 2), mask, reset), t)
-        kept_t = _at(Kept(slots, kept.others), t)
-        kept_t = jax.tree.map(lambda a: unpacked(plan, a).astype(wide), kept_t)
+        dh_t, (mask_t, reset_t) = _at((dhs, flags), t)
+        kept_t = jax.tree.map(lambda a: unpacked(plan, a).astype(wide), _at(kept_steps, start + t))
         mask_t, reset_t = _flags((mask_t, reset_t), hidden_size)
-        dstate = (dstate[0] + dh_t.reshape(-1), *dstate[1:])
+        dstate = (dstate[0] + dh_t, *dstate[1:])
         held = None
         if mask_t is not None:
             none = jax.tree.map(jnp.zeros_like, dstate)
@@ -96,27 +115,33 @@ def backward_steps(
         return plan.family.approach(kept_t, dstate), held, reset_t
 
     def step(carry, t):
-        _, dinitial, (known, held, reset_t), slots = carry
-        derivatives, dstate = plan.family.backward(known)
-        dstate = (dstate[0] + through_gates(derivatives), *dstate[1:])
+        _, dinitial, (known, held, reset_t), derivatives = carry
+        rows, dstate = plan.family.backward(known)
+        rows = tuple(row.reshape(hidden_size, batch_size) for row in rows)
+        da_h, da_x = rows[:num_gates], (*rows[: num_gates - 1], rows[-1])
+        if num_parts == 1:
+            da_h = (jnp.concatenate(da_h),)
+        parts = (dot(w, narrow(plan, da), wide) for w, da in zip(w_hh, da_h, strict=True))
+        dh_tm1 = functools.reduce(jnp.add, (part.reshape(-1) for part in parts))
+        dstate = (dstate[0] + dh_tm1, *dstate[1:])
         if held is not None:
             dstate = jax.tree.map(jnp.add, dstate, held)
         if reset_t is not None:
             none = jax.tree.map(jnp.zeros_like, dstate)
             dinitial = jax.tree.map(jnp.add, dinitial, _where(reset_t, dstate, none))
             dstate = _where(reset_t, none, dstate)
-        slots = tuple(
-            lax.dynamic_update_index_in_dim(slot, _packed(plan, da), t, axis=0)
-            for slot, da in zip(slots, derivatives, strict=True)
+        derivatives = Derivatives(
+            _written(plan, derivatives.a_h, da_h, t),
+            None if derivatives.a_x is None else _written(plan, derivatives.a_x, da_x, t),
         )
         earlier = jnp.clip(t + 1 if plan.reverse else t - 1, 0, num_steps - 1)
-        return (dstate, dinitial, meet(dstate, slots, earlier), slots), None
+        return (dstate, dinitial, meet(dstate, earlier), derivatives), None
 
     dstate, dinitial = _flat(dstate), _flat(dinitial)
     first = 0 if plan.reverse else num_steps - 1
     (dstate, dinitial, _, derivatives), _ = lax.scan(
         step,
-        (dstate, dinitial, meet(dstate, kept.slots, first), kept.slots),
+        (dstate, dinitial, meet(dstate, first), derivatives),
         jnp.arange(num_steps),
         reverse=not plan.reverse,
         unroll=plan.scan_unroll,
@@ -125,25 +150,21 @@ def backward_steps(
     return jax.tree.map(lambda a: a.reshape(shape), (dstate, dinitial)), derivatives
 
 
-def divisor_near(num_steps: int, wanted: int) -> int | None:
-    """The largest divisor of T that is `wanted` at most, and not half as much; None without one."""
-    return next((n for n in range(wanted, wanted // 2, -1) if num_steps % n == 0), None)
+def no_derivatives(plan: Plan, weights: Weights, batch_size: int) -> Derivatives:
+    """A place for those of a chunk."""
+    dtype = packed(plan, weights.b_x).dtype
+    zeros = jnp.zeros((len(weights.b_x), plan.chunk, batch_size), dtype)
+    return Derivatives(zeros, None if weights.b_h is None else zeros)
 
 
-def unpacked(plan: Plan, a: Array) -> Array:
-    """The numbers behind what `backward_steps` returns, in the dtype of the matmul operands."""
-    return a if plan.compute_dtype is None else lax.bitcast_convert_type(a, plan.compute_dtype)
-
-
-def _packed(plan: Plan, a: Array) -> Array:
-    """Numbers in the dtype of the matmul operands, as integers if it is narrow.
-
-    Where a loop writes to an array of narrow floats, XLA makes all of it wide at each step.
-    """
-    if plan.compute_dtype is None:
-        return a
-    integer = jnp.dtype(f"uint{8 * jnp.dtype(plan.compute_dtype).itemsize}")
-    return lax.bitcast_convert_type(a.astype(plan.compute_dtype), integer)
+def _written(plan: Plan, derivatives: Array, da: Rows, t) -> Array:
+    """With those of step t, `[*, B]` one below the other, in their place."""
+    row = 0
+    for part in da:
+        update = packed(plan, part)[:, None]
+        derivatives = lax.dynamic_update_slice(derivatives, update, (row, t, 0))
+        row += len(part)
+    return derivatives
 
 
 def _at(tree: Any, t) -> Any:

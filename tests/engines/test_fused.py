@@ -1,6 +1,7 @@
 """The fused engines against the plain loop, differentiated by JAX."""
 
 import functools
+import re
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 import rnnjax
-from rnnjax.engines import transposed, transposed_inputs, transposed_weights
+from rnnjax.engines import transposed, transposed_inputs
 
 T, B, D, H = 11, 3, 4, 6
 CELLS = {
@@ -33,7 +34,7 @@ OPTIONS = [
 def _several_chunks(monkeypatch):
     """So that even these few steps are several chunks, and the last one is padded."""
     monkeypatch.setattr(transposed, "_CHUNK_ROWS", 4 * B)
-    monkeypatch.setattr(transposed_weights, "_ROWS", 4 * B)
+    monkeypatch.setattr(transposed, "_CHUNK_OF_WEIGHTS", 0)
 
 
 def random_like(seed, tree, dtype):
@@ -109,16 +110,25 @@ def test_large_inputs_have_a_matmul_of_their_own(name, small, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "input_size", "num_matmuls"),
-    [("lstm", D, 1), ("gru without reset", D, 1), ("lstm", 6000, 2), ("gru", D, 2)],
+    ("name", "input_size", "few_weights", "rows"),
+    [
+        ("lstm", D, 2**19, [2 * H, 2 * H]),
+        ("gru without reset", D, 2**19, [H, H]),
+        ("rnn", D, 2**19, [H]),
+        ("lstm", D, 0, [4 * H, 4 * H]),
+        ("lstm", 6000, 2**19, [4 * H, 4 * H]),
+        ("gru", D, 2**19, [3 * H, 3 * H]),
+    ],
 )
-def test_matmuls_of_a_step(name, input_size, num_matmuls):
+def test_matmuls_of_a_step(name, input_size, few_weights, rows, monkeypatch):
+    monkeypatch.setattr(transposed_inputs, "_FEW_WEIGHTS", few_weights)
     engine, make = CELLS[name]
     cell = make(H)
     params = jax.eval_shape(lambda key: cell.init(key, input_size), jax.random.key(0))
     xs = jax.ShapeDtypeStruct((T, B, input_size), jnp.float32)
-    program = jax.make_jaxpr(lambda p, x: rnnjax.unroll(cell, p, x, engine=engine))(params, xs)
-    assert str(program).count("dot_general[") == num_matmuls
+    program = jax.make_jaxpr(lambda p, x: rnnjax.unroll(cell, p, x, engine=engine)[1])(params, xs)
+    matmuls = re.findall(r"f32\[(\d+),\d+\] = dot_general\[", str(program))
+    assert [int(num_rows) for num_rows in matmuls] == rows
 
 
 @pytest.mark.parametrize("name", ["lstm", "gru"])
@@ -173,7 +183,7 @@ def test_vmap_over_parameters_is_a_loop_over_them():
 
 @pytest.mark.parametrize("name", ["lstm", "gru"])
 def test_the_program_is_as_long_for_a_hundred_steps_as_for_ten(name, monkeypatch):
-    monkeypatch.setattr(transposed_weights, "_ROWS", 5 * B)
+    monkeypatch.setattr(transposed, "_CHUNK_ROWS", 5 * B)
     engine, make = CELLS[name]
     cell = make(H)
     params = cell.init(jax.random.key(0), D)
@@ -190,7 +200,7 @@ def test_the_program_is_as_long_for_a_hundred_steps_as_for_ten(name, monkeypatch
 @pytest.mark.parametrize("batch_size", [1, 32, 5000])
 def test_chunks_cover_the_sequence_with_little_padding(batch_size, remat):
     for num_steps in range(1, 200):
-        chunk = transposed._chunk_size(num_steps, batch_size, remat)
+        chunk = transposed._chunk_size(num_steps, batch_size, 256, remat)
         num_chunks = -(-num_steps // chunk)
         assert 1 <= chunk <= num_steps
         assert num_chunks * chunk - num_steps < num_chunks
