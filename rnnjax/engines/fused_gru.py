@@ -15,11 +15,11 @@ def _forward_after(a: Rows, a_hn: Array | None, state: State):
     a_r, a_z, a_n = a
     r_t, z_t = sigmoid(a_r), sigmoid(a_z)
     n_t = jnp.tanh(a_n + r_t * a_hn)
-    return ((1 - z_t) * n_t + z_t * h_tm1,), (r_t, z_t, n_t, a_hn, h_tm1)
+    return ((1 - z_t) * n_t + z_t * h_tm1,), (r_t, z_t, n_t, a_hn)
 
 
-def _approach_after(kept: Rows, dstate: State):
-    r_t, z_t, n_t, a_hn, h_tm1 = kept
+def _approach_after(kept: Rows, h_tm1: Array, dstate: State):
+    r_t, z_t, n_t, a_hn = kept
     (dh_t,) = dstate
     return r_t, z_t, a_hn, h_tm1 - n_t, dh_t, dh_t * (1 - z_t) * (1 - n_t**2)
 
@@ -35,11 +35,11 @@ def _forward_without(a: Rows, a_last: Array | None, state: State):
     (h_tm1,) = state
     a_z, a_n = a
     z_t, n_t = sigmoid(a_z), jnp.tanh(a_n)
-    return ((1 - z_t) * n_t + z_t * h_tm1,), (z_t, n_t, h_tm1)
+    return ((1 - z_t) * n_t + z_t * h_tm1,), (z_t, n_t)
 
 
-def _approach_without(kept: Rows, dstate: State):
-    z_t, n_t, h_tm1 = kept
+def _approach_without(kept: Rows, h_tm1: Array, dstate: State):
+    z_t, n_t = kept
     return z_t, n_t, h_tm1 - n_t, *dstate
 
 

@@ -17,7 +17,7 @@ def _family(activation: Activation, slope) -> Family:
         h_t = activation(a[0])
         return (h_t,), (h_t,)
 
-    def approach(kept: Rows, dstate: State):
+    def approach(kept: Rows, h_tm1: Array, dstate: State):
         return dstate[0] * slope(kept[0])
 
     def backward(da):

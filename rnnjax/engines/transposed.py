@@ -172,12 +172,12 @@ def _unroll_backward(plan: Plan, residuals, cotangents):
                 plan, matmuls, initial, border, (xs, mask, reset), keep=True
             )
             kept_of_chunk = again, 0
-        dstates, derivatives = backward_steps(
-            plan, weights, dstates, part(dhs), kept_of_chunk, (mask, reset), derivatives
-        )
         h_tm1 = before(plan, carry[0].T, hs, start)
         if reset is not None:
             h_tm1 = jnp.where(reset[..., None], initial[0].T, h_tm1)
+        dstates, derivatives = backward_steps(
+            plan, weights, dstates, part(dhs), h_tm1, kept_of_chunk, (mask, reset), derivatives
+        )
         new, dxs = gradients(plan, weights, xs, h_tm1, derivatives)
         return (dstates, jax.tree.map(jnp.add, dweights, new), derivatives), dxs
 

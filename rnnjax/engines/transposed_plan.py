@@ -35,18 +35,18 @@ class Family(NamedTuple):
     Attributes:
         forward: `(a, a_last, state_tm1) -> (state_t, kept)` with the G sums and None, or with
             ``b_h`` in place of the last sum its row of `a_x` in `a`, and that of `a_h` with the
-            bias in `a_last`. What is kept for the backward pass is kept in the dtype of the matmul
-            operands.
-        approach: `(kept, dstate_t) -> known`, all that `backward` needs. What several derivatives
-            share belongs here: it is computed once, since the carry of the loop holds it; XLA
-            computes what is shared inside of `backward` anew for each of them.
+            bias in `a_last`. What is kept for the backward pass, besides the hidden states, is kept
+            in the dtype of the matmul operands.
+        approach: `(kept, h_tm1, dstate_t) -> known`, all that `backward` needs. What several
+            derivatives share belongs here: it is computed once, since the carry of the loop holds
+            it; XLA computes what is shared inside of `backward` anew for each of them.
         backward: `known -> (derivatives, dstate_tm1)`: the derivatives of the G rows of `a_h`, then
             that of the last row of `a_x` where it is another one (those of the other rows never
             are); and of the old state, without its way through `a_h`.
     """
 
     forward: Callable[[Rows, Array | None, State], tuple[State, Rows]]
-    approach: Callable[[Rows, State], Any]
+    approach: Callable[[Rows, Array, State], Any]
     backward: Callable[[Any], tuple[Rows, State]]
 
 

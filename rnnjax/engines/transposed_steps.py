@@ -75,6 +75,7 @@ def backward_steps(
     weights: Weights,
     dstates: tuple[State, State | None],
     dhs: Array,
+    h_tm1: Array,
     kept: tuple[Rows, Array | int],
     flags: tuple[Array | None, Array | None],
     derivatives: Derivatives,
@@ -87,6 +88,7 @@ def backward_steps(
         dstates: the derivatives of the state after these steps, and of the state that a reset puts
             back as far as it comes from later steps.
         dhs: those of the outputs of the chunk, `[K, B, H]`.
+        h_tm1: the hidden states that its steps began with, `[K, B, H]`.
         kept: from `forward_steps`, and where in it the chunk starts.
         flags: mask and reset of the chunk, each `[K, B]` or None.
         derivatives: what to write to; all of it is written.
@@ -100,11 +102,12 @@ def backward_steps(
     # One matmul is quicker than one for each gate, but where joining narrow operands takes longer.
     num_parts = 1 if plan.compute_dtype is None else num_gates
     w_hh = lax.optimization_barrier(jnp.split(narrow(plan, weights.w_hh), num_parts, axis=1))
-    dhs = lax.optimization_barrier(dhs.swapaxes(1, 2)).reshape(num_steps, -1)
+    of_outputs = lax.optimization_barrier((dhs.swapaxes(1, 2), h_tm1.swapaxes(1, 2)))
+    of_outputs = jax.tree.map(lambda a: a.reshape(num_steps, -1), of_outputs)
 
     def meet(dstate, t):
         """Adds the derivative of the output, and goes as far as it can without a matmul."""
-        dh_t, (mask_t, reset_t) = _at((dhs, flags), t)
+        (dh_t, h_before), (mask_t, reset_t) = _at((of_outputs, flags), t)
         kept_t = jax.tree.map(lambda a: unpacked(plan, a).astype(wide), _at(kept_steps, start + t))
         mask_t, reset_t = _flags((mask_t, reset_t), hidden_size)
         dstate = (dstate[0] + dh_t, *dstate[1:])
@@ -112,7 +115,7 @@ def backward_steps(
         if mask_t is not None:
             none = jax.tree.map(jnp.zeros_like, dstate)
             dstate, held = _where(mask_t, dstate, none), _where(mask_t, none, dstate)
-        return plan.family.approach(kept_t, dstate), held, reset_t
+        return plan.family.approach(kept_t, h_before, dstate), held, reset_t
 
     def step(carry, t):
         _, dinitial, (known, held, reset_t), derivatives = carry
