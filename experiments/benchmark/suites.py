@@ -2,6 +2,7 @@
 
 import functools
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -115,14 +116,20 @@ def peak() -> float:
 
 
 def interleaved(calls: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
-    """The median seconds of each call; the calls take turns, so that all meet the same noise."""
+    """The median seconds of each call; the calls take turns, so that all meet the same noise.
+
+    Each round has an order of its own, since a call meets the caches and threads that the one
+    before it leaves.
+    """
     for call in calls.values():
         call()
     times: dict[str, list[float]] = {name: [] for name in calls}
+    order, names = random.Random(0), list(calls)
     for _ in range(repeats):
-        for name, call in calls.items():
+        order.shuffle(names)
+        for name in names:
             start = time.perf_counter()
-            call()
+            calls[name]()
             times[name].append(time.perf_counter() - start)
     return {name: statistics.median(seconds) for name, seconds in times.items()}
 

@@ -121,9 +121,10 @@ def backward_steps(
         _, dinitial, (known, held, reset_t), derivatives = carry
         rows, dstate = plan.family.backward(known)
         rows = tuple(row.reshape(hidden_size, batch_size) for row in rows)
-        da_h, da_x = rows[:num_gates], (*rows[: num_gates - 1], rows[-1])
+        da_h, shared = rows[:num_gates], rows[: num_gates - 1]
         if num_parts == 1:
             da_h = (jnp.concatenate(da_h),)
+            shared = (da_h[0][:-hidden_size],)
         parts = (dot(w, narrow(plan, da), wide) for w, da in zip(w_hh, da_h, strict=True))
         dh_tm1 = functools.reduce(jnp.add, (part.reshape(-1) for part in parts))
         dstate = (dstate[0] + dh_tm1, *dstate[1:])
@@ -135,7 +136,9 @@ def backward_steps(
             dstate = _where(reset_t, none, dstate)
         derivatives = Derivatives(
             _written(plan, derivatives.a_h, da_h, t),
-            None if derivatives.a_x is None else _written(plan, derivatives.a_x, da_x, t),
+            None
+            if derivatives.a_x is None
+            else _written(plan, derivatives.a_x, (*shared, rows[-1]), t),
         )
         earlier = jnp.clip(t + 1 if plan.reverse else t - 1, 0, num_steps - 1)
         return (dstate, dinitial, meet(dstate, earlier), derivatives), None
