@@ -2,7 +2,6 @@
 
 import functools
 import os
-import random
 import statistics
 import subprocess
 import sys
@@ -118,18 +117,15 @@ def peak() -> float:
 def interleaved(calls: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
     """The median seconds of each call; the calls take turns, so that all meet the same noise.
 
-    Each round has an order of its own, since a call meets the caches and threads that the one
-    before it leaves.
+    In its turn a call is run twice, and the second run counts: as in training it meets the caches
+    and threads that it leaves itself, and not those of the call before it.
     """
-    for call in calls.values():
-        call()
     times: dict[str, list[float]] = {name: [] for name in calls}
-    order, names = random.Random(0), list(calls)
     for _ in range(repeats):
-        order.shuffle(names)
-        for name in names:
+        for name, call in calls.items():
+            call()
             start = time.perf_counter()
-            calls[name]()
+            call()
             times[name].append(time.perf_counter() - start)
     return {name: statistics.median(seconds) for name, seconds in times.items()}
 
