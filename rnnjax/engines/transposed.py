@@ -155,7 +155,8 @@ def _unroll_backward(plan: Plan, residuals, cotangents):
     weights, inputs, carry, initial, hs, kept, borders = residuals
     dstate, dhs = cotangents
     dinitial = None if inputs[2] is None else jax.tree.map(jnp.zeros_like, dstate)
-    matmuls = preactivations(plan, weights, inputs[0].shape[1:])
+    if plan.recompute:
+        matmuls = preactivations(plan, weights, inputs[0].shape[1:])
 
     def run_chunk(carried, n):
         dstates, dweights, derivatives = carried

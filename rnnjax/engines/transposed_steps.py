@@ -134,14 +134,12 @@ def backward_steps(
             none = jax.tree.map(jnp.zeros_like, dstate)
             dinitial = jax.tree.map(jnp.add, dinitial, _where(reset_t, dstate, none))
             dstate = _where(reset_t, none, dstate)
-        derivatives = Derivatives(
-            _written(plan, derivatives.a_h, da_h, t),
-            None
-            if derivatives.a_x is None
-            else _written(plan, derivatives.a_x, (*shared, rows[-1]), t),
-        )
+        a_h = _written(plan, derivatives.a_h, da_h, t)
+        a_x = derivatives.a_x
+        if a_x is not None:
+            a_x = _written(plan, a_x, (*shared, rows[-1]), t)
         earlier = jnp.clip(t + 1 if plan.reverse else t - 1, 0, num_steps - 1)
-        return (dstate, dinitial, meet(dstate, earlier), derivatives), None
+        return (dstate, dinitial, meet(dstate, earlier), Derivatives(a_h, a_x)), None
 
     dstate, dinitial = _flat(dstate), _flat(dinitial)
     first = 0 if plan.reverse else num_steps - 1
