@@ -53,4 +53,4 @@ def before(plan: Plan, h_start: Array, hs: Array, start) -> Array:
 
 def _joined(plan: Plan, derivatives: Array) -> Array:
     """`[G*H, K*B]`, ready for a matmul."""
-    return unpacked(plan, derivatives).reshape(len(derivatives), -1)
+    return lax.optimization_barrier(unpacked(plan, derivatives).reshape(len(derivatives), -1))
