@@ -158,17 +158,16 @@ def _unroll_backward(plan: Plan, residuals, cotangents):
     if plan.recompute:
         matmuls = preactivations(plan, weights, inputs[0].shape[1:])
 
-    def run_chunk(carried, n):
+    def run_chunk(carried, chunk):
         dstates, dweights, derivatives = carried
-        start = n * plan.chunk
+        start, border = chunk
 
         def part(a: Array) -> Array:
-            return lax.dynamic_slice_in_dim(a, start, plan.chunk)
+            return lax.dynamic_slice_in_dim(a, start, plan.chunk, allow_negative_indices=False)
 
         xs, mask, reset = jax.tree.map(part, inputs)
         kept_of_chunk = kept, start
         if plan.recompute:
-            border = jax.tree.map(lambda a: a[n], borders)
             _, (_, again) = forward_steps(
                 plan, matmuls, initial, border, (xs, mask, reset), keep=True
             )
@@ -189,7 +188,7 @@ def _unroll_backward(plan: Plan, residuals, cotangents):
             jax.tree.map(lambda a: jnp.zeros_like(a.T), weights),
             no_derivatives(plan, weights, dhs.shape[1]),
         ),
-        jnp.arange(len(dhs) // plan.chunk),
+        (jnp.arange(0, len(dhs), plan.chunk), borders),
         reverse=not plan.reverse,
     )
     # Without the barrier XLA would make it one matmul with a transposed result, a slow one.

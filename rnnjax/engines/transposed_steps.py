@@ -56,18 +56,19 @@ def forward_steps(
         if mask_t is not None:
             new_state = _where(mask_t, new_state, state)
         h_t = lax.optimization_barrier(new_state[0]).reshape(hidden_size, batch_size).T
-        results = h_t, jax.tree.map(functools.partial(packed, plan), kept) if keep else None
-        return (new_state, prepare(loaded), load(t + 2 * later)), results
+        to_keep = jax.tree.map(functools.partial(packed, plan), kept) if keep else None
+        return (new_state, prepare(loaded), load(t + 2 * later)), (h_t.reshape(-1), to_keep)
 
     first = num_steps - 1 if plan.reverse else 0
-    (end, _, _), results = lax.scan(
+    (end, _, _), (hs, kept) = lax.scan(
         step,
         (_flat(state), prepare(load(first)), load(first + later)),
         jnp.arange(num_steps),
         reverse=plan.reverse,
         unroll=plan.scan_unroll,
     )
-    return tuple(a.reshape(hidden_size, batch_size) for a in end), results
+    hs = hs.reshape(num_steps, batch_size, hidden_size)
+    return tuple(a.reshape(hidden_size, batch_size) for a in end), (hs, kept)
 
 
 def backward_steps(
@@ -172,7 +173,10 @@ def _written(plan: Plan, derivatives: Array, da: Rows, t) -> Array:
 
 
 def _at(tree: Any, t) -> Any:
-    return jax.tree.map(lambda a: lax.dynamic_index_in_dim(a, t, keepdims=False), tree)
+    at = functools.partial(
+        lax.dynamic_index_in_dim, index=t, keepdims=False, allow_negative_indices=False
+    )
+    return jax.tree.map(at, tree)
 
 
 def _flat(state: Any) -> Any:

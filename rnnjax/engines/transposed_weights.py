@@ -30,7 +30,7 @@ def gradients(
     dw_hh = dot(da_h, narrow(plan, h_tm1.reshape(-1, hidden_size)), wide)
     b_h = None
     if weights.b_h is not None:
-        b_h = da_h[-hidden_size:].astype(wide).sum(axis=1)
+        b_h = da_h.astype(wide).sum(axis=1)[-hidden_size:]
     return Weights(dw_ih, dw_hh, da_x.astype(wide).sum(axis=1), b_h), dxs
 
 
