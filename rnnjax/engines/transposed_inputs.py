@@ -13,7 +13,7 @@ from rnnjax.engines.transposed_plan import Plan, Rows, Weights, dot, narrow
 from rnnjax.typing import Array
 
 # An input [B, D] of so many numbers at most is quicker to transpose than to multiply by as it lies.
-_SMALL = 2048
+_SMALL = 8192
 # One of so many is quicker to transpose than a second matmul is to get going,
 _MEDIUM = 16384
 # if the weights are as few as this: more of them take longer to join than that saves.
