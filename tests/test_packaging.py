@@ -222,6 +222,21 @@ def test_it_installs_once_and_again_when_the_requirements_change(checkout, envir
     assert run() == [ran]
 
 
+@pytest.mark.parametrize("own", [None, "glibc.malloc.hugetlb=0", ""])
+def test_it_asks_for_large_pages_unless_told_otherwise(
+    checkout, environment, tmp_path, monkeypatch, own
+):
+    if own is None:
+        monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+    else:
+        monkeypatch.setenv("GLIBC_TUNABLES", own)
+    with (Path(environment["RNNJAX_VENV"]) / "bin/python").open("a") as python:
+        python.write('echo "pages: $GLIBC_TUNABLES"\n')
+    result = launch(checkout / "launch/local.sh", "hello", cwd=tmp_path, **environment)
+    wanted = "glibc.malloc.hugetlb=1" if own is None else own
+    assert result.stdout.endswith(f"pages: {wanted}\n")
+
+
 def test_a_failed_install_is_told_and_tried_again(checkout, environment, tmp_path):
     script = checkout / "launch/local.sh"
     result = launch(script, "hello", cwd=tmp_path, **environment, PIP_FAILS="1")
