@@ -55,8 +55,9 @@ def main(_: None) -> None:
     else:
         rows = tagging.suite(REPEATS.value, DATA.value)
     workdir = Path(WORKDIR.value)
-    report.save(rows, suite, workdir)
-    print(f"{jax.devices()[0].device_kind}, jax {jax.__version__}: {TITLES[suite]}")
+    title = f"{jax.devices()[0].device_kind}, jax {jax.__version__}: {TITLES[suite]}"
+    report.save(rows, suite, title, workdir)
+    print(title)
     print(report.table(rows, SIZES.get(suite, "T,B,D,H")))
     print(f"written: {workdir / suite}.json, {workdir / suite}.png")
 

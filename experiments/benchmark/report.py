@@ -43,14 +43,15 @@ def with_means(rows: Sequence[Row]) -> list[Row]:
     return result
 
 
-def save(rows: Sequence[Row], suite: str, workdir: Path) -> None:
-    """Writes `SUITE.json` and `SUITE.png` into the workdir."""
+def save(rows: Sequence[Row], suite: str, title: str, workdir: Path) -> None:
+    """Writes `SUITE.json` and, under the title, `SUITE.png` into the workdir."""
     workdir.mkdir(parents=True, exist_ok=True)
     (workdir / f"{suite}.json").write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
     names = list(dict.fromkeys(name for row in rows for name in _numbers(row)))
     figure, panels = plt.subplots(
         len(names), 1, figsize=(10, 1 + 1.6 * len(names)), sharex=True, layout="constrained"
     )
+    figure.suptitle(title, fontsize=10)
     labels = [f"{row['what']} {','.join(map(str, row['size']))}" for row in rows]
     for panel, name in zip([panels] if len(names) == 1 else panels, names, strict=True):
         values = [row.get(name, 0.0) for row in rows]

@@ -57,7 +57,7 @@ def test_the_mean_of_ratios_is_geometric():
 
 def test_results_are_saved_as_json_and_as_a_plot(tmp_path):
     rows = [{"what": "a", "size": [1, 2], "x": 2.0}, {"what": "b", "size": [3, 4], "y": 1.5}]
-    report.save(rows, "layers", tmp_path)
+    report.save(rows, "layers", "times as fast", tmp_path)
     assert json.loads((tmp_path / "layers.json").read_text()) == rows
     assert (tmp_path / "layers.png").read_bytes().startswith(b"\x89PNG")
     assert report.table(rows).splitlines()[2].split() == ["b", "3,4", "1.50"]
