@@ -163,7 +163,7 @@ def _unroll_backward(plan: Plan, residuals, cotangents):
         start, border = chunk
 
         def part(a: Array) -> Array:
-            return lax.dynamic_slice_in_dim(a, start, plan.chunk, allow_negative_indices=False)
+            return lax.dynamic_slice_in_dim(a, start, plan.chunk)
 
         xs, mask, reset = jax.tree.map(part, inputs)
         kept_of_chunk = kept, start

@@ -56,6 +56,7 @@ def forward_steps(
         if mask_t is not None:
             new_state = _where(mask_t, new_state, state)
         h_t = lax.optimization_barrier(new_state[0]).reshape(hidden_size, batch_size).T
+        # As flat as what is kept, h_t is stacked from the same zeros: one kernel less to compile.
         to_keep = jax.tree.map(functools.partial(packed, plan), kept) if keep else None
         return (new_state, prepare(loaded), load(t + 2 * later)), (h_t.reshape(-1), to_keep)
 
@@ -173,10 +174,7 @@ def _written(plan: Plan, derivatives: Array, da: Rows, t) -> Array:
 
 
 def _at(tree: Any, t) -> Any:
-    at = functools.partial(
-        lax.dynamic_index_in_dim, index=t, keepdims=False, allow_negative_indices=False
-    )
-    return jax.tree.map(at, tree)
+    return jax.tree.map(lambda a: lax.dynamic_index_in_dim(a, t, keepdims=False), tree)
 
 
 def _flat(state: Any) -> Any:

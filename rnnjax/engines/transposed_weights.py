@@ -30,6 +30,7 @@ def gradients(
     dw_hh = dot(da_h, narrow(plan, h_tm1.reshape(-1, hidden_size)), wide)
     b_h = None
     if weights.b_h is not None:
+        # The slice of the sums: one of da_h would be copied before it is summed.
         b_h = da_h.astype(wide).sum(axis=1)[-hidden_size:]
     return Weights(dw_ih, dw_hh, da_x.astype(wide).sum(axis=1), b_h), dxs
 
@@ -52,5 +53,5 @@ def before(plan: Plan, h_start: Array, hs: Array, start) -> Array:
 
 
 def _joined(plan: Plan, derivatives: Array) -> Array:
-    """`[G*H, K*B]`, ready for a matmul."""
+    """`[G*H, K*B]`, ready for a matmul; the barrier has it unpacked once, not for each use."""
     return lax.optimization_barrier(unpacked(plan, derivatives).reshape(len(derivatives), -1))
