@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from rnnjax.cells.cell import Cell
+from rnnjax.engines import target
 from rnnjax.engines.problem import Problem, Remat, select
 from rnnjax.engines.registry import choose, listening
 from rnnjax.errors import UserError, did_you_mean
@@ -26,7 +27,7 @@ def unroll(
     initial: Carry | None = None,
     engine: str = "auto",
     remat: Remat = "none",
-    scan_unroll: int = 1,
+    scan_unroll: int | None = None,
 ) -> tuple[Carry, Array]:
     """Runs a cell over a sequence.
 
@@ -53,7 +54,8 @@ def unroll(
             engines are differentiated in reverse only; "scan" takes `jax.jvp` and Hessians too.
         remat: what the backward pass recomputes to save memory: "none"; "gates", keeping the
             carries; "sqrt", keeping about sqrt(T) carries.
-        scan_unroll: steps an iteration of the compiled loop.
+        scan_unroll: steps an iteration of the compiled loop; what suits the platform if None, which
+            is 4 on a GPU, where each iteration has a cost of its own, and else 1.
 
     Returns:
         The carry after the last step and the outputs `[T, B, H]`.
@@ -84,7 +86,7 @@ def unroll(
         reverse=reverse,
         key=key,
         remat=remat,
-        scan_unroll=scan_unroll,
+        scan_unroll=target.scan_unroll() if scan_unroll is None else scan_unroll,
     )
     with jax.named_scope("scan"):
         return choose(engine, problem).run(problem)

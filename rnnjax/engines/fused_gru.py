@@ -1,11 +1,11 @@
-"""GRUs whose gates all read the old state, with a backward pass by hand, for CPUs."""
+"""GRUs whose gates all read the old state, with a backward pass by hand."""
 
 import jax.numpy as jnp
 
 from rnnjax.cells.gru import GRUSpec
-from rnnjax.engines import transposed
+from rnnjax.engines import fused
+from rnnjax.engines.fused_plan import Family, Rows, State, Weights, sigmoid
 from rnnjax.engines.problem import Engine, Problem
-from rnnjax.engines.transposed_plan import Family, Rows, State, Weights, sigmoid
 from rnnjax.typing import Array
 
 
@@ -60,7 +60,7 @@ def _serves(problem: Problem) -> str | None:
         return "it is for the GRU"
     if spec.reset == "before":
         return 'with reset="before" the candidate waits for the reset gate: a second matmul a step'
-    return transposed.refusal(problem)
+    return fused.refusal(problem)
 
 
 def _run(problem: Problem) -> tuple[Array, Array]:
@@ -68,7 +68,7 @@ def _run(problem: Problem) -> tuple[Array, Array]:
     assert isinstance(spec, GRUSpec)
     family = _WITHOUT if params.b_hn is None else _AFTER
     weights = Weights(params.w_ih, params.w_hh, params.b, params.b_hn)
-    (h,), ys = transposed.run(
+    (h,), ys = fused.run(
         problem, family, weights, (problem.carry,), (problem.initial,), spec.compute_dtype
     )
     return h, ys

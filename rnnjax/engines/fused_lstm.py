@@ -1,11 +1,11 @@
-"""The standard LSTM with a backward pass by hand, for CPUs."""
+"""The standard LSTM with a backward pass by hand."""
 
 import jax.numpy as jnp
 
 from rnnjax.cells.lstm import LSTMCarry, LSTMSpec
-from rnnjax.engines import transposed
+from rnnjax.engines import fused
+from rnnjax.engines.fused_plan import Family, Rows, State, Weights, sigmoid
 from rnnjax.engines.problem import Engine, Problem
-from rnnjax.engines.transposed_plan import Family, Rows, State, Weights, sigmoid
 from rnnjax.typing import Array
 
 
@@ -41,7 +41,7 @@ _FAMILY = Family(_forward, _approach, _backward)
 def _serves(problem: Problem) -> str | None:
     if not isinstance(problem.cell.spec, LSTMSpec):
         return "it is for the standard LSTM"
-    return transposed.refusal(problem)
+    return fused.refusal(problem)
 
 
 def _run(problem: Problem) -> tuple[LSTMCarry, Array]:
@@ -49,7 +49,7 @@ def _run(problem: Problem) -> tuple[LSTMCarry, Array]:
     spec = problem.cell.spec
     assert isinstance(spec, LSTMSpec)
     weights = Weights(params.w_ih, params.w_hh, params.b, None)
-    (h, c), ys = transposed.run(
+    (h, c), ys = fused.run(
         problem, _FAMILY, weights, (carry.h, carry.c), (initial.h, initial.c), spec.compute_dtype
     )
     return LSTMCarry(c, h), ys

@@ -1,12 +1,12 @@
-"""The Elman cell with tanh or ReLU and a backward pass by hand, for CPUs."""
+"""The Elman cell with tanh or ReLU and a backward pass by hand."""
 
 import jax
 import jax.numpy as jnp
 
 from rnnjax.cells.rnn import Activation, RNNSpec
-from rnnjax.engines import transposed
+from rnnjax.engines import fused
+from rnnjax.engines.fused_plan import Family, Rows, State, Weights
 from rnnjax.engines.problem import Engine, Problem
-from rnnjax.engines.transposed_plan import Family, Rows, State, Weights
 from rnnjax.typing import Array
 
 
@@ -42,7 +42,7 @@ def _serves(problem: Problem) -> str | None:
         return "it is for the Elman cell"
     if _family_of(spec) is None:
         return "it knows the derivatives of jnp.tanh and jax.nn.relu only"
-    return transposed.refusal(problem)
+    return fused.refusal(problem)
 
 
 def _run(problem: Problem) -> tuple[Array, Array]:
@@ -51,7 +51,7 @@ def _run(problem: Problem) -> tuple[Array, Array]:
     family = _family_of(spec)
     assert family is not None
     weights = Weights(params.w_ih, params.w_hh, params.b, None)
-    (h,), ys = transposed.run(
+    (h,), ys = fused.run(
         problem, family, weights, (problem.carry,), (problem.initial,), spec.compute_dtype
     )
     return h, ys

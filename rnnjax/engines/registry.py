@@ -10,6 +10,7 @@ from rnnjax.engines.fused_lstm import FUSED_LSTM
 from rnnjax.engines.fused_rnn import FUSED_RNN
 from rnnjax.engines.problem import Engine, Problem
 from rnnjax.engines.scan import SCAN
+from rnnjax.engines.target import platform
 from rnnjax.errors import UserError, did_you_mean
 
 ENGINES: tuple[Engine, ...] = (FUSED_LSTM, FUSED_GRU, FUSED_RNN, SCAN)
@@ -40,7 +41,7 @@ def choose(name: str, problem: Problem) -> Engine:
         UserError: there is no engine of that name, or it cannot run this problem.
     """
     engine, reason = _first_that_serves(problem) if name == "auto" else _by_name(name, problem)
-    reason = f"{type(problem.params).__name__}: engine {engine.name}: {reason}"
+    reason = f"{type(problem.params).__name__}: engine {engine.name} on {platform()}: {reason}"
     _log.debug(reason)
     listener = _listener.get()
     if listener is not None:

@@ -14,6 +14,11 @@ def platform() -> str:
     return _target.get() or jax.default_backend()
 
 
+def scan_unroll() -> int:
+    """Steps an iteration of a compiled loop that suit the platform."""
+    return 4 if platform() == "gpu" else 1
+
+
 @contextlib.contextmanager
 def compiling_for(name: str) -> Iterator[None]:
     """Inside, what is traced is meant for another platform than this process's own.

@@ -1,4 +1,4 @@
-"""A recurrence with a backward pass by hand, in the layout in which a CPU runs it fastest.
+"""The layout of the fused engines in which a CPU runs them fastest.
 
 The weights are the left operand of every matmul, and state and gates are `[H, B]`: that is what a
 CPU's matmul kernels like best at these shapes. Everything elementwise sees them as `[H*B]`, since
@@ -18,14 +18,12 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from rnnjax.engines.problem import Problem, Remat, select
-from rnnjax.engines.rows import num_shards, on_own_rows, row_axes
-from rnnjax.engines.target import platform
+from rnnjax.engines.fused_plan import Plan, State, Weights
+from rnnjax.engines.problem import Remat
 from rnnjax.engines.transposed_inputs import preactivations
-from rnnjax.engines.transposed_plan import Family, Plan, State, Weights
 from rnnjax.engines.transposed_steps import backward_steps, forward_steps, no_derivatives
 from rnnjax.engines.transposed_weights import before, gradients
-from rnnjax.typing import Array, DType
+from rnnjax.typing import Array
 
 # Rows (time steps times batch) of a chunk,
 _CHUNK_ROWS = 1024
@@ -34,84 +32,15 @@ _CHUNK_ROWS = 1024
 _CHUNK_OF_WEIGHTS = 2
 
 
-def run(
-    problem: Problem,
-    family: Family,
-    weights: Weights,
-    carry: State,
-    initial: State,
-    compute_dtype: DType | None,
-) -> tuple[State, Array]:
-    """Runs a family over time.
+def chunk_size(num_steps: int, batch_size: int, weight_rows: int, remat: Remat) -> int:
+    """Steps a chunk: a divisor of T if one is near what is wanted, so that nothing is padded.
 
     Args:
-        problem: the recurrence; of its carries only the shapes matter here.
-        family: the gates.
-        weights: the parameters, as the cell packs them.
-        carry: what the first step starts from, `(h, ...)` each `[..., H]`.
-        initial: what a reset puts back.
-        compute_dtype: dtype of the matmul operands, and of the gates that the backward pass keeps;
-            None for that of the weights.
-
-    Returns:
-        The last carry and the outputs, in the shapes of `problem`.
+        num_steps: T.
+        batch_size: B of one device.
+        weight_rows: D + H.
+        remat: see `unroll`.
     """
-    xs, mask, reset = problem.xs, problem.mask, problem.reset
-    num_steps, *batch_shape, _ = xs.shape
-    batch_size = math.prod(batch_shape)
-    axes = row_axes(batch_size)
-    weight_rows = len(weights.w_ih) + len(weights.w_hh)
-    chunk = _chunk_size(num_steps, batch_size // num_shards(axes), weight_rows, problem.remat)
-    padding = -num_steps % chunk
-    if padding and mask is None:
-        mask = jnp.ones(xs.shape[:-1], bool)
-
-    def flat(a: Array, *trailing: int) -> Array:
-        """One batch dimension, and whole chunks."""
-        widths = [(0, padding), *[(0, 0)] * (a.ndim - 1)]
-        return jnp.pad(a, widths).reshape(num_steps + padding, batch_size, *trailing)
-
-    def transposed(state: State) -> State:
-        return tuple(a.reshape(batch_size, a.shape[-1]).T for a in state)
-
-    plan = Plan(
-        family,
-        chunk,
-        problem.remat != "none",
-        problem.reverse,
-        None if compute_dtype == weights.w_hh.dtype else compute_dtype,
-        problem.scan_unroll,
-    )
-    unroll = on_own_rows(
-        functools.partial(_unroll, plan), axes, arguments=(None, 1, 1, 1, 1, 1), results=(1, 1)
-    )
-    state, hs = unroll(
-        weights,
-        flat(xs.astype(weights.w_hh.dtype), xs.shape[-1]),
-        transposed(carry),
-        transposed(initial),
-        None if mask is None else flat(mask),
-        None if reset is None else flat(reset),
-    )
-    ys = hs[:num_steps].reshape(num_steps, *batch_shape, -1)
-    if problem.mask is not None:
-        ys = select(problem.mask, ys, jnp.zeros_like(ys))
-    return tuple(a.T.reshape(*batch_shape, -1) for a in state), ys
-
-
-def refusal(problem: Problem) -> str | None:
-    """Why no engine of this layout can run a problem of its own family, or None."""
-    if platform() != "cpu":
-        return f"its layout is made for CPUs; the backend is {platform()}"
-    dtype = problem.params.w_hh.dtype
-    for leaf in jax.tree.leaves((problem.carry, problem.initial)):
-        if leaf.dtype != dtype:
-            return f"the carry is {leaf.dtype}, the parameters are {dtype}"
-    return None
-
-
-def _chunk_size(num_steps: int, batch_size: int, weight_rows: int, remat: Remat) -> int:
-    """Steps a chunk: a divisor of T if one is near what is wanted, so that nothing is padded."""
     num_rows = _CHUNK_ROWS
     if remat == "none":
         num_rows = max(num_rows, _CHUNK_OF_WEIGHTS * weight_rows)
@@ -124,9 +53,27 @@ def _chunk_size(num_steps: int, batch_size: int, weight_rows: int, remat: Remat)
     return next(divisors, -(-num_steps // -(-num_steps // wanted)))
 
 
+def unroll(
+    plan: Plan,
+    weights: Weights,
+    xs: Array,
+    carry: State,
+    initial: State,
+    mask: Array | None,
+    reset: Array | None,
+) -> tuple[State, Array]:
+    """Returns the last state and the hidden states `[T, B, H]`, held where the mask is False."""
+
+    def transposed(state: State) -> State:
+        return tuple(a.T for a in state)
+
+    state, hs = _unroll(plan, weights, xs, transposed(carry), transposed(initial), mask, reset)
+    return transposed(state), hs
+
+
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _unroll(plan: Plan, weights, xs, carry, initial, mask, reset):
-    """Returns the last state and the hidden states `[T, B, H]`, held where the mask is False."""
+    """`unroll` with the states `[H, B]`."""
     matmuls = preactivations(plan, weights, xs.shape[1:])
     state, (hs, _) = forward_steps(plan, matmuls, initial, carry, (xs, mask, reset), keep=False)
     return state, hs
@@ -135,7 +82,7 @@ def _unroll(plan: Plan, weights, xs, carry, initial, mask, reset):
 def _unroll_forward(plan: Plan, weights, xs, carry, initial, mask, reset):
     inputs = xs, mask, reset
     matmuls = preactivations(plan, weights, xs.shape[1:])
-    if plan.recompute:
+    if plan.recomputes:
 
         def run_chunk(state, chunk_inputs):
             end, (hs, _) = forward_steps(plan, matmuls, initial, state, chunk_inputs, keep=False)
@@ -155,7 +102,7 @@ def _unroll_backward(plan: Plan, residuals, cotangents):
     weights, inputs, carry, initial, hs, kept, borders = residuals
     dstate, dhs = cotangents
     dinitial = None if inputs[2] is None else jax.tree.map(jnp.zeros_like, dstate)
-    if plan.recompute:
+    if plan.recomputes:
         matmuls = preactivations(plan, weights, inputs[0].shape[1:])
 
     def run_chunk(carried, chunk):
@@ -167,7 +114,7 @@ def _unroll_backward(plan: Plan, residuals, cotangents):
 
         xs, mask, reset = jax.tree.map(part, inputs)
         kept_of_chunk = kept, start
-        if plan.recompute:
+        if plan.recomputes:
             _, (_, again) = forward_steps(
                 plan, matmuls, initial, border, (xs, mask, reset), keep=True
             )

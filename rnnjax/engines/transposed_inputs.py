@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from rnnjax.engines.transposed_plan import Plan, Rows, Weights, dot, narrow
+from rnnjax.engines.fused_plan import Plan, Rows, Weights, dot, narrow
 from rnnjax.typing import Array
 
 # An input [B, D] of so many numbers at most is quicker to transpose than to multiply by as it lies.
@@ -25,7 +25,7 @@ class Preactivations(NamedTuple):
 
     Attributes:
         prepare: from an input `[B, D]`, before its step, to what `add` takes of it.
-        add: `(prepared, h_tm1) -> (a, a_last)`, see `transposed_plan.Family.forward`.
+        add: `(prepared, h_tm1) -> (a, a_last)`, see `fused_plan.Family.forward`.
     """
 
     prepare: Callable[[Array], Array]

@@ -16,8 +16,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from rnnjax.engines.transposed_inputs import Preactivations
-from rnnjax.engines.transposed_plan import (
+from rnnjax.engines.fused_plan import (
     Derivatives,
     Plan,
     Rows,
@@ -28,6 +27,7 @@ from rnnjax.engines.transposed_plan import (
     packed,
     unpacked,
 )
+from rnnjax.engines.transposed_inputs import Preactivations
 from rnnjax.typing import Array
 
 

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from rnnjax.engines.transposed_plan import Derivatives, Plan, Weights, dot, narrow, unpacked
+from rnnjax.engines.fused_plan import Derivatives, Plan, Weights, dot, narrow, unpacked
 from rnnjax.typing import Array
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import rnnjax
-from rnnjax.engines import transposed, transposed_inputs
+from rnnjax.engines import batch_major, transposed, transposed_inputs
+from rnnjax.engines.target import compiling_for
 
 T, B, D, H = 11, 3, 4, 6
 CELLS = {
@@ -35,6 +36,13 @@ def _several_chunks(monkeypatch):
     """So that even these few steps are several chunks, and the last one is padded."""
     monkeypatch.setattr(transposed, "_CHUNK_ROWS", 4 * B)
     monkeypatch.setattr(transposed, "_CHUNK_OF_WEIGHTS", 0)
+
+
+@pytest.fixture(params=["cpu", "gpu"])
+def platform(request):
+    """The layouts of the two kinds of machines; all of it runs on the machine of the test."""
+    with compiling_for(request.param):
+        yield request.param
 
 
 def random_like(seed, tree, dtype):
@@ -85,6 +93,7 @@ CASES = [
 ]
 
 
+@pytest.mark.usefixtures("platform")
 @pytest.mark.parametrize(("name", "options"), CASES)
 def test_float64_outputs_and_gradients_are_those_of_the_plain_loop(name, options):
     engine, make = CELLS[name]
@@ -106,7 +115,8 @@ def test_float64_outputs_and_gradients_are_those_of_the_plain_loop(name, options
 def test_large_inputs_have_a_matmul_of_their_own(name, small, monkeypatch):
     monkeypatch.setattr(transposed_inputs, "_SMALL", small)
     monkeypatch.setattr(transposed_inputs, "_MEDIUM", 0)
-    test_float64_outputs_and_gradients_are_those_of_the_plain_loop(name, OPTIONS[4])
+    with compiling_for("cpu"):
+        test_float64_outputs_and_gradients_are_those_of_the_plain_loop(name, OPTIONS[4])
 
 
 @pytest.mark.parametrize(
@@ -120,17 +130,47 @@ def test_large_inputs_have_a_matmul_of_their_own(name, small, monkeypatch):
         ("gru", D, 2**19, [3 * H, 3 * H]),
     ],
 )
-def test_matmuls_of_a_step(name, input_size, few_weights, rows, monkeypatch):
+def test_matmuls_of_a_step_on_a_cpu(name, input_size, few_weights, rows, monkeypatch):
     monkeypatch.setattr(transposed_inputs, "_FEW_WEIGHTS", few_weights)
     engine, make = CELLS[name]
     cell = make(H)
     params = jax.eval_shape(lambda key: cell.init(key, input_size), jax.random.key(0))
     xs = jax.ShapeDtypeStruct((T, B, input_size), jnp.float32)
-    program = jax.make_jaxpr(lambda p, x: rnnjax.unroll(cell, p, x, engine=engine)[1])(params, xs)
+    with compiling_for("cpu"):
+        program = jax.make_jaxpr(lambda p, x: rnnjax.unroll(cell, p, x, engine=engine)[1])(
+            params, xs
+        )
     matmuls = re.findall(r"f32\[(\d+),\d+\] = dot_general\[", str(program))
     assert [int(num_rows) for num_rows in matmuls] == rows
 
 
+@pytest.mark.parametrize(
+    ("remat", "of_all_steps", "of_one_step"),
+    [
+        ("none", ["W x", "dW", "dx", "dU"], ["U h", "dh"]),
+        ("gates", ["W x", "W x", "U h", "dW", "dx", "dU"], ["U h", "dh"]),
+        ("sqrt", ["W x", "W x", "W x", "U h", "dW", "dx", "dU"], ["U h", "U h", "dh"]),
+    ],
+)
+def test_matmuls_on_an_accelerator(remat, of_all_steps, of_one_step):
+    cell = rnnjax.lstm(H)
+    params, xs, *_ = jax.eval_shape(lambda: arguments(cell, jnp.float32))
+
+    def loss(params, xs):
+        return jnp.sum(rnnjax.unroll(cell, params, xs, remat=remat)[1] ** 2)
+
+    with compiling_for("tpu"):
+        program = jax.make_jaxpr(jax.grad(loss, argnums=(0, 1)))(params, xs)
+    chunk = T if remat == "none" else 4
+    shapes = {"W x": (chunk, B, 4 * H), "U h": (chunk, B, 4 * H), "dx": (chunk, B, D)}
+    shapes |= {"dW": (D, 4 * H), "dU": (H, 4 * H)}
+    expected = [shapes[name] for name in of_all_steps]
+    expected += [{"U h": (B, 4 * H), "dh": (B, H)}[name] for name in of_one_step]
+    found = re.findall(r"f32\[([\d,]+)\] = dot_general\[", str(program))
+    assert sorted(tuple(map(int, shape.split(","))) for shape in found) == sorted(expected)
+
+
+@pytest.mark.usefixtures("platform")
 @pytest.mark.parametrize("name", ["lstm", "gru"])
 def test_float32_gradients_agree_to_rounding(name):
     engine, make = CELLS[name]
@@ -143,6 +183,7 @@ def test_float32_gradients_agree_to_rounding(name):
     assert error(fused, plain) < 1e-5
 
 
+@pytest.mark.usefixtures("platform")
 @pytest.mark.parametrize("name", ["lstm", "gru"])
 def test_bfloat16_narrows_the_operands_only(name):
     engine, make = CELLS[name]
@@ -158,6 +199,7 @@ def test_bfloat16_narrows_the_operands_only(name):
     assert 1e-4 < error(narrow, wide) < 0.05
 
 
+@pytest.mark.usefixtures("platform")
 def test_any_batch_dimensions():
     cell = rnnjax.lstm(H)
     args = arguments(cell, jnp.float32, batch=(2, 3))
@@ -170,6 +212,7 @@ def test_any_batch_dimensions():
     assert error(ys, run(*args[:3])[1][:, 1, 2]) < 1e-5
 
 
+@pytest.mark.usefixtures("platform")
 def test_vmap_over_parameters_is_a_loop_over_them():
     cell = rnnjax.gru(H)
     xs = arguments(cell, jnp.float32)[1]
@@ -181,6 +224,7 @@ def test_vmap_over_parameters_is_a_loop_over_them():
     assert error(jax.jit(jax.vmap(gradient))(stacked), looped) < 1e-5
 
 
+@pytest.mark.usefixtures("platform")
 @pytest.mark.parametrize("name", ["lstm", "gru"])
 def test_the_program_is_as_long_for_a_hundred_steps_as_for_ten(name, monkeypatch):
     monkeypatch.setattr(transposed, "_CHUNK_ROWS", 5 * B)
@@ -196,11 +240,12 @@ def test_the_program_is_as_long_for_a_hundred_steps_as_for_ten(name, monkeypatch
     assert length(10) == length(100)
 
 
-@pytest.mark.parametrize("remat", ["none", "sqrt"])
+@pytest.mark.parametrize("layout", [transposed, batch_major])
+@pytest.mark.parametrize("remat", ["none", "gates", "sqrt"])
 @pytest.mark.parametrize("batch_size", [1, 32, 5000])
-def test_chunks_cover_the_sequence_with_little_padding(batch_size, remat):
+def test_chunks_cover_the_sequence_with_little_padding(layout, batch_size, remat):
     for num_steps in range(1, 200):
-        chunk = transposed._chunk_size(num_steps, batch_size, 256, remat)
+        chunk = layout.chunk_size(num_steps, batch_size, 256, remat)
         num_chunks = -(-num_steps // chunk)
         assert 1 <= chunk <= num_steps
         assert num_chunks * chunk - num_steps < num_chunks

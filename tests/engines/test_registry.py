@@ -6,6 +6,7 @@ import pytest
 
 import rnnjax
 from rnnjax import UserError
+from rnnjax.engines.target import compiling_for
 
 XS = jnp.zeros((5, 2, 3))
 
@@ -29,7 +30,7 @@ def unroll(cell, engine, **options):
 )
 def test_auto_takes_the_fused_form_where_there_is_one(cell, engine):
     explanation = rnnjax.explain(cell, cell.init(jax.random.key(0), 3), XS)
-    assert f"engine {engine}:" in explanation
+    assert f"engine {engine} on " in explanation
 
 
 @pytest.mark.parametrize(
@@ -51,13 +52,12 @@ def test_a_carry_of_another_dtype_is_refused():
         unroll(rnnjax.gru(4), "fused_gru", carry=jnp.zeros((2, 4), jnp.bfloat16))
 
 
-def test_fused_engines_leave_accelerators_to_the_scan(monkeypatch):
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    with pytest.raises(UserError, match="made for CPUs; the backend is gpu"):
-        unroll(rnnjax.lstm(4), "fused_lstm")
+@pytest.mark.parametrize("platform", ["cpu", "gpu", "tpu"])
+def test_the_explanation_names_the_platform(platform):
     cell = rnnjax.lstm(4)
-    explanation = rnnjax.explain(cell, cell.init(jax.random.key(0), 3), XS)
-    assert "engine scan: fused_lstm cannot: its layout is made for CPUs" in explanation
+    with compiling_for(platform):
+        explanation = rnnjax.explain(cell, cell.init(jax.random.key(0), 3), XS)
+    assert f"engine fused_lstm on {platform}: the first choice" in explanation
 
 
 def test_an_unknown_engine_is_named_with_the_nearest():

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
 import rnnjax
+from rnnjax.engines.target import compiling_for
 
 T, B, D, H = 7, 8, 3, 5
 CELLS = {
@@ -63,24 +64,26 @@ def whole_or_rows(mesh, a):
 shape = dict(data=2, fsdp=2)
 mesh = jax.make_mesh(tuple(shape.values()), tuple(shape), axis_types=(AxisType.Auto,) * 2)
 CASES = [
-    ("lstm", {}),
-    ("gru", {"reverse": True, "remat": "sqrt"}),
-    ("noisy", {"remat": "sqrt"}),
-    ("before", {"remat": "gates"}),
+    ("cpu", "lstm", {}),
+    ("cpu", "gru", {"reverse": True, "remat": "sqrt"}),
+    ("cpu", "noisy", {"remat": "sqrt"}),
+    ("cpu", "before", {"remat": "gates"}),
+    ("tpu", "lstm", {"remat": "gates"}),
 ]
-for name, options in CASES:
+for layout, name, options in CASES:
     cell = CELLS[name]
     params = cell.init(jax.random.key(1), D)
     expected = program(cell, options, None)(params, xs, mask, reset, weights)
     arrays = [whole_or_rows(mesh, a) for a in (xs, mask, reset, weights)]
     placed = jax.device_put(params, NamedSharding(mesh, P()))
-    compiled = program(cell, options, mesh).lower(placed, *arrays).compile()
+    with compiling_for(layout):
+        compiled = program(cell, options, mesh).lower(placed, *arrays).compile()
     got = compiled(placed, *arrays)
     for one, other in zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True):
-        where = f"{name} {options}"
+        where = f"{layout} {name} {options}"
         np.testing.assert_allclose(one, other, rtol=2e-5, atol=2e-5, err_msg=where)
     assert len(got[0][1].sharding.device_set) == 4
-    assert not loops_that_talk(compiled.as_text()), (name, options, compiled.as_text())
+    assert not loops_that_talk(compiled.as_text()), (where, compiled.as_text())
     assert "all-reduce" in compiled.as_text()
 print("agreed")
 """

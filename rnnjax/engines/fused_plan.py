@@ -1,4 +1,4 @@
-"""What the transposed layout runs: a family of cells, its weights, and how."""
+"""What the fused engines run: a family of cells, its weights, and how."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -6,12 +6,13 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jax import lax
 
+from rnnjax.engines.problem import Remat
 from rnnjax.typing import Array, DType
 
 Rows = tuple[Array, ...]
-"""One array `[H*B]` for each of several quantities."""
+"""One array for each of several quantities, all of the same shape: H numbers for each row."""
 State = tuple[Array, ...]
-"""`(h, ...)`, each `[H, B]`; inside of the loops each `[H*B]`."""
+"""`(h, ...)`, each `[B, H]` between the layouts and as it suits a layout inside of it."""
 
 
 class Derivatives(NamedTuple):
@@ -38,8 +39,8 @@ class Family(NamedTuple):
             bias in `a_last`. What is kept for the backward pass, besides the hidden states, is kept
             in the dtype of the matmul operands.
         approach: `(kept, h_tm1, dstate_t) -> known`, all that `backward` needs. What several
-            derivatives share belongs here: it is computed once, since the carry of the loop holds
-            it; XLA computes what is shared inside of `backward` anew for each of them.
+            derivatives share belongs here: on a CPU it is computed once, since the carry of the
+            loop holds it; XLA computes what is shared inside of `backward` anew for each of them.
         backward: `known -> (derivatives, dstate_tm1)`: the derivatives of the G rows of `a_h`, then
             that of the last row of `a_x` where it is another one (those of the other rows never
             are); and of the old state, without its way through `a_h`.
@@ -70,7 +71,7 @@ class Plan(NamedTuple):
     Attributes:
         family: of the cell.
         chunk: steps a chunk of the backward pass.
-        recompute: the gates of a chunk there, instead of keeping those of all steps.
+        remat: what is computed again there, see `unroll`.
         reverse: from the last step to the first.
         compute_dtype: of the matmul operands, if it is not that of the weights.
         scan_unroll: steps an iteration.
@@ -78,10 +79,15 @@ class Plan(NamedTuple):
 
     family: Family
     chunk: int
-    recompute: bool
+    remat: Remat
     reverse: bool
     compute_dtype: DType | None
     scan_unroll: int
+
+    @property
+    def recomputes(self) -> bool:
+        """Whether the backward pass runs each chunk forward again."""
+        return self.remat != "none"
 
 
 def sigmoid(a: Array) -> Array:

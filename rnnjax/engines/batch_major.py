@@ -1,0 +1,210 @@
+"""The layout of the fused engines for accelerators: all arrays `[T, B, *]`, as they come.
+
+A step is one matmul and one pass over what is elementwise, so whatever can be is taken out of the
+loops: the projection of all inputs, and the gradients of weights and inputs, are one matmul each
+over all steps. To save memory the backward pass goes through the sequence in about sqrt(T) chunks
+and finds the gates of each again: with the states kept that takes one matmul for all steps of the
+chunk (remat="gates"); with those at its borders only, the loop over them (remat="sqrt").
+"""
+
+import functools
+import math
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from rnnjax.engines.fused_plan import Plan, State, Weights, dot, narrow
+from rnnjax.engines.problem import Remat, select
+from rnnjax.typing import Array
+
+Keep = Literal["outputs", "states", "gates"]
+_KEEP: dict[Remat, Keep] = {"none": "gates", "gates": "states", "sqrt": "outputs"}
+
+
+def chunk_size(num_steps: int, batch_size: int, weight_rows: int, remat: Remat) -> int:
+    """Steps a chunk.
+
+    Args:
+        num_steps: T.
+        batch_size, weight_rows: of no consequence in this layout.
+        remat: see `unroll`.
+    """
+    del batch_size, weight_rows
+    return num_steps if remat == "none" else math.isqrt(num_steps - 1) + 1
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def unroll(
+    plan: Plan,
+    weights: Weights,
+    xs: Array,
+    carry: State,
+    initial: State,
+    mask: Array | None,
+    reset: Array | None,
+) -> tuple[State, Array]:
+    """Returns the last state and the hidden states `[T, B, H]`, held where the mask is False."""
+    state, (_, (hs,), _) = _forward(plan, weights, carry, initial, (xs, mask, reset), "outputs")
+    return state, _joined(hs)
+
+
+def _unroll_forward(plan: Plan, weights, xs, carry, initial, mask, reset):
+    inputs = xs, mask, reset
+    state, kept = _forward(plan, weights, carry, initial, inputs, _KEEP[plan.remat])
+    _, (hs, *_), _ = kept
+    return (state, _joined(hs)), (weights, inputs, initial, kept)
+
+
+def _unroll_backward(plan: Plan, residuals, cotangents):
+    weights, inputs, initial, kept = residuals
+    dstate, dhs = cotangents
+    dinitial = None if inputs[2] is None else jax.tree.map(jnp.zeros_like, dstate)
+
+    def run_chunk(carried, chunk):
+        dstates, dweights = carried
+        inputs, dhs, kept = chunk
+        dstates, new, dxs = _backward_of_chunk(plan, weights, initial, dstates, inputs, dhs, kept)
+        return (dstates, jax.tree.map(jnp.add, dweights, new)), dxs
+
+    ((dcarry, dinitial), dweights), dxs = lax.scan(
+        run_chunk,
+        ((dstate, dinitial), jax.tree.map(jnp.zeros_like, weights)),
+        (_in_chunks(plan, inputs), _in_chunks(plan, dhs), kept),
+        reverse=not plan.reverse,
+    )
+    return dweights, _joined(dxs), dcarry, dinitial, None, None
+
+
+unroll.defvjp(_unroll_forward, _unroll_backward)
+
+
+def _forward(plan: Plan, weights, carry, initial, inputs, keep: Keep):
+    """The last state, and of each chunk the state before it, the states and the gates."""
+
+    def run_chunk(state, chunk_inputs):
+        end, (states, gates) = _forward_steps(plan, weights, initial, state, chunk_inputs, keep)
+        return end, (state, states, gates)
+
+    return lax.scan(run_chunk, carry, _in_chunks(plan, inputs), reverse=plan.reverse)
+
+
+def _forward_steps(plan: Plan, weights: Weights, initial: State, state: State, inputs, keep: Keep):
+    """The last state, and of each step the state after it (or h alone) and the gates."""
+    xs, mask, reset = inputs
+    w_hh = narrow(plan, weights.w_hh)
+
+    def step(state, inputs_t):
+        a_x, mask_t, reset_t = inputs_t
+        if reset_t is not None:
+            state = select(reset_t, initial, state)
+        a_h = dot(narrow(plan, state[0]), w_hh, weights.b_x.dtype)
+        new_state, gates = _meet(plan, weights, a_x, a_h, state)
+        if mask_t is not None:
+            new_state = select(mask_t, new_state, state)
+        states = new_state if keep == "states" else new_state[:1]
+        return new_state, (states, gates if keep == "gates" else None)
+
+    a_x = _projected(plan, weights, xs)
+    return lax.scan(step, state, (a_x, mask, reset), reverse=plan.reverse, unroll=plan.scan_unroll)
+
+
+def _backward_of_chunk(plan: Plan, weights: Weights, initial, dstates, inputs, dhs, kept):
+    """The derivatives of the states before a chunk, and the gradients of weights and inputs."""
+    xs, mask, reset = inputs
+    border, states, gates = kept
+    if plan.remat == "sqrt":
+        _, (states, _) = _forward_steps(plan, weights, initial, border, inputs, "states")
+    states_tm1 = tuple(
+        jnp.concatenate([after[1:], first[None]] if plan.reverse else [first[None], after[:-1]])
+        for first, after in zip(border, states, strict=False)
+    )
+    if reset is not None:
+        states_tm1 = select(reset, initial[: len(states_tm1)], states_tm1)
+    h_tm1 = states_tm1[0]
+    if plan.recomputes:
+        a_h = dot(narrow(plan, h_tm1), narrow(plan, weights.w_hh), weights.b_x.dtype)
+        _, gates = _meet(plan, weights, _projected(plan, weights, xs), a_h, states_tm1)
+    dstates, (da_h, da_x) = _backward_steps(
+        plan, weights, dstates, (dhs, h_tm1, gates, mask, reset)
+    )
+    return dstates, *_gradients(plan, weights, xs, h_tm1, da_h, da_h if da_x is None else da_x)
+
+
+def _backward_steps(plan: Plan, weights: Weights, dstates, inputs):
+    """The derivatives of the states before these steps, and those of all `a_h` and `a_x`."""
+    w_hh, wide, num_gates = narrow(plan, weights.w_hh), weights.b_x.dtype, weights.num_gates
+
+    def step(dstates, inputs_t):
+        dstate, dinitial = dstates
+        dh_t, h_tm1, gates, mask_t, reset_t = inputs_t
+        dstate = (dstate[0] + dh_t, *dstate[1:])
+        none = jax.tree.map(jnp.zeros_like, dstate)
+        held = none
+        if mask_t is not None:
+            dstate, held = select(mask_t, dstate, none), select(mask_t, none, dstate)
+        gates = jnp.split(gates.astype(wide), gates.shape[-1] // h_tm1.shape[-1], axis=-1)
+        rows, dstate = plan.family.backward(plan.family.approach(tuple(gates), h_tm1, dstate))
+        da_h = narrow(plan, jnp.concatenate(rows[:num_gates], axis=-1))
+        da_x = None
+        if len(rows) > num_gates:
+            da_x = narrow(plan, jnp.concatenate((*rows[: num_gates - 1], rows[-1]), axis=-1))
+        dstate = (dstate[0] + dot(da_h, w_hh.T, wide), *dstate[1:])
+        dstate = jax.tree.map(jnp.add, dstate, held)
+        if reset_t is not None:
+            dinitial = jax.tree.map(jnp.add, dinitial, select(reset_t, dstate, none))
+            dstate = select(reset_t, none, dstate)
+        return (dstate, dinitial), (da_h, da_x)
+
+    return lax.scan(step, dstates, inputs, reverse=not plan.reverse, unroll=plan.scan_unroll)
+
+
+@jax.named_scope("project")
+def _projected(plan: Plan, weights: Weights, xs: Array) -> Array:
+    """`a_x` of all steps."""
+    w_ih, b_x = weights.w_ih, weights.b_x
+    return dot(narrow(plan, xs), narrow(plan, w_ih), b_x.dtype) + b_x
+
+
+def _meet(
+    plan: Plan, weights: Weights, a_x: Array, a_h: Array, state: State
+) -> tuple[State, Array]:
+    """The state after a step, or after each of several, and the gates as they are kept.
+
+    They are kept side by side, since each array that a step writes costs a launch.
+    """
+    of_x, of_h = (tuple(jnp.split(a, weights.num_gates, axis=-1)) for a in (a_x, a_h))
+    if weights.b_h is None:
+        a, a_last = tuple(map(jnp.add, of_x, of_h)), None
+    else:
+        a, a_last = (*map(jnp.add, of_x[:-1], of_h[:-1]), of_x[-1]), of_h[-1] + weights.b_h
+    state, gates = plan.family.forward(a, a_last, state)
+    return state, narrow(plan, jnp.concatenate(gates, axis=-1))
+
+
+def _gradients(
+    plan: Plan, weights: Weights, xs: Array, h_tm1: Array, da_h: Array, da_x: Array
+) -> tuple[Weights, Array]:
+    wide = weights.b_x.dtype
+
+    def summed(a: Array, da: Array) -> Array:
+        rows = narrow(plan, a).reshape(-1, a.shape[-1])
+        return dot(rows.T, da.reshape(-1, da.shape[-1]), wide)
+
+    with jax.named_scope("project"):
+        dw_ih = summed(xs, da_x)
+        dxs = dot(da_x, narrow(plan, weights.w_ih).T, wide)
+    b_h = weights.b_h
+    if b_h is not None:
+        b_h = da_h[..., -len(b_h) :].sum((0, 1), dtype=wide)
+    return Weights(dw_ih, summed(h_tm1, da_h), da_x.sum((0, 1), dtype=wide), b_h), dxs
+
+
+def _in_chunks(plan: Plan, arrays):
+    return jax.tree.map(lambda a: a.reshape(-1, plan.chunk, *a.shape[1:]), arrays)
+
+
+def _joined(a: Array) -> Array:
+    """The chunks, one after the other."""
+    return a.reshape(-1, *a.shape[2:])

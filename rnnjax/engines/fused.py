@@ -1,0 +1,93 @@
+"""Recurrences with a backward pass by hand: what the fused engines share.
+
+How the arrays lie depends on the machine: `transposed` is made for CPUs, `batch_major` for
+accelerators. Both compute the same, and each runs everywhere.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+
+from rnnjax.engines import batch_major, transposed
+from rnnjax.engines.fused_plan import Family, Plan, State, Weights
+from rnnjax.engines.problem import Problem, select
+from rnnjax.engines.rows import num_shards, on_own_rows, row_axes
+from rnnjax.engines.target import platform
+from rnnjax.typing import Array, DType
+
+
+def run(
+    problem: Problem,
+    family: Family,
+    weights: Weights,
+    carry: State,
+    initial: State,
+    compute_dtype: DType | None,
+) -> tuple[State, Array]:
+    """Runs a family over time.
+
+    Args:
+        problem: the recurrence; of its carries only the shapes matter here.
+        family: the gates.
+        weights: the parameters, as the cell packs them.
+        carry: what the first step starts from, `(h, ...)` each `[..., H]`.
+        initial: what a reset puts back.
+        compute_dtype: dtype of the matmul operands, and of the gates that the backward pass keeps;
+            None for that of the weights.
+
+    Returns:
+        The last carry and the outputs, in the shapes of `problem`.
+    """
+    layout = transposed if platform() == "cpu" else batch_major
+    xs, mask, reset = problem.xs, problem.mask, problem.reset
+    num_steps, *batch_shape, _ = xs.shape
+    batch_size = math.prod(batch_shape)
+    axes = row_axes(batch_size)
+    weight_rows = len(weights.w_ih) + len(weights.w_hh)
+    chunk = layout.chunk_size(num_steps, batch_size // num_shards(axes), weight_rows, problem.remat)
+    padding = -num_steps % chunk
+    if padding and mask is None:
+        mask = jnp.ones(xs.shape[:-1], bool)
+
+    def in_steps(a: Array, *trailing: int) -> Array:
+        """One batch dimension, and whole chunks."""
+        widths = [(0, padding), *[(0, 0)] * (a.ndim - 1)]
+        return jnp.pad(a, widths).reshape(num_steps + padding, batch_size, *trailing)
+
+    def in_rows(state: State) -> State:
+        return tuple(a.reshape(batch_size, a.shape[-1]) for a in state)
+
+    plan = Plan(
+        family,
+        chunk,
+        problem.remat,
+        problem.reverse,
+        None if compute_dtype == weights.w_hh.dtype else compute_dtype,
+        problem.scan_unroll,
+    )
+
+    def unroll(weights, carry, initial, xs, mask, reset):
+        return layout.unroll(plan, weights, xs, carry, initial, mask, reset)
+
+    state, hs = on_own_rows(unroll, axes, arguments=(None, 0, 0, 1, 1, 1), results=(0, 1))(
+        weights,
+        in_rows(carry),
+        in_rows(initial),
+        in_steps(xs.astype(weights.w_hh.dtype), xs.shape[-1]),
+        None if mask is None else in_steps(mask),
+        None if reset is None else in_steps(reset),
+    )
+    ys = hs[:num_steps].reshape(num_steps, *batch_shape, -1)
+    if problem.mask is not None:
+        ys = select(problem.mask, ys, jnp.zeros_like(ys))
+    return tuple(a.reshape(*batch_shape, -1) for a in state), ys
+
+
+def refusal(problem: Problem) -> str | None:
+    """Why no fused engine can run a problem of its own family, or None."""
+    dtype = problem.params.w_hh.dtype
+    for leaf in jax.tree.leaves((problem.carry, problem.initial)):
+        if leaf.dtype != dtype:
+            return f"the carry is {leaf.dtype}, the parameters are {dtype}"
+    return None
