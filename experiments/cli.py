@@ -120,6 +120,7 @@ def main(
     if HELP_FLAGS & set(argv):
         print(_help(name, about, presets, options, modes))
         return
+    training.make_gpus_deterministic()
     with plain_errors():
         run, mode, place = parse(name, presets, options, modes, argv)
         mode(run._replace(placement=place()))

@@ -8,6 +8,7 @@ from rnnjax.training.agreement import check_agreement, code_version
 from rnnjax.training.averaging import AVERAGES, Average, make_average
 from rnnjax.training.config import MAY_CHANGE, Settings, TrainingConfig, setting
 from rnnjax.training.curves import draw_curves
+from rnnjax.training.determinism import make_gpus_deterministic
 from rnnjax.training.dynamic import make_dynamic_eval_step
 from rnnjax.training.evaluate import evaluate
 from rnnjax.training.fit import Task, fit, make_training
@@ -73,6 +74,7 @@ __all__ = [
     "make_average",
     "make_dynamic_eval_step",
     "make_eval_step",
+    "make_gpus_deterministic",
     "make_mesh",
     "make_optimizer",
     "make_schedule",

@@ -26,6 +26,12 @@ def params_of(workdir, which="latest"):
     return training.restore_params(workdir, which=which, averaged=False)
 
 
+def test_gpus_are_made_deterministic_before_anything_runs(tmp_path, char_lm_command, monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", "")
+    char_lm_command("--preset=none", f"--workdir={tmp_path}")
+    assert os.environ["XLA_FLAGS"] == "--xla_gpu_deterministic_ops=true"
+
+
 def test_training_learns_hello_and_reports_it(trained_hello):
     report = (trained_hello / "report.html").read_text()
     assert report.count("[  ") == 4  # The target of each of the four steps is marked.
