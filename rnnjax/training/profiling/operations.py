@@ -1,5 +1,6 @@
 """What a trace says of a program: how often each of its operations ran, and how long."""
 
+import math
 import re
 import warnings
 from collections import defaultdict
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 from jax.profiler import ProfileData
 
 from rnnjax.training import storage
-from rnnjax.training.profiling.programs import Program, read_programs
+from rnnjax.training.profiling.programs import Instruction, Program, read_programs, scope_of
 
 TABLE = "operations.json"
 _OPERATIONS_LINE = "XLA Ops"
@@ -66,10 +67,12 @@ class Profile(NamedTuple):
 class _Key(NamedTuple):
     program: int
     name: str
+    scope: str
 
 
 class _Event(NamedTuple):
     key: _Key
+    instruction: Instruction
     device: tuple[str, Any]
     start: float
     end: float
@@ -79,7 +82,8 @@ def measure(trace: Path, program: str, first: int, last: int) -> Profile | None:
     """Reads a trace.
 
     An operation that runs others, such as a loop, is on for as long as they are; its own time is
-    what they leave over.
+    what they leave over. Where a GPU starts one before another is over, the time of both is the
+    later one's.
 
     Args:
         trace: a file ``*.xplane.pb``.
@@ -94,9 +98,11 @@ def measure(trace: Path, program: str, first: int, last: int) -> Profile | None:
     seconds: dict[_Key, float] = defaultdict(float)
     runs: dict[_Key, int] = defaultdict(int)
     shortest: dict[_Key, float] = {}
+    instructions: dict[_Key, Instruction] = {}
     devices, start, end = set(), float("inf"), 0.0
     for line in _lines(trace, program, programs):
         for event, own in _own_times(line):
+            instructions[event.key] = event.instruction
             seconds[event.key] += own
             runs[event.key] += 1
             shortest[event.key] = min(own, shortest.get(event.key, own))
@@ -109,7 +115,7 @@ def measure(trace: Path, program: str, first: int, last: int) -> Profile | None:
     operations = (
         Operation(
             key.name,
-            *programs[key.program][key.name],
+            *instructions[key],
             seconds[key] * each,
             runs[key] / steps / len(devices),
             shortest[key] * 1e-9,
@@ -155,22 +161,47 @@ def _events(plane: str, line: Any, program: str, programs: dict[int, Program]) -
         if stats.get("hlo_module", program) != program:
             continue
         told = [stats["program_id"] % 2**64] if "program_id" in stats else programs
-        number = next((number for number in told if name in programs.get(number, {})), None)
-        if number is not None:
+        for number in told:
+            known = programs.get(number, {})
+            if name in known:
+                instruction = known[name]
+            elif known and "cuda_graph_id" in stats:
+                name, instruction = _of_kernel(event.name, str(stats.get("name", "")), known)
+            else:
+                continue
             device = plane, stats.get("device_ordinal")
             end_ns = event.start_ns + event.duration_ns
-            yield _Event(_Key(number, name), device, event.start_ns, end_ns)
+            yield _Event(
+                _Key(number, name, instruction.scope), instruction, device, event.start_ns, end_ns
+            )
+            break
+
+
+def _of_kernel(kernel: str, op_name: str, program: Program) -> tuple[str, Instruction]:
+    """The instruction behind a kernel of a CUDA graph.
+
+    Of such a kernel a trace tells its own name, made of that of the instruction (or of one that
+    computes the same elsewhere in the program) unless it comes from a library, and the JAX
+    operation that the graph belongs to, if it is a single one.
+    """
+    named = next((name for name in program if re.sub(r"\W", "_", name) == kernel), kernel)
+    instruction = program.get(named) or Instruction("kernel", "", "", "transpose(" in op_name)
+    return named, instruction._replace(scope=scope_of(op_name) or instruction.scope)
 
 
 def _own_times(events: list[_Event]) -> Iterator[tuple[_Event, float]]:
-    """Each event of a line with its time in ns, less that of the events within it."""
+    """Each event of a line with its time in ns, less that of the events that start within it."""
     events = sorted(events, key=lambda event: (event.start, -event.end))
-    own = [event.end - event.start for event in events]
-    around: list[int] = []
-    for n, event in enumerate(events):
-        while around and events[around[-1]].end <= event.start:
-            around.pop()
-        if around:
-            own[around[-1]] -= event.end - event.start
-        around.append(n)
+    own = [0.0] * len(events)
+    on: list[int] = []
+    now = 0.0
+    for n, start in enumerate([*(event.start for event in events), math.inf]):
+        while on and now < start:
+            until = min(start, events[on[-1]].end)
+            own[on[-1]] += max(0.0, until - now)
+            now = max(now, until)
+            if events[on[-1]].end <= now:
+                on.pop()
+        now = start
+        on.append(n)
     return zip(events, own, strict=True)

@@ -120,7 +120,53 @@ def test_a_trace_without_the_program_tells_nothing(tmp_path, monkeypatch):
     assert measured(tmp_path, monkeypatch, HOST % other) is None
 
 
-def test_own_times_are_what_the_innermost_operation_covers():
+GPU = """planes { name: "/device:GPU:0"
+  event_metadata { key: 1 value { id: 1 name: "all_reduce_3" } }
+  event_metadata { key: 2 value { id: 2 name: "memcpy32_post" } }
+  event_metadata { key: 3 value { id: 3 name: "dot_2" } }
+  stat_metadata { key: 1 value { id: 1 name: "hlo_op" } }
+  stat_metadata { key: 2 value { id: 2 name: "program_id" } }
+  stat_metadata { key: 3 value { id: 3 name: "cuda_graph_id" } }
+  stat_metadata { key: 4 value { id: 4 name: "name" } }
+  lines { id: 1 name: "Stream #14(Compute)" timestamp_ns: 1000 %s } }"""
+
+
+def kernel(metadata, start, duration, operation=None, graph=True):
+    stats = [
+        'stats { metadata_id: 1 str_value: "command_buffer_1" }',
+        "stats { metadata_id: 2 int64_value: 7 }",
+    ]
+    if graph:
+        stats.append("stats { metadata_id: 3 int64_value: 6 }")
+    if operation:
+        stats.append(f'stats {{ metadata_id: 4 str_value: "jit(train_step)/{operation}/while" }}')
+    return event(metadata, start, duration, *stats)
+
+
+def test_a_kernel_of_a_cuda_graph_is_found_by_its_own_name(tmp_path, monkeypatch):
+    """Of a graph the trace names none of the operations, but its kernels are called like them."""
+    kernels = (
+        kernel(1, 0, 10),
+        kernel(2, 10, 20, "transpose(jvp(scan))"),
+        kernel(2, 30, 5),
+        kernel(3, 40, 30, "jvp(loss)"),
+        kernel(3, 65, 10, "jvp(loss)"),
+        kernel(1, 90, 99, graph=False),
+    )
+    profile = measured(tmp_path, monkeypatch, GPU % " ".join(kernels))
+    found = {(one.name, one.scope): one for one in profile.operations}
+    assert {key: round(1e9 * one.seconds) for key, one in found.items()} == {
+        ("all-reduce.3", "exchange"): 10,
+        ("memcpy32_post", "scan"): 20,
+        ("memcpy32_post", ""): 5,
+        ("dot.2", "loss"): 35,
+    }
+    assert found["all-reduce.3", "exchange"][1:5] == PROGRAM["all-reduce.3"]
+    assert found["memcpy32_post", "scan"][1:5] == ("kernel", "scan", "", True)
+    assert found["dot.2", "loss"][1:5] == ("dot", "loss", "dot_general", False)
+
+
+def test_own_times_are_what_the_operation_that_started_last_covers():
     """Against counting every nanosecond."""
     draw = random.Random(0)
     intervals = []
@@ -130,22 +176,24 @@ def test_own_times_are_what_the_innermost_operation_covers():
         while at < end:
             stop = draw.randint(at + 1, end)
             if draw.random() < 0.7:
-                intervals.append((at, stop))
+                intervals.append((at, stop + draw.choice((0, 0, 5))))
                 if depth and stop - at > 2:
                     nest(at + draw.randint(0, 1), stop, depth - 1)
             at = stop
 
     nest(0, 900, 4)
+    intervals.sort(key=lambda interval: (interval[0], -interval[1]))
     events = [
-        module._Event(module._Key(0, str(n)), ("cpu", 0), start, end)
+        module._Event(module._Key(0, str(n), ""), None, ("cpu", 0), start, end)
         for n, (start, end) in enumerate(intervals)
     ]
     expected = dict.fromkeys(range(len(intervals)), 0)
-    for nanosecond in range(900):
+    for nanosecond in range(910):
         inside = [n for n, (a, b) in enumerate(intervals) if a <= nanosecond < b]
         if inside:
-            expected[max(inside)] += 1  # an inner one is listed after the one around it
+            expected[max(inside)] += 1
     assert len(intervals) > 30
+    assert any(a < c < b < d for a, b in intervals for c, d in intervals)
     draw.shuffle(events)
     found = {int(event.key.name): own for event, own in module._own_times(events)}
     for same in set(intervals):  # which of two equal ones is the inner one cannot be told
