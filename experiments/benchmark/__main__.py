@@ -56,7 +56,7 @@ def main(_: None) -> None:
         rows = tagging.suite(REPEATS.value, DATA.value)
     workdir = Path(WORKDIR.value)
     title = f"{jax.devices()[0].device_kind}, jax {jax.__version__}: {TITLES[suite]}"
-    report.save(rows, suite, title, workdir)
+    report.save(rows, suite, title, workdir, contest=suite == "layers")
     print(title)
     print(report.table(rows, SIZES.get(suite, "T,B,D,H")))
     print(f"written: {workdir / suite}.json, {workdir / suite}.png")

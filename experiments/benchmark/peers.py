@@ -170,21 +170,30 @@ def keras_layer(case: Case) -> Layer:
 
 
 def torch_calls(case: Case) -> Calls:
-    """torch.nn on the CPU, whatever device JAX runs on."""
+    """torch.nn: by cuDNN where JAX runs on a GPU, else on the CPU."""
     import numpy as np
     import torch
 
-    layer = (torch.nn.LSTM if case.kind == "lstm" else torch.nn.GRU)(case.D, case.H)
-    xs = torch.from_numpy(np.array(inputs(case))).requires_grad_()
+    on_gpu = jax.default_backend() == "gpu"
+    if on_gpu and not torch.cuda.is_available():
+        raise ImportError("this torch knows no GPU")
+    device = "cuda" if on_gpu else "cpu"
+    wait = torch.cuda.synchronize if on_gpu else lambda: None
+    make = torch.nn.LSTM if case.kind == "lstm" else torch.nn.GRU
+    layer = make(case.D, case.H, device=device)
+    layer.flatten_parameters()
+    xs = torch.from_numpy(np.array(inputs(case))).to(device).requires_grad_()
 
     def forward():
         with torch.no_grad():
             layer(xs)
+        wait()
 
     def train():
         layer.zero_grad()
         xs.grad = None
         (layer(xs)[0] ** 2).sum().backward()
+        wait()
 
     return Calls(forward, train)
 
@@ -199,5 +208,5 @@ CONTENDERS: dict[str, Callable[[Case], Calls]] = {
     "haiku": lambda case: calls(haiku_layer(case)),
     "equinox": lambda case: calls(equinox_layer(case)),
     "keras on JAX": lambda case: calls(keras_layer(case)),
-    "torch (CPU)": torch_calls,
+    "torch": torch_calls,
 }

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -131,12 +132,25 @@ def interleaved(calls: Mapping[str, Callable[[], Any]], repeats: int) -> dict[st
 
 
 def _present(case: Case) -> dict[str, Calls]:
-    contenders = {}
-    for name, make in CONTENDERS.items():
+    """The contenders that are installed, compiled side by side."""
+
+    def ready(make: Callable[[Case], Calls]) -> Calls | ImportError:
         try:
-            contenders[name] = make(case)
+            calls = make(case)
         except ImportError as error:
-            print(f"{name} is left out: {error}")
+            return error
+        calls.forward()
+        calls.train()
+        return calls
+
+    with ThreadPoolExecutor() as pool:
+        made = dict(zip(CONTENDERS, pool.map(ready, CONTENDERS.values()), strict=True))
+    contenders = {}
+    for name, calls in made.items():
+        if isinstance(calls, ImportError):
+            print(f"{name} is left out: {calls}")
+        else:
+            contenders[name] = calls
     return contenders
 
 
