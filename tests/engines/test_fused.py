@@ -199,6 +199,18 @@ def test_bfloat16_narrows_the_operands_only(name):
     assert 1e-4 < error(narrow, wide) < 0.05
 
 
+def test_on_an_accelerator_gates_and_their_derivatives_are_as_narrow_as_the_operands():
+    cell = rnnjax.lstm(H, compute_dtype=jnp.bfloat16)
+    params, xs, *_ = jax.eval_shape(lambda: arguments(cell, jnp.float32))
+    with compiling_for("gpu"):
+        program = jax.make_jaxpr(jax.grad(lambda p, x: rnnjax.unroll(cell, p, x)[1].sum()))(
+            params, xs
+        )
+    assert set(re.findall(rf"(\w+)\[{T},{B},{5 * H}\]", str(program))) == {"bf16"}
+    derivatives_and_projected = re.findall(rf"(\w+)\[{T},{B},{4 * H}\]", str(program))
+    assert set(derivatives_and_projected) == {"bf16", "f32"}
+
+
 @pytest.mark.usefixtures("platform")
 def test_any_batch_dimensions():
     cell = rnnjax.lstm(H)
