@@ -52,8 +52,9 @@ def run(
 
     def in_steps(a: Array, *trailing: int) -> Array:
         """One batch dimension, and whole chunks."""
-        widths = [(0, padding), *[(0, 0)] * (a.ndim - 1)]
-        return jnp.pad(a, widths).reshape(num_steps + padding, batch_size, *trailing)
+        if padding:
+            a = jnp.pad(a, [(0, padding), *[(0, 0)] * (a.ndim - 1)])
+        return a.reshape(num_steps + padding, batch_size, *trailing)
 
     def in_rows(state: State) -> State:
         return tuple(a.reshape(batch_size, a.shape[-1]) for a in state)

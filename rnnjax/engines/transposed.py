@@ -21,8 +21,8 @@ from jax import lax
 from rnnjax.engines.fused_plan import Plan, State, Weights
 from rnnjax.engines.problem import Remat
 from rnnjax.engines.transposed_inputs import preactivations
-from rnnjax.engines.transposed_steps import backward_steps, forward_steps, no_derivatives
-from rnnjax.engines.transposed_weights import before, gradients
+from rnnjax.engines.transposed_steps import Place, backward_steps, forward_steps, no_derivatives
+from rnnjax.engines.transposed_weights import before, gradients, no_gradients
 from rnnjax.typing import Array
 
 # Rows (time steps times batch) of a chunk,
@@ -101,45 +101,60 @@ def _unroll_forward(plan: Plan, weights, xs, carry, initial, mask, reset):
 def _unroll_backward(plan: Plan, residuals, cotangents):
     weights, inputs, carry, initial, hs, kept, borders = residuals
     dstate, dhs = cotangents
+    num_steps, batch_size, _ = dhs.shape
+    shape = dstate[0].shape
+    dstate = tuple(a.reshape(-1) for a in dstate)
     dinitial = None if inputs[2] is None else jax.tree.map(jnp.zeros_like, dstate)
     if plan.recomputes:
         matmuls = preactivations(plan, weights, inputs[0].shape[1:])
 
-    def run_chunk(carried, chunk):
-        dstates, dweights, derivatives = carried
-        start, border = chunk
+    def run_chunk(carried, border):
+        t, dstates, dweights, derivatives = carried
+        start = t if plan.reverse else t - (plan.chunk - 1)
 
         def part(a: Array) -> Array:
             return lax.dynamic_slice_in_dim(a, start, plan.chunk)
 
         xs, mask, reset = jax.tree.map(part, inputs)
-        kept_of_chunk = kept, start
+        kept_of_chunk = kept
         if plan.recomputes:
-            _, (_, again) = forward_steps(
+            _, (_, kept_of_chunk) = forward_steps(
                 plan, matmuls, initial, border, (xs, mask, reset), keep=True
             )
-            kept_of_chunk = again, 0
         h_tm1 = before(plan, carry[0].T, hs, start)
         if reset is not None:
             h_tm1 = jnp.where(reset[..., None], initial[0].T, h_tm1)
-        dstates, derivatives = backward_steps(
-            plan, weights, dstates, part(dhs), h_tm1, kept_of_chunk, (mask, reset), derivatives
+        t, dstates, derivatives = backward_steps(
+            plan,
+            weights,
+            Place(t, start, num_steps),
+            dstates,
+            part(dhs),
+            h_tm1,
+            kept_of_chunk,
+            (mask, reset),
+            derivatives,
         )
         new, dxs = gradients(plan, weights, xs, h_tm1, derivatives)
-        return (dstates, jax.tree.map(jnp.add, dweights, new), derivatives), dxs
+        return (t, dstates, jax.tree.map(jnp.add, dweights, new), derivatives), dxs
 
-    ((dcarry, dinitial), dweights, _), dxs = lax.scan(
+    (_, (dcarry, dinitial), dweights, _), dxs = lax.scan(
         run_chunk,
         (
+            0 if plan.reverse else num_steps - 1,
             (dstate, dinitial),
-            jax.tree.map(lambda a: jnp.zeros_like(a.T), weights),
-            no_derivatives(plan, weights, dhs.shape[1]),
+            no_gradients(weights),
+            no_derivatives(plan, weights, batch_size),
         ),
-        (jnp.arange(0, len(dhs), plan.chunk), borders),
+        borders,
+        num_steps // plan.chunk,
         reverse=not plan.reverse,
     )
     # Without the barrier XLA would make it one matmul with a transposed result, a slow one.
     dweights = jax.tree.map(jnp.transpose, lax.optimization_barrier(dweights))
+    if dweights.b_h is not None:
+        dweights = dweights._replace(b_h=dweights.b_h[-len(weights.b_h) :])
+    dcarry, dinitial = jax.tree.map(lambda a: a.reshape(shape), (dcarry, dinitial))
     return dweights, dxs.reshape(inputs[0].shape), dcarry, dinitial, None, None
 
 

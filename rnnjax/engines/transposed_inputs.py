@@ -76,20 +76,19 @@ def _by_sources(plan: Plan, weights: Weights, batch_size: int, ahead: bool) -> P
         (narrow(plan, weights.w_ih).T, narrow(plan, weights.w_hh).T)
     )
 
-    b_x = lax.optimization_barrier(_along_rows(weights.b_x, weights.num_gates, batch_size))
-    b_h = weights.b_h
-    if b_h is not None:
-        (b_h,) = lax.optimization_barrier(_along_rows(b_h, 1, batch_size))
+    num_gates = weights.num_gates
+    b = weights.b_x if weights.b_h is None else jnp.concatenate([weights.b_x, weights.b_h])
+    b = lax.optimization_barrier(_along_rows(b, num_gates + (weights.b_h is not None), batch_size))
 
     def add(x_t: Array, h_tm1: Array) -> tuple[Rows, Array | None]:
         with jax.named_scope("project"):
             x_t = x_t.reshape(-1, batch_size) if ahead else x_t.T
-            a_x = tuple(dot(w_ih, x_t, wide).reshape(b_x.shape) + b_x)
+            a_x = tuple(dot(w_ih, x_t, wide).reshape(num_gates, -1) + b[:num_gates])
         h_tm1 = narrow(plan, h_tm1.reshape(hidden_size, batch_size))
-        a_h = tuple(dot(w_hh, h_tm1, wide).reshape(b_x.shape))
-        if b_h is None:
+        a_h = tuple(dot(w_hh, h_tm1, wide).reshape(num_gates, -1))
+        if weights.b_h is None:
             return tuple(map(jnp.add, a_x, a_h)), None
-        return (*map(jnp.add, a_x[:-1], a_h[:-1]), a_x[-1]), a_h[-1] + b_h
+        return (*map(jnp.add, a_x[:-1], a_h[:-1]), a_x[-1]), a_h[-1] + b[-1]
 
     return Preactivations(functools.partial(_laid_out, plan) if ahead else lambda x_t: x_t, add)
 

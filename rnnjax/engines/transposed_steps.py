@@ -10,7 +10,7 @@ what the backward loop writes, a chunk of derivatives that lies ready for the ma
 """
 
 import functools
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -40,7 +40,7 @@ def forward_steps(
     initial = _flat(initial)
 
     def load(t):
-        return _at(inputs, jnp.clip(t, 0, num_steps - 1))
+        return _at(inputs, t)
 
     def prepare(loaded):
         x_t, mask_t, reset_t = loaded
@@ -48,8 +48,8 @@ def forward_steps(
 
     later = -1 if plan.reverse else 1
 
-    def step(carry, t):
-        state, (prepared, mask_t, reset_t), loaded = carry
+    def step(carry, _):
+        state, (prepared, mask_t, reset_t), loaded, t = carry
         if reset_t is not None:
             state = _where(reset_t, initial, state)
         new_state, kept = plan.family.forward(*matmuls.add(prepared, state[0]), state)
@@ -58,13 +58,14 @@ def forward_steps(
         h_t = lax.optimization_barrier(new_state[0]).reshape(hidden_size, batch_size).T
         # As flat as what is kept, h_t is stacked from the same zeros: one kernel less to compile.
         to_keep = jax.tree.map(functools.partial(packed, plan), kept) if keep else None
-        return (new_state, prepare(loaded), load(t + 2 * later)), (h_t.reshape(-1), to_keep)
+        return (new_state, prepare(loaded), load(t), t + later), (h_t.reshape(-1), to_keep)
 
     first = num_steps - 1 if plan.reverse else 0
-    (end, _, _), (hs, kept) = lax.scan(
+    (end, *_), (hs, kept) = lax.scan(
         step,
-        (_flat(state), prepare(load(first)), load(first + later)),
-        jnp.arange(num_steps),
+        (_flat(state), prepare(load(first)), load(first + later), first + 2 * later),
+        None,
+        num_steps,
         reverse=plan.reverse,
         unroll=plan.scan_unroll,
     )
@@ -72,35 +73,58 @@ def forward_steps(
     return tuple(a.reshape(hidden_size, batch_size) for a in end), (hs, kept)
 
 
+class Place(NamedTuple):
+    """Where the steps of a chunk lie in the sequence.
+
+    Attributes:
+        t: the step that the backward pass comes to first.
+        start: the first step in time.
+        num_steps: T.
+    """
+
+    t: Array
+    start: Array
+    num_steps: int
+
+
 def backward_steps(
     plan: Plan,
     weights: Weights,
+    place: Place,
     dstates: tuple[State, State | None],
     dhs: Array,
     h_tm1: Array,
-    kept: tuple[Rows, Array | int],
+    kept: Rows,
     flags: tuple[Array | None, Array | None],
     derivatives: Derivatives,
-) -> tuple[tuple[State, State | None], Derivatives]:
+) -> tuple[Array, tuple[State, State | None], Derivatives]:
     """The backward pass over the K steps of a chunk.
 
     Args:
         plan: see `transposed`.
         weights: the parameters.
+        place: of the chunk.
         dstates: the derivatives of the state after these steps, and of the state that a reset puts
-            back as far as it comes from later steps.
+            back as far as it comes from later steps, each `[H*B]`.
         dhs: those of the outputs of the chunk, `[K, B, H]`.
         h_tm1: the hidden states that its steps began with, `[K, B, H]`.
-        kept: from `forward_steps`, and where in it the chunk starts.
+        kept: from `forward_steps`, of the chunk if the plan has it computed again, else of all.
         flags: mask and reset of the chunk, each `[K, B]` or None.
         derivatives: what to write to; all of it is written.
 
     Returns:
-        `dstates` before these steps, and the derivatives of their pre-activations.
+        The step that comes next, `dstates` before these steps, and the derivatives of their
+        pre-activations.
     """
-    (dstate, dinitial), (kept_steps, start) = dstates, kept
-    hidden_size, batch_size = dstate[0].shape
-    num_steps, num_gates, wide = len(dhs), weights.num_gates, weights.b_x.dtype
+    (dstate, dinitial), start = dstates, place.start
+
+    def following(t):
+        # Of an index that is clipped XLA does not know that it grows evenly, and leaves it be: so
+        # the kernels of `meet` are the same inside of the loop and before it, and compiled once.
+        return jnp.clip(t + (1 if plan.reverse else -1), 0, place.num_steps - 1)
+
+    num_steps, batch_size, hidden_size = dhs.shape
+    num_gates, wide = weights.num_gates, weights.b_x.dtype
     # One matmul is quicker than one for each gate, but where joining narrow operands takes longer.
     num_parts = 1 if plan.compute_dtype is None else num_gates
     w_hh = lax.optimization_barrier(jnp.split(narrow(plan, weights.w_hh), num_parts, axis=1))
@@ -109,8 +133,9 @@ def backward_steps(
 
     def meet(dstate, t):
         """Adds the derivative of the output, and goes as far as it can without a matmul."""
-        (dh_t, h_before), (mask_t, reset_t) = _at((of_outputs, flags), t)
-        kept_t = jax.tree.map(lambda a: unpacked(plan, a).astype(wide), _at(kept_steps, start + t))
+        (dh_t, h_before), (mask_t, reset_t) = _at((of_outputs, flags), t - start)
+        of_kept = t - start if plan.recomputes else t
+        kept_t = jax.tree.map(lambda a: unpacked(plan, a).astype(wide), _at(kept, of_kept))
         mask_t, reset_t = _flags((mask_t, reset_t), hidden_size)
         dstate = (dstate[0] + dh_t, *dstate[1:])
         held = None
@@ -119,8 +144,8 @@ def backward_steps(
             dstate, held = _where(mask_t, dstate, none), _where(mask_t, none, dstate)
         return plan.family.approach(kept_t, h_before, dstate), held, reset_t
 
-    def step(carry, t):
-        _, dinitial, (known, held, reset_t), derivatives = carry
+    def step(carry, _):
+        _, dinitial, (known, held, reset_t), derivatives, t, next_t = carry
         rows, dstate = plan.family.backward(known)
         rows = tuple(row.reshape(hidden_size, batch_size) for row in rows)
         da_h, shared = rows[:num_gates], rows[: num_gates - 1]
@@ -136,24 +161,22 @@ def backward_steps(
             none = jax.tree.map(jnp.zeros_like, dstate)
             dinitial = jax.tree.map(jnp.add, dinitial, _where(reset_t, dstate, none))
             dstate = _where(reset_t, none, dstate)
-        a_h = _written(plan, derivatives.a_h, da_h, t)
+        a_h = _written(plan, derivatives.a_h, da_h, t - start)
         a_x = derivatives.a_x
         if a_x is not None:
-            a_x = _written(plan, a_x, (*shared, rows[-1]), t)
-        earlier = jnp.clip(t + 1 if plan.reverse else t - 1, 0, num_steps - 1)
-        return (dstate, dinitial, meet(dstate, earlier), Derivatives(a_h, a_x)), None
+            a_x = _written(plan, a_x, (*shared, rows[-1]), t - start)
+        known, derivatives = meet(dstate, next_t), Derivatives(a_h, a_x)
+        return (dstate, dinitial, known, derivatives, next_t, following(next_t)), None
 
-    dstate, dinitial = _flat(dstate), _flat(dinitial)
-    first = 0 if plan.reverse else num_steps - 1
-    (dstate, dinitial, _, derivatives), _ = lax.scan(
+    t = place.t
+    (dstate, dinitial, _, derivatives, t, _), _ = lax.scan(
         step,
-        (dstate, dinitial, meet(dstate, first), derivatives),
-        jnp.arange(num_steps),
-        reverse=not plan.reverse,
+        (dstate, dinitial, meet(dstate, t), derivatives, t, following(t)),
+        None,
+        num_steps,
         unroll=plan.scan_unroll,
     )
-    shape = (hidden_size, batch_size)
-    return jax.tree.map(lambda a: a.reshape(shape), (dstate, dinitial)), derivatives
+    return t, (dstate, dinitial), derivatives
 
 
 def no_derivatives(plan: Plan, weights: Weights, batch_size: int) -> Derivatives:
@@ -168,7 +191,9 @@ def _written(plan: Plan, derivatives: Array, da: Rows, t) -> Array:
     row = 0
     for part in da:
         update = packed(plan, part)[:, None]
-        derivatives = lax.dynamic_update_slice(derivatives, update, (row, t, 0))
+        derivatives = lax.dynamic_update_slice(
+            derivatives, update, (row, t, 0), allow_negative_indices=False
+        )
         row += len(part)
     return derivatives
 

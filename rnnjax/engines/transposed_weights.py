@@ -13,6 +13,8 @@ def gradients(
 ) -> tuple[Weights, Array]:
     """The gradients of the weights, transposed, and of the inputs `[K, B, D]`.
 
+    That of `b_h` is at the end of the sums of all of `a_h`: cut out before, it would cost a copy.
+
     Args:
         plan: see `transposed`.
         weights: the parameters.
@@ -30,9 +32,14 @@ def gradients(
     dw_hh = dot(da_h, narrow(plan, h_tm1.reshape(-1, hidden_size)), wide)
     b_h = None
     if weights.b_h is not None:
-        # The slice of the sums: one of da_h would be copied before it is summed.
-        b_h = da_h.astype(wide).sum(axis=1)[-hidden_size:]
+        b_h = da_h.astype(wide).sum(axis=1)
     return Weights(dw_ih, dw_hh, da_x.astype(wide).sum(axis=1), b_h), dxs
+
+
+def no_gradients(weights: Weights) -> Weights:
+    """Zeros to add `gradients` to."""
+    zeros = jax.tree.map(lambda a: jnp.zeros_like(a.T), weights)
+    return zeros._replace(b_h=None if weights.b_h is None else zeros.b_x)
 
 
 def before(plan: Plan, h_start: Array, hs: Array, start) -> Array:
