@@ -8,15 +8,25 @@ chunk (remat="gates"); with those at its borders only, the loop over them (remat
 """
 
 import functools
-import math
 from typing import Literal
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from rnnjax.engines.fused_plan import Plan, State, Weights, dot, narrow
-from rnnjax.engines.problem import Remat, select
+from rnnjax.engines.fused_plan import (
+    Inputs,
+    Plan,
+    State,
+    Weights,
+    dot,
+    in_chunks,
+    joined,
+    narrow,
+    one_before,
+    sums,
+)
+from rnnjax.engines.problem import Remat, parted, root_chunk, select
 from rnnjax.typing import Array
 
 Keep = Literal["outputs", "states", "gates"]
@@ -32,35 +42,28 @@ def chunk_size(num_steps: int, batch_size: int, weight_rows: int, remat: Remat) 
         remat: see `unroll`.
     """
     del batch_size, weight_rows
-    return num_steps if remat == "none" else math.isqrt(num_steps - 1) + 1
+    return num_steps if remat == "none" else root_chunk(num_steps)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def unroll(
-    plan: Plan,
-    weights: Weights,
-    xs: Array,
-    carry: State,
-    initial: State,
-    mask: Array | None,
-    reset: Array | None,
+    plan: Plan, weights: Weights, carry: State, initial: State, inputs: Inputs
 ) -> tuple[State, Array]:
     """Returns the last state and the hidden states `[T, B, H]`, held where the mask is False."""
-    state, (_, (hs,), _) = _forward(plan, weights, carry, initial, (xs, mask, reset), "outputs")
-    return state, _joined(hs)
+    state, (_, (hs,), _) = _forward(plan, weights, carry, initial, inputs, "outputs")
+    return state, joined(hs)
 
 
-def _unroll_forward(plan: Plan, weights, xs, carry, initial, mask, reset):
-    inputs = xs, mask, reset
+def _unroll_forward(plan: Plan, weights, carry, initial, inputs: Inputs):
     state, kept = _forward(plan, weights, carry, initial, inputs, _KEEP[plan.remat])
     _, (hs, *_), _ = kept
-    return (state, _joined(hs)), (weights, inputs, initial, kept)
+    return (state, joined(hs)), (weights, inputs, initial, kept)
 
 
 def _unroll_backward(plan: Plan, residuals, cotangents):
     weights, inputs, initial, kept = residuals
     dstate, dhs = cotangents
-    dinitial = None if inputs[2] is None else jax.tree.map(jnp.zeros_like, dstate)
+    dinitial = None if inputs.reset is None else jax.tree.map(jnp.zeros_like, dstate)
 
     def run_chunk(carried, chunk):
         dstates, dweights = carried
@@ -71,10 +74,10 @@ def _unroll_backward(plan: Plan, residuals, cotangents):
     ((dcarry, dinitial), dweights), dxs = lax.scan(
         run_chunk,
         ((dstate, dinitial), jax.tree.map(jnp.zeros_like, weights)),
-        (_in_chunks(plan, inputs), _in_chunks(plan, dhs), kept),
+        (in_chunks(plan, inputs), in_chunks(plan, dhs), kept),
         reverse=not plan.reverse,
     )
-    return dweights, _joined(dxs), dcarry, dinitial, None, None
+    return dweights, dcarry, dinitial, Inputs(joined(dxs), None, None)
 
 
 unroll.defvjp(_unroll_forward, _unroll_backward)
@@ -87,7 +90,7 @@ def _forward(plan: Plan, weights, carry, initial, inputs, keep: Keep):
         end, (states, gates) = _forward_steps(plan, weights, initial, state, chunk_inputs, keep)
         return end, (state, states, gates)
 
-    return lax.scan(run_chunk, carry, _in_chunks(plan, inputs), reverse=plan.reverse)
+    return lax.scan(run_chunk, carry, in_chunks(plan, inputs), reverse=plan.reverse)
 
 
 def _forward_steps(plan: Plan, weights: Weights, initial: State, state: State, inputs, keep: Keep):
@@ -117,8 +120,7 @@ def _backward_of_chunk(plan: Plan, weights: Weights, initial, dstates, inputs, d
     if plan.remat == "sqrt":
         _, (states, _) = _forward_steps(plan, weights, initial, border, inputs, "states")
     states_tm1 = tuple(
-        jnp.concatenate([after[1:], first[None]] if plan.reverse else [first[None], after[:-1]])
-        for first, after in zip(border, states, strict=False)
+        one_before(plan, first, after) for first, after in zip(border, states, strict=False)
     )
     if reset is not None:
         states_tm1 = select(reset, initial[: len(states_tm1)], states_tm1)
@@ -140,10 +142,9 @@ def _backward_steps(plan: Plan, weights: Weights, dstates, inputs):
         dstate, dinitial = dstates
         dh_t, h_tm1, gates, mask_t, reset_t = inputs_t
         dstate = (dstate[0] + dh_t, *dstate[1:])
-        none = jax.tree.map(jnp.zeros_like, dstate)
-        held = none
+        held = None
         if mask_t is not None:
-            dstate, held = select(mask_t, dstate, none), select(mask_t, none, dstate)
+            dstate, held = parted(mask_t, dstate)
         gates = jnp.split(gates.astype(wide), gates.shape[-1] // h_tm1.shape[-1], axis=-1)
         rows, dstate = plan.family.backward(plan.family.approach(tuple(gates), h_tm1, dstate))
         da_h = narrow(plan, jnp.concatenate(rows[:num_gates], axis=-1))
@@ -151,10 +152,11 @@ def _backward_steps(plan: Plan, weights: Weights, dstates, inputs):
         if len(rows) > num_gates:
             da_x = narrow(plan, jnp.concatenate((*rows[: num_gates - 1], rows[-1]), axis=-1))
         dstate = (dstate[0] + dot(da_h, w_hh.T, wide), *dstate[1:])
-        dstate = jax.tree.map(jnp.add, dstate, held)
+        if held is not None:
+            dstate = jax.tree.map(jnp.add, dstate, held)
         if reset_t is not None:
-            dinitial = jax.tree.map(jnp.add, dinitial, select(reset_t, dstate, none))
-            dstate = select(reset_t, none, dstate)
+            to_initial, dstate = parted(reset_t, dstate)
+            dinitial = jax.tree.map(jnp.add, dinitial, to_initial)
         return (dstate, dinitial), (da_h, da_x)
 
     return lax.scan(step, dstates, inputs, reverse=not plan.reverse, unroll=plan.scan_unroll)
@@ -175,11 +177,7 @@ def _meet(
     They are kept side by side, since each array that a step writes costs a launch.
     """
     of_x, of_h = (tuple(jnp.split(a, weights.num_gates, axis=-1)) for a in (a_x, a_h))
-    if weights.b_h is None:
-        a, a_last = tuple(map(jnp.add, of_x, of_h)), None
-    else:
-        a, a_last = (*map(jnp.add, of_x[:-1], of_h[:-1]), of_x[-1]), of_h[-1] + weights.b_h
-    state, gates = plan.family.forward(a, a_last, state)
+    state, gates = plan.family.forward(*sums(of_x, of_h, weights.b_h), state)
     return state, narrow(plan, jnp.concatenate(gates, axis=-1))
 
 
@@ -199,12 +197,3 @@ def _gradients(
     if b_h is not None:
         b_h = da_h[..., -len(b_h) :].sum((0, 1), dtype=wide)
     return Weights(dw_ih, summed(h_tm1, da_h), da_x.sum((0, 1), dtype=wide), b_h), dxs
-
-
-def _in_chunks(plan: Plan, arrays):
-    return jax.tree.map(lambda a: a.reshape(-1, plan.chunk, *a.shape[1:]), arrays)
-
-
-def _joined(a: Array) -> Array:
-    """The chunks, one after the other."""
-    return a.reshape(-1, *a.shape[2:])

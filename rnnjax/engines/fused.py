@@ -4,13 +4,14 @@ How the arrays lie depends on the machine: `transposed` is made for CPUs, `batch
 accelerators. Both compute the same, and each runs everywhere.
 """
 
+import functools
 import math
 
 import jax
 import jax.numpy as jnp
 
 from rnnjax.engines import batch_major, transposed
-from rnnjax.engines.fused_plan import Family, Plan, State, Weights
+from rnnjax.engines.fused_plan import Family, Inputs, Plan, State, Weights
 from rnnjax.engines.problem import Problem, select
 from rnnjax.engines.rows import num_shards, on_own_rows, row_axes
 from rnnjax.engines.target import platform
@@ -68,17 +69,15 @@ def run(
         problem.scan_unroll,
     )
 
-    def unroll(weights, carry, initial, xs, mask, reset):
-        return layout.unroll(plan, weights, xs, carry, initial, mask, reset)
-
-    state, hs = on_own_rows(unroll, axes, arguments=(None, 0, 0, 1, 1, 1), results=(0, 1))(
-        weights,
-        in_rows(carry),
-        in_rows(initial),
+    inputs = Inputs(
         in_steps(xs.astype(weights.w_hh.dtype), xs.shape[-1]),
         None if mask is None else in_steps(mask),
         None if reset is None else in_steps(reset),
     )
+    unroll = on_own_rows(
+        functools.partial(layout.unroll, plan), axes, arguments=(None, 0, 0, 1), results=(0, 1)
+    )
+    state, hs = unroll(weights, in_rows(carry), in_rows(initial), inputs)
     ys = hs[:num_steps].reshape(num_steps, *batch_shape, -1)
     if problem.mask is not None:
         ys = select(problem.mask, ys, jnp.zeros_like(ys))

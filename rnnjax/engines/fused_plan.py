@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -65,6 +66,14 @@ class Weights(NamedTuple):
         return len(self.b_x) // len(self.w_hh)
 
 
+class Inputs(NamedTuple):
+    """`xs [T, B, D]`, and `mask` and `reset`, each `[T, B]` or None."""
+
+    xs: Array
+    mask: Array | None
+    reset: Array | None
+
+
 class Plan(NamedTuple):
     """How to run it.
 
@@ -93,6 +102,35 @@ class Plan(NamedTuple):
 def sigmoid(a: Array) -> Array:
     """``tanh(a / 2) / 2 + 1 / 2``, which a CPU computes faster than by `exp`."""
     return jnp.tanh(a / 2) / 2 + 0.5
+
+
+def sums(a_x: Rows, a_h: Rows, b_h: Array | None) -> tuple[Rows, Array | None]:
+    """What `Family.forward` takes of the rows of `a_x` and of `a_h`, which is without `b_h`."""
+    if b_h is None:
+        return tuple(map(jnp.add, a_x, a_h)), None
+    return (*map(jnp.add, a_x[:-1], a_h[:-1]), a_x[-1]), a_h[-1] + b_h
+
+
+def in_chunks(plan: Plan, tree: Any) -> Any:
+    """Arrays `[T, ...]` as `[T / K, K, ...]`."""
+    return jax.tree.map(lambda a: a.reshape(-1, plan.chunk, *a.shape[1:]), tree)
+
+
+def joined(a: Array) -> Array:
+    """The chunks, one after the other."""
+    return a.reshape(-1, *a.shape[2:])
+
+
+def one_before(plan: Plan, first: Array, after: Array) -> Array:
+    """What some steps began with.
+
+    Args:
+        plan: see `fused`.
+        first: what the first of them in running order began with.
+        after: what came of each of them, `[K, ...]`.
+    """
+    first = first[None]
+    return jnp.concatenate([after[1:], first] if plan.reverse else [first, after[:-1]])
 
 
 def narrow(plan: Plan, a: Array) -> Array:

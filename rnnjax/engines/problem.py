@@ -1,5 +1,6 @@
 """What an engine is asked to run, and the record that describes an engine."""
 
+import math
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
@@ -64,6 +65,17 @@ def select(flag: Array, on_true: Any, on_false: Any) -> Any:
         on_true,
         on_false,
     )
+
+
+def parted(flag: Array, tree: Any) -> tuple[Any, Any]:
+    """A pytree where the flag is True and zeros elsewhere, and the rest of it."""
+    none = jax.tree.map(jnp.zeros_like, tree)
+    return select(flag, tree, none), select(flag, none, tree)
+
+
+def root_chunk(num_steps: int) -> int:
+    """Steps a chunk of remat="sqrt": about as many as there are chunks."""
+    return math.isqrt(num_steps - 1) + 1
 
 
 def guarded_step(problem: Problem, carry: Carry, inputs) -> tuple[Carry, Array]:

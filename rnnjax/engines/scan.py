@@ -1,12 +1,11 @@
 """The reference engine: `lax.scan` over the cell's step, differentiated by JAX."""
 
 import functools
-import math
 
 import jax
 import jax.numpy as jnp
 
-from rnnjax.engines.problem import Engine, Problem, guarded_step
+from rnnjax.engines.problem import Engine, Problem, guarded_step, root_chunk
 from rnnjax.engines.rows import on_own_rows, row_axes
 from rnnjax.typing import Array, Carry
 
@@ -63,7 +62,7 @@ def _run_in_chunks(problem: Problem, inputs) -> tuple[Carry, Array]:
     projected inside their chunk, unless noise is drawn.
     """
     num_steps = problem.xs.shape[0]
-    chunk = math.isqrt(num_steps - 1) + 1
+    chunk = root_chunk(num_steps)
     padding = -num_steps % chunk
 
     def in_chunks(a: Array) -> Array:

@@ -12,17 +12,16 @@ borders of the chunks only, and run each chunk forward again.
 """
 
 import functools
-import math
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from rnnjax.engines.fused_plan import Plan, State, Weights
-from rnnjax.engines.problem import Remat
+from rnnjax.engines.fused_plan import Inputs, Plan, State, Weights, in_chunks, joined
+from rnnjax.engines.problem import Remat, root_chunk
 from rnnjax.engines.transposed_inputs import preactivations
 from rnnjax.engines.transposed_steps import Place, backward_steps, forward_steps, no_derivatives
-from rnnjax.engines.transposed_weights import before, gradients, no_gradients
+from rnnjax.engines.transposed_weights import as_weights, before, gradients, no_gradients
 from rnnjax.typing import Array
 
 # Rows (time steps times batch) of a chunk,
@@ -46,7 +45,7 @@ def chunk_size(num_steps: int, batch_size: int, weight_rows: int, remat: Remat) 
         num_rows = max(num_rows, _CHUNK_OF_WEIGHTS * weight_rows)
     wanted = max(1, num_rows // batch_size)
     if remat == "sqrt":
-        wanted = math.isqrt(num_steps - 1) + 1
+        wanted = root_chunk(num_steps)
     if num_steps <= wanted or (remat == "none" and num_steps < 2 * wanted):
         return num_steps
     divisors = (n for n in range(wanted, wanted // 2, -1) if num_steps % n == 0)
@@ -54,43 +53,36 @@ def chunk_size(num_steps: int, batch_size: int, weight_rows: int, remat: Remat) 
 
 
 def unroll(
-    plan: Plan,
-    weights: Weights,
-    xs: Array,
-    carry: State,
-    initial: State,
-    mask: Array | None,
-    reset: Array | None,
+    plan: Plan, weights: Weights, carry: State, initial: State, inputs: Inputs
 ) -> tuple[State, Array]:
     """Returns the last state and the hidden states `[T, B, H]`, held where the mask is False."""
 
     def transposed(state: State) -> State:
         return tuple(a.T for a in state)
 
-    state, hs = _unroll(plan, weights, xs, transposed(carry), transposed(initial), mask, reset)
+    state, hs = _unroll(plan, weights, transposed(carry), transposed(initial), inputs)
     return transposed(state), hs
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _unroll(plan: Plan, weights, xs, carry, initial, mask, reset):
+def _unroll(plan: Plan, weights, carry, initial, inputs: Inputs):
     """`unroll` with the states `[H, B]`."""
-    matmuls = preactivations(plan, weights, xs.shape[1:])
-    state, (hs, _) = forward_steps(plan, matmuls, initial, carry, (xs, mask, reset), keep=False)
+    matmuls = preactivations(plan, weights, inputs.xs.shape[1:])
+    state, (hs, _) = forward_steps(plan, matmuls, initial, carry, inputs, keep=False)
     return state, hs
 
 
-def _unroll_forward(plan: Plan, weights, xs, carry, initial, mask, reset):
-    inputs = xs, mask, reset
-    matmuls = preactivations(plan, weights, xs.shape[1:])
+def _unroll_forward(plan: Plan, weights, carry, initial, inputs: Inputs):
+    matmuls = preactivations(plan, weights, inputs.xs.shape[1:])
     if plan.recomputes:
 
         def run_chunk(state, chunk_inputs):
             end, (hs, _) = forward_steps(plan, matmuls, initial, state, chunk_inputs, keep=False)
             return end, (hs, state)
 
-        chunks = jax.tree.map(lambda a: a.reshape(-1, plan.chunk, *a.shape[1:]), inputs)
+        chunks = in_chunks(plan, inputs)
         state, (hs, borders) = lax.scan(run_chunk, carry, chunks, reverse=plan.reverse)
-        hs = hs.reshape(-1, *hs.shape[2:])
+        hs = joined(hs)
         kept = None
     else:
         state, (hs, kept) = forward_steps(plan, matmuls, initial, carry, inputs, keep=True)
@@ -104,9 +96,9 @@ def _unroll_backward(plan: Plan, residuals, cotangents):
     num_steps, batch_size, _ = dhs.shape
     shape = dstate[0].shape
     dstate = tuple(a.reshape(-1) for a in dstate)
-    dinitial = None if inputs[2] is None else jax.tree.map(jnp.zeros_like, dstate)
+    dinitial = None if inputs.reset is None else jax.tree.map(jnp.zeros_like, dstate)
     if plan.recomputes:
-        matmuls = preactivations(plan, weights, inputs[0].shape[1:])
+        matmuls = preactivations(plan, weights, inputs.xs.shape[1:])
 
     def run_chunk(carried, border):
         t, dstates, dweights, derivatives = carried
@@ -115,11 +107,11 @@ def _unroll_backward(plan: Plan, residuals, cotangents):
         def part(a: Array) -> Array:
             return lax.dynamic_slice_in_dim(a, start, plan.chunk)
 
-        xs, mask, reset = jax.tree.map(part, inputs)
+        xs, mask, reset = of_chunk = jax.tree.map(part, inputs)
         kept_of_chunk = kept
         if plan.recomputes:
             _, (_, kept_of_chunk) = forward_steps(
-                plan, matmuls, initial, border, (xs, mask, reset), keep=True
+                plan, matmuls, initial, border, of_chunk, keep=True
             )
         h_tm1 = before(plan, carry[0].T, hs, start)
         if reset is not None:
@@ -150,12 +142,8 @@ def _unroll_backward(plan: Plan, residuals, cotangents):
         num_steps // plan.chunk,
         reverse=not plan.reverse,
     )
-    # Without the barrier XLA would make it one matmul with a transposed result, a slow one.
-    dweights = jax.tree.map(jnp.transpose, lax.optimization_barrier(dweights))
-    if dweights.b_h is not None:
-        dweights = dweights._replace(b_h=dweights.b_h[-len(weights.b_h) :])
     dcarry, dinitial = jax.tree.map(lambda a: a.reshape(shape), (dcarry, dinitial))
-    return dweights, dxs.reshape(inputs[0].shape), dcarry, dinitial, None, None
+    return as_weights(weights, dweights), dcarry, dinitial, Inputs(joined(dxs), None, None)
 
 
 _unroll.defvjp(_unroll_forward, _unroll_backward)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from rnnjax.engines.fused_plan import Plan, Rows, Weights, dot, narrow
+from rnnjax.engines.fused_plan import Plan, Rows, Weights, dot, narrow, sums
 from rnnjax.typing import Array
 
 # An input [B, D] of so many numbers at most is quicker to transpose than to multiply by as it lies.
@@ -63,8 +63,8 @@ def _by_gates(plan: Plan, weights: Weights, batch_size: int) -> Preactivations:
 
     def add(x_t: Array, h_tm1: Array) -> tuple[Rows, None]:
         operand = jnp.concatenate([x_t, narrow(plan, h_tm1)]).reshape(-1, batch_size)
-        sums = [dot(part, operand, wide).reshape(num_gates // len(parts), -1) for part in parts]
-        return tuple(map(jnp.add, itertools.chain(*sums), b)), None
+        products = [dot(part, operand, wide).reshape(num_gates // len(parts), -1) for part in parts]
+        return tuple(map(jnp.add, itertools.chain(*products), b)), None
 
     return Preactivations(functools.partial(_laid_out, plan), add)
 
@@ -86,9 +86,7 @@ def _by_sources(plan: Plan, weights: Weights, batch_size: int, ahead: bool) -> P
             a_x = tuple(dot(w_ih, x_t, wide).reshape(num_gates, -1) + b[:num_gates])
         h_tm1 = narrow(plan, h_tm1.reshape(hidden_size, batch_size))
         a_h = tuple(dot(w_hh, h_tm1, wide).reshape(num_gates, -1))
-        if weights.b_h is None:
-            return tuple(map(jnp.add, a_x, a_h)), None
-        return (*map(jnp.add, a_x[:-1], a_h[:-1]), a_x[-1]), a_h[-1] + b[-1]
+        return sums(a_x, a_h, None if weights.b_h is None else b[-1])
 
     return Preactivations(functools.partial(_laid_out, plan) if ahead else lambda x_t: x_t, add)
 

@@ -18,6 +18,7 @@ from jax import lax
 
 from rnnjax.engines.fused_plan import (
     Derivatives,
+    Inputs,
     Plan,
     Rows,
     State,
@@ -27,20 +28,18 @@ from rnnjax.engines.fused_plan import (
     packed,
     unpacked,
 )
+from rnnjax.engines.problem import parted, select
 from rnnjax.engines.transposed_inputs import Preactivations
 from rnnjax.typing import Array
 
 
 def forward_steps(
-    plan: Plan, matmuls: Preactivations, initial: State, state: State, inputs, *, keep: bool
+    plan: Plan, matmuls: Preactivations, initial: State, state: State, inputs: Inputs, *, keep: bool
 ):
     """The forward pass over some steps: the last state, the hidden states and what is kept."""
     hidden_size, batch_size = state[0].shape
-    num_steps = len(inputs[0])
+    num_steps = len(inputs.xs)
     initial = _flat(initial)
-
-    def load(t):
-        return _at(inputs, t)
 
     def prepare(loaded):
         x_t, mask_t, reset_t = loaded
@@ -51,19 +50,24 @@ def forward_steps(
     def step(carry, _):
         state, (prepared, mask_t, reset_t), loaded, t = carry
         if reset_t is not None:
-            state = _where(reset_t, initial, state)
+            state = select(reset_t, initial, state)
         new_state, kept = plan.family.forward(*matmuls.add(prepared, state[0]), state)
         if mask_t is not None:
-            new_state = _where(mask_t, new_state, state)
+            new_state = select(mask_t, new_state, state)
         h_t = lax.optimization_barrier(new_state[0]).reshape(hidden_size, batch_size).T
         # As flat as what is kept, h_t is stacked from the same zeros: one kernel less to compile.
         to_keep = jax.tree.map(functools.partial(packed, plan), kept) if keep else None
-        return (new_state, prepare(loaded), load(t), t + later), (h_t.reshape(-1), to_keep)
+        return (new_state, prepare(loaded), _at(inputs, t), t + later), (h_t.reshape(-1), to_keep)
 
     first = num_steps - 1 if plan.reverse else 0
     (end, *_), (hs, kept) = lax.scan(
         step,
-        (_flat(state), prepare(load(first)), load(first + later), first + 2 * later),
+        (
+            _flat(state),
+            prepare(_at(inputs, first)),
+            _at(inputs, first + later),
+            first + 2 * later,
+        ),
         None,
         num_steps,
         reverse=plan.reverse,
@@ -140,8 +144,7 @@ def backward_steps(
         dstate = (dstate[0] + dh_t, *dstate[1:])
         held = None
         if mask_t is not None:
-            none = jax.tree.map(jnp.zeros_like, dstate)
-            dstate, held = _where(mask_t, dstate, none), _where(mask_t, none, dstate)
+            dstate, held = parted(mask_t, dstate)
         return plan.family.approach(kept_t, h_before, dstate), held, reset_t
 
     def step(carry, _):
@@ -158,9 +161,8 @@ def backward_steps(
         if held is not None:
             dstate = jax.tree.map(jnp.add, dstate, held)
         if reset_t is not None:
-            none = jax.tree.map(jnp.zeros_like, dstate)
-            dinitial = jax.tree.map(jnp.add, dinitial, _where(reset_t, dstate, none))
-            dstate = _where(reset_t, none, dstate)
+            to_initial, dstate = parted(reset_t, dstate)
+            dinitial = jax.tree.map(jnp.add, dinitial, to_initial)
         a_h = _written(plan, derivatives.a_h, da_h, t - start)
         a_x = derivatives.a_x
         if a_x is not None:
@@ -168,10 +170,10 @@ def backward_steps(
         known, derivatives = meet(dstate, next_t), Derivatives(a_h, a_x)
         return (dstate, dinitial, known, derivatives, next_t, following(next_t)), None
 
-    t = place.t
+    first = place.t
     (dstate, dinitial, _, derivatives, t, _), _ = lax.scan(
         step,
-        (dstate, dinitial, meet(dstate, t), derivatives, t, following(t)),
+        (dstate, dinitial, meet(dstate, first), derivatives, first, following(first)),
         None,
         num_steps,
         unroll=plan.scan_unroll,
@@ -209,7 +211,3 @@ def _flat(state: Any) -> Any:
 def _flags(flags: Any, hidden_size: int) -> Any:
     """Each `[B]` as it applies to `[H*B]`."""
     return jax.tree.map(lambda flag: jnp.tile(flag, hidden_size), flags)
-
-
-def _where(flag: Array, on_true: Any, on_false: Any) -> Any:
-    return jax.tree.map(lambda a, b: jnp.where(flag, a, b), on_true, on_false)

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from rnnjax.engines.fused_plan import Derivatives, Plan, Weights, dot, narrow, unpacked
+from rnnjax.engines.fused_plan import Derivatives, Plan, Weights, dot, narrow, one_before, unpacked
 from rnnjax.typing import Array
 
 
@@ -42,6 +42,15 @@ def no_gradients(weights: Weights) -> Weights:
     return zeros._replace(b_h=None if weights.b_h is None else zeros.b_x)
 
 
+def as_weights(weights: Weights, sums: Weights) -> Weights:
+    """The sums of `gradients` as they lie in the weights."""
+    # Without the barrier XLA would make it one matmul with a transposed result, a slow one.
+    dweights = jax.tree.map(jnp.transpose, lax.optimization_barrier(sums))
+    if weights.b_h is None:
+        return dweights
+    return dweights._replace(b_h=dweights.b_h[-len(weights.b_h) :])
+
+
 def before(plan: Plan, h_start: Array, hs: Array, start) -> Array:
     """The hidden states that the steps of a chunk begin with, `[K, B, H]`.
 
@@ -54,9 +63,8 @@ def before(plan: Plan, h_start: Array, hs: Array, start) -> Array:
     neighbour = start + plan.chunk if plan.reverse else start - 1
     inside = (neighbour >= 0) & (neighbour < len(hs))
     index = jnp.clip(neighbour, 0, len(hs) - 1)
-    first = jnp.where(inside, lax.dynamic_index_in_dim(hs, index, keepdims=False), h_start)[None]
-    hs = lax.dynamic_slice_in_dim(hs, start, plan.chunk)
-    return jnp.concatenate([hs[1:], first] if plan.reverse else [first, hs[:-1]])
+    first = jnp.where(inside, lax.dynamic_index_in_dim(hs, index, keepdims=False), h_start)
+    return one_before(plan, first, lax.dynamic_slice_in_dim(hs, start, plan.chunk))
 
 
 def _joined(plan: Plan, derivatives: Array) -> Array:

@@ -70,6 +70,13 @@ class _Key(NamedTuple):
     scope: str
 
 
+class _Known(NamedTuple):
+    """A program, and which instruction a kernel is called after."""
+
+    instructions: Program
+    by_kernel: dict[str, str]
+
+
 class _Event(NamedTuple):
     key: _Key
     instruction: Instruction
@@ -94,7 +101,14 @@ def measure(trace: Path, program: str, first: int, last: int) -> Profile | None:
     Returns:
         What it tells of that program; None: nothing.
     """
-    programs = read_programs(trace.read_bytes(), program)
+    programs = {
+        number: _Known(
+            instructions,
+            # Of two that are called alike, the first one.
+            {re.sub(r"\W", "_", name): name for name in reversed(instructions)},
+        )
+        for number, instructions in read_programs(trace.read_bytes(), program).items()
+    }
     seconds: dict[_Key, float] = defaultdict(float)
     runs: dict[_Key, int] = defaultdict(int)
     shortest: dict[_Key, float] = {}
@@ -140,7 +154,7 @@ def read_profile(folder: Path) -> Profile | None:
     return Profile(**stored, operations=operations)
 
 
-def _lines(trace: Path, program: str, programs: dict[int, Program]) -> list[list[_Event]]:
+def _lines(trace: Path, program: str, programs: dict[int, _Known]) -> list[list[_Event]]:
     """The operations of a program, thread by thread or stream by stream."""
     with warnings.catch_warnings():
         # Of jaxlib's own types, in Python 3.12.
@@ -152,7 +166,7 @@ def _lines(trace: Path, program: str, programs: dict[int, Program]) -> list[list
         ]
 
 
-def _events(plane: str, line: Any, program: str, programs: dict[int, Program]) -> Iterator[_Event]:
+def _events(plane: str, line: Any, program: str, programs: dict[int, _Known]) -> Iterator[_Event]:
     for event in line.events:
         stats = dict(event.stats)
         if line.name != _OPERATIONS_LINE and "hlo_op" not in stats:
@@ -161,32 +175,34 @@ def _events(plane: str, line: Any, program: str, programs: dict[int, Program]) -
         if stats.get("hlo_module", program) != program:
             continue
         told = [stats["program_id"] % 2**64] if "program_id" in stats else programs
-        for number in told:
-            known = programs.get(number, {})
-            if name in known:
-                instruction = known[name]
-            elif known and "cuda_graph_id" in stats:
-                name, instruction = _of_kernel(event.name, str(stats.get("name", "")), known)
-            else:
-                continue
-            device = plane, stats.get("device_ordinal")
-            end_ns = event.start_ns + event.duration_ns
-            yield _Event(
-                _Key(number, name, instruction.scope), instruction, device, event.start_ns, end_ns
-            )
-            break
+        known = [number for number in told if number in programs]
+        number = next((one for one in known if name in programs[one].instructions), None)
+        if number is not None:
+            instruction = programs[number].instructions[name]
+        elif known and "cuda_graph_id" in stats:
+            number = known[0]
+            op_name = str(stats.get("name", ""))
+            name, instruction = _of_kernel(event.name, op_name, programs[number])
+        else:
+            continue
+        key = _Key(number, name, instruction.scope)
+        device = plane, stats.get("device_ordinal")
+        end_ns = event.start_ns + event.duration_ns
+        yield _Event(key, instruction, device, event.start_ns, end_ns)
 
 
-def _of_kernel(kernel: str, op_name: str, program: Program) -> tuple[str, Instruction]:
+def _of_kernel(kernel: str, op_name: str, program: _Known) -> tuple[str, Instruction]:
     """The instruction behind a kernel of a CUDA graph.
 
     Of such a kernel a trace tells its own name, made of that of the instruction (or of one that
     computes the same elsewhere in the program) unless it comes from a library, and the JAX
     operation that the graph belongs to, if it is a single one.
     """
-    named = next((name for name in program if re.sub(r"\W", "_", name) == kernel), kernel)
-    instruction = program.get(named) or Instruction("kernel", "", "", "transpose(" in op_name)
-    return named, instruction._replace(scope=scope_of(op_name) or instruction.scope)
+    name = program.by_kernel.get(kernel, kernel)
+    instruction = program.instructions.get(name)
+    if instruction is None:
+        instruction = Instruction("kernel", "", "", "transpose(" in op_name)
+    return name, instruction._replace(scope=scope_of(op_name) or instruction.scope)
 
 
 def _own_times(events: list[_Event]) -> Iterator[tuple[_Event, float]]:

@@ -30,28 +30,30 @@ def event(metadata, start, duration, *stats):
       duration_ps: {1000 * duration} {" ".join(stats)} }}"""
 
 
-HOST = """planes { name: "/host:CPU"
-  event_metadata { key: 1 value { id: 1 name: "while.1" } }
-  event_metadata { key: 2 value { id: 2 name: "dot.2" } }
-  event_metadata { key: 3 value { id: 3 name: "all-reduce.3" } }
-  event_metadata { key: 4 value { id: 4 name: "end: dot.2" } }
-  stat_metadata { key: 1 value { id: 1 name: "hlo_op" } }
-  stat_metadata { key: 2 value { id: 2 name: "hlo_module" } }
-  stat_metadata { key: 3 value { id: 3 name: "device_ordinal" } }
-  stat_metadata { key: 4 value { id: 4 name: "program_id" } }
-  %s }"""
+def plane(name, operations, stats, lines):
+    """A plane of a trace, as text; its operations and stats by name."""
+    names = [
+        f'{kind}_metadata {{ key: {n} value {{ id: {n} name: "{one}" }} }}'
+        for kind, called in (("event", operations), ("stat", stats))
+        for n, one in enumerate(called, start=1)
+    ]
+    return f'planes {{ name: "{name}" {" ".join(names)} {lines} }}'
+
+
+def stat(metadata, value):
+    kind, text = ("str", f'"{value}"') if isinstance(value, str) else ("int64", value)
+    return f"stats {{ metadata_id: {metadata} {kind}_value: {text} }}"
+
+
+def host(lines):
+    operations = ["while.1", "dot.2", "all-reduce.3", "end: dot.2"]
+    stats = ["hlo_op", "hlo_module", "device_ordinal", "program_id"]
+    return plane("/host:CPU", operations, stats, lines)
 
 
 def host_event(metadata, name, start, duration, device=0, program="jit_train_step", program_id=7):
-    return event(
-        metadata,
-        start,
-        duration,
-        f'stats {{ metadata_id: 1 str_value: "{name}" }}',
-        f'stats {{ metadata_id: 2 str_value: "{program}" }}',
-        f"stats {{ metadata_id: 3 int64_value: {device} }}",
-        f"stats {{ metadata_id: 4 int64_value: {program_id} }}",
-    )
+    told = enumerate((name, program, device, program_id), start=1)
+    return event(metadata, start, duration, *(stat(n, value) for n, value in told))
 
 
 def test_times_are_means_over_steps_and_devices(tmp_path, monkeypatch):
@@ -75,7 +77,7 @@ def test_times_are_means_over_steps_and_devices(tmp_path, monkeypatch):
         f'lines {{ id: {n} name: "t{n}" timestamp_ns: 1000 {" ".join(thread)} }}'
         for n, thread in enumerate(threads)
     )
-    profile = measured(tmp_path, monkeypatch, HOST % lines, first=4, last=5)
+    profile = measured(tmp_path, monkeypatch, host(lines), first=4, last=5)
     assert (profile.first, profile.last, profile.devices) == (4, 5, 2)
     assert profile.seconds == pytest.approx(520e-9 / 2)
     found = {one.name: one for one in profile.operations}
@@ -95,7 +97,7 @@ def test_programs_of_one_name_are_told_apart(tmp_path, monkeypatch):
         host_event(2, "dot.2", 40, 50, program_id=-8),
         host_event(2, "dot.2", 90, 10, program_id=11),
     )
-    profile = measured(tmp_path, monkeypatch, HOST % f"lines {{ id: 1 {' '.join(events)} }}")
+    profile = measured(tmp_path, monkeypatch, host(f"lines {{ id: 1 {' '.join(events)} }}"))
     assert [(one.name, one.scope, one.runs) for one in profile.operations] == [
         ("dot.2", "head", 1),
         ("dot.2", "scan", 1),
@@ -104,11 +106,10 @@ def test_programs_of_one_name_are_told_apart(tmp_path, monkeypatch):
 
 
 def test_the_line_of_an_accelerator_names_its_operations_itself(tmp_path, monkeypatch):
-    text = f"""planes {{ name: "/device:TPU:0"
-      event_metadata {{ key: 1 value {{ id: 1 name: "%dot.2 = f32[8]{{0}} dot(a, b)" }} }}
-      event_metadata {{ key: 2 value {{ id: 2 name: "jit_train_step(8)" }} }}
-      lines {{ id: 1 name: "XLA Ops" {event(1, 0, 70)} }}
-      lines {{ id: 2 name: "XLA Modules" {event(2, 0, 90)} }} }}"""
+    operations = ["%dot.2 = f32[8]{0} dot(a, b)", "jit_train_step(8)"]
+    lines = f"""lines {{ id: 1 name: "XLA Ops" {event(1, 0, 70)} }}
+      lines {{ id: 2 name: "XLA Modules" {event(2, 0, 90)} }}"""
+    text = plane("/device:TPU:0", operations, [], lines)
     profile = measured(tmp_path, monkeypatch, text)
     (one,) = profile.operations
     assert (one.name, one.runs) == ("dot.2", 1)
@@ -117,29 +118,22 @@ def test_the_line_of_an_accelerator_names_its_operations_itself(tmp_path, monkey
 
 def test_a_trace_without_the_program_tells_nothing(tmp_path, monkeypatch):
     other = f"lines {{ id: 1 {host_event(2, 'dot.2', 0, 9, program='jit_eval_step')} }}"
-    assert measured(tmp_path, monkeypatch, HOST % other) is None
+    assert measured(tmp_path, monkeypatch, host(other)) is None
 
 
-GPU = """planes { name: "/device:GPU:0"
-  event_metadata { key: 1 value { id: 1 name: "all_reduce_3" } }
-  event_metadata { key: 2 value { id: 2 name: "memcpy32_post" } }
-  event_metadata { key: 3 value { id: 3 name: "dot_2" } }
-  stat_metadata { key: 1 value { id: 1 name: "hlo_op" } }
-  stat_metadata { key: 2 value { id: 2 name: "program_id" } }
-  stat_metadata { key: 3 value { id: 3 name: "cuda_graph_id" } }
-  stat_metadata { key: 4 value { id: 4 name: "name" } }
-  lines { id: 1 name: "Stream #14(Compute)" timestamp_ns: 1000 %s } }"""
+def gpu(kernels):
+    names = ["all_reduce_3", "memcpy32_post", "dot_2"]
+    stats = ["hlo_op", "program_id", "cuda_graph_id", "name"]
+    line = f'lines {{ id: 1 name: "Stream #14(Compute)" timestamp_ns: 1000 {kernels} }}'
+    return plane("/device:GPU:0", names, stats, line)
 
 
 def kernel(metadata, start, duration, operation=None, graph=True):
-    stats = [
-        'stats { metadata_id: 1 str_value: "command_buffer_1" }',
-        "stats { metadata_id: 2 int64_value: 7 }",
-    ]
+    stats = [stat(1, "command_buffer_1"), stat(2, 7)]
     if graph:
-        stats.append("stats { metadata_id: 3 int64_value: 6 }")
+        stats.append(stat(3, 6))
     if operation:
-        stats.append(f'stats {{ metadata_id: 4 str_value: "jit(train_step)/{operation}/while" }}')
+        stats.append(stat(4, f"jit(train_step)/{operation}/while"))
     return event(metadata, start, duration, *stats)
 
 
@@ -153,7 +147,7 @@ def test_a_kernel_of_a_cuda_graph_is_found_by_its_own_name(tmp_path, monkeypatch
         kernel(3, 65, 10, "jvp(loss)"),
         kernel(1, 90, 99, graph=False),
     )
-    profile = measured(tmp_path, monkeypatch, GPU % " ".join(kernels))
+    profile = measured(tmp_path, monkeypatch, gpu(" ".join(kernels)))
     found = {(one.name, one.scope): one for one in profile.operations}
     assert {key: round(1e9 * one.seconds) for key, one in found.items()} == {
         ("all-reduce.3", "exchange"): 10,
