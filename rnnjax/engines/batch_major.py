@@ -17,6 +17,7 @@ from jax import lax
 from rnnjax.engines.fused_plan import (
     Inputs,
     Plan,
+    Rows,
     State,
     Weights,
     dot,
@@ -124,13 +125,11 @@ def _backward_of_chunk(plan: Plan, weights: Weights, initial, dstates, inputs, d
     )
     if reset is not None:
         states_tm1 = select(reset, initial[: len(states_tm1)], states_tm1)
-    h_tm1 = states_tm1[0]
+    h_tm1, hs = states_tm1[0], states[0]
     if plan.recomputes:
         a_h = dot(narrow(plan, h_tm1), narrow(plan, weights.w_hh), weights.b_x.dtype)
         _, gates = _meet(plan, weights, _projected(plan, weights, xs), a_h, states_tm1)
-    dstates, (da_h, da_x) = _backward_steps(
-        plan, weights, dstates, (dhs, h_tm1, gates, mask, reset)
-    )
+    dstates, (da_h, da_x) = _backward_steps(plan, weights, dstates, (dhs, hs, gates, mask, reset))
     return dstates, *_gradients(plan, weights, xs, h_tm1, da_h, da_h if da_x is None else da_x)
 
 
@@ -140,13 +139,17 @@ def _backward_steps(plan: Plan, weights: Weights, dstates, inputs):
 
     def step(dstates, inputs_t):
         dstate, dinitial = dstates
-        dh_t, h_tm1, gates, mask_t, reset_t = inputs_t
+        dh_t, h_t, gates, mask_t, reset_t = inputs_t
         dstate = (dstate[0] + dh_t, *dstate[1:])
         held = None
         if mask_t is not None:
             dstate, held = parted(mask_t, dstate)
-        gates = jnp.split(gates.astype(wide), gates.shape[-1] // h_tm1.shape[-1], axis=-1)
-        rows, dstate = plan.family.backward(plan.family.approach(tuple(gates), h_tm1, dstate))
+        kept = tuple(
+            row
+            for rows in gates
+            for row in jnp.split(rows.astype(wide), rows.shape[-1] // h_t.shape[-1], axis=-1)
+        )
+        rows, dstate = plan.family.backward(plan.family.approach(kept, h_t, dstate))
         da_h = narrow(plan, jnp.concatenate(rows[:num_gates], axis=-1))
         da_x = None
         if len(rows) > num_gates:
@@ -169,16 +172,15 @@ def _projected(plan: Plan, weights: Weights, xs: Array) -> Array:
     return dot(narrow(plan, xs), narrow(plan, w_ih), b_x.dtype) + b_x
 
 
-def _meet(
-    plan: Plan, weights: Weights, a_x: Array, a_h: Array, state: State
-) -> tuple[State, Array]:
+def _meet(plan: Plan, weights: Weights, a_x: Array, a_h: Array, state: State) -> tuple[State, Rows]:
     """The state after a step, or after each of several, and the gates as they are kept.
 
-    They are kept side by side, since each array that a step writes costs a launch.
+    They are kept side by side, if there are any, since each array that a step writes costs a
+    launch.
     """
     of_x, of_h = (tuple(jnp.split(a, weights.num_gates, axis=-1)) for a in (a_x, a_h))
     state, gates = plan.family.forward(*sums(of_x, of_h, weights.b_h), state)
-    return state, narrow(plan, jnp.concatenate(gates, axis=-1))
+    return state, (narrow(plan, jnp.concatenate(gates, axis=-1)),) if gates else ()
 
 
 def _gradients(

@@ -1,4 +1,8 @@
-"""GRUs whose gates all read the old state, with a backward pass by hand."""
+"""GRUs whose gates all read the old state, with a backward pass by hand.
+
+As ``h_t = (1 - z_t) n_t + z_t h_tm1``, the derivative of ``z_t`` before its sigmoid,
+``(h_tm1 - n_t) z_t (1 - z_t)``, is ``(h_t - n_t) (1 - z_t)``.
+"""
 
 import jax.numpy as jnp
 
@@ -18,16 +22,16 @@ def _forward_after(a: Rows, a_hn: Array | None, state: State):
     return ((1 - z_t) * n_t + z_t * h_tm1,), (r_t, z_t, n_t, a_hn)
 
 
-def _approach_after(kept: Rows, h_tm1: Array, dstate: State):
+def _approach_after(kept: Rows, h_t: Array, dstate: State):
     r_t, z_t, n_t, a_hn = kept
     (dh_t,) = dstate
-    return r_t, z_t, a_hn, h_tm1 - n_t, dh_t, dh_t * (1 - z_t) * (1 - n_t**2)
+    return r_t, z_t, a_hn, h_t - n_t, dh_t, dh_t * (1 - z_t) * (1 - n_t**2)
 
 
 def _backward_after(known):
-    r_t, z_t, a_hn, change, dh_t, da_n = known
+    r_t, z_t, a_hn, of_past, dh_t, da_n = known
     da_r = da_n * a_hn * r_t * (1 - r_t)
-    da_z = dh_t * change * z_t * (1 - z_t)
+    da_z = dh_t * of_past * (1 - z_t)
     return (da_r, da_z, da_n * r_t, da_n), (dh_t * z_t,)
 
 
@@ -38,14 +42,14 @@ def _forward_without(a: Rows, a_last: Array | None, state: State):
     return ((1 - z_t) * n_t + z_t * h_tm1,), (z_t, n_t)
 
 
-def _approach_without(kept: Rows, h_tm1: Array, dstate: State):
+def _approach_without(kept: Rows, h_t: Array, dstate: State):
     z_t, n_t = kept
-    return z_t, n_t, h_tm1 - n_t, *dstate
+    return z_t, n_t, h_t - n_t, *dstate
 
 
 def _backward_without(known):
-    z_t, n_t, change, dh_t = known
-    da_z = dh_t * change * z_t * (1 - z_t)
+    z_t, n_t, of_past, dh_t = known
+    da_z = dh_t * of_past * (1 - z_t)
     da_n = dh_t * (1 - z_t) * (1 - n_t**2)
     return (da_z, da_n), (dh_t * z_t,)
 

@@ -17,7 +17,7 @@ def _forward(a: Rows, a_last: Array | None, state: State):
     return (o_t * jnp.tanh(c_t), c_t), (i_t, f_t, g_t, o_t, c_tm1)
 
 
-def _approach(kept: Rows, h_tm1: Array, dstate: State):
+def _approach(kept: Rows, h_t: Array, dstate: State):
     i_t, f_t, g_t, o_t, c_tm1 = kept
     dh_t, dc_t = dstate
     tanh_c = jnp.tanh(f_t * c_tm1 + i_t * g_t)

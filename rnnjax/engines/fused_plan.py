@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import ArrayLike
 
 from rnnjax.engines.problem import Remat
 from rnnjax.typing import Array, DType
@@ -39,7 +40,7 @@ class Family(NamedTuple):
             ``b_h`` in place of the last sum its row of `a_x` in `a`, and that of `a_h` with the
             bias in `a_last`. What is kept for the backward pass, besides the hidden states, is kept
             in the dtype of the matmul operands.
-        approach: `(kept, h_tm1, dstate_t) -> known`, all that `backward` needs. What several
+        approach: `(kept, h_t, dstate_t) -> known`, all that `backward` needs. What several
             derivatives share belongs here: on a CPU it is computed once, since the carry of the
             loop holds it; XLA computes what is shared inside of `backward` anew for each of them.
         backward: `known -> (derivatives, dstate_tm1)`: the derivatives of the G rows of `a_h`, then
@@ -133,6 +134,12 @@ def one_before(plan: Plan, first: Array, after: Array) -> Array:
     return jnp.concatenate([after[1:], first] if plan.reverse else [first, after[:-1]])
 
 
+def cut(a: Array, start: ArrayLike, size: int) -> Array:
+    """So many entries from `start`, which is moved inside where it is outside."""
+    starts = (start, *[0] * (a.ndim - 1))
+    return lax.dynamic_slice(a, starts, (size, *a.shape[1:]), allow_negative_indices=False)
+
+
 def narrow(plan: Plan, a: Array) -> Array:
     """An operand of a matmul."""
     return a if plan.compute_dtype is None else a.astype(plan.compute_dtype)
@@ -140,7 +147,8 @@ def narrow(plan: Plan, a: Array) -> Array:
 
 def dot(a: Array, b: Array, dtype: DType) -> Array:
     """The matmul, summed in, and returned as, a wider dtype."""
-    return jnp.matmul(a, b, preferred_element_type=dtype)
+    dimensions = (((a.ndim - 1,), (0,)), ((), ()))
+    return lax.dot_general(a, b, dimensions, preferred_element_type=dtype)
 
 
 def packed(plan: Plan, a: Array) -> Array:

@@ -15,10 +15,10 @@ def _family(activation: Activation, slope) -> Family:
 
     def forward(a: Rows, a_last: Array | None, state: State):
         h_t = activation(a[0])
-        return (h_t,), (h_t,)
+        return (h_t,), ()
 
-    def approach(kept: Rows, h_tm1: Array, dstate: State):
-        return dstate[0] * slope(kept[0])
+    def approach(kept: Rows, h_t: Array, dstate: State):
+        return dstate[0] * slope(h_t)
 
     def backward(da):
         return (da,), (jnp.zeros_like(da),)

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from rnnjax.engines.fused_plan import Inputs, Plan, State, Weights, in_chunks, joined
+from rnnjax.engines.fused_plan import Inputs, Plan, State, Weights, cut, in_chunks, joined
 from rnnjax.engines.problem import Remat, root_chunk
 from rnnjax.engines.transposed_inputs import preactivations
 from rnnjax.engines.transposed_steps import Place, backward_steps, forward_steps, no_derivatives
@@ -94,6 +94,8 @@ def _unroll_backward(plan: Plan, residuals, cotangents):
     weights, inputs, carry, initial, hs, kept, borders = residuals
     dstate, dhs = cotangents
     num_steps, batch_size, _ = dhs.shape
+    # Chunk by chunk, the derivatives of the inputs take the place of those of the outputs.
+    in_place = dhs.shape == inputs.xs.shape
     shape = dstate[0].shape
     dstate = tuple(a.reshape(-1) for a in dstate)
     dinitial = None if inputs.reset is None else jax.tree.map(jnp.zeros_like, dstate)
@@ -101,11 +103,11 @@ def _unroll_backward(plan: Plan, residuals, cotangents):
         matmuls = preactivations(plan, weights, inputs.xs.shape[1:])
 
     def run_chunk(carried, border):
-        t, dstates, dweights, derivatives = carried
+        t, dstates, dweights, derivatives, place = carried
         start = t if plan.reverse else t - (plan.chunk - 1)
 
         def part(a: Array) -> Array:
-            return lax.dynamic_slice_in_dim(a, start, plan.chunk)
+            return cut(a, start, plan.chunk)
 
         xs, mask, reset = of_chunk = jax.tree.map(part, inputs)
         kept_of_chunk = kept
@@ -121,29 +123,31 @@ def _unroll_backward(plan: Plan, residuals, cotangents):
             weights,
             Place(t, start, num_steps),
             dstates,
-            part(dhs),
-            h_tm1,
+            part(place if in_place else dhs),
+            part(hs),
             kept_of_chunk,
             (mask, reset),
             derivatives,
         )
         new, dxs = gradients(plan, weights, xs, h_tm1, derivatives)
-        return (t, dstates, jax.tree.map(jnp.add, dweights, new), derivatives), dxs
+        place = lax.dynamic_update_slice_in_dim(place, dxs, start, 0, allow_negative_indices=False)
+        return (t, dstates, jax.tree.map(jnp.add, dweights, new), derivatives, place), None
 
-    (_, (dcarry, dinitial), dweights, _), dxs = lax.scan(
+    (_, (dcarry, dinitial), dweights, _, dxs), _ = lax.scan(
         run_chunk,
         (
             0 if plan.reverse else num_steps - 1,
             (dstate, dinitial),
             no_gradients(weights),
             no_derivatives(plan, weights, batch_size),
+            dhs if in_place else jnp.zeros_like(inputs.xs),
         ),
         borders,
         num_steps // plan.chunk,
         reverse=not plan.reverse,
     )
     dcarry, dinitial = jax.tree.map(lambda a: a.reshape(shape), (dcarry, dinitial))
-    return as_weights(weights, dweights), dcarry, dinitial, Inputs(joined(dxs), None, None)
+    return as_weights(weights, dweights), dcarry, dinitial, Inputs(dxs, None, None)
 
 
 _unroll.defvjp(_unroll_forward, _unroll_backward)

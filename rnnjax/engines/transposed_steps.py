@@ -23,6 +23,7 @@ from rnnjax.engines.fused_plan import (
     Rows,
     State,
     Weights,
+    cut,
     dot,
     narrow,
     packed,
@@ -97,7 +98,7 @@ def backward_steps(
     place: Place,
     dstates: tuple[State, State | None],
     dhs: Array,
-    h_tm1: Array,
+    hs: Array,
     kept: Rows,
     flags: tuple[Array | None, Array | None],
     derivatives: Derivatives,
@@ -111,7 +112,7 @@ def backward_steps(
         dstates: the derivatives of the state after these steps, and of the state that a reset puts
             back as far as it comes from later steps, each `[H*B]`.
         dhs: those of the outputs of the chunk, `[K, B, H]`.
-        h_tm1: the hidden states that its steps began with, `[K, B, H]`.
+        hs: the hidden states after its steps, `[K, B, H]`.
         kept: from `forward_steps`, of the chunk if the plan has it computed again, else of all.
         flags: mask and reset of the chunk, each `[K, B]` or None.
         derivatives: what to write to; all of it is written.
@@ -125,19 +126,19 @@ def backward_steps(
     def following(t):
         # Of an index that is clipped XLA does not know that it grows evenly, and leaves it be: so
         # the kernels of `meet` are the same inside of the loop and before it, and compiled once.
-        return jnp.clip(t + (1 if plan.reverse else -1), 0, place.num_steps - 1)
+        return lax.clamp(0, t + (1 if plan.reverse else -1), place.num_steps - 1)
 
     num_steps, batch_size, hidden_size = dhs.shape
     num_gates, wide = weights.num_gates, weights.b_x.dtype
     # One matmul is quicker than one for each gate, but where joining narrow operands takes longer.
     num_parts = 1 if plan.compute_dtype is None else num_gates
     w_hh = lax.optimization_barrier(jnp.split(narrow(plan, weights.w_hh), num_parts, axis=1))
-    of_outputs = lax.optimization_barrier((dhs.swapaxes(1, 2), h_tm1.swapaxes(1, 2)))
+    of_outputs = lax.optimization_barrier((dhs.swapaxes(1, 2), hs.swapaxes(1, 2)))
     of_outputs = jax.tree.map(lambda a: a.reshape(num_steps, -1), of_outputs)
 
     def meet(dstate, t):
         """Adds the derivative of the output, and goes as far as it can without a matmul."""
-        (dh_t, h_before), (mask_t, reset_t) = _at((of_outputs, flags), t - start)
+        (dh_t, h_t), (mask_t, reset_t) = _at((of_outputs, flags), t - start)
         of_kept = t - start if plan.recomputes else t
         kept_t = jax.tree.map(lambda a: unpacked(plan, a).astype(wide), _at(kept, of_kept))
         mask_t, reset_t = _flags((mask_t, reset_t), hidden_size)
@@ -145,7 +146,7 @@ def backward_steps(
         held = None
         if mask_t is not None:
             dstate, held = parted(mask_t, dstate)
-        return plan.family.approach(kept_t, h_before, dstate), held, reset_t
+        return plan.family.approach(kept_t, h_t, dstate), held, reset_t
 
     def step(carry, _):
         _, dinitial, (known, held, reset_t), derivatives, t, next_t = carry
@@ -201,7 +202,7 @@ def _written(plan: Plan, derivatives: Array, da: Rows, t) -> Array:
 
 
 def _at(tree: Any, t) -> Any:
-    return jax.tree.map(lambda a: lax.dynamic_index_in_dim(a, t, keepdims=False), tree)
+    return jax.tree.map(lambda a: cut(a, t, 1).reshape(a.shape[1:]), tree)
 
 
 def _flat(state: Any) -> Any:

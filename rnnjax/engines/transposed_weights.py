@@ -4,7 +4,16 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from rnnjax.engines.fused_plan import Derivatives, Plan, Weights, dot, narrow, one_before, unpacked
+from rnnjax.engines.fused_plan import (
+    Derivatives,
+    Plan,
+    Weights,
+    cut,
+    dot,
+    narrow,
+    one_before,
+    unpacked,
+)
 from rnnjax.typing import Array
 
 
@@ -38,7 +47,7 @@ def gradients(
 
 def no_gradients(weights: Weights) -> Weights:
     """Zeros to add `gradients` to."""
-    zeros = jax.tree.map(lambda a: jnp.zeros_like(a.T), weights)
+    zeros = jax.tree.map(lambda a: jnp.zeros(a.shape[::-1], a.dtype), weights)
     return zeros._replace(b_h=None if weights.b_h is None else zeros.b_x)
 
 
@@ -62,9 +71,8 @@ def before(plan: Plan, h_start: Array, hs: Array, start) -> Array:
     """
     neighbour = start + plan.chunk if plan.reverse else start - 1
     inside = (neighbour >= 0) & (neighbour < len(hs))
-    index = jnp.clip(neighbour, 0, len(hs) - 1)
-    first = jnp.where(inside, lax.dynamic_index_in_dim(hs, index, keepdims=False), h_start)
-    return one_before(plan, first, lax.dynamic_slice_in_dim(hs, start, plan.chunk))
+    first = jnp.where(inside, cut(hs, neighbour, 1)[0], h_start)
+    return one_before(plan, first, cut(hs, start, plan.chunk))
 
 
 def _joined(plan: Plan, derivatives: Array) -> Array:
