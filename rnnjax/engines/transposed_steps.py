@@ -152,10 +152,9 @@ def backward_steps(
         _, dinitial, (known, held, reset_t), derivatives, t, next_t = carry
         rows, dstate = plan.family.backward(known)
         rows = tuple(row.reshape(hidden_size, batch_size) for row in rows)
-        da_h, shared = rows[:num_gates], rows[: num_gates - 1]
+        da_h = rows[:num_gates]
         if num_parts == 1:
             da_h = (jnp.concatenate(da_h),)
-            shared = (da_h[0][:-hidden_size],)
         parts = (dot(w, narrow(plan, da), wide) for w, da in zip(w_hh, da_h, strict=True))
         dh_tm1 = functools.reduce(jnp.add, (part.reshape(-1) for part in parts))
         dstate = (dstate[0] + dh_tm1, *dstate[1:])
@@ -167,7 +166,9 @@ def backward_steps(
         a_h = _written(plan, derivatives.a_h, da_h, t - start)
         a_x = derivatives.a_x
         if a_x is not None:
-            a_x = _written(plan, a_x, (*shared, rows[-1]), t - start)
+            # The last rows are other ones; all are written first, as a copy of those above.
+            a_x = _written(plan, a_x, da_h, t - start)
+            a_x = _written(plan, a_x, rows[-1:], t - start, len(a_x) - hidden_size)
         known, derivatives = meet(dstate, next_t), Derivatives(a_h, a_x)
         return (dstate, dinitial, known, derivatives, next_t, following(next_t)), None
 
@@ -189,9 +190,8 @@ def no_derivatives(plan: Plan, weights: Weights, batch_size: int) -> Derivatives
     return Derivatives(zeros, None if weights.b_h is None else zeros)
 
 
-def _written(plan: Plan, derivatives: Array, da: Rows, t) -> Array:
-    """With those of step t, `[*, B]` one below the other, in their place."""
-    row = 0
+def _written(plan: Plan, derivatives: Array, da: Rows, t, row: int = 0) -> Array:
+    """With those of step t, `[*, B]` one below the other, in their place from a row on."""
     for part in da:
         update = packed(plan, part)[:, None]
         derivatives = lax.dynamic_update_slice(

@@ -51,10 +51,10 @@ def random_like(seed, tree, dtype):
     return jax.tree.map(lambda a: jnp.asarray(random.normal(0, 0.5, a.shape).astype(dtype)), tree)
 
 
-def arguments(cell, dtype, batch=(B,)):
+def arguments(cell, dtype, batch=(B,), input_size=D):
     """Parameters, inputs, first carry and the carry that a reset puts back: all random."""
-    params = random_like(0, cell.init(jax.random.key(0), D), dtype)
-    xs = random_like(1, jnp.zeros((T, *batch, D)), dtype)
+    params = random_like(0, cell.init(jax.random.key(0), input_size), dtype)
+    xs = random_like(1, jnp.zeros((T, *batch, input_size)), dtype)
     carry = cell.initial_carry(params, batch)
     return params, xs, random_like(2, carry, dtype), random_like(3, carry, dtype)
 
@@ -93,13 +93,12 @@ CASES = [
 ]
 
 
-@pytest.mark.usefixtures("platform")
-@pytest.mark.parametrize(("name", "options"), CASES)
-def test_float64_outputs_and_gradients_are_those_of_the_plain_loop(name, options):
+def float64_error(name, options, input_size=D):
+    """How far outputs and gradients of a fused engine are from those of the plain loop."""
     engine, make = CELLS[name]
     with jax.enable_x64(True):
         cell = make(H)
-        args = arguments(cell, jnp.float64)
+        args = arguments(cell, jnp.float64, input_size=input_size)
         fused = functools.partial(
             rnnjax.unroll, cell, engine=engine, remat=options["remat"], **flags(options)
         )
@@ -108,7 +107,13 @@ def test_float64_outputs_and_gradients_are_those_of_the_plain_loop(name, options
         if options is OPTIONS[1]:
             judge = rnnjax.unroll_reference
         plain = functools.partial(judge, cell, **flags(options))
-        assert error(outputs_and_gradients(fused, args), outputs_and_gradients(plain, args)) < 1e-12
+        return error(outputs_and_gradients(fused, args), outputs_and_gradients(plain, args))
+
+
+@pytest.mark.usefixtures("platform")
+@pytest.mark.parametrize(("name", "options"), CASES)
+def test_float64_outputs_and_gradients_are_those_of_the_plain_loop(name, options):
+    assert float64_error(name, options) < 1e-12
 
 
 @pytest.mark.parametrize(("name", "small"), [("lstm", 0), ("lstm", 2048), ("gru", 0)])
@@ -116,7 +121,24 @@ def test_large_inputs_have_a_matmul_of_their_own(name, small, monkeypatch):
     monkeypatch.setattr(transposed_inputs, "_SMALL", small)
     monkeypatch.setattr(transposed_inputs, "_MEDIUM", 0)
     with compiling_for("cpu"):
-        test_float64_outputs_and_gradients_are_those_of_the_plain_loop(name, OPTIONS[4])
+        assert float64_error(name, OPTIONS[4]) < 1e-12
+
+
+@pytest.mark.parametrize(("name", "options"), [("lstm", OPTIONS[1]), ("gru", OPTIONS[4])])
+def test_as_many_inputs_as_outputs_on_a_cpu(name, options):
+    """The derivatives of the one take the place of those of the other."""
+    with compiling_for("cpu"):
+        assert float64_error(name, options, input_size=H) < 1e-12
+
+
+@pytest.mark.usefixtures("platform")
+@pytest.mark.parametrize(("name", "kept"), [("rnn", 0), ("gru", 4), ("lstm", 5)])
+def test_what_the_backward_pass_keeps_besides_the_outputs(name, kept):
+    cell = CELLS[name][1](H)
+    params, xs, *_ = arguments(cell, jnp.float32)
+    _, pull_back = jax.vjp(lambda p, x: rnnjax.unroll(cell, p, x[:8])[1], params, xs)
+    sizes = [a.size / (8 * B * H) for a in jax.tree.leaves(pull_back)]
+    assert sum(size for size in sizes if size.is_integer()) == 1 + kept
 
 
 @pytest.mark.parametrize(
