@@ -130,9 +130,12 @@ def backward_steps(
 
     num_steps, batch_size, hidden_size = dhs.shape
     num_gates, wide = weights.num_gates, weights.b_x.dtype
-    # One matmul is quicker than one for each gate, but where joining narrow operands takes longer.
-    num_parts = 1 if plan.compute_dtype is None else num_gates
-    w_hh = lax.optimization_barrier(jnp.split(narrow(plan, weights.w_hh), num_parts, axis=1))
+    # One matmul is quicker than several, but joining narrow operands takes its time: of four gates
+    # two are joined while the others are multiplied, of fewer none.
+    size = num_gates if plan.compute_dtype is None else max(1, num_gates // 2)
+    firsts = range(0, num_gates, size)
+    borders = [hidden_size * first for first in firsts[1:]]
+    w_hh = lax.optimization_barrier(jnp.split(narrow(plan, weights.w_hh), borders, axis=1))
     of_outputs = lax.optimization_barrier((dhs.swapaxes(1, 2), hs.swapaxes(1, 2)))
     of_outputs = jax.tree.map(lambda a: a.reshape(num_steps, -1), of_outputs)
 
@@ -152,10 +155,9 @@ def backward_steps(
         _, dinitial, (known, held, reset_t), derivatives, t, next_t = carry
         rows, dstate = plan.family.backward(known)
         rows = tuple(row.reshape(hidden_size, batch_size) for row in rows)
-        da_h = rows[:num_gates]
-        if num_parts == 1:
-            da_h = (jnp.concatenate(da_h),)
-        parts = (dot(w, narrow(plan, da), wide) for w, da in zip(w_hh, da_h, strict=True))
+        of_gates = [narrow(plan, row) for row in rows[:num_gates]]
+        da_h = tuple(jnp.concatenate(of_gates[first : first + size]) for first in firsts)
+        parts = (dot(w, da, wide) for w, da in zip(w_hh, da_h, strict=True))
         dh_tm1 = functools.reduce(jnp.add, (part.reshape(-1) for part in parts))
         dstate = (dstate[0] + dh_tm1, *dstate[1:])
         if held is not None:
