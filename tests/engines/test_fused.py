@@ -142,7 +142,7 @@ def test_as_many_inputs_as_outputs_need_less_memory_than_fewer():
         return program.memory_analysis().temp_size_in_bytes
 
     with compiling_for("cpu"):
-        assert temporary_memory(16) + 4 * 256 * B * 16 <= temporary_memory(15)
+        assert temporary_memory(16) < temporary_memory(15) - 0.9 * (4 * 256 * B * 16)
 
 
 @pytest.mark.usefixtures("platform")
