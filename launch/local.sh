@@ -45,7 +45,6 @@ if [[ $'\n'"$experiments"$'\n' != *$'\n'"  $experiment"$'\n'* ]]; then
 fi
 
 prepare_venv
-# glibc then asks Linux for pages of 2 MiB: a large training step meets fewer new pages.
-export GLIBC_TUNABLES="${GLIBC_TUNABLES-glibc.malloc.hugetlb=1}"
+use_large_pages
 # -P: a folder named experiments in the current directory does not get in the way.
 exec "$venv_python" -P -m "experiments.$experiment" "$@"

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Sourced by the other scripts. Sets `root` (the checkout) and `venv_python`, and defines
-# `die`, `run` and `prepare_venv`.
+# `die`, `run`, `prepare_venv` and `use_large_pages`.
 #
 #   RNNJAX_VENV    folder of the virtual environment (default: .venv in the checkout)
 #   RNNJAX_PYTHON  the Python that makes it (default: the first one found that is new enough)
@@ -26,6 +26,11 @@ run() {
   else
     "$@"
   fi
+}
+
+# glibc then asks Linux for pages of 2 MiB: a large training step meets fewer new pages.
+use_large_pages() {
+  export GLIBC_TUNABLES="${GLIBC_TUNABLES-glibc.malloc.hugetlb=1}"
 }
 
 is_new_enough() {

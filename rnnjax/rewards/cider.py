@@ -8,10 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from rnnjax.metrics.cider import SIGMA
 from rnnjax.rewards.runs import ORDERS, common_runs
 from rnnjax.typing import Array
-
-SIGMA = 6.0
 
 
 class Rarity(NamedTuple):

@@ -43,6 +43,11 @@ def test_a_job_of_an_array_runs_its_line(job, tools, tmp_path):
     assert requeued(tools) == []
 
 
+def test_a_job_asks_for_large_pages(job, monkeypatch):
+    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+    assert job("printenv GLIBC_TUNABLES").stdout == "glibc.malloc.hugetlb=1\n"
+
+
 @pytest.mark.parametrize(
     ("code", "again"), [(75, True), (143, True), (130, False), (2, False), (1, False)]
 )
