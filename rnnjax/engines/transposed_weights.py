@@ -69,9 +69,11 @@ def before(plan: Plan, h_start: Array, hs: Array, start) -> Array:
         hs: `[T, B, H]`, what came of all steps.
         start: where the chunk starts.
     """
-    neighbour = start + plan.chunk if plan.reverse else start - 1
-    inside = (neighbour >= 0) & (neighbour < len(hs))
-    first = jnp.where(inside, cut(hs, neighbour, 1)[0], h_start)
+    if plan.reverse:
+        is_first, neighbour = start + plan.chunk == len(hs), start + plan.chunk
+    else:
+        is_first, neighbour = start == 0, start - 1
+    first = jnp.where(is_first, h_start, cut(hs, neighbour, 1)[0])
     return one_before(plan, first, cut(hs, start, plan.chunk))
 
 
