@@ -136,7 +136,8 @@ def one_before(plan: Plan, first: Array, after: Array) -> Array:
 
 def cut(a: Array, start: ArrayLike, size: int) -> Array:
     """So many entries from `start`, which is moved inside where it is outside."""
-    starts = (start, *[0] * (a.ndim - 1))
+    # XLA does so by itself, but outside of a trace JAX refuses a negative one.
+    starts = (lax.max(start, 0), *[0] * (a.ndim - 1))
     return lax.dynamic_slice(a, starts, (size, *a.shape[1:]), allow_negative_indices=False)
 
 
