@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.typing import ArrayLike
 
 from rnnjax.engines.problem import Remat
 from rnnjax.typing import Array, DType
@@ -134,10 +133,10 @@ def one_before(plan: Plan, first: Array, after: Array) -> Array:
     return jnp.concatenate([after[1:], first] if plan.reverse else [first, after[:-1]])
 
 
-def cut(a: Array, start: ArrayLike, size: int) -> Array:
+def cut(a: Array, start: Array | int, size: int) -> Array:
     """So many entries from `start`, which is moved inside where it is outside."""
     # XLA does so by itself, but outside of a trace JAX refuses a negative one.
-    starts = (lax.max(start, 0), *[0] * (a.ndim - 1))
+    starts: list[Array | int] = [lax.max(start, 0)] + [0] * (a.ndim - 1)
     return lax.dynamic_slice(a, starts, (size, *a.shape[1:]), allow_negative_indices=False)
 
 
