@@ -69,11 +69,8 @@ def before(plan: Plan, h_start: Array, hs: Array, start) -> Array:
         hs: `[T, B, H]`, what came of all steps.
         start: where the chunk starts.
     """
-    if plan.reverse:
-        is_first, neighbour = start + plan.chunk == len(hs), start + plan.chunk
-    else:
-        is_first, neighbour = start == 0, start - 1
-    first = jnp.where(is_first, h_start, cut(hs, neighbour, 1)[0])
+    neighbour, outside = (start + plan.chunk, len(hs)) if plan.reverse else (start - 1, -1)
+    first = jnp.where(neighbour == outside, h_start, cut(hs, neighbour, 1)[0])
     return one_before(plan, first, cut(hs, start, plan.chunk))
 
 
