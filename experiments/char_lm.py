@@ -172,7 +172,7 @@ PRESETS = {
             compute_dtype="bfloat16",
             remat="gates",
             batch_size=256,
-            num_steps=20000,
+            num_steps=2500,
             learning_rate=1e-3,
             average_decay=0.9995,
         ),
