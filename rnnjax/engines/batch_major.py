@@ -25,6 +25,7 @@ from rnnjax.engines.fused_plan import (
     joined,
     narrow,
     one_before,
+    operands,
     sums,
 )
 from rnnjax.engines.problem import Remat, parted, root_chunk, select
@@ -65,6 +66,8 @@ def _unroll_backward(plan: Plan, residuals, cotangents):
     weights, inputs, initial, kept = residuals
     dstate, dhs = cotangents
     dinitial = None if inputs.reset is None else jax.tree.map(jnp.zeros_like, dstate)
+    no_gradients = jax.tree.map(jnp.zeros_like, weights)
+    weights = operands(plan, weights)
 
     def run_chunk(carried, chunk):
         dstates, dweights = carried
@@ -74,7 +77,7 @@ def _unroll_backward(plan: Plan, residuals, cotangents):
 
     ((dcarry, dinitial), dweights), dxs = lax.scan(
         run_chunk,
-        ((dstate, dinitial), jax.tree.map(jnp.zeros_like, weights)),
+        ((dstate, dinitial), no_gradients),
         (in_chunks(plan, inputs), in_chunks(plan, dhs), kept),
         reverse=not plan.reverse,
     )
@@ -86,6 +89,7 @@ unroll.defvjp(_unroll_forward, _unroll_backward)
 
 def _forward(plan: Plan, weights, carry, initial, inputs, keep: Keep):
     """The last state, and of each chunk the state before it, the states and the gates."""
+    weights = operands(plan, weights)
 
     def run_chunk(state, chunk_inputs):
         end, (states, gates) = _forward_steps(plan, weights, initial, state, chunk_inputs, keep)
@@ -97,13 +101,12 @@ def _forward(plan: Plan, weights, carry, initial, inputs, keep: Keep):
 def _forward_steps(plan: Plan, weights: Weights, initial: State, state: State, inputs, keep: Keep):
     """The last state, and of each step the state after it (or h alone) and the gates."""
     xs, mask, reset = inputs
-    w_hh = narrow(plan, weights.w_hh)
 
     def step(state, inputs_t):
         a_x, mask_t, reset_t = inputs_t
         if reset_t is not None:
             state = select(reset_t, initial, state)
-        a_h = dot(narrow(plan, state[0]), w_hh, weights.b_x.dtype)
+        a_h = dot(narrow(plan, state[0]), weights.w_hh, weights.b_x.dtype)
         new_state, gates = _meet(plan, weights, a_x, a_h, state)
         if mask_t is not None:
             new_state = select(mask_t, new_state, state)
@@ -127,7 +130,7 @@ def _backward_of_chunk(plan: Plan, weights: Weights, initial, dstates, inputs, d
         states_tm1 = select(reset, initial[: len(states_tm1)], states_tm1)
     h_tm1, hs = states_tm1[0], states[0]
     if plan.recomputes:
-        a_h = dot(narrow(plan, h_tm1), narrow(plan, weights.w_hh), weights.b_x.dtype)
+        a_h = dot(narrow(plan, h_tm1), weights.w_hh, weights.b_x.dtype)
         _, gates = _meet(plan, weights, _projected(plan, weights, xs), a_h, states_tm1)
     dstates, (da_h, da_x) = _backward_steps(plan, weights, dstates, (dhs, hs, gates, mask, reset))
     return dstates, *_gradients(plan, weights, xs, h_tm1, da_h, da_h if da_x is None else da_x)
@@ -135,7 +138,7 @@ def _backward_of_chunk(plan: Plan, weights: Weights, initial, dstates, inputs, d
 
 def _backward_steps(plan: Plan, weights: Weights, dstates, inputs):
     """The derivatives of the states before these steps, and those of all `a_h` and `a_x`."""
-    w_hh, wide, num_gates = narrow(plan, weights.w_hh), weights.b_x.dtype, weights.num_gates
+    wide, num_gates = weights.b_x.dtype, weights.num_gates
 
     def step(dstates, inputs_t):
         dstate, dinitial = dstates
@@ -154,7 +157,7 @@ def _backward_steps(plan: Plan, weights: Weights, dstates, inputs):
         da_x = None
         if len(rows) > num_gates:
             da_x = narrow(plan, jnp.concatenate((*rows[: num_gates - 1], rows[-1]), axis=-1))
-        dstate = (dstate[0] + dot(da_h, w_hh.T, wide), *dstate[1:])
+        dstate = (dstate[0] + dot(da_h, weights.w_hh.T, wide), *dstate[1:])
         if held is not None:
             dstate = jax.tree.map(jnp.add, dstate, held)
         if reset_t is not None:
@@ -168,8 +171,7 @@ def _backward_steps(plan: Plan, weights: Weights, dstates, inputs):
 @jax.named_scope("project")
 def _projected(plan: Plan, weights: Weights, xs: Array) -> Array:
     """`a_x` of all steps."""
-    w_ih, b_x = weights.w_ih, weights.b_x
-    return dot(narrow(plan, xs), narrow(plan, w_ih), b_x.dtype) + b_x
+    return dot(narrow(plan, xs), weights.w_ih, weights.b_x.dtype) + weights.b_x
 
 
 def _meet(plan: Plan, weights: Weights, a_x: Array, a_h: Array, state: State) -> tuple[State, Rows]:
@@ -194,7 +196,7 @@ def _gradients(
 
     with jax.named_scope("project"):
         dw_ih = summed(xs, da_x)
-        dxs = dot(da_x, narrow(plan, weights.w_ih).T, wide)
+        dxs = dot(da_x, weights.w_ih.T, wide)
     b_h = weights.b_h
     if b_h is not None:
         b_h = da_h[..., -len(b_h) :].sum((0, 1), dtype=wide)

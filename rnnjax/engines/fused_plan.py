@@ -145,6 +145,11 @@ def narrow(plan: Plan, a: Array) -> Array:
     return a if plan.compute_dtype is None else a.astype(plan.compute_dtype)
 
 
+def operands(plan: Plan, weights: Weights) -> Weights:
+    """The weights as matmuls take them: in a loop, XLA would narrow them anew in each iteration."""
+    return weights._replace(w_ih=narrow(plan, weights.w_ih), w_hh=narrow(plan, weights.w_hh))
+
+
 def dot(a: Array, b: Array, dtype: DType) -> Array:
     """The matmul, summed in, and returned as, a wider dtype."""
     dimensions = (((a.ndim - 1,), (0,)), ((), ()))

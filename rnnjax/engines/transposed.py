@@ -17,10 +17,16 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from rnnjax.engines.fused_plan import Inputs, Plan, State, Weights, cut, in_chunks, joined
+from rnnjax.engines.fused_plan import Inputs, Plan, State, Weights, cut, in_chunks, joined, operands
 from rnnjax.engines.problem import Remat, root_chunk
 from rnnjax.engines.transposed_inputs import preactivations
-from rnnjax.engines.transposed_steps import Place, backward_steps, forward_steps, no_derivatives
+from rnnjax.engines.transposed_steps import (
+    Place,
+    backward_steps,
+    forward_steps,
+    no_derivatives,
+    recurrent_parts,
+)
 from rnnjax.engines.transposed_weights import as_weights, before, gradients, no_gradients
 from rnnjax.typing import Array
 
@@ -101,6 +107,8 @@ def _unroll_backward(plan: Plan, residuals, cotangents):
     dinitial = None if inputs.reset is None else jax.tree.map(jnp.zeros_like, dstate)
     if plan.recomputes:
         matmuls = preactivations(plan, weights, inputs.xs.shape[1:])
+    of_matmuls = operands(plan, weights)
+    w_hh = recurrent_parts(plan, of_matmuls)
 
     def run_chunk(carried, border):
         t, dstates, dweights, derivatives, place = carried
@@ -121,6 +129,7 @@ def _unroll_backward(plan: Plan, residuals, cotangents):
         t, dstates, derivatives = backward_steps(
             plan,
             weights,
+            w_hh,
             Place(t, start, num_steps),
             dstates,
             part(place if in_place else dhs),
@@ -129,7 +138,7 @@ def _unroll_backward(plan: Plan, residuals, cotangents):
             (mask, reset),
             derivatives,
         )
-        new, dxs = gradients(plan, weights, xs, h_tm1, derivatives)
+        new, dxs = gradients(plan, of_matmuls, xs, h_tm1, derivatives)
         place = lax.dynamic_update_slice_in_dim(place, dxs, start, 0, allow_negative_indices=False)
         return (t, dstates, jax.tree.map(jnp.add, dweights, new), derivatives, place), None
 

@@ -92,9 +92,22 @@ class Place(NamedTuple):
     num_steps: int
 
 
+def recurrent_parts(plan: Plan, weights: Weights) -> Rows:
+    """`w_hh` as the matmuls of a backward step take it, `[H, *]` each.
+
+    One matmul is quicker than several, but joining narrow operands takes its time: of four gates
+    two are joined while the others are multiplied, of fewer none.
+    """
+    num_parts = weights.num_gates if weights.num_gates < 4 else 2
+    if plan.compute_dtype is None:
+        num_parts = 1
+    return lax.optimization_barrier(jnp.split(weights.w_hh, num_parts, axis=1))
+
+
 def backward_steps(
     plan: Plan,
     weights: Weights,
+    w_hh: Rows,
     place: Place,
     dstates: tuple[State, State | None],
     dhs: Array,
@@ -108,6 +121,7 @@ def backward_steps(
     Args:
         plan: see `transposed`.
         weights: the parameters.
+        w_hh: from `recurrent_parts`.
         place: of the chunk.
         dstates: the derivatives of the state after these steps, and of the state that a reset puts
             back as far as it comes from later steps, each `[H*B]`.
@@ -130,12 +144,7 @@ def backward_steps(
 
     num_steps, batch_size, hidden_size = dhs.shape
     num_gates, wide = weights.num_gates, weights.b_x.dtype
-    # One matmul is quicker than several, but joining narrow operands takes its time: of four gates
-    # two are joined while the others are multiplied, of fewer none.
-    size = num_gates if plan.compute_dtype is None else max(1, num_gates // 2)
-    firsts = range(0, num_gates, size)
-    borders = [hidden_size * first for first in firsts[1:]]
-    w_hh = lax.optimization_barrier(jnp.split(narrow(plan, weights.w_hh), borders, axis=1))
+    size = num_gates // len(w_hh)
     of_outputs = lax.optimization_barrier((dhs.swapaxes(1, 2), hs.swapaxes(1, 2)))
     of_outputs = jax.tree.map(lambda a: a.reshape(num_steps, -1), of_outputs)
 
@@ -156,7 +165,7 @@ def backward_steps(
         rows, dstate = plan.family.backward(known)
         rows = tuple(row.reshape(hidden_size, batch_size) for row in rows)
         of_gates = [narrow(plan, row) for row in rows[:num_gates]]
-        da_h = tuple(jnp.concatenate(of_gates[first : first + size]) for first in firsts)
+        da_h = tuple(jnp.concatenate(of_gates[n : n + size]) for n in range(0, num_gates, size))
         parts = (dot(w, da, wide) for w, da in zip(w_hh, da_h, strict=True))
         dh_tm1 = functools.reduce(jnp.add, (part.reshape(-1) for part in parts))
         dstate = (dstate[0] + dh_tm1, *dstate[1:])

@@ -26,7 +26,7 @@ def gradients(
 
     Args:
         plan: see `transposed`.
-        weights: the parameters.
+        weights: the parameters, as operands.
         xs: the inputs of the chunk, `[K, B, D]`.
         h_tm1: the hidden states that its steps began with, `[K, B, H]`.
         derivatives: those of its pre-activations.
@@ -36,7 +36,7 @@ def gradients(
     da_x = da_h if derivatives.a_x is None else _joined(plan, derivatives.a_x)
     with jax.named_scope("project"):
         dw_ih = dot(da_x, narrow(plan, xs.reshape(-1, input_size)), wide)
-        dxs = dot(narrow(plan, weights.w_ih), da_x, wide)
+        dxs = dot(weights.w_ih, da_x, wide)
         dxs = lax.optimization_barrier(dxs).T.reshape(xs.shape)
     dw_hh = dot(da_h, narrow(plan, h_tm1.reshape(-1, hidden_size)), wide)
     b_h = None

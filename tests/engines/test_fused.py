@@ -248,6 +248,30 @@ def test_on_an_accelerator_gates_and_their_derivatives_are_as_narrow_as_the_oper
 
 
 @pytest.mark.usefixtures("platform")
+@pytest.mark.parametrize("remat", ["none", "gates", "sqrt"])
+def test_weights_are_narrowed_outside_of_the_loops(remat):
+    cell = rnnjax.lstm(H, compute_dtype=jnp.bfloat16)
+    params, xs, *_ = jax.eval_shape(lambda: arguments(cell, jnp.float32))
+
+    def loss(params, xs):
+        return jnp.sum(rnnjax.unroll(cell, params, xs, remat=remat)[1] ** 2)
+
+    def narrowed(program, looping):
+        for equation in program.eqns:
+            inner = equation.params.get("jaxpr")
+            if inner is not None:
+                within = looping or equation.primitive.name == "scan"
+                yield from narrowed(getattr(inner, "jaxpr", inner), within)
+            elif equation.params.get("new_dtype") == jnp.bfloat16:
+                yield equation.invars[0].aval.shape, looping
+
+    program = jax.make_jaxpr(jax.grad(loss, argnums=(0, 1)))(params, xs)
+    found = set(narrowed(program.jaxpr, looping=False))
+    assert {((D, 4 * H), False), ((H, 4 * H), False)} <= found
+    assert not {((D, 4 * H), True), ((H, 4 * H), True)} & found
+
+
+@pytest.mark.usefixtures("platform")
 def test_any_batch_dimensions():
     cell = rnnjax.lstm(H)
     args = arguments(cell, jnp.float32, batch=(2, 3))
