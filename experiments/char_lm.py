@@ -15,8 +15,8 @@ Then, with the --workdir of the training:
 --workdir=FOLDER holds one run (default runs/char_lm): checkpoints, metrics.jsonl, report.html. The
 same command again resumes a run that was stopped, and ends with the same parameters bit for bit.
 
-Measured on two CPU cores (AMD EPYC, AVX-512), jax 0.10.2, seed 0: the first command takes 1 min 18 s
-and reaches 1.3293 nats/char (1.9177 bits/char) on the validation split.
+Measured on two CPU cores (AMD EPYC, AVX-512), jax 0.10.2, seed 0: the first command takes 1 min
+18 s and reaches 1.3293 nats/char (1.9177 bits/char) on the validation split.
 """
 
 import dataclasses
