@@ -66,18 +66,19 @@ def _unroll_backward(plan: Plan, residuals, cotangents):
     weights, inputs, initial, kept = residuals
     dstate, dhs = cotangents
     dinitial = None if inputs.reset is None else jax.tree.map(jnp.zeros_like, dstate)
-    no_gradients = jax.tree.map(jnp.zeros_like, weights)
-    weights = operands(plan, weights)
+    of_matmuls = operands(plan, weights)
 
     def run_chunk(carried, chunk):
         dstates, dweights = carried
         inputs, dhs, kept = chunk
-        dstates, new, dxs = _backward_of_chunk(plan, weights, initial, dstates, inputs, dhs, kept)
+        dstates, new, dxs = _backward_of_chunk(
+            plan, of_matmuls, initial, dstates, inputs, dhs, kept
+        )
         return (dstates, jax.tree.map(jnp.add, dweights, new)), dxs
 
     ((dcarry, dinitial), dweights), dxs = lax.scan(
         run_chunk,
-        ((dstate, dinitial), no_gradients),
+        ((dstate, dinitial), jax.tree.map(jnp.zeros_like, weights)),
         (in_chunks(plan, inputs), in_chunks(plan, dhs), kept),
         reverse=not plan.reverse,
     )
@@ -89,10 +90,10 @@ unroll.defvjp(_unroll_forward, _unroll_backward)
 
 def _forward(plan: Plan, weights, carry, initial, inputs, keep: Keep):
     """The last state, and of each chunk the state before it, the states and the gates."""
-    weights = operands(plan, weights)
+    of_matmuls = operands(plan, weights)
 
     def run_chunk(state, chunk_inputs):
-        end, (states, gates) = _forward_steps(plan, weights, initial, state, chunk_inputs, keep)
+        end, (states, gates) = _forward_steps(plan, of_matmuls, initial, state, chunk_inputs, keep)
         return end, (state, states, gates)
 
     return lax.scan(run_chunk, carry, in_chunks(plan, inputs), reverse=plan.reverse)

@@ -73,13 +73,13 @@ def unroll(
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _unroll(plan: Plan, weights, carry, initial, inputs: Inputs):
     """`unroll` with the states `[H, B]`."""
-    matmuls = preactivations(plan, weights, inputs.xs.shape[1:])
+    matmuls = preactivations(plan, operands(plan, weights), inputs.xs.shape[1:])
     state, (hs, _) = forward_steps(plan, matmuls, initial, carry, inputs, keep=False)
     return state, hs
 
 
 def _unroll_forward(plan: Plan, weights, carry, initial, inputs: Inputs):
-    matmuls = preactivations(plan, weights, inputs.xs.shape[1:])
+    matmuls = preactivations(plan, operands(plan, weights), inputs.xs.shape[1:])
     if plan.recomputes:
 
         def run_chunk(state, chunk_inputs):
@@ -105,9 +105,9 @@ def _unroll_backward(plan: Plan, residuals, cotangents):
     shape = dstate[0].shape
     dstate = tuple(a.reshape(-1) for a in dstate)
     dinitial = None if inputs.reset is None else jax.tree.map(jnp.zeros_like, dstate)
-    if plan.recomputes:
-        matmuls = preactivations(plan, weights, inputs.xs.shape[1:])
     of_matmuls = operands(plan, weights)
+    if plan.recomputes:
+        matmuls = preactivations(plan, of_matmuls, inputs.xs.shape[1:])
     w_hh = recurrent_parts(plan, of_matmuls)
 
     def run_chunk(carried, border):

@@ -37,7 +37,7 @@ def preactivations(plan: Plan, weights: Weights, input_shape: tuple[int, ...]) -
 
     Args:
         plan: see `transposed`.
-        weights: the parameters.
+        weights: the parameters, as operands.
         input_shape: `(B, D)`.
     """
     batch_size, input_size = input_shape
@@ -56,7 +56,7 @@ def _by_gates(plan: Plan, weights: Weights, batch_size: int) -> Preactivations:
     Of this size a matmul keeps one thread busy; two that do not wait for each other keep two.
     """
     num_gates, wide = weights.num_gates, weights.b_x.dtype
-    w = narrow(plan, jnp.concatenate([weights.w_ih, weights.w_hh]))
+    w = jnp.concatenate([weights.w_ih, weights.w_hh])
     parts = jnp.split(w, 1 if num_gates % 2 else 2, axis=1)
     parts = lax.optimization_barrier(tuple(part.T for part in parts))
     b = lax.optimization_barrier(_along_rows(weights.b_x, num_gates, batch_size))
@@ -72,9 +72,7 @@ def _by_gates(plan: Plan, weights: Weights, batch_size: int) -> Preactivations:
 def _by_sources(plan: Plan, weights: Weights, batch_size: int, ahead: bool) -> Preactivations:
     """``W^T x_t + b`` and ``U^T h_tm1``; the input is laid out ahead of its step, or not at all."""
     hidden_size, wide = len(weights.w_hh), weights.b_x.dtype
-    w_ih, w_hh = lax.optimization_barrier(
-        (narrow(plan, weights.w_ih).T, narrow(plan, weights.w_hh).T)
-    )
+    w_ih, w_hh = lax.optimization_barrier((weights.w_ih.T, weights.w_hh.T))
 
     num_gates = weights.num_gates
     b = weights.b_x if weights.b_h is None else jnp.concatenate([weights.b_x, weights.b_h])

@@ -98,9 +98,9 @@ def recurrent_parts(plan: Plan, weights: Weights) -> Rows:
     One matmul is quicker than several, but joining narrow operands takes its time: of four gates
     two are joined while the others are multiplied, of fewer none.
     """
-    num_parts = weights.num_gates if weights.num_gates < 4 else 2
-    if plan.compute_dtype is None:
-        num_parts = 1
+    num_parts = 1
+    if plan.compute_dtype is not None:
+        num_parts = 2 if weights.num_gates == 4 else weights.num_gates
     return lax.optimization_barrier(jnp.split(weights.w_hh, num_parts, axis=1))
 
 
