@@ -27,8 +27,14 @@ from flax import nnx
 
 from experiments import cli
 from experiments.start import begin, stored_model, stored_vocabulary
-from rnnjax import captioning, data, models, training, visuals
+from rnnjax import data, training
 from rnnjax.errors import UserError
+from rnnjax.tasks import captioning
+from rnnjax.tasks.captioning.captioner import Captioner, Locations
+from rnnjax.tasks.captioning.ensemble import CaptionEnsemble
+from rnnjax.tasks.captioning.image_paths import images_at
+from rnnjax.tasks.captioning.pages import caption_scores_section, gallery_section
+from rnnjax.tasks.captioning.vocabulary import CaptionVocabulary
 from rnnjax.training import setting
 
 NAME = "captioning"
@@ -167,9 +173,9 @@ def train(run: cli.Run) -> None:
         captions, scores = scored(run, captioner, images)
         training.say(captioning.scores_text(scores, split))
         captioning.write_scores(scores, split, run.workdir)
-        sections.append(visuals.caption_scores_section(scores.captions, f"Scores, {split}"))
+        sections.append(caption_scores_section(scores.captions, f"Scores, {split}"))
     shown = captioning.captioned(images, captions, range(min(SHOWN, len(images))))
-    sections.append(visuals.gallery_section("Captions", shown))
+    sections.append(gallery_section("Captions", shown))
     start.report(
         result,
         title="Captions of images",
@@ -180,9 +186,9 @@ def train(run: cli.Run) -> None:
     )
 
 
-def vocabulary_of(folder: str | Path, config: Config) -> data.CaptionVocabulary:
+def vocabulary_of(folder: str | Path, config: Config) -> CaptionVocabulary:
     """The vocabulary that a checkpoint was trained with, which must be of the config's level."""
-    return stored_vocabulary(folder, data.CaptionVocabulary.from_json, "level", config.level)
+    return stored_vocabulary(folder, CaptionVocabulary.from_json, "level", config.level)
 
 
 def restored(run: cli.Run) -> captioning.ImageCaptioner:
@@ -192,20 +198,18 @@ def restored(run: cli.Run) -> captioning.ImageCaptioner:
     if not run.options.ensemble:
         return captioning.ImageCaptioner(model, vocabulary)
     others = [companion(folder, run, vocabulary) for folder in run.options.ensemble]
-    return captioning.ImageCaptioner(models.CaptionEnsemble([model, *others]), vocabulary)
+    return captioning.ImageCaptioner(CaptionEnsemble([model, *others]), vocabulary)
 
 
-def restored_model(
-    folder: str | Path, config: Config, vocabulary: data.CaptionVocabulary
-) -> models.Captioner:
+def restored_model(folder: str | Path, config: Config, vocabulary: CaptionVocabulary) -> Captioner:
     """The network of a workdir."""
-    locations = models.Locations(*json.loads(training.read_meta(folder).extra["locations"]))
+    locations = Locations(*json.loads(training.read_meta(folder).extra["locations"]))
     return stored_model(
         folder, lambda: captioning.make_captioner(config, len(vocabulary), locations)
     )
 
 
-def companion(folder: str, run: cli.Run, vocabulary: data.CaptionVocabulary) -> models.Captioner:
+def companion(folder: str, run: cli.Run, vocabulary: CaptionVocabulary) -> Captioner:
     """The network of another workdir, to write along with that of a run.
 
     Raises:
@@ -260,7 +264,7 @@ def predict(run: cli.Run) -> None:
     if not run.options.input:
         raise UserError("mode predict takes --input=IMAGE_OR_FOLDER")
     output = Path(run.options.output or results_folder(run) / "predictions")
-    images = data.images_at(run.options.input)
+    images = images_at(run.options.input)
     split = captioning.split_of(run.config, images)
     captions = restored(run).write(split, search(run))
     captioning.write_captions(split, captions, output)

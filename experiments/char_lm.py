@@ -36,7 +36,9 @@ from rnnjax.cells.named import CELLS, DTYPES, deep, operand_dtype
 from rnnjax.data import Level
 from rnnjax.engines.problem import Remat
 from rnnjax.errors import UserError
-from rnnjax.language import (
+from rnnjax.metrics import perplexity
+from rnnjax.models import LanguageModel, window_loss
+from rnnjax.tasks.language import (
     TextModel,
     longest_document,
     opening_of,
@@ -45,8 +47,6 @@ from rnnjax.language import (
     step_scores,
     texts_of_file,
 )
-from rnnjax.metrics import perplexity
-from rnnjax.models import LanguageModel, window_loss
 from rnnjax.training import setting
 
 NAME = "char_lm"

@@ -24,8 +24,11 @@ from flax import nnx
 
 from experiments import cli
 from experiments.start import begin, stored_model, stored_vocabulary
-from rnnjax import data, tagging, training
+from rnnjax import data, training
 from rnnjax.errors import UserError
+from rnnjax.tasks import tagging
+from rnnjax.tasks.tagging.predictions import TaggedSentence
+from rnnjax.tasks.tagging.vocabulary import TaggingVocabulary
 from rnnjax.training import setting
 
 NAME = "ner"
@@ -154,9 +157,9 @@ def train(run: cli.Run) -> None:
     )
 
 
-def vocabulary_of(folder: str | Path, config: Config) -> data.TaggingVocabulary:
+def vocabulary_of(folder: str | Path, config: Config) -> TaggingVocabulary:
     """The vocabulary that a checkpoint was trained with, which must be of the config's scheme."""
-    return stored_vocabulary(folder, data.TaggingVocabulary.from_json, "scheme", config.scheme)
+    return stored_vocabulary(folder, TaggingVocabulary.from_json, "scheme", config.scheme)
 
 
 def restored(run: cli.Run) -> tagging.TextTagger:
@@ -166,7 +169,7 @@ def restored(run: cli.Run) -> tagging.TextTagger:
     return tagging.TextTagger(model, vocabulary)
 
 
-def tag_split(run: cli.Run, tagger: tagging.TextTagger) -> list[data.TaggedSentence]:
+def tag_split(run: cli.Run, tagger: tagging.TextTagger) -> list[TaggedSentence]:
     """What a tagger makes of the split that --split names."""
     splits = tagging.load_corpus(run.config).splits
     return tagger.tag(splits[cli.chosen("split", run.options.split, splits)])

@@ -17,9 +17,15 @@ import jax
 from flax import nnx
 
 from experiments.benchmark.suites import Row, interleaved
-from rnnjax import data, models, tagging, training
+from rnnjax import data, training
 from rnnjax.heads import crf
-from rnnjax.tagging.text_tagger import BUCKETS, in_bio
+from rnnjax.tasks import tagging
+from rnnjax.tasks.tagging.batches import EvaluationBatches, in_order, padding_share
+from rnnjax.tasks.tagging.corpora import load_tagged
+from rnnjax.tasks.tagging.sentences import Sentence
+from rnnjax.tasks.tagging.tagger import Tagger, best_tags
+from rnnjax.tasks.tagging.text_tagger import BUCKETS, in_bio
+from rnnjax.tasks.tagging.vocabulary import TaggingVocabulary
 
 CONFIG = tagging.TaggerConfig()
 SHAPE = (128, 64, 9)
@@ -33,7 +39,7 @@ NUM_BUCKETS = 5
 
 def suite(repeats: int, source: str) -> list[Row]:
     """All of it, on a corpus that `data.load_tagged` knows."""
-    corpus = data.load_tagged(source)
+    corpus = load_tagged(source)
     prepared = tagging.prepare(
         corpus, scheme="BIOES", batch_size=BATCH_SIZE, num_buckets=NUM_BUCKETS
     )
@@ -70,22 +76,20 @@ def throughput(prepared: tagging.Prepared, repeats: int) -> Row:
         "what": "training",
         "size": [max(prepared.buckets), BATCH_SIZE, len(prepared.vocabulary.tags)],
         "tokens/s": tokens / times["train"],
-        "padding share": data.padding_share(epoch),
+        "padding share": padding_share(epoch),
         "host share": times["read"] / times["train"],
     }
 
 
 def crf_shares(
-    vocabulary: data.TaggingVocabulary, sentences: Sequence[data.Sentence], repeats: int
+    vocabulary: TaggingVocabulary, sentences: Sequence[Sentence], repeats: int
 ) -> list[Row]:
     """What the CRF takes of a training step and of decoding, at one full batch."""
     length, batch_size, _ = SHAPE
     tokens = itertools.cycle(token for sentence in sentences for token in sentence.tokens)
-    rows = [
-        data.Sentence(tuple(itertools.islice(tokens, length)), (), "", 0) for _ in range(batch_size)
-    ]
+    rows = [Sentence(tuple(itertools.islice(tokens, length)), (), "", 0) for _ in range(batch_size)]
     batch = jax.device_put(
-        data.EvaluationBatches(rows, vocabulary, batch_size=batch_size, buckets=[length])[0]
+        EvaluationBatches(rows, vocabulary, batch_size=batch_size, buckets=[length])[0]
     )
     model = tagging.make_tagger(CONFIG, vocabulary)
     graph, params = nnx.split(model, nnx.Param)
@@ -101,7 +105,7 @@ def crf_shares(
 
     step = training_step(model)
     gradient = jax.jit(jax.value_and_grad(loss, argnums=(0, 1)))
-    decode = jax.jit(lambda params, batch: models.best_tags(nnx.merge(graph, params), batch))
+    decode = jax.jit(lambda params, batch: best_tags(nnx.merge(graph, params), batch))
     viterbi = jax.jit(best)
     calls: dict[str, Callable[[], Any]] = {
         "step": lambda: jax.block_until_ready(step(batch)),
@@ -117,9 +121,7 @@ def crf_shares(
     ]
 
 
-def decoding(
-    vocabulary: data.TaggingVocabulary, sentences: Sequence[data.Sentence], repeats: int
-) -> Row:
+def decoding(vocabulary: TaggingVocabulary, sentences: Sequence[Sentence], repeats: int) -> Row:
     """Tagging a corpus over and over until there are enough sentences."""
     many = list(itertools.islice(itertools.cycle(sentences), NUM_SENTENCES))
     tagger = tagging.TextTagger(tagging.make_tagger(CONFIG, vocabulary), vocabulary)
@@ -127,8 +129,8 @@ def decoding(
 
     def host() -> None:
         """All but the model, with true tags for its answers."""
-        batches = data.EvaluationBatches(many, vocabulary, batch_size=batch_size, buckets=BUCKETS)
-        for ids in data.in_order((batch, batch["tags"]) for batch in batches):
+        batches = EvaluationBatches(many, vocabulary, batch_size=batch_size, buckets=BUCKETS)
+        for ids in in_order((batch, batch["tags"]) for batch in batches):
             in_bio(ids, vocabulary)
 
     times = interleaved(
@@ -142,7 +144,7 @@ def decoding(
     }
 
 
-def training_step(model: models.Tagger) -> Callable[[data.Batch], Any]:
+def training_step(model: Tagger) -> Callable[[data.Batch], Any]:
     """The whole training step of these presets, as a function that keeps the state to itself."""
     graph, params = nnx.split(model, nnx.Param)
     optimizer = training.make_optimizer("adam", learning_rate=2e-3, num_steps=4000, clip_norm=5.0)

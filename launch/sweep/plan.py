@@ -13,7 +13,7 @@ from typing import NamedTuple
 from launch import command
 from rnnjax import training
 from rnnjax.errors import UserError, did_you_mean
-from rnnjax.training import storage
+from rnnjax.training import atomic_files
 
 Grid = dict[str, tuple[str, ...]]
 
@@ -139,15 +139,15 @@ def claim(folder: Path, experiment: str, flags: Sequence[str]) -> None:
     """
     mine = {"experiment": experiment, "flags": list(flags)}
     record = folder / RECORD
-    if record.exists() and (theirs := storage.read_json(record)) != mine:
+    if record.exists() and (theirs := atomic_files.read_json(record)) != mine:
         raise UserError(
             f"{folder} holds a sweep of {theirs['experiment']} with the flags "
             f"{theirs['flags']}; this one is of {experiment} with {list(flags)}. "
             "Choose another --name."
         )
-    with storage.writing(folder):
+    with atomic_files.writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    storage.write_json(record, mine)
+    atomic_files.write_json(record, mine)
 
 
 def _slug(value: str) -> str:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from launch.sweep.plan import Planned
 from rnnjax.errors import UserError
-from rnnjax.training import Interrupted, storage
+from rnnjax.training import Interrupted, atomic_files
 
 ROOT = Path(__file__).parents[2]
 SECONDS_BETWEEN_LOOKS = 0.2
@@ -105,7 +105,7 @@ def _start(experiment: str, run: Planned, slot: int, shares: list[list[int]]) ->
     share = shares[slot]
     environment = os.environ | {"OMP_NUM_THREADS": str(len(share)), "PYTHONPATH": _python_path()}
     own = usable_cores()
-    with storage.writing(run.log), open(run.log, "ab") as log:
+    with atomic_files.writing(run.log), open(run.log, "ab") as log:
         try:
             _pin(share)
             process = subprocess.Popen(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from launch.sweep.plan import Planned
 from rnnjax.errors import UserError
-from rnnjax.training import storage
+from rnnjax.training import atomic_files
 
 SCRIPT = Path(__file__).resolve().parent.parent / "slurm.sbatch"
 
@@ -36,7 +36,7 @@ def submit(
         return "All runs are finished: nothing to submit."
     commands = folder / "commands.txt"
     lines = [f"{shlex.join(run.command(experiment))}\n" for run in waiting]
-    storage.write_text(commands, "".join(lines))
+    atomic_files.write_text(commands, "".join(lines))
     call = [
         "sbatch",
         f"--job-name={folder.name}",

@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from launch.sweep.plan import Planned
-from rnnjax.training import storage
+from rnnjax.training import atomic_files
 
 
 class Row(NamedTuple):
@@ -120,11 +120,11 @@ def write(runs: Sequence[Planned], folder: Path) -> str:
     """Writes `results.csv`, `results.md` and `results.png`; gives the table for the terminal."""
     rows = summarise(runs)
     shown = table(rows)
-    storage.write_text(folder / "results.csv", as_csv(runs))
-    storage.write_text(folder / "results.md", shown + "\n")
+    atomic_files.write_text(folder / "results.csv", as_csv(runs))
+    atomic_files.write_text(folder / "results.md", shown + "\n")
     headline = next((name for row in rows for name in row.values), None)
     if headline is not None:
-        storage.write_bytes(folder / "results.png", draw(rows, headline))
+        atomic_files.write_bytes(folder / "results.png", draw(rows, headline))
     return shown
 
 

@@ -1,11 +1,10 @@
 """A few lengths that sentences are padded to, so that a model is compiled only a few times."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from rnnjax.data.sentences import Sentence
 from rnnjax.errors import UserError
 
 _log = logging.getLogger(__name__)
@@ -61,15 +60,18 @@ def bucket_lengths(
     return tuple(reversed(chosen))
 
 
-def deal(sentences: Sequence[Sentence], buckets: Sequence[int]) -> dict[int, np.ndarray]:
+def deal(
+    lengths: Sequence[int], buckets: Sequence[int], name_of: Callable[[int], str] = str
+) -> dict[int, np.ndarray]:
     """Puts each sentence into the smallest bucket that holds it.
 
     Sentences longer than the last bucket get buckets of twice, four times, ... its length, and a
     warning in the log says so.
 
     Args:
-        sentences: at least one.
+        lengths: of the sentences, at least one.
         buckets: lengths, ascending.
+        name_of: what the warning calls the sentence at an index.
 
     Returns:
         {length of a bucket that is not empty, ascending: its sentences' indices, short ones first}.
@@ -77,27 +79,26 @@ def deal(sentences: Sequence[Sentence], buckets: Sequence[int]) -> dict[int, np.
     Raises:
         UserError: there are no sentences, or the lengths do not ascend.
     """
-    if not sentences:
+    if not len(lengths):
         raise UserError("there are no sentences to make batches of")
     if not buckets or buckets[0] < 1 or any(np.diff(buckets) <= 0):
         raise UserError(f"buckets are one or more ascending lengths, got {list(buckets)}")
-    lengths = np.array([len(sentence.tokens) for sentence in sentences])
     longest = int(np.argmax(lengths))
     held = list(buckets)
     while held[-1] < lengths[longest]:
         held.append(2 * held[-1])
     order = np.argsort(lengths, kind="stable")
-    ends = np.searchsorted(lengths[order], held, side="right")
+    ends = np.searchsorted(np.sort(lengths), held, side="right")
     members = zip(held, np.split(order, ends[:-1]), strict=True)
     dealt = {length: indices for length, indices in members if len(indices)}
     if len(held) > len(buckets):
         _log.warning(
             "%d of %d sentences are longer than %d tokens, the largest bucket; the longest, %s, "
             "has %d. They are processed whole, padded to %s",
-            int((lengths > buckets[-1]).sum()),
+            sum(length > buckets[-1] for length in lengths),
             len(lengths),
             buckets[-1],
-            sentences[longest].source,
+            name_of(longest),
             int(lengths[longest]),
             " or ".join(str(length) for length in dealt if length > buckets[-1]),
         )

@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnjax.data.decoding import Document, symbols
+from rnnjax.data.growing_array import Tape
 from rnnjax.data.splits import Segment, check_fractions, split
 from rnnjax.data.streams import Stream
-from rnnjax.data.tape import Tape
 from rnnjax.data.vocabulary import NUM_CODE_POINTS, Level, Vocabulary
 from rnnjax.errors import UserError
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from rnnjax.data import files, tfds
+from rnnjax.data.bundled_text import NAMED
 from rnnjax.data.corpus import MEMORY_LIMIT, Corpus, build
 from rnnjax.data.decoding import Document, check_encoding
-from rnnjax.data.named import NAMED
 from rnnjax.data.vocabulary import Level, Vocabulary, check_level
 from rnnjax.errors import UserError, did_you_mean
 

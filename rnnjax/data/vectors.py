@@ -11,7 +11,6 @@ import numpy as np
 from rnnjax.data.corpus import SECONDS_BETWEEN_NEWS
 from rnnjax.data.decoding import check_encoding
 from rnnjax.data.files import documents
-from rnnjax.data.words import FIRST_ID, TaggingVocabulary
 from rnnjax.errors import UserError
 
 _DECIMAL = re.compile(rb"[-+]?\d*\.\d+([eE][-+]?\d+)?")
@@ -56,7 +55,7 @@ class Vectors(NamedTuple):
         """Where the vectors of some words are: of the word as it is, else of it in lower case.
 
         Args:
-            words: such as `TaggingVocabulary.words`.
+            words: such as those of a vocabulary.
 
         Returns:
             int64 [number of words], rows of `matrix`; -1 for a word that has none.
@@ -69,9 +68,9 @@ class Vectors(NamedTuple):
         rows = [row_of.get(word, row_of.get(word.lower(), -1)) for word in words]
         return np.array(rows, np.int64)
 
-    def by_id(self, vocabulary: TaggingVocabulary) -> dict[int, np.ndarray]:
-        """The vectors [D] of the words of a vocabulary that `find` finds, by the id of the word."""
-        rows = enumerate(self.find(vocabulary.words), FIRST_ID)
+    def by_id(self, words: Sequence[str], first_id: int) -> dict[int, np.ndarray]:
+        """The vectors [D] of the words that `find` finds, by their ids from `first_id` on."""
+        rows = enumerate(self.find(words), first_id)
         return {word_id: self.matrix[row] for word_id, row in rows if row >= 0}
 
     def coverage(self, words: Sequence[str]) -> Coverage:

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from rnnjax.errors import UserError
-from rnnjax.heads.constraints import Constraints, constraints
+from rnnjax.heads.constraints import Constraints
 from rnnjax.heads.crf_decoding import k_best, viterbi
 from rnnjax.heads.crf_params import Chain, CRFParams, init, prepare
 from rnnjax.typing import Array
@@ -23,7 +23,6 @@ from rnnjax.typing import Array
 __all__ = [
     "CRFParams",
     "Constraints",
-    "constraints",
     "init",
     "k_best",
     "log_likelihood",

@@ -4,31 +4,37 @@ Nothing here knows a task: a run is a loss function, parameters and an iterator 
 """
 
 from rnnjax.training import processes
-from rnnjax.training.agreement import check_agreement, code_version
-from rnnjax.training.averaging import AVERAGES, Average, make_average
+from rnnjax.training.checkpoints.best_so_far import LoopOptions, Standing
+from rnnjax.training.checkpoints.reading import (
+    Meta,
+    find_checkpoint,
+    read_config,
+    read_meta,
+    restore_params,
+)
+from rnnjax.training.checkpoints.workdir import Workdir, check_owner, open_workdir
 from rnnjax.training.config import MAY_CHANGE, Settings, TrainingConfig, setting
-from rnnjax.training.curves import draw_curves
-from rnnjax.training.determinism import make_gpus_deterministic
-from rnnjax.training.dynamic import make_dynamic_eval_step
+from rnnjax.training.devices.determinism import make_gpus_deterministic
+from rnnjax.training.devices.mesh import make_mesh
+from rnnjax.training.devices.placement import LOCAL, Placement, choose_placement
+from rnnjax.training.devices.prefetch import DataIterator
+from rnnjax.training.dynamic_evaluation import make_dynamic_eval_step
 from rnnjax.training.evaluate import evaluate
 from rnnjax.training.fit import Task, fit, make_training
-from rnnjax.training.interruption import EXIT_SAVED, EXIT_STOPPED, Interrupted
 from rnnjax.training.loop import EXIT_LOST, ProcessLost, TrainingDiverged, TrainResult, train
-from rnnjax.training.mesh import make_mesh
-from rnnjax.training.metrics_log import read_metrics
-from rnnjax.training.obituary import withdraw_obituary
-from rnnjax.training.optimizer import OPTIMIZERS, SCHEDULES, make_optimizer, make_schedule
-from rnnjax.training.placement import LOCAL, Placement, choose_placement
-from rnnjax.training.prefetch import DataIterator
+from rnnjax.training.optimizers.averaging import AVERAGES, Average, make_average
+from rnnjax.training.optimizers.factory import OPTIMIZERS, SCHEDULES, make_optimizer, make_schedule
+from rnnjax.training.processes.agreement import check_agreement, code_version
+from rnnjax.training.processes.interruption import EXIT_SAVED, EXIT_STOPPED, Interrupted
+from rnnjax.training.processes.loss_message import withdraw_obituary
+from rnnjax.training.processes.second_signal import ends_at_the_second_signal
 from rnnjax.training.profiling import TracedSteps, parse_steps
-from rnnjax.training.progress import say
-from rnnjax.training.report import read_results, write_report
-from rnnjax.training.second_signal import ends_at_the_second_signal
-from rnnjax.training.standing import LoopOptions, Standing
+from rnnjax.training.reporting.curves import draw_curves
+from rnnjax.training.reporting.metrics_log import read_metrics
+from rnnjax.training.reporting.progress import say
+from rnnjax.training.reporting.report import read_results, write_report
 from rnnjax.training.state import TrainState, create_state, evaluation_params, num_parameters
 from rnnjax.training.step import Loss, LossFn, TrainStep, make_eval_step, make_train_step
-from rnnjax.training.stored import Meta, find_checkpoint, read_config, read_meta, restore_params
-from rnnjax.training.workdir import Workdir, check_owner, open_workdir
 from rnnjax.visuals import Section
 
 __all__ = [

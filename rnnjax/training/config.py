@@ -4,8 +4,8 @@ import dataclasses
 from typing import Any
 
 from rnnjax.errors import UserError, did_you_mean
-from rnnjax.training.averaging import AVERAGES
-from rnnjax.training.optimizer import OPTIMIZERS, SCHEDULES
+from rnnjax.training.optimizers.averaging import AVERAGES
+from rnnjax.training.optimizers.factory import OPTIMIZERS, SCHEDULES
 
 MAY_CHANGE = (
     "num_steps",

@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 
-from rnnjax.training.placement import LOCAL, Placement
+from rnnjax.training.devices.placement import LOCAL, Placement
 
 PyTree = Any
 MAX_IN_FLIGHT = 4

@@ -3,17 +3,17 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from rnnjax.training.averaging import make_average
+from rnnjax.training.checkpoints.best_so_far import LoopOptions
+from rnnjax.training.checkpoints.workdir import Workdir
 from rnnjax.training.config import TrainingConfig
+from rnnjax.training.devices.placement import LOCAL, Placement
+from rnnjax.training.devices.prefetch import DataIterator
 from rnnjax.training.loop import TrainResult, train
-from rnnjax.training.optimizer import make_optimizer
-from rnnjax.training.placement import LOCAL, Placement
-from rnnjax.training.prefetch import DataIterator
+from rnnjax.training.optimizers.averaging import make_average
+from rnnjax.training.optimizers.factory import make_optimizer
 from rnnjax.training.profiling import TracedSteps
-from rnnjax.training.standing import LoopOptions
 from rnnjax.training.state import TrainState, create_state
 from rnnjax.training.step import LossFn, TrainStep, make_train_step
-from rnnjax.training.workdir import Workdir
 
 
 class Task(NamedTuple):

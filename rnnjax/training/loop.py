@@ -11,20 +11,20 @@ from typing import Any, NamedTuple
 import jax
 
 from rnnjax.errors import UserError
-from rnnjax.training.checkpoint import Checkpoints
-from rnnjax.training.interruption import Interrupted, Interruption
-from rnnjax.training.meter import Meter, NonFinite
-from rnnjax.training.metrics_log import MetricsLog
-from rnnjax.training.placement import LOCAL, Placement
-from rnnjax.training.prefetch import DataIterator, Loaded, prefetch
-from rnnjax.training.processes import any_of, count, is_first
+from rnnjax.training.checkpoints.best_so_far import LoopOptions, Standing, score_of
+from rnnjax.training.checkpoints.checkpoints import Checkpoints
+from rnnjax.training.checkpoints.reading import Meta
+from rnnjax.training.checkpoints.workdir import Workdir
+from rnnjax.training.devices.placement import LOCAL, Placement
+from rnnjax.training.devices.prefetch import DataIterator, Loaded, prefetch
+from rnnjax.training.processes.group import any_of, count, is_first
+from rnnjax.training.processes.interruption import Interrupted, Interruption
 from rnnjax.training.profiling import TracedSteps, traced
-from rnnjax.training.progress import Progress, describe, say
-from rnnjax.training.standing import LoopOptions, Standing, score_of
+from rnnjax.training.reporting.meter import Meter, NonFinite
+from rnnjax.training.reporting.metrics_log import MetricsLog
+from rnnjax.training.reporting.progress import Progress, describe, say
 from rnnjax.training.state import TrainState, evaluation_params, is_sound
 from rnnjax.training.step import TrainStep
-from rnnjax.training.stored import Meta
-from rnnjax.training.workdir import Workdir
 
 Evaluate = Callable[[Any], dict[str, float]]
 

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from rnnjax.training.averaging import Average, make_average
-from rnnjax.training.placement import LOCAL, Placement
+from rnnjax.training.devices.placement import LOCAL, Placement
+from rnnjax.training.optimizers.averaging import Average, make_average
 from rnnjax.training.state import TrainState
 
 PyTree = Any

@@ -14,11 +14,11 @@ import pytest
 
 from rnnjax.data import Stream, TrainingWindows
 from rnnjax.data.batch_iterator import iterator
-from rnnjax.data.caption_batches import SceneBatches
-from rnnjax.data.caption_vocabulary import CaptionVocabulary
-from rnnjax.data.scenes import VOCABULARY, DigitScenes
-from rnnjax.data.tape import Tape
+from rnnjax.data.growing_array import Tape
 from rnnjax.errors import UserError
+from rnnjax.tasks.captioning.batches import SceneBatches
+from rnnjax.tasks.captioning.scenes import VOCABULARY, DigitScenes
+from rnnjax.tasks.captioning.vocabulary import CaptionVocabulary
 
 BATCH_SIZE = 3
 NUM_BATCHES = 3 * SceneBatches.made_together

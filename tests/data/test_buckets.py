@@ -7,8 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rnnjax.data.buckets import bucket_lengths, deal
-from rnnjax.data.sentences import Sentence
 from rnnjax.errors import UserError
+from rnnjax.tasks.tagging.sentences import Sentence
 
 
 def sentences(lengths):
@@ -75,7 +75,7 @@ def test_lengths_that_are_all_alike_are_cut_into_equal_steps():
 )
 def test_every_sentence_is_dealt_to_the_smallest_bucket_that_holds_it(lengths, buckets):
     buckets = sorted(buckets)
-    dealt = deal(sentences(lengths), buckets)
+    dealt = deal(lengths, buckets)
     assert list(dealt) == sorted(dealt)
     held = np.concatenate(list(dealt.values()))
     assert sorted(held.tolist()) == list(range(len(lengths)))
@@ -89,7 +89,7 @@ def test_every_sentence_is_dealt_to_the_smallest_bucket_that_holds_it(lengths, b
 
 def test_sentences_longer_than_the_largest_bucket_are_told_of(caplog):
     caplog.set_level(logging.INFO)
-    dealt = deal(sentences([3, 4, 17, 9, 2]), [2, 4])
+    dealt = deal([3, 4, 17, 9, 2], [2, 4], lambda index: f"a.conll:{10 * index}")
     assert {length: indices.tolist() for length, indices in dealt.items()} == {
         2: [4], 4: [0, 1], 16: [3], 32: [2],
     }  # fmt: skip
@@ -103,14 +103,14 @@ def test_sentences_longer_than_the_largest_bucket_are_told_of(caplog):
 
 def test_nothing_is_said_where_every_sentence_fits(caplog):
     caplog.set_level(logging.INFO)
-    deal(sentences([4, 1]), [2, 4])
+    deal([4, 1], [2, 4])
     assert not caplog.records
 
 
 @pytest.mark.parametrize("buckets", [[], [0, 4], [4, 4], [5, 4]])
 def test_buckets_ascend(buckets):
     with pytest.raises(UserError, match=r"ascending lengths, got \["):
-        deal(sentences([1]), buckets)
+        deal([1], buckets)
 
 
 def test_impossible_numbers_are_refused():

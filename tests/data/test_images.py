@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rnnjax.data.captioned import CaptionedImage, read_images
 from rnnjax.data.images import MAX_PIXELS, Skipped, decode_image, read_image
 from rnnjax.errors import UserError
+from rnnjax.tasks.captioning.captioned_images import CaptionedImage, read_images
 
 
 def encoded(image, kind="PNG", **options):

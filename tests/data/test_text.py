@@ -207,7 +207,7 @@ def test_python_source_is_the_standard_library_without_tests(monkeypatch, tmp_pa
 
 
 def test_python_source_of_this_interpreter_has_its_modules():
-    from rnnjax.data.named import python_source
+    from rnnjax.data.bundled_text import python_source
 
     documents = {d.name: d.chunks for d in python_source()}
     sizes = sum(len(chunk) for chunks in documents.values() for chunk in chunks)

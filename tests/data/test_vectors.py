@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnjax.data.sentences import Sentence
 from rnnjax.data.vectors import read_vectors
-from rnnjax.data.words import TaggingVocabulary
 from rnnjax.errors import UserError
+from rnnjax.tasks.tagging.sentences import Sentence
+from rnnjax.tasks.tagging.vocabulary import FIRST_ID, TaggingVocabulary
 
 GLOVE = "the 0.5 -1.25\n. 1 2e-1\nParis -.75 3\nparis 4 4\nberlin 5 6\n"
 
@@ -112,7 +112,7 @@ def test_vectors_by_the_id_of_the_word(file):
     train = [Sentence(("In", "Paris", "the", "the"), (), "a:1", 0)]
     vocabulary = TaggingVocabulary.of(train, scheme="BIO", extra_words=["berlin"])
     assert vocabulary.words == ("the", "in", "paris", "berlin")
-    found = read_vectors(file(GLOVE), vocabulary.words).by_id(vocabulary)
+    found = read_vectors(file(GLOVE), vocabulary.words).by_id(vocabulary.words, FIRST_ID)
     assert {n: v.tolist() for n, v in found.items()} == {2: [0.5, -1.25], 4: [4, 4], 5: [5, 6]}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from experiments import char_lm
-from rnnjax.training import storage
+from rnnjax.training import atomic_files
 
 ROOT = Path(__file__).parents[2]
 SMALL = ["--config.window=5", "--config.batch_size=4", "--config.hidden_size=4"]
@@ -142,7 +142,7 @@ def test_a_full_disk(hello, char_lm_command, monkeypatch, mode):
     def full(file, mode="r", *args, **options):
         return open("/dev/full" if "w" in mode else file, mode, *args, **options)
 
-    monkeypatch.setattr(storage, "open", full, raising=False)
+    monkeypatch.setattr(atomic_files, "open", full, raising=False)
     argv = {
         "train": ["--preset=hello", "--config.num_steps=210"],
         "score": ["--mode=score", "--text=hello"],
@@ -161,7 +161,7 @@ def test_a_read_only_workdir(trained_hello, char_lm_command, monkeypatch):
             raise PermissionError(errno.EROFS, "Read-only file system", str(file))
         return open(file, mode, *args, **options)
 
-    monkeypatch.setattr(storage, "open", refuse, raising=False)
+    monkeypatch.setattr(atomic_files, "open", refuse, raising=False)
     said = message(
         char_lm_command(f"--workdir={trained_hello}", "--preset=hello", "--config.num_steps=210")
     )

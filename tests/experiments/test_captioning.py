@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import rnnjax.captioning
+import rnnjax.tasks.captioning
 from experiments import captioning
-from rnnjax import data, training
-from rnnjax.data.scenes import DigitScenes, source
+from rnnjax import training
+from rnnjax.tasks.captioning.scenes import DigitScenes, source
+from rnnjax.tasks.captioning.vocabulary import CaptionVocabulary
 
 SMALL = [
     "--config.image_size=48", "--config.feature_size=6", "--config.hidden_size=8",
@@ -90,7 +91,7 @@ def test_training_reports_what_it_reached(trained):
     assert [row["step"] for row in of_split(trained, "valid")][:2] == [2, 4]
     assert set(of_split(trained, "valid")[0]) > {"loss", "bleu4", "exact", "pointing"}
     losses = [row["nats"] for row in of_split(trained, "train")]
-    assert losses[0] == pytest.approx(np.log(len(data.CaptionVocabulary.from_json(
+    assert losses[0] == pytest.approx(np.log(len(CaptionVocabulary.from_json(
         training.read_meta(trained).extra["vocabulary"]).symbols)), rel=0.2)  # fmt: skip
     page = (trained / "report.html").read_text()
     assert page.index("Scores, validation") < page.index("Scores, test")
@@ -306,12 +307,12 @@ def test_a_missing_photograph(photos, tmp_path, captioning_command):
 
 
 def test_a_run_does_not_go_on_with_other_data(scenes_run, captioning_command, monkeypatch):
-    prepare = rnnjax.captioning.prepare
+    prepare = rnnjax.tasks.captioning.prepare
 
     def prepare_others(*given):
         return prepare(*given)._replace(digest="others")
 
-    monkeypatch.setattr(rnnjax.captioning, "prepare", prepare_others)
+    monkeypatch.setattr(rnnjax.tasks.captioning, "prepare", prepare_others)
     told = message(captioning_command(f"--workdir={scenes_run}", *SCENES, "--config.num_steps=9"))
     assert "the images and captions of embedded are not those that the run in" in told
     assert f"--restore_from={scenes_run} keeps its parameters" in told

@@ -10,10 +10,12 @@ import pytest
 from flax import nnx
 
 from experiments import cli, ner
-from rnnjax import data, models, training
-from rnnjax.data.conll import read_conll
-from rnnjax.data.inline import read_inline
-from rnnjax.schemes import spans_of
+from rnnjax import training
+from rnnjax.tasks.tagging.conll import read_conll
+from rnnjax.tasks.tagging.inline import read_inline
+from rnnjax.tasks.tagging.schemes import spans_of
+from rnnjax.tasks.tagging.sentences import Sentence
+from rnnjax.tasks.tagging.tagger import tag
 
 PLAIN = re.compile(r"\[([^|]*)\|\w+\]")
 
@@ -115,12 +117,12 @@ def test_scores_are_the_least_marginal_of_an_entity(trained_ner, ner_command):
     record = json.loads(result.out)
     stored = ner.Config(**training.read_config(trained_ner))
     tagger = ner.restored(cli.Run(stored, ner.Options(), trained_ner, None))
-    sentence = data.Sentence(tuple(text.split()), (), "text:1", 0)
+    sentence = Sentence(tuple(text.split()), (), "text:1", 0)
     encoded = tagger.vocabulary.encode(sentence)._asdict()
     batch = {name: jnp.asarray(values)[:, None] for name, values in encoded.items()}
     batch["lengths"] = jnp.asarray([len(sentence.tokens)])
     graph, params = nnx.split(tagger.model)
-    tagging = jax.jit(lambda params: models.tag(nnx.merge(graph, params), batch))(params)
+    tagging = jax.jit(lambda params: tag(nnx.merge(graph, params), batch))(params)
     names = [tagger.vocabulary.tags[n] for n in tagging.tags[:, 0].tolist()]
     spans = spans_of(names)
     assert [(e["start"], e["end"], e["type"]) for e in record["entities"]] == spans

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnjax.heads import crf
+from rnnjax.tasks.tagging.constraints import scheme_constraints
 
 
 class Problem(NamedTuple):
@@ -28,7 +29,7 @@ def draw(seed=0, *, T=5, K=3, lengths=(5, 0, 1, 3), scale=1.0, tags=None, scheme
         params=crf.CRFParams(normal(K, K), normal(K), normal(K)),
         scores=normal(T, len(lengths), K),
         lengths=np.array(lengths, np.int32),
-        allowed=None if tags is None else crf.constraints(tags, scheme),
+        allowed=None if tags is None else scheme_constraints(tags, scheme),
     )
 
 

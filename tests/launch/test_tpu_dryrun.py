@@ -12,8 +12,9 @@ from launch import command
 from launch.tpu_dryrun import chips, report
 from launch.tpu_dryrun.__main__ import dryrun
 from launch.tpu_dryrun.compilation import DoesNotFit, compile_step
-from rnnjax import data, tagging
-from rnnjax.captioning import prepare as prepare_captions
+from rnnjax import data
+from rnnjax.tasks import tagging
+from rnnjax.tasks.captioning import prepare as prepare_captions
 
 pytestmark = pytest.mark.skipif(os.uname().sysname != "Linux", reason="libtpu is made for Linux")
 pytest.importorskip("libtpu", reason="the compiler for TPUs: pip install 'rnnjax[tpu]'")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from rnnjax.training import read_metrics
-from rnnjax.training.storage import find_fault
+from rnnjax.training.atomic_files import find_fault
 from tests.soak.life import FAULTS, SAVE_EVERY, End, Fault, live
 
 MOST_SECONDS_LATER = 0.03

@@ -11,8 +11,8 @@ import pytest
 
 from rnnjax import training
 from rnnjax.errors import UserError
-from rnnjax.training import loop, storage
-from rnnjax.training.meter import Meter
+from rnnjax.training import atomic_files, loop
+from rnnjax.training.reporting.meter import Meter
 from tests.training import toy
 
 
@@ -49,7 +49,7 @@ def test_loop_equals_the_bare_steps(tmp_path):
 def test_steps_wait_for_a_save_as_long_as_they_may(tmp_path, monkeypatch, patience, saved):
     """A batch is read while the one before it is in use: batch 6 (from 0) after step 5."""
     there = {}
-    seal = storage.seal
+    seal = atomic_files.seal
 
     def seal_slowly(folder):
         time.sleep(0.3)
@@ -61,7 +61,7 @@ def test_steps_wait_for_a_save_as_long_as_they_may(tmp_path, monkeypatch, patien
             return super().__next__()
 
     monkeypatch.setattr(loop, "PATIENCE", patience)
-    monkeypatch.setattr(storage, "seal", seal_slowly)
+    monkeypatch.setattr(atomic_files, "seal", seal_slowly)
     toy.run(tmp_path, 9, batches=Watching(), eval_every=0)
     assert there[6] == saved
     assert steps_saved(tmp_path) == [5, 9]

@@ -78,15 +78,16 @@ def test_every_instant_of_a_save_leaves_the_one_before(tmp_path, monkeypatch, op
     """As a kill would, an exception that nobody catches ends the save at its n-th operation."""
     import jax.numpy as jnp
 
-    from rnnjax.training import checkpoint, storage, stored
+    from rnnjax.training import atomic_files
+    from rnnjax.training.checkpoints import checkpoints, reading
 
     class Killed(BaseException):
         pass
 
-    checkpoints = checkpoint.Checkpoints(tmp_path, keep_last=1)
+    checkpoints = checkpoints.Checkpoints(tmp_path, keep_last=1)
 
     def save(step):
-        meta = stored.Meta(step, None, {}, {}, None, {})
+        meta = reading.Meta(step, None, {}, {}, None, {})
         checkpoints.save({"w": jnp.full(4, step)}, meta)
 
     save(1)
@@ -102,8 +103,8 @@ def test_every_instant_of_a_save_leaves_the_one_before(tmp_path, monkeypatch, op
         return call
 
     for name in ("fsync", "rename", "replace"):
-        monkeypatch.setattr(storage.os, name, deadly(getattr(os, name)))
-    monkeypatch.setattr(storage.shutil, "rmtree", deadly(storage.shutil.rmtree))
+        monkeypatch.setattr(atomic_files.os, name, deadly(getattr(os, name)))
+    monkeypatch.setattr(atomic_files.shutil, "rmtree", deadly(atomic_files.shutil.rmtree))
     finished = True
     try:
         save(2)

@@ -20,7 +20,7 @@ import numpy as np
 
 from experiments import cli
 from rnnjax import training
-from rnnjax.training import storage
+from rnnjax.training import atomic_files
 
 ROWS, STEPS, SIZE = 4, 6, 8
 MOMENTS = ("compiling", "compiling long", "stepping", "evaluating", "saving")
@@ -157,13 +157,13 @@ def _linger_at(awaited):
         else:
             time.sleep(0.5)
 
-    seal = storage.seal
+    seal = atomic_files.seal
 
     def seal_slowly(folder):
         reach("saving")
         seal(folder)
 
-    globals()["reach"], storage.seal = linger, seal_slowly
+    globals()["reach"], atomic_files.seal = linger, seal_slowly
 
 
 def _slow_to_compile(x, num_operations):

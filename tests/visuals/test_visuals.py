@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from rnnjax import visuals
-from rnnjax.metrics import TextScore, perplexity, score_of_text
+from rnnjax.tasks.language.pages import inspection_pictures, score_page, step_table
+from rnnjax.tasks.language.text_score import TextScore, perplexity, score_of_text
 
 RED, BLUE = (0xE5, 0x3E, 0x3E), (0x42, 0x85, 0xF4)
 
@@ -67,13 +68,13 @@ def test_saturation_and_gradients_are_drawn():
     assert shut[1] > opened[1] + 100
     norms = np.exp(-0.5 * np.arange(20.0)) * np.ones((3, 1))
     assert amount_of(visuals.draw_gradient_norms(norms), (0x2B, 0x6C, 0xB0)) > 0
-    silent = visuals.inspection_pictures("ab", {"a": [0, 0]}, {"layer 1": {}}, norms)
+    silent = inspection_pictures("ab", {"a": [0, 0]}, {"layer 1": {}}, norms)
     assert set(silent) == {"units", "gradient"}
 
 
 def test_step_table_marks_the_target_and_sums_to_one():
     logits = np.log([[0.7, 0.2, 0.1], [0.05, 0.05, 0.9]]) + 5
-    lines = visuals.step_table("abc", [0, 2], [1, 2], logits).splitlines()[2:]
+    lines = step_table("abc", [0, 2], [1, 2], logits).splitlines()[2:]
     assert "[   3.39  20.0%]" in lines[0]
     assert lines[0].count("[") == lines[1].count("[") == 1
     assert "[   4.89  90.0%]" in lines[1]
@@ -97,7 +98,7 @@ def test_scores_leave_out_what_has_none():
     empty = TextScore("a", np.array([np.nan]), np.array([0]))
     assert math.isnan(empty.perplexity)
     assert math.isnan(empty.bits_per_character)
-    page = visuals.score_page([score, empty], "Read after '\\n'.")
+    page = score_page([score, empty], "Read after '\\n'.")
     assert "p = 0.25, rank 2, 2.00 bits" in page
     assert "unscored" in page
     assert (perplexity(1e4), perplexity(0)) == (math.inf, 1)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from jax.profiler import ProfileData
 
-from rnnjax.training import storage
+from rnnjax.training import atomic_files
 from rnnjax.training.profiling.programs import Instruction, Program, read_programs, scope_of
 
 TABLE = "operations.json"
@@ -142,14 +142,14 @@ def measure(trace: Path, program: str, first: int, last: int) -> Profile | None:
 def write_profile(folder: Path, profile: Profile) -> None:
     """Writes ``operations.json`` into a folder."""
     operations = [one._asdict() for one in profile.operations]
-    storage.write_json(folder / TABLE, profile._asdict() | {"operations": operations})
+    atomic_files.write_json(folder / TABLE, profile._asdict() | {"operations": operations})
 
 
 def read_profile(folder: Path) -> Profile | None:
     """What `write_profile` wrote; None: nothing."""
     if not (folder / TABLE).exists():
         return None
-    stored = storage.read_json(folder / TABLE)
+    stored = atomic_files.read_json(folder / TABLE)
     operations = tuple(Operation(**one) for one in stored.pop("operations"))
     return Profile(**stored, operations=operations)
 

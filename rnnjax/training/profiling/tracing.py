@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import jax
 
 from rnnjax.errors import UserError
-from rnnjax.training import storage
-from rnnjax.training.processes import is_first
+from rnnjax.training import atomic_files
+from rnnjax.training.processes.group import is_first
 from rnnjax.training.profiling.operations import measure, write_profile
 from rnnjax.training.profiling.tables import profile_text
-from rnnjax.training.progress import say
+from rnnjax.training.reporting.progress import say
 from rnnjax.training.state import TrainState
 from rnnjax.training.step import Metrics, TrainStep
 
@@ -123,7 +123,7 @@ class _Tracer:
         options.python_tracer_level = 0
         options.host_tracer_level = 1
         options.session_id = self._session
-        with storage.writing(self._folder):
+        with atomic_files.writing(self._folder):
             shutil.rmtree(self._trace_folder, ignore_errors=True)
             self._folder.mkdir(exist_ok=True)
         jax.profiler.start_trace(self._folder, profiler_options=options)
@@ -131,7 +131,7 @@ class _Tracer:
 
     def _stop(self) -> None:
         self._tracing = False
-        with storage.writing(self._folder):
+        with atomic_files.writing(self._folder):
             jax.profiler.stop_trace()
 
     def _tell(self) -> None:

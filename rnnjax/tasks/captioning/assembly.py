@@ -1,0 +1,153 @@
+"""A captioner made from a config."""
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+from flax import nnx
+
+from rnnjax import training
+from rnnjax.cells.named import deep, operand_dtype
+from rnnjax.tasks.captioning.captioner import Captioner, HardTraining, Locations
+from rnnjax.tasks.captioning.config import CaptionerConfig
+from rnnjax.tasks.captioning.efficientnet import EfficientNetLite0
+from rnnjax.tasks.captioning.likelihood_loss import caption_loss
+from rnnjax.tasks.captioning.reward_loss import reward_loss
+from rnnjax.tasks.captioning.rewards import Reward
+from rnnjax.tasks.captioning.small_cnn import SmallCNN
+from rnnjax.tasks.captioning.vocabulary import UNSPEAKABLE
+from rnnjax.typing import Array
+
+
+def trained_encoder(config: CaptionerConfig) -> Any:
+    """The encoder that is part of the model, with fresh or pretrained parameters.
+
+    Returns:
+        An nnx module; None where features are computed beforehand.
+    """
+    if config.features or config.encoder == "efficientnet":
+        return None
+    if config.encoder == "efficientnet_tuned":
+        return EfficientNetLite0(config.feature_map)
+    return SmallCNN(config.image_size, output_size=config.feature_size, rngs=nnx.Rngs(config.seed))
+
+
+def make_captioner(
+    config: CaptionerConfig,
+    vocab_size: int,
+    locations: Locations | None,
+) -> Captioner:
+    """The captioner of a config, with fresh parameters.
+
+    Args:
+        config: of the run.
+        vocab_size: V.
+        locations: of features that are computed beforehand; None: the encoder is trained.
+    """
+    encoder = trained_encoder(config)
+    if encoder is not None:
+        locations = Locations(encoder.grid[0], encoder.grid[1], encoder.output_size)
+    assert locations is not None
+    return Captioner(
+        vocab_size,
+        deep(
+            config.cell,
+            config.hidden_size,
+            num_layers=config.num_layers,
+            compute_dtype=config.compute_dtype,
+        ),
+        decoder=config.decoder,
+        encoder=encoder,
+        locations=locations,
+        projected_size=None if isinstance(encoder, SmallCNN) else config.feature_size,
+        embed_size=config.embed_size,
+        attention_size=config.attention_size,
+        dropout=config.dropout,
+        swap_rate=config.swap_rate,
+        detects=config.detection_weight > 0,
+        num_counts=config.num_counts,
+        compute_dtype=operand_dtype(config.compute_dtype),
+        rngs=nnx.Rngs(config.seed),
+    )
+
+
+def hard_training(config: CaptionerConfig) -> HardTraining:
+    """How hard attention is trained after `soft_steps`, as the config says."""
+    return HardTraining(
+        gradient=config.hard_gradient,
+        temperature=config.temperature,
+        soft_rate=config.soft_rate,
+        reward_weight=config.reward_weight,
+        entropy_weight=config.entropy_weight,
+    )
+
+
+class CaptionCarry(NamedTuple):
+    """What a captioner's training hands from batch to batch.
+
+    Attributes:
+        baseline: of hard attention, nats a word.
+        updates: so far.
+    """
+
+    baseline: Array
+    updates: Array
+
+
+def initial_carry() -> CaptionCarry:
+    """The carry of the first batch."""
+    return CaptionCarry(jnp.zeros(()), jnp.zeros(()))
+
+
+def make_loss(
+    config: CaptionerConfig, graph: nnx.GraphDef, reward: Reward | None = None
+) -> training.LossFn:
+    """The loss of a batch, as training knows it; the carry is a `CaptionCarry`.
+
+    Args:
+        config: of the run.
+        graph: of the captioner.
+        reward: of captions that are drawn; None: the likelihood of those given is learned.
+    """
+    return _likelihood(config, graph) if reward is None else _reward(config, graph, reward)
+
+
+def _reward(config: CaptionerConfig, graph: nnx.GraphDef, reward: Reward) -> training.LossFn:
+    def loss_fn(params, carry, batch, key):
+        loss = reward_loss(
+            nnx.merge(graph, params),
+            batch,
+            key,
+            reward,
+            num_captions=config.num_drawn,
+            max_length=config.drawn_words + 1,
+            never=UNSPEAKABLE,
+            hard=hard_training(config),
+        )
+        return training.Loss(
+            loss.total, loss.num_captions, carry, {"reward": -loss.total}, loss.num_words
+        )
+
+    return loss_fn
+
+
+def _likelihood(config: CaptionerConfig, graph: nnx.GraphDef) -> training.LossFn:
+    settled = hard_training(config)
+
+    def loss_fn(params, carry, batch, key):
+        soft_rate = jnp.where(carry.updates < config.soft_steps, 1.0, settled.soft_rate)
+        hard = settled._replace(soft_rate=soft_rate)
+        faded = carry.updates / config.detection_steps if config.detection_steps else 0.0
+        loss = caption_loss(
+            nnx.merge(graph, params),
+            batch,
+            key,
+            label_smoothing=config.label_smoothing,
+            spread_weight=config.spread_weight,
+            detection_weight=config.detection_weight * jnp.maximum(1 - faded, 0),
+            hard=hard,
+            baseline=carry.baseline,
+        )
+        carry = CaptionCarry(loss.baseline, carry.updates + 1)
+        return training.Loss(loss.total, loss.num_words, carry, {"nats": loss.nats})
+
+    return loss_fn

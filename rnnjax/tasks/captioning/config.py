@@ -1,0 +1,163 @@
+"""The settings of a captioner and of its data, as flags know them."""
+
+import dataclasses
+from typing import Any, Literal, get_args
+
+from rnnjax.cells.named import CELLS, DTYPES
+from rnnjax.data import ResizePolicy
+from rnnjax.errors import UserError
+from rnnjax.tasks.captioning.captioner import Decoder, HardGradient
+from rnnjax.tasks.captioning.corpora import LongCaptions
+from rnnjax.tasks.captioning.efficientnet import EfficientNetLite0, FeatureMap
+from rnnjax.tasks.captioning.small_cnn import SmallCNN
+from rnnjax.tasks.captioning.vocabulary import CaptionLevel
+from rnnjax.training import TrainingConfig, setting
+
+Objective = Literal["likelihood", "bleu", "cider"]
+
+ENCODERS = ("cnn", "efficientnet", "efficientnet_tuned")
+
+SCENES = "embedded"
+"""The data that are composed on the fly: digit scenes."""
+
+
+def _names(kind) -> str:
+    return ", ".join(get_args(kind))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CaptionData(TrainingConfig):
+    """Which images and captions, and how they are prepared."""
+
+    data: str = setting(SCENES, "embedded (digit scenes), a folder or file, or tfds:NAME.")
+    images: str | None = setting(None, "Folder of the images, if not near the captions.")
+    held_out: float | None = setting(
+        None, "Share of the images for validation, and for testing, of a corpus without splits."
+    )
+    skip_faulty: bool = setting(False, "Leave out faulty images and captions instead of stopping.")
+    encoding: str = setting("utf-8", "Of the caption files.")
+    max_words: int = setting(30, "Words above which a caption is long.")
+    long_captions: LongCaptions = setting(
+        "keep", f"What becomes of long captions in training: {_names(LongCaptions)}."
+    )
+    level: CaptionLevel = setting("word", f"Of symbols: {_names(CaptionLevel)}.")
+    min_count: int = setting(1, "Level word: words that are rarer are unknown.")
+    num_subwords: int = setting(2000, "Level subword: symbols.")
+    num_buckets: int = setting(4, "Lengths that captions are padded to.")
+    image_size: int = setting(56, "Side that images are resized to, in pixels; encoder cnn.")
+    resize: ResizePolicy = setting(
+        "crop", f"What becomes of images that are not square: {_names(ResizePolicy)}."
+    )
+    features: str | None = setting(
+        None, "Feature file, .npz or .npy with names: images are not read at all."
+    )
+    cache: str = setting("runs/features", "Folder for the features of frozen encoders.")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CaptionerConfig(CaptionData):
+    """All that decides a run."""
+
+    encoder: str = setting("cnn", f"Of images: {', '.join(ENCODERS)} (photos; frozen, or trained).")
+    feature_map: FeatureMap = setting(
+        "last",
+        "Of encoder efficientnet: middle (14 by 14 locations, F = 112) or last (7 by 7, F = 1280).",
+    )
+    decoder: Decoder = setting(
+        "soft", f"How it sees the image: {_names(Decoder)}; see models.Captioner."
+    )
+    hard_gradient: HardGradient = setting("reinforce", f"Decoder hard: {_names(HardGradient)}.")
+    temperature: float = setting(1.0, "Of gumbel.")
+    soft_rate: float = setting(0.5, "Decoder hard: share of captions read with soft attention.")
+    soft_steps: int = setting(0, "Decoder hard: updates at first in which all captions are.")
+    reward_weight: float = setting(1.0, "Of reinforce.")
+    entropy_weight: float = setting(0.01, "Of reinforce: keeps it looking around.")
+    objective: Objective = setting(
+        "likelihood",
+        "What is learned: likelihood of the captions given; or a reward of captions that it draws, "
+        "bleu or cider, for a model that can write already (--restore_from).",
+    )
+    num_drawn: int = setting(5, "Objectives bleu, cider: captions drawn of each image.")
+    drawn_words: int = setting(20, "Objectives bleu, cider: words after which they are cut off.")
+    label_smoothing: float = setting(0.0, "Share of each target that goes to all words alike.")
+    spread_weight: float = setting(0.0, "Of the doubly stochastic regulariser.")
+    detection_weight: float = setting(
+        0.0, "Of finding each word of a caption somewhere in its image; helps encoder cnn to start."
+    )
+    detection_steps: int = setting(0, "Updates in which detection_weight sinks to 0; 0: it stays.")
+    cell: str = setting("lstm", f"One of {', '.join(CELLS)}.")
+    hidden_size: int = setting(192, "H, units of a layer.")
+    num_layers: int = setting(1, "Recurrent layers.")
+    embed_size: int = setting(64, "D, numbers that a word is turned into.")
+    attention_size: int = setting(64, "A, hidden layer of the attention.")
+    num_counts: int = setting(
+        0, "Decoders soft, hard: numbers of locations told besides what is there."
+    )
+    feature_size: int = setting(120, "F, numbers for each location that the decoder sees.")
+    dropout: float = setting(0.0, "On words and before the output layer.")
+    swap_rate: float = setting(0.0, "Words read that another caption's take the place of.")
+    compute_dtype: str = setting("float32", f"Of matmul operands, one of {', '.join(DTYPES)}.")
+
+    @property
+    def sight(self) -> dict[str, Any]:
+        """The fields that decide in which form the captioner gets an image."""
+        names = ("encoder", "feature_map", "resize", "image_size", "features")
+        return {name: getattr(self, name) for name in names}
+
+    @property
+    def draws(self) -> bool:
+        """Whether it learns from captions that it draws, and not from those given."""
+        return self.objective != "likelihood"
+
+    @property
+    def side(self) -> int:
+        """Of the images that the encoder sees, in pixels; for encoders that are trained here."""
+        tuned = self.encoder == "efficientnet_tuned"
+        return EfficientNetLite0.side if tuned else self.image_size
+
+    def validate(self) -> None:
+        """Raises UserError for a value that cannot work."""
+        super().validate()
+        self.check_choice("cell", CELLS)
+        self.check_choice("compute_dtype", DTYPES)
+        self.check_choice("encoder", ENCODERS)
+        for name, kind in (
+            ("feature_map", FeatureMap),
+            ("decoder", Decoder),
+            ("hard_gradient", HardGradient),
+            ("objective", Objective),
+            ("level", CaptionLevel),
+            ("long_captions", LongCaptions),
+            ("resize", ResizePolicy),
+        ):
+            self.check_choice(name, get_args(kind))
+        self.check_at_least(1, "hidden_size", "num_layers", "embed_size", "attention_size")
+        self.check_at_least(1, "feature_size", "min_count", "num_buckets", "max_words")
+        if self.encoder == "cnn" and not self.features:
+            self.check_at_least(SmallCNN.least_features, "feature_size")
+        self.check_at_least(1, "drawn_words")
+        self.check_at_least(2, "num_drawn")
+        self.check_at_least(8, "image_size", "num_subwords")
+        self.check_at_least(0, "reward_weight", "entropy_weight", "spread_weight")
+        self.check_at_least(0, "num_counts", "detection_weight", "detection_steps", "soft_steps")
+        self.check_rate("dropout", "swap_rate", "label_smoothing")
+        if not 0 <= self.soft_rate <= 1:
+            raise UserError(f"--config.soft_rate lies in [0, 1]; got {self.soft_rate}")
+        if not self.temperature > 0:
+            raise UserError(f"--config.temperature is above 0; got {self.temperature}")
+        if self.data == SCENES:
+            self._check_scenes()
+
+    def _check_scenes(self) -> None:
+        if self.objective == "cider":
+            raise UserError(
+                "--config.objective=cider weighs words by how many images they are said of, and "
+                "digit scenes have no end: choose bleu"
+            )
+        for name, only in (("encoder", "cnn"), ("features", None), ("level", "word")):
+            value = getattr(self, name)
+            if value != only:
+                raise UserError(
+                    f"--config.{name}={value} is not for digit scenes, which --config.data={SCENES}"
+                    f" asks for: name a folder of captioned images with --config.data"
+                )

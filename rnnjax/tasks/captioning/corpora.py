@@ -1,0 +1,166 @@
+"""Any corpus of images with captions, by name."""
+
+import hashlib
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Literal, get_args
+
+from rnnjax.data.named_splits import SPLITS
+from rnnjax.errors import UserError, did_you_mean
+from rnnjax.tasks.captioning.annotation_files import image_folder, read_annotations
+from rnnjax.tasks.captioning.annotation_lines import Annotations, Listed
+from rnnjax.tasks.captioning.captioned_images import (
+    CaptionCorpus,
+    CaptionedImage,
+    caption_words,
+    counted,
+    read_images,
+    shortened,
+)
+from rnnjax.tasks.captioning.corpus_checks import gathered, notes_on_captions, notes_on_files, some
+from rnnjax.tasks.captioning.tfds_captions import captioned_examples
+
+__all__ = [
+    "CaptionCorpus",
+    "CaptionedImage",
+    "LongCaptions",
+    "caption_words",
+    "load_captions",
+    "read_images",
+]
+
+LongCaptions = Literal["keep", "truncate"]
+
+_log = logging.getLogger(__name__)
+
+
+def load_captions(
+    source: str,
+    *,
+    images: str | None = None,
+    skip_faulty: bool = False,
+    held_out: float | None = None,
+    max_words: int | None = None,
+    long_captions: LongCaptions = "keep",
+    encoding: str = "utf-8",
+    tfds_data_dir: str | None = None,
+) -> CaptionCorpus:
+    """Loads a corpus of images with captions; no image is decoded.
+
+    A source is one of
+
+    - Flickr8k or Flickr30k: a folder with `NAME.token.txt` or `NAME.token` (`a.jpg#0<TAB>caption`),
+      or Kaggle's `captions.txt` (`image,caption`), and beside it the lists of the splits, .txt
+      files with train, val, dev or test in their names such as `Flickr_8k.trainImages.txt`;
+    - Karpathy's `dataset_flickr8k.json`, `dataset_coco.json` and their kin: the file, or a folder
+      with one of them; `restval` becomes part of `train`;
+    - COCO: a folder with `captions_train2014.json` and `captions_val2014.json`, in it or in its
+      `annotations`, and the folders of images `train2014` and `val2014`;
+    - a folder with `train.tsv`, `validation.tsv` and maybe `test.tsv` (`image<TAB>caption`) or the
+      like in .jsonl (`{"image": ..., "caption": ...}` or `"captions": [...]`); one such file; or
+      `train=PATH,validation=PATH,test=PATH` of such files;
+    - `tfds:NAME` or `tfds:NAME:FEATURE`, in the manner of `tfds:coco_captions`.
+
+    Faulty are: an image that does not exist, is listed twice or has no caption; a caption without a
+    word, of an image that is unknown, or with a number that another has; a line that is written
+    otherwise than its layout says. What is no fault but worth knowing becomes a note: captions
+    longer than `max_words`, captioned images in no split list, repeated captions, image files
+    without a caption.
+
+    Args:
+        source: as above.
+        images: the folder from which the images' paths go; None: the one near the caption files
+            that has them.
+        skip_faulty: faulty images and captions are left out, counted and named; otherwise the first
+            is an error.
+        held_out: of a source without splits, the share of images for validation, and as much again
+            for testing, in (0, 0.5). The same names always give the same splits.
+        max_words: the length of captions, in words of `caption_words`, above which one counts as
+            long; None: none does.
+        long_captions: `keep` them whole, or `truncate` those for training at `max_words`; those of
+            other splits are references and stay whole.
+        encoding: of the caption files.
+        tfds_data_dir: TFDS's folder; None: its default.
+
+    Returns:
+        The corpus.
+
+    Raises:
+        UserError: there is no such source, it cannot be read, something in it is faulty, or a split
+            is missing.
+    """
+    if long_captions not in get_args(LongCaptions):
+        hint = did_you_mean(long_captions, get_args(LongCaptions))
+        raise UserError(f"unknown policy for long captions {long_captions!r}: {hint}")
+    if long_captions == "truncate" and max_words is None:
+        raise UserError("long captions are to be truncated: set max_words, the words that stay")
+    if max_words is not None and max_words < 1:
+        raise UserError(f"max_words must be at least 1, got {max_words}")
+    stored: Mapping[str, Callable[[], bytes]] = {}
+    if source.startswith("tfds:"):
+        spec = source.removeprefix("tfds:")
+        if images is not None:
+            raise UserError(f"images={images!r} has no use: {source} holds its images itself")
+        annotations, stored = captioned_examples(spec, data_dir=tfds_data_dir)
+    else:
+        annotations, base = read_annotations(source, encoding=encoding)
+        names = [listed.image for listed in annotations.listed]
+        if names:
+            annotations = _located(annotations, str(image_folder(images, base, names)))
+    drawn = _in_splits(source, annotations.listed, held_out)
+    found, faults = gathered(annotations._replace(listed=drawn), stored)
+    if faults and not skip_faulty:
+        others = f". {counted(len(faults) - 1, 'more fault')} like it" if faults[1:] else ""
+        raise UserError(f"{faults[0].message}{others}. With skip_faulty what is faulty is left out")
+    splits = {split: found[split] for split in SPLITS if split in found}
+    for split in ("train", "validation"):
+        if not splits.get(split):
+            raise UserError(f"{source} has no {split} split with captioned images in it")
+    notes = [] if stored else list(notes_on_files(annotations))
+    truncated = long_captions == "truncate"
+    notes += notes_on_captions(splits, max_words, truncated)
+    if truncated and max_words is not None:
+        splits["train"] = [_truncated(image, max_words) for image in splits["train"]]
+    if faults:
+        _log.warning("%s: left out as faulty: %s", source, some([f.message for f in faults]))
+    return CaptionCorpus(splits, tuple(faults), tuple(notes))
+
+
+def _located(annotations: Annotations, folder: str) -> Annotations:
+    def path(name: str) -> str:
+        return os.path.normpath(os.path.join(folder, name))
+
+    return annotations._replace(
+        listed=[image._replace(image=path(image.image)) for image in annotations.listed],
+        captions=[caption._replace(image=path(caption.image)) for caption in annotations.captions],
+    )
+
+
+def _in_splits(source: str, listed: Sequence[Listed], held_out: float | None) -> list[Listed]:
+    without = [image for image in listed if image.split is None]
+    if held_out is None:
+        if without:
+            raise UserError(
+                f"{source} does not say which image is in which split: add lists or files of "
+                f"splits, or set held_out, the share of images to be kept aside"
+            )
+        return list(listed)
+    if not without:
+        raise UserError(f"held_out={held_out} has no use: {source} has splits of its own")
+    if not 0 < held_out < 0.5:
+        raise UserError(f"held_out must lie in (0, 0.5), got {held_out}")
+    count = max(1, round(held_out * len(listed)))
+    order = sorted(listed, key=lambda image: _digest(os.path.basename(image.image)))
+    split_of = {image.image: "validation" for image in order[:count]}
+    split_of |= {image.image: "test" for image in order[count : 2 * count]}
+    return [image._replace(split=split_of.get(image.image, "train")) for image in listed]
+
+
+def _digest(name: str) -> bytes:
+    return hashlib.sha256(name.encode()).digest()
+
+
+def _truncated(image: CaptionedImage, max_words: int) -> CaptionedImage:
+    return replace(image, captions=tuple(shortened(c, max_words) for c in image.captions))

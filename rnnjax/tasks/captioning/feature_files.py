@@ -1,0 +1,173 @@
+"""Feature maps that somebody else computed: an .npz, or an .npy with a list of names."""
+
+import math
+import os
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+
+from rnnjax.data.images import Skipped
+from rnnjax.errors import UserError
+from rnnjax.tasks.captioning.corpora import CaptionedImage
+from rnnjax.tasks.captioning.feature_maps import Features
+from rnnjax.tasks.captioning.mapped_files import Reopened, mapped
+
+NOT_ARRAYS = (OSError, ValueError, EOFError, zipfile.BadZipFile)
+"""What numpy raises at a file that holds no arrays, or only a part of them."""
+
+
+class _Maps(NamedTuple):
+    """Shape `[S, F]` of all maps, the number of each name, and the map with a number."""
+
+    shape: tuple[int, int]
+    numbers: Mapping[str, int]
+    read: Callable[[int], np.ndarray]
+
+
+def read_features(
+    path: str | Path,
+    images: Sequence[CaptionedImage],
+    *,
+    grid: tuple[int, int] | None = None,
+    skip_missing: bool = False,
+) -> Features:
+    """The features of images out of a file.
+
+    The file is an `.npz` with an array `[S, F]` for every image, under its name; or an `.npy`,
+    `[N, S, F]`, with the N names beside it, a line each, in a `.txt` of the same name. An image's
+    name is its path as `CaptionedImage` has it, or the last part of that. Features of other images
+    do no harm.
+
+    Args:
+        path: of the .npz or .npy.
+        images: with captions or without.
+        grid: rows and columns of locations, S = rows * columns; None: as many of the one as of the
+            other.
+        skip_missing: an image without features is left out; otherwise it is an error.
+
+    Returns:
+        The features; each is read from the file when it is asked for.
+
+    Raises:
+        UserError: there is no such file, its shapes do not agree with each other, the names or the
+            grid, or an image has no features in it.
+    """
+    path = Path(path).expanduser()
+    if path.suffix not in (".npz", ".npy"):
+        raise UserError(f"features come from an .npz or .npy file; got {path}")
+    if not path.is_file():
+        raise UserError(f"there is no file of features {path}")
+    maps = _of_npz(path) if path.suffix == ".npz" else _of_npy(path)
+    locations, output_size = maps.shape
+    root = math.isqrt(locations)
+    grid = (root, root) if grid is None else grid
+    if grid[0] * grid[1] != locations:
+        raise UserError(
+            f"{path} has {locations} locations an image, not {grid[0]} rows of {grid[1]}: "
+            f"set grid to its rows and columns"
+        )
+    numbers, skipped = _matched(path, images, maps.numbers, skip_missing)
+    chosen = list(numbers.values())
+    return Features(
+        images=tuple(images[n] for n in numbers),
+        grid=grid,
+        output_size=output_size,
+        skipped=tuple(skipped),
+        read=lambda index: maps.read(chosen[index]),
+    )
+
+
+def _matched(
+    path: Path, images: Sequence[CaptionedImage], numbers: Mapping[str, int], skip_missing: bool
+) -> tuple[dict[int, int], list[Skipped]]:
+    """The number of the map of each image, by the image's own number; and images without."""
+    found: dict[int, int] = {}
+    skipped = []
+    owner: dict[int, str] = {}
+    for n, image in enumerate(images):
+        name = image.image if image.image in numbers else os.path.basename(image.image)
+        if name not in numbers:
+            skipped.append(Skipped(image.image, f"{path} has no features of {image.image}"))
+            continue
+        other = owner.setdefault(numbers[name], image.image)
+        if other != image.image:
+            raise UserError(
+                f"{path} has one map called {name} for both {other} and {image.image}: "
+                f"name the maps by whole paths"
+            )
+        found[n] = numbers[name]
+    if skipped and not skip_missing:
+        known = ", ".join(sorted(numbers)[:3])
+        more = f" and {len(skipped) - 1:,} more images" if skipped[1:] else ""
+        raise UserError(f"{skipped[0].message}{more}; it has those of {known}, ...")
+    return found, skipped
+
+
+def _of_npz(path: Path) -> _Maps:
+    if not zipfile.is_zipfile(path):
+        raise UserError(f"{path} is no whole .npz file: it has no table of contents at its end")
+    try:
+        opened = Reopened(_archive, path)
+        archive = opened.get()
+        names = archive.files
+        headers = [_header(archive.zip.open(f"{name}.npy")) for name in names]
+    except NOT_ARRAYS as error:
+        raise UserError(f"{path} is no whole .npz file of arrays: {error}") from error
+    if not names:
+        raise UserError(f"{path} is empty: expected an array for every image")
+    for name, (shape, dtype) in zip(names, headers, strict=True):
+        if len(shape) != 2 or shape != headers[0][0] or dtype.kind != "f":
+            raise UserError(
+                f"{path}: {name} is {dtype} {shape}; expected floats [S, F], of one shape for all "
+                f"images, and {names[0]} is {headers[0][0]}"
+            )
+    locations, output_size = headers[0][0]
+    numbers = {name: n for n, name in enumerate(names)}
+    return _Maps((locations, output_size), numbers, lambda number: opened.get()[names[number]])
+
+
+def _archive(path: Path) -> Any:
+    return np.load(path, allow_pickle=False)
+
+
+def _header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:
+    with file:
+        version = np.lib.format.read_magic(file)
+        read = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }.get(version)
+        if read is None:
+            raise ValueError(f"an array in version {version} of the format")
+        shape, _, dtype = read(file)
+        return shape, dtype
+
+
+def _of_npy(path: Path) -> _Maps:
+    try:
+        opened = Reopened(mapped, path)
+    except NOT_ARRAYS as error:
+        raise UserError(f"{path} is no whole .npy file of numbers: {error}") from error
+    array = opened.get()
+    if array.ndim != 3 or array.dtype.kind != "f":
+        raise UserError(f"{path} is {array.dtype} {array.shape}; expected floats [N, S, F]")
+    list_path = path.with_suffix(".txt")
+    try:
+        names = list_path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{path} needs the names of its {len(array):,} images beside it, a line each, in "
+            f"{list_path.name}: {error}"
+        ) from error
+    if len(names) != len(array):
+        raise UserError(f"{list_path} has {len(names):,} names for {len(array):,} maps in {path}")
+    numbers: dict[str, int] = {}
+    for number, name in enumerate(names):
+        first = numbers.setdefault(name, number)
+        if first != number:
+            raise UserError(f"{list_path}:{number + 1}: {name!r} is also in line {first + 1}")
+    _, locations, output_size = array.shape
+    return _Maps((locations, output_size), numbers, lambda number: opened.get()[number])

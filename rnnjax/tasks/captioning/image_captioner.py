@@ -1,0 +1,215 @@
+"""Captioning images with a trained model."""
+
+import functools
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from tqdm import tqdm
+
+from rnnjax import decode
+from rnnjax.losses import target_log_probability
+from rnnjax.tasks.captioning.batches import padded_captions
+from rnnjax.tasks.captioning.captioner import Captioner, Glance
+from rnnjax.tasks.captioning.ensemble import CaptionEnsemble
+from rnnjax.tasks.captioning.splits import Split
+from rnnjax.tasks.captioning.vocabulary import END, START, UNSPEAKABLE, CaptionVocabulary
+from rnnjax.typing import Array, Carry
+
+BATCH_SIZE = 50
+
+
+class Search(NamedTuple):
+    """How captions are looked for.
+
+    Attributes:
+        beam_size: hypotheses an image; 1: the likeliest word at every step.
+        length_penalty: see `decode.beam_search`.
+        max_length: symbols after which a caption is cut off, its end included.
+    """
+
+    beam_size: int = 5
+    length_penalty: float = 0.6
+    max_length: int = 40
+
+
+DEFAULT_SEARCH = Search()
+
+
+class Caption(NamedTuple):
+    """What a captioner made of an image.
+
+    Attributes:
+        words: T of them.
+        log_probability: of the caption and its end, in nats.
+        maps: [T, rows, columns], where it looked before each word, on average over its parts where
+            it has several; None without attention.
+        gates: [T], how much of what it saw it took in, likewise; None without attention.
+    """
+
+    words: tuple[str, ...]
+    log_probability: float
+    maps: np.ndarray | None
+    gates: np.ndarray | None
+
+    @property
+    def text(self) -> str:
+        """The words as one."""
+        return " ".join(self.words)
+
+
+class ImageCaptioner(NamedTuple):
+    """A captioner with its words.
+
+    Attributes:
+        model: the captioner, or several as one.
+        vocabulary: its symbols.
+    """
+
+    model: Captioner | CaptionEnsemble
+    vocabulary: CaptionVocabulary
+
+    def write(
+        self,
+        split: Split,
+        search: Search = DEFAULT_SEARCH,
+        *,
+        batch_size: int = BATCH_SIZE,
+    ) -> list[Caption]:
+        """Captions every image.
+
+        Args:
+            split: the images.
+            search: how.
+            batch_size: images side by side.
+        """
+        graph, params = nnx.split(self.model, nnx.Param)
+        captions = []
+        for batch, count in _batches(split, batch_size, "captioning"):
+            found, glances = jax.device_get(_search(graph, params, batch, search))
+            for row in range(count):
+                ids = found.tokens[row, 0].tolist()
+                symbols = self.vocabulary.decode(ids)
+                words = tuple(self.vocabulary.text(symbols).split())
+                maps, gates = self._looked(glances, row, self.vocabulary.word_numbers(symbols))
+                log_probability = float(found.log_probability[row, 0])
+                captions.append(Caption(words, log_probability, maps, gates))
+        return captions
+
+    def read(self, split: Split, *, batch_size: int = BATCH_SIZE) -> "Readings":
+        """Reads the first reference of every image, word by word.
+
+        Args:
+            split: images with references.
+            batch_size: images side by side.
+        """
+        graph, params = nnx.split(self.model, nnx.Param)
+        ids = [self.vocabulary.encode(references[0]) for references in split.references]
+        length = max(map(len, ids))
+        nats, maps = [], []
+        for first, (batch, count) in zip(
+            range(0, len(split), batch_size), _batches(split, batch_size, "reading"), strict=True
+        ):
+            rows = [ids[min(first + n, len(ids) - 1)] for n in range(batch_size)]
+            losses, weights = jax.device_get(
+                _read(graph, params, {**batch, **padded_captions(rows, length)})
+            )
+            nats += losses[:count].tolist()
+            if weights is not None:
+                for n in range(count):
+                    maps.append(self._map(weights[: len(rows[n]) - 1, n]))
+        return Readings(nats, sum(map(len, ids)), maps)
+
+    def _looked(self, glances, row: int, word_numbers: np.ndarray):
+        if glances.weights is None:
+            return None, None
+        weights = _mean_by_word(glances.weights[row], word_numbers)
+        return self._map(weights), _mean_by_word(glances.gate[row], word_numbers)
+
+    def _map(self, weights: np.ndarray) -> np.ndarray:
+        rows, columns, _ = self.model.locations
+        return weights.reshape(len(weights), rows, columns)
+
+
+def _mean_by_word(values: np.ndarray, word_numbers: np.ndarray) -> np.ndarray:
+    """The means `[words, ...]` of values `[steps, ...]`, of which those of the end are left out."""
+    sums = np.zeros((word_numbers.max(initial=-1) + 1, *values.shape[1:]), values.dtype)
+    np.add.at(sums, word_numbers, values[: len(word_numbers)])
+    return (sums.T / np.bincount(word_numbers)).T
+
+
+class Readings(NamedTuple):
+    """What a captioner made of the references of a split.
+
+    Attributes:
+        nats: of each caption, its end included.
+        num_words: that is, in all, ends included.
+        maps: for each caption [T, rows, columns], without its end; empty without attention.
+    """
+
+    nats: Sequence[float]
+    num_words: int
+    maps: Sequence[np.ndarray]
+
+
+def _batches(
+    split: Split, batch_size: int, doing: str
+) -> Iterator[tuple[dict[str, np.ndarray], int]]:
+    """Batches of one shape, and how many rows of them are not there to fill them up."""
+    bar = tqdm(total=len(split), desc=doing, unit="image", disable=None, leave=False, delay=2)
+    with bar:
+        for first in range(0, len(split), batch_size):
+            count = min(batch_size, len(split) - first)
+            rows = np.minimum(np.arange(first, first + batch_size), len(split) - 1)
+            yield {split.pictures.kind: split.pictures.take(rows)}, count
+            bar.update(count)
+
+
+@functools.cache
+def _steps(graph: nnx.GraphDef) -> tuple[Any, Any]:
+    """The step that decodes and the one that looks, one function object each for a model."""
+
+    def advance(params: Any, carry: Carry, words: Array):
+        numbers, memory = params
+        return nnx.merge(graph, numbers).step(memory, carry, words)
+
+    def decoding(params: Any, carry: Carry, words: Array) -> tuple[Array, Carry]:
+        logits, _, carry = advance(params, carry, words)
+        return logits.at[:, list(UNSPEAKABLE)].set(-jnp.inf), carry
+
+    def looking(params: Any, carry: Carry, words: Array) -> tuple[Glance, Carry]:
+        _, glance, carry = advance(params, carry, words)
+        return glance, carry
+
+    return decoding, looking
+
+
+@functools.partial(jax.jit, static_argnums=(0, 3))
+def _search(graph: nnx.GraphDef, params: Any, batch: dict[str, Array], search: Search):
+    model = nnx.merge(graph, params)
+    memory = model.look(batch)
+    carry = model.initial_carry(memory)
+    start = jnp.full(len(jax.tree.leaves(batch)[0]), START)
+    decoding, looking = _steps(graph)
+    found = decode.beam_search(
+        decoding,
+        (params, memory),
+        carry,
+        start,
+        beam_size=search.beam_size,
+        max_length=search.max_length,
+        stop=END,
+        length_penalty=search.length_penalty,
+    )
+    return found, decode.replay(looking, (params, memory), carry, start, found.tokens[:, 0])
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _read(graph: nnx.GraphDef, params: Any, batch: dict[str, Array]):
+    reading = nnx.merge(graph, params).read(batch)
+    mask = jnp.arange(len(batch["words"]))[:, None] < batch["lengths"]
+    gains = target_log_probability(reading.logits, batch["words"])
+    return -jnp.sum(jnp.where(mask, gains, 0), axis=0), reading.glances.weights

@@ -1,0 +1,29 @@
+"""Images to be captioned: a file, or a folder of files."""
+
+import os
+from pathlib import Path
+
+from rnnjax.data.files import nearest
+from rnnjax.data.images import IMAGE_SUFFIXES
+from rnnjax.errors import UserError
+from rnnjax.tasks.captioning.captioned_images import CaptionedImage
+
+
+def images_at(path: str) -> list[CaptionedImage]:
+    """An image, or all images of a folder by name; what is not named as an image is left aside.
+
+    Args:
+        path: of the file or folder.
+
+    Raises:
+        UserError: there is no such path, or no image in the folder.
+    """
+    place = Path(os.path.expanduser(path))
+    if not place.exists():
+        raise UserError(f"{path} does not exist ({nearest(place) or 'nothing near'})")
+    if place.is_file():
+        return [CaptionedImage(str(place), (), str(place))]
+    found = sorted(file for file in place.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
+    if not found:
+        raise UserError(f"no image in {path}: expected names ending in {', '.join(IMAGE_SUFFIXES)}")
+    return [CaptionedImage(str(file), (), str(file)) for file in found]

@@ -1,0 +1,98 @@
+"""What a captioner's training minimises: the likelihood of given captions."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from rnnjax.heads import attention
+from rnnjax.losses import mean_log_probability, target_log_probability
+from rnnjax.tasks.captioning import detection
+from rnnjax.tasks.captioning.captioner import DEFAULT_HARD_TRAINING, END, Captioner, HardTraining
+from rnnjax.typing import Array, PRNGKey
+
+
+class CaptionLoss(NamedTuple):
+    """Sums over a batch.
+
+    Attributes:
+        total: to be minimised: `nats`, and what regularises or trains the attention.
+        nats: negative log-likelihood of the words, the end of each caption included.
+        num_words: that it is a sum over.
+        baseline: for the next batch.
+    """
+
+    total: Array
+    nats: Array
+    num_words: Array
+    baseline: Array
+
+
+def caption_loss(
+    model: Captioner,
+    batch: dict[str, Array],
+    key: PRNGKey | None = None,
+    *,
+    label_smoothing: float = 0.0,
+    spread_weight: float = 0.0,
+    detection_weight: Array | float = 0.0,
+    hard: HardTraining = DEFAULT_HARD_TRAINING,
+    baseline: Array | float = 0.0,
+) -> CaptionLoss:
+    """What training minimises.
+
+    With r_t the log-likelihood of the words from t on, s_t the location drawn for word t, and b
+    the baseline, the mean log-likelihood of a word in the batches before::
+
+        (1 - epsilon) nats - epsilon sum_t (sum_w log p_t(w)) / V
+             - lambda_r sum_t (r_t - b (T - t)) log p(s_t) - lambda_e sum_t H[p(s_t)]
+             + spread_weight sum_i (1 - sum_t alpha_ti)^2
+             + detection_weight (nats of which words each image shows)
+
+    where the terms with lambda_r and lambda_e are reinforce's alone, for captions with drawn
+    locations, and its factor before ``log p(s_t)`` is a constant. As s_t has no influence on
+    earlier words, their likelihood is left out of r_t, which takes noise from the gradient but no
+    truth.
+
+    Args:
+        model: the captioner.
+        batch: as for `Captioner.read`, with `lengths` int `[B]`, END included; rows of length 0 do
+            not count.
+        key: turns on the randomness of training; without it only `nats` is computed.
+        label_smoothing: epsilon, share of each target that goes to all words alike.
+        spread_weight: of the doubly stochastic regulariser.
+        detection_weight: of `heads.detection.nats`, for a model that detects.
+        hard: how hard attention is trained.
+        baseline: b, nats a word.
+
+    References:
+        Xu et al. 2015, section 4, with a baseline by word instead of one by caption. Label
+        smoothing: Szegedy et al. 2016, "Rethinking the Inception architecture", section 7.
+    """
+    words, lengths = batch["words"], batch["lengths"]
+    logits, glances, drawn, absence = model.read(batch, key, hard)
+    mask = jnp.arange(len(words))[:, None] < lengths
+    gains = jnp.where(mask, target_log_probability(logits, words), 0.0)
+    nats, num_words = -gains.sum(), mask.sum().astype(gains.dtype)
+    total = nats
+    if key is not None and label_smoothing:
+        indifferent = jnp.where(mask, mean_log_probability(logits), 0.0)
+        total = (1 - label_smoothing) * nats - label_smoothing * indifferent.sum()
+    if key is not None and absence is not None:
+        present = detection.words_present(words, mask & (words != END), absence.shape[-1])
+        found = jnp.where(lengths > 0, detection.nats(absence, present), 0.0)
+        total = total + detection_weight * found.sum()
+    baseline = jnp.asarray(baseline, gains.dtype)
+    if key is not None and glances.weights is not None and glances.scores is not None:
+        if spread_weight:
+            total = total + spread_weight * attention.doubly_stochastic(glances.weights, mask).sum()
+        if model.decoder == "hard" and hard.gradient == "reinforce":
+            rewards = jnp.cumsum(gains[::-1], axis=0)[::-1]
+            ahead = jnp.cumsum(mask[::-1], axis=0)[::-1].astype(gains.dtype)
+            advantage = jax.lax.stop_gradient(rewards - baseline * ahead)
+            log_choice = jnp.sum(glances.weights * jax.nn.log_softmax(glances.scores), axis=-1)
+            bonus = hard.reward_weight * advantage * log_choice
+            bonus += hard.entropy_weight * attention.entropy(glances.scores)
+            total = total - jnp.sum(jnp.where(mask & drawn, bonus, 0.0))
+    mean = -jax.lax.stop_gradient(nats) / jnp.maximum(num_words, 1)
+    return CaptionLoss(total, nats, num_words, 0.9 * baseline + 0.1 * mean)

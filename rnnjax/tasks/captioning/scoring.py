@@ -1,0 +1,53 @@
+"""How good captions are, and whether the attention pointed at what they name."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rnnjax.tasks.captioning.caption_scores import CaptionScores, caption_scores
+from rnnjax.tasks.captioning.corpora import caption_words
+from rnnjax.tasks.captioning.image_captioner import Caption, Readings
+from rnnjax.tasks.captioning.pointing import Pointing, pointing_accuracy
+from rnnjax.tasks.captioning.splits import Split
+
+
+class SplitScores(NamedTuple):
+    """What is said of a captioner on a split.
+
+    Attributes:
+        captions: against all references.
+        exact: share of the captions that are a reference word for word.
+        loss: nats a word of the first references.
+        pointing: of the attention while these are read; None where the regions or the attention
+            are missing.
+    """
+
+    captions: CaptionScores
+    exact: float
+    loss: float
+    pointing: Pointing | None
+
+
+def score(split: Split, captions: Sequence[Caption], readings: Readings) -> SplitScores:
+    """Scores what was written and read of a split with references."""
+    texts = [caption.text for caption in captions]
+    hits = sum(
+        caption_words(text) in map(caption_words, references)
+        for text, references in zip(texts, split.references, strict=True)
+    )
+    return SplitScores(
+        caption_scores(texts, split.references),
+        hits / len(texts),
+        sum(readings.nats) / readings.num_words,
+        _pointing(split, readings),
+    )
+
+
+def _pointing(split: Split, readings: Readings) -> Pointing | None:
+    if split.regions is None or not readings.maps:
+        return None
+    size = split.show(0).shape[:2]
+    counts = [
+        pointing_accuracy(maps, regions, size)
+        for maps, regions in zip(readings.maps, split.regions, strict=True)
+    ]
+    return Pointing(sum(c.hits for c in counts), sum(c.counted for c in counts))

@@ -1,0 +1,132 @@
+"""Writing and scoring text with a language model over characters or bytes."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rnnjax import data, models
+from rnnjax.errors import UserError
+from rnnjax.tasks.language import generation, scoring
+from rnnjax.tasks.language.pages import step_table
+from rnnjax.tasks.language.text_score import TextScore, score_of_text
+
+
+class TextModel(NamedTuple):
+    """A language model that reads and writes text.
+
+    Attributes:
+        model: the language model.
+        vocabulary: its symbols.
+        opening: a prompt that suits its training text; see `opening_of`.
+    """
+
+    model: models.LanguageModel
+    vocabulary: data.Vocabulary
+    opening: str = "\n"
+
+    def encode(self, text: str, what: str = "the text") -> np.ndarray:
+        """Text as ids.
+
+        Args:
+            text: any text.
+            what: how a message calls it.
+
+        Raises:
+            UserError: the vocabulary lacks a character of it.
+        """
+        if unknown := self.vocabulary.unknown_in(text):
+            raise UserError(
+                f"{what} has characters that the training text does not: {unknown!r}. "
+                "A model trained with --config.level=byte takes any text."
+            )
+        return self.vocabulary.encode(text)
+
+    def write(
+        self,
+        prompt: str | None = None,
+        *,
+        length: int,
+        num_samples: int = 1,
+        temperature: float = 0.8,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        stop: str | None = None,
+        seed: int = 0,
+    ) -> list[str]:
+        """Writes texts that begin with a prompt.
+
+        Args:
+            prompt: at least one character; None: `opening`.
+            length: symbols to add.
+            num_samples: how many texts.
+            temperature, top_k, top_p: see `rnnjax.decode.filter_logits`.
+            stop: a symbol that ends a text; None: none does.
+            seed: decides all draws.
+
+        Raises:
+            UserError: the prompt is empty, a character is outside of the vocabulary, or a number
+                out of range.
+        """
+        prompt = self.opening if prompt is None else prompt
+        if not prompt:
+            raise UserError("the prompt is empty: give at least one character to go on from")
+        stops = [] if stop is None else self.encode(stop, "--stop").tolist()
+        if stop is not None and len(stops) != 1:
+            raise UserError(f"--stop is one {self.vocabulary.level}; got {stop!r}")
+        if num_samples < 1:
+            raise UserError(f"num_samples is 1 or more; got {num_samples}")
+        drawn = generation.generate(
+            self.model,
+            self.encode(prompt, "--prompt"),
+            length=length,
+            key=jax.random.key(seed),
+            num_samples=num_samples,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            stop=stops[0] if stops else None,
+        )
+        return [prompt + self.vocabulary.decode(ids) for ids in drawn]
+
+    def score(self, texts: Sequence[str], prompt: str = "") -> list[TextScore]:
+        """How likely texts are, each by itself, in their order.
+
+        Args:
+            texts: of at least one character each.
+            prompt: read before each text. Without one the first symbol of a text has no score.
+
+        Raises:
+            UserError: a character is outside of the vocabulary.
+        """
+        ids = [self.encode(text) for text in texts]
+        found = scoring.score(self.model, ids, self.encode(prompt, "--prompt"))
+        return [
+            score_of_text(text, [len(self.vocabulary.encode(c)) for c in text], *symbols)
+            for text, symbols in zip(texts, found, strict=True)
+        ]
+
+
+def opening_of(corpus: data.Corpus) -> str:
+    """What to prompt with: a line end, or where the text has none, its first character."""
+    ids = corpus.splits["train"].ids[:100_000]
+    line_end = corpus.vocabulary.encode("\n")[0]
+    known = not corpus.vocabulary.unknown_in("\n") and (ids == line_end).any()
+    return "\n" if known else corpus.vocabulary.decode(ids[:4])[0]
+
+
+def longest_document(stream: data.Stream) -> np.ndarray:
+    """The ids of the longest document of a split."""
+    lengths = np.diff(stream.document_starts, append=len(stream.ids))
+    start = stream.document_starts[np.argmax(lengths)]
+    return stream.ids[start : start + lengths.max()]
+
+
+def step_scores(model: models.LanguageModel, vocabulary: data.Vocabulary, ids: np.ndarray) -> str:
+    """A table of the scores of every symbol at every step of a text."""
+    ids = np.asarray(ids, np.int32)
+    logits, _ = model(jnp.asarray(ids[:-1, None]), model.initial_carry(1))
+    symbols = [vocabulary.decode([n]) for n in range(len(vocabulary))]
+    return step_table(symbols, ids[:-1], ids[1:], logits[:, 0])

@@ -1,0 +1,62 @@
+"""What the loss of a language model means to a reader."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from rnnjax.metrics import perplexity
+
+
+class TextScore(NamedTuple):
+    """How likely a text is to a language model.
+
+    Attributes:
+        text: the text.
+        log_probability: of each character after all before it, nats `[len(text)]`; nan where
+            nothing was before it.
+        rank: 1 where the character was the likeliest, 2 where it was the second `[len(text)]`; of
+            a character of several symbols, that of its worst; 0 where nothing was before it.
+    """
+
+    text: str
+    log_probability: np.ndarray
+    rank: np.ndarray
+
+    @property
+    def num_scored(self) -> int:
+        """Characters that have a score."""
+        return int(np.isfinite(self.log_probability).sum())
+
+    @property
+    def total(self) -> float:
+        """Log-probability of the text in nats: the sum over its characters."""
+        return float(np.nansum(self.log_probability))
+
+    @property
+    def bits_per_character(self) -> float:
+        """``-total / (num_scored log 2)``; nan for a text without scores."""
+        return -self.total / math.log(2) / self.num_scored if self.num_scored else math.nan
+
+    @property
+    def perplexity(self) -> float:
+        """``exp(-total / num_scored)``, per character; nan for a text without scores."""
+        return perplexity(-self.total / self.num_scored) if self.num_scored else math.nan
+
+
+def score_of_text(
+    text: str, lengths: Sequence[int], log_probability: np.ndarray, rank: np.ndarray
+) -> TextScore:
+    """Puts the scores of symbols together to scores of characters.
+
+    Args:
+        text: at least one character.
+        lengths: of how many symbols each character is; 1, or its bytes.
+        log_probability: of the symbols, nats `[sum(lengths)]`.
+        rank: of the symbols `[sum(lengths)]`.
+    """
+    starts = np.cumsum([0, *lengths[:-1]])
+    return TextScore(
+        text, np.add.reduceat(log_probability, starts), np.maximum.reduceat(rank, starts)
+    )

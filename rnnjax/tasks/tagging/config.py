@@ -1,0 +1,71 @@
+"""The settings of a tagger, of its data and of its training."""
+
+import dataclasses
+from typing import get_args
+
+from rnnjax.cells.named import CELLS, DTYPES
+from rnnjax.errors import UserError
+from rnnjax.tasks.tagging.schemes import Scheme
+from rnnjax.training import Settings, TrainingConfig, setting
+
+CHARACTERS = ("cnn", "lstm", "none")
+"""Encoders of words by their characters: Ma & Hovy's, Lample's, none."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TaggerConfig(Settings):
+    """What a tagger consists of; see `make_tagger`."""
+
+    embed_size: int = setting(100, "D, numbers that a word is turned into.")
+    word_dropout: float = setting(0.5, "Words seen once are taken for unknown at this rate.")
+    characters: str = setting("cnn", f"Encoder of words: {', '.join(CHARACTERS)}.")
+    character_embed_size: int = setting(30, "Numbers that a character is turned into.")
+    character_size: int = setting(30, "Size of a word's encoding by its characters.")
+    case_size: int = setting(8, "Numbers that say how a word is capitalised; 0: none.")
+    input_dropout: float = setting(0.5, "On words and characters, a mask a sentence.")
+    dropout: float = setting(0.5, "On the output of each layer, a mask a sentence.")
+    cell: str = setting("lstm", f"One of {', '.join(CELLS)}.")
+    hidden_size: int = setting(100, "H, units of a layer in each direction.")
+    num_layers: int = setting(1, "Recurrent layers.")
+    both_directions: bool = setting(True, "Read from left to right and from right to left.")
+    crf: bool = setting(True, "Tag sentences as a whole; otherwise each word by itself.")
+    compute_dtype: str = setting("float32", f"Of matmul operands, one of {', '.join(DTYPES)}.")
+
+    def validate(self) -> None:
+        """Raises UserError for a value that cannot work."""
+        super().validate()
+        self.check_choice("cell", CELLS)
+        self.check_choice("characters", CHARACTERS)
+        self.check_choice("compute_dtype", DTYPES)
+        self.check_at_least(1, "embed_size", "hidden_size", "num_layers")
+        self.check_at_least(1, "character_embed_size", "character_size")
+        self.check_at_least(0, "case_size")
+        self.check_rate("dropout", "input_dropout", "word_dropout")
+        if self.characters == "lstm" and self.character_size % 2:
+            raise UserError(
+                "--config.character_size is even with --config.characters=lstm, half for each "
+                f"direction; got {self.character_size}"
+            )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TaggingConfig(TrainingConfig, TaggerConfig):
+    """All that decides a run."""
+
+    data: str = setting("embedded", "embedded, a folder of column files, or tfds:NAME.")
+    token_column: int = setting(0, "The column of the tokens, from 0.")
+    tag_column: int = setting(-1, "The column of the tags; -1: the last.")
+    encoding: str = setting("utf-8", "Of the files of the corpus and of word vectors.")
+    strict: bool = setting(False, "Refuse tags out of place instead of repairing them.")
+    scheme: Scheme = setting("BIOES", f"Of the model's tags: {', '.join(get_args(Scheme))}.")
+    swap_rate: float = setting(0.0, "Augmentation: entities replaced by others of their type.")
+    vectors: str | None = setting(None, "A file of word vectors: GloVe, word2vec or fastText text.")
+    num_buckets: int = setting(5, "Lengths that sentences are padded to.")
+
+    def validate(self) -> None:
+        """Raises UserError for a value that cannot work."""
+        super().validate()
+        self.check_choice("scheme", get_args(Scheme))
+        self.check_at_least(1, "num_buckets")
+        if not 0 <= self.swap_rate <= 1:
+            raise UserError(f"--config.swap_rate lies in [0, 1]; got {self.swap_rate}")

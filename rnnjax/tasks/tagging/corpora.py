@@ -1,0 +1,128 @@
+"""Any corpus of tagged sentences, by name."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from rnnjax.data.named_splits import SPLITS, split_paths
+from rnnjax.errors import UserError, did_you_mean
+from rnnjax.tasks.tagging import tfds_sentences
+from rnnjax.tasks.tagging.conll import read_conll
+from rnnjax.tasks.tagging.inline import read_inline
+from rnnjax.tasks.tagging.schemes import (
+    Scheme,
+    faults,
+    prefix_and_type,
+    scheme_of,
+    spans_of,
+    tags_of,
+)
+from rnnjax.tasks.tagging.sentences import Sentence, TaggedCorpus
+
+EMBEDDED = Path(__file__).parent / "embedded"
+
+
+def load_tagged(
+    source: str,
+    *,
+    strict: bool = False,
+    token_column: int = 0,
+    tag_column: int = -1,
+    encoding: str = "utf-8",
+    tfds_data_dir: str | None = None,
+) -> TaggedCorpus:
+    """Loads a corpus of tagged sentences.
+
+    Args:
+        source: `embedded`; `tfds:NAME` or `tfds:NAME:FEATURE`; a folder whose files say in their
+            names which split they hold; or `train=PATH,validation=PATH,test=PATH` (see
+            `rnnjax.data.named_splits`). A file that ends in .inline is read by `read_inline`, any
+            other by `read_conll`.
+        strict: a tag that may not stand where it stands is an error; otherwise it is repaired as
+            conlleval reads it, and counted.
+        token_column: of column files; see `read_conll`.
+        tag_column: likewise.
+        encoding: of files.
+        tfds_data_dir: TFDS's folder; None: its default.
+
+    Returns:
+        The corpus, its tags converted to BIO.
+
+    Raises:
+        UserError: there is no such source, it cannot be read, a split is missing, there is no
+            entity in the training split, or one of a type there that others have.
+    """
+    if source.startswith("tfds:"):
+        spec = source.removeprefix("tfds:")
+        found = tfds_sentences.tagged_sentences(spec, data_dir=tfds_data_dir)
+        splits = {split: found[split] for split in SPLITS if split in found}
+        for split in ("train", "validation"):
+            if not splits.get(split):
+                raise UserError(f"{source} has no {split} split with sentences in it")
+    else:
+        splits = {
+            split: read_inline(path, encoding=encoding)
+            if _is_inline(path)
+            else read_conll(
+                path, token_column=token_column, tag_column=tag_column, encoding=encoding
+            )
+            for split, path in split_paths(
+                str(EMBEDDED) if source == "embedded" else source
+            ).items()
+        }
+    scheme = scheme_of(sentence.tags for part in splits.values() for sentence in part)
+    if strict:
+        _refuse_faults(splits, scheme)
+    repaired = sum(len(faults(s.tags, scheme)) for part in splits.values() for s in part)
+    types = _types(splits["train"])
+    if not types:
+        raise UserError(f"{source} has no entity in its training split: all its tags are O")
+    for part in splits.values():
+        _refuse_unknown(part, types)
+    converted = {split: [_to_bio(s) for s in part] for split, part in splits.items()}
+    return TaggedCorpus(converted, scheme, types, repaired)
+
+
+def _is_inline(path: str) -> bool:
+    return path.removesuffix(".gz").endswith(".inline")
+
+
+def _to_bio(sentence: Sentence) -> Sentence:
+    tags = tags_of(spans_of(sentence.tags), len(sentence.tags), "BIO")
+    return replace(sentence, tags=tuple(tags))
+
+
+def _types(sentences: Iterable[Sentence]) -> tuple[str, ...]:
+    tags = {tag for sentence in sentences for tag in sentence.tags}
+    return tuple(sorted({prefix_and_type(tag)[1] for tag in tags} - {""}))
+
+
+def _refuse_faults(splits: Mapping[str, Iterable[Sentence]], scheme: Scheme) -> None:
+    for part in splits.values():
+        for sentence in part:
+            for n in faults(sentence.tags, scheme):
+                tags = ("the beginning", *map(repr, sentence.tags), "the end")
+                raise UserError(
+                    f"{_place(sentence, n)}: {tags[n + 1]} may not follow {tags[n]} in {scheme} "
+                    f"tags. Without strict reading it is repaired as conlleval does."
+                )
+
+
+def _refuse_unknown(sentences: Iterable[Sentence], types: tuple[str, ...]) -> None:
+    for sentence in sentences:
+        for n, tag in enumerate(sentence.tags):
+            kind = prefix_and_type(tag)[1]
+            if kind and kind not in types:
+                raise UserError(
+                    f"{_place(sentence, n)}: unknown tag {tag!r}, the training split has no entity "
+                    f"of type {kind!r}: {did_you_mean(kind, types)}"
+                )
+
+
+def _place(sentence: Sentence, n: int) -> str:
+    """The line of token `n`; of column files alone a sentence has more than one."""
+    n = min(n, len(sentence.tokens) - 1)
+    path, _, line = sentence.source.rpartition(":")
+    if not line.isdecimal() or _is_inline(path):
+        return f"{sentence.source}, token {n + 1} ({sentence.tokens[n]!r})"
+    return f"{path}:{int(line) + n}"

@@ -1,0 +1,79 @@
+"""What training asks of a tagger: the loss and the F1 of a held-out split."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+from flax import nnx
+
+from rnnjax import training
+from rnnjax.tasks.tagging.batches import EvaluationBatches, in_order
+from rnnjax.tasks.tagging.entity_scores import entity_scores
+from rnnjax.tasks.tagging.sentences import Sentence
+from rnnjax.tasks.tagging.tagger import best_tags, tagging_loss
+from rnnjax.tasks.tagging.text_tagger import in_bio, run_over
+from rnnjax.tasks.tagging.vocabulary import TaggingVocabulary
+
+
+def make_loss(graph: nnx.GraphDef) -> training.LossFn:
+    """Makes the loss of a batch: in nats a sentence, while the speed is counted in tokens.
+
+    Args:
+        graph: of the tagger.
+    """
+
+    def loss_fn(
+        params: Any, carry: Any, batch: dict[str, jax.Array], key: jax.Array | None
+    ) -> training.Loss:
+        total, count = tagging_loss(nnx.merge(graph, params), batch, key)
+        return training.Loss(total, count, carry, work=batch["lengths"].sum())
+
+    return loss_fn
+
+
+def make_evaluation(
+    graph: nnx.GraphDef,
+    vocabulary: TaggingVocabulary,
+    sentences: Sequence[Sentence],
+    *,
+    batch_size: int,
+    buckets: Sequence[int],
+    placement: training.Placement = training.LOCAL,
+) -> Callable[[Any], dict[str, float]]:
+    """Makes the function that judges parameters on a split.
+
+    Args:
+        graph: of the tagger.
+        vocabulary: of the tagger.
+        sentences: the split, with tags.
+        batch_size: sentences side by side.
+        buckets: lengths they are padded to.
+        placement: where the parameters live.
+
+    Returns:
+        ``(params) -> {"loss", "f1", "precision", "recall"}``: the loss in nats a sentence, the
+        others over entities, 0 to 1.
+    """
+    batches = list(EvaluationBatches(sentences, vocabulary, batch_size=batch_size, buckets=buckets))
+    gold = [sentence.tags for sentence in sentences]
+
+    @jax.jit
+    def judge(params: Any, batch: dict[str, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        model = nnx.merge(graph, params)
+        with placement.tracing():
+            loss, _ = tagging_loss(model, batch)
+            return placement.keep_whole((loss, best_tags(model, batch)))
+
+    def evaluate(params: Any) -> dict[str, float]:
+        results = list(run_over(lambda batch: judge(params, placement.put_whole(batch)), batches))
+        loss = sum(float(total) for _, (total, _) in results) / len(sentences)
+        ids = in_order((batch, tags) for batch, (_, tags) in results)
+        scores = entity_scores(gold, [in_bio(numbers, vocabulary) for numbers in ids]).micro
+        return {
+            "loss": loss,
+            "f1": scores.f1,
+            "precision": scores.precision,
+            "recall": scores.recall,
+        }
+
+    return evaluate

@@ -1,0 +1,128 @@
+r"""Tagged text that people read and write: `[Marie Curie|PER] was born in [Warsaw|LOC].`
+
+One sentence a line. `[`, the words of an entity, `|`, its type, `]`. A blank line begins a new
+document. A line that begins with `# ` is a comment. `\[`, `\]`, `\|` and `\\` stand for the
+characters themselves.
+"""
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from rnnjax.data.files import read_text
+from rnnjax.data.tokens import Token, tokenize
+from rnnjax.errors import UserError
+from rnnjax.tasks.tagging.schemes import Span, tags_of
+from rnnjax.tasks.tagging.sentences import Sentence
+
+_PLAIN = re.compile(r"(?:[^\\\[\]|]|\\[\\\[\]|])*")
+_TYPE = re.compile(r"[^\s\\\[\]|]+")
+_ENTITY = re.compile(rf"\[({_PLAIN.pattern})\|({_TYPE.pattern})\]")
+_ESCAPE = re.compile(r"\\(.)")
+
+
+def read_inline(path: str, *, encoding: str = "utf-8") -> list[Sentence]:
+    """The tagged sentences of a file, tags as BIO.
+
+    Args:
+        path: of the file; plain or .gz.
+        encoding: of the file.
+
+    Returns:
+        The sentences, at least one.
+
+    Raises:
+        UserError: there is no such file, it is not text, an entity is not written as it should be,
+            or there is no sentence. Names file, line and column.
+    """
+    sentences = []
+    document = following = 0
+    for n, line in enumerate(read_text(path, encoding=encoding).split("\n"), 1):
+        if not line.strip():
+            document = following
+        elif not line.startswith("# "):
+            sentences.append(parse(line, f"{path}:{n}", document))
+            following = document + 1
+    if not sentences:
+        raise UserError(f"{path} has no sentence: all its lines are blank or comments")
+    return sentences
+
+
+def parse(line: str, source: str, document: int = 0) -> Sentence:
+    """One sentence.
+
+    The text is tokenized as if nothing were marked in it, and a token that reaches over the border
+    of an entity is then cut there.
+
+    Args:
+        line: with its entities marked.
+        source: where it stands, for messages: `FILE:LINE`.
+        document: the number of its document.
+
+    Raises:
+        UserError: an entity is not written as it should be; names the column, from 1.
+    """
+    text, entities = _text_and_entities(line, source)
+    tokens = list(_cut(tokenize(text), {border for span in entities for border in span[:2]}))
+    starts = [token.start for token in tokens]
+    spans = [
+        Span(bisect_left(starts, start), bisect_left(starts, end), kind)
+        for start, end, kind in entities
+    ]
+    words = tuple(token.text for token in tokens)
+    return Sentence(words, tuple(tags_of(spans, len(words), "BIO")), source, document)
+
+
+def _text_and_entities(line: str, source: str) -> tuple[str, list[Span]]:
+    """The text without its marks, and the entities in characters of it."""
+    text = ""
+    entities = []
+    at = 0
+    while at < len(line):
+        plain = _PLAIN.match(line, at)
+        assert plain is not None  # it matches the empty string
+        text += _ESCAPE.sub(r"\1", plain[0])
+        at = plain.end()
+        if entity := _ENTITY.match(line, at):
+            start = len(text)
+            text += _ESCAPE.sub(r"\1", entity[1])
+            if not text[start:].strip():
+                raise UserError(f"{source}:{at + 1}: an entity without text, {entity[0]!r}")
+            entities.append(Span(start, len(text), entity[2]))
+            at = entity.end()
+        elif at < len(line):
+            column, wrong = _fault(line, at)
+            raise UserError(f"{source}:{column + 1}: {wrong}")
+    return text, entities
+
+
+def _fault(line: str, at: int) -> tuple[int, str]:
+    """Where and what is wrong in a line that has neither plain text nor an entity at `at`."""
+    if line[at] == "\\":
+        return at, r"a backslash stands before [, ], | and \ only: write \\ for one"
+    if line[at] != "[":
+        return at, rf"{line[at]} outside an entity: write \{line[at]} for the character"
+    shape = "expected [WORDS|TYPE]"
+    inside = _PLAIN.match(line, at + 1)
+    end = inside.end() if inside else at
+    if line[end : end + 1] == "[":
+        return end, f"an entity within the entity that begins in column {at + 1}: {shape}"
+    if line[end : end + 1] == "]":
+        return at, f"an entity without a type, {line[at : end + 1]!r}: {shape}"
+    if line[end : end + 1] == "\\":
+        return _fault(line, end)
+    kind = _TYPE.match(line, end + 1)
+    if line[end : end + 1] == "|" and not (kind and kind.end() == len(line)):
+        return end, f"{line[end + 1 : end + 21]!r} is no type and ]: {shape}"
+    return at, f"the entity is never closed: {shape}"
+
+
+def _cut(tokens: Sequence[Token], borders: set[int]) -> Iterator[Token]:
+    """The tokens, those that reach over a border in pieces."""
+    for token in tokens:
+        inner = sorted(border for border in borders if token.start < border < token.end)
+        for start, end in pairwise([token.start, *inner, token.end]):
+            piece = token.text[start - token.start : end - token.start]
+            for text, a, b in tokenize(piece) if inner else [Token(piece, 0, end - start)]:
+                yield Token(text, start + a, start + b)

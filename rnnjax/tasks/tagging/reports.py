@@ -1,0 +1,126 @@
+"""What a tagger finds, and how good it is, as files and as lines for the terminal."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rnnjax import visuals
+from rnnjax.errors import UserError, did_you_mean
+from rnnjax.tasks.tagging.entity_scores import Tags, confusion, entity_scores, score_table
+from rnnjax.tasks.tagging.pages import errors_section, scores_section, spans_page
+from rnnjax.tasks.tagging.predictions import TaggedSentence, as_conll, as_jsonl
+from rnnjax.tasks.tagging.text_tagger import TextTagger
+from rnnjax.training import atomic_files
+from rnnjax.visuals.page import Section, render_page
+
+
+def _as_page(sentences: Sequence[TaggedSentence]) -> str:
+    return spans_page(sentences, sentences[0].source.rpartition(":")[0])
+
+
+WRITERS: dict[str, Callable[[Sequence[TaggedSentence]], str]] = {
+    ".conll": as_conll,
+    ".html": _as_page,
+    ".jsonl": as_jsonl,
+}
+"""How predictions are written, by the suffix of the file."""
+
+
+def report_predictions(sentences: Sequence[TaggedSentence], output: str | None) -> str:
+    """Writes what was predicted to a file, or gives it back for the terminal.
+
+    Args:
+        sentences: with their tags.
+        output: a path whose suffix is one of `WRITERS`; None: JSON lines for the terminal.
+
+    Raises:
+        UserError: the suffix is another, or the file cannot be written.
+    """
+    if output is None:
+        return as_jsonl(sentences).rstrip("\n")
+    atomic_files.write_text(Path(output), WRITERS[check_output(output)](sentences))
+    return f"{len(sentences):,} sentences: {output}"
+
+
+def check_output(output: str) -> str:
+    """The suffix of a file for predictions; UserError if there is no writer for it."""
+    suffix = Path(output).suffix
+    if suffix not in WRITERS:
+        raise UserError(f"--output={output} has an unknown ending; {did_you_mean(suffix, WRITERS)}")
+    return suffix
+
+
+def report_scores(tagged: Sequence[TaggedSentence], title: str, folder: Path) -> str:
+    """Writes `scores.json` of sentences with gold tags; gives their table for the terminal.
+
+    Args:
+        tagged: sentences with gold tags.
+        title: what was tagged.
+        folder: where the file goes.
+    """
+    scores = entity_scores(*_both(tagged))
+    atomic_files.write_json(
+        folder / "scores.json",
+        {
+            "split": title,
+            "micro": scores.micro._asdict(),
+            "macro": scores.macro._asdict(),
+            "token_accuracy": scores.token_accuracy,
+            "types": {name: score._asdict() for name, score in scores.per_type.items()},
+        },
+    )
+    return f"{title}, {len(tagged):,} sentences:\n{score_table(scores)}"
+
+
+def score_sections(tagged: Sequence[TaggedSentence], title: str) -> list[Section]:
+    """The scores of sentences with gold tags, and the most confident errors, for a report."""
+    return [
+        scores_section(entity_scores(*_both(tagged)), title),
+        errors_section(tagged, limit=20),
+    ]
+
+
+def report_inspection(
+    tagger: TextTagger, tagged: Sequence[TaggedSentence], title: str, folder: Path
+) -> str:
+    """Writes `inspect.html` with errors and confusions, and its pictures, into a folder.
+
+    Args:
+        tagger: the model.
+        tagged: what it made of sentences with gold tags.
+        title: what was tagged.
+        folder: where the files go.
+
+    Returns:
+        A summary for the terminal.
+    """
+    names, counts = confusion(*_both(tagged))
+    pictures = {"confusion": visuals.draw_confusion(names, counts)}
+    model = tagger.model
+    if model.crf is not None:
+        params, allowed = model.crf.get_value(), model.allowed()
+        pictures["transitions"] = visuals.draw_transitions(
+            model.tags,
+            params.transitions,
+            params.start,
+            params.end,
+            (allowed.transitions, allowed.start, allowed.end),
+        )
+    captions = {
+        "confusion": "Tokens by the type of their entity: how often each was taken for another.",
+        "transitions": "Scores of one tag after another; hatched: never.",
+    }
+    for name, png in pictures.items():
+        atomic_files.write_bytes(folder / f"inspect_{name}.png", png)
+    sections = [
+        scores_section(entity_scores(*_both(tagged)), title),
+        *(Section(name.capitalize(), captions[name], png=png) for name, png in pictures.items()),
+        errors_section(tagged),
+    ]
+    page = folder / "inspect.html"
+    atomic_files.write_text(page, render_page("Inside the tagger", title, {}, sections))
+    wrong = sum(one.gold != one.tags for one in tagged)
+    return f"{wrong:,} of {len(tagged):,} sentences of {title} have an error: {page}"
+
+
+def _both(tagged: Sequence[TaggedSentence]) -> tuple[Tags, Tags]:
+    return [one.gold for one in tagged if one.gold is not None], [one.tags for one in tagged]

@@ -1,0 +1,63 @@
+"""Tagged sentences and the corpora that they make."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rnnjax.tasks.tagging.schemes import Scheme, spans_of
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence in tokens, tagged or not.
+
+    Attributes:
+        tokens: at least one.
+        tags: one a token; empty where none are known, as in input for prediction.
+        source: where it stands, `FILE:LINE` of its first token, for messages.
+        document: the number of its document within its split, from 0.
+    """
+
+    tokens: tuple[str, ...]
+    tags: tuple[str, ...]
+    source: str
+    document: int
+
+
+@dataclass(frozen=True)
+class TaggedCorpus:
+    """Tagged sentences in splits.
+
+    Attributes:
+        splits: of "train", "validation" and, where there is one, "test". Tags are BIO.
+        scheme: that the source was written in.
+        types: of the entities of the training split, sorted.
+        repaired: how many tags stood where the scheme does not allow them.
+    """
+
+    splits: dict[str, list[Sentence]]
+    scheme: Scheme
+    types: tuple[str, ...]
+    repaired: int
+
+    def describe(self) -> str:
+        """Its numbers, in one line."""
+        repaired = f"{_count(self.repaired, 'tag')} out of place repaired"
+        parts = [f"{name} {_size(sentences)}" for name, sentences in self.splits.items()]
+        parts += [f"types {', '.join(self.types)}", f"written in {self.scheme}"]
+        parts += [repaired if self.repaired else "no tag repaired"]
+        if "test" in self.splits:
+            known = {sentence.tokens for sentence in self.splits["train"]}
+            again = sum(sentence.tokens in known for sentence in self.splits["test"])
+            parts.append(f"{_count(again, 'test sentence')} also in train")
+        return "; ".join(parts)
+
+
+def _size(sentences: Sequence[Sentence]) -> str:
+    tokens = sum(len(sentence.tokens) for sentence in sentences)
+    entities = sum(len(spans_of(sentence.tags)) for sentence in sentences)
+    return ", ".join([_count(len(sentences), "sentence"), _count(tokens, "token"),
+                      _count(entities, "entity", "entities")])  # fmt: skip
+
+
+def _count(count: int, noun: str, plural: str = "") -> str:
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"

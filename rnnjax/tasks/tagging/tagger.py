@@ -1,0 +1,153 @@
+"""A tagger: features of each word, a recurrent network in both directions, a tag a word."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from rnnjax.cells.cell import Cell, split_key
+from rnnjax.heads import crf
+from rnnjax.losses import cross_entropy
+from rnnjax.models.recurrent import Recurrent
+from rnnjax.tasks.tagging.constraints import scheme_constraints
+from rnnjax.tasks.tagging.schemes import Scheme
+from rnnjax.tasks.tagging.word_features import WordFeatures
+from rnnjax.typing import Array, DType, PRNGKey
+
+Batch = dict[str, Array]
+
+
+class Tagging(NamedTuple):
+    """The tags of a batch.
+
+    Attributes:
+        tags: int `[T, B]`, 0 after a sentence's end.
+        probability: `[T, B]`, of each of these tags given the whole sentence, ``p(tag_t | x)``.
+    """
+
+    tags: Array
+    probability: Array
+
+
+class Tagger(nnx.Module):
+    """Tags by ``y_t = W_y [forward_t, backward_t] + b``, and a CRF over the whole sentence.
+
+    Without the CRF each word has its tag by itself, ``p(tag_t) = softmax(y_t)``.
+
+    References:
+        Huang, Xu & Yu 2015, "Bidirectional LSTM-CRF models for sequence tagging".
+        Lample et al. 2016; Ma & Hovy 2016.
+    """
+
+    def __init__(
+        self,
+        features: WordFeatures,
+        cell: Cell,
+        tags: Sequence[str],
+        scheme: Scheme,
+        *,
+        use_crf: bool = True,
+        compute_dtype: DType | None = None,
+        rngs: nnx.Rngs,
+    ):
+        """Draws the parameters.
+
+        Args:
+            features: of words.
+            cell: any; both directions, layers and dropout are the cell's own.
+            tags: K names; with a CRF, sequences that break the rules of their scheme have
+                probability 0.
+            scheme: of the tags.
+            use_crf: whether a tag depends on its neighbours'.
+            compute_dtype: of the matmul operands of W_y; the scores are float32.
+            rngs: for the initial parameters.
+
+        Raises:
+            UserError: no sequence of these tags keeps the rules.
+        """
+        self.features = features
+        self.recurrent = Recurrent(cell, features.output_size, rngs=rngs)
+        self.head = nnx.Linear(
+            self.recurrent.output_size,
+            len(tags),
+            dtype=compute_dtype,
+            preferred_element_type=None if compute_dtype is None else jnp.float32,
+            rngs=rngs,
+        )
+        self.tags, self.scheme = tuple(tags), scheme
+        self.crf = nnx.Param(crf.init(rngs.params(), len(tags))) if use_crf else None
+        self.allowed()
+
+    def allowed(self) -> crf.Constraints:
+        """The transitions that the scheme allows."""
+        return scheme_constraints(self.tags, self.scheme)
+
+    def __call__(self, batch: Batch, key: PRNGKey | None = None) -> Array:
+        """Scores every tag of every word by itself: `[T, B, K]`.
+
+        Args:
+            batch: as for `WordFeatures`, with `lengths` int `[B]`.
+            key: turns on dropout.
+        """
+        key_features, key_recurrent = split_key(key, 2)
+        with jax.named_scope("embed"):
+            xs = self.features(batch, key_features)
+        _, ys = self.recurrent(xs, mask=mask_of(batch), key=key_recurrent)
+        with jax.named_scope("head"):
+            return self.head(ys)
+
+
+def mask_of(batch: Batch) -> Array:
+    """True at the words of each sentence, bool `[T, B]`."""
+    return jnp.arange(len(batch["words"]))[:, None] < batch["lengths"]
+
+
+def tagging_loss(model: Tagger, batch: Batch, key: PRNGKey | None = None) -> tuple[Array, Array]:
+    """Negative log-likelihood of the batch's `tags`.
+
+    Args:
+        model: the tagger.
+        batch: as for `Tagger`, with `tags` int `[T, B]`; rows of length 0 do not count.
+        key: turns on dropout.
+
+    Returns:
+        The sum over the sentences in nats, and the number of sentences.
+    """
+    scores = model(batch, key)
+    lengths = batch["lengths"]
+    if model.crf is None:
+        total, _ = cross_entropy(scores, batch["tags"], mask_of(batch))
+    else:
+        likelihood = crf.log_likelihood(
+            model.crf.get_value(), scores, batch["tags"], lengths, allowed=model.allowed()
+        )
+        total = -likelihood.sum()
+    return total, (lengths > 0).sum().astype(total.dtype)
+
+
+def best_tags(model: Tagger, batch: Batch) -> Array:
+    """The likeliest tags, int `[T, B]`: Viterbi's sequence, or each word's own best."""
+    return _best_tags(model, model(batch), batch)
+
+
+def tag(model: Tagger, batch: Batch) -> Tagging:
+    """The likeliest tags, and how sure the model is of each."""
+    scores = model(batch)
+    tags = _best_tags(model, scores, batch)
+    if model.crf is None:
+        probabilities = jax.nn.softmax(scores)
+    else:
+        probabilities = crf.marginals(
+            model.crf.get_value(), scores, batch["lengths"], allowed=model.allowed()
+        )
+    probability = jnp.take_along_axis(probabilities, tags[..., None], axis=-1)[..., 0]
+    return Tagging(tags, jnp.where(mask_of(batch), probability, 0.0))
+
+
+def _best_tags(model: Tagger, scores: Array, batch: Batch) -> Array:
+    if model.crf is None:
+        return jnp.where(mask_of(batch), scores.argmax(axis=-1), 0)
+    tags, _ = crf.viterbi(model.crf.get_value(), scores, batch["lengths"], allowed=model.allowed())
+    return tags

@@ -1,0 +1,255 @@
+"""The words, characters and tags of tagged sentences, and the numbers that stand for them."""
+
+import dataclasses
+import functools
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any, Literal, NamedTuple, get_args, get_origin
+
+import numpy as np
+
+from rnnjax.data.spelling import case_of, normalise
+from rnnjax.errors import UserError, did_you_mean
+from rnnjax.tasks.tagging.schemes import OUTSIDE, Scheme, prefix_and_type, spans_of, tags_of
+from rnnjax.tasks.tagging.sentences import Sentence
+
+PADDING_ID = 0
+UNKNOWN_ID = 1
+FIRST_ID = 2
+"""Id of the first word, and of the first character, of a vocabulary."""
+
+MAX_WORD_LENGTH = 32
+"""Characters of a word that a model sees at most; see `TaggingVocabulary.word_length`."""
+
+CACHED_TOKENS = 1 << 16
+"""Distinct tokens whose numbers are kept."""
+
+_PREFIXES: dict[Scheme, str] = {"BIO": "BI", "IOB1": "BI", "BIOES": "BIES"}
+
+
+class EncodedSentence(NamedTuple):
+    """A sentence of T tokens in numbers, all int32.
+
+    Attributes:
+        words: [T].
+        characters: [T, C], from the left, PADDING_ID behind the end of a word.
+        case: [T], see `rnnjax.data.spelling.CASES`.
+        tags: [T]; 0, the tag O, throughout where the sentence has no tags.
+    """
+
+    words: np.ndarray
+    characters: np.ndarray
+    case: np.ndarray
+    tags: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class TaggingVocabulary:
+    """What a tagger knows of its training split; made by `of`.
+
+    Attributes:
+        words: normalised, the most frequent first; ids from FIRST_ID on.
+        counts: how often each occurs in the training split; 0 for an extra word.
+        characters: by code point, as tokens are written; ids from FIRST_ID on.
+        types: of the entities, sorted.
+        scheme: of the tags.
+        word_length: C, characters that stand for a word. A longer word is seen without its middle:
+            its first ceil(C / 2) and its last floor(C / 2) characters.
+        lowercase: see `normalise`.
+        digits_to_zero: see `normalise`.
+    """
+
+    words: tuple[str, ...]
+    counts: tuple[int, ...]
+    characters: str
+    types: tuple[str, ...]
+    scheme: Scheme
+    word_length: int
+    lowercase: bool
+    digits_to_zero: bool
+
+    def __post_init__(self) -> None:
+        if self.scheme not in _PREFIXES:
+            raise UserError(
+                f"unknown scheme {self.scheme!r}: {did_you_mean(str(self.scheme), _PREFIXES)}"
+            )
+        for name in ("words", "characters", "types"):
+            things = getattr(self, name)
+            if len(set(things)) != len(things):
+                raise UserError(f"something stands twice in the {name} of the vocabulary")
+        if len(self.counts) != len(self.words) or any(count < 0 for count in self.counts):
+            raise UserError(
+                f"each of {len(self.words)} words needs a count of at least 0, "
+                f"got {len(self.counts)} counts, the least of them {min(self.counts, default=None)}"
+            )
+        if not 1 <= self.word_length <= MAX_WORD_LENGTH:
+            raise UserError(f"word_length is 1 to {MAX_WORD_LENGTH}, got {self.word_length}")
+
+    @classmethod
+    def of(
+        cls,
+        sentences: Iterable[Sentence],
+        *,
+        scheme: Scheme,
+        min_count: int = 1,
+        lowercase: bool = True,
+        digits_to_zero: bool = True,
+        extra_words: Iterable[str] = (),
+    ) -> "TaggingVocabulary":
+        """The vocabulary of training sentences.
+
+        Args:
+            sentences: the training split, tags in any scheme.
+            scheme: in which the model shall tag. Every prefix of it is there for every type.
+            min_count: words that occur less often are unknown.
+            lowercase: see `normalise`.
+            digits_to_zero: see `normalise`.
+            extra_words: words that are known however seldom they occur: those of the validation and
+                test splits for which there are pretrained vectors.
+
+        Raises:
+            UserError: there are no sentences, or something else is out of range.
+        """
+        tokens: Counter[str] = Counter()
+        types: set[str] = set()
+        for sentence in sentences:
+            tokens.update(sentence.tokens)
+            types.update(prefix_and_type(tag)[1] for tag in sentence.tags)
+        if not tokens:
+            raise UserError("a vocabulary needs training sentences, and there are none")
+        if min_count < 1:
+            raise UserError(f"min_count must be at least 1, got {min_count}")
+        counts: Counter[str] = Counter()
+        for token, count in tokens.items():
+            counts[normalise(token, lowercase=lowercase, digits_to_zero=digits_to_zero)] += count
+        known = {word for word, count in counts.items() if count >= min_count}
+        known.update(
+            normalise(word, lowercase=lowercase, digits_to_zero=digits_to_zero)
+            for word in extra_words
+        )
+        words = sorted(known, key=lambda word: (-counts[word], word))
+        return cls(
+            words=tuple(words),
+            counts=tuple(counts[word] for word in words),
+            characters="".join(sorted(set().union(*tokens))),
+            types=tuple(sorted(types - {""})),
+            scheme=scheme,
+            word_length=min(max(map(len, tokens)), MAX_WORD_LENGTH),
+            lowercase=lowercase,
+            digits_to_zero=digits_to_zero,
+        )
+
+    @property
+    def num_words(self) -> int:
+        """Number of word ids, with padding and unknown."""
+        return FIRST_ID + len(self.words)
+
+    @property
+    def num_characters(self) -> int:
+        """Number of character ids, with padding and unknown."""
+        return FIRST_ID + len(self.characters)
+
+    @functools.cached_property
+    def tags(self) -> tuple[str, ...]:
+        """The tags by id, O first."""
+        return OUTSIDE, *(f"{p}-{kind}" for kind in self.types for p in _PREFIXES[self.scheme])
+
+    @property
+    def first_singleton(self) -> int:
+        """The id from which on words occur once in the training split, or never.
+
+        Replacing them by UNKNOWN_ID half of the time in training is how a model learns what to make
+        of an unknown word (Lample et al. 2016).
+        """
+        return FIRST_ID + sum(count > 1 for count in self.counts)
+
+    def word_id(self, token: str) -> int:
+        """The id of the word that a token counts as, UNKNOWN_ID where it is not known."""
+        word = normalise(token, lowercase=self.lowercase, digits_to_zero=self.digits_to_zero)
+        return self._id_of_word.get(word, UNKNOWN_ID)
+
+    def encode(self, sentence: Sentence) -> EncodedSentence:
+        """A sentence to numbers, its tags to those of the vocabulary's scheme.
+
+        Raises:
+            UserError: an entity is of a type that the training split does not have.
+        """
+        rows = np.concatenate([self._row(token) for token in sentence.tokens])
+        rows = rows.reshape(len(sentence.tokens), -1)
+        return EncodedSentence(rows[:, 0], rows[:, 2:], rows[:, 1], self._tags_of(sentence))
+
+    @functools.cached_property
+    def _id_of_word(self) -> dict[str, int]:
+        return {word: n for n, word in enumerate(self.words, FIRST_ID)}
+
+    @functools.cached_property
+    def _id_of_character(self) -> dict[str, int]:
+        return {character: n for n, character in enumerate(self.characters, FIRST_ID)}
+
+    @functools.cached_property
+    def _id_of_tag(self) -> dict[str, int]:
+        return {tag: n for n, tag in enumerate(self.tags)}
+
+    @functools.cached_property
+    def _row(self) -> Callable[[str], np.ndarray]:
+        """From a token to int32 [2 + C]: word, case, characters."""
+        return functools.lru_cache(CACHED_TOKENS)(self._row_of)
+
+    def _row_of(self, token: str) -> np.ndarray:
+        row = np.full(2 + self.word_length, PADDING_ID, np.int32)
+        row[:2] = self.word_id(token), case_of(token)
+        if len(token) > self.word_length:
+            last = self.word_length // 2
+            token = token[: self.word_length - last] + token[len(token) - last :]
+        row[2 : 2 + len(token)] = [self._id_of_character.get(c, UNKNOWN_ID) for c in token]
+        return row
+
+    def _tags_of(self, sentence: Sentence) -> np.ndarray:
+        length = len(sentence.tokens)
+        if all(tag == OUTSIDE for tag in sentence.tags):
+            return np.zeros(length, np.int32)
+        spans = spans_of(sentence.tags)
+        for start, _, kind in spans:
+            if kind not in self.types:
+                raise UserError(
+                    f"{sentence.source}: token {start + 1} of the sentence, "
+                    f"{sentence.tokens[start]!r}, has the tag {sentence.tags[start]}, and the "
+                    f"training split has no entity of that type: {did_you_mean(kind, self.types)}"
+                )
+        tags = tags_of(spans, length, self.scheme)
+        return np.array([self._id_of_tag[tag] for tag in tags], np.int32)
+
+    def to_json(self) -> str:
+        """As JSON text, to be saved beside a checkpoint."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "TaggingVocabulary":
+        """The inverse of `to_json`.
+
+        Raises:
+            UserError: the text is not what `to_json` writes.
+        """
+        try:
+            fields: Any = json.loads(text)
+        except ValueError as error:
+            raise UserError(f"this is no saved tagging vocabulary: {error}") from error
+        kinds = {field.name: field.type for field in dataclasses.fields(cls)}
+        if not isinstance(fields, dict) or fields.keys() != kinds.keys():
+            got = ", ".join(fields) if isinstance(fields, dict) else type(fields).__name__
+            raise UserError(f"a saved tagging vocabulary has {', '.join(kinds)}; got {got}")
+        for name, value in fields.items():
+            if not _is_json_of(value, kinds[name]):
+                raise UserError(f"a saved tagging vocabulary cannot have {name} = {value!r:.80}")
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in fields.items()
+        }
+        return cls(**values)
+
+
+def _is_json_of(value: Any, kind: Any) -> bool:
+    if get_origin(kind) is tuple:
+        return isinstance(value, list) and all(type(v) is get_args(kind)[0] for v in value)
+    return type(value) is (str if get_origin(kind) is Literal else kind)

@@ -1,0 +1,190 @@
+"""Checkpoints: saved by Orbax, sealed by checksums, kept by recency and score.
+
+A checkpoint is a folder ``step_00001200`` with
+
+- ``arrays/``: all arrays of the training state by path (see `flat`), written by Orbax;
+- ``meta.json``: the rest (see `Meta`);
+- ``manifest.json``: the SHA-256 of every other file.
+
+It is written under another name, the manifest last, brought to the disk and renamed. So a
+process killed at any instant leaves only whole checkpoints under their names, and what happens to
+the files later is found by the checksums.
+"""
+
+import shutil
+from concurrent import futures
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from rnnjax.errors import UserError
+from rnnjax.training import atomic_files
+from rnnjax.training.checkpoints.arrays import write_arrays
+from rnnjax.training.checkpoints.flat_arrays import FlatArrays, flatten, unflatten
+from rnnjax.training.checkpoints.reading import (
+    ARRAYS,
+    META,
+    Meta,
+    best_of,
+    newest_first,
+    read_checkpoint,
+    whole,
+)
+from rnnjax.training.processes.group import count, from_first
+
+PyTree = Any
+CHANNEL = "checkpoints"
+
+
+class Checkpoints:
+    """The checkpoints of one run.
+
+    Args:
+        folder: where they are; made at the first save.
+        keep_last: how many of the newest to keep, besides the best.
+    """
+
+    def __init__(self, folder: Path, keep_last: int = 3):
+        if keep_last < 1:
+            raise UserError(f"keep_last must be 1 or more, not {keep_last}.")
+        self.folder = folder
+        self._keep_last = keep_last
+        self._writer = futures.ThreadPoolExecutor(1, "checkpoint")
+        self._pending: futures.Future[None] | None = None
+
+    def __enter__(self) -> "Checkpoints":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Leaves no save behind that still goes on, unless everything is to stop at once."""
+        if kind is not None and issubclass(kind, Exception) and count() == 1:
+            with suppress(UserError):
+                self.wait()
+
+    def path(self, step: int) -> Path:
+        """Where the checkpoint of `step` is, or would be."""
+        return self.folder / f"step_{step:08d}"
+
+    def newest(self) -> Path | None:
+        """The newest checkpoint, whole or not."""
+        return next(iter(newest_first(self.folder)), None)
+
+    def save(self, state: PyTree, meta: Meta) -> Path:
+        """As `start_save`, and waits until the checkpoint is on the disk.
+
+        Returns:
+            Its folder.
+        """
+        self.start_save(state, meta)
+        self.wait()
+        return self.path(meta.step)
+
+    def start_save(self, state: PyTree, meta: Meta) -> None:
+        """Saves a checkpoint, then removes those that are neither recent nor the best.
+
+        It waits for the save before, copies the arrays to the host and leaves the rest to a thread:
+        the state may be donated at once. Where several processes train, all must call it.
+
+        Raises:
+            UserError: the save before could not be written; older checkpoints stay as they are.
+        """
+        self.wait()
+        self._pending = self._writer.submit(self._write, flatten(state), meta)
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Waits until what was saved is on the disk; raises as `start_save` does.
+
+        Args:
+            seconds: to wait at most.
+        """
+        if self._pending is None or not futures.wait([self._pending], seconds).done:
+            return
+        pending, self._pending = self._pending, None
+        pending.result()
+
+    def check_space(self, state: PyTree) -> None:
+        """Raises UserError unless the disk has room for all checkpoints of such a state.
+
+        Those are the ones to be kept and one that is being written. Where several processes train,
+        all must call it.
+        """
+        size = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
+        number = self._keep_last + 2
+        from_first(
+            lambda: atomic_files.check_space(self.folder, newest_first(self.folder), number, size)
+        )
+
+    def _write(self, arrays: FlatArrays, meta: Meta) -> None:
+        target = self.path(meta.step)
+        temporary = self.folder / f".unfinished-{target.name}"
+        shapes = {name: [list(a.shape), str(a.dtype)] for name, a in arrays.items()}
+
+        def begin() -> None:
+            with atomic_files.writing(target):
+                self._clean()
+                temporary.mkdir(parents=True)
+
+        def finish() -> None:
+            with atomic_files.writing(target):
+                atomic_files.write_json(temporary / META, {**meta._asdict(), "arrays": shapes})
+                atomic_files.seal(temporary)
+                atomic_files.publish(temporary, target)
+
+        def prune() -> None:
+            with atomic_files.writing(target):
+                for path in self._superfluous():
+                    atomic_files.discard(path)
+
+        from_first(begin, CHANNEL)
+        try:
+            with atomic_files.writing(target):
+                write_arrays(temporary / ARRAYS, arrays)
+            from_first(finish, CHANNEL)
+        except Exception:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+        from_first(prune, CHANNEL)
+
+    def restore(self, template: PyTree) -> tuple[PyTree, Meta] | None:
+        """Restores the newest whole checkpoint; damaged ones are named aloud and set aside.
+
+        Args:
+            template: a state of the structure, shapes and dtypes expected.
+
+        Returns:
+            The state and its meta, or None where there is no checkpoint at all.
+
+        Raises:
+            UserError: there are checkpoints but none is whole, or it does not fit `template`.
+        """
+        name = from_first(self._newest_whole)
+        if name is None:
+            return None
+        path = self.folder / name
+        if not path.exists():
+            raise UserError(
+                f"{path} is there for process 0, but not for process {jax.process_index()}: all "
+                "processes need a workdir that they share"
+            )
+        arrays, meta = read_checkpoint(path)
+        return unflatten(template, arrays, str(path)), meta
+
+    def _newest_whole(self) -> str | None:
+        if self.newest() is None:
+            return None
+        path = next(whole(newest_first(self.folder), aside=True), None)
+        if path is None:
+            raise UserError(f"No checkpoint in {self.folder} is whole.")
+        return path.name
+
+    def _superfluous(self) -> list[Path]:
+        paths = newest_first(self.folder)
+        best = best_of(paths)
+        return [path for path in paths[self._keep_last :] if path != best]
+
+    def _clean(self) -> None:
+        for pattern in (".unfinished-*", ".discarded-*"):
+            for path in self.folder.glob(pattern):
+                shutil.rmtree(path)

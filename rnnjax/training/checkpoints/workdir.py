@@ -1,0 +1,156 @@
+"""The folder of one run: whose it is, with which config, and by whom it is in use."""
+
+import fcntl
+import json
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rnnjax.errors import UserError
+from rnnjax.training import atomic_files
+from rnnjax.training.checkpoints.checkpoints import Checkpoints
+from rnnjax.training.checkpoints.reading import FOLDER, read_config
+from rnnjax.training.processes.group import from_first
+
+MARKER = "experiment.json"
+CONFIG = "config.json"
+
+
+class Workdir(NamedTuple):
+    """The folder of this run; made by `open_workdir`.
+
+    Attributes:
+        path: the folder.
+        name: of the experiment.
+        config: of the run, JSON-able; every checkpoint carries it.
+        extra: what else every checkpoint carries.
+    """
+
+    path: Path
+    name: str
+    config: dict[str, Any]
+    extra: dict[str, Any]
+
+    def checkpoints(self, keep_last: int = 3) -> Checkpoints:
+        """The checkpoints of this run."""
+        return Checkpoints(self.path / FOLDER, keep_last)
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Marks the folder as this run's, and keeps a second process from training in it.
+
+        Where several processes train, all must call it; the first of them marks and keeps.
+
+        Raises:
+            UserError: another process is training there, the folder belongs to another
+                experiment, or it cannot be written.
+        """
+        with ExitStack() as held:
+
+            def mark() -> None:
+                if not (self.path / MARKER).exists():
+                    atomic_files.write_json(self.path / MARKER, {"experiment": self.name})
+                marker = held.enter_context(open(self.path / MARKER, encoding="utf-8"))
+                try:
+                    fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    raise UserError(
+                        f"Another process is training in {self.path}: wait for its end, or choose "
+                        "another workdir."
+                    ) from None
+                check_owner(self.path, self.name)
+                atomic_files.write_json(self.path / CONFIG, self.config)
+
+            from_first(mark)
+            yield
+
+
+def open_workdir(
+    path: str | Path,
+    *,
+    name: str,
+    config: dict[str, Any] | None = None,
+    may_change: Collection[str] = (),
+    defaults: dict[str, Any] | None = None,
+    extra: dict[str, Any] | None = None,
+) -> Workdir:
+    """Makes a workdir, or opens one in which the same experiment ran before.
+
+    It is marked as this run's only when the training begins; see `Workdir.in_use`. Where several
+    processes train, all must call it, with a path that they share.
+
+    Args:
+        path: the folder.
+        name: of the experiment.
+        config: JSON-able; to be written to ``config.json`` and carried by every checkpoint.
+        may_change: names of config fields that may differ from the run to be resumed, such as
+            'num_steps'; a nested field is named 'outer.inner'.
+        defaults: JSON-able; the values that fields have in a run begun before there were any.
+        extra: JSON-able; carried by every checkpoint.
+
+    Returns:
+        The workdir.
+
+    Raises:
+        UserError: the folder belongs to another experiment, its checkpoints were made with
+            another config, or it cannot be written.
+    """
+    path = Path(path).absolute()
+    config = json.loads(json.dumps(config or {}))
+    workdir = Workdir(path, name, config, extra or {})
+
+    def prepare() -> None:
+        with atomic_files.writing(path):
+            path.mkdir(parents=True, exist_ok=True)
+        check_owner(path, name)
+        atomic_files.check_writable(path)
+        if workdir.checkpoints().newest() is not None:
+            began_with = json.loads(json.dumps(defaults or {})) | read_config(path)
+            _check_config(began_with, config, may_change, path)
+
+    from_first(prepare)
+    return workdir
+
+
+def check_owner(path: str | Path, name: str) -> None:
+    """Raises UserError if the folder holds another experiment than `name`."""
+    marker = Path(path).absolute() / MARKER
+    if marker.exists() and (owner := atomic_files.read_json(marker).get("experiment")) != name:
+        raise UserError(
+            f"The workdir {marker.parent} holds the experiment '{owner}', not '{name}': "
+            "choose another workdir."
+        )
+
+
+def _check_config(
+    old: dict[str, Any], new: dict[str, Any], may_change: Collection[str], path: Path
+) -> None:
+    old_fields, new_fields = _fields(old), _fields(new)
+    rows = [
+        (name, old_fields.get(name, "(absent)"), new_fields.get(name, "(absent)"))
+        for name in dict.fromkeys([*old_fields, *new_fields])
+        if name not in may_change and old_fields.get(name) != new_fields.get(name)
+    ]
+    if rows:
+        table = [("field", "there", "now"), *rows]
+        widths = [max(len(row[i]) for row in table) for i in range(2)]
+        lines = [f"  {a:<{widths[0]}}  {b:<{widths[1]}}  {c}" for a, b, c in table]
+        remedy = "Give the old values to resume it, or choose another workdir."
+        if "batch_size" in (name for name, *_ in rows):
+            remedy += (
+                "\nThe position in the data counts batches of the old size and cannot carry over; "
+                f"--restore_from={path} in a new workdir keeps the parameters and reads the data "
+                "from its beginning."
+            )
+        raise UserError("\n".join([f"The run in {path} has another config:", *lines, remedy]))
+
+
+def _fields(config: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    fields: dict[str, str] = {}
+    for name, value in config.items():
+        if isinstance(value, dict):
+            fields |= _fields(value, f"{prefix}{name}.")
+        else:
+            fields[prefix + name] = json.dumps(value)
+    return fields

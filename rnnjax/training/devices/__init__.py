@@ -1,0 +1,1 @@
+"""Where arrays live: meshes, placement, batches on their way to a device."""

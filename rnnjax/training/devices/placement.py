@@ -1,0 +1,229 @@
+"""Where the arrays of a run live: on one device, or divided over a mesh."""
+
+import contextlib
+import dataclasses
+import functools
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental import multihost_utils
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from rnnjax.engines.rows import ROW_AXES
+from rnnjax.training.checkpoints.flat_arrays import path_of
+from rnnjax.training.devices.mesh import default_mesh, make_mesh
+from rnnjax.training.reporting.progress import say
+from rnnjax.training.state import TrainState
+
+PyTree = Any
+
+SMALL = 4096
+"""Parameters with fewer numbers are whole on every device."""
+
+
+def param_spec(path: str, shape: tuple[int, ...], sizes: dict[str, int]) -> PartitionSpec:
+    """How one parameter, or what an optimizer keeps beside it, is divided.
+
+    Over `model` an embedding is divided by its symbols and any other matrix by its last axis,
+    which is that of the gates in a cell and of the vocabulary in a head; over `fsdp` by the
+    largest axis left. An axis that the devices do not divide stays whole, and so do small arrays
+    and vectors over `model`.
+
+    Args:
+        path: such as 'params/embed/embedding'.
+        shape: of the array.
+        sizes: devices by axis of the mesh.
+    """
+    axes: list[str | None] = [None] * len(shape)
+    if math.prod(shape) < SMALL:
+        return PartitionSpec()
+    model, fsdp = sizes.get("model", 1), sizes.get("fsdp", 1)
+    wide = 0 if "embedding" in path.split("/") else len(shape) - 1
+    if model > 1 and len(shape) > 1 and shape[wide] % model == 0:
+        axes[wide] = "model"
+    free = [n for n, size in enumerate(shape) if axes[n] is None and size % fsdp == 0]
+    if fsdp > 1 and free:
+        axes[max(free, key=lambda n: shape[n])] = "fsdp"
+    return PartitionSpec(*axes)
+
+
+@dataclasses.dataclass(frozen=True)
+class Placement:
+    """The places of batches and states; without a mesh the default device.
+
+    Attributes:
+        mesh: with axes of `rnnjax.training.devices.mesh.AXES`, or None.
+        batch_size: B, rows of a batch over the whole mesh; unused without one.
+    """
+
+    mesh: Mesh | None = None
+    batch_size: int = 0
+
+    @functools.cached_property
+    def rows(self) -> np.ndarray | None:
+        """The rows of a batch that this process makes, ascending; None: all of them."""
+        if self.mesh is None or jax.process_count() == 1:
+            return None
+        held = self._rows_at(0, 1).addressable_devices_indices_map((self.batch_size,)).values()
+        return np.unique(np.concatenate([np.arange(self.batch_size)[index] for index in held]))
+
+    def put_batch(self, batch: PyTree) -> PyTree:
+        """Brings a batch to the devices, divided by its rows.
+
+        Args:
+            batch: arrays [T, B, ...] or [B], with the `rows` of this process.
+        """
+        return self._put(batch, self.rows)
+
+    def put_whole(self, batch: PyTree) -> PyTree:
+        """As `put_batch`, of a batch that every process has made with all its rows."""
+        return self._put(batch, None)
+
+    def put_state(self, state: TrainState) -> TrainState:
+        """Brings a state to the devices: its carry by rows, the rest as `param_spec` says."""
+        if self.mesh is None:
+            return state
+        return jax.tree.map(_global, state, self._of_state(state))
+
+    def put_carry(self, carry: PyTree) -> PyTree:
+        """Brings a carry, arrays [B, ...], to the devices."""
+        return carry if self.mesh is None else jax.tree.map(_global, carry, self._of_carry(carry))
+
+    def shapes_of_state(self, state: TrainState) -> TrainState:
+        """The `jax.ShapeDtypeStruct`s of a state, with their places."""
+        return state if self.mesh is None else jax.tree.map(_shape, state, self._of_state(state))
+
+    def shapes_of_batch(self, batch: PyTree) -> PyTree:
+        """The `jax.ShapeDtypeStruct`s of a batch, with their places."""
+        if self.mesh is None:
+            return batch
+        return jax.tree.map(lambda array: _shape(array, self._of_batch(array.shape)), batch)
+
+    def keep_state(self, state: TrainState) -> TrainState:
+        """Inside a jitted function: the state, in its places."""
+        if self.mesh is None:
+            return state
+        return jax.lax.with_sharding_constraint(state, self._of_state(state))
+
+    def keep_carry(self, carry: PyTree) -> PyTree:
+        """Inside a jitted function: the carry, in its places."""
+        if self.mesh is None:
+            return carry
+        return jax.lax.with_sharding_constraint(carry, self._of_carry(carry))
+
+    def keep_whole(self, tree: PyTree) -> PyTree:
+        """Inside a jitted function: arrays that every device, and so every process, has whole."""
+        if self.mesh is None:
+            return tree
+        return jax.lax.with_sharding_constraint(tree, NamedSharding(self.mesh, PartitionSpec()))
+
+    def tracing(self) -> contextlib.AbstractContextManager:
+        """Inside a jitted function: tells the engines which mesh they run on."""
+        if self.mesh is None:
+            return contextlib.nullcontext()
+        return jax.sharding.use_abstract_mesh(self.mesh.abstract_mesh)
+
+    def gather(self, tree: PyTree) -> PyTree:
+        """The arrays on the default device of each process; all processes must call it."""
+        if self.mesh is None:
+            return tree
+        return jax.tree.map(jnp.asarray, multihost_utils.process_allgather(tree, tiled=True))
+
+    def _put(self, batch: PyTree, rows: np.ndarray | None) -> PyTree:
+        if self.mesh is None:
+            return jax.device_put(batch)
+        count = self.batch_size if rows is None else len(rows)
+
+        def put(array):
+            axis = _axis_of(count, array.shape, (1, 0))
+            place = self._rows_at(axis, array.ndim)
+            if axis is None or rows is None:
+                return _global(array, place)
+            return _global_rows(array, place, axis, rows, self.batch_size)
+
+        return jax.tree.map(put, batch)
+
+    def _of_state(self, state: TrainState) -> TrainState:
+        mesh = self.mesh
+        assert mesh is not None
+        sizes = dict(mesh.shape)
+        places = jax.tree_util.tree_map_with_path(
+            lambda path, leaf: NamedSharding(
+                mesh, param_spec(path_of(path), jnp.shape(leaf), sizes)
+            ),
+            state,
+        )
+        return places._replace(carry=self._of_carry(state.carry))
+
+    def _of_carry(self, carry: PyTree) -> PyTree:
+        def of(leaf):
+            shape = jnp.shape(leaf)
+            return self._rows_at(_axis_of(self.batch_size, shape, (0,)), len(shape))
+
+        return jax.tree.map(of, carry)
+
+    def _of_batch(self, shape: tuple[int, ...]) -> NamedSharding:
+        return self._rows_at(_axis_of(self.batch_size, shape, (1, 0)), len(shape))
+
+    def _rows_at(self, axis: int | None, ndim: int) -> NamedSharding:
+        assert self.mesh is not None
+        over = tuple(name for name in self.mesh.axis_names if name in ROW_AXES)
+        axes = [over if n == axis and over else None for n in range(ndim)]
+        return NamedSharding(self.mesh, PartitionSpec(*axes))
+
+
+LOCAL = Placement()
+"""Everything on the default device."""
+
+
+def choose_placement(mesh: str | None, batch_size: int) -> Placement:
+    """Lays out the devices of this run, and says aloud how where nobody asked for it.
+
+    Args:
+        mesh: as `--mesh` gives it, or None: all devices share the rows if they divide them.
+        batch_size: B, rows of a batch over all devices.
+
+    Raises:
+        UserError: the mesh does not divide the devices or the rows.
+    """
+    if mesh is None:
+        mesh, why = default_mesh(batch_size)
+        if why:
+            say(f"--mesh={mesh}: {why}." if mesh else why)
+    return Placement(make_mesh(mesh, batch_size), batch_size) if mesh else LOCAL
+
+
+def _axis_of(count: int, shape: tuple[int, ...], candidates: Iterable[int]) -> int | None:
+    """Which axis holds the rows; None: the array has no rows and belongs to all."""
+    fits = (axis for axis in candidates if axis < len(shape) and shape[axis] == count)
+    return next(fits, None)
+
+
+def _shape(array: Any, place: NamedSharding) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=place)
+
+
+def _global(array: Any, place: NamedSharding) -> jax.Array:
+    """An array that all processes have whole, in its place."""
+    if place.is_fully_addressable:
+        return jax.device_put(array, place)
+    local = np.asarray(array)
+    return jax.make_array_from_callback(local.shape, place, lambda index: local[index])
+
+
+def _global_rows(
+    array: np.ndarray, place: NamedSharding, axis: int, rows: np.ndarray, batch_size: int
+) -> jax.Array:
+    """An array of which each process has its own `rows` along `axis`, in its place."""
+
+    def part(index):
+        first, stop, _ = index[axis].indices(batch_size)
+        start = int(np.searchsorted(rows, first))
+        return array[(slice(None),) * axis + (slice(start, start + stop - first),)]
+
+    shape = (*array.shape[:axis], batch_size, *array.shape[axis + 1 :])
+    return jax.make_array_from_callback(shape, place, part)

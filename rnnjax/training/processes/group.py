@@ -1,0 +1,196 @@
+"""Several processes that train together: how they find each other, and what only one of them does.
+
+The first process, number 0, writes logs, reports and progress. What it alone may do, or alone
+knows, goes through `from_first`, so that all go on together, or stop with the same message.
+"""
+
+import contextlib
+import itertools
+import json
+import os
+import socket
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import numpy as np
+from jax._src import distributed
+from jax.experimental import multihost_utils
+
+from rnnjax.errors import UserError
+from rnnjax.training.processes.loss_message import leave_obituary, withdraw_obituary
+
+HEARTBEAT_SECONDS = 60
+SHUTDOWN_SECONDS = 300
+PATIENCE_SECONDS = 24 * 3600
+"""For what the first process does; whether it lives is seen by its heartbeat."""
+
+_TURNS: dict[str, Iterator[int]] = defaultdict(itertools.count)
+
+
+def join(
+    coordinator: str | None = None,
+    num_processes: int | None = None,
+    process_id: int | None = None,
+    *,
+    timeout: int = 300,
+    heartbeat: int = HEARTBEAT_SECONDS,
+) -> None:
+    """Joins the other processes of a run; must come before anything that uses a device.
+
+    Args:
+        coordinator: HOST:PORT of process 0; 'auto': as the cluster says (SLURM, Cloud TPU, Open
+            MPI, Kubernetes); None: as SLURM says in a step of several tasks, otherwise this
+            process is alone.
+        num_processes: how many there are; only with HOST:PORT.
+        process_id: which one this is, from 0; only with HOST:PORT.
+        timeout: seconds to wait for the others.
+        heartbeat: after so many seconds without a sign of life a process counts as lost, and JAX
+            ends the others, even while they wait for it; 5 or more.
+
+    Raises:
+        UserError: the flags do not fit together, or the others do not come in time.
+    """
+    if heartbeat < 5:
+        raise UserError(f"--lost_after is 5 seconds or more; got {heartbeat}")
+    numbers = {"--num_processes": num_processes, "--process_id": process_id}
+    if coordinator in (None, "auto"):
+        if given := [flag for flag, value in numbers.items() if value is not None]:
+            raise UserError(f"{given[0]} goes with --coordinator=HOST:PORT")
+        if coordinator is None and int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) < 2:
+            return
+        _initialize("the cluster's coordinator", timeout, heartbeat)
+        return
+    assert coordinator is not None
+    for flag, value in numbers.items():
+        if value is None:
+            raise UserError(f"--coordinator={coordinator} needs {flag} too")
+    assert num_processes is not None
+    assert process_id is not None
+    if not 0 <= process_id < num_processes:
+        raise UserError(
+            f"--process_id lies in 0 .. {num_processes - 1} with --num_processes={num_processes}; "
+            f"got {process_id}"
+        )
+    host, _, port = coordinator.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
+        raise UserError(f"--coordinator is written HOST:PORT; got {coordinator!r}")
+    if process_id == 0:
+        _check_free(coordinator, int(port))
+    else:
+        _wait_for(coordinator, host, int(port), timeout)
+    _initialize(
+        f"--coordinator={coordinator}",
+        timeout,
+        heartbeat,
+        coordinator_address=coordinator,
+        num_processes=num_processes,
+        process_id=process_id,
+        cluster_detection_method="deactivate",
+    )
+
+
+def leave() -> None:
+    """Waits for the other processes at the end of a run that went well."""
+    if jax.distributed.is_initialized():
+        jax.distributed.shutdown()
+    withdraw_obituary()
+
+
+def count() -> int:
+    """How many processes train together."""
+    return jax.process_count() if jax.distributed.is_initialized() else 1
+
+
+def is_first() -> bool:
+    """Whether this is the process that writes and speaks."""
+    return count() == 1 or jax.process_index() == 0
+
+
+def from_first(action: Callable[[], Any], channel: str = "main") -> Any:
+    """Does something in the first process; all processes must call it.
+
+    Its answer goes over the coordinator, not the devices: a thread may call it beside the steps.
+
+    Args:
+        action: gives something JSON-able.
+        channel: threads that call it side by side name one each.
+
+    Returns:
+        What it gave, in all processes.
+
+    Raises:
+        UserError: in all processes, if it did.
+    """
+    if count() == 1:
+        return action()
+    client = distributed.global_state.client
+    assert client is not None
+    key = f"rnnjax/{channel}/{next(_TURNS[channel])}"
+    if is_first():
+        try:
+            answer = {"result": action()}
+        except Exception as error:
+            client.key_value_set(key, json.dumps({"error": str(error)}))
+            raise
+        client.key_value_set(key, json.dumps(answer))
+        return answer["result"]
+    answer = json.loads(client.blocking_key_value_get(key, PATIENCE_SECONDS * 1000))
+    if "error" in answer:
+        raise UserError(answer["error"])
+    return answer["result"]
+
+
+def any_of(flag: bool) -> bool:
+    """Whether the flag is set in any process; all processes must call it."""
+    return flag if count() == 1 else bool(multihost_utils.process_allgather(np.array(flag)).any())
+
+
+def _initialize(where: str, timeout: int, heartbeat: int, **options: Any) -> None:
+    try:
+        jax.distributed.initialize(
+            initialization_timeout=timeout,
+            heartbeat_timeout_seconds=heartbeat,
+            shutdown_timeout_seconds=SHUTDOWN_SECONDS,
+            **options,
+        )
+    except Exception as error:
+        raise UserError(
+            f"the processes of this run did not find each other at {where} within {timeout} s: "
+            f"start all of them, each with its own --process_id ({str(error).splitlines()[0]})"
+        ) from error
+    leave_obituary()
+    if is_first():
+        print(
+            f"{count()} processes. If one of them is lost, the others end within {heartbeat} s; "
+            "the same commands then go on from the last checkpoint.",
+            file=sys.stderr,
+        )
+
+
+def _check_free(coordinator: str, port: int) -> None:
+    with socket.socket() as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            server.bind(("", port))
+        except OSError as error:
+            raise UserError(
+                f"process 0 cannot listen at --coordinator={coordinator}: {error.strerror}; "
+                "choose another port"
+            ) from error
+
+
+def _wait_for(coordinator: str, host: str, port: int, timeout: int) -> None:
+    deadline = time.monotonic() + timeout
+    while True:
+        with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=5):
+            return
+        if time.monotonic() > deadline:
+            raise UserError(
+                f"no coordinator answers at --coordinator={coordinator} since {timeout} s: start "
+                "process 0 on that host (--process_id=0), and see that the port is open"
+            )
+        time.sleep(0.2)

@@ -1,0 +1,80 @@
+"""Scores of captions, and when pointing counts."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from flax import nnx
+
+from rnnjax.tasks.captioning import Caption, Readings, Search, make_evaluation, score
+from rnnjax.tasks.captioning.caption_scores import caption_scores
+from tests.tasks.captioning import tiny
+
+LEFT, RIGHT = np.zeros((2, 2, 3))
+LEFT[0, 0] = RIGHT[1, 2] = 1
+TOP_LEFT, BOTTOM_RIGHT = ((0, 0, 12, 12),), ((12, 24, 24, 36),)
+REFERENCES = [("A red dog.", "dogs run"), ("and runs",), ("a dog runs",)]
+
+
+def written(*texts):
+    return [Caption(tuple(text.split()), -1.0, None, None) for text in texts]
+
+
+READINGS = Readings(
+    [3.0, 2.5, 0.5], 12, [np.stack([LEFT, RIGHT]), np.stack([RIGHT]), np.zeros((0, 2, 3))]
+)
+CAPTIONS = written("dogs run", "runs and", "a dog runs")
+
+
+def test_captions_are_held_against_every_reference():
+    found = score(tiny.images(3, REFERENCES), CAPTIONS, READINGS)
+    assert found.exact == pytest.approx(2 / 3)
+    assert found.loss == pytest.approx(6 / 12)
+    assert found.captions == caption_scores(["dogs run", "runs and", "a dog runs"], REFERENCES)
+    assert found.captions.bleu1 == pytest.approx(100)
+    assert found.captions.bleu2 == pytest.approx(100 * np.sqrt(3 / 4))
+
+
+def test_pointing_counts_words_with_regions_of_all_captions():
+    regions = [(TOP_LEFT, TOP_LEFT), (BOTTOM_RIGHT,), ()]
+    found = score(tiny.images(3, REFERENCES, regions), CAPTIONS, READINGS)
+    assert found.pointing == (2, 3)
+    found = score(
+        tiny.images(3, REFERENCES, [(None, BOTTOM_RIGHT), (TOP_LEFT,), ()]), CAPTIONS, READINGS
+    )
+    assert found.pointing == (1, 2)
+
+
+def test_without_regions_or_maps_there_is_no_pointing():
+    assert score(tiny.images(3, REFERENCES), CAPTIONS, READINGS).pointing is None
+    regions = [(TOP_LEFT, None), (None,), ()]
+    blind = READINGS._replace(maps=[])
+    assert score(tiny.images(3, REFERENCES, regions), CAPTIONS, blind).pointing is None
+
+
+def test_the_evaluation_of_training_writes_greedily_and_reads_the_references():
+    captioner = tiny.captioner("soft")
+    greedy = captioner.write(
+        tiny.images(4), Search(beam_size=1, max_length=tiny.MAX_LENGTH), batch_size=4
+    )
+    references = [(caption.text or "and",) for caption in greedy]
+    references[2] = ("red red and",)
+    regions = [((TOP_LEFT,) * len(text.split())) for (text,) in references]
+    split = tiny.images(4, references, regions)
+    graph, params = nnx.split(captioner.model, nnx.Param)
+    evaluate = make_evaluation(graph, tiny.VOCABULARY, split, max_length=tiny.MAX_LENGTH)
+    found = evaluate(params)
+    readings = captioner.read(split, batch_size=4)
+    alike = [caption.text == text for caption, (text,) in zip(greedy, references, strict=True)]
+    assert found["exact"] == sum(alike) / 4
+    assert any(alike)
+    assert not alike[2]
+    assert found["loss"] == pytest.approx(sum(readings.nats) / readings.num_words, rel=1e-5)
+    texts = [caption.text for caption in greedy]
+    assert found["bleu4"] == pytest.approx(caption_scores(texts, references).bleu4 / 100)
+    hits = [map_.argmax() == 0 for maps in readings.maps for map_ in maps]
+    assert found["pointing"] == pytest.approx(np.mean(hits))
+    plain = make_evaluation(
+        graph, tiny.VOCABULARY, dataclasses.replace(split, regions=None), max_length=tiny.MAX_LENGTH
+    )
+    assert set(plain(params)) == {"loss", "bleu4", "exact"}

@@ -1,0 +1,172 @@
+"""Settings that cannot work are refused by their names; the others make the model they say."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+from flax import nnx
+
+from rnnjax.errors import UserError
+from rnnjax.tasks import captioning
+from rnnjax.tasks.captioning import CaptionerConfig
+from rnnjax.tasks.captioning.captioner import Locations
+from rnnjax.tasks.captioning.vocabulary import CaptionVocabulary
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"decoder": "sofd"}, "unknown --config.decoder=sofd; did you mean 'soft'?"),
+        ({"hard_gradient": "gumble"}, "unknown --config.hard_gradient=gumble; did you mean 'gumb"),
+        ({"encoder": "cnm"}, "unknown --config.encoder=cnm; did you mean 'cnn'?"),
+        ({"cell": "grru"}, "unknown --config.cell=grru; did you mean 'gru'?"),
+        ({"level": "char"}, "unknown --config.level=char; "),
+        ({"resize": "crob"}, "unknown --config.resize=crob; did you mean 'crop'?"),
+        ({"long_captions": "cut"}, "unknown --config.long_captions=cut; "),
+        ({"compute_dtype": "float8"}, "unknown --config.compute_dtype=float8; "),
+        ({"hidden_size": 0}, "--config.hidden_size is 1 or more; got 0"),
+        ({"attention_size": -1}, "--config.attention_size is 1 or more; got -1"),
+        ({"feature_size": 0}, "--config.feature_size is 1 or more; got 0"),
+        ({"feature_size": 2}, "--config.feature_size is 5 or more; got 2"),
+        ({"num_counts": -1}, "--config.num_counts is 0 or more; got -1"),
+        ({"detection_weight": -0.1}, "--config.detection_weight is 0 or more; got -0.1"),
+        ({"min_count": 0}, "--config.min_count is 1 or more; got 0"),
+        ({"image_size": 4}, "--config.image_size is 8 or more; got 4"),
+        ({"num_subwords": 7}, "--config.num_subwords is 8 or more; got 7"),
+        ({"spread_weight": -1.0}, "--config.spread_weight is 0 or more; got -1"),
+        ({"entropy_weight": float("nan")}, "--config.entropy_weight is 0 or more; got nan"),
+        ({"dropout": 1.0}, r"--config.dropout lies in \[0, 1\); got 1"),
+        ({"soft_rate": 1.5}, r"--config.soft_rate lies in \[0, 1\]; got 1.5"),
+        ({"temperature": 0.0}, "--config.temperature is above 0; got 0"),
+        ({"batch_size": 0}, "--config.batch_size is 1 or more; got 0"),
+        ({"encoder": "efficientnet"}, "--config.encoder=efficientnet is not for digit scenes, whi"),
+        ({"features": "x.npz"}, "--config.features=x.npz is not for digit scenes"),
+        ({"objective": "blue"}, "unknown --config.objective=blue; did you mean 'bleu'?"),
+        ({"objective": "cider"}, "digit scenes have no end: choose bleu"),
+        ({"num_drawn": 1}, "--config.num_drawn is 2 or more; got 1"),
+        ({"drawn_words": 0}, "--config.drawn_words is 1 or more; got 0"),
+        ({"level": "subword"}, "--config.level=subword is not for digit scenes"),
+    ],
+)
+def test_values_that_cannot_work(change, told):
+    with pytest.raises(UserError, match=told):
+        CaptionerConfig(**change).validate()
+
+
+def test_values_that_work():
+    CaptionerConfig().validate()
+    CaptionerConfig(soft_rate=1.0, dropout=0.0, spread_weight=1.0).validate()
+    CaptionerConfig(data="folder", encoder="efficientnet", level="subword").validate()
+    CaptionerConfig(data="folder", encoder="efficientnet", feature_size=1).validate()
+    CaptionerConfig(data="folder", features="x.npz", feature_size=1).validate()
+
+
+VOCABULARY = CaptionVocabulary.of(["a red dog"])
+SMALL = {"hidden_size": 6, "embed_size": 3, "attention_size": 4, "feature_size": 9}
+
+
+def shapes(config, locations=None):
+    model = captioning.make_captioner(config, len(VOCABULARY), locations)
+    flat = nnx.to_flat_state(nnx.state(model, nnx.Param))
+    return {
+        "/".join(map(str, path)): [leaf.shape for leaf in jax.tree.leaves(value.get_value())]
+        for path, value in flat
+    }
+
+
+def test_a_config_makes_the_model_that_it_says():
+    config = CaptionerConfig(**SMALL, image_size=48, cell="gru", num_layers=2)
+    found = shapes(config)
+    assert found["embed/embedding"] == [(6, 3)]
+    assert found["attention"] == [(9, 4), (12 + 3, 4), (4,), (4,)]
+    assert found["recurrent/params"][0] == (3 + 9, 18)
+    assert found["recurrent/params"][4] == (6, 18)
+    parts = "form", "colour", "place", "around_form", "around_colour"
+    assert [found[f"encoder/{part}/kernel"][0][-1] for part in parts] == [4, 2, 1, 1, 1]
+    assert "detection_head/kernel" not in found
+    detecting = shapes(dataclasses.replace(config, detection_weight=0.1))
+    assert detecting["detection_head/kernel"] == [(9, len(VOCABULARY))]
+    counting = shapes(dataclasses.replace(config, num_counts=2))
+    assert counting["attention"][4:] == [(4, 2)]
+    assert counting["from_seen/kernel"] == [(9 + 2, 3)]
+    given = Locations(2, 7, 11)
+    elsewhere = CaptionerConfig(**SMALL, data="folder", encoder="efficientnet", decoder="initial")
+    found = shapes(elsewhere, given)
+    assert not any(name.startswith(("encoder", "attention")) for name in found)
+    assert (found["project/kernel"], found["first/kernel"]) == ([(11, 9)], [(9, 12)])
+    model = captioning.make_captioner(elsewhere, len(VOCABULARY), given)
+    assert (model.locations, model.decoder, model.dropout) == (given, "initial", 0.0)
+    drawn = [
+        captioning.make_captioner(
+            CaptionerConfig(**SMALL, data="folder", features="x.npz", seed=seed),
+            len(VOCABULARY),
+            given,
+        ).head.kernel[...]
+        for seed in (0, 0, 1)
+    ]
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    assert not np.allclose(drawn[0], drawn[2])
+
+
+def test_how_hard_attention_is_trained():
+    config = CaptionerConfig(
+        hard_gradient="gumbel", temperature=0.3, soft_rate=0.1, reward_weight=2.0,
+        entropy_weight=0.4,
+    )  # fmt: skip
+    assert captioning.hard_training(config) == ("gumbel", 0.3, 0.1, 2.0, 0.4)
+
+
+@pytest.mark.parametrize("gradient", ["reinforce", "gumbel"])
+def test_hard_attention_is_read_softly_at_first(gradient):
+    config = CaptionerConfig(
+        **SMALL, data="folder", features="x.npz", decoder="hard", hard_gradient=gradient,
+        soft_rate=0.0, soft_steps=2,
+    )  # fmt: skip
+    model = captioning.make_captioner(config, len(VOCABULARY), Locations(1, 3, 11))
+    graph, params = nnx.split(model, nnx.Param)
+    batch = features_batch()
+    key = jax.random.key(0)
+    soft, drawn = (
+        captioning.make_loss(dataclasses.replace(config, **other), graph)
+        for other in ({"soft_rate": 1.0}, {"soft_steps": 0})
+    )
+    carry = captioning.initial_carry()
+    totals = [float(x(params, carry, batch, key).metrics["nats"]) for x in (soft, drawn)]
+    assert abs(totals[0] - totals[1]) > 1e-4
+    loss_fn, found = captioning.make_loss(config, graph), []
+    for _ in range(4):
+        loss = loss_fn(params, carry, batch, key)
+        found.append(float(loss.metrics["nats"]))
+        carry = loss.carry
+    np.testing.assert_allclose(found, np.repeat(totals, 2), rtol=1e-6)
+
+
+def features_batch():
+    """Two captions, with features of three locations."""
+    rng = np.random.default_rng(0)
+    return {
+        "features": rng.normal(size=(2, 3, 11)).astype(np.float32),
+        "words": np.array([[2, 3], [4, 0], [0, 0]], np.int32),
+        "lengths": np.array([3, 2], np.int32),
+    }
+
+
+def test_detection_fades_and_the_carry_counts():
+    config = CaptionerConfig(
+        **SMALL, data="folder", features="x.npz", detection_weight=2.0, detection_steps=4
+    )
+    model = captioning.make_captioner(config, len(VOCABULARY), Locations(1, 3, 11))
+    graph, params = nnx.split(model, nnx.Param)
+    batch = features_batch()
+    loss_fn = jax.jit(captioning.make_loss(config, graph))
+    carry, extra = captioning.initial_carry(), []
+    for _ in range(6):
+        loss = loss_fn(params, carry, batch, jax.random.key(0))
+        extra.append(float(loss.total - loss.metrics["nats"]))
+        carry = loss.carry
+    assert extra[0] > 1
+    np.testing.assert_allclose(extra, extra[0] * np.array([4, 3, 2, 1, 0, 0]) / 4, atol=1e-5)
+    steady = captioning.make_loss(dataclasses.replace(config, detection_steps=0), graph)
+    loss = steady(params, carry, batch, jax.random.key(0))
+    assert float(loss.total - loss.metrics["nats"]) == pytest.approx(extra[0], rel=1e-5)

@@ -1,0 +1,119 @@
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+from flax import nnx
+
+import rnnjax
+from rnnjax.models import LanguageModel
+from rnnjax.tasks.language import scoring
+from rnnjax.tasks.language.generation import generate
+from rnnjax.tasks.language.inspection import inspect
+from rnnjax.tasks.language.scoring import score
+
+V = 6
+
+
+@pytest.fixture(scope="module")
+def model():
+    return LanguageModel(V, rnnjax.gru(8), embed_size=4, rngs=nnx.Rngs(3))
+
+
+def by_hand(model, text, prompt):
+    """Symbol by symbol, one text at a time."""
+    carry, log_probability, rank, logits = model.initial_carry(1), [], [], None
+    for n, symbol in enumerate([*prompt, *text]):
+        if n >= len(prompt):
+            if logits is None:
+                log_probability.append(np.nan)
+                rank.append(0)
+            else:
+                probability = np.exp(logits) / np.exp(logits).sum()
+                log_probability.append(np.log(probability[symbol]))
+                rank.append(sorted(-probability).index(-probability[symbol]) + 1)
+        logits, carry = model.step(np.array([symbol]), carry)
+        logits = np.asarray(logits[0], np.float64)
+    return log_probability, rank
+
+
+@pytest.mark.parametrize("prompt", [[], [2], [1, 5, 0]])
+def test_scores_are_those_of_reading_symbol_by_symbol(model, monkeypatch, prompt):
+    monkeypatch.setattr(scoring, "MAX_ROWS", 3)
+    monkeypatch.setattr(scoring, "MAX_STEPS", 4)
+    draw = np.random.default_rng(0)
+    texts = [draw.integers(V, size=n) for n in (5, 9, 1, 8, 2, 4, 3)]
+    found = score(model, texts, np.array(prompt, int))
+    for text, (log_probability, rank) in zip(texts, found, strict=True):
+        expected, expected_rank = by_hand(model, text, prompt)
+        np.testing.assert_allclose(log_probability, expected, atol=1e-5)
+        assert rank.tolist() == expected_rank
+
+
+def test_probabilities_of_all_texts_of_a_length_sum_to_one(model):
+    texts = [np.array([a, b]) for a in range(V) for b in range(V)]
+    found = score(model, texts, np.array([1]))
+    total = sum(np.exp(scores.log_probability.sum()) for scores in found)
+    np.testing.assert_allclose(total, 1, rtol=1e-5)
+
+
+def test_coldest_samples_are_the_likeliest_steps(model):
+    (text,) = generate(model, np.array([0, 3]), length=12, key=jax.random.key(0), temperature=0)
+    (scores,) = score(model, [text], np.array([0, 3]))
+    assert scores.rank.tolist() == [1] * 12
+
+
+def test_a_sample_ends_with_its_stop(model):
+    texts = generate(model, np.array([0]), length=40, key=jax.random.key(1), num_samples=8, stop=2)
+    free = generate(model, np.array([0]), length=40, key=jax.random.key(1), num_samples=8)
+    assert any(len(text) < 40 for text in texts)
+    for text, whole in zip(texts, free, strict=True):
+        assert 2 not in text[:-1]
+        assert len(text) == 40 or text[-1] == 2
+        np.testing.assert_array_equal(text, whole[: len(text)])
+
+
+def test_inspection_follows_the_model(model):
+    ids = np.random.default_rng(1).integers(V, size=30)
+    findings = inspect(model, ids, max_distance=5)
+    carry, states = model.initial_carry(1), []
+    for symbol in ids:
+        _, carry = model.step(np.array([symbol]), carry)
+        states.append(carry[0])
+    np.testing.assert_allclose(findings.layers[0].activations, states, atol=1e-6)
+    assert list(findings.layers[0].saturation) == ["r", "z"]
+
+    def last_loss(carry, start=20):
+        for n in range(start, 26):
+            logits, carry = model.step(ids[None, n], carry)
+        return -jax.nn.log_softmax(logits)[0, ids[26]]
+
+    gradient = jax.grad(last_loss)(np.asarray(states[19])[None])
+    place = 25 - 5
+    np.testing.assert_allclose(
+        findings.gradient_norms[place, 5], np.linalg.norm(gradient), rtol=1e-4
+    )
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda model, ids: generate(model, ids, length=3, key=jax.random.key(0)),
+        lambda model, ids: score(model, [ids], ids),
+        lambda model, ids: inspect(model, ids, max_distance=2),
+    ],
+)
+def test_a_second_text_of_that_length_compiles_nothing(read):
+    cell, traced = rnnjax.gru(8), []
+
+    def project(*args, **options):
+        traced.append(args)
+        return cell.project(*args, **options)
+
+    counting = dataclasses.replace(cell, project=project, spec=None)
+    model = LanguageModel(V, counting, embed_size=4, rngs=nnx.Rngs(3))
+    read(model, np.arange(6))
+    first = len(traced)
+    assert first > 0
+    read(model, np.arange(6)[::-1])
+    assert len(traced) == first

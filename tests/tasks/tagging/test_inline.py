@@ -1,0 +1,146 @@
+"""The readable format and its tokenizer."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rnnjax.data.tokens import tokenize
+from rnnjax.errors import UserError
+from rnnjax.tasks.tagging.inline import parse, read_inline
+from rnnjax.tasks.tagging.schemes import spans_of
+
+
+def write(tmp_path, content):
+    path = tmp_path / "a.inline"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return str(path)
+
+
+def words(text):
+    return [token.text for token in tokenize(text)]
+
+
+def entities(sentence):
+    return [(" ".join(sentence.tokens[a:b]), kind) for a, b, kind in spans_of(sentence.tags)]
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("Dr. Curie's wife, aged 3.14!", "Dr.|Curie|'s|wife|,|aged|3.14|!"),
+        ("well-known O’Brien don't AT&T", "well-known|O’Brien|don't|AT&T"),
+        ("the students' 'own' room", "the|students|'|'|own|'|room"),
+        ("in the U.S., e.g. J. R. R. Tolkien.", "in|the|U.S.|,|e.g.|J.|R.|R.|Tolkien|."),
+        ("vitamin C.", "vitamin|C|."),
+        ("1,000 at 12:30; 5, 6.", "1,000|at|12:30|;|5|,|6|."),
+        ("He left.Then it...ended -- so", "He|left|.|Then|it|...|ended|--|so"),
+        ("“Né” (née) – 50% of $5", "“|Né|”|(|née|)|–|50|%|of|$|5"),
+        ("@ada met #turing's C#", "@ada|met|#turing|'s|C|#"),
+        ("नमस्ते cafe\u0301", "नमस्ते|cafe\u0301"),
+        ("東京 x_y a's's", "東京|x_y|a|'s|'s"),
+        ("  \t ", ""),
+    ],
+)
+def test_tokens(text, tokens):
+    assert words(text) == [token for token in tokens.split("|") if token]
+
+
+@given(st.text() | st.text("aB1.,'’-& sS#@$Ü\u0301\n"))
+def test_no_character_but_white_space_is_lost_and_every_token_knows_its_place(text):
+    tokens = tokenize(text)
+    assert "".join(token.text for token in tokens) == re.sub(r"\s", "", text)
+    places = [place for token in tokens for place in (token.start, token.end)]
+    assert places == sorted(places)
+    for token in tokens:
+        assert token.text == text[token.start : token.end]
+        assert token.start < token.end
+
+
+def test_entities_are_marked_in_the_line():
+    sentence = parse("[Marie Curie|PER] left [Warsaw|LOC]'s [1891|DATE].", "f:3", 7)
+    assert sentence.tokens == ("Marie", "Curie", "left", "Warsaw", "'s", "1891", ".")
+    assert sentence.tags == ("B-PER", "I-PER", "O", "B-LOC", "O", "B-DATE", "O")
+    assert (sentence.source, sentence.document) == ("f:3", 7)
+
+
+@pytest.mark.parametrize(
+    ("line", "tokens", "found"),
+    [
+        ("the [U.S.|LOC]-based firm", "the U.S. - based firm", [("U.S.", "LOC")]),
+        ("pre-[Roman|X]s", "pre - Roman s", [("Roman", "X")]),
+        ("[New|A][York|A]", "New York", [("New", "A"), ("York", "A")]),
+        ("[ Ada |PER] x", "Ada x", [("Ada", "PER")]),
+        ("[J.|PER] Smith, [A. B|PER].", "J. Smith , A. B .", [("J.", "PER"), ("A. B", "PER")]),
+        (r"a \[b\] \| \\ [x \| \[|WORK-1]", r"a [ b ] | \ x | [", [("x | [", "WORK-1")]),
+        (" # no comment", "# no comment", []),
+    ],
+)
+def test_borders_of_entities_are_borders_of_tokens(line, tokens, found):
+    sentence = parse(line, "f:1")
+    assert " ".join(sentence.tokens) == tokens
+    assert entities(sentence) == found
+
+
+texts = st.text("aB1.' -\\[]|", min_size=1).filter(str.strip)
+pieces = st.tuples(texts, st.sampled_from([None, "PER", "X-1"]))
+
+
+@given(st.lists(pieces, min_size=1, max_size=6))
+def test_what_is_marked_is_found_and_the_rest_is_as_in_plain_text(pieces):
+    def escaped(text):
+        return re.sub(r"([\\\[\]|])", r"\\\1", text)
+
+    line = "".join(f"[{escaped(t)}|{kind}]" if kind else escaped(t) for t, kind in pieces)
+    plain = "".join(text for text, _ in pieces)
+    sentence = parse(line, "f:1")
+    assert "".join(sentence.tokens) == re.sub(r"\s", "", plain)
+    got = ["".join(sentence.tokens[a:b]) for a, b, _ in spans_of(sentence.tags)]
+    assert got == [re.sub(r"\s", "", text) for text, kind in pieces if kind]
+    assert [kind for *_, kind in spans_of(sentence.tags)] == [kind for _, kind in pieces if kind]
+    if not any(kind for _, kind in pieces):
+        assert list(sentence.tokens) == words(plain)
+
+
+def test_blank_lines_divide_documents_and_comments_are_skipped(tmp_path):
+    content = "\ufeff# about\n\n[A|X] b\r\n# c\r\n#tag d\n \n\n# e\n\nf"
+    path = write(tmp_path, content)
+    assert [(s.tokens, s.source, s.document) for s in read_inline(path)] == [
+        (("A", "b"), f"{path}:3", 0),
+        (("#tag", "d"), f"{path}:5", 0),
+        (("f",), f"{path}:10", 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "column", "told"),
+    [
+        ("a [b|PER", 3, "the entity is never closed"),
+        ("a [b", 3, "the entity is never closed"),
+        ("a [b|", 5, "'' is no type"),
+        ("a [b|PER c]", 5, "'PER c.' is no type"),
+        ("a [b|c|PER]", 5, "'c.PER.' is no type"),
+        ("a [b|]", 5, "'.' is no type"),
+        ("a [b]", 3, r"an entity without a type, '\[b\]': expected \[WORDS\|TYPE\]"),
+        ("a [|PER]", 3, r"an entity without text, '\[\|PER\]'"),
+        ("a [  |PER]", 3, "an entity without text"),
+        ("a [b [c|X] d|Y]", 6, "an entity within the entity that begins in column 3"),
+        ("a ] b", 3, r"\] outside an entity: write \\\]"),
+        ("a | b", 3, r"\| outside an entity: write \\\|"),
+        (r"a \n", 3, "a backslash stands before"),
+        (r"a [b\n|X]", 5, "a backslash stands before"),
+        ("a \\", 3, "a backslash stands before"),
+    ],
+)
+def test_a_mark_that_is_wrong_is_named_with_line_and_column(tmp_path, line, column, told):
+    path = write(tmp_path, f"[Ada|PER] left.\n{line}\n")
+    with pytest.raises(UserError, match=f"^{path}:2:{column}: {told}") as error:
+        read_inline(path)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("content", ["", "\n\n", "# a\n"])
+def test_a_file_without_a_sentence(tmp_path, content):
+    with pytest.raises(UserError, match=r"a\.inline has no sentence"):
+        read_inline(write(tmp_path, content))

@@ -1,0 +1,84 @@
+"""Predictions and scores as files and as lines for the terminal."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from rnnjax.errors import UserError
+from rnnjax.tasks import tagging
+from rnnjax.tasks.tagging.predictions import TaggedSentence
+from rnnjax.tasks.tagging.reports import WRITERS
+
+TAGGED = [
+    TaggedSentence(
+        ("Ada", "left", "Bonn"), ("B-PER", "O", "B-LOC"), (0.5, 0.25), ("B-PER", "O", "O"), "a:1"
+    ),
+    TaggedSentence(("Emmy", "stayed"), ("O", "O"), (), ("B-PER", "O"), "a:5"),
+]
+
+
+def test_predictions_for_the_terminal_are_json_lines():
+    text = tagging.report_predictions(TAGGED, None)
+    first, second = map(json.loads, text.splitlines())
+    assert not text.endswith("\n")
+    assert [(e["text"], e["type"], e["score"]) for e in first["entities"]] == [
+        ("Ada", "PER", 0.5), ("Bonn", "LOC", 0.25),
+    ]  # fmt: skip
+    assert second == {"tokens": ["Emmy", "stayed"], "entities": []}
+
+
+@pytest.mark.parametrize(
+    ("suffix", "holds"),
+    [
+        (".conll", "Ada\tB-PER\tB-PER\nleft\tO\tO\nBonn\tO\tB-LOC\n\nEmmy\tB-PER\tO\n"),
+        (".jsonl", '{"tokens": ["Emmy", "stayed"], "entities": []}\n'),
+        (".html", '<mark style="--hue:210" data-type="LOC" title="LOC 25.0%">Bonn</mark>'),
+    ],
+)
+def test_the_suffix_decides_how_predictions_are_written(tmp_path, suffix, holds):
+    path = tmp_path / f"out{suffix}"
+    assert tagging.report_predictions(TAGGED, str(path)) == f"2 sentences: {path}"
+    assert holds in path.read_text()
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out", "out.conll.gz"])
+def test_another_suffix(tmp_path, name):
+    with pytest.raises(UserError, match=r"has an unknown ending; .*Valid: .conll, .html, .jsonl."):
+        tagging.report_predictions(TAGGED, str(tmp_path / name))
+    assert not list(tmp_path.iterdir())
+    assert [tagging.check_output(f"x/y{suffix}") for suffix in WRITERS] == list(WRITERS)
+
+
+def test_scores_are_written_and_shown(tmp_path):
+    table = tagging.report_scores(TAGGED, "dev", tmp_path)
+    assert table.startswith("dev, 2 sentences:\n")
+    assert table.splitlines()[-3].split() == ["all", "(micro)", "50.00", "50.00", "50.00", "2"]
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert scores["split"] == "dev"
+    assert scores["micro"] == {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 2}
+    assert scores["types"]["PER"] == {
+        "precision": 1.0, "recall": 0.5, "f1": pytest.approx(2 / 3), "support": 2
+    }  # fmt: skip
+    assert scores["types"]["LOC"]["precision"] == 0
+    assert scores["token_accuracy"] == pytest.approx(3 / 5)
+
+
+def test_sections_show_scores_and_errors():
+    scores, errors = tagging.score_sections(TAGGED, "dev")
+    assert scores.title == "dev"
+    assert "50.00" in scores.html
+    assert errors.html.index("Bonn") < errors.html.index("Emmy")
+
+
+def test_without_a_crf_there_are_no_transitions_to_draw(tmp_path):
+    tagger = tagging.TextTagger(SimpleNamespace(crf=None), None)
+    said = tagging.report_inspection(tagger, TAGGED, "dev", tmp_path)
+    assert said == f"2 of 2 sentences of dev have an error: {tmp_path / 'inspect.html'}"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "inspect.html", "inspect_confusion.png",
+    ]  # fmt: skip
+    assert (tmp_path / "inspect_confusion.png").read_bytes().startswith(b"\x89PNG")
+    page = (tmp_path / "inspect.html").read_text()
+    assert page.count("data:image/png") == 1
+    assert "Transitions" not in page

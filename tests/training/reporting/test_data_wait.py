@@ -1,0 +1,140 @@
+import time
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from rnnjax import training
+from rnnjax.training.reporting import data_wait
+from rnnjax.training.reporting.data_wait import DataWait
+from tests.training import toy
+
+
+class Clock:
+    """Time goes by only where a test says so."""
+
+    def __init__(self, monkeypatch):
+        self.now = 100.0
+        monkeypatch.setattr(data_wait.time, "perf_counter", lambda: self.now)
+
+    def batches(self, seconds):
+        for number, wait in enumerate(seconds):
+            self.now += wait
+            yield number
+
+
+def run(clock, waits, steps, idle):
+    """Batches that take `waits` to come and `steps` to work on; `idle` answers in turn."""
+    wait, answers = DataWait(), iter(idle)
+    for number in wait.watch(clock.batches(waits), lambda: next(answers)):
+        clock.now += steps[number]
+    return wait
+
+
+def test_only_waits_after_which_the_device_is_idle_count(monkeypatch):
+    """The first wait is no part of it: nothing was running yet."""
+    wait = run(Clock(monkeypatch), [9, 1, 2, 4], [3, 3, 3, 3], [True, False, True])
+    assert wait.share() == pytest.approx((1 + 4) / (3 + 1 + 3 + 2 + 3 + 4))
+
+
+def test_what_is_no_training_does_not_count(monkeypatch):
+    clock = Clock(monkeypatch)
+    wait = DataWait()
+    batches = wait.watch(clock.batches([1, 1, 1]), lambda: True)
+    next(batches)
+    clock.now += 4
+    wait.pause()
+    clock.now += 1000
+    wait.go_on()
+    next(batches)
+    assert wait.share() == pytest.approx(1 / (4 + 1))
+    wait.pause()
+    next(batches)
+    assert wait.share() == pytest.approx(1 / (4 + 1))
+
+
+def test_compilations_do_not_count(monkeypatch):
+    clock = Clock(monkeypatch)
+    wait = DataWait()
+    batches = wait.watch(clock.batches([1, 1, 1, 1]), lambda: True)
+    next(batches)
+    clock.now += 7
+    next(batches)
+    assert wait.share() == pytest.approx(1 / 8)
+    jax.jit(lambda x: x + clock.now)(1.0)
+    clock.now += 1000
+    next(batches)
+    assert wait.share() == pytest.approx(1 / 8)
+    clock.now += 7
+    next(batches)
+    assert wait.share() == pytest.approx(2 / 16)
+
+
+def test_shares_since_the_last_time(monkeypatch):
+    clock = Clock(monkeypatch)
+    wait = DataWait()
+    assert wait.share() is None
+    batches = wait.watch(clock.batches([1, 1, 3]), lambda: True)
+    next(batches)
+    next(batches)
+    assert wait.share_since_last() == 1
+    assert wait.share_since_last() is None
+    clock.now += 1
+    next(batches)
+    assert wait.share_since_last() == pytest.approx(3 / 4)
+    assert wait.share() == pytest.approx(4 / 5)
+
+
+class SlowBatches(toy.Batches):
+    def __init__(self, seconds):
+        super().__init__()
+        self.seconds = seconds
+
+    def __next__(self):
+        time.sleep(self.seconds)
+        return super().__next__()
+
+
+def train(path, step, batches, **options):
+    _, state = toy.setup()
+    result = training.train(
+        step,
+        state,
+        batches,
+        workdir=training.open_workdir(path, name="toy"),
+        options=training.LoopOptions(num_steps=18, log_every=6, **options),
+        evaluate=lambda params: {"loss": 1.0},
+    )
+    rows = [row for row in training.read_metrics(path) if row["split"] == "train"]
+    return result.data_wait, [row["data_wait"] for row in rows if "data_wait" in row]
+
+
+@pytest.mark.parametrize("options", [{}, {"eval_every": 1}])
+def test_slow_data_hold_up_a_fast_step(tmp_path, options):
+    step, _ = toy.setup()
+    share, shares = train(tmp_path, step, SlowBatches(0.03), **options)
+    assert share > 0.6
+    assert len(shares) >= 2
+    assert shares[0] > 0.5
+
+
+def test_the_same_data_do_not_hold_up_a_step_that_is_slower(tmp_path):
+    """Each batch takes a third of a step: the host waits for it, the device does not."""
+    step, _ = toy.setup()
+    weights = jnp.ones((1000, 1000))
+
+    @jax.jit
+    def busy(x):
+        return jax.lax.fori_loop(0, 4, lambda _, w: w @ weights * 1e-3, weights + x)[0, 0]
+
+    def slow(state, batch):
+        state, metrics = step(state, batch)
+        return state, metrics | {"grad_norm": metrics["grad_norm"] + 0 * busy(metrics["grad_norm"])}
+
+    seconds = []
+    for _ in range(4):
+        began = time.perf_counter()
+        busy(1.0).block_until_ready()
+        seconds.append(time.perf_counter() - began)
+    share, _ = train(tmp_path, slow, SlowBatches(min(seconds[1:]) / 3))
+    assert share < 0.15

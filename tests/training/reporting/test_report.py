@@ -1,0 +1,150 @@
+import base64
+import html.parser
+import io
+import re
+
+import matplotlib.image
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from rnnjax.errors import UserError
+from rnnjax.training import Section, draw_curves, write_report
+from rnnjax.training.reporting import curves
+from rnnjax.training.reporting.metrics_log import MetricsLog
+
+ROWS = [{"split": "train", "step": n, "loss": 3 - n / 50, "grad_norm": 1.0} for n in range(1, 60)]
+ROWS += [{"split": "valid", "step": n, "loss": 3.1 - n / 50} for n in (20, 40)]
+
+
+class Page(html.parser.HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.words, self.attributes = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def pixels(png):
+    return matplotlib.image.imread(io.BytesIO(png), format="png")
+
+
+def has_colour(png, colour):
+    return (np.abs(pixels(png)[..., :3] - np.array(colour) / 255).max(-1) < 0.02).any()
+
+
+def test_curves_show_what_there_is():
+    blue, orange = (0x2B, 0x6C, 0xB0), (0xDD, 0x6B, 0x20)
+    both, train_only, none = draw_curves(ROWS, "char"), draw_curves(ROWS[:59]), draw_curves([])
+    assert has_colour(both, blue)
+    assert has_colour(both, orange)
+    assert has_colour(train_only, blue)
+    assert not has_colour(train_only, orange)
+    assert not has_colour(none, blue)
+
+
+def panels(monkeypatch, *args):
+    """For each panel its label and title, and the numbers of its first two lines."""
+    figures = []
+
+    class Kept(Figure):
+        def __init__(self, **options):
+            super().__init__(**options)
+            figures.append(self)
+
+    monkeypatch.setattr(curves, "Figure", Kept)
+    draw_curves(*args)
+    return [
+        (
+            axes.get_ylabel(),
+            axes.get_title(),
+            [(*line.get_xdata(), *line.get_ydata()) for line in list(axes.lines)[:2]],
+        )
+        for axes in figures[0].axes
+    ]
+
+
+def test_the_metric_that_decides_and_the_reward_have_curves_of_their_own(monkeypatch):
+    train = [
+        {"split": "train", "step": n, "loss": n + 0.5, "nats": n + 0.25, "grad_norm": 7.0 + n}
+        for n in (1, 2)
+    ]
+    valid = [
+        {"split": "valid", "step": n, "loss": 6.0 - n, "bleu4": bleu}
+        for n, bleu in ((1, 0.1), (2, 0.3), (3, 0.2))
+    ]
+    (_, _, losses), (label, title, bleus), (_, _, norms) = panels(
+        monkeypatch, train + valid, "", "bleu4"
+    )
+    assert losses == [(1, 2, 1.25, 2.25), (1, 2, 3, 5.0, 4.0, 3.0)]
+    assert (label, title) == ("bleu4", "best validation bleu4 0.3000 at step 2")
+    assert bleus[0] == (1, 2, 3, 0.1, 0.3, 0.2)
+    assert norms == [(1, 2, 8.0, 9.0)]
+
+    drawn = [row | {"reward": -row["loss"]} for row in train]
+    (_, title, losses), (label, _, rewards), *rest = panels(monkeypatch, drawn + valid)
+    assert title == "lowest validation loss 3.0000 at step 3"
+    assert losses[0] == (1, 2, 3, 5.0, 4.0, 3.0)
+    assert label == "reward in training"
+    assert rewards == [(1, 2, -1.5, -2.5)]
+    assert [label for label, *_ in rest] == ["gradient norm"]
+
+
+def report(folder, **fields):
+    with MetricsLog(folder, 0) as log:
+        for row in ROWS:
+            log.write(row["split"], {k: v for k, v in row.items() if k != "split"})
+    given = {"title": "t", "config": {"a": 1}, "results": {"loss": 1.23456789}}
+    return write_report(folder, **given | fields)
+
+
+def test_report_stands_alone(tmp_path):
+    path = report(tmp_path, sections=[Section("Samples", text="to be")], unit="char")
+    text = path.read_text()
+    page = Page(text)
+    pictures = [v for k, v in page.attributes if k == "src"]
+    assert len(pictures) == 1
+    kind, data = pictures[0].split(",")
+    assert kind == "data:image/png;base64"
+    assert base64.b64decode(data) == (tmp_path / "curves.png").read_bytes()
+    assert not re.search(r"https?://|<script|<link|@import|url\(", text)
+    assert {"Samples", "to be", "1.2346", "Config", "Command", "Environment"} <= set(page.words)
+    assert any("pytest" in word for word in page.words)
+
+
+def test_everything_from_outside_is_escaped(tmp_path):
+    evil = "<script>&\"'</script>"
+    path = report(
+        tmp_path,
+        title=evil,
+        config={evil: evil},
+        results={evil: evil},
+        sections=[Section(evil, text=evil, png=draw_curves([]))],
+    )
+    page = Page(path.read_text())
+    assert "script" not in page.tags
+    assert page.words.count(evil) == 8
+    assert ("alt", evil) in page.attributes
+
+
+def test_unwritable_folder_is_one_message(tmp_path):
+    with pytest.raises(UserError, match="Cannot write"):
+        write_report(tmp_path / "absent", title="t", config={}, results={})
+
+
+def test_report_tells_the_speed_and_the_wait_for_data(tmp_path):
+    assert "Speed" not in report(tmp_path).read_text()
+    (tmp_path / "with").mkdir()
+    with MetricsLog(tmp_path / "with", 0) as log:
+        for step, speed, wait in ((1, 9.0, 0.5), (2, 2.0, 0.02), (3, 3.0, 0.08)):
+            row = {"step": step, "loss": 1.0, "steps_per_second": speed, "data_wait": wait}
+            log.write("train", row)
+    page = write_report(tmp_path / "with", title="t", config={}, results={}).read_text()
+    assert "<td>steps a second (median)</td><td>3</td>" in page
+    assert "20.0% of the time" in page
