@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 
-from experiments.benchmark import peers
+from experiments.benchmark import peers, report
 from experiments.benchmark.peers import BASELINE, CONTENDERS, Calls, Case, Layer
 
 Row = dict[str, Any]
@@ -181,3 +181,22 @@ def _peak_of_process() -> float:
     command = [sys.executable, "-m", "experiments.benchmark", "--suite=peak"]
     finished = subprocess.run(command, env=dict(os.environ), check=True, capture_output=True)
     return float(finished.stdout.split()[-1])
+
+
+class Suite(NamedTuple):
+    """What is measured, and `(repeats) -> rows` that measures it."""
+
+    title: str
+    measure: Callable[[int], list[Row]]
+
+
+SUITES = {
+    "layers": Suite(
+        "times as fast as flax.nnx.RNN (above 1: faster)",
+        lambda repeats: report.with_means(layers(repeats)),
+    ),
+    "compile": Suite(
+        "trace and compile time, in that of flax.nnx.RNN (below 1: quicker)", compile_times
+    ),
+    "memory": Suite("a training step on a long sequence", memory),
+}
