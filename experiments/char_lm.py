@@ -27,7 +27,7 @@ from rnnjax import data, training
 from rnnjax.tasks.language.assembly import make_loss, make_model
 from rnnjax.tasks.language.config import LanguageConfig as Config
 from rnnjax.tasks.language.evaluation import describe_loss
-from rnnjax.tasks.language.inspection_report import report_inspection
+from rnnjax.tasks.language.inspection import report_inspection
 from rnnjax.tasks.language.preparation import abstract_data, load_corpus, prepare
 from rnnjax.tasks.language.score_report import report_scores, texts_of_file
 from rnnjax.tasks.language.text_model import TextModel, longest_document, opening_of, step_scores

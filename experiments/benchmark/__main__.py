@@ -46,12 +46,14 @@ def main(_: None) -> None:
         print(suites.peak())
         return
     if name in suites.SUITES:
-        title, size = suites.SUITES[name].title, "T,B,D,H"
-        rows = suites.SUITES[name].measure(REPEATS.value)
+        title, measure = suites.SUITES[name]
+        size, rows = "T,B,D,H", measure(REPEATS.value)
     else:
         module = importlib.import_module(f"experiments.benchmark.{name}")
         title, size, rows = module.TITLE, module.SIZE, module.suite(REPEATS.value, DATA.value)
     title = f"{jax.devices()[0].device_kind}, jax {jax.__version__}: {title}"
+    if name == "layers":
+        rows = report.with_means(rows)
     report.save(rows, name, title, workdir, contest=name == "layers")
     print(title)
     print(report.table(rows, size))

@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 
-from experiments.benchmark import peers, report
+from experiments.benchmark import peers
 from experiments.benchmark.peers import BASELINE, CONTENDERS, Calls, Case, Layer
 
 Row = dict[str, Any]
@@ -183,20 +183,12 @@ def _peak_of_process() -> float:
     return float(finished.stdout.split()[-1])
 
 
-class Suite(NamedTuple):
-    """What is measured, and `(repeats) -> rows` that measures it."""
-
-    title: str
-    measure: Callable[[int], list[Row]]
-
-
-SUITES = {
-    "layers": Suite(
-        "times as fast as flax.nnx.RNN (above 1: faster)",
-        lambda repeats: report.with_means(layers(repeats)),
+# The title of each suite, and `(repeats) -> rows`.
+SUITES: dict[str, tuple[str, Callable[[int], list[Row]]]] = {
+    "layers": ("times as fast as flax.nnx.RNN (above 1: faster)", layers),
+    "compile": (
+        "trace and compile time, in that of flax.nnx.RNN (below 1: quicker)",
+        compile_times,
     ),
-    "compile": Suite(
-        "trace and compile time, in that of flax.nnx.RNN (below 1: quicker)", compile_times
-    ),
-    "memory": Suite("a training step on a long sequence", memory),
+    "memory": ("a training step on a long sequence", memory),
 }
