@@ -1,130 +1,22 @@
-"""The command line that all experiments share: flags, presets, modes and plain error messages."""
+"""The command lines of experiments: flags from dataclasses, help, and plain error messages."""
 
 import contextlib
 import dataclasses
-import functools
 import os
 import sys
 import textwrap
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
-from absl import flags, logging
+from absl import flags
 
-import rnnjax
 from rnnjax import training
 from rnnjax.errors import UserError, did_you_mean
-from rnnjax.training import setting
 
-HELP_FLAGS = {"--help", "-help", "-h", "--helpfull", "--helpshort"}
 WIDTH = 100
-ONLY_TO_TRAIN = (
-    *("preset", "restore_from", "mesh", "profile"),
-    *("coordinator", "num_processes", "process_id", "join_timeout", "lost_after"),
-)
-
-
-class Preset(NamedTuple):
-    """A config with a name.
-
-    Attributes:
-        about: what it is for, in a line.
-        config: a frozen dataclass with `validate()`.
-    """
-
-    about: str
-    config: Any
-
-
-class Run(NamedTuple):
-    """One call of an experiment.
-
-    Attributes:
-        config: preset and flags put together; in other modes than train, the checkpoint's config
-            and the flags.
-        options: the experiment's own flags.
-        workdir: folder of the run.
-        restore_from: where a new run takes its parameters from, or None.
-        placement: mode train: where to train.
-        profile: mode train: steps to trace, or None.
-    """
-
-    config: Any
-    options: Any
-    workdir: Path
-    restore_from: str | None
-    placement: training.Placement = training.LOCAL
-    profile: training.TracedSteps | None = None
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _Shared:
-    """The flags of every experiment."""
-
-    workdir: str | None = setting(None, "Folder of one run. Default: runs/EXPERIMENT.")
-    mode: str = setting("train", "What to do.")
-    preset: str = setting("default", "Mode train: the named config to start from.")
-    restore_from: str | None = setting(
-        None, "Mode train: a workdir or checkpoint whose parameters a new run starts from."
-    )
-    mesh: str | None = setting(
-        None,
-        "Mode train: devices by axis, such as data:8 or data:16,model:4. data divides the rows of "
-        "a batch, fsdp rows and parameters, model gates and vocabulary. Default: all devices over "
-        "data, where they divide config.batch_size.",
-    )
-    profile: str | None = setting(
-        None,
-        "Mode train: FIRST:LAST, such as 100:110. These steps are traced into WORKDIR/profile, for "
-        "XProf, TensorBoard and Perfetto, and the report tells which operations take longest.",
-    )
-    coordinator: str | None = setting(
-        None,
-        "Mode train, several processes: HOST:PORT of process 0, or auto, as Cloud TPU and other "
-        "clusters say. Under SLURM the tasks of a step find each other without it.",
-    )
-    num_processes: int | None = setting(None, "With --coordinator=HOST:PORT: how many.")
-    process_id: int | None = setting(None, "With --coordinator=HOST:PORT: which one, from 0.")
-    join_timeout: int = setting(300, "Seconds that the processes wait for each other to start.")
-    lost_after: int = setting(
-        training.processes.HEARTBEAT_SECONDS,
-        "Seconds without a sign of life after which a process counts as lost and the others end.",
-    )
-
-
-def main(
-    name: str,
-    *,
-    about: str,
-    presets: Mapping[str, Preset],
-    options: Any,
-    modes: Mapping[str, Callable[[Run], None]],
-    argv: Sequence[str] | None = None,
-) -> None:
-    """Runs an experiment from the command line; see `plain_errors` for how the process ends.
-
-    Args:
-        name: of the experiment; the default workdir is `runs/NAME`.
-        about: what `--help` begins with.
-        presets: by name, `default` among them.
-        options: a dataclass of the experiment's own flags, fields made by `training.setting`, with
-            its defaults.
-        modes: what to do by name, `train` among them.
-        argv: the command line without the program; that of this process if None.
-    """
-    argv = sys.argv[1:] if argv is None else list(argv)
-    logging.set_verbosity(logging.WARNING)
-    if HELP_FLAGS & set(argv):
-        print(_help(name, about, presets, options, modes))
-        return
-    training.make_gpus_deterministic()
-    with plain_errors():
-        run, mode, place = parse(name, presets, options, modes, argv)
-        mode(run._replace(placement=place()))
-        training.processes.leave()
+INDENT = " " * 34
 
 
 @contextlib.contextmanager
@@ -173,90 +65,64 @@ def parse_flags(values: flags.FlagValues, argv: Sequence[str]) -> None:
         raise UserError(f"unexpected argument {rest[0]!r}: flags are written --name=value")
 
 
-def chosen(flag: str, value: str, valid: Mapping[str, Any]) -> str:
+def chosen(flag: str, value: str, valid: Collection[str]) -> str:
     """The value of a flag, which is one of the valid words; UserError otherwise."""
     if value not in valid:
         raise UserError(f"unknown --{flag}={value}; {did_you_mean(value, valid)}")
     return value
 
 
-def parse(
-    name: str,
-    presets: Mapping[str, Preset],
-    options: Any,
-    modes: Mapping[str, Callable[[Run], None]],
-    argv: Sequence[str],
-) -> tuple[Run, Callable[[Run], None], Callable[[], training.Placement]]:
-    """What a command line asks for, checked as far as that goes without doing it.
+def parse_fields(argv: Sequence[str], *groups: tuple[type, str]) -> list[dict[str, Any]]:
+    """Reads flags that are the fields of dataclasses.
 
     Args:
-        name: of the experiment; this and the others as for `main`.
-        presets: by name.
-        options: the experiment's own flags with their defaults.
-        modes: by name.
-        argv: the command line without the program.
+        argv: the command line, the program first.
+        *groups: dataclasses whose fields are made by `training.setting`, each with the prefix of
+            its flags.
 
     Returns:
-        The run, what to do with it, and what joins other processes and gives the run its place.
+        For each dataclass the fields that the command line sets, with their values.
 
     Raises:
-        UserError: a flag, a name or a value cannot be used.
+        UserError: a flag is unknown, or its value cannot be read.
     """
-    config_class = type(presets["default"].config)
-    given = flags.FlagValues()
-    for fields, prefix in ((_Shared, ""), (type(options), ""), (config_class, "config.")):
-        _define(given, fields, prefix)
-    parse_flags(given, [name, *argv])
-
-    shared = dataclasses.replace(_Shared(), **_given(given, _Shared))
-    mode = chosen("mode", shared.mode, modes)
-    preset = chosen("preset", shared.preset, presets)
-    workdir = Path(shared.workdir or f"runs/{name}")
-    training.check_owner(workdir, name)
-    if mode == "train":
-        config = presets[preset].config
-    else:
-        for flag in ONLY_TO_TRAIN:
-            if given[flag].present:
-                raise UserError(f"--{flag} is for mode train; --workdir names the run to {mode}")
-        config = stored_config(workdir, config_class)
-    config = dataclasses.replace(config, **_given(given, config_class, "config."))
-    config.validate()
-    options = dataclasses.replace(options, **_given(given, type(options)))
-    profile = None
-    if shared.profile is not None:
-        profile = training.parse_steps(shared.profile, config.num_steps)
-    run = Run(config, options, workdir, shared.restore_from, profile=profile)
-    place = functools.partial(_join, shared, config) if mode == "train" else lambda: training.LOCAL
-    return run, modes[mode], place
+    values = flags.FlagValues()
+    for fields, prefix in groups:
+        _define(values, fields, prefix)
+    parse_flags(values, argv)
+    found = [
+        {field.name: values[prefix + field.name] for field in dataclasses.fields(fields)}
+        for fields, prefix in groups
+    ]
+    return [{name: flag.value for name, flag in group.items() if flag.present} for group in found]
 
 
-def stored_config(workdir: str | Path, config_class: type[Any]) -> Any:
-    """The config of a run; what there was no setting for when it began has its default."""
-    stored = training.read_config(workdir)
-    known = {field.name for field in dataclasses.fields(config_class)}
-    return config_class(**{key: stored[key] for key in known & stored.keys()})
+def describe_fields(fields: Sequence[dataclasses.Field], defaults: Any, prefix: str = "") -> str:
+    """The flags of some fields of a dataclass, with their defaults and help.
+
+    Args:
+        fields: those to describe, in their order.
+        defaults: an object that has the default of each.
+        prefix: of the flags.
+    """
+    flags = {}
+    for field in fields:
+        name, default = f"--{prefix}{field.name}", getattr(defaults, field.name)
+        shown = name if default in (None, ()) else f"{name}={default!r}".replace("'", "")
+        flags[shown] = field.metadata["help"]
+    return describe(flags)
 
 
-def _join(shared: _Shared, config: Any) -> training.Placement:
-    """Joins the other processes, sees that all are about to do the same, lays out the devices."""
-    training.processes.join(
-        shared.coordinator,
-        shared.num_processes,
-        shared.process_id,
-        timeout=shared.join_timeout,
-        heartbeat=shared.lost_after,
-    )
-    training.check_agreement(
-        {
-            "config": dataclasses.asdict(config),
-            "--mesh": shared.mesh,
-            "code version": training.code_version(
-                Path(__file__).parent, Path(rnnjax.__file__).parent
-            ),
-        }
-    )
-    return training.choose_placement(shared.mesh, config.batch_size)
+def describe(entries: Mapping[str, str]) -> str:
+    """Names and what is said about them, in two columns."""
+    lines = []
+    for name, about in entries.items():
+        first = f"  {name}".ljust(len(INDENT))
+        if not first.endswith(" "):
+            first = f"{first}\n{INDENT}"
+        text = textwrap.fill(about, WIDTH - len(INDENT)).replace("\n", f"\n{INDENT}")
+        lines.append(first + text)
+    return "\n".join(lines)
 
 
 class _Number(flags.ArgumentParser):
@@ -304,48 +170,6 @@ def _kinds(fields: type) -> list[tuple[dataclasses.Field, type]]:
     return kinds
 
 
-def _given(values: flags.FlagValues, fields: type, prefix: str = "") -> dict[str, Any]:
-    """The fields that the command line sets."""
-    found = {field.name: values[prefix + field.name] for field in dataclasses.fields(fields)}
-    return {name: flag.value for name, flag in found.items() if flag.present}
-
-
 def _in_our_words(error: flags.Error) -> str:
     text = str(error).removeprefix("flag ")
     return text.replace(" ?", "?") if text.endswith("?") else f"{text.rstrip('.')}."
-
-
-def _help(name, about, presets, options, modes) -> str:
-    parts = [
-        about.strip(),
-        f"Modes (--mode=NAME): {', '.join(modes)}.",
-        "Flags:",
-        _listing({f"--{f.name}": (f, f.default) for f in dataclasses.fields(_Shared)}),
-        f"Flags of {name}:",
-        _listing({f"--{f.name}": (f, f.default) for f in dataclasses.fields(options)}),
-        "Presets (--preset=NAME):",
-        "\n".join(_entry(key, preset.about) for key, preset in presets.items()),
-        "Config; the defaults are those of the preset `default`:",
-    ]
-    config = presets["default"].config
-    fields = sorted(dataclasses.fields(config), key=lambda f: f.name not in type(config).__dict__)
-    parts.append(_listing({f"--config.{f.name}": (f, getattr(config, f.name)) for f in fields}))
-    return "\n\n".join(parts)
-
-
-def _listing(entries: Mapping[str, tuple[dataclasses.Field, Any]]) -> str:
-    return "\n".join(
-        _entry(
-            name if default in (None, ()) else f"{name}={default!r}".replace("'", ""),
-            field.metadata["help"],
-        )
-        for name, (field, default) in entries.items()
-    )
-
-
-def _entry(name: str, about: str) -> str:
-    indent = " " * 34
-    first = f"  {name}".ljust(len(indent))
-    if not first.endswith(" "):
-        first = f"{first}\n{indent}"
-    return first + textwrap.fill(about, WIDTH - len(indent)).replace("\n", f"\n{indent}")

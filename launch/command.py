@@ -4,13 +4,12 @@ import argparse
 import importlib
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from types import ModuleType
 from typing import NoReturn
 
 import experiments
 from experiments import cli
-from rnnjax.errors import UserError, did_you_mean
+from experiments.experiment import Experiment
+from rnnjax.errors import UserError
 
 
 class Parser(argparse.ArgumentParser):
@@ -28,29 +27,10 @@ class Parser(argparse.ArgumentParser):
         raise UserError(f"{message}; --help lists all flags")
 
 
-def experiment_names() -> list[str]:
-    """The experiments that can be trained."""
-    folder = Path(experiments.__file__).parent
-    files = sorted(folder.glob("*.py"))
-    return [file.stem for file in files if "\nPRESETS" in file.read_text(encoding="utf-8")]
-
-
-def experiment(name: str) -> ModuleType:
-    """The module of an experiment.
-
-    Raises:
-        UserError: there is none of that name.
-    """
-    names = experiment_names()
-    if name not in names:
-        raise UserError(f"unknown --experiment={name}; {did_you_mean(name, names)}")
-    return importlib.import_module(f"experiments.{name}")
-
-
-def parse_run(module: ModuleType, argv: Sequence[str]) -> cli.Run:
-    """What an experiment would make of a command line; raises UserError as the experiment does."""
-    run, _, _ = cli.parse(module.NAME, module.PRESETS, module.Options(), module.MODES, list(argv))
-    return run
+def experiment(name: str) -> Experiment:
+    """The experiment of that name; UserError if there is none."""
+    cli.chosen("experiment", name, experiments.summaries())
+    return importlib.import_module(f"experiments.{name}").EXPERIMENT
 
 
 def guarded(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None) -> NoReturn:

@@ -3,13 +3,24 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/venv.sh"
 
+# A line for each experiment, with the summary in its file; bash alone, as there may be no Python.
 list_experiments() {
-  local file name
-  for file in "$root"/experiments/*.py; do
-    name="$(basename "$file" .py)"
-    if grep -q '__name__ == "__main__"' "$file"; then
-      printf '  %s\n' "$name"
-    fi
+  local file name line summary
+  for file in "$root"/experiments/[!_]*.py; do
+    name="${file##*/}"
+    summary=""
+    while IFS= read -r line; do
+      case "$line" in
+        '    summary="'*'",') summary="${line#*\"}" ;;
+        'if __name__ == "__main__":'*)
+          name="${name%.py}"
+          if [[ -n "$summary" ]]; then
+            printf -v name '%-12s%s' "$name" "${summary%\",}"
+          fi
+          printf '  %s\n' "$name"
+          ;;
+      esac
+    done <"$file"
   done
 }
 
@@ -18,7 +29,7 @@ usage() {
 Usage: launch/local.sh EXPERIMENT [flags]
 
 Experiments:
-$(list_experiments)
+$experiments
 
 The flags go to the experiment; launch/local.sh EXPERIMENT --help lists them.
 RNNJAX_VENV, RNNJAX_PYTHON and RNNJAX_PIP choose the virtual environment's folder (default:
@@ -26,6 +37,7 @@ RNNJAX_VENV, RNNJAX_PYTHON and RNNJAX_PIP choose the virtual environment's folde
 END
 }
 
+experiments="$(list_experiments)"
 case "${1:-}" in
   "")
     usage >&2
@@ -39,8 +51,7 @@ esac
 
 experiment="$1"
 shift
-experiments="$(list_experiments)"
-if [[ $'\n'"$experiments"$'\n' != *$'\n'"  $experiment"$'\n'* ]]; then
+if [[ $'\n'"$experiments"$'\n' != *$'\n'"  $experiment"[[:space:]]* ]]; then
   die "There is no experiment '$experiment'. Valid:" "$experiments"
 fi
 

@@ -89,7 +89,7 @@ def breach(importer: str, imported: str) -> str | None:
         return "nothing but launch imports launch"
     if target == "experiments" and package == "rnnjax":
         return "rnnjax does not know the experiments"
-    may_import = ("", "cli", "start", room)  # an experiment may be a folder of modules
+    may_import = ("", "cli", "experiment", "run", room)  # an experiment may be a folder of modules
     if target == package == "experiments" and room_of(imported) not in may_import:
         return "what two experiments need belongs in rnnjax"
     if package != "rnnjax" or room in ("", "tasks"):
@@ -215,7 +215,7 @@ def test_an_import_against_the_order_is_found(tmp_path, file, line):
         ("rnnjax/training/new.py", "import rnnjax.visuals, orbax.checkpoint"),
         ("rnnjax/__init__.py", "from rnnjax.models.language_model import LanguageModel"),
         ("experiments/new.py", "from experiments import cli"),
-        ("experiments/new.py", "from experiments.start import begin"),
+        ("experiments/new.py", "from experiments.experiment import Experiment"),
         ("experiments/new/__main__.py", "from experiments.new import part"),
         ("experiments/new.py", "import rnnjax, absl.app"),
     ],
@@ -225,6 +225,6 @@ def test_an_import_within_the_order_is_allowed(tmp_path, file, line):
     path.parent.mkdir(parents=True)
     path.write_text(line)
     (tmp_path / "experiments").mkdir(exist_ok=True)
-    for name in ("cli.py", "start.py"):
+    for name in ("cli.py", "experiment.py"):
         (tmp_path / "experiments" / name).touch()
     assert breaches(tmp_path) == []

@@ -13,53 +13,51 @@ sentences of --data. The other libraries come with
 """
 
 import functools
+import importlib
 from pathlib import Path
 
 import jax
 from absl import app, flags, logging
 
 from experiments import cli
-from experiments.benchmark import report, suites, tagging
+from experiments.benchmark import report, suites
 
+# Suites of single tasks, in files of their own: each has a TITLE, a SIZE and a `suite`.
+OF_TASKS = sorted(
+    path.stem
+    for path in Path(__file__).parent.glob("*.py")
+    if "\ndef suite(" in path.read_text(encoding="utf-8")
+)
 SUITE = flags.DEFINE_enum(
-    "suite", "layers", ["layers", "compile", "memory", "tagging", "peak"], "What to measure."
+    "suite", "layers", [*suites.SUITES, *OF_TASKS, "peak"], "What to measure."
 )
 DATA = flags.DEFINE_string(
-    "data", "embedded", "Suite tagging: embedded, a folder of column files, or tfds:NAME."
+    "data", "embedded", "Suites of a task: embedded, a folder, or what else the task reads."
 )
 WORKDIR = flags.DEFINE_string("workdir", "runs/benchmark", "Where the JSON and the plot go.")
 REPEATS = flags.DEFINE_integer("repeats", 11, "Runs of which the median counts.", lower_bound=1)
-
-TITLES = {
-    "layers": "times as fast as flax.nnx.RNN (above 1: faster)",
-    "compile": "trace and compile time, in that of flax.nnx.RNN (below 1: quicker)",
-    "memory": "a training step on a long sequence",
-    "tagging": "a BiLSTM-CRF with a CNN over characters; shares of the time, and of positions",
-}
-SIZES = {"tagging": "T,B,K"}
 
 
 def main(_: None) -> None:
     """Runs the chosen suite, prints the table and saves JSON and plot."""
     logging.set_verbosity(logging.WARNING)
-    suite = SUITE.value
-    if suite == "peak":
+    name, workdir = SUITE.value, Path(WORKDIR.value)
+    if name == "peak":
         print(suites.peak())
         return
-    if suite == "layers":
-        rows = report.with_means(suites.layers(REPEATS.value))
-    elif suite == "compile":
-        rows = suites.compile_times(REPEATS.value)
-    elif suite == "memory":
-        rows = suites.memory(REPEATS.value)
+    if name in suites.SUITES:
+        title, measure = suites.SUITES[name]
+        size, rows = "T,B,D,H", measure(REPEATS.value)
     else:
-        rows = tagging.suite(REPEATS.value, DATA.value)
-    workdir = Path(WORKDIR.value)
-    title = f"{jax.devices()[0].device_kind}, jax {jax.__version__}: {TITLES[suite]}"
-    report.save(rows, suite, title, workdir, contest=suite == "layers")
+        module = importlib.import_module(f"experiments.benchmark.{name}")
+        title, size, rows = module.TITLE, module.SIZE, module.suite(REPEATS.value, DATA.value)
+    title = f"{jax.devices()[0].device_kind}, jax {jax.__version__}: {title}"
+    if name == "layers":
+        rows = report.with_means(rows)
+    report.save(rows, name, title, workdir, contest=name == "layers")
     print(title)
-    print(report.table(rows, SIZES.get(suite, "T,B,D,H")))
-    print(f"written: {workdir / suite}.json, {workdir / suite}.png")
+    print(report.table(rows, size))
+    print(f"written: {workdir / name}.json, {workdir / name}.png")
 
 
 if __name__ == "__main__":

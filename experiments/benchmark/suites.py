@@ -181,3 +181,14 @@ def _peak_of_process() -> float:
     command = [sys.executable, "-m", "experiments.benchmark", "--suite=peak"]
     finished = subprocess.run(command, env=dict(os.environ), check=True, capture_output=True)
     return float(finished.stdout.split()[-1])
+
+
+# The title of each suite, and `(repeats) -> rows`.
+SUITES: dict[str, tuple[str, Callable[[int], list[Row]]]] = {
+    "layers": ("times as fast as flax.nnx.RNN (above 1: faster)", layers),
+    "compile": (
+        "trace and compile time, in that of flax.nnx.RNN (below 1: quicker)",
+        compile_times,
+    ),
+    "memory": ("a training step on a long sequence", memory),
+}

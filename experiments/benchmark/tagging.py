@@ -19,15 +19,19 @@ from flax import nnx
 from experiments.benchmark.suites import Row, interleaved
 from rnnjax import data, training
 from rnnjax.heads import crf
-from rnnjax.tasks import tagging
+from rnnjax.tasks.tagging.assembly import make_tagger
 from rnnjax.tasks.tagging.batches import EvaluationBatches, in_order, padding_share
-from rnnjax.tasks.tagging.corpora import load_tagged
+from rnnjax.tasks.tagging.config import TaggerConfig, TaggingConfig
+from rnnjax.tasks.tagging.evaluation import make_loss
+from rnnjax.tasks.tagging.preparation import Prepared, prepare
 from rnnjax.tasks.tagging.sentences import Sentence
 from rnnjax.tasks.tagging.tagger import Tagger, best_tags
-from rnnjax.tasks.tagging.text_tagger import BUCKETS, in_bio
+from rnnjax.tasks.tagging.text_tagger import BUCKETS, TextTagger, in_bio
 from rnnjax.tasks.tagging.vocabulary import TaggingVocabulary
 
-CONFIG = tagging.TaggerConfig()
+TITLE = "a BiLSTM-CRF with a CNN over characters; shares of the time, and of positions"
+SIZE = "T,B,K"
+CONFIG = TaggerConfig()
 SHAPE = (128, 64, 9)
 """T, B, K of the CRF's share; K tags are those of four types in BIO."""
 FOUR_TYPES = ("LOC", "MISC", "ORG", "PER")
@@ -38,12 +42,10 @@ NUM_BUCKETS = 5
 
 
 def suite(repeats: int, source: str) -> list[Row]:
-    """All of it, on a corpus that `data.load_tagged` knows."""
-    corpus = load_tagged(source)
-    prepared = tagging.prepare(
-        corpus, scheme="BIOES", batch_size=BATCH_SIZE, num_buckets=NUM_BUCKETS
-    )
-    sentences = [sentence for split in corpus.splits.values() for sentence in split]
+    """All of it, on a corpus that `load_tagged` knows."""
+    config = TaggingConfig(data=source, batch_size=BATCH_SIZE, num_buckets=NUM_BUCKETS)
+    prepared = prepare(config)
+    sentences = [sentence for split in prepared.corpus.splits.values() for sentence in split]
     nine_tags = dataclasses.replace(prepared.vocabulary, types=FOUR_TYPES, scheme="BIO")
     return [
         throughput(prepared, repeats),
@@ -52,12 +54,12 @@ def suite(repeats: int, source: str) -> list[Row]:
     ]
 
 
-def throughput(prepared: tagging.Prepared, repeats: int) -> Row:
+def throughput(prepared: Prepared, repeats: int) -> Row:
     """Training on the first batches of an epoch, made by a thread as in real training."""
     num_batches = min(NUM_BATCHES, prepared.batches.batches_per_epoch)
     batches = data.iterator(prepared.batches)
     beginning = batches.get_state()
-    step = training_step(tagging.make_tagger(CONFIG, prepared.vocabulary))
+    step = training_step(make_tagger(CONFIG, prepared.vocabulary))
 
     def read() -> list[data.Batch]:
         batches.set_state(beginning)
@@ -91,7 +93,7 @@ def crf_shares(
     batch = jax.device_put(
         EvaluationBatches(rows, vocabulary, batch_size=batch_size, buckets=[length])[0]
     )
-    model = tagging.make_tagger(CONFIG, vocabulary)
+    model = make_tagger(CONFIG, vocabulary)
     graph, params = nnx.split(model, nnx.Param)
     scores = jax.jit(lambda params, batch: nnx.merge(graph, params)(batch))(params, batch)
     head = crf.init(jax.random.key(0), len(vocabulary.tags))
@@ -124,7 +126,7 @@ def crf_shares(
 def decoding(vocabulary: TaggingVocabulary, sentences: Sequence[Sentence], repeats: int) -> Row:
     """Tagging a corpus over and over until there are enough sentences."""
     many = list(itertools.islice(itertools.cycle(sentences), NUM_SENTENCES))
-    tagger = tagging.TextTagger(tagging.make_tagger(CONFIG, vocabulary), vocabulary)
+    tagger = TextTagger(make_tagger(CONFIG, vocabulary), vocabulary)
     batch_size = SHAPE[1]
 
     def host() -> None:
@@ -150,7 +152,7 @@ def training_step(model: Tagger) -> Callable[[data.Batch], Any]:
     optimizer = training.make_optimizer("adam", learning_rate=2e-3, num_steps=4000, clip_norm=5.0)
     average = training.make_average("ema", decay=0.998)
     train_step = training.make_train_step(
-        tagging.make_loss(graph), optimizer, clip_norm=5.0, average=average
+        make_loss(graph), optimizer, clip_norm=5.0, average=average
     )
     state = training.create_state(params, optimizer, average=average)
 

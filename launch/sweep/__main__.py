@@ -28,9 +28,9 @@ def sweep(argv: Sequence[str]) -> int:
     at = argv.index("--") if "--" in argv else len(argv)
     flags = list(argv[at + 1 :])
     given = _parser().parse_args(argv[:at])
-    module = command.experiment(given.experiment)
+    experiment = command.experiment(given.experiment)
     folder = Path(given.folder) / f"sweep_{given.name or given.experiment}"
-    runs = plan.plan(module, plan.parse_grid(given.grid), given.seeds, flags, folder)
+    runs = plan.plan(experiment, plan.parse_grid(given.grid), given.seeds, flags, folder)
     plan.claim(folder, given.experiment, flags)
     if given.slurm:
         print(slurm.submit(given.experiment, runs, folder, given.jobs, given.sbatch))

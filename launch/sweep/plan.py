@@ -7,10 +7,9 @@ import sys
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import NamedTuple
 
-from launch import command
+from experiments.experiment import Experiment
 from rnnjax import training
 from rnnjax.errors import UserError, did_you_mean
 from rnnjax.training import atomic_files
@@ -87,12 +86,12 @@ def parse_grid(axes: Sequence[Sequence[str]]) -> Grid:
 
 
 def plan(
-    module: ModuleType, grid: Grid, num_seeds: int, flags: Sequence[str], folder: Path
+    experiment: Experiment, grid: Grid, num_seeds: int, flags: Sequence[str], folder: Path
 ) -> list[Planned]:
     """The runs, the seeds of one setting together; every one is checked as the experiment would.
 
     Args:
-        module: of the experiment.
+        experiment: what is run.
         grid: see `parse_grid`.
         num_seeds: the seeds are 0, 1, ..., num_seeds - 1.
         flags: of every run.
@@ -103,12 +102,12 @@ def plan(
     """
     if num_seeds < 1:
         raise UserError(f"--seeds is 1 or more; got {num_seeds}")
-    fields = [field.name for field in dataclasses.fields(module.PRESETS["default"].config)]
+    fields = [field.name for field in dataclasses.fields(experiment.presets["default"].config)]
     for name in grid:
         if name == "seed":
             raise UserError("--grid seed=...: seeds are counted by --seeds")
         if name not in fields:
-            raise UserError(f"--grid {name}=...: {module.NAME} has no such config field; "
+            raise UserError(f"--grid {name}=...: {experiment.name} has no such config field; "
                             f"{did_you_mean(name, fields)}")  # fmt: skip
     for flag in flags:
         name = flag.partition("=")[0]
@@ -124,7 +123,7 @@ def plan(
             workdir = folder / ",".join(f"{name}={_slug(value)}" for name, value in named.items())
             chosen = [f"--config.{name}={value}" for name, value in named.items()]
             argv = (*flags, *chosen, f"--workdir={workdir}")
-            config = command.parse_run(module, argv).config
+            config = experiment.parse(argv).config
             runs.append(Planned(setting, seed, workdir, argv, config.num_steps))
     return runs
 

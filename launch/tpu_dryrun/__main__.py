@@ -28,18 +28,18 @@ def dryrun(argv: Sequence[str]) -> int:
     if price is not None and not price >= 0:
         raise UserError(f"--price_per_chip_hour is 0 or more; got {price}")
     target = chips.find_slice(given.topology)
-    module = command.experiment(given.experiment)
-    config = command.parse_run(module, rest).config
+    experiment = command.experiment(given.experiment)
+    config = experiment.parse(rest).config
     print(f"{given.experiment}, batch_size {config.batch_size}, on {target.name}, "
           f"{target.num_chips} chips.", flush=True)  # fmt: skip
     if given.sweep:
-        batch_size = largest.largest_batch(module, config, target, given.mesh, print)
+        batch_size = largest.largest_batch(experiment, config, target, given.mesh, print)
         if batch_size is None:
             return 1
         config = dataclasses.replace(config, batch_size=batch_size)
         print(f"The largest that fits: --config.batch_size={batch_size}")
     try:
-        compiled = compile_step(module, config, target, given.mesh)
+        compiled = compile_step(experiment, config, target, given.mesh)
     except DoesNotFit as fault:
         print(report.advise(fault, config, target))
         return 1

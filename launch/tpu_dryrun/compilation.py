@@ -2,12 +2,12 @@
 
 import os
 import re
-from types import ModuleType
 from typing import Any, NamedTuple
 
 import jax
 from jax.experimental import topologies
 
+from experiments.experiment import Experiment
 from launch.tpu_dryrun import cost, hlo
 from launch.tpu_dryrun.chips import Slice
 from rnnjax import training
@@ -80,13 +80,13 @@ class Compiled(NamedTuple):
 
 
 def compile_step(
-    module: ModuleType, config: Any, target: Slice, mesh: str | None = None
+    experiment: Experiment, config: Any, target: Slice, mesh: str | None = None
 ) -> Compiled:
     """Compiles an experiment's training step.
 
     Args:
-        module: of the experiment; its `abstract_task` tells what is trained.
-        config: of the experiment.
+        experiment: what is trained.
+        config: of the run.
         target: the slice.
         mesh: its chips by axis, as `--mesh` of the experiment; None: all share out the rows.
 
@@ -103,7 +103,7 @@ def compile_step(
         )
     placement = training.Placement(laid_out, config.batch_size)
     with compiling_for("tpu"):
-        task = module.abstract_task(config)
+        task = experiment.abstract_task(config)
         step, new_state = training.make_training(config, task.loss_fn, placement)
         state = jax.eval_shape(new_state, task.params, task.carry)
         lowered = step.lower(  # type: ignore[attr-defined]  # it is jitted

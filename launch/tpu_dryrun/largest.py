@@ -2,9 +2,9 @@
 
 import dataclasses
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
+from experiments.experiment import Experiment
 from launch.tpu_dryrun.chips import GIB, Slice
 from launch.tpu_dryrun.compilation import DoesNotFit, compile_step
 
@@ -13,7 +13,7 @@ FINENESS = 8
 
 
 def largest_batch(
-    module: ModuleType,
+    experiment: Experiment,
     config: Any,
     target: Slice,
     mesh: str | None,
@@ -22,7 +22,7 @@ def largest_batch(
     """Doubles the batch until it does not fit, then halves the distance.
 
     Args:
-        module: of the experiment.
+        experiment: what is trained.
         config: where to begin: with its batch size, or with a row a chip if that does not fit.
         target: the slice.
         mesh: see `compile_step`.
@@ -37,7 +37,7 @@ def largest_batch(
         batch_size = rows * target.num_chips
         chosen = dataclasses.replace(config, batch_size=batch_size)
         try:
-            taken = compile_step(module, chosen, target, mesh).memory.total
+            taken = compile_step(experiment, chosen, target, mesh).memory.total
         except DoesNotFit as fault:
             say(f"  batch_size {batch_size:>8}: {fault.needed / GIB:8.3f} GiB a chip, too much")
             return False

@@ -1,7 +1,12 @@
 """Recurrent layers by name, as configs and flags call them."""
 
 import functools
+import importlib
+import inspect
+import os
+import sys
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +19,7 @@ from rnnjax.cells.pointwise import variational_dropout
 from rnnjax.cells.regularizers import weight_drop as drop_weights
 from rnnjax.cells.rnn import rnn
 from rnnjax.errors import UserError, did_you_mean
+from rnnjax.typing import DType
 
 CELLS: Mapping[str, Callable[..., Cell]] = {
     "gru": gru,
@@ -30,6 +36,27 @@ CELLS: Mapping[str, Callable[..., Cell]] = {
 DTYPES = ("float32", "bfloat16")
 
 
+def make_cell(name: str, hidden_size: int, *, compute_dtype: DType | None = None) -> Cell:
+    """A single recurrent layer.
+
+    Args:
+        name: one of `CELLS`, or `MODULE:FACTORY` for a cell of your own, such as
+            `my_module:my_cell`: a function `hidden_size -> Cell` that can be imported, also from
+            the current directory.
+        hidden_size: H.
+        compute_dtype: of the matmul operands; your own factory gets it if it takes a keyword of
+            that name.
+
+    Raises:
+        UserError: there is no such cell, or the factory cannot be imported or gives no `Cell`.
+    """
+    if ":" in name:
+        return _imported_cell(name, hidden_size, compute_dtype)
+    if name not in CELLS:
+        raise UserError(f"unknown cell {name!r}; {did_you_mean(name, CELLS)}")
+    return CELLS[name](hidden_size, compute_dtype=compute_dtype)
+
+
 def deep(
     name: str,
     hidden_size: int,
@@ -43,7 +70,7 @@ def deep(
     """A regularised deep network: `num_layers` layers of the named cell.
 
     Args:
-        name: one of `CELLS`.
+        name: see `make_cell`.
         hidden_size: H, of each layer.
         num_layers: L.
         dropout: on the output of each layer, one mask a sequence.
@@ -52,21 +79,17 @@ def deep(
         compute_dtype: of the matmul operands, by name.
 
     Raises:
-        UserError: an unknown name.
+        UserError: see `make_cell`; a rate is outside [0, 1), or the dtype is unknown.
 
     References:
         Merity, Keskar & Socher 2018, "Regularizing and optimizing LSTM language models".
     """
-    if name not in CELLS:
-        raise UserError(f"unknown cell {name!r}; {did_you_mean(name, CELLS)}")
-    dtype = operand_dtype(compute_dtype)
-    layers = []
-    cell = drop_weights(CELLS[name](hidden_size, compute_dtype=dtype), weight_drop)
+    cell = make_cell(name, hidden_size, compute_dtype=operand_dtype(compute_dtype))
+    if weight_drop:
+        cell = drop_weights(cell, weight_drop)
     if both_directions:
         cell = bidirectional(cell, cell)
-    for _ in range(num_layers):
-        layers += [cell, variational_dropout(dropout)]
-    return stack(layers)
+    return stack([cell, variational_dropout(dropout)] * num_layers)
 
 
 def operand_dtype(name: str) -> jnp.dtype | None:
@@ -74,3 +97,58 @@ def operand_dtype(name: str) -> jnp.dtype | None:
     if name not in DTYPES:
         raise UserError(f"unknown compute_dtype {name!r}; {did_you_mean(name, DTYPES)}")
     return None if name == "float32" else jnp.dtype(name)
+
+
+def _imported_cell(path: str, hidden_size: int, compute_dtype: DType | None) -> Cell:
+    factory = _imported(path)
+    options = {"compute_dtype": compute_dtype} if _takes(factory, "compute_dtype") else {}
+    try:
+        cell = factory(hidden_size, **options)
+    except Exception as error:
+        raise UserError(
+            f"the cell {path} cannot be made of hidden_size={hidden_size}: {_in_a_line(error)}"
+        ) from error
+    if not isinstance(cell, Cell):
+        raise UserError(
+            f"{path} is no factory of cells: expected a rnnjax Cell of hidden_size={hidden_size}, "
+            f"got {type(cell).__name__}"
+        )
+    return cell
+
+
+def _imported(path: str) -> Callable[..., Any]:
+    module_name, _, name = path.partition(":")
+    if not all(word.isidentifier() for word in (*module_name.split("."), name)):
+        raise UserError(f"the cell {path!r} is not written MODULE:FACTORY, as my_module:my_cell is")
+    if os.getcwd() not in sys.path:  # `python -P` leaves it out
+        sys.path.append(os.getcwd())
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:
+        raise UserError(
+            f"the cell {path} cannot be imported from {os.getcwd()} or the installed packages: "
+            f"{_in_a_line(error)}"
+        ) from error
+    if not hasattr(module, name):
+        valid = [n for n, x in vars(module).items() if callable(x) and not n.startswith("_")]
+        hint = did_you_mean(name, valid) if valid else "it has no functions"
+        raise UserError(f"the module {module_name} has no {name}; {hint}")
+    factory = getattr(module, name)
+    if not callable(factory):
+        raise UserError(
+            f"{path} is no factory of cells: expected a function hidden_size -> Cell, got "
+            f"{type(factory).__name__}"
+        )
+    return factory
+
+
+def _takes(function: Callable[..., Any], keyword: str) -> bool:
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # of some functions written in C
+        return False
+    return any(p.name == keyword or p.kind is p.VAR_KEYWORD for p in parameters)
+
+
+def _in_a_line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())

@@ -1,11 +1,14 @@
-"""The settings that every training run has, whatever its task."""
+"""The settings that tasks share: of the training and of the recurrent network."""
 
 import dataclasses
 from typing import Any
 
+from rnnjax.cells.cell import Cell
+from rnnjax.cells.named import CELLS, DTYPES, deep, make_cell, operand_dtype
 from rnnjax.errors import UserError, did_you_mean
 from rnnjax.training.optimizers.averaging import AVERAGES
 from rnnjax.training.optimizers.factory import OPTIMIZERS, SCHEDULES
+from rnnjax.typing import DType
 
 MAY_CHANGE = (
     "num_steps",
@@ -94,3 +97,39 @@ class TrainingConfig(Settings):
                 f"--config.schedule=cosine needs num_steps above warmup_steps; got "
                 f"num_steps={self.num_steps} and warmup_steps={self.warmup_steps}"
             )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NetworkConfig(Settings):
+    """The recurrent network of a model; a task declares again what has another default or help."""
+
+    cell: str = setting("lstm", f"One of {', '.join(CELLS)}; or your own, as MODULE:FACTORY.")
+    hidden_size: int = setting(256, "H, units a layer.")
+    num_layers: int = setting(1, "Recurrent layers.")
+    dropout: float = setting(0.0, "On the output of each layer, a mask a sequence.")
+    compute_dtype: str = setting("float32", f"Of matmul operands, one of {', '.join(DTYPES)}.")
+
+    @property
+    def operand_dtype(self) -> DType | None:
+        """The `compute_dtype` of cells and heads; None: operands stay as they are."""
+        return operand_dtype(self.compute_dtype)
+
+    def network(self, **options: Any) -> Cell:
+        """The layers of the config; `options` of `rnnjax.cells.named.deep` come first."""
+        shared = {
+            "num_layers": self.num_layers,
+            "dropout": self.dropout,
+            "compute_dtype": self.compute_dtype,
+        }
+        return deep(self.cell, self.hidden_size, **{**shared, **options})
+
+    def validate(self) -> None:
+        """Raises UserError for a value that cannot work."""
+        super().validate()
+        self.check_choice("compute_dtype", DTYPES)
+        self.check_at_least(1, "hidden_size", "num_layers")
+        self.check_rate("dropout")
+        if ":" in self.cell:
+            make_cell(self.cell, self.hidden_size, compute_dtype=self.operand_dtype)
+        else:
+            self.check_choice("cell", CELLS)

@@ -65,7 +65,7 @@ def command(capsys, experiment, *argv):
     capsys.readouterr()
     code = 0
     try:
-        experiment.main(list(map(str, argv)))
+        experiment.EXPERIMENT.main(list(map(str, argv)))
     except SystemExit as stop:
         code = stop.code
     return Result(code, *capsys.readouterr())
@@ -125,7 +125,7 @@ def trained_hello(tmp_path_factory):
     """The workdir of a short training; not to be changed."""
     workdir = tmp_path_factory.mktemp("trained") / "hello"
     argv = ["--preset=hello", f"--workdir={workdir}", "--config.num_steps=200"]
-    char_lm.main(argv)
+    char_lm.EXPERIMENT.main(argv)
     return workdir
 
 
@@ -161,7 +161,7 @@ def tagged_folder(tmp_path_factory):
 def trained_ner(tmp_path_factory, tagged_folder):
     """The workdir of a short training of a tagger; not to be changed."""
     workdir = tmp_path_factory.mktemp("trained") / "ner"
-    ner.main([
+    ner.EXPERIMENT.main([
         f"--workdir={workdir}", f"--config.data={tagged_folder}", *SMALL_TAGGER, *NO_NOISE,
         "--config.num_steps=60", "--config.learning_rate=0.05", "--config.eval_every=20",
         "--config.log_every=1",

@@ -193,14 +193,15 @@ def test_a_vocabulary_of_the_other_level(trained_hello, tmp_path, char_lm_comman
 def test_help_names_every_mode_flag_and_preset(char_lm_command):
     result = char_lm_command("--help")
     assert result.code == 0
-    for word in (*char_lm.MODES, *char_lm.PRESETS, "--config.bptt", "--prompt", "--restore_from"):
+    modes, presets = char_lm.EXPERIMENT.modes, char_lm.PRESETS
+    for word in ("train", *modes, *presets, "--config.bptt", "--prompt", "--restore_from"):
         assert word in result.out
-    for mode in char_lm.MODES:
-        assert mode == "train" or f"--mode={mode} " in result.out
-    for name, preset in char_lm.PRESETS.items():
+    for mode in modes:
+        assert f"--mode={mode} " in result.out
+    for name, preset in presets.items():
         assert preset.about.split()[0] in result.out
         preset.config.validate()
-        assert name == "default" or preset.config != char_lm.PRESETS["default"].config
+        assert name == "default" or preset.config != presets["default"].config
     assert max(map(len, result.out.splitlines())) <= 100
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from experiments.benchmark import peers, report, suites, tagging
 from experiments.benchmark.peers import BASELINE, Calls
-from rnnjax.tasks.tagging import TaggerConfig
+from rnnjax.tasks.tagging.config import TaggerConfig
 
 
 def test_a_ratio_above_one_is_faster_than_the_baseline(monkeypatch):

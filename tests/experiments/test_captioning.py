@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import rnnjax.tasks.captioning
 from experiments import captioning
 from rnnjax import training
 from rnnjax.tasks.captioning.scenes import DigitScenes, source
@@ -36,7 +35,7 @@ def _few_scenes():
 def trained(tmp_path_factory):
     """The workdir of a short training on scenes, with all its noise; not to be changed."""
     workdir = tmp_path_factory.mktemp("trained") / "scenes"
-    captioning.main([f"--workdir={workdir}", *SCENES])
+    captioning.EXPERIMENT.main([f"--workdir={workdir}", *SCENES])
     return workdir
 
 
@@ -68,7 +67,7 @@ def photos(tmp_path_factory):
 def trained_photos(tmp_path_factory, photos):
     """The workdir of a training on photographs until it knows colours; not to be changed."""
     workdir = tmp_path_factory.mktemp("trained") / "photos"
-    captioning.main([
+    captioning.EXPERIMENT.main([
         f"--workdir={workdir}", f"--config.data={photos}", "--config.held_out=0.25", *SMALL,
         "--config.image_size=16", "--config.batch_size=12", "--config.num_steps=300",
         "--config.learning_rate=0.01", "--config.hidden_size=16",
@@ -197,8 +196,9 @@ def test_who_cannot_write_together(trained, trained_photos, captioning_command):
     assert (
         f"--ensemble={trained} was trained with --config.image_size=48, {trained_photos} with 16"
     ) in message(captioning_command(*argv))
-    assert f"--ensemble={trained} was trained with other words than {trained_photos}" in message(
-        captioning_command(*argv, "--config.image_size=48")
+    assert (
+        f"--ensemble={trained} was trained with another vocabulary than {trained_photos}"
+        in message(captioning_command(*argv, "--config.image_size=48"))
     )
     assert "/no/such" in message(captioning_command(*argv[:2], "--ensemble=/no/such"))
 
@@ -307,12 +307,12 @@ def test_a_missing_photograph(photos, tmp_path, captioning_command):
 
 
 def test_a_run_does_not_go_on_with_other_data(scenes_run, captioning_command, monkeypatch):
-    prepare = rnnjax.tasks.captioning.prepare
+    prepare = captioning.prepare
 
     def prepare_others(*given):
         return prepare(*given)._replace(digest="others")
 
-    monkeypatch.setattr(rnnjax.tasks.captioning, "prepare", prepare_others)
+    monkeypatch.setattr(captioning, "prepare", prepare_others)
     told = message(captioning_command(f"--workdir={scenes_run}", *SCENES, "--config.num_steps=9"))
-    assert "the images and captions of embedded are not those that the run in" in told
+    assert "the data of embedded are not those that the run in" in told
     assert f"--restore_from={scenes_run} keeps its parameters" in told

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from experiments import cli, ner
+from experiments import ner
 from rnnjax import training
 from rnnjax.tasks.tagging.conll import read_conll
 from rnnjax.tasks.tagging.inline import read_inline
@@ -115,8 +115,7 @@ def test_scores_are_the_least_marginal_of_an_entity(trained_ner, ner_command):
     text = "Ada Noether hired Bonn"
     result = ner_command(f"--workdir={trained_ner}", "--mode=predict", f"--text={text}")
     record = json.loads(result.out)
-    stored = ner.Config(**training.read_config(trained_ner))
-    tagger = ner.restored(cli.Run(stored, ner.Options(), trained_ner, None))
+    tagger = ner.restored(ner.EXPERIMENT.parse(["--mode=predict", f"--workdir={trained_ner}"]))
     sentence = Sentence(tuple(text.split()), (), "text:1", 0)
     encoded = tagger.vocabulary.encode(sentence)._asdict()
     batch = {name: jnp.asarray(values)[:, None] for name, values in encoded.items()}

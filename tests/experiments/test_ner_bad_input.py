@@ -11,6 +11,7 @@ import pytest
 from experiments import ner
 from rnnjax import training
 from rnnjax.errors import UserError
+from rnnjax.tasks.tagging.vocabulary import TaggingVocabulary
 
 ROOT = Path(__file__).parents[2]
 GOOD = b"Ada\tB-PER\nleft\tO\n\nBonn\tB-LOC\nwaits\tO\n"
@@ -239,7 +240,7 @@ def test_vectors_are_what_words_begin_with(
     message(ner_command(*argv))
     with_vectors, without = until_training
     table = np.asarray(with_vectors.params["features"]["embed"]["embedding"].get_value())
-    words = ner.data.TaggingVocabulary.from_json(with_vectors.vocabulary)
+    words = TaggingVocabulary.from_json(with_vectors.vocabulary)
     for word in ("bonn", "nimes", "left"):
         np.testing.assert_array_equal(table[words.word_id(word)], rows[word])
     others = [words.word_id("ada"), words.word_id("waits")]
@@ -293,7 +294,7 @@ def test_sentences_that_changed_since_the_checkpoint(
         said = message(ner_command(f"--workdir={trained_ner}", *argv))
     finally:
         path.write_text(whole)
-    assert f"the sentences of {tagged_folder} are not those that the run in {trained_ner}" in said
+    assert f"the data of {tagged_folder} are not those that the run in {trained_ner}" in said
     assert "choose another workdir" in said
     assert contents(trained_ner) == before
 
@@ -330,12 +331,12 @@ def test_a_workdir_of_another_experiment(tmp_path, ner_command, mode):
 def test_help_names_every_mode_flag_and_preset(ner_command):
     result = ner_command("--help")
     assert result.code == 0
-    for word in (*ner.MODES, *ner.PRESETS, "--split=test", "--input", "--restore_from",
+    for word in (*ner.EXPERIMENT.modes, *ner.PRESETS, "--split=test", "--input", "--restore_from",
                  "--config.crf=True", "--config.both_directions=True", "--config.strict=False",
                  "--config.vectors", "--config.encoding=utf-8"):  # fmt: skip
         assert word in result.out
-    for mode in ner.MODES:
-        assert mode == "train" or f"--mode={mode} " in result.out
+    for mode in ner.EXPERIMENT.modes:
+        assert f"--mode={mode} " in result.out
     for name, preset in ner.PRESETS.items():
         assert preset.about.split()[0] in result.out
         preset.config.validate()

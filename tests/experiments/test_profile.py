@@ -16,7 +16,7 @@ HELLO = ["--preset=hello", "--config.num_steps=12", "--config.warmup_steps=0"]
 @pytest.mark.parametrize("module", [char_lm, ner, captioning])
 def test_all_parts_of_the_step_have_their_names(module):
     config = module.PRESETS["default"].config
-    task = module.abstract_task(config)
+    task = module.EXPERIMENT.abstract_task(config)
     step, new_state = training.make_training(config, task.loss_fn)
     state = jax.eval_shape(new_state, task.params, task.carry)
     text = step.lower(state, task.batch).as_text(debug_info=True)

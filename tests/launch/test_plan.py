@@ -2,13 +2,13 @@ import dataclasses
 
 import pytest
 
-from experiments import char_lm
+from experiments.char_lm import EXPERIMENT, PRESETS
 from launch.sweep import plan
 from rnnjax.errors import UserError
 
 
 def planned(folder, *axes, seeds=1, flags=()):
-    return plan.plan(char_lm, plan.parse_grid([axes]), seeds, flags, folder)
+    return plan.plan(EXPERIMENT, plan.parse_grid([axes]), seeds, flags, folder)
 
 
 def test_every_combination_once_a_seed(tmp_path):
@@ -22,10 +22,8 @@ def test_every_combination_once_a_seed(tmp_path):
 
 def test_a_run_is_the_command_that_the_experiment_takes(tmp_path):
     (run,) = planned(tmp_path, "cell=gru", flags=["--preset=hello", "--config.num_steps=7"])
-    from launch import command
-
-    parsed = command.parse_run(char_lm, run.flags)
-    expected = dataclasses.replace(char_lm.PRESETS["hello"].config, cell="gru", num_steps=7)
+    parsed = EXPERIMENT.parse(run.flags)
+    expected = dataclasses.replace(PRESETS["hello"].config, cell="gru", num_steps=7)
     assert parsed.config == expected
     assert parsed.workdir == run.workdir
     assert run.num_steps == 7

@@ -7,20 +7,23 @@ import jax
 import numpy as np
 import pytest
 
+import experiments
 from experiments import captioning, char_lm, ner
 from launch import command
 from launch.tpu_dryrun import chips, report
 from launch.tpu_dryrun.__main__ import dryrun
 from launch.tpu_dryrun.compilation import DoesNotFit, compile_step
 from rnnjax import data
-from rnnjax.tasks import tagging
-from rnnjax.tasks.captioning import prepare as prepare_captions
+from rnnjax.tasks.captioning.preparation import prepare as prepare_captions
+from rnnjax.tasks.language.assembly import make_model
+from rnnjax.tasks.language.config import LanguageConfig
+from rnnjax.tasks.language.preparation import load_corpus
 
 pytestmark = pytest.mark.skipif(os.uname().sysname != "Linux", reason="libtpu is made for Linux")
 pytest.importorskip("libtpu", reason="the compiler for TPUs: pip install 'rnnjax[tpu]'")
 
 T, B, D, H, V = 16, 32, 128, 256, 256
-CONFIG = char_lm.Config(
+CONFIG = LanguageConfig(
     level="byte", window=T, batch_size=B, embed_size=D, hidden_size=H, average="none"
 )
 
@@ -28,7 +31,9 @@ CONFIG = char_lm.Config(
 @pytest.fixture(scope="module")
 def steps():
     """A training step for one chip and for four."""
-    return {n: compile_step(char_lm, CONFIG, chips.find_slice(f"v5e-{n}")) for n in (1, 4)}
+    return {
+        n: compile_step(char_lm.EXPERIMENT, CONFIG, chips.find_slice(f"v5e-{n}")) for n in (1, 4)
+    }
 
 
 def test_arithmetic_is_that_of_the_formula_and_shared_out(steps):
@@ -50,7 +55,7 @@ def test_gradients_are_exchanged_once(steps):
 
 
 def test_divided_parameters_take_less_of_each_chip(steps):
-    divided = compile_step(char_lm, CONFIG, chips.find_slice("v5e-4"), "fsdp:4")
+    divided = compile_step(char_lm.EXPERIMENT, CONFIG, chips.find_slice("v5e-4"), "fsdp:4")
     assert divided.memory.arguments < 0.3 * steps[4].memory.arguments
     kinds = {one.kind for one in divided.cost.collectives}
     assert "all-gather" in kinds
@@ -74,7 +79,7 @@ def test_carry_and_batch_are_shared_out(steps):
 def test_what_does_not_fit_is_told_with_numbers(capsys):
     config = dataclasses.replace(CONFIG, batch_size=1 << 17, window=256)
     with pytest.raises(DoesNotFit) as fault:
-        compile_step(char_lm, config, chips.find_slice("v5e-1"))
+        compile_step(char_lm.EXPERIMENT, config, chips.find_slice("v5e-1"))
     assert fault.value.needed > fault.value.available
     assert 0.9 * 16 * chips.GIB < fault.value.available <= 16 * chips.GIB
 
@@ -110,19 +115,19 @@ def test_a_bad_command_line_is_told_in_a_line(capsys, arguments, said):
 
 PRESETS = [
     pytest.param(command.experiment(name), preset, id=f"{name}-{preset}")
-    for name in command.experiment_names()
-    for preset in command.experiment(name).PRESETS
+    for name in experiments.summaries()
+    for preset in command.experiment(name).presets
 ]
 
 
 @pytest.mark.parametrize("topology", ["v5e-1", "v5e-16"])
-@pytest.mark.parametrize(("module", "preset"), PRESETS)
-def test_every_preset_fits_on_colab_and_on_a_slice(module, preset, topology):
+@pytest.mark.parametrize(("experiment", "preset"), PRESETS)
+def test_every_preset_fits_on_colab_and_on_a_slice(experiment, preset, topology):
     target = chips.find_slice(topology)
-    config = module.PRESETS[preset].config
+    config = experiment.presets[preset].config
     rows = -(-config.batch_size // target.num_chips)
     config = dataclasses.replace(config, batch_size=rows * target.num_chips)
-    step = compile_step(module, config, target)
+    step = compile_step(experiment, config, target)
     assert 0 < step.memory.total < 1.25 * target.chip.hbm
     assert report.roofline(step.cost, target).seconds > 0
     assert step.cost.unknown_loops == 0
@@ -134,27 +139,27 @@ def shapes(tree):
 
 def test_the_shapes_of_characters_are_those_of_the_data():
     config = char_lm.PRESETS["hello"].config
-    task = char_lm.abstract_task(config)
+    task = char_lm.EXPERIMENT.abstract_task(config)
     windows = data.TrainingWindows(
-        char_lm.load_corpus(config).splits["train"], batch_size=config.batch_size,
+        load_corpus(config).splits["train"], batch_size=config.batch_size,
         window=config.window, rotate=False,
     )  # fmt: skip
     assert shapes(task.batch) == shapes(windows[0])
     assert task.units == windows[0]["mask"].size
-    assert shapes(task.carry) == shapes(char_lm.make_model(config, 4).initial_carry(4))
+    assert shapes(task.carry) == shapes(make_model(config, 4).initial_carry(4))
 
 
 def test_the_shapes_of_sentences_are_those_of_the_longest():
     config = ner.PRESETS["default"].config
-    task = ner.abstract_task(config)
-    longest = max(len(s.tokens) for s in tagging.load_corpus(config).splits["train"])
+    task = ner.EXPERIMENT.abstract_task(config)
+    longest = max(len(s.tokens) for s in ner.load_corpus(config).splits["train"])
     assert task.batch["words"].shape == (longest, config.batch_size)
     assert set(task.batch) == {"words", "characters", "case", "tags", "lengths", "indices"}
 
 
 def test_the_shapes_of_scenes_are_those_of_the_data():
     config = captioning.PRESETS["default"].config
-    task = captioning.abstract_task(config)
+    task = captioning.EXPERIMENT.abstract_task(config)
     prepared = prepare_captions(config)
     longest = max((prepared.batches[n] for n in range(8)), key=lambda batch: len(batch["words"]))
     assert shapes(task.batch) == shapes(longest)
@@ -167,7 +172,7 @@ def test_the_shapes_of_photographs_whose_captions_are_drawn(objective):
     config = dataclasses.replace(
         captioning.PRESETS["photos"].config, data="folder", objective=objective, num_drawn=3
     )
-    task = captioning.abstract_task(config)
+    task = captioning.EXPERIMENT.abstract_task(config)
     assert task.batch["words"].shape == (31, 32, 5)
     assert task.batch["lengths"].shape == (32, 5)
     assert task.units == 32 * 3 * 21

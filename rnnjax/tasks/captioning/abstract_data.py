@@ -27,14 +27,14 @@ class AbstractData(NamedTuple):
         vocab_size: V.
         locations: of features that are computed beforehand; None: the encoder is trained.
         batch: of the longest captions, `jax.ShapeDtypeStruct`s.
-        num_words: that a training step reads, or draws, at most.
+        units: words that a training step reads, or draws, at most.
         reward: of captions that are drawn; None where none are.
     """
 
     vocab_size: int
     locations: Locations | None
     batch: dict[str, jax.ShapeDtypeStruct]
-    num_words: int
+    units: int
     reward: Reward | None
 
 
@@ -59,6 +59,6 @@ def abstract_data(config: CaptionerConfig) -> AbstractData:
         vocab_size=len(CaptionVocabulary.of(VOCABULARY)) if of_scenes else PHOTO_SYMBOLS,
         locations=locations,
         batch=batch,
-        num_words=rows * (config.num_drawn * (config.drawn_words + 1) if config.draws else length),
+        units=rows * (config.num_drawn * (config.drawn_words + 1) if config.draws else length),
         reward=reward_of(config.objective, [[np.zeros(1, np.int32)]]),
     )

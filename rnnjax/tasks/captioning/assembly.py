@@ -1,20 +1,22 @@
 """A captioner made from a config."""
 
+import json
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from flax import nnx
 
 from rnnjax import training
-from rnnjax.cells.named import deep, operand_dtype
 from rnnjax.tasks.captioning.captioner import Captioner, HardTraining, Locations
 from rnnjax.tasks.captioning.config import CaptionerConfig
 from rnnjax.tasks.captioning.efficientnet import EfficientNetLite0
 from rnnjax.tasks.captioning.likelihood_loss import caption_loss
+from rnnjax.tasks.captioning.preparation import Prepared
 from rnnjax.tasks.captioning.reward_loss import reward_loss
 from rnnjax.tasks.captioning.rewards import Reward
 from rnnjax.tasks.captioning.small_cnn import SmallCNN
-from rnnjax.tasks.captioning.vocabulary import UNSPEAKABLE
+from rnnjax.tasks.captioning.vocabulary import UNSPEAKABLE, CaptionVocabulary
 from rnnjax.typing import Array
 
 
@@ -49,12 +51,7 @@ def make_captioner(
     assert locations is not None
     return Captioner(
         vocab_size,
-        deep(
-            config.cell,
-            config.hidden_size,
-            num_layers=config.num_layers,
-            compute_dtype=config.compute_dtype,
-        ),
+        config.network(dropout=0.0),
         decoder=config.decoder,
         encoder=encoder,
         locations=locations,
@@ -65,9 +62,25 @@ def make_captioner(
         swap_rate=config.swap_rate,
         detects=config.detection_weight > 0,
         num_counts=config.num_counts,
-        compute_dtype=operand_dtype(config.compute_dtype),
+        compute_dtype=config.operand_dtype,
         rngs=nnx.Rngs(config.seed),
     )
+
+
+def stored(prepared: Prepared, model: Captioner) -> dict[str, str]:
+    """What checkpoints hold besides parameters, config and vocabulary."""
+    return {
+        "corpus": prepared.digest,
+        "locations": json.dumps(model.locations),
+        "max_length": str(prepared.max_length),
+    }
+
+
+def stored_captioner(
+    config: CaptionerConfig, vocabulary: CaptionVocabulary, stored: Mapping[str, str]
+) -> Captioner:
+    """The captioner whose checkpoints hold that, with fresh parameters."""
+    return make_captioner(config, len(vocabulary), Locations(*json.loads(stored["locations"])))
 
 
 def hard_training(config: CaptionerConfig) -> HardTraining:

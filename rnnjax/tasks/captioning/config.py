@@ -1,9 +1,8 @@
 """The settings of a captioner and of its data, as flags know them."""
 
 import dataclasses
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
-from rnnjax.cells.named import CELLS, DTYPES
 from rnnjax.data import ResizePolicy
 from rnnjax.errors import UserError
 from rnnjax.tasks.captioning.captioner import Decoder, HardGradient
@@ -12,6 +11,7 @@ from rnnjax.tasks.captioning.efficientnet import EfficientNetLite0, FeatureMap
 from rnnjax.tasks.captioning.small_cnn import SmallCNN
 from rnnjax.tasks.captioning.vocabulary import CaptionLevel
 from rnnjax.training import TrainingConfig, setting
+from rnnjax.training.config import NetworkConfig
 
 Objective = Literal["likelihood", "bleu", "cider"]
 
@@ -19,6 +19,9 @@ ENCODERS = ("cnn", "efficientnet", "efficientnet_tuned")
 
 SCENES = "embedded"
 """The data that are composed on the fly: digit scenes."""
+
+SIGHT = ("encoder", "feature_map", "resize", "image_size", "features")
+"""The fields that decide in which form the captioner gets an image."""
 
 
 def _names(kind) -> str:
@@ -55,7 +58,7 @@ class CaptionData(TrainingConfig):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CaptionerConfig(CaptionData):
+class CaptionerConfig(CaptionData, NetworkConfig):
     """All that decides a run."""
 
     encoder: str = setting("cnn", f"Of images: {', '.join(ENCODERS)} (photos; frozen, or trained).")
@@ -85,9 +88,7 @@ class CaptionerConfig(CaptionData):
         0.0, "Of finding each word of a caption somewhere in its image; helps encoder cnn to start."
     )
     detection_steps: int = setting(0, "Updates in which detection_weight sinks to 0; 0: it stays.")
-    cell: str = setting("lstm", f"One of {', '.join(CELLS)}.")
     hidden_size: int = setting(192, "H, units of a layer.")
-    num_layers: int = setting(1, "Recurrent layers.")
     embed_size: int = setting(64, "D, numbers that a word is turned into.")
     attention_size: int = setting(64, "A, hidden layer of the attention.")
     num_counts: int = setting(
@@ -96,13 +97,16 @@ class CaptionerConfig(CaptionData):
     feature_size: int = setting(120, "F, numbers for each location that the decoder sees.")
     dropout: float = setting(0.0, "On words and before the output layer.")
     swap_rate: float = setting(0.0, "Words read that another caption's take the place of.")
-    compute_dtype: str = setting("float32", f"Of matmul operands, one of {', '.join(DTYPES)}.")
 
     @property
-    def sight(self) -> dict[str, Any]:
-        """The fields that decide in which form the captioner gets an image."""
-        names = ("encoder", "feature_map", "resize", "image_size", "features")
-        return {name: getattr(self, name) for name in names}
+    def metric(self) -> str:
+        """The number of an evaluation that decides which checkpoint is best."""
+        return "exact" if self.data == SCENES else "bleu4"
+
+    @property
+    def unit(self) -> str:
+        """What the loss is in nats of; empty where it is not in nats."""
+        return "" if self.draws else "word"
 
     @property
     def draws(self) -> bool:
@@ -118,8 +122,6 @@ class CaptionerConfig(CaptionData):
     def validate(self) -> None:
         """Raises UserError for a value that cannot work."""
         super().validate()
-        self.check_choice("cell", CELLS)
-        self.check_choice("compute_dtype", DTYPES)
         self.check_choice("encoder", ENCODERS)
         for name, kind in (
             ("feature_map", FeatureMap),
@@ -131,7 +133,7 @@ class CaptionerConfig(CaptionData):
             ("resize", ResizePolicy),
         ):
             self.check_choice(name, get_args(kind))
-        self.check_at_least(1, "hidden_size", "num_layers", "embed_size", "attention_size")
+        self.check_at_least(1, "embed_size", "attention_size")
         self.check_at_least(1, "feature_size", "min_count", "num_buckets", "max_words")
         if self.encoder == "cnn" and not self.features:
             self.check_at_least(SmallCNN.least_features, "feature_size")
@@ -140,13 +142,25 @@ class CaptionerConfig(CaptionData):
         self.check_at_least(8, "image_size", "num_subwords")
         self.check_at_least(0, "reward_weight", "entropy_weight", "spread_weight")
         self.check_at_least(0, "num_counts", "detection_weight", "detection_steps", "soft_steps")
-        self.check_rate("dropout", "swap_rate", "label_smoothing")
+        self.check_rate("swap_rate", "label_smoothing")
         if not 0 <= self.soft_rate <= 1:
             raise UserError(f"--config.soft_rate lies in [0, 1]; got {self.soft_rate}")
         if not self.temperature > 0:
             raise UserError(f"--config.temperature is above 0; got {self.temperature}")
         if self.data == SCENES:
             self._check_scenes()
+
+    def check_source(self, source: object) -> None:
+        """Raises UserError if there are no parameters to go on from, and the objective needs them.
+
+        Args:
+            source: of the parameters; None: they are fresh.
+        """
+        if self.draws and not source:
+            raise UserError(
+                f"--config.objective={self.objective} is for a captioner that can write already: "
+                "name its workdir or checkpoint with --restore_from"
+            )
 
     def _check_scenes(self) -> None:
         if self.objective == "cider":

@@ -19,6 +19,7 @@ from rnnjax.tasks.captioning.corpora import CaptionCorpus, CaptionedImage, load_
 from rnnjax.tasks.captioning.efficientnet import EfficientNetLite0
 from rnnjax.tasks.captioning.feature_files import read_features
 from rnnjax.tasks.captioning.features import features_of
+from rnnjax.tasks.captioning.image_paths import images_at
 from rnnjax.tasks.captioning.objective import reward_of
 from rnnjax.tasks.captioning.rewards import Reward
 from rnnjax.tasks.captioning.scenes import MAX_WORDS, VOCABULARY, DigitScenes
@@ -49,6 +50,11 @@ class Prepared(NamedTuple):
     reward: Reward | None
     digest: str
     description: str
+
+    @property
+    def vocab_size(self) -> int:
+        """V, how many symbols there are."""
+        return len(self.vocabulary)
 
 
 def prepare(config: CaptionerConfig, vocabulary: CaptionVocabulary | None = None) -> Prepared:
@@ -121,6 +127,11 @@ def load_split(config: CaptionerConfig, split: str, corpus: CaptionCorpus | None
     if split not in splits:
         raise UserError(f"{config.data} has no split {split}; {did_you_mean(split, splits)}")
     return split_of(config, splits[split])
+
+
+def load_images(config: CaptionerConfig, path: str) -> Split:
+    """An image, or all images of a folder, without captions; see `images_at` for what it raises."""
+    return split_of(config, images_at(path))
 
 
 def held_out_splits(config: CaptionerConfig) -> list[str]:

@@ -1,17 +1,26 @@
-"""A language model as a patient: what its units do while it reads."""
+"""What units, gates and gradients do while a language model reads a text."""
 
 import functools
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jax.typing import ArrayLike
 
 from rnnjax import diagnostics
+from rnnjax.errors import UserError
 from rnnjax.losses import target_log_probability
 from rnnjax.models.language_model import LanguageModel
+from rnnjax.tasks.language.pages import inspection_page, inspection_pictures
+from rnnjax.tasks.language.text_model import TextModel
+from rnnjax.training import atomic_files
 from rnnjax.typing import Array
+
+MAX_DISTANCE = 100
+NUM_UNITS = 6
 
 
 class LayerFindings(NamedTuple):
@@ -76,3 +85,71 @@ def _read(graph: nnx.GraphDef, max_distance: int, params: Any, tokens: Array) ->
         }
         layers.append(LayerFindings(values, saturation, diagnostics.persistence(values)))
     return Findings(layers, norms)
+
+
+def report_inspection(
+    text_model: TextModel,
+    ids: np.ndarray,
+    folder: Path,
+    *,
+    layer: int = 0,
+    units: str | None = None,
+) -> str:
+    """Writes `inspect.html` and its pictures, `inspect_*.png`, into a folder.
+
+    Args:
+        text_model: the model.
+        ids: what it reads, int `[T]`.
+        folder: where the files go.
+        layer: of the units to show, from 1; 0: the last.
+        units: numbers with commas between them; None: those that vary much and switch seldom.
+
+    Returns:
+        A summary for the terminal.
+
+    Raises:
+        UserError: the text is too short, there is no such unit, or a file cannot be written.
+    """
+    if len(ids) < 4:
+        raise UserError(
+            f"a text of {len(ids)} is too short to inspect: give --text=TEXT, 4 or more"
+        )
+    findings = inspect(text_model.model, ids, max_distance=min(MAX_DISTANCE, len(ids) // 2))
+    layer = layer or len(findings.layers)
+    if not 1 <= layer <= len(findings.layers):
+        raise UserError(f"--layer lies in 1 .. {len(findings.layers)}; got {layer}")
+    chosen = _chosen_units(findings.layers[layer - 1], units)
+    values = {
+        f"layer {layer}, unit {unit}": findings.layers[layer - 1].activations[:, unit]
+        for unit in chosen
+    }
+    characters = [text_model.vocabulary.decode([n]) for n in ids]
+    saturation = {f"layer {n}": found.saturation for n, found in enumerate(findings.layers, 1)}
+    pictures = inspection_pictures(characters, values, saturation, findings.gradient_norms)
+    for name, png in pictures.items():
+        atomic_files.write_bytes(folder / f"inspect_{name}.png", png)
+    page = folder / "inspect.html"
+    atomic_files.write_text(page, inspection_page(characters, values, pictures))
+    lines = [
+        f"{name}, gate {gate}: below 0.1 for {left.mean():.1%} of the time, "
+        f"above 0.9 for {right.mean():.1%}"
+        for name, gates in saturation.items()
+        for gate, (left, right) in gates.items()
+    ]
+    norms = findings.gradient_norms.mean(axis=0)
+    lines.append(f"gradient {len(norms) - 1} steps back: {norms[-1] / norms[0]:.2g} of that at 0")
+    lines.append(f"layer {layer}, units {','.join(map(str, chosen))}: {page}")
+    return "\n".join(lines)
+
+
+def _chosen_units(layer: LayerFindings, units: str | None) -> list[int]:
+    if units is None:
+        return np.argsort(-layer.persistence)[:NUM_UNITS].tolist()
+    try:
+        chosen = [int(unit) for unit in units.split(",")]
+    except ValueError:
+        raise UserError(f"--units is a list such as 3,17; got {units!r}") from None
+    size = len(layer.persistence)
+    if outside := [unit for unit in chosen if not 0 <= unit < size]:
+        raise UserError(f"--units lie in 0 .. {size - 1}; got {outside[0]}")
+    return chosen

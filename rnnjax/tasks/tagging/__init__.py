@@ -2,10 +2,9 @@
 
 from rnnjax.tasks.tagging.assembly import make_tagger
 from rnnjax.tasks.tagging.config import TaggerConfig, TaggingConfig
-from rnnjax.tasks.tagging.configured import load_corpus, prepare_corpus
 from rnnjax.tasks.tagging.evaluation import make_evaluation, make_loss
 from rnnjax.tasks.tagging.inputs import sentences_of_file, sentences_of_texts
-from rnnjax.tasks.tagging.preparation import Prepared, prepare
+from rnnjax.tasks.tagging.preparation import Prepared, load_corpus, prepare
 from rnnjax.tasks.tagging.reports import (
     check_output,
     report_inspection,
@@ -26,7 +25,6 @@ __all__ = [
     "make_loss",
     "make_tagger",
     "prepare",
-    "prepare_corpus",
     "report_inspection",
     "report_predictions",
     "report_scores",

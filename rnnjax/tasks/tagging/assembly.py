@@ -3,7 +3,6 @@
 from flax import nnx
 
 from rnnjax import data
-from rnnjax.cells.named import deep, operand_dtype
 from rnnjax.errors import UserError
 from rnnjax.tasks.tagging.characters import CharacterCNN, CharacterLSTM
 from rnnjax.tasks.tagging.config import TaggerConfig
@@ -50,21 +49,13 @@ def make_tagger(
         vectors=vectors and vectors.by_id(vocabulary.words, FIRST_ID),
         rngs=rngs,
     )
-    cell = deep(
-        config.cell,
-        config.hidden_size,
-        num_layers=config.num_layers,
-        dropout=config.dropout,
-        both_directions=config.both_directions,
-        compute_dtype=config.compute_dtype,
-    )
     return Tagger(
         features,
-        cell,
+        config.network(both_directions=config.both_directions),
         vocabulary.tags,
         vocabulary.scheme,
         use_crf=config.crf,
-        compute_dtype=operand_dtype(config.compute_dtype),
+        compute_dtype=config.operand_dtype,
         rngs=rngs,
     )
 

@@ -1,6 +1,6 @@
 """What training asks of a tagger: the loss and the F1 of a held-out split."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -8,11 +8,11 @@ from flax import nnx
 
 from rnnjax import training
 from rnnjax.tasks.tagging.batches import EvaluationBatches, in_order
+from rnnjax.tasks.tagging.config import TaggingConfig
 from rnnjax.tasks.tagging.entity_scores import entity_scores
-from rnnjax.tasks.tagging.sentences import Sentence
+from rnnjax.tasks.tagging.preparation import Prepared
 from rnnjax.tasks.tagging.tagger import best_tags, tagging_loss
 from rnnjax.tasks.tagging.text_tagger import in_bio, run_over
-from rnnjax.tasks.tagging.vocabulary import TaggingVocabulary
 
 
 def make_loss(graph: nnx.GraphDef) -> training.LossFn:
@@ -32,29 +32,29 @@ def make_loss(graph: nnx.GraphDef) -> training.LossFn:
 
 
 def make_evaluation(
+    config: TaggingConfig,
     graph: nnx.GraphDef,
-    vocabulary: TaggingVocabulary,
-    sentences: Sequence[Sentence],
-    *,
-    batch_size: int,
-    buckets: Sequence[int],
+    prepared: Prepared,
     placement: training.Placement = training.LOCAL,
 ) -> Callable[[Any], dict[str, float]]:
-    """Makes the function that judges parameters on a split.
+    """Makes the function that judges parameters on the validation split.
 
     Args:
+        config: of the run.
         graph: of the tagger.
-        vocabulary: of the tagger.
-        sentences: the split, with tags.
-        batch_size: sentences side by side.
-        buckets: lengths they are padded to.
+        prepared: its data.
         placement: where the parameters live.
 
     Returns:
         ``(params) -> {"loss", "f1", "precision", "recall"}``: the loss in nats a sentence, the
         others over entities, 0 to 1.
     """
-    batches = list(EvaluationBatches(sentences, vocabulary, batch_size=batch_size, buckets=buckets))
+    sentences, vocabulary = prepared.corpus.splits["validation"], prepared.vocabulary
+    batches = list(
+        EvaluationBatches(
+            sentences, vocabulary, batch_size=config.batch_size, buckets=prepared.buckets
+        )
+    )
     gold = [sentence.tags for sentence in sentences]
 
     @jax.jit

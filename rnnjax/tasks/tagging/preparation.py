@@ -1,4 +1,4 @@
-"""From a corpus to what a tagger trains on."""
+"""From the sentences of a config to what a tagger trains on."""
 
 import functools
 import hashlib
@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from rnnjax import data
 from rnnjax.tasks.tagging.batches import TrainingBatches
+from rnnjax.tasks.tagging.config import TaggingConfig
+from rnnjax.tasks.tagging.corpora import load_tagged
 from rnnjax.tasks.tagging.entity_swapping import entity_inventory, swap_entities
-from rnnjax.tasks.tagging.schemes import Scheme
 from rnnjax.tasks.tagging.sentences import TaggedCorpus
 from rnnjax.tasks.tagging.vocabulary import TaggingVocabulary
 
@@ -17,6 +18,7 @@ class Prepared(NamedTuple):
     """A corpus in numbers.
 
     Attributes:
+        corpus: the sentences.
         vocabulary: of the training split, unless one was given.
         vectors: of its words, made elsewhere; None: there are none.
         buckets: the lengths that sentences are padded to.
@@ -24,72 +26,74 @@ class Prepared(NamedTuple):
         digest: of the training and validation sentences, the same for the same ones only.
     """
 
+    corpus: TaggedCorpus
     vocabulary: TaggingVocabulary
     vectors: data.Vectors | None
     buckets: tuple[int, ...]
     batches: TrainingBatches
     digest: str
 
-    def describe(self) -> str:
-        """Its sizes, in one line."""
+    @property
+    def description(self) -> str:
+        """The sizes of the corpus and of what was made of it, a line each."""
         vocabulary = self.vocabulary
         words = "" if self.vectors is None else self.vectors.coverage(vocabulary.words).describe()
         return (
-            f"{len(vocabulary.words):,} words, {len(vocabulary.characters)} characters, "
-            f"{len(vocabulary.tags)} tags; sentences padded to {', '.join(map(str, self.buckets))}"
-            + (words and f"; {words}")
+            f"{self.corpus.describe()}.\n{len(vocabulary.words):,} words, "
+            f"{len(vocabulary.characters)} characters, {len(vocabulary.tags)} tags; sentences "
+            f"padded to {', '.join(map(str, self.buckets))}{words and f'; {words}'}."
         )
 
 
+def load_corpus(config: TaggingConfig) -> TaggedCorpus:
+    """The sentences of a config, in splits; see `load_tagged` for what it raises."""
+    return load_tagged(
+        config.data,
+        strict=config.strict,
+        token_column=config.token_column,
+        tag_column=config.tag_column,
+        encoding=config.encoding,
+    )
+
+
 def prepare(
-    corpus: TaggedCorpus,
-    *,
-    scheme: Scheme,
-    batch_size: int,
-    num_buckets: int,
-    seed: int = 0,
-    swap_rate: float = 0.0,
-    vectors_file: str | None = None,
-    encoding: str = "utf-8",
+    config: TaggingConfig,
     vocabulary: TaggingVocabulary | None = None,
+    corpus: TaggedCorpus | None = None,
 ) -> Prepared:
     """Makes vocabulary, buckets and training batches.
 
     Args:
-        corpus: with a training split.
-        scheme: of the model's tags.
-        batch_size: B.
-        num_buckets: lengths to pad to, at most.
-        seed: of the order of the sentences.
-        swap_rate: how often an entity gives way to another of its type.
-        vectors_file: see `data.read_vectors`; words of all splits that it has are known.
-        encoding: of that file.
+        config: of the run; words of all splits that its file of vectors has are known.
         vocabulary: one that a model was trained with.
+        corpus: that of the config, if it is loaded already.
 
     Raises:
-        UserError: the file of vectors cannot be used, or a number is out of range.
+        UserError: the sentences or the vectors cannot be used, or a number is out of range.
     """
+    corpus = corpus or load_corpus(config)
     sentences = corpus.splits["train"]
     vectors = None
-    if vectors_file:
+    if config.vectors:
         splits = corpus.splits.values()
         words = {token for split in splits for sentence in split for token in sentence.tokens}
-        vectors = data.read_vectors(vectors_file, words, encoding=encoding)
+        vectors = data.read_vectors(config.vectors, words, encoding=config.encoding)
     vocabulary = vocabulary or TaggingVocabulary.of(
-        sentences, scheme=scheme, extra_words=vectors.words if vectors else ()
+        sentences, scheme=config.scheme, extra_words=vectors.words if vectors else ()
     )
     lengths = (len(sentence.tokens) for sentence in sentences)
-    buckets = data.bucket_lengths(lengths, num_buckets, batch_size=batch_size)
-    swap = functools.partial(swap_entities, inventory=entity_inventory(sentences), rate=swap_rate)
+    buckets = data.bucket_lengths(lengths, config.num_buckets, batch_size=config.batch_size)
+    inventory, rate = entity_inventory(sentences), config.swap_rate
+    swap = functools.partial(swap_entities, inventory=inventory, rate=rate)
     batches = TrainingBatches(
         sentences,
         vocabulary,
-        batch_size=batch_size,
+        batch_size=config.batch_size,
         buckets=buckets,
-        seed=seed,
-        transform=(lambda sentence, rng: swap(sentence, rng=rng)) if swap_rate else None,
+        seed=config.seed,
+        transform=(lambda sentence, rng: swap(sentence, rng=rng)) if rate else None,
     )
-    return Prepared(vocabulary, vectors, buckets, batches, _digest(corpus))
+    return Prepared(corpus, vocabulary, vectors, buckets, batches, _digest(corpus))
 
 
 def _digest(corpus: TaggedCorpus) -> str:

@@ -8,6 +8,8 @@ from flax import nnx
 
 from rnnjax.tasks.captioning import Caption, Readings, Search, make_evaluation, score
 from rnnjax.tasks.captioning.caption_scores import caption_scores
+from rnnjax.tasks.captioning.config import CaptionerConfig
+from rnnjax.tasks.captioning.preparation import Prepared
 from tests.tasks.captioning import tiny
 
 LEFT, RIGHT = np.zeros((2, 2, 3))
@@ -62,7 +64,8 @@ def test_the_evaluation_of_training_writes_greedily_and_reads_the_references():
     regions = [((TOP_LEFT,) * len(text.split())) for (text,) in references]
     split = tiny.images(4, references, regions)
     graph, params = nnx.split(captioner.model, nnx.Param)
-    evaluate = make_evaluation(graph, tiny.VOCABULARY, split, max_length=tiny.MAX_LENGTH)
+    prepared = Prepared(tiny.VOCABULARY, None, split, None, tiny.MAX_LENGTH, None, "", "")
+    evaluate = make_evaluation(CaptionerConfig(), graph, prepared)
     found = evaluate(params)
     readings = captioner.read(split, batch_size=4)
     alike = [caption.text == text for caption, (text,) in zip(greedy, references, strict=True)]
@@ -74,7 +77,6 @@ def test_the_evaluation_of_training_writes_greedily_and_reads_the_references():
     assert found["bleu4"] == pytest.approx(caption_scores(texts, references).bleu4 / 100)
     hits = [map_.argmax() == 0 for maps in readings.maps for map_ in maps]
     assert found["pointing"] == pytest.approx(np.mean(hits))
-    plain = make_evaluation(
-        graph, tiny.VOCABULARY, dataclasses.replace(split, regions=None), max_length=tiny.MAX_LENGTH
-    )
+    plain = prepared._replace(validation=dataclasses.replace(split, regions=None))
+    plain = make_evaluation(CaptionerConfig(), graph, plain)
     assert set(plain(params)) == {"loss", "bleu4", "exact"}

@@ -7,7 +7,9 @@ import pytest
 
 from rnnjax import data
 from rnnjax.errors import UserError
-from rnnjax.tasks import tagging
+from rnnjax.tasks.tagging import preparation
+from rnnjax.tasks.tagging.assembly import make_tagger
+from rnnjax.tasks.tagging.config import TaggerConfig, TaggingConfig
 from rnnjax.tasks.tagging.sentences import Sentence, TaggedCorpus
 from rnnjax.tasks.tagging.vocabulary import TaggingVocabulary
 
@@ -33,10 +35,9 @@ def corpus(train=TRAIN, validation=DEV):
 CORPUS = corpus()
 
 
-def prepare(corpus=CORPUS, **options):
-    return tagging.prepare(
-        corpus, **{"scheme": "BIOES", "batch_size": 2, "num_buckets": 2, **options}
-    )
+def prepare(corpus=CORPUS, vocabulary=None, **options):
+    config = TaggingConfig(**{"batch_size": 2, "num_buckets": 2, **options})
+    return preparation.prepare(config, vocabulary, corpus)
 
 
 def words_of_epoch(prepared, epoch=0):
@@ -56,7 +57,9 @@ def test_vocabulary_and_buckets_come_from_the_training_split():
     assert len(prepared.vocabulary.words) == 11
     assert prepared.vocabulary.tags[:5] == ("O", "B-LOC", "I-LOC", "E-LOC", "S-LOC")
     assert prepared.buckets == (2, 6)
-    assert prepared.describe() == ("11 words, 23 characters, 9 tags; sentences padded to 2, 6")
+    assert prepared.description == (
+        f"{CORPUS.describe()}.\n11 words, 23 characters, 9 tags; sentences padded to 2, 6."
+    )
 
 
 def test_a_vocabulary_that_is_given_stays():
@@ -88,10 +91,10 @@ def test_the_seed_decides_the_order():
 def test_words_of_all_splits_that_have_vectors_are_known(tmp_path):
     path = tmp_path / "vectors.txt"
     path.write_text("trier 1 2\nbonn 3 4\nlondon 5 6\n")
-    prepared = prepare(vectors_file=str(path))
+    prepared = prepare(vectors=str(path))
     assert set(prepared.vocabulary.words) - set(prepare().vocabulary.words) == {"trier"}
-    assert prepared.describe().endswith(
-        "; 2 of 12 words (16.7%) have pretrained vectors, 0 of them only in lower case"
+    assert prepared.description.endswith(
+        "; 2 of 12 words (16.7%) have pretrained vectors, 0 of them only in lower case."
     )
 
 
@@ -111,8 +114,8 @@ def test_the_digest_tells_corpora_apart(other):
 
 
 def make(vectors=None, **options):
-    config = tagging.TaggerConfig(**{"characters": "none", "embed_size": 4, **options})
-    return tagging.make_tagger(config, prepare().vocabulary, vectors)
+    config = TaggerConfig(**{"characters": "none", "embed_size": 4, **options})
+    return make_tagger(config, prepare().vocabulary, vectors)
 
 
 @pytest.mark.parametrize(

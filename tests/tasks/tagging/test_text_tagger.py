@@ -14,7 +14,7 @@ from rnnjax.tasks import tagging
 from rnnjax.tasks.tagging.batches import EvaluationBatches
 from rnnjax.tasks.tagging.entity_scores import entity_scores
 from rnnjax.tasks.tagging.schemes import spans_of
-from rnnjax.tasks.tagging.sentences import Sentence
+from rnnjax.tasks.tagging.sentences import Sentence, TaggedCorpus
 from rnnjax.tasks.tagging.tagger import best_tags, tag, tagging_loss
 from rnnjax.tasks.tagging.text_tagger import BUCKETS, run_over
 from rnnjax.tasks.tagging.vocabulary import TaggingVocabulary
@@ -164,9 +164,9 @@ def test_evaluation_scores_each_sentence_once():
     tagger = make_text_tagger()
     sentences = make_sentences([5, 1, 1, 5, 5, 1, 5], seed=2)
     graph, params = nnx.split(tagger.model, nnx.Param)
-    evaluate = tagging.make_evaluation(
-        graph, tagger.vocabulary, sentences, batch_size=4, buckets=(8,)
-    )
+    corpus = TaggedCorpus({"validation": sentences}, "BIO", (), repaired=0)
+    prepared = tagging.Prepared(corpus, tagger.vocabulary, None, (8,), None, "")
+    evaluate = tagging.make_evaluation(tagging.TaggingConfig(batch_size=4), graph, prepared)
     found = evaluate(params)
     answers = [alone(tagger, sentence, loss_and_tags) for sentence in sentences]
     assert found["loss"] == pytest.approx(np.mean([loss for loss, _ in answers]), rel=1e-5)

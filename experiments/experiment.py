@@ -1,0 +1,302 @@
+"""The driver: the order of a run, whatever its task. An experiment hands over what is its own."""
+
+import dataclasses
+import math
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+from absl import logging
+from flax import nnx
+
+from experiments import cli
+from experiments.run import Run, SharedFlags, join, steps_to_trace, stored_config
+from rnnjax import data, training
+from rnnjax.errors import UserError
+
+__all__ = ["Experiment", "Measures", "Preset", "Run", "Trained"]
+
+HELP_FLAGS = {"--help", "-help", "-h", "--helpfull", "--helpshort"}
+ONLY_TO_TRAIN = (
+    *("preset", "restore_from", "mesh", "profile"),
+    *("coordinator", "num_processes", "process_id", "join_timeout", "lost_after"),
+)
+
+
+class Preset(NamedTuple):
+    """A config with a name.
+
+    Attributes:
+        about: what it is for, in a line.
+        config: a `training.TrainingConfig`.
+    """
+
+    about: str
+    config: Any
+
+
+class Measures(NamedTuple):
+    """What the numbers of a training count.
+
+    Attributes:
+        unit: what the loss is in nats of; empty where it is not in nats.
+        speed_unit: what the speed counts; empty: the same.
+        metric: the number of an evaluation that decides which checkpoint is best.
+        higher_is_better: whether more of it is better.
+    """
+
+    unit: str
+    speed_unit: str = ""
+    metric: str = "loss"
+    higher_is_better: bool = False
+
+    @property
+    def counted(self) -> str:
+        """What a batch holds."""
+        return self.unit or self.speed_unit
+
+
+class Trained(NamedTuple):
+    """A training that came to its end.
+
+    Attributes:
+        run: the run, with its workdir as the source.
+        prepared: the data.
+        model: the network after the last update, by averaged weights where there are any; that of
+            the best checkpoint is `run.restore(...)`.
+        best: the best value of the metric that decides.
+    """
+
+    run: Run
+    prepared: Any
+    model: Any
+    best: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """A task that can be trained, evaluated and used from the command line.
+
+    Attributes:
+        name: of its file; the default workdir is `runs/NAME`.
+        summary: what it does, its default data, time and score, in a line of the source.
+        title: of the report.
+        about: what `--help` begins with.
+        presets: by name, `default` among them.
+        options: a dataclass of the task's own flags, fields made by `training.setting`.
+        prepare: `(run) -> prepared`, an object that has `batches` (see `data.iterator`) and
+            `description`, and further what the other functions read. `run.vocabulary()` is the
+            vocabulary of the run that is resumed or restored from.
+        model: `(config, prepared) -> nnx.Module`, with fresh parameters.
+        loss: `(config, graph, prepared) -> training.LossFn`, for the graph of the model.
+        report: `(trained) -> (results, sections)`: the final numbers by name, the one that matters
+            most first, and what the page shows besides curves and config.
+        modes: `(run) -> None` by name, besides train.
+        measures: `(config) -> Measures`.
+        evaluation: `(config, graph, prepared, placement) -> (params) -> metrics`; None: the loss of
+            `prepared.validation`, an iterable of batches.
+        carry: `(config, model) -> carry` of all rows of a batch before the first update.
+        vocabulary: class of `prepared.vocabulary`, with `to_json` and `from_json`; None: there is
+            no vocabulary.
+        vocabulary_field: a field that config and vocabulary must agree on; empty: none.
+        stored: `(prepared, model) -> {name: text}`: what else checkpoints hold. A run whose
+            `corpus` differs is not resumed.
+        shapes: `(config) -> prepared` without data: what `model` and `loss` read, and besides
+            `batch`, the largest one in shapes, and `units`, what it holds of what the loss counts;
+            None: the data are read.
+    """
+
+    name: str
+    summary: str
+    title: str
+    about: str | None
+    presets: Mapping[str, Preset]
+    options: Any
+    prepare: Callable[[Run], Any]
+    model: Callable[[Any, Any], nnx.Module]
+    loss: Callable[[Any, nnx.GraphDef, Any], training.LossFn]
+    report: Callable[[Trained], tuple[dict[str, Any], list[training.Section]]]
+    modes: Mapping[str, Callable[[Run], None]]
+    measures: Callable[[Any], Measures]
+    evaluation: Callable[..., Callable[[Any], dict[str, float]]] | None = None
+    carry: Callable[[Any, Any], Any] = lambda config, model: None
+    vocabulary: Any = None
+    vocabulary_field: str = ""
+    stored: Callable[[Any, Any], dict[str, str]] = lambda prepared, model: {}
+    shapes: Callable[[Any], Any] | None = None
+
+    def main(self, argv: Sequence[str] | None = None) -> None:
+        """Runs the experiment from the command line; see `cli.plain_errors` for how it ends.
+
+        Args:
+            argv: the command line without the program; that of this process if None.
+        """
+        argv = sys.argv[1:] if argv is None else list(argv)
+        logging.set_verbosity(logging.WARNING)
+        if HELP_FLAGS & set(argv):
+            print(self.help())
+            return
+        training.make_gpus_deterministic()
+        with cli.plain_errors():
+            run = self.parse(argv)
+            if run.shared.mode == "train":
+                self.train(run._replace(placement=join(run)))
+            else:
+                self.modes[run.shared.mode](run)
+            training.processes.leave()
+
+    def parse(self, argv: Sequence[str]) -> Run:
+        """What a command line asks for, checked as far as that goes without doing it.
+
+        Args:
+            argv: the command line without the program.
+
+        Raises:
+            UserError: a flag, a name or a value cannot be used.
+        """
+        config_class = type(self.presets["default"].config)
+        groups = (SharedFlags, ""), (type(self.options), ""), (config_class, "config.")
+        flags, options, fields = cli.parse_fields([self.name, *argv], *groups)
+        shared = SharedFlags(**flags)
+        mode = cli.chosen("mode", shared.mode, ["train", *self.modes])
+        preset = self.presets[cli.chosen("preset", shared.preset, self.presets)]
+        workdir = Path(shared.workdir or f"runs/{self.name}")
+        training.check_owner(workdir, self.name)
+        if mode == "train":
+            config: Any = preset.config
+            source: str | Path | None = shared.restore_from
+        else:
+            for flag in ONLY_TO_TRAIN:
+                if flag in flags:
+                    raise UserError(
+                        f"--{flag} is for mode train; --workdir names the run to {mode}"
+                    )
+            config, source = stored_config(workdir, config_class), workdir
+        config = dataclasses.replace(config, **fields)
+        config.validate()
+        run = Run(self, config, dataclasses.replace(self.options, **options), workdir, source)
+        run = run._replace(shared=shared)
+        steps_to_trace(run)
+        return run
+
+    def help(self) -> str:
+        """What `--help` prints."""
+        default = self.presets["default"].config
+        of_training = {field.name for field in dataclasses.fields(training.TrainingConfig)}
+        own_first = sorted(dataclasses.fields(default), key=lambda field: field.name in of_training)
+        return "\n\n".join([
+            (self.about or "").strip(),
+            f"Modes (--mode=NAME): {', '.join(['train', *self.modes])}.",
+            "Flags:",
+            cli.describe_fields(dataclasses.fields(SharedFlags), SharedFlags()),
+            f"Flags of {self.name}:",
+            cli.describe_fields(dataclasses.fields(self.options), self.options),
+            "Presets (--preset=NAME):",
+            cli.describe({name: preset.about for name, preset in self.presets.items()}),
+            "Config; the defaults are those of the preset `default`:",
+            cli.describe_fields(own_first, default, "config."),
+        ])  # fmt: skip
+
+    def train(self, run: Run) -> None:
+        """Trains, or goes on training, and writes the report."""
+        config, (workdir, run) = run.config, self._open(run)
+        prepared = self.prepare(run)
+        model = self.model(config, prepared)
+        graph, params = nnx.split(model, nnx.Param)
+        extra = self.stored(prepared, model)
+        if self.vocabulary is not None:
+            extra = {"vocabulary": prepared.vocabulary.to_json(), **extra}
+        if run.resuming and run.stored.get("corpus") != extra.get("corpus"):
+            raise UserError(
+                f"the data of {config.data} are not those that the run in {workdir.path} began "
+                f"with: choose another workdir; --restore_from={workdir.path} keeps its parameters"
+            )
+        training.say(prepared.description)
+        if run.source and not run.resuming:
+            params = training.restore_params(run.source, params)
+        size = training.num_parameters(params)
+        training.say(f"{size:,} parameters on {jax.devices()[0].device_kind}.")
+
+        measures = self.measures(config)
+        loss_fn = self.loss(config, graph, prepared)
+        carry = self.carry(config, model)
+        if self.evaluation is not None:
+            evaluate = self.evaluation(config, graph, prepared, run.placement)
+        else:
+            evaluate = _mean_loss(loss_fn, carry, prepared.validation, run.placement)
+        result = training.fit(
+            config,
+            loss_fn,
+            params,
+            data.iterator(prepared.batches, run.placement.rows, workers=config.data_workers),
+            workdir=workdir._replace(extra=extra),
+            carry=carry,
+            evaluate=evaluate,
+            placement=run.placement,
+            profile=steps_to_trace(run),
+            **measures._asdict(),
+        )
+        if not training.processes.is_first():
+            return
+        best = result.standing.best_score
+        best = math.nan if best is None else -best if measures.higher_is_better else best
+        model = nnx.merge(graph, training.evaluation_params(result.state))
+        trained = Trained(run._replace(source=workdir.path), prepared, model, best)
+        results, sections = self.report(trained)
+        if result.data_wait is not None:
+            training.say(f"Waiting for data: {result.data_wait:.1%} of the time, at most.")
+        path = training.write_report(
+            workdir.path,
+            title=self.title,
+            config=workdir.config,
+            results={**results, "parameters": size, "updates": result.step},
+            sections=sections,
+            unit=measures.counted,
+            metric=measures.metric,
+        )
+        training.say(f"Report: {path}")
+
+    def abstract_task(self, config: Any) -> training.Task:
+        """What `train` trains, in shapes."""
+        if self.shapes is not None:
+            prepared = self.shapes(config)
+            batch, units = prepared.batch, prepared.units
+        else:
+            prepared = self.prepare(Run(self, config, self.options, Path(f"runs/{self.name}")))
+            epoch = (prepared.batches[n] for n in range(prepared.batches.batches_per_epoch))
+            largest = max(epoch, key=lambda batch: sum(x.size for x in batch.values()))
+            batch, units = jax.eval_shape(lambda: largest), config.batch_size
+        model = nnx.eval_shape(lambda: self.model(config, prepared))
+        graph, params = nnx.split(model, nnx.Param)
+        return training.Task(
+            self.loss(config, graph, prepared),
+            params,
+            carry=jax.eval_shape(lambda p: self.carry(config, nnx.merge(graph, p)), params),
+            batch=batch,
+            units=units,
+            unit=self.measures(config).counted,
+        )
+
+    def _open(self, run: Run) -> tuple[training.Workdir, Run]:
+        """The workdir of a training, and the run with the source that it goes on from."""
+        workdir = training.open_workdir(
+            run.workdir,
+            name=self.name,
+            config=dataclasses.asdict(run.config),
+            may_change=training.MAY_CHANGE,
+            defaults=dataclasses.asdict(type(run.config)()),
+        )
+        if workdir.checkpoints().newest() is None:
+            return workdir, run
+        if run.source:
+            training.say(f"{run.workdir} has its own checkpoints: --restore_from is left aside.")
+        return workdir, run._replace(source=workdir.path, resuming=True)
+
+
+def _mean_loss(
+    loss_fn: training.LossFn, carry: Any, batches: Any, placement: training.Placement
+) -> Callable[[Any], dict[str, float]]:
+    step = training.make_eval_step(loss_fn, placement)
+    return lambda params: training.evaluate(step, params, carry, batches, placement)

@@ -1,0 +1,179 @@
+"""One call of an experiment: its flags, its config, and what its workdir holds."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from flax import nnx
+
+import rnnjax
+from experiments import cli
+from rnnjax import training
+from rnnjax.errors import UserError
+from rnnjax.training import setting
+
+if TYPE_CHECKING:
+    from experiments.experiment import Experiment
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SharedFlags:
+    """The flags of every experiment."""
+
+    workdir: str | None = setting(None, "Folder of one run. Default: runs/EXPERIMENT.")
+    mode: str = setting("train", "What to do.")
+    preset: str = setting("default", "Mode train: the named config to start from.")
+    restore_from: str | None = setting(
+        None, "Mode train: a workdir or checkpoint whose parameters a new run starts from."
+    )
+    mesh: str | None = setting(
+        None,
+        "Mode train: devices by axis, such as data:8 or data:16,model:4. data divides the rows of "
+        "a batch, fsdp rows and parameters, model gates and vocabulary. Default: all devices over "
+        "data, where they divide config.batch_size.",
+    )
+    profile: str | None = setting(
+        None,
+        "Mode train: FIRST:LAST, such as 100:110. These steps are traced into WORKDIR/profile, for "
+        "XProf, TensorBoard and Perfetto, and the report tells which operations take longest.",
+    )
+    coordinator: str | None = setting(
+        None,
+        "Mode train, several processes: HOST:PORT of process 0, or auto, as Cloud TPU and other "
+        "clusters say. Under SLURM the tasks of a step find each other without it.",
+    )
+    num_processes: int | None = setting(None, "With --coordinator=HOST:PORT: how many.")
+    process_id: int | None = setting(None, "With --coordinator=HOST:PORT: which one, from 0.")
+    join_timeout: int = setting(300, "Seconds that the processes wait for each other to start.")
+    lost_after: int = setting(
+        training.processes.HEARTBEAT_SECONDS,
+        "Seconds without a sign of life after which a process counts as lost and the others end.",
+    )
+
+
+class Run(NamedTuple):
+    """One call of an experiment.
+
+    Attributes:
+        experiment: which one.
+        config: preset and flags put together; in other modes than train, the checkpoint's config
+            and the flags.
+        options: the experiment's own flags.
+        workdir: folder of the run.
+        source: folder of the parameters that the run uses or goes on from; None: it has none yet.
+        resuming: mode train: whether the source is the workdir itself.
+        shared: the flags of every experiment.
+        placement: mode train: where to train.
+    """
+
+    experiment: "Experiment"
+    config: Any
+    options: Any
+    workdir: Path
+    source: str | Path | None = None
+    resuming: bool = False
+    shared: SharedFlags = SharedFlags()
+    placement: training.Placement = training.LOCAL
+
+    @property
+    def stored(self) -> dict[str, str]:
+        """What the source's checkpoints hold besides parameters and config; empty: no source."""
+        return {} if self.source is None else training.read_meta(self.source).extra
+
+    def vocabulary(self) -> Any:
+        """The vocabulary that the source was trained with; None: no source.
+
+        Raises:
+            UserError: it does not fit the config, or there is no checkpoint.
+        """
+        if self.source is None or self.experiment.vocabulary is None:
+            return None
+        vocabulary = self.experiment.vocabulary.from_json(self.stored.get("vocabulary", ""))
+        if field := self.experiment.vocabulary_field:
+            found, expected = getattr(vocabulary, field), getattr(self.config, field)
+            if found != expected:
+                raise UserError(
+                    f"{self.source} was trained with --config.{field}={found}, not {expected}"
+                )
+        return vocabulary
+
+    def restore(self, make: Callable[..., Any], *args: Any) -> Any:
+        """The model `make(*args)` with the parameters of the best checkpoint.
+
+        Args:
+            make: makes the model; of its parameters only the shapes are used, and none is drawn.
+            *args: what it takes.
+
+        Raises:
+            UserError: there is no whole checkpoint, or it does not fit.
+        """
+        graph, shapes = nnx.split(nnx.eval_shape(lambda: make(*args)), nnx.Param)
+        return nnx.merge(graph, training.restore_params(self.workdir, shapes))
+
+    def chosen_split(self, splits: Mapping[str, Any]) -> Any:
+        """The split that `--split` names; UserError if there is none of that name."""
+        return splits[cli.chosen("split", self.options.split, splits)]
+
+    def beside(self, flag: str, folder: str, same: Sequence[str]) -> "Run":
+        """The call of another run of this experiment whose model works together with this one's.
+
+        Args:
+            flag: that names the other run.
+            folder: its workdir.
+            same: fields of the config on which both must agree.
+
+        Raises:
+            UserError: they do not, or their vocabularies differ.
+        """
+        training.check_owner(folder, self.experiment.name)
+        config = stored_config(folder, type(self.config))
+        for name in same:
+            value, expected = getattr(config, name), getattr(self.config, name)
+            if value != expected:
+                raise UserError(
+                    f"--{flag}={folder} was trained with --config.{name}={value}, {self.workdir} "
+                    f"with {expected}: both have to be the same"
+                )
+        other = self._replace(config=config, workdir=Path(folder), source=folder)
+        if other.vocabulary() != self.vocabulary():
+            raise UserError(
+                f"--{flag}={folder} was trained with another vocabulary than {self.workdir}"
+            )
+        return other
+
+
+def stored_config(workdir: str | Path, config_class: type[Any]) -> Any:
+    """The config of a run; what there was no setting for when it began has its default."""
+    stored = training.read_config(workdir)
+    known = {field.name for field in dataclasses.fields(config_class)}
+    return config_class(**{key: stored[key] for key in known & stored.keys()})
+
+
+def steps_to_trace(run: Run) -> training.TracedSteps | None:
+    """The steps that `--profile` names; None without it."""
+    if run.shared.profile is None:
+        return None
+    return training.parse_steps(run.shared.profile, run.config.num_steps)
+
+
+def join(run: Run) -> training.Placement:
+    """Joins the other processes, sees that all are about to do the same, lays out the devices."""
+    shared, config = run.shared, run.config
+    training.processes.join(
+        shared.coordinator,
+        shared.num_processes,
+        shared.process_id,
+        timeout=shared.join_timeout,
+        heartbeat=shared.lost_after,
+    )
+    training.check_agreement(
+        {
+            "config": dataclasses.asdict(config),
+            "--mesh": shared.mesh,
+            "code version": training.code_version(
+                Path(__file__).parent, Path(rnnjax.__file__).parent
+            ),
+        }
+    )
+    return training.choose_placement(shared.mesh, config.batch_size)

@@ -1,0 +1,93 @@
+"""From the text of a config to windows."""
+
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from rnnjax import data, training
+from rnnjax.tasks.language.config import LanguageConfig
+
+ASSUMED_SYMBOLS = data.Vocabulary.of_bytes()
+"""The vocabulary of data that are not read: as many symbols as there are bytes."""
+
+
+class Prepared(NamedTuple):
+    """Text for training.
+
+    Attributes:
+        vocabulary: of the text, unless one was given.
+        corpus: the text.
+        batches: windows of the training split.
+        validation: windows of the held-out split.
+        description: of the text, for people.
+    """
+
+    vocabulary: data.Vocabulary
+    corpus: data.Corpus
+    batches: data.TrainingWindows
+    validation: data.EvaluationWindows
+    description: str
+
+
+def load_corpus(config: LanguageConfig, vocabulary: data.Vocabulary | None = None) -> data.Corpus:
+    """The text of a config, encoded; with a trained model's vocabulary where one is given."""
+    return data.load(
+        config.data,
+        level=config.level,
+        encoding=config.encoding,
+        valid_fraction=config.valid_fraction,
+        vocabulary=vocabulary,
+    )
+
+
+def prepare(config: LanguageConfig, vocabulary: data.Vocabulary | None = None) -> Prepared:
+    """Makes vocabulary and windows.
+
+    Args:
+        config: of the run.
+        vocabulary: one that a model was trained with.
+
+    Raises:
+        UserError: the text cannot be read, or is too short.
+    """
+    corpus = load_corpus(config, vocabulary)
+    windows = data.TrainingWindows(
+        corpus.splits["train"],
+        batch_size=config.batch_size,
+        window=config.window,
+        bptt=config.bptt or None,
+        seed=config.seed,
+        rotate=config.data != "hello",
+    )
+    held_out = data.EvaluationWindows(
+        corpus.splits["validation"], batch_size=config.batch_size, window=config.window
+    )
+    return Prepared(corpus.vocabulary, corpus, windows, held_out, corpus.describe())
+
+
+class AbstractData(NamedTuple):
+    """What training reads, in shapes.
+
+    Attributes:
+        vocabulary: of the text, or one of an assumed size.
+        batch: `jax.ShapeDtypeStruct`s by name.
+        units: symbols that a training step learns from.
+    """
+
+    vocabulary: data.Vocabulary
+    batch: dict[str, jax.ShapeDtypeStruct]
+    units: int
+
+
+def abstract_data(config: LanguageConfig) -> AbstractData:
+    """The shapes of a config's data; only the vocabulary is read, and not that of TFDS."""
+    vocabulary = ASSUMED_SYMBOLS
+    if config.level == "char" and config.data.startswith("tfds:"):
+        training.say(f"{config.data} is not read here: {len(vocabulary)} symbols are assumed.")
+    elif config.level == "char":
+        vocabulary = load_corpus(config).vocabulary
+    shape = (config.bptt or config.window, config.batch_size)
+    kinds = {"inputs": np.int32, "targets": np.int32, "reset": np.bool_, "mask": np.bool_}
+    batch = {name: jax.ShapeDtypeStruct(shape, kind) for name, kind in kinds.items()}
+    return AbstractData(vocabulary, batch, config.window * config.batch_size)
