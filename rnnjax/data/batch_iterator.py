@@ -13,7 +13,7 @@ import grain.experimental
 import numpy as np
 from absl import flags
 
-from rnnjax.data.streams import Batch
+from rnnjax.data.endless_batches import Batch
 from rnnjax.errors import UserError
 
 _AHEAD = 2

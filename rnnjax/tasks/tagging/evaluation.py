@@ -7,8 +7,9 @@ import jax
 from flax import nnx
 
 from rnnjax import training
-from rnnjax.tasks.tagging.batches import EvaluationBatches, in_order
+from rnnjax.data.padded_batches import EvaluationBatches, in_order
 from rnnjax.tasks.tagging.entity_scores import entity_scores
+from rnnjax.tasks.tagging.examples import tagged_examples
 from rnnjax.tasks.tagging.sentences import Sentence
 from rnnjax.tasks.tagging.tagger import best_tags, tagging_loss
 from rnnjax.tasks.tagging.text_tagger import in_bio, run_over
@@ -54,7 +55,8 @@ def make_evaluation(
         ``(params) -> {"loss", "f1", "precision", "recall"}``: the loss in nats a sentence, the
         others over entities, 0 to 1.
     """
-    batches = list(EvaluationBatches(sentences, vocabulary, batch_size=batch_size, buckets=buckets))
+    examples = tagged_examples(sentences, vocabulary, buckets)
+    batches = list(EvaluationBatches(examples, batch_size=batch_size))
     gold = [sentence.tags for sentence in sentences]
 
     @jax.jit

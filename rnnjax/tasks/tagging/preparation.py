@@ -6,8 +6,9 @@ import json
 from typing import NamedTuple
 
 from rnnjax import data
-from rnnjax.tasks.tagging.batches import TrainingBatches
+from rnnjax.data.padded_batches import TrainingBatches
 from rnnjax.tasks.tagging.entity_swapping import entity_inventory, swap_entities
+from rnnjax.tasks.tagging.examples import tagged_examples
 from rnnjax.tasks.tagging.schemes import Scheme
 from rnnjax.tasks.tagging.sentences import TaggedCorpus
 from rnnjax.tasks.tagging.vocabulary import TaggingVocabulary
@@ -81,14 +82,9 @@ def prepare(
     lengths = (len(sentence.tokens) for sentence in sentences)
     buckets = data.bucket_lengths(lengths, num_buckets, batch_size=batch_size)
     swap = functools.partial(swap_entities, inventory=entity_inventory(sentences), rate=swap_rate)
-    batches = TrainingBatches(
-        sentences,
-        vocabulary,
-        batch_size=batch_size,
-        buckets=buckets,
-        seed=seed,
-        transform=(lambda sentence, rng: swap(sentence, rng=rng)) if swap_rate else None,
-    )
+    transform = (lambda sentence, rng: swap(sentence, rng=rng)) if swap_rate else None
+    examples = tagged_examples(sentences, vocabulary, buckets, transform)
+    batches = TrainingBatches(examples, batch_size=batch_size, seed=seed)
     return Prepared(vocabulary, vectors, buckets, batches, _digest(corpus))
 
 
