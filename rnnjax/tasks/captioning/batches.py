@@ -83,12 +83,7 @@ class SceneBatches(EndlessBatches):
     made_together = 8
 
     def __init__(
-        self,
-        scenes: DigitScenes,
-        vocabulary: CaptionVocabulary,
-        *,
-        batch_size: int,
-        seed: int = 0,
+        self, scenes: DigitScenes, vocabulary: CaptionVocabulary, *, batch_size: int, seed: int = 0
     ):
         """Takes the scenes in their order, which is random.
 
