@@ -18,11 +18,12 @@ from flax import nnx
 
 from experiments.benchmark.suites import Row, interleaved
 from rnnjax import data, training
+from rnnjax.data.padded_batches import EvaluationBatches, in_order, padding_share
 from rnnjax.heads import crf
 from rnnjax.tasks.tagging.assembly import make_tagger
-from rnnjax.tasks.tagging.batches import EvaluationBatches, in_order, padding_share
 from rnnjax.tasks.tagging.config import TaggerConfig, TaggingConfig
 from rnnjax.tasks.tagging.evaluation import make_loss
+from rnnjax.tasks.tagging.examples import tagged_examples
 from rnnjax.tasks.tagging.preparation import Prepared, prepare
 from rnnjax.tasks.tagging.sentences import Sentence
 from rnnjax.tasks.tagging.tagger import Tagger, best_tags
@@ -78,7 +79,7 @@ def throughput(prepared: Prepared, repeats: int) -> Row:
         "what": "training",
         "size": [max(prepared.buckets), BATCH_SIZE, len(prepared.vocabulary.tags)],
         "tokens/s": tokens / times["train"],
-        "padding share": padding_share(epoch),
+        "padding share": padding_share(epoch, "words"),
         "host share": times["read"] / times["train"],
     }
 
@@ -90,9 +91,8 @@ def crf_shares(
     length, batch_size, _ = SHAPE
     tokens = itertools.cycle(token for sentence in sentences for token in sentence.tokens)
     rows = [Sentence(tuple(itertools.islice(tokens, length)), (), "", 0) for _ in range(batch_size)]
-    batch = jax.device_put(
-        EvaluationBatches(rows, vocabulary, batch_size=batch_size, buckets=[length])[0]
-    )
+    examples = tagged_examples(rows, vocabulary, [length])
+    batch = jax.device_put(EvaluationBatches(examples, batch_size=batch_size)[0])
     model = make_tagger(CONFIG, vocabulary)
     graph, params = nnx.split(model, nnx.Param)
     scores = jax.jit(lambda params, batch: nnx.merge(graph, params)(batch))(params, batch)
@@ -131,7 +131,8 @@ def decoding(vocabulary: TaggingVocabulary, sentences: Sequence[Sentence], repea
 
     def host() -> None:
         """All but the model, with true tags for its answers."""
-        batches = EvaluationBatches(many, vocabulary, batch_size=batch_size, buckets=BUCKETS)
+        examples = tagged_examples(many, vocabulary, BUCKETS)
+        batches = EvaluationBatches(examples, batch_size=batch_size)
         for ids in in_order((batch, batch["tags"]) for batch in batches):
             in_bio(ids, vocabulary)
 

@@ -3,10 +3,11 @@
 from rnnjax.data.batch_iterator import iterator
 from rnnjax.data.buckets import bucket_lengths
 from rnnjax.data.corpus import Corpus
+from rnnjax.data.endless_batches import Batch
 from rnnjax.data.files import read_text
 from rnnjax.data.images import ResizePolicy
 from rnnjax.data.spelling import CASES
-from rnnjax.data.streams import Batch, EvaluationWindows, Stream, TrainingWindows
+from rnnjax.data.streams import EvaluationWindows, Stream, TrainingWindows
 from rnnjax.data.text import from_texts, load
 from rnnjax.data.tokens import tokenize
 from rnnjax.data.vectors import Vectors, read_vectors

@@ -13,7 +13,7 @@ import grain.experimental
 import numpy as np
 from absl import flags
 
-from rnnjax.data.streams import Batch
+from rnnjax.data.endless_batches import Batch
 from rnnjax.errors import UserError
 
 _AHEAD = 2
@@ -40,18 +40,12 @@ class Source(Protocol):
 
 
 class BatchIterator:
-    """The batches of a source in order, from any position on.
+    """The batches of a source in order, from any position on; see `iterator`.
 
     Which batches come, and what `get_state` says, does not depend on how many workers make them.
     """
 
-    def __init__(self, batches: Source, workers: int = 0):
-        """Begins at the first batch; nothing is made before the first is asked for.
-
-        Args:
-            batches: by index.
-            workers: processes that make them; 0: a thread of this one.
-        """
+    def __init__(self, batches: Source, workers: int):
         self._batches, self._workers = batches, workers
         self._next_index = 0
         self._running: list[grain.DatasetIterator] = []
@@ -92,7 +86,7 @@ class BatchIterator:
 
 
 def iterator(batches: Source, rows: np.ndarray | None = None, *, workers: int = 0) -> BatchIterator:
-    """The batches in order, made before they are asked for.
+    """The batches in order; the next ones are made while one is in use.
 
     Args:
         batches: by index.

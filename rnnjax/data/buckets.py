@@ -37,72 +37,83 @@ def bucket_lengths(
     if not distinct.size:
         raise UserError("there are no sentences to choose bucket lengths for")
     check_positive(length=distinct[0], num_buckets=num_buckets, batch_size=batch_size)
-    # Sentences of the n shortest lengths, in one bucket more each time: positions, and the choice.
+    # Of the sentences of the n shortest lengths: the fewest positions, and buckets that take them.
     up_to = np.concatenate([[0], np.cumsum(counts)])
     fewest = np.where(up_to == 0, 0, np.iinfo(np.int64).max // 2)
-    cut_before = []
+    chosen: list[tuple[int, ...]] = [()] * len(up_to)
     for _ in range(min(num_buckets, len(distinct))):
-        positions, cuts = fewest.copy(), np.full(len(up_to), -1)
+        with_fewer, chosen_of_fewer = fewest.copy(), chosen.copy()
         for n in range(1, len(up_to)):
             rows = batch_size * -(-(up_to[n] - up_to[:n]) // batch_size)
-            with_last = fewest[:n] + rows * distinct[n - 1]
-            cut = int(np.argmin(with_last))
-            if with_last[cut] < positions[n]:
-                positions[n], cuts[n] = with_last[cut], cut
-        fewest = positions
-        cut_before.append(cuts)
-    chosen = []
-    n = len(distinct)
-    for cuts in reversed(cut_before):
-        if cuts[n] >= 0:
-            chosen.append(int(distinct[n - 1]))
-            n = cuts[n]
-    return tuple(reversed(chosen))
+            positions = with_fewer[:n] + rows * distinct[n - 1]
+            cut = int(np.argmin(positions))
+            if positions[cut] < fewest[n]:
+                fewest[n], chosen[n] = positions[cut], (*chosen_of_fewer[cut], int(distinct[n - 1]))
+    return chosen[-1]
+
+
+def bucket_of(length: int, buckets: Sequence[int]) -> int:
+    """The smallest bucket that holds a length; else twice, four times, ... the last bucket."""
+    beyond = buckets[-1]
+    while beyond < length:
+        beyond *= 2
+    return next((bucket for bucket in buckets if bucket >= length), beyond)
 
 
 def deal(
-    lengths: Sequence[int], buckets: Sequence[int], name_of: Callable[[int], str] = str
+    lengths: Sequence[int] | np.ndarray,
+    buckets: Sequence[int],
+    noun: str = "sentence",
+    name_of: Callable[[int], str] = str,
 ) -> dict[int, np.ndarray]:
-    """Puts each sentence into the smallest bucket that holds it.
-
-    Sentences longer than the last bucket get buckets of twice, four times, ... its length, and a
-    warning in the log says so.
+    """Puts each example into its bucket, see `bucket_of`; warns of those longer than the last.
 
     Args:
-        lengths: of the sentences, at least one.
+        lengths: of the examples, at least one.
         buckets: lengths, ascending.
-        name_of: what the warning calls the sentence at an index.
+        noun: what messages call an example.
+        name_of: what messages call the example at an index.
 
     Returns:
-        {length of a bucket that is not empty, ascending: its sentences' indices, short ones first}.
+        {length of a bucket that is not empty, ascending: its examples' indices, short ones first}.
 
     Raises:
-        UserError: there are no sentences, or the lengths do not ascend.
+        UserError: the buckets do not ascend.
     """
-    if not len(lengths):
-        raise UserError("there are no sentences to make batches of")
     if not buckets or buckets[0] < 1 or any(np.diff(buckets) <= 0):
         raise UserError(f"buckets are one or more ascending lengths, got {list(buckets)}")
-    longest = int(np.argmax(lengths))
-    held = list(buckets)
-    while held[-1] < lengths[longest]:
-        held.append(2 * held[-1])
     order = np.argsort(lengths, kind="stable")
-    ends = np.searchsorted(np.sort(lengths), held, side="right")
-    members = zip(held, np.split(order, ends[:-1]), strict=True)
-    dealt = {length: indices for length, indices in members if len(indices)}
-    if len(held) > len(buckets):
+    distinct, starts = np.unique(np.asarray(lengths)[order], return_index=True)
+    members: dict[int, list[np.ndarray]] = {}
+    for length, indices in zip(distinct.tolist(), np.split(order, starts[1:]), strict=True):
+        members.setdefault(bucket_of(length, buckets), []).append(indices)
+    dealt = {bucket: np.concatenate(indices) for bucket, indices in members.items()}
+    added = [bucket for bucket in dealt if bucket > buckets[-1]]
+    if added:
+        longest = int(np.argmax(lengths))
         _log.warning(
-            "%d of %d sentences are longer than %d tokens, the largest bucket; the longest, %s, "
-            "has %d. They are processed whole, padded to %s",
-            sum(length > buckets[-1] for length in lengths),
+            "%d of %d %ss are longer than %d tokens, the largest bucket; the longest, %s, has %d. "
+            "They are processed whole, padded to %s",
+            sum(len(dealt[bucket]) for bucket in added),
             len(lengths),
+            noun,
             buckets[-1],
             name_of(longest),
-            int(lengths[longest]),
-            " or ".join(str(length) for length in dealt if length > buckets[-1]),
+            lengths[longest],
+            " or ".join(map(str, added)),
         )
     return dealt
+
+
+def with_full_batches(dealt: dict[int, np.ndarray], batch_size: int) -> dict[int, np.ndarray]:
+    """Moves examples one bucket up that fill no batch, or that would leave too few for one."""
+    full = {}
+    waiting, left = np.zeros(0, np.int64), sum(map(len, dealt.values()))
+    for bucket, indices in dealt.items():
+        waiting, left = np.concatenate([waiting, indices]), left - len(indices)
+        if min(len(waiting), left) >= batch_size or not left:
+            full[bucket], waiting = waiting, waiting[:0]
+    return full
 
 
 def check_positive(**numbers: int) -> None:

@@ -1,17 +1,13 @@
 """A stream of ids cut into the windows of truncated backpropagation through time."""
 
-import copy
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
+from rnnjax.data.buckets import check_positive
+from rnnjax.data.endless_batches import Batch, EndlessBatches
 from rnnjax.errors import UserError
-
-Batch = dict[str, np.ndarray]
-
-ENDLESS = 1 << 62
-"""Number of training windows: they never run out."""
 
 
 class Stream(NamedTuple):
@@ -31,7 +27,7 @@ class Stream(NamedTuple):
         return len(self.ids) - len(self.document_starts)
 
 
-class TrainingWindows:
+class TrainingWindows(EndlessBatches):
     """Windows for TBPTT(k1, k2): an update every k1 = `window` steps, back over k2 = `bptt`.
 
     Each of the B rows of a batch reads a contiguous stretch of the corpus of its own, seen as a
@@ -54,8 +50,6 @@ class TrainingWindows:
         Williams and Peng, "An efficient gradient-based algorithm for on-line training of recurrent
         network trajectories" (1990): BPTT(h; h').
     """
-
-    made_together = 1
 
     def __init__(
         self,
@@ -80,6 +74,7 @@ class TrainingWindows:
         Raises:
             UserError: the sizes do not fit the text.
         """
+        super().__init__(batch_size, seed)
         bptt = window if bptt is None else bptt
         _check_sizes(stream, batch_size, window)
         if bptt < window:
@@ -90,16 +85,13 @@ class TrainingWindows:
         self._stream = _Circle(stream)
         self._row_starts = np.arange(batch_size) * row_length
         self._window, self._bptt = window, bptt
-        self._seed, self._rotate = seed, rotate
+        self._rotate = rotate
         self.windows_per_pass = 1 + (row_length - bptt) // window
-
-    def __len__(self) -> int:
-        return ENDLESS
 
     def __getitem__(self, index: int) -> Batch:
         """The batch at an index, 0 <= index."""
         pass_number, n = divmod(int(index), self.windows_per_pass)
-        starts = self._row_starts + self._turn(pass_number) + n * self._window
+        starts = self._row_starts[self._rows] + self._turn(pass_number) + n * self._window
         batch = self._stream.batch(starts, self._bptt)
         if n == 0:
             batch["reset"][0] = True
@@ -107,24 +99,11 @@ class TrainingWindows:
             batch["mask"][: self._bptt - self._window] = False
         return batch
 
-    def of_rows(self, rows: np.ndarray) -> "TrainingWindows":
-        """The same windows, with some of their rows only: as one of several processes makes them.
-
-        Args:
-            rows: which, ascending.
-        """
-        part = copy.copy(self)
-        part._row_starts = self._row_starts[rows]
-        return part
-
     def _turn(self, pass_number: int) -> int:
         if not self._rotate:
             return 0
-        return int(
-            np.random.default_rng([self._seed % (1 << 64), pass_number]).integers(
-                len(self._stream.ids)
-            )
-        )
+        rng = np.random.default_rng([self._seed, pass_number])
+        return int(rng.integers(len(self._stream.ids)))
 
 
 class EvaluationWindows:
@@ -202,9 +181,7 @@ class _Circle:
 
 
 def _check_sizes(stream: Stream, batch_size: int, window: int) -> None:
-    for name, value in (("batch_size", batch_size), ("window", window)):
-        if value < 1:
-            raise UserError(f"{name} must be at least 1, got {value}")
+    check_positive(batch_size=batch_size, window=window)
     if stream.num_targets < 1:
         raise UserError(
             f"a split of {len(stream.ids)} symbols in {len(stream.document_starts)} documents has "

@@ -11,8 +11,8 @@ from flax import nnx
 from tqdm import tqdm
 
 from rnnjax import decode
+from rnnjax.data.padded_batches import pad
 from rnnjax.losses import target_log_probability
-from rnnjax.tasks.captioning.batches import padded_captions
 from rnnjax.tasks.captioning.captioner import Captioner, Glance
 from rnnjax.tasks.captioning.ensemble import CaptionEnsemble
 from rnnjax.tasks.captioning.splits import Split
@@ -114,8 +114,9 @@ class ImageCaptioner(NamedTuple):
             range(0, len(split), batch_size), _batches(split, batch_size, "reading"), strict=True
         ):
             rows = [ids[min(first + n, len(ids) - 1)] for n in range(batch_size)]
+            words, lengths = pad(rows, length), np.array([len(row) for row in rows], np.int32)
             losses, weights = jax.device_get(
-                _read(graph, params, {**batch, **padded_captions(rows, length)})
+                _read(graph, params, {**batch, "words": words, "lengths": lengths})
             )
             nats += losses[:count].tolist()
             if weights is not None:

@@ -6,13 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from rnnjax import data
+from rnnjax.data.padded_batches import TrainingBatches
 from rnnjax.errors import UserError, did_you_mean
-from rnnjax.tasks.captioning.batches import (
-    CaptionIds,
-    SceneBatches,
-    TrainingCaptions,
-    TrainingImages,
-)
+from rnnjax.tasks.captioning.batches import SceneBatches, caption_examples, image_examples
 from rnnjax.tasks.captioning.captioner import Locations
 from rnnjax.tasks.captioning.config import SCENES, CaptionerConfig
 from rnnjax.tasks.captioning.corpora import CaptionCorpus, CaptionedImage, load_captions
@@ -43,7 +39,7 @@ class Prepared(NamedTuple):
     """
 
     vocabulary: CaptionVocabulary
-    batches: TrainingCaptions | TrainingImages | SceneBatches
+    batches: TrainingBatches | SceneBatches
     validation: Split
     locations: Locations | None
     max_length: int
@@ -79,21 +75,18 @@ def prepare(config: CaptionerConfig, vocabulary: CaptionVocabulary | None = None
         num_subwords=config.num_subwords,
     )
     ids = [[vocabulary.encode(caption) for caption in captions] for captions in train.references]
-    examples = [CaptionIds(n, caption) for n, some in enumerate(ids) for caption in some]
-    buckets = data.bucket_lengths(
-        (len(example.ids) for example in examples),
-        config.num_buckets,
-        batch_size=config.batch_size,
+    lengths = [len(caption) for some in ids for caption in some]
+    buckets = data.bucket_lengths(lengths, config.num_buckets, batch_size=config.batch_size)
+    examples = (
+        image_examples(ids, train.pictures)
+        if config.draws
+        else caption_examples(ids, train.pictures, buckets)
     )
-    options = {"batch_size": config.batch_size, "seed": config.seed}
-    known = sum(1 for example in examples for n in example.ids if n != UNKNOWN_WORD)
-    every = sum(len(example.ids) for example in examples)
+    known = sum(1 for some in ids for caption in some for n in caption if n != UNKNOWN_WORD)
     return Prepared(
         vocabulary=vocabulary,
-        batches=(
-            TrainingImages(examples, train.pictures, **options)
-            if config.draws
-            else TrainingCaptions(examples, train.pictures, buckets=buckets, **options)
+        batches=TrainingBatches(
+            examples, batch_size=config.batch_size, seed=config.seed, full_only=True
         ),
         validation=load_split(config, "validation", corpus),
         locations=train.locations,
@@ -102,7 +95,7 @@ def prepare(config: CaptionerConfig, vocabulary: CaptionVocabulary | None = None
         digest=_digest(corpus.splits),
         description=(
             f"{corpus.describe()}.\n{len(vocabulary):,} symbols, which cover "
-            f"{known / every:.1%} of the training captions; padded to "
+            f"{known / sum(lengths):.1%} of the training captions; padded to "
             f"{', '.join(map(str, buckets))}."
         ),
     )

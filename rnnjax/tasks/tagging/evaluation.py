@@ -7,9 +7,10 @@ import jax
 from flax import nnx
 
 from rnnjax import training
-from rnnjax.tasks.tagging.batches import EvaluationBatches, in_order
+from rnnjax.data.padded_batches import EvaluationBatches, in_order
 from rnnjax.tasks.tagging.config import TaggingConfig
 from rnnjax.tasks.tagging.entity_scores import entity_scores
+from rnnjax.tasks.tagging.examples import tagged_examples
 from rnnjax.tasks.tagging.preparation import Prepared
 from rnnjax.tasks.tagging.tagger import best_tags, tagging_loss
 from rnnjax.tasks.tagging.text_tagger import in_bio, run_over
@@ -50,11 +51,8 @@ def make_evaluation(
         others over entities, 0 to 1.
     """
     sentences, vocabulary = prepared.corpus.splits["validation"], prepared.vocabulary
-    batches = list(
-        EvaluationBatches(
-            sentences, vocabulary, batch_size=config.batch_size, buckets=prepared.buckets
-        )
-    )
+    examples = tagged_examples(sentences, vocabulary, prepared.buckets)
+    batches = list(EvaluationBatches(examples, batch_size=config.batch_size))
     gold = [sentence.tags for sentence in sentences]
 
     @jax.jit

@@ -6,10 +6,11 @@ import json
 from typing import NamedTuple
 
 from rnnjax import data
-from rnnjax.tasks.tagging.batches import TrainingBatches
+from rnnjax.data.padded_batches import TrainingBatches
 from rnnjax.tasks.tagging.config import TaggingConfig
 from rnnjax.tasks.tagging.corpora import load_tagged
 from rnnjax.tasks.tagging.entity_swapping import entity_inventory, swap_entities
+from rnnjax.tasks.tagging.examples import tagged_examples
 from rnnjax.tasks.tagging.sentences import TaggedCorpus
 from rnnjax.tasks.tagging.vocabulary import TaggingVocabulary
 
@@ -85,14 +86,9 @@ def prepare(
     buckets = data.bucket_lengths(lengths, config.num_buckets, batch_size=config.batch_size)
     inventory, rate = entity_inventory(sentences), config.swap_rate
     swap = functools.partial(swap_entities, inventory=inventory, rate=rate)
-    batches = TrainingBatches(
-        sentences,
-        vocabulary,
-        batch_size=config.batch_size,
-        buckets=buckets,
-        seed=config.seed,
-        transform=(lambda sentence, rng: swap(sentence, rng=rng)) if rate else None,
-    )
+    transform = (lambda sentence, rng: swap(sentence, rng=rng)) if rate else None
+    examples = tagged_examples(sentences, vocabulary, buckets, transform)
+    batches = TrainingBatches(examples, batch_size=config.batch_size, seed=config.seed)
     return Prepared(corpus, vocabulary, vectors, buckets, batches, _digest(corpus))
 
 

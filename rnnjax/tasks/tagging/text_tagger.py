@@ -10,8 +10,9 @@ from flax import nnx
 from tqdm import tqdm
 
 from rnnjax import data
+from rnnjax.data.padded_batches import EvaluationBatches, in_order
 from rnnjax.tasks.tagging import tagger
-from rnnjax.tasks.tagging.batches import EvaluationBatches, in_order
+from rnnjax.tasks.tagging.examples import tagged_examples
 from rnnjax.tasks.tagging.predictions import TaggedSentence
 from rnnjax.tasks.tagging.schemes import spans_of, tags_of
 from rnnjax.tasks.tagging.sentences import Sentence
@@ -70,9 +71,8 @@ class TextTagger(NamedTuple):
         self, function: Any, sentences: Sequence[Sentence], batch_size: int
     ) -> Iterator[tuple[data.Batch, Any]]:
         graph, params = nnx.split(self.model, nnx.Param)
-        batches = EvaluationBatches(
-            sentences, self.vocabulary, batch_size=batch_size, buckets=BUCKETS
-        )
+        examples = tagged_examples(sentences, self.vocabulary, BUCKETS)
+        batches = EvaluationBatches(examples, batch_size=batch_size)
         bar = tqdm(batches, desc="tagging", unit="batch", disable=None, leave=False, delay=2)
         yield from run_over(functools.partial(function, graph, params), bar)
 

@@ -86,6 +86,10 @@ class TaggingVocabulary:
         if not 1 <= self.word_length <= MAX_WORD_LENGTH:
             raise UserError(f"word_length is 1 to {MAX_WORD_LENGTH}, got {self.word_length}")
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leaves out what is cached: it cannot be sent to the processes that make batches."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
     @classmethod
     def of(
         cls,

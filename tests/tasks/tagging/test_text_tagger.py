@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from rnnjax.data.padded_batches import EvaluationBatches
 from rnnjax.errors import UserError
 from rnnjax.tasks import tagging
-from rnnjax.tasks.tagging.batches import EvaluationBatches
 from rnnjax.tasks.tagging.entity_scores import entity_scores
+from rnnjax.tasks.tagging.examples import tagged_examples
 from rnnjax.tasks.tagging.schemes import spans_of
 from rnnjax.tasks.tagging.sentences import Sentence, TaggedCorpus
 from rnnjax.tasks.tagging.tagger import best_tags, tag, tagging_loss
@@ -152,7 +153,8 @@ def test_pairs_stay_together_while_one_is_ahead():
 def test_the_loss_counts_sentences_and_the_speed_tokens():
     tagger = make_text_tagger()
     sentences = make_sentences([5, 1, 3], seed=2)
-    (batch,) = EvaluationBatches(sentences, tagger.vocabulary, batch_size=4, buckets=(8,))
+    examples = tagged_examples(sentences, tagger.vocabulary, (8,))
+    (batch,) = EvaluationBatches(examples, batch_size=4)
     graph, params = nnx.split(tagger.model, nnx.Param)
     loss = jax.jit(tagging.make_loss(graph))(params, None, batch, None)
     assert (int(loss.count), int(loss.work)) == (3, 9)

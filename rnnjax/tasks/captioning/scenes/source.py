@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnnjax.data.streams import ENDLESS
+from rnnjax.data.endless_batches import ENDLESS
 from rnnjax.errors import UserError, did_you_mean
 from rnnjax.tasks.captioning.scenes.digits import SPLITS, cutouts, instances
 from rnnjax.tasks.captioning.scenes.grammar import COLOURS, SIZES, Group, Region, caption_of

@@ -1,0 +1,263 @@
+"""Examples of any arrays in padded batches: shuffled for training, each once for evaluation."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from rnnjax.data.buckets import bucket_of, check_positive, deal, with_full_batches
+from rnnjax.data.endless_batches import Batch, EndlessBatches
+from rnnjax.errors import UserError
+
+Example = Mapping[str, np.ndarray]
+
+FILLER = -1
+"""Index of a row that holds no example."""
+
+
+class Ragged(NamedTuple):
+    """Fields of examples that have one first axis, time, of another length in each example.
+
+    Attributes:
+        fields: their names.
+        lengths: of each example.
+        buckets: lengths to pad to, ascending; see `bucket_lengths`. What is longer is padded to
+            twice, four times, ... the last. None: everything is padded to the longest.
+    """
+
+    fields: Sequence[str]
+    lengths: np.ndarray
+    buckets: Sequence[int] | None = None
+
+
+class Examples(NamedTuple):
+    """Examples of named arrays, by index.
+
+    Attributes:
+        get: gives the arrays of an example, ``(index) -> {name: array}``.
+        size: how many examples there are.
+        ragged: the fields that are padded, under the name that their lengths have in a batch. The
+            first decides which bucket an example is in; any other is padded to its smallest bucket
+            that holds a whole batch. All other fields have the same shape in every example.
+        draw: makes a version of an example, anew in every epoch of training, with a random
+            generator of its own: ``(index, rng) -> {name: array}``. Where that does not fit into
+            the bucket, the example stays as it is.
+        noun: what messages call an example.
+        name_of: what messages call the example at an index.
+    """
+
+    get: Callable[[int], Example]
+    size: int
+    ragged: Mapping[str, Ragged] = {}
+    draw: Callable[[int, np.random.Generator], Example] | None = None
+    noun: str = "example"
+    name_of: Callable[[int], str] = "number {}".format
+
+    @property
+    def buckets(self) -> Sequence[int] | None:
+        """Those of the first ragged fields."""
+        return next(iter(self.ragged.values())).buckets if self.ragged else None
+
+    def deal(self) -> dict[int, np.ndarray]:
+        """{length of a bucket: the indices of its examples}, see `buckets.deal`."""
+        if not self.size:
+            raise UserError(f"there are no {self.noun}s to make batches of")
+        every = np.arange(self.size)
+        dealt = [
+            {int(max(lengths)): every}
+            if buckets is None
+            else deal(lengths, buckets, self.noun, self.name_of)
+            for _, lengths, buckets in self.ragged.values()
+        ]
+        return dealt[0] if dealt else {0: every}
+
+    def batch(
+        self, bucket: int, indices: np.ndarray, rows: np.ndarray, seed: Sequence[int] | None = None
+    ) -> Batch:
+        """Makes some rows of a batch.
+
+        Args:
+            bucket: the length of its bucket.
+            indices: of the examples of its first rows; the other rows are filler.
+            rows: those to make.
+            seed: of the versions that are drawn; None: the examples stay as they are.
+        """
+        padded_to: dict[str, int] = {}
+        for fields, lengths, buckets in self.ragged.values():
+            if padded_to:
+                bucket = bucket_of(lengths[indices].max(), buckets or (lengths.max(),))
+            padded_to.update(dict.fromkeys(fields, bucket))
+        kept = indices[rows[rows < len(indices)]]
+        examples = [self._version(index, padded_to, seed) for index in kept.tolist()]
+        like = examples[0] if examples else self.get(int(indices[0]))
+        filler = {
+            field: values[:0] if field in padded_to else np.zeros_like(values)
+            for field, values in like.items()
+        }
+        examples += [filler] * (len(rows) - len(kept))
+        batch = {
+            name: np.array([len(example[part.fields[0]]) for example in examples], np.int32)
+            for name, part in self.ragged.items()
+        }
+        for field in like:
+            arrays = [example[field] for example in examples]
+            to = padded_to.get(field)
+            batch[field] = np.stack(arrays) if to is None else pad(arrays, to)
+        batch["indices"] = np.full(len(rows), FILLER, np.int32)
+        batch["indices"][: len(kept)] = kept
+        return batch
+
+    def _version(
+        self, index: int, padded_to: Mapping[str, int], seed: Sequence[int] | None
+    ) -> Example:
+        if self.draw is not None and seed is not None:
+            drawn = self.draw(index, np.random.default_rng([*seed, index]))
+            if all(len(drawn[field]) <= length for field, length in padded_to.items()):
+                return drawn
+        return self.get(index)
+
+
+class TrainingBatches(EndlessBatches):
+    """Shuffled batches of examples of about the same length.
+
+    In every epoch the examples of a bucket are shuffled and cut into batches of B rows; then the
+    batches are shuffled, if there are buckets. The batch at an index is a function of the index,
+    and an index is all there is to a position in the data.
+
+    A batch is a dict, with T the length of a bucket and 0 at padding:
+        each ragged field: [T, B, ...].
+        each other field: [B, ...].
+        lengths, or as `Examples.ragged` calls them: int32 [B], 0 in a filler row; unless the
+            examples have a field of that name.
+        indices: int32 [B], which example a row holds; FILLER in a filler row. Not where all batches
+            are full.
+
+    Attributes:
+        batches_per_epoch: how many.
+    """
+
+    def __init__(
+        self, examples: Examples, *, batch_size: int, seed: int = 0, full_only: bool = False
+    ):
+        """Deals the examples to their buckets.
+
+        Args:
+            examples: the training split.
+            batch_size: B, rows.
+            seed: of the order, and of the versions of examples.
+            full_only: False: an epoch holds every example once, and the last batch of a bucket is
+                filled up with rows of zeros. True: examples that fill no batch go one bucket up,
+                and the last few of each bucket wait for another epoch.
+
+        Raises:
+            UserError: there are too few examples, or the sizes make no sense.
+        """
+        super().__init__(batch_size, seed)
+        self._examples, self._full_only = examples, full_only
+        if full_only and examples.size < batch_size:
+            raise UserError(
+                f"{examples.size} {examples.noun}s are too few for a batch of {batch_size}: "
+                f"choose a smaller batch_size"
+            )
+        self._dealt = examples.deal()
+        if full_only:
+            self._dealt = with_full_batches(self._dealt, batch_size)
+        self.batches_per_epoch = len(self._plan(0))
+
+    def __getitem__(self, index: int) -> Batch:
+        """The batch at an index, 0 <= index."""
+        epoch, n = divmod(int(index), self.batches_per_epoch)
+        bucket, indices = self._plan(epoch)[n]
+        batch = self._examples.batch(bucket, indices, self._rows, [self._seed, epoch])
+        if self._full_only:
+            del batch["indices"]
+        return batch
+
+    def _make_plan(self, epoch: int) -> list[tuple[int, np.ndarray]]:
+        rng = np.random.default_rng([self._seed, epoch])
+        shuffled = {bucket: rng.permutation(indices) for bucket, indices in self._dealt.items()}
+        plan = _cut(shuffled, self._batch_size)
+        if self._full_only:
+            plan = [planned for planned in plan if len(planned[1]) == self._batch_size]
+        if self._examples.buckets is None:
+            return plan
+        return [plan[n] for n in rng.permutation(len(plan))]
+
+
+class EvaluationBatches:
+    """Batches that hold every example exactly once, the short ones first.
+
+    Batches as in `TrainingBatches`. `in_order` puts what a model makes of them in the order of the
+    examples.
+    """
+
+    def __init__(self, examples: Examples, *, batch_size: int):
+        """Deals the examples to their buckets.
+
+        Args:
+            examples: a split, or what a model shall be asked about.
+            batch_size: B, rows.
+
+        Raises:
+            UserError: there are no examples, or the sizes make no sense.
+        """
+        check_positive(batch_size=batch_size)
+        self._examples, self._rows = examples, np.arange(batch_size)
+        self._plan = _cut(examples.deal(), batch_size)
+
+    def __len__(self) -> int:
+        return len(self._plan)
+
+    def __getitem__(self, index: int) -> Batch:
+        """The batch at an index, 0 <= index < len(self)."""
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        return self._examples.batch(*self._plan[index], self._rows)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return (self[index] for index in range(len(self)))
+
+
+def in_order(
+    results: Iterable[tuple[Batch, np.ndarray]], lengths: str | None = "lengths"
+) -> list[np.ndarray]:
+    """What a model made of every example, in the order of the examples and without padding.
+
+    Args:
+        results: pairs of a batch and what belongs to it: all batches of an `EvaluationBatches`, in
+            any order.
+        lengths: which lengths of a batch results [T, B, ...] have; None: results are [B, ...].
+
+    Returns:
+        [length of the example, ...] for each example; without lengths [...].
+    """
+    of_example = {}
+    for batch, values in results:
+        values = np.asarray(values)
+        for row, index in enumerate(batch["indices"].tolist()):
+            of_example[index] = values[: batch[lengths][row], row] if lengths else values[row]
+    of_example.pop(FILLER, None)
+    return [of_example[index] for index in range(len(of_example))]
+
+
+def padding_share(batches: Iterable[Batch], field: str, lengths: str = "lengths") -> float:
+    """The share of all positions [T, B] of a ragged field of some batches that are padding."""
+    counts = [(batch[lengths].sum(), len(batch[field]) * batch[lengths].size) for batch in batches]
+    held, positions = np.sum(counts, axis=0).tolist()
+    return 1 - held / positions
+
+
+def pad(arrays: Sequence[np.ndarray], length: int) -> np.ndarray:
+    """Arrays [t, ...] of different t side by side, [length, B, ...], 0 behind their ends."""
+    padded = np.zeros((length, len(arrays), *arrays[0].shape[1:]), arrays[0].dtype)
+    for row, values in enumerate(arrays):
+        padded[: len(values), row] = values
+    return padded
+
+
+def _cut(dealt: Mapping[int, np.ndarray], batch_size: int) -> list[tuple[int, np.ndarray]]:
+    return [
+        (bucket, indices[at : at + batch_size])
+        for bucket, indices in dealt.items()
+        for at in range(0, len(indices), batch_size)
+    ]
