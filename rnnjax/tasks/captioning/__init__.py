@@ -5,7 +5,7 @@ from rnnjax.tasks.captioning.assembly import hard_training, initial_carry, make_
 from rnnjax.tasks.captioning.config import SCENES, CaptionerConfig
 from rnnjax.tasks.captioning.evaluation import make_evaluation
 from rnnjax.tasks.captioning.feature_files import read_features
-from rnnjax.tasks.captioning.feature_maps import Features
+from rnnjax.tasks.captioning.features import Features
 from rnnjax.tasks.captioning.features import Encoder, features_of
 from rnnjax.tasks.captioning.image_captioner import Caption, ImageCaptioner, Readings, Search
 from rnnjax.tasks.captioning.preparation import held_out_splits, load_split, prepare, split_of
