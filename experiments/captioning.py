@@ -30,10 +30,25 @@ from experiments.start import begin, stored_model, stored_vocabulary
 from rnnjax import data, training
 from rnnjax.errors import UserError
 from rnnjax.tasks import captioning
+from rnnjax.tasks.captioning.abstract_data import abstract_data
+from rnnjax.tasks.captioning.assembly import initial_carry, make_loss
 from rnnjax.tasks.captioning.captioner import Captioner, Locations
+from rnnjax.tasks.captioning.config import SCENES
 from rnnjax.tasks.captioning.ensemble import CaptionEnsemble
+from rnnjax.tasks.captioning.evaluation import make_evaluation
 from rnnjax.tasks.captioning.image_paths import images_at
 from rnnjax.tasks.captioning.pages import caption_scores_section, gallery_section
+from rnnjax.tasks.captioning.preparation import held_out_splits, split_of
+from rnnjax.tasks.captioning.reports import (
+    caption_predictions,
+    scores_text,
+    write_captions,
+    write_inspection,
+    write_overlays,
+    write_scores,
+)
+from rnnjax.tasks.captioning.scoring import SplitScores, score
+from rnnjax.tasks.captioning.splits import Split
 from rnnjax.tasks.captioning.vocabulary import CaptionVocabulary
 from rnnjax.training import setting
 
@@ -94,7 +109,7 @@ PRESETS = {
 
 def metric(config: Config) -> str:
     """What decides which checkpoint is best."""
-    return "exact" if config.data == captioning.SCENES else "bleu4"
+    return "exact" if config.data == SCENES else "bleu4"
 
 
 def unit(config: Config) -> str:
@@ -104,15 +119,15 @@ def unit(config: Config) -> str:
 
 def abstract_task(config: Config) -> training.Task:
     """What `train` trains, in shapes; of photographs as many words as are assumed, not counted."""
-    shapes = captioning.abstract_data(config)
+    shapes = abstract_data(config)
     model = nnx.eval_shape(
         lambda: captioning.make_captioner(config, shapes.vocab_size, shapes.locations)
     )
     graph, params = nnx.split(model, nnx.Param)
     return training.Task(
-        captioning.make_loss(config, graph, shapes.reward),
+        make_loss(config, graph, shapes.reward),
         params,
-        carry=jax.eval_shape(captioning.initial_carry),
+        carry=jax.eval_shape(initial_carry),
         batch=shapes.batch,
         units=shapes.num_words,
         unit="word",
@@ -145,12 +160,12 @@ def train(run: cli.Run) -> None:
     }
     result = training.fit(
         config,
-        captioning.make_loss(config, graph, prepared.reward),
+        make_loss(config, graph, prepared.reward),
         params,
         data.iterator(prepared.batches, run.placement.rows, workers=config.data_workers),
         workdir=start.workdir._replace(extra=extra),
-        carry=captioning.initial_carry(),
-        evaluate=captioning.make_evaluation(
+        carry=initial_carry(),
+        evaluate=make_evaluation(
             graph,
             prepared.vocabulary,
             prepared.validation,
@@ -168,13 +183,13 @@ def train(run: cli.Run) -> None:
         return
     captioner = restored(run)
     sections = []
-    for split in captioning.held_out_splits(config):
+    for split in held_out_splits(config):
         images = captioning.load_split(config, split)
         captions, scores = scored(run, captioner, images)
-        training.say(captioning.scores_text(scores, split))
-        captioning.write_scores(scores, split, run.workdir)
+        training.say(scores_text(scores, split))
+        write_scores(scores, split, run.workdir)
         sections.append(caption_scores_section(scores.captions, f"Scores, {split}"))
-    shown = captioning.captioned(images, captions, range(min(SHOWN, len(images))))
+    shown = caption_predictions(images, captions, range(min(SHOWN, len(images))))
     sections.append(gallery_section("Captions", shown))
     start.report(
         result,
@@ -241,11 +256,11 @@ def search(run: cli.Run) -> captioning.Search:
 
 
 def scored(
-    run: cli.Run, captioner: captioning.ImageCaptioner, split: captioning.Split
-) -> tuple[list[captioning.Caption], captioning.SplitScores]:
+    run: cli.Run, captioner: captioning.ImageCaptioner, split: Split
+) -> tuple[list[captioning.Caption], SplitScores]:
     """The captions of a split, and how good they are."""
     captions = captioner.write(split, search(run))
-    return captions, captioning.score(split, captions, captioner.read(split))
+    return captions, score(split, captions, captioner.read(split))
 
 
 def evaluate(run: cli.Run) -> None:
@@ -254,9 +269,9 @@ def evaluate(run: cli.Run) -> None:
     split = captioning.load_split(run.config, run.options.split)
     captions, scores = scored(run, captioner, split)
     folder = results_folder(run)
-    captioning.write_scores(scores, run.options.split, folder)
-    captioning.write_captions(split, captions, folder)
-    print(captioning.scores_text(scores, run.options.split))
+    write_scores(scores, run.options.split, folder)
+    write_captions(split, captions, folder)
+    print(scores_text(scores, run.options.split))
 
 
 def predict(run: cli.Run) -> None:
@@ -265,10 +280,10 @@ def predict(run: cli.Run) -> None:
         raise UserError("mode predict takes --input=IMAGE_OR_FOLDER")
     output = Path(run.options.output or results_folder(run) / "predictions")
     images = images_at(run.options.input)
-    split = captioning.split_of(run.config, images)
+    split = split_of(run.config, images)
     captions = restored(run).write(split, search(run))
-    captioning.write_captions(split, captions, output)
-    captioning.write_overlays(split, captions, output)
+    write_captions(split, captions, output)
+    write_overlays(split, captions, output)
     for name, caption in zip(split.names, captions, strict=True):
         print(f"{name}: {caption.text}")
     print(f"{len(captions):,} captions: {output}")
@@ -279,9 +294,9 @@ def inspect(run: cli.Run) -> None:
     captioner = restored(run)
     split = captioning.load_split(run.config, run.options.split)
     captions, scores = scored(run, captioner, split)
-    print(captioning.scores_text(scores, run.options.split))
+    print(scores_text(scores, run.options.split))
     folder = results_folder(run)
-    print(captioning.write_inspection(split, captions, scores, run.options.split, folder))
+    print(write_inspection(split, captions, scores, run.options.split, folder))
 
 
 MODES = {"train": train, "evaluate": evaluate, "predict": predict, "inspect": inspect}

@@ -27,7 +27,16 @@ from experiments.start import begin, stored_model, stored_vocabulary
 from rnnjax import data, training
 from rnnjax.errors import UserError
 from rnnjax.tasks import tagging
+from rnnjax.tasks.tagging.evaluation import make_evaluation, make_loss
+from rnnjax.tasks.tagging.inputs import sentences_of_file, sentences_of_texts
 from rnnjax.tasks.tagging.predictions import TaggedSentence
+from rnnjax.tasks.tagging.reports import (
+    check_output,
+    report_inspection,
+    report_predictions,
+    report_scores,
+    score_sections,
+)
 from rnnjax.tasks.tagging.vocabulary import TaggingVocabulary
 from rnnjax.training import setting
 
@@ -92,7 +101,7 @@ def abstract_task(config: Config) -> training.Task:
     batches = (prepared.batches[n] for n in range(prepared.batches.batches_per_epoch))
     longest = max(batches, key=lambda batch: batch["words"].size)
     return training.Task(
-        tagging.make_loss(graph),
+        make_loss(graph),
         params,
         carry=None,
         batch=jax.eval_shape(lambda: longest),
@@ -117,13 +126,13 @@ def train(run: cli.Run) -> None:
     params = start.initial(params)
     result = training.fit(
         config,
-        tagging.make_loss(graph),
+        make_loss(graph),
         params,
         data.iterator(prepared.batches, run.placement.rows, workers=config.data_workers),
         workdir=start.workdir._replace(
             extra={"vocabulary": prepared.vocabulary.to_json(), "corpus": prepared.digest}
         ),
-        evaluate=tagging.make_evaluation(
+        evaluate=make_evaluation(
             graph,
             prepared.vocabulary,
             corpus.splits["validation"],
@@ -145,8 +154,8 @@ def train(run: cli.Run) -> None:
     for split in ("validation", "test"):
         if split in corpus.splits:
             tagged = tagger.tag(corpus.splits[split])
-            training.say(tagging.report_scores(tagged, split, run.workdir))
-            sections += tagging.score_sections(tagged, split)
+            training.say(report_scores(tagged, split, run.workdir))
+            sections += score_sections(tagged, split)
     start.report(
         result,
         title="Tagger of named entities",
@@ -177,7 +186,7 @@ def tag_split(run: cli.Run, tagger: tagging.TextTagger) -> list[TaggedSentence]:
 
 def evaluate(run: cli.Run) -> None:
     """Prints precision, recall and F1 of a split; writes scores.json."""
-    print(tagging.report_scores(tag_split(run, restored(run)), run.options.split, run.workdir))
+    print(report_scores(tag_split(run, restored(run)), run.options.split, run.workdir))
 
 
 def predict(run: cli.Run) -> None:
@@ -186,22 +195,22 @@ def predict(run: cli.Run) -> None:
     if bool(options.text) == bool(options.input):
         raise UserError("mode predict takes --text=SENTENCE (repeatedly) or --input=FILE")
     if options.output:
-        tagging.check_output(options.output)
+        check_output(options.output)
     if options.input:
-        given = tagging.sentences_of_file(
+        given = sentences_of_file(
             options.input, token_column=run.config.token_column, encoding=run.config.encoding
         )
     else:
-        given = tagging.sentences_of_texts(options.text)
+        given = sentences_of_texts(options.text)
     tagged = given.with_texts(restored(run).tag(given.sentences))
-    print(tagging.report_predictions(tagged, options.output))
+    print(report_predictions(tagged, options.output))
 
 
 def inspect(run: cli.Run) -> None:
     """Writes inspect.html: scores, confusions, the CRF's transitions, errors by confidence."""
     tagger = restored(run)
     tagged = tag_split(run, tagger)
-    print(tagging.report_inspection(tagger, tagged, run.options.split, run.workdir))
+    print(report_inspection(tagger, tagged, run.options.split, run.workdir))
 
 
 MODES = {"train": train, "evaluate": evaluate, "predict": predict, "inspect": inspect}

@@ -22,6 +22,8 @@ from rnnjax.heads import crf
 from rnnjax.tasks import tagging
 from rnnjax.tasks.tagging.batches import EvaluationBatches, in_order, padding_share
 from rnnjax.tasks.tagging.corpora import load_tagged
+from rnnjax.tasks.tagging.evaluation import make_loss
+from rnnjax.tasks.tagging.preparation import Prepared, prepare
 from rnnjax.tasks.tagging.sentences import Sentence
 from rnnjax.tasks.tagging.tagger import Tagger, best_tags
 from rnnjax.tasks.tagging.text_tagger import BUCKETS, in_bio
@@ -40,9 +42,7 @@ NUM_BUCKETS = 5
 def suite(repeats: int, source: str) -> list[Row]:
     """All of it, on a corpus that `data.load_tagged` knows."""
     corpus = load_tagged(source)
-    prepared = tagging.prepare(
-        corpus, scheme="BIOES", batch_size=BATCH_SIZE, num_buckets=NUM_BUCKETS
-    )
+    prepared = prepare(corpus, scheme="BIOES", batch_size=BATCH_SIZE, num_buckets=NUM_BUCKETS)
     sentences = [sentence for split in corpus.splits.values() for sentence in split]
     nine_tags = dataclasses.replace(prepared.vocabulary, types=FOUR_TYPES, scheme="BIO")
     return [
@@ -52,7 +52,7 @@ def suite(repeats: int, source: str) -> list[Row]:
     ]
 
 
-def throughput(prepared: tagging.Prepared, repeats: int) -> Row:
+def throughput(prepared: Prepared, repeats: int) -> Row:
     """Training on the first batches of an epoch, made by a thread as in real training."""
     num_batches = min(NUM_BATCHES, prepared.batches.batches_per_epoch)
     batches = data.iterator(prepared.batches)
@@ -150,7 +150,7 @@ def training_step(model: Tagger) -> Callable[[data.Batch], Any]:
     optimizer = training.make_optimizer("adam", learning_rate=2e-3, num_steps=4000, clip_norm=5.0)
     average = training.make_average("ema", decay=0.998)
     train_step = training.make_train_step(
-        tagging.make_loss(graph), optimizer, clip_norm=5.0, average=average
+        make_loss(graph), optimizer, clip_norm=5.0, average=average
     )
     state = training.create_state(params, optimizer, average=average)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rnnjax.errors import UserError
 
-FINAL_SCORE = re.compile(r"^Final score:\s+(\S+)$", re.MULTILINE)
+_FINAL_SCORE = re.compile(r"^Final score:\s+(\S+)$", re.MULTILINE)
 
 
 def meteor(
@@ -26,17 +26,23 @@ def meteor(
         0 to 1.
 
     Raises:
-        UserError: Java or the package pycocoevalcap, which brings the program, is not installed, or
-            the program fails.
+        UserError: Java or the package pycocoevalcap, which contains the program, is not installed,
+            or the program fails.
 
     References:
         Denkowski & Lavie 2014, "Meteor Universal: Language Specific Translation Evaluation for Any
         Target Language".
     """
-    java, program = _java(), _program()
+    java = shutil.which("java")
+    if java is None:
+        raise UserError("Java is not installed")
+    package = importlib.util.find_spec("pycocoevalcap")
+    if package is None or not package.submodule_search_locations:
+        raise UserError("pycocoevalcap is not installed: pip install rnnjax[meteor]")
+    program = Path(next(iter(package.submodule_search_locations)), "meteor", "meteor-1.5.jar")
     most = max(map(len, references))
-    # The program takes equally many references an image, and counts the best: repeating one of them
-    # changes nothing.
+    # The program takes equally many references an image and uses the best, so repeating one of
+    # them changes nothing.
     repeated = [[*texts, *[texts[0]] * (most - len(texts))] for texts in references]
     with tempfile.TemporaryDirectory() as folder:
         written, wanted = Path(folder, "candidates"), Path(folder, "references")
@@ -46,25 +52,11 @@ def meteor(
         command = [java, "-Xmx2G", "-Dfile.encoding=UTF-8", "-jar", *files]
         options = ["-l", "en", "-norm", "-r", str(most)]
         done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
-    found = FINAL_SCORE.search(done.stdout)
+    found = _FINAL_SCORE.search(done.stdout)
     if done.returncode or not found:
-        said = (done.stderr or done.stdout).strip()
-        raise UserError(f"the Java program of METEOR failed: {said or 'it said nothing'}")
+        reason = (done.stderr or done.stdout).strip()
+        raise UserError(f"the Java program of METEOR failed: {reason or 'it said nothing'}")
     return float(found[1])
-
-
-def _java() -> str:
-    java = shutil.which("java")
-    if java is None:
-        raise UserError("Java is not installed")
-    return java
-
-
-def _program() -> Path:
-    package = importlib.util.find_spec("pycocoevalcap")
-    if package is None or not package.submodule_search_locations:
-        raise UserError("pycocoevalcap is not installed: pip install rnnjax[meteor]")
-    return Path(next(iter(package.submodule_search_locations)), "meteor", "meteor-1.5.jar")
 
 
 def _write(path: Path, texts: Sequence[Sequence[str]]) -> None:

@@ -8,6 +8,7 @@ import pytest
 from rnnjax import data
 from rnnjax.errors import UserError
 from rnnjax.tasks import tagging
+from rnnjax.tasks.tagging import preparation
 from rnnjax.tasks.tagging.sentences import Sentence, TaggedCorpus
 from rnnjax.tasks.tagging.vocabulary import TaggingVocabulary
 
@@ -34,7 +35,7 @@ CORPUS = corpus()
 
 
 def prepare(corpus=CORPUS, **options):
-    return tagging.prepare(
+    return preparation.prepare(
         corpus, **{"scheme": "BIOES", "batch_size": 2, "num_buckets": 2, **options}
     )
 

@@ -13,6 +13,7 @@ from rnnjax.errors import UserError
 from rnnjax.tasks import tagging
 from rnnjax.tasks.tagging.batches import EvaluationBatches
 from rnnjax.tasks.tagging.entity_scores import entity_scores
+from rnnjax.tasks.tagging.evaluation import make_evaluation, make_loss
 from rnnjax.tasks.tagging.schemes import spans_of
 from rnnjax.tasks.tagging.sentences import Sentence
 from rnnjax.tasks.tagging.tagger import best_tags, tag, tagging_loss
@@ -154,7 +155,7 @@ def test_the_loss_counts_sentences_and_the_speed_tokens():
     sentences = make_sentences([5, 1, 3], seed=2)
     (batch,) = EvaluationBatches(sentences, tagger.vocabulary, batch_size=4, buckets=(8,))
     graph, params = nnx.split(tagger.model, nnx.Param)
-    loss = jax.jit(tagging.make_loss(graph))(params, None, batch, None)
+    loss = jax.jit(make_loss(graph))(params, None, batch, None)
     assert (int(loss.count), int(loss.work)) == (3, 9)
     answers = [alone(tagger, sentence, loss_and_tags) for sentence in sentences]
     assert float(loss.total) == pytest.approx(sum(float(loss) for loss, _ in answers), rel=1e-5)
@@ -164,9 +165,7 @@ def test_evaluation_scores_each_sentence_once():
     tagger = make_text_tagger()
     sentences = make_sentences([5, 1, 1, 5, 5, 1, 5], seed=2)
     graph, params = nnx.split(tagger.model, nnx.Param)
-    evaluate = tagging.make_evaluation(
-        graph, tagger.vocabulary, sentences, batch_size=4, buckets=(8,)
-    )
+    evaluate = make_evaluation(graph, tagger.vocabulary, sentences, batch_size=4, buckets=(8,))
     found = evaluate(params)
     answers = [alone(tagger, sentence, loss_and_tags) for sentence in sentences]
     assert found["loss"] == pytest.approx(np.mean([loss for loss, _ in answers]), rel=1e-5)
