@@ -121,6 +121,11 @@ def wide_table(heads: Sequence[str], rows: Iterable[str], numbers: Container[int
     return f'<table class="wide"><tr>{cells}</tr>{"".join(rows)}</table>'
 
 
+def number_cell(text: str) -> str:
+    """A cell of a `wide_table` with a number, aligned to the right."""
+    return f'<td class="number">{text}</td>'
+
+
 def picture(name: str, png: bytes) -> str:
     """An HTML image that carries its file within.
 

@@ -18,7 +18,7 @@ embedding_init = jax.nn.initializers.variance_scaling(1.0, "fan_out", "uniform")
 
 
 class CharacterCNN(nnx.Module):
-    """The strongest answer of each filter anywhere in the word.
+    """A convolution over the characters of a word, and the maximum of each filter.
 
     ::
 
@@ -66,13 +66,14 @@ class CharacterCNN(nnx.Module):
         around = [(0, 0)] * (embedded.ndim - 2) + [(margin, margin), (0, 0)]
         padded = jnp.pad(embedded, around)
         length = characters.shape[-1]
-        seen = jnp.concatenate([padded[..., n : n + length, :] for n in range(self.width)], axis=-1)
-        answers = jnp.where(present, jnp.tanh(self.filters(seen)), -1.0)
-        return jnp.where(present.any(axis=-2), answers.max(axis=-2), 0.0)
+        windows = [padded[..., n : n + length, :] for n in range(self.width)]
+        outputs = jnp.tanh(self.filters(jnp.concatenate(windows, axis=-1)))
+        outputs = jnp.where(present, outputs, -1.0)
+        return jnp.where(present.any(axis=-2), outputs.max(axis=-2), 0.0)
 
 
 class CharacterLSTM(nnx.Module):
-    """The last hidden states of an LSTM over the word, and of one from its end to its beginning.
+    """The last hidden states of a bidirectional LSTM over the characters of a word.
 
     References:
         Lample et al. 2016, "Neural architectures for named entity recognition", section 4.1.

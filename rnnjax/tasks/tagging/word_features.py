@@ -1,4 +1,4 @@
-"""What a tagger knows of each word before it reads the sentence."""
+"""Features of words: a word vector, an encoding of the characters, and the case."""
 
 import jax
 import jax.numpy as jnp
@@ -19,8 +19,7 @@ class WordFeatures(nnx.Module):
     """``x_t = dropout([word vector; encoding of its characters; vector of its case])``.
 
     In training the vector of the unknown word is learned from words that occur once: each is
-    taken for unknown with probability `word_dropout`. The dropout of x is locked: one mask a
-    sentence.
+    replaced by it with probability `word_dropout`. The dropout of x uses one mask a sentence.
 
     References:
         Lample et al. 2016, section 4; the case: Collobert et al. 2011, "Natural language
@@ -47,12 +46,12 @@ class WordFeatures(nnx.Module):
             num_words: ids, that of the unknown word (1) among them; the most frequent first.
             embed_size: D, the width of a word's vector.
             first_singleton: words from this id on occur once in the training text, or never.
-            word_dropout: probability that such a word is taken for the unknown one.
-            characters: an encoder of words by their characters; None: words have no inside.
+            word_dropout: probability that such a word is replaced by the unknown one.
+            characters: an encoder of words by their characters; None: none.
             num_cases: ids of cases.
-            case_size: width of a case's vector; 0: words have no case.
+            case_size: width of a case's vector; 0: the case is not used.
             dropout: on x.
-            vectors: word vectors `[D]` made elsewhere, by word id; they are trained further.
+            vectors: pretrained word vectors `[D]`, by word id; they are trained further.
             rngs: for the initial parameters.
 
         Raises:
@@ -60,7 +59,13 @@ class WordFeatures(nnx.Module):
         """
         self.embed = nnx.Embed(num_words, embed_size, embedding_init=embedding_init, rngs=rngs)
         if vectors:
-            self.embed.embedding[...] = _replaced(self.embed.embedding[...], vectors)
+            rows = np.stack(list(vectors.values()))
+            if rows.shape[1] != embed_size:
+                raise UserError(
+                    f"word vectors of size {rows.shape[1]} do not fit embed_size={embed_size}"
+                )
+            ids = jnp.asarray(list(vectors))
+            self.embed.embedding[...] = self.embed.embedding[...].at[ids].set(rows)
         self.characters = characters
         self.case = nnx.Embed(num_cases, case_size, rngs=rngs) if case_size else None
         self.first_singleton, self.word_dropout = first_singleton, word_dropout
@@ -90,12 +95,3 @@ class WordFeatures(nnx.Module):
             parts.append(self.case(batch["case"]))
         x = jnp.concatenate(parts, axis=-1)
         return drop(x, self.dropout, key_dropout, x.shape[1:])
-
-
-def _replaced(table: Array, vectors: dict[int, np.ndarray]) -> Array:
-    rows = np.stack(list(vectors.values()))
-    if rows.shape[1] != table.shape[1]:
-        raise UserError(
-            f"word vectors of size {rows.shape[1]} do not fit embed_size={table.shape[1]}"
-        )
-    return table.at[jnp.asarray(list(vectors))].set(rows)

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from rnnjax.errors import UserError
-from rnnjax.tasks.tagging.constraints import scheme_constraints
-from rnnjax.tasks.tagging.schemes import spans_of, tags_of
+from rnnjax.tasks.tagging.schemes import scheme_constraints, spans_of, tags_of
 
 
 def test_bio_by_hand():

@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnjax.errors import UserError
+from rnnjax.tasks.tagging.entity_scores import span_errors
 from rnnjax.tasks.tagging.schemes import Span, spans_of, tags_of
-from rnnjax.tasks.tagging.span_errors import span_errors
 
 
 @pytest.mark.parametrize(
