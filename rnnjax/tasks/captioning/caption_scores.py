@@ -242,7 +242,8 @@ def cider_d(candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]]
     def score(candidate: Tokens, texts: Sequence[Tokens]) -> float:
         vectors = [weights(candidate, n) for n in ORDERS]
         similarity = sum(
-            _length_penalty(candidate, text) * _clipped_cosine(vector, weights(text, n))
+            math.exp(-((len(candidate) - len(text)) ** 2) / (2 * CIDER_SIGMA**2))
+            * _clipped_cosine(vector, weights(text, n))
             for text in texts
             for n, vector in zip(ORDERS, vectors, strict=True)
         )
@@ -255,17 +256,10 @@ def _grams(text: Tokens, n: int) -> list[tuple[str, ...]]:
     return [tuple(text[start : start + n]) for start in range(len(text) - n + 1)]
 
 
-def _length_penalty(candidate: Tokens, reference: Tokens) -> float:
-    return math.exp(-((len(candidate) - len(reference)) ** 2) / (2 * CIDER_SIGMA**2))
-
-
 def _clipped_cosine(candidate: _Weights, reference: _Weights) -> float:
     product = sum(
         min(candidate[gram], reference[gram]) * reference[gram]
         for gram in candidate.keys() & reference.keys()
     )
-    return product / (_norm(candidate) * _norm(reference)) if product else 0.0
-
-
-def _norm(weights: _Weights) -> float:
-    return math.hypot(*weights.values())
+    norms = math.hypot(*candidate.values()) * math.hypot(*reference.values())
+    return product / norms if product else 0.0

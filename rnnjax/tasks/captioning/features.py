@@ -54,9 +54,6 @@ class Features:
         """The features of an image, `[S, F]`, in the dtype in which they are stored."""
         return self.read(range(len(self))[index])
 
-    def __iter__(self) -> Iterator[np.ndarray]:
-        return (self[index] for index in range(len(self)))
-
     def take(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
         """The features of several images, `[B, S, F]`."""
         return np.stack([self[int(index)] for index in indices])
@@ -189,10 +186,16 @@ class _FeatureCache:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(f"cannot make the folder {folder}: {error.strerror}") from error
-        if (folder / _ABOUT).exists():
-            _check_owner(folder, read_json(folder / _ABOUT), about)
-        else:
+        if not (folder / _ABOUT).exists():
             write_json(folder / _ABOUT, about)
+        elif (found := read_json(folder / _ABOUT)) != about:
+            found = found if isinstance(found, dict) else {}
+            name = next((name for name in about if found.get(name) != about[name]), "format")
+            raise UserError(
+                f"the features in {folder} were made otherwise: their {name} is "
+                f"{found.get(name)!r}, not {about[name]!r}. Choose another cache folder, or remove "
+                "this one"
+            )
         for path in sorted(folder.glob("*.json")):
             if path.name != _ABOUT:
                 self._open(path)
@@ -223,17 +226,6 @@ class _FeatureCache:
                 f"({error}). Remove the two; the features in them are then computed again"
             ) from error
         self.places |= {key: (file, row) for row, key in enumerate(keys)}
-
-
-def _check_owner(folder: Path, found: Any, about: dict[str, Any]) -> None:
-    if found == about:
-        return
-    found = found if isinstance(found, dict) else {}
-    name = next((name for name in about if found.get(name) != about[name]), "format")
-    raise UserError(
-        f"the features in {folder} were made otherwise: their {name} is {found.get(name)!r}, not "
-        f"{about[name]!r}. Choose another cache folder, or remove this one"
-    )
 
 
 def _fingerprint(encoder: Encoder) -> str:
@@ -274,27 +266,26 @@ def _compute(
     faults: dict[str, Skipped] = {}
     with tqdm(total=len(missing), desc="features", unit="image", disable=None) as bar:
         for chunk in _groups(list(missing.items()), batch_size * BATCHES_A_CHUNK):
-            keys: list[str] = []
+            images = read_images(
+                [image for _, image in chunk],
+                size=encoder.side,
+                policy=policy,
+                skip_faulty=skip_faulty,
+            )
+            read: list[tuple[str, np.ndarray]] = []
+            for (key, _), image in zip(chunk, images, strict=True):
+                if isinstance(image, Skipped):
+                    faults[key] = image
+                else:
+                    read.append((key, image))
+                bar.update()
             outputs = []
-            for batch in _groups(chunk, batch_size):
+            for batch in _groups(read, batch_size):
                 pixels = np.zeros((batch_size, encoder.side, encoder.side, 3), np.uint8)
-                first = len(keys)
-                read = read_images(
-                    [image for _, image in batch],
-                    size=encoder.side,
-                    policy=policy,
-                    skip_faulty=skip_faulty,
-                )
-                for (key, _), image in zip(batch, read, strict=True):
-                    if isinstance(image, Skipped):
-                        faults[key] = image
-                    else:
-                        pixels[len(keys) - first] = image
-                        keys.append(key)
-                outputs.append(run(state, pixels)[: len(keys) - first])
-                bar.update(len(batch))
-            if keys:
-                cache.add(keys, _as_float16(np.concatenate(outputs)))
+                pixels[: len(batch)] = [image for _, image in batch]
+                outputs.append(run(state, pixels)[: len(batch)])
+            if read:
+                cache.add([key for key, _ in read], _as_float16(np.concatenate(outputs)))
     return faults
 
 

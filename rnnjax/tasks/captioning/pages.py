@@ -62,7 +62,8 @@ def caption_page(
         num_shown: so many of the best and of the worst captions are shown.
     """
     sections = [] if scores is None else [caption_scores_section(scores)]
-    ranked = sorted((one for one in predictions if one.references), key=_rank, reverse=True)
+    ranked = [one for one in predictions if one.references]
+    ranked.sort(key=lambda one: (_rouge(one), one.caption.log_probability), reverse=True)
     if ranked:
         num_best = min(num_shown, math.ceil(len(ranked) / 2))
         worst = ranked[num_best:][::-1][:num_shown]
@@ -142,10 +143,6 @@ def _rouge(one: CaptionPrediction) -> float:
     """ROUGE-L with the references, in percent."""
     references = [tokens for text in one.references if (tokens := caption_tokens(text))]
     return 100 * rouge_l([caption_tokens(one.caption.text)], [references])
-
-
-def _rank(one: CaptionPrediction) -> tuple[float, float]:
-    return _rouge(one), one.caption.log_probability
 
 
 def _figure(one: CaptionPrediction) -> str:

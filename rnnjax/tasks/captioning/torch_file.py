@@ -110,15 +110,14 @@ def _read(file: BinaryIO, path: Path) -> tuple[dict[str, _Tensor], dict[str, np.
     used = {tensor.storage.key: tensor.storage for tensor in tensors.values()}
     if not isinstance(keys, list) or used.keys() != set(keys):
         raise UserError(f"{path} lists other storages than its tensors use")
-    return tensors, {key: _numbers(file, used[key], path) for key in keys}
-
-
-def _numbers(file: BinaryIO, storage: _Storage, path: Path) -> np.ndarray:
-    size = int.from_bytes(file.read(8), "little")
-    content = file.read(storage.size * storage.dtype.itemsize)
-    if size != storage.size or len(content) != size * storage.dtype.itemsize:
-        raise UserError(f"{path} is cut off or damaged at byte {file.tell():,}")
-    return np.frombuffer(content, storage.dtype)
+    storages = {}
+    for key in keys:
+        _, dtype, size = used[key]
+        length, content = int.from_bytes(file.read(8), "little"), file.read(size * dtype.itemsize)
+        if length != size or len(content) != size * dtype.itemsize:
+            raise UserError(f"{path} is cut off or damaged at byte {file.tell():,}")
+        storages[key] = np.frombuffer(content, dtype)
+    return tensors, storages
 
 
 def _array(tensor: _Tensor, storages: dict[str, np.ndarray], path: Path) -> np.ndarray:
