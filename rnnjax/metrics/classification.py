@@ -7,11 +7,7 @@ from rnnjax.errors import UserError
 
 
 def accuracy(true: ArrayLike, predicted: ArrayLike) -> float:
-    """The share of the predictions that are right, 0 to 1; nan where there are none.
-
-    Args:
-        true: class ids, int `[N]`.
-        predicted: class ids, int `[N]`.
+    """The share of the predictions `[N]` that are right, 0 to 1; nan where there are none.
 
     Raises:
         UserError: the shapes differ.

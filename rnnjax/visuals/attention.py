@@ -1,4 +1,4 @@
-"""Pictures of attention over an image or a grid of locations, as PNG."""
+"""Pictures of attention over an image or a grid of locations, as the bytes of PNG files."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -72,9 +72,6 @@ def draw_attention_over_image(
             None; they are outlined.
         title: above the panels; long ones take several lines.
 
-    Returns:
-        The bytes of a PNG file.
-
     Raises:
         UserError: the shapes do not fit, or the maps are no distributions.
 
@@ -121,9 +118,6 @@ def draw_entropies(entropies: Sequence[WordEntropy], num_locations: int) -> byte
     Args:
         entropies: in the order in which they are shown; see `rnnjax.metrics.attention`.
         num_locations: S; a dashed line marks ln S, the same attention everywhere.
-
-    Returns:
-        The bytes of a PNG file.
     """
     frequent = sorted(entropies, key=lambda one: -one.occurrences)[:MOST_FREQUENT]
     shown = [one for one in entropies if one in frequent]
@@ -150,9 +144,6 @@ def draw_mean_maps(maps: Mapping[str, np.ndarray]) -> bytes:
 
     Args:
         maps: `[rows, columns]` by name; at least one.
-
-    Returns:
-        The bytes of a PNG file.
     """
     times = {name: map_ * map_.size for name, map_ in maps.items()}
     limit = max(map_.max() for map_ in times.values())

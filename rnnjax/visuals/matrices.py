@@ -1,4 +1,4 @@
-"""Pictures of matrices whose rows and columns have names, as PNG."""
+"""Pictures of matrices whose rows and columns have names, as the bytes of PNG files."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,21 +11,17 @@ from matplotlib.patches import Rectangle
 from rnnjax.visuals.pictures import RED_TO_BLUE, as_png
 
 READABLE = 24
-"""As many columns have room for a number in each cell."""
+"""The number of columns up to which each cell has room for a number."""
 
 
 def draw_confusion(names: Sequence[str], counts: Any) -> bytes:
-    """Draws how often each type was taken for each other.
+    """Draws how often each class was predicted as each other.
 
-    The number in a cell is the count, its colour the share of its row: of the tokens that truly are
-    of this type.
+    The number in a cell is the count, its colour the share of the row, the examples of this class.
 
     Args:
-        names: of the K types.
-        counts: `[K, K]`: true type, predicted type (`rnnjax.metrics.Confusion`).
-
-    Returns:
-        The bytes of a PNG file.
+        names: of the K classes.
+        counts: `[K, K]`: true class, predicted class (`rnnjax.metrics.confusion_counts`).
     """
     counts = np.asarray(counts)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -47,18 +43,14 @@ def draw_transitions(
     end: Any,
     allowed: tuple[Any, Any, Any] | None = None,
 ) -> bytes:
-    """Draws the scores by which a CRF prefers one tag after another: red against, blue for it.
+    """Draws the transition scores of a CRF: red where negative, blue where positive.
 
     Args:
         tags: the K tags.
         transitions: `[K, K]`: from, to.
         start: `[K]`, of the first tag.
         end: `[K]`, of the last tag.
-        allowed: whether each is legal, bool `[K, K]`, `[K]` and `[K]`; the illegal are hatched.
-            None: all are.
-
-    Returns:
-        The bytes of a PNG file.
+        allowed: bool `[K, K]`, `[K]` and `[K]`; what is not allowed is hatched. None: all is.
     """
     scores = _with_ends(transitions, start, end, np.nan)
     legal = ~np.isnan(scores)

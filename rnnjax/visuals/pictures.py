@@ -1,4 +1,4 @@
-"""Pictures of what goes on inside a network, as PNG."""
+"""Pictures of activations, gates and gradients of a network, as the bytes of PNG files."""
 
 import io
 import itertools
@@ -18,15 +18,12 @@ LINE_LENGTH = 80
 def draw_activations(
     characters: Sequence[str], values: Mapping[str, Any], *, limit: int = 320
 ) -> bytes:
-    """Draws a text once a unit, on the colours of its activation: -1 red, 0 white, 1 blue.
+    """Draws a text once a unit, in the colours of its activation: -1 red, 0 white, 1 blue.
 
     Args:
         characters: the text.
         values: numbers `[number of characters]` from -1 to 1, by the name of the unit.
         limit: at most so many characters are drawn.
-
-    Returns:
-        The bytes of a PNG file.
 
     References:
         Karpathy, Johnson & Fei-Fei 2015, "Visualizing and understanding recurrent networks",
@@ -55,14 +52,11 @@ def draw_activations(
 
 
 def draw_saturation(layers: Mapping[str, Mapping[str, Any]]) -> bytes:
-    """Draws, for each gate, the units by how much of the time they are shut and open.
+    """Draws, for each gate, the share of the time that each unit is closed and open.
 
     Args:
         layers: by the layer's name and the gate's, pairs of fractions `[H]`: left- and
             right-saturated (`rnnjax.diagnostics.Saturation`).
-
-    Returns:
-        The bytes of a PNG file.
 
     References:
         Karpathy, Johnson & Fei-Fei 2015, figure 3.
@@ -87,9 +81,6 @@ def draw_gradient_norms(norms: Any) -> bytes:
 
     Args:
         norms: `[positions, K + 1]`, from `rnnjax.diagnostics.gradient_norms`.
-
-    Returns:
-        The bytes of a PNG file.
     """
     norms = np.asarray(norms)
     distance = np.arange(norms.shape[1])

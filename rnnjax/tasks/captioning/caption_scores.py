@@ -30,10 +30,8 @@ class CaptionScores(NamedTuple):
     """Agreement of captions with their references, in percent as in publications.
 
     Attributes:
-        bleu1: share of the words that are in a reference, clipped, times the brevity penalty.
-        bleu2: the same, geometric mean over words and pairs of words.
-        bleu3: up to three words.
-        bleu4: up to four words.
+        bleu1, bleu2, bleu3, bleu4: the geometric mean of the shares of the n-grams, up to so many
+            words, that are in a reference, clipped, times the brevity penalty.
         rouge_l: by the longest common subsequence, mean over the images.
         cider_d: agreement weighted by how rare words are. COCO's scorer gives values of 0 to 10;
             as in publications these are times 100, so 1000 is the most, and 100 is good.

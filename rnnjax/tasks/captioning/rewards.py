@@ -156,16 +156,10 @@ def cider_d(
 def _common_grams(
     first: Array, first_lengths: Array, second: Array, second_lengths: Array
 ) -> Iterator[Array]:
-    """For n = 1 to 4, whether the n words from place t on are those from place u on.
+    """For n = 1 to 4, whether the n words of `first` from t on are those of `second` from u on.
 
-    Args:
-        first: int `[T, ...]`.
-        first_lengths: int `[...]`; what comes after them is padding.
-        second: int `[U, ...]`; what follows the first axis is broadcast.
-        second_lengths: int `[...]`.
-
-    Yields:
-        bool `[T, U, ...]`, False where one of the words is padding.
+    Bool `[T, U, ...]` of words `[T, ...]` and `[U, ...]`, whose further axes are broadcast; False
+    where one of the words is padding.
     """
     alike = (first[:, None] == second) & _present(first, first_lengths)[:, None]
     alike = alike & _present(second, second_lengths)

@@ -47,13 +47,10 @@ def _images_and_digits() -> tuple[np.ndarray, np.ndarray]:
 
 @functools.cache
 def instances(split: str) -> tuple[tuple[int, ...], ...]:
-    """The images of a split by digit: for each of 0 to 9, ascending indices into `load_digits`.
+    """The images of one of SPLITS by digit: for each of 0 to 9, indices into `load_digits`.
 
     Of the images of each digit, in the order of the data set, every eighth is for validation and
     the one after it for testing.
-
-    Args:
-        split: one of SPLITS.
     """
     _, digits = _images_and_digits()
     of_digit = []
@@ -70,13 +67,9 @@ def instances(split: str) -> tuple[tuple[int, ...], ...]:
 
 @functools.cache
 def cutouts(size: str) -> tuple[np.ndarray, ...]:
-    """Every image of the data set in one size, without empty rows and columns around the ink.
+    """Every image of the data set in one of SIZES, without empty rows and columns around the ink.
 
-    Args:
-        size: one of SIZES.
-
-    Returns:
-        Ink from 0 to 1 for each image: float32 [height, width], at most SIDES[size] each.
+    The ink is 0 to 1, float32 [height, width], at most SIDES[size] each.
     """
     images, _ = _images_and_digits()
     weights = cubic(images.shape[-1], SIDES[size])
@@ -85,20 +78,13 @@ def cutouts(size: str) -> tuple[np.ndarray, ...]:
 
 
 def cubic(before: int, after: int) -> np.ndarray:
-    """The matrix that enlarges a row of pixels by cubic convolution, with zeros beyond its ends.
+    """The matrix [after, before] that enlarges a row by cubic convolution, with zeros beyond it.
 
     Pixel i of the new row is the sum over j of k(x_i - j) times pixel j, with
     x_i = (i + 1/2) before / after - 1/2 and
 
         k(d) = 3/2 |d|^3 - 5/2 |d|^2 + 1               for |d| <= 1,
                -1/2 |d|^3 + 5/2 |d|^2 - 4 |d| + 2      for 1 < |d| < 2, else 0.
-
-    Args:
-        before: pixels of the row.
-        after: pixels of the new row, not fewer.
-
-    Returns:
-        float64 [after, before].
 
     References:
         Keys, "Cubic convolution interpolation for digital image processing" (1981).

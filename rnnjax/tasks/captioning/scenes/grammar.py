@@ -23,10 +23,7 @@ COLOURS = ("red", "yellow", "green", "blue", "purple", "white")
 SIZES = ("small", "large")
 NUMBERS = ("a", "two", "three")
 SINGULAR = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-PLURAL = (
-    *("zeros", "ones", "twos", "threes", "fours"),
-    *("fives", "sixes", "sevens", "eights", "nines"),
-)
+PLURAL = tuple(noun + ("es" if noun == "six" else "s") for noun in SINGULAR)
 RELATIONS = (("above",), ("below",), ("left", "of"), ("right", "of"))
 
 VOCABULARY = tuple(
