@@ -1,14 +1,18 @@
 """Scores of captions against references: BLEU, ROUGE-L, CIDEr-D and METEOR, as COCO has them."""
 
+import importlib.util
 import itertools
 import math
 import re
+import shutil
+import subprocess
+import tempfile
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from rnnjax.errors import UserError
-from rnnjax.tasks.captioning.meteor import meteor
 
 Tokens = Sequence[str]
 """The words of a caption."""
@@ -22,6 +26,8 @@ ROUGE_BETA = 1.2
 _CLITIC = r"'(?:s|m|d|re|ve|ll)(?!\w)"
 _SPLIT_BEFORE = re.compile(rf"(?<=\w)(?=n't(?!\w)|{_CLITIC})")
 _WORD = re.compile(rf"{_CLITIC}|\w+(?:[-']\w+)*")
+
+_METEOR_SCORE = re.compile(r"^Final score:\s+(\S+)$", re.MULTILINE)
 
 _Weights: TypeAlias = dict[tuple[str, ...], float]
 
@@ -261,3 +267,51 @@ def _clipped_cosine(candidate: _Weights, reference: _Weights) -> float:
     )
     norms = math.hypot(*candidate.values()) * math.hypot(*reference.values())
     return product / norms if product else 0.0
+
+
+def meteor(candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -> float:
+    """METEOR 1.5 for English, with the options of the COCO evaluation, over the whole corpus.
+
+    Args:
+        candidates: the words of a caption for each image; it may be empty.
+        references: for each image, the words of at least one reference, none empty.
+
+    Returns:
+        0 to 1.
+
+    Raises:
+        UserError: Java or the package pycocoevalcap, which contains the program, is not installed,
+            or the program fails.
+
+    References:
+        Denkowski & Lavie 2014, "Meteor Universal: Language Specific Translation Evaluation for Any
+        Target Language".
+    """
+    java = shutil.which("java")
+    if java is None:
+        raise UserError("Java is not installed")
+    package = importlib.util.find_spec("pycocoevalcap")
+    if package is None or not package.submodule_search_locations:
+        raise UserError("pycocoevalcap is not installed: pip install rnnjax[meteor]")
+    program = Path(next(iter(package.submodule_search_locations)), "meteor", "meteor-1.5.jar")
+    most = max(map(len, references))
+    # The program takes equally many references an image and uses the best, so repeating one of
+    # them changes nothing.
+    repeated = [[*texts, *[texts[0]] * (most - len(texts))] for texts in references]
+    with tempfile.TemporaryDirectory() as folder:
+        written, wanted = Path(folder, "candidates"), Path(folder, "references")
+        _write(written, candidates)
+        _write(wanted, [text for texts in repeated for text in texts])
+        files = [str(path) for path in (program, written, wanted)]
+        command = [java, "-Xmx2G", "-Dfile.encoding=UTF-8", "-jar", *files]
+        options = ["-l", "en", "-norm", "-r", str(most)]
+        done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    found = _METEOR_SCORE.search(done.stdout)
+    if done.returncode or not found:
+        reason = (done.stderr or done.stdout).strip()
+        raise UserError(f"the Java program of METEOR failed: {reason or 'it said nothing'}")
+    return float(found[1])
+
+
+def _write(path: Path, texts: Sequence[Tokens]) -> None:
+    path.write_text("".join(" ".join(words) + "\n" for words in texts), encoding="utf-8")

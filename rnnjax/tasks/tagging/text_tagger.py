@@ -1,6 +1,7 @@
 """Tagging sentences with a trained model."""
 
 import functools
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -78,14 +79,9 @@ class TextTagger(NamedTuple):
 
 def run_over(function: Any, batches: Iterable[data.Batch]) -> Iterator[tuple[data.Batch, Any]]:
     """Pairs of a batch and the result of a jitted function, which runs one batch ahead."""
-    before: tuple[data.Batch, Any] | None = None
-    for batch in batches:
-        running = batch, function(batch)
-        if before is not None:
-            yield before[0], jax.device_get(before[1])
-        before = running
-    if before is not None:
-        yield before[0], jax.device_get(before[1])
+    running = ((batch, function(batch)) for batch in batches)
+    for (batch, result), _ in itertools.pairwise(itertools.chain(running, [({}, None)])):
+        yield batch, jax.device_get(result)
 
 
 def in_bio(ids: np.ndarray, vocabulary: TaggingVocabulary) -> tuple[str, ...]:
