@@ -1,4 +1,4 @@
-"""What goes on inside a trained network: activations, saturated gates, gradients through time."""
+"""Diagnostics of recurrent networks: activations, gate saturation, gradients through time."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -18,9 +18,9 @@ class LayerTrace(NamedTuple):
     Attributes:
         cell: the layer.
         params: its parameters.
-        xs: what it read, `[T, B, D]`.
-        before: the carry that each step started from, leaves `[T, B, H]`.
-        after: the carry that each step left, leaves `[T, B, H]`.
+        xs: its inputs, `[T, B, D]`.
+        before: the carry before each step, leaves `[T, B, H]`.
+        after: the carry after each step, leaves `[T, B, H]`.
     """
 
     cell: Cell
@@ -31,7 +31,7 @@ class LayerTrace(NamedTuple):
 
 
 class Saturation(NamedTuple):
-    """Fraction of the time `[H]` that each unit's gate is shut (`left`) or open (`right`)."""
+    """Fraction of the time `[H]` that each unit's gate is closed (`left`) or open (`right`)."""
 
     left: Array
     right: Array
@@ -46,7 +46,7 @@ def trace(
         cell: any cell, combinations included.
         params: its parameters.
         xs: inputs `[T, B, D]`.
-        carry: what the first step starts from; the initial carry if None.
+        carry: before the first step; the initial carry if None.
 
     Returns:
         The layers, in the order in which they run.
@@ -78,7 +78,7 @@ def trace(
 
 
 def activations(layer: LayerTrace) -> Array:
-    """What the units say after each step, `[T, B, H]`: tanh(c_t) of an LSTM, h_t of the others.
+    """The activation after each step, `[T, B, H]`: tanh(c_t) of an LSTM, h_t of other cells.
 
     References:
         Karpathy, Johnson & Fei-Fei 2015, "Visualizing and understanding recurrent networks",
@@ -88,7 +88,7 @@ def activations(layer: LayerTrace) -> Array:
 
 
 def gates(layer: LayerTrace) -> dict[str, Array]:
-    """The gates of a layer at every step, computed anew from its carries.
+    """The gates of a layer at every step, recomputed from its carries.
 
     ::
 
@@ -132,7 +132,7 @@ def _input_part(layer: LayerTrace) -> Array:
 
 
 def saturation(gate: Array, *, low: float = 0.1, high: float = 0.9) -> Saturation:
-    """How much of the time each unit's gate is shut (below `low`) and open (above `high`).
+    """How much of the time each unit's gate is closed (below `low`) and open (above `high`).
 
     Args:
         gate: `[..., H]`, numbers between 0 and 1.
@@ -147,14 +147,14 @@ def saturation(gate: Array, *, low: float = 0.1, high: float = 0.9) -> Saturatio
 
 
 def persistence(values: Array, *, lag: int = 4) -> Array:
-    """How much each unit varies, and keeps its value while it does.
+    """The autocovariance of each unit: how much it varies, and how long it keeps its value.
 
     ::
 
         mean over t of (v_t - v̄) (v_{t-lag} - v̄)
 
-    the autocovariance at a lag: 0 for a unit that is constant, or noise; the variance for one
-    that switches seldom and for long, as units do that follow a quotation or a line's length.
+    It is 0 for a constant unit and for noise, and near the variance for one that switches rarely,
+    such as a unit that follows quotations or the length of a line.
 
     Args:
         values: `[T, ..., H]`.
@@ -175,21 +175,21 @@ def gradient_norms(
     max_distance: int,
     num_positions: int = 64,
 ) -> Array:
-    """How far back the loss of a step reaches: its gradient with respect to earlier carries.
+    """The norm of the gradient of each step's loss with respect to earlier carries.
 
     ::
 
         g_t,0 = d loss_t / d carry_t,    g_t,k = (d carry_{t-k+1} / d carry_{t-k})^T g_t,k-1
         norm_t,k = || d loss_t / d carry_{t-k} || = || g_t,k ||
 
-    where carry_t is the carry that step t starts from.
+    where carry_t is the carry before step t.
 
     Args:
         step: `(carry, x_t) -> (carry, loss_t)`, the loss a scalar.
         carry: before the first step.
         inputs: of all steps, leaves `[T, ...]`.
         max_distance: K, in steps, below T.
-        num_positions: at most so many steps t, evenly spread over K .. T-1, are looked at.
+        num_positions: at most so many steps t are used, evenly spread over K .. T-1.
 
     Returns:
         Euclidean norms over the whole carry, `[number of positions, K + 1]`.

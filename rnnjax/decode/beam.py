@@ -40,33 +40,33 @@ def beam_search(
 
     A beam has K = `beam_size` places. At each step every unfinished hypothesis is extended by
     every symbol, and the most likely of these extensions take the places that are not held by
-    finished hypotheses. One that ends in `stop` is finished: it keeps its place to the end and is
-    always returned, so the beam of those that go on shrinks by one. Only hypotheses of the same
-    length compete for a place, so none is favoured for its length. The search of a batch ends
-    when no hypothesis goes on, at `max_length` at the latest; it never ends because what was
-    found looks good enough. At the end all K are ranked by ::
+    finished hypotheses. A hypothesis that ends in `stop` is finished: it keeps its place and is
+    always returned, so one place less is left for the others. Only hypotheses of the same length
+    compete for a place, so length gives no advantage. The search of a batch ends when all
+    hypotheses are finished, at `max_length` at the latest; no score ends it earlier. At the end
+    all K are ranked by ::
 
         score(Y) = log p(Y) / |Y| ** length_penalty
 
     where |Y| counts the symbols, `stop` included. With 0 the score is the log-probability, which
     favours short sequences; with 1 it is the mean per symbol.
 
-    A beam of 1 is `greedy`, and one that no extension falls out of is exhaustive search. Of equals
-    the one from the better placed hypothesis goes first, and then the smaller symbol, so the
-    result is the same every time. Log-probabilities are float32, whatever the logits are.
+    A beam of 1 is `greedy`; a beam that holds every extension is exhaustive search. Ties are
+    broken by the place of the parent hypothesis, then by the smaller symbol, so the result is
+    deterministic. Log-probabilities are float32, whatever the dtype of the logits.
 
     The program is compiled once for each `step` (the same function object), for each set of
     shapes, `beam_size`, `max_length` and `stop`; what changes between calls belongs in `params`.
-    For attention maps and whatever else a step computes on its way, see `replay`.
+    For attention maps and other outputs of a step, see `replay`.
 
     Args:
         step: `(params, carry, tokens [N]) -> (logits [N, V], carry)` for N = B * K hypotheses; row
             b has the K from b * K on. A leaf of `params` that belongs to the rows, such as encoded
-            images `[B, ...]`, serves all K hypotheses of its row: the step finds them by
+            images `[B, ...]`, is shared by all K hypotheses of its row: the step finds them by
             `tokens.reshape(B, -1)`, or repeats the leaf N // B times along its first axis.
         params: handed to `step`.
-        carry: before the start tokens; a pytree whose leaves are `[B, ...]`. It moves with the
-            hypotheses at every step, so it should hold nothing that stays as it is.
+        carry: before the start tokens; a pytree whose leaves are `[B, ...]`. It is
+            reordered at every step, so constants belong in `params`.
         start_tokens: int `[B]`, what each row reads first; not part of the result.
         beam_size: K.
         max_length: symbols after which hypotheses are cut off.
@@ -74,9 +74,9 @@ def beam_search(
         length_penalty: exponent of the length, 0 or more.
 
     Returns:
-        The hypotheses. One that never came to `stop` is returned as it is and ranked among the
-        others by the same score: its length is `max_length`, and there is no stop in it. Where
-        fewer than K sequences are possible, the places left over have score -inf and length 0.
+        The hypotheses. One without `stop` has length `max_length` and is ranked by the same
+        score. Where fewer than K sequences are possible, the other places have score -inf and
+        length 0.
 
     Raises:
         UserError: `beam_size` or `max_length` is below 1, `length_penalty` below 0, `stop` is no

@@ -26,7 +26,7 @@ class GreedyResult(NamedTuple):
 def greedy(
     step: Step, params: Any, carry: Carry, start_tokens: Array, *, max_length: int, stop: int
 ) -> GreedyResult:
-    """Takes the most likely symbol again and again, which is a beam search with a beam of 1.
+    """Takes the most likely symbol at every step, like a beam search with a beam of 1.
 
     Of equally likely symbols the first is taken. The program is compiled once for each `step`
     (the same function object) and each set of shapes.
@@ -40,7 +40,7 @@ def greedy(
         stop: symbol that ends a row.
 
     Returns:
-        The sequences. One that never came to `stop` has length `max_length` and no stop in it.
+        The sequences. One without `stop` has length `max_length`.
 
     Raises:
         UserError: `max_length` is below 1, `stop` is no symbol, or a shape does not fit.

@@ -1,4 +1,4 @@
-"""What a step computed on the way along given sequences, such as attention maps."""
+"""The outputs of a step along given sequences, such as attention maps."""
 
 import functools
 from collections.abc import Callable
@@ -19,26 +19,26 @@ def replay(
     start_tokens: Array,
     tokens: Array,
 ) -> Any:
-    """Reads given sequences step by step and keeps what each step returns.
+    """Reads given sequences step by step and keeps the output of each step.
 
-    This is how attention maps come out of decoding. The step that decodes returns (logits, carry)
-    and nothing else; for the maps, a step that returns (map, carry) reads the sequences that were
-    found. As steps are pure, this is the same computation over again, and so are the locations
-    that hard attention draws, as long as each row draws by a key of its own in the carry. It costs
-    one pass over the sequences that somebody wants to look at, mostly one of the beam, where
-    keeping a map for every hypothesis at every step would cost memory in every search. And it
-    serves greedy, sampled, searched and reference sequences alike::
+    Use it to get attention maps of decoded sequences. The step for decoding returns (logits,
+    carry); a second step that returns (map, carry) reads the sequences that were found. As steps
+    are pure, this repeats the same computation, including the locations that hard attention
+    samples, if each row samples by a key of its own in the carry. It costs one pass over the
+    sequences of interest, mostly one of the beam; keeping a map of every hypothesis at every step
+    would cost memory in every search. It works for greedy, sampled, searched and reference
+    sequences alike::
 
         def decoding_step(params, carry, tokens):
             logits, attention, carry = model_step(params, carry, tokens)
             return logits, carry
 
-        def looking_step(params, carry, tokens):
+        def map_step(params, carry, tokens):
             logits, attention, carry = model_step(params, carry, tokens)
             return attention, carry
 
         found = beam_search(decoding_step, params, carry, start_tokens, ...)
-        maps = replay(looking_step, params, carry, start_tokens, found.tokens[:, 0])
+        maps = replay(map_step, params, carry, start_tokens, found.tokens[:, 0])
 
     Args:
         step: `(params, carry, tokens [N]) -> (anything, carry)`, where anything is a pytree whose
@@ -49,9 +49,9 @@ def replay(
         tokens: int `[B, L]`, or `[B, K, L]` for K sequences from the same start.
 
     Returns:
-        What `step` returned, leaves `[B, L, ...]` or `[B, K, L, ...]`; at t what it returned on
-        the way to `tokens[..., t]`. The symbols after the end of a sequence are read like all
-        others: cut at the lengths.
+        The outputs of `step`, leaves `[B, L, ...]` or `[B, K, L, ...]`; at t the output of the
+        step that predicts `tokens[..., t]`. The symbols after the end of a sequence are read like
+        all others: ignore what is beyond the lengths.
 
     Raises:
         UserError: a shape does not fit.

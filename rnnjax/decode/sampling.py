@@ -1,4 +1,4 @@
-"""Sequences drawn from the model's distribution, sharpened or cut."""
+"""Sampling of sequences, with temperature, top-k and nucleus filtering."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from rnnjax.typing import Array, Carry, PRNGKey
 def filter_logits(
     logits: Array, *, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0
 ) -> Array:
-    """Sharpens a distribution and cuts its tail.
+    """Applies temperature, top-k and nucleus (top-p) filtering to logits.
 
     Args:
         logits: `[..., V]`.
@@ -67,15 +67,15 @@ def sample(
     top_p: float = 1.0,
     stop: int | None = None,
 ) -> tuple[Array, Array]:
-    """Continues prompts, all at once, in one scan.
+    """Continues a batch of prompts by sampling, in one scan.
 
     Args:
         step: `(params, carry, tokens [B]) -> (logits [B, V], carry)`.
         params: handed to `step`.
         carry: before the prompt.
         prompt: int `[P, B]`, P >= 1.
-        length: symbols to draw.
-        key: decides all draws; row b uses `fold_in(fold_in(key, t), b)` at step t, however many
+        length: symbols to sample.
+        key: row b uses `fold_in(fold_in(key, t), b)` at step t, however many
             other rows there are.
         temperature, top_k, top_p: see `filter_logits`.
         stop: symbol that ends a row.

@@ -1,4 +1,4 @@
-"""What every way of decoding is given: a step function, and where it starts."""
+"""The step function that every decoder takes, and checks of its arguments."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,8 +12,8 @@ from rnnjax.typing import Array, Carry
 Step = Callable[[Any, Carry, Array], tuple[Array, Carry]]
 """``(params, carry, tokens [B]) -> (logits [B, V], carry)``.
 
-A pure function: the same params, carry row and token give the same logits, whatever stands in the
-other rows. Each leaf of the carry has B rows, random keys included.
+A pure function: the same params, carry row and token give the same logits, whatever the other rows
+are. Each leaf of the carry has B rows, random keys included.
 """
 
 

@@ -1,16 +1,24 @@
-"""Pages and pictures that open without a network."""
+"""HTML pages and pictures, which need no network to open."""
 
-from rnnjax.visuals.matrices import draw_confusion, draw_transitions
+from rnnjax.visuals.attention import draw_attention_over_image, draw_mean_maps
 from rnnjax.visuals.page import Section, render_page
-from rnnjax.visuals.pictures import draw_activations, draw_gradient_norms, draw_saturation
+from rnnjax.visuals.pictures import (
+    draw_activations,
+    draw_confusion,
+    draw_gradient_norms,
+    draw_saturation,
+    draw_transitions,
+)
 from rnnjax.visuals.text import coloured_text, signed_colour, surprise_colour
 
 __all__ = [
     "Section",
     "coloured_text",
     "draw_activations",
+    "draw_attention_over_image",
     "draw_confusion",
     "draw_gradient_norms",
+    "draw_mean_maps",
     "draw_saturation",
     "draw_transitions",
     "render_page",

@@ -1,4 +1,4 @@
-"""A page that opens without a network: one file, readable in a light and in a dark room."""
+"""HTML pages of one file, with a light and a dark colour scheme."""
 
 import base64
 import html
@@ -58,12 +58,12 @@ figcaption .soft { margin: .3rem 0 } figcaption ul { margin: 0; padding-left: 1.
 
 
 class Section(NamedTuple):
-    """A part of a page; whichever of the three is given is shown, in this order.
+    """A part of a page; those of the three contents that are given are shown, in this order.
 
     Attributes:
         title: its heading.
-        text: shown as it is, in a fixed-width font.
-        html: put in unchanged: it must come from the program, with all data in it escaped.
+        text: shown in a fixed-width font.
+        html: inserted unchanged: all data in it must be escaped.
         png: the bytes of a picture.
     """
 
@@ -76,12 +76,12 @@ class Section(NamedTuple):
 def render_page(
     title: str, subtitle: Any, cards: Mapping[str, Any], sections: Iterable[Section]
 ) -> str:
-    """A whole HTML page; all that comes from outside is escaped, but for `Section.html`.
+    """An HTML page; everything except `Section.html` is escaped.
 
     Args:
         title: of the page.
         subtitle: a line below it.
-        cards: the numbers that matter most, by name.
+        cards: the most important numbers, by name.
         sections: the rest.
     """
     boxes = "".join(
@@ -121,19 +121,19 @@ def wide_table(heads: Sequence[str], rows: Iterable[str], numbers: Container[int
     return f'<table class="wide"><tr>{cells}</tr>{"".join(rows)}</table>'
 
 
-def picture(name: str, png: bytes) -> str:
-    """An HTML image that carries its file within.
+def number_cell(text: str) -> str:
+    """A cell of a `wide_table` with a number, aligned to the right."""
+    return f'<td class="number">{text}</td>'
 
-    Args:
-        name: what it shows, for those who cannot see it.
-        png: the bytes of the file.
-    """
+
+def picture(name: str, png: bytes) -> str:
+    """An HTML image that contains its PNG file; the name is the alternative text."""
     data = base64.b64encode(png).decode()
     return f'<img alt="{escape(name)}" src="data:image/png;base64,{data}">'
 
 
 def escape(value: Any) -> str:
-    """A value as text that HTML shows as it is."""
+    """A value as escaped HTML text."""
     return html.escape(f"{value:.5g}" if isinstance(value, float) else str(value))
 
 

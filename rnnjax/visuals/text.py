@@ -1,28 +1,29 @@
-"""Text on coloured ground, a colour a character."""
+"""Text with a background colour for each character or word."""
 
 import html
 from collections.abc import Iterable, Sequence
 
 MAX_SURPRISE = 8.0
-"""Bits from which on a character is as red as can be."""
+"""Bits at which the red of `surprise_colour` is strongest."""
 
 
 def coloured_text(
-    characters: Iterable[str], colours: Sequence[str], hints: Sequence[str] | None = None
+    pieces: Iterable[str], colours: Sequence[str], hints: Sequence[str] | None = None
 ) -> str:
     """HTML that shows a text with a colour behind each character.
 
     Args:
-        characters: one after another; a line end is shown as ↵ and ends the line.
-        colours: CSS colours, one a character; empty for none.
-        hints: shown while the pointer rests on a character, one each.
+        pieces: characters, words or other pieces of the text; a line end is shown as ↵ and ends
+            the line.
+        colours: CSS colours, one a piece; empty for none.
+        hints: shown while the pointer rests on a piece, one each.
 
     Returns:
         A `<p class="text">`, for a page of `render_page`.
     """
     spans = []
-    for n, character in enumerate(characters):
-        shown = {"\n": "↵\n", "\t": "→\t"}.get(character, html.escape(character))
+    for n, piece in enumerate(pieces):
+        shown = {"\n": "↵\n", "\t": "→\t"}.get(piece, html.escape(piece))
         style = f' style="background:{colours[n]}"' if colours[n] else ""
         hint = f' title="{html.escape(hints[n])}"' if hints else ""
         spans.append(f"<span{style}{hint}>{shown}</span>")

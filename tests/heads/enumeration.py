@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnjax.heads import crf
-from rnnjax.tasks.tagging.constraints import scheme_constraints
+from rnnjax.tasks.tagging.schemes import scheme_constraints
 
 
 class Problem(NamedTuple):

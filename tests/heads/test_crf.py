@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rnnjax.heads import crf
-from rnnjax.tasks.tagging.constraints import scheme_constraints
+from rnnjax.tasks.tagging.schemes import scheme_constraints
 from tests.heads import enumeration
 
 PROBLEMS = enumeration.PROBLEMS

@@ -5,7 +5,7 @@ import pytest
 
 from rnnjax.errors import UserError
 from rnnjax.heads import crf
-from rnnjax.tasks.tagging.constraints import scheme_constraints
+from rnnjax.tasks.tagging.schemes import scheme_constraints
 
 T, B, K = 4, 2, 3
 PARAMS = crf.CRFParams(np.zeros((K, K), np.float32), np.zeros(K), np.zeros(K))

@@ -3,11 +3,8 @@ import math
 
 import matplotlib.image
 import numpy as np
-import pytest
 
 from rnnjax import visuals
-from rnnjax.tasks.language.pages import inspection_pictures, score_page, step_table
-from rnnjax.tasks.language.text_score import TextScore, perplexity, score_of_text
 
 RED, BLUE = (0xE5, 0x3E, 0x3E), (0x42, 0x85, 0xF4)
 
@@ -23,6 +20,11 @@ def test_coloured_text_is_escaped_and_keeps_its_lines():
         '<p class="text"><span style="background:red" title="a &lt; b">&lt;</span>'
         '<span title="it &quot;is&quot;">&quot;</span>'
         '<span style="background:blue" title="c">↵\n</span></p>'
+    )
+    words = visuals.coloured_text(["<b> ", "film"], ["red", ""])
+    assert (
+        words
+        == '<p class="text"><span style="background:red">&lt;b&gt; </span><span>film</span></p>'
     )
 
 
@@ -68,37 +70,3 @@ def test_saturation_and_gradients_are_drawn():
     assert shut[1] > opened[1] + 100
     norms = np.exp(-0.5 * np.arange(20.0)) * np.ones((3, 1))
     assert amount_of(visuals.draw_gradient_norms(norms), (0x2B, 0x6C, 0xB0)) > 0
-    silent = inspection_pictures("ab", {"a": [0, 0]}, {"layer 1": {}}, norms)
-    assert set(silent) == {"units", "gradient"}
-
-
-def test_step_table_marks_the_target_and_sums_to_one():
-    logits = np.log([[0.7, 0.2, 0.1], [0.05, 0.05, 0.9]]) + 5
-    lines = step_table("abc", [0, 2], [1, 2], logits).splitlines()[2:]
-    assert "[   3.39  20.0%]" in lines[0]
-    assert lines[0].count("[") == lines[1].count("[") == 1
-    assert "[   4.89  90.0%]" in lines[1]
-    assert "70.0%" in lines[0]
-
-
-def test_scores_of_symbols_become_those_of_characters():
-    log_probability = np.log([0.5, 0.25, 0.5, 0.125])
-    score = score_of_text("aé!", [1, 2, 1], log_probability, np.array([1, 7, 2, 3]))
-    np.testing.assert_allclose(score.log_probability, np.log([0.5, 0.125, 0.125]))
-    assert score.rank.tolist() == [1, 7, 3]
-    assert score.num_scored == 3
-    assert score.total == pytest.approx(-7 * math.log(2))
-    assert score.bits_per_character == pytest.approx(7 / 3)
-    assert score.perplexity == pytest.approx(2 ** (7 / 3))
-
-
-def test_scores_leave_out_what_has_none():
-    score = TextScore("ab", np.array([np.nan, math.log(0.25)]), np.array([0, 2]))
-    assert (score.num_scored, score.bits_per_character) == (1, pytest.approx(2))
-    empty = TextScore("a", np.array([np.nan]), np.array([0]))
-    assert math.isnan(empty.perplexity)
-    assert math.isnan(empty.bits_per_character)
-    page = score_page([score, empty], "Read after '\\n'.")
-    assert "p = 0.25, rank 2, 2.00 bits" in page
-    assert "unscored" in page
-    assert (perplexity(1e4), perplexity(0)) == (math.inf, 1)

@@ -8,8 +8,7 @@ import numpy as np
 from rnnjax.tasks.captioning.captioner import Locations
 from rnnjax.tasks.captioning.config import SCENES, CaptionerConfig
 from rnnjax.tasks.captioning.efficientnet import FEATURE_MAPS
-from rnnjax.tasks.captioning.objective import reward_of
-from rnnjax.tasks.captioning.rewards import Reward
+from rnnjax.tasks.captioning.rewards import Reward, reward_of
 from rnnjax.tasks.captioning.scenes import MAX_WORDS, VOCABULARY
 from rnnjax.tasks.captioning.vocabulary import CaptionVocabulary
 

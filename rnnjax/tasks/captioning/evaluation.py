@@ -77,7 +77,7 @@ def report_held_out(
         training.say(reports.scores_text(scores, title))
         reports.write_scores(scores, title, folder)
         sections.append(caption_scores_section(scores.captions, f"Scores, {title}"))
-    shown = reports.captioned(split, captions, range(min(SHOWN, len(split))))
+    shown = reports.caption_predictions(split, captions, range(min(SHOWN, len(split))))
     return [*sections, gallery_section("Captions", shown)]
 
 

@@ -1,30 +1,25 @@
-"""Feature maps that somebody else computed: an .npz, or an .npy with a list of names."""
+"""Feature maps that were computed elsewhere: an .npz, or an .npy with a list of names."""
 
+import functools
 import math
 import os
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import numpy as np
 
 from rnnjax.data.images import Skipped
 from rnnjax.errors import UserError
 from rnnjax.tasks.captioning.corpora import CaptionedImage
-from rnnjax.tasks.captioning.feature_maps import Features
-from rnnjax.tasks.captioning.mapped_files import Reopened, mapped
+from rnnjax.tasks.captioning.features import Features, ProcessLocalFile, memory_mapped_array
 
-NOT_ARRAYS = (OSError, ValueError, EOFError, zipfile.BadZipFile)
+_NOT_ARRAYS = (OSError, ValueError, EOFError, zipfile.BadZipFile)
 """What numpy raises at a file that holds no arrays, or only a part of them."""
 
-
-class _Maps(NamedTuple):
-    """Shape `[S, F]` of all maps, the number of each name, and the map with a number."""
-
-    shape: tuple[int, int]
-    numbers: Mapping[str, int]
-    read: Callable[[int], np.ndarray]
+_Maps = tuple[tuple[int, ...], Mapping[str, int], Callable[[int], np.ndarray]]
+"""Shape `[S, F]` of all maps, the number of each name, and a function from number to map."""
 
 
 def read_features(
@@ -34,18 +29,17 @@ def read_features(
     grid: tuple[int, int] | None = None,
     skip_missing: bool = False,
 ) -> Features:
-    """The features of images out of a file.
+    """The features of images from a file.
 
     The file is an `.npz` with an array `[S, F]` for every image, under its name; or an `.npy`,
     `[N, S, F]`, with the N names beside it, a line each, in a `.txt` of the same name. An image's
     name is its path as `CaptionedImage` has it, or the last part of that. Features of other images
-    do no harm.
+    are ignored.
 
     Args:
         path: of the .npz or .npy.
         images: with captions or without.
-        grid: rows and columns of locations, S = rows * columns; None: as many of the one as of the
-            other.
+        grid: rows and columns of locations, S = rows * columns; None: as many rows as columns.
         skip_missing: an image without features is left out; otherwise it is an error.
 
     Returns:
@@ -60,8 +54,7 @@ def read_features(
         raise UserError(f"features come from an .npz or .npy file; got {path}")
     if not path.is_file():
         raise UserError(f"there is no file of features {path}")
-    maps = _of_npz(path) if path.suffix == ".npz" else _of_npy(path)
-    locations, output_size = maps.shape
+    (locations, output_size), numbers, read = (_of_npz if path.suffix == ".npz" else _of_npy)(path)
     root = math.isqrt(locations)
     grid = (root, root) if grid is None else grid
     if grid[0] * grid[1] != locations:
@@ -69,21 +62,21 @@ def read_features(
             f"{path} has {locations} locations an image, not {grid[0]} rows of {grid[1]}: "
             f"set grid to its rows and columns"
         )
-    numbers, skipped = _matched(path, images, maps.numbers, skip_missing)
-    chosen = list(numbers.values())
+    matched, skipped = _match(path, images, numbers, skip_missing)
+    chosen = list(matched.values())
     return Features(
-        images=tuple(images[n] for n in numbers),
+        images=tuple(images[n] for n in matched),
         grid=grid,
         output_size=output_size,
         skipped=tuple(skipped),
-        read=lambda index: maps.read(chosen[index]),
+        read=lambda index: read(chosen[index]),
     )
 
 
-def _matched(
+def _match(
     path: Path, images: Sequence[CaptionedImage], numbers: Mapping[str, int], skip_missing: bool
 ) -> tuple[dict[int, int], list[Skipped]]:
-    """The number of the map of each image, by the image's own number; and images without."""
+    """The number of each image's map, by the index of the image; and images without a map."""
     found: dict[int, int] = {}
     skipped = []
     owner: dict[int, str] = {}
@@ -110,27 +103,22 @@ def _of_npz(path: Path) -> _Maps:
     if not zipfile.is_zipfile(path):
         raise UserError(f"{path} is no whole .npz file: it has no table of contents at its end")
     try:
-        opened = Reopened(_archive, path)
-        archive = opened.get()
-        names = archive.files
-        headers = [_header(archive.zip.open(f"{name}.npy")) for name in names]
-    except NOT_ARRAYS as error:
+        file = ProcessLocalFile(functools.partial(np.load, allow_pickle=False), path)
+        names = file.get().files
+        headers = [_header(file.get().zip.open(f"{name}.npy")) for name in names]
+    except _NOT_ARRAYS as error:
         raise UserError(f"{path} is no whole .npz file of arrays: {error}") from error
     if not names:
         raise UserError(f"{path} is empty: expected an array for every image")
+    first_shape, _ = headers[0]
     for name, (shape, dtype) in zip(names, headers, strict=True):
-        if len(shape) != 2 or shape != headers[0][0] or dtype.kind != "f":
+        if len(shape) != 2 or shape != first_shape or dtype.kind != "f":
             raise UserError(
                 f"{path}: {name} is {dtype} {shape}; expected floats [S, F], of one shape for all "
-                f"images, and {names[0]} is {headers[0][0]}"
+                f"images, and {names[0]} is {first_shape}"
             )
-    locations, output_size = headers[0][0]
     numbers = {name: n for n, name in enumerate(names)}
-    return _Maps((locations, output_size), numbers, lambda number: opened.get()[names[number]])
-
-
-def _archive(path: Path) -> Any:
-    return np.load(path, allow_pickle=False)
+    return first_shape, numbers, lambda number: file.get()[names[number]]
 
 
 def _header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:
@@ -148,10 +136,10 @@ def _header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:
 
 def _of_npy(path: Path) -> _Maps:
     try:
-        opened = Reopened(mapped, path)
-    except NOT_ARRAYS as error:
+        file = ProcessLocalFile(memory_mapped_array, path)
+    except _NOT_ARRAYS as error:
         raise UserError(f"{path} is no whole .npy file of numbers: {error}") from error
-    array = opened.get()
+    array = file.get()
     if array.ndim != 3 or array.dtype.kind != "f":
         raise UserError(f"{path} is {array.dtype} {array.shape}; expected floats [N, S, F]")
     list_path = path.with_suffix(".txt")
@@ -169,5 +157,4 @@ def _of_npy(path: Path) -> _Maps:
         first = numbers.setdefault(name, number)
         if first != number:
             raise UserError(f"{list_path}:{number + 1}: {name!r} is also in line {first + 1}")
-    _, locations, output_size = array.shape
-    return _Maps((locations, output_size), numbers, lambda number: opened.get()[number])
+    return array.shape[1:], numbers, lambda number: file.get()[number]

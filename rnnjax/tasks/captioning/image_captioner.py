@@ -13,7 +13,7 @@ from tqdm import tqdm
 from rnnjax import decode
 from rnnjax.data.padded_batches import pad
 from rnnjax.losses import target_log_probability
-from rnnjax.tasks.captioning.captioner import Captioner, Glance
+from rnnjax.tasks.captioning.captioner import Captioner
 from rnnjax.tasks.captioning.ensemble import CaptionEnsemble
 from rnnjax.tasks.captioning.splits import Split
 from rnnjax.tasks.captioning.vocabulary import END, START, UNSPEAKABLE, CaptionVocabulary
@@ -23,7 +23,7 @@ BATCH_SIZE = 50
 
 
 class Search(NamedTuple):
-    """How captions are looked for.
+    """Settings of the beam search.
 
     Attributes:
         beam_size: hypotheses an image; 1: the likeliest word at every step.
@@ -40,14 +40,14 @@ DEFAULT_SEARCH = Search()
 
 
 class Caption(NamedTuple):
-    """What a captioner made of an image.
+    """The caption that a model wrote for an image.
 
     Attributes:
         words: T of them.
         log_probability: of the caption and its end, in nats.
-        maps: [T, rows, columns], where it looked before each word, on average over its parts where
-            it has several; None without attention.
-        gates: [T], how much of what it saw it took in, likewise; None without attention.
+        maps: `[T, rows, columns]`, the attention while each word was chosen, the mean over the
+            symbols of the word; None without attention.
+        gates: `[T]`, the gating scalar beta, likewise; None without attention.
     """
 
     words: tuple[str, ...]
@@ -57,12 +57,26 @@ class Caption(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The words as one."""
+        """The words joined by blanks."""
         return " ".join(self.words)
 
 
+class Readings(NamedTuple):
+    """The references of a split, read by a captioner.
+
+    Attributes:
+        nats: of each caption, its end included.
+        num_words: of all captions, ends included.
+        maps: for each caption `[T, rows, columns]`, without its end; empty without attention.
+    """
+
+    nats: Sequence[float]
+    num_words: int
+    maps: Sequence[np.ndarray]
+
+
 class ImageCaptioner(NamedTuple):
-    """A captioner with its words.
+    """A captioner with its vocabulary: writes and reads captions of images.
 
     Attributes:
         model: the captioner, or several as one.
@@ -73,17 +87,13 @@ class ImageCaptioner(NamedTuple):
     vocabulary: CaptionVocabulary
 
     def write(
-        self,
-        split: Split,
-        search: Search = DEFAULT_SEARCH,
-        *,
-        batch_size: int = BATCH_SIZE,
+        self, split: Split, search: Search = DEFAULT_SEARCH, *, batch_size: int = BATCH_SIZE
     ) -> list[Caption]:
         """Captions every image.
 
         Args:
             split: the images.
-            search: how.
+            search: settings of the beam search.
             batch_size: images side by side.
         """
         graph, params = nnx.split(self.model, nnx.Param)
@@ -91,15 +101,17 @@ class ImageCaptioner(NamedTuple):
         for batch, count in _batches(split, batch_size, "captioning"):
             found, glances = jax.device_get(_search(graph, params, batch, search))
             for row in range(count):
-                ids = found.tokens[row, 0].tolist()
-                symbols = self.vocabulary.decode(ids)
+                symbols = self.vocabulary.decode(found.tokens[row, 0].tolist())
                 words = tuple(self.vocabulary.text(symbols).split())
-                maps, gates = self._looked(glances, row, self.vocabulary.word_numbers(symbols))
-                log_probability = float(found.log_probability[row, 0])
-                captions.append(Caption(words, log_probability, maps, gates))
+                maps = gates = None
+                if glances.weights is not None:
+                    word_numbers = self.vocabulary.word_numbers(symbols)
+                    maps = self._map(_mean_by_word(glances.weights[row], word_numbers))
+                    gates = _mean_by_word(glances.gate[row], word_numbers)
+                captions.append(Caption(words, float(found.log_probability[row, 0]), maps, gates))
         return captions
 
-    def read(self, split: Split, *, batch_size: int = BATCH_SIZE) -> "Readings":
+    def read(self, split: Split, *, batch_size: int = BATCH_SIZE) -> Readings:
         """Reads the first reference of every image, word by word.
 
         Args:
@@ -120,15 +132,8 @@ class ImageCaptioner(NamedTuple):
             )
             nats += losses[:count].tolist()
             if weights is not None:
-                for n in range(count):
-                    maps.append(self._map(weights[: len(rows[n]) - 1, n]))
+                maps += [self._map(weights[: len(rows[n]) - 1, n]) for n in range(count)]
         return Readings(nats, sum(map(len, ids)), maps)
-
-    def _looked(self, glances, row: int, word_numbers: np.ndarray):
-        if glances.weights is None:
-            return None, None
-        weights = _mean_by_word(glances.weights[row], word_numbers)
-        return self._map(weights), _mean_by_word(glances.gate[row], word_numbers)
 
     def _map(self, weights: np.ndarray) -> np.ndarray:
         rows, columns, _ = self.model.locations
@@ -136,31 +141,17 @@ class ImageCaptioner(NamedTuple):
 
 
 def _mean_by_word(values: np.ndarray, word_numbers: np.ndarray) -> np.ndarray:
-    """The means `[words, ...]` of values `[steps, ...]`, of which those of the end are left out."""
+    """The means `[words, ...]` of values `[steps, ...]`, without the steps of the end."""
     sums = np.zeros((word_numbers.max(initial=-1) + 1, *values.shape[1:]), values.dtype)
     np.add.at(sums, word_numbers, values[: len(word_numbers)])
     return (sums.T / np.bincount(word_numbers)).T
 
 
-class Readings(NamedTuple):
-    """What a captioner made of the references of a split.
-
-    Attributes:
-        nats: of each caption, its end included.
-        num_words: that is, in all, ends included.
-        maps: for each caption [T, rows, columns], without its end; empty without attention.
-    """
-
-    nats: Sequence[float]
-    num_words: int
-    maps: Sequence[np.ndarray]
-
-
 def _batches(
-    split: Split, batch_size: int, doing: str
+    split: Split, batch_size: int, description: str
 ) -> Iterator[tuple[dict[str, np.ndarray], int]]:
-    """Batches of one shape, and how many rows of them are not there to fill them up."""
-    bar = tqdm(total=len(split), desc=doing, unit="image", disable=None, leave=False, delay=2)
+    """Batches of one shape, and how many of their rows are images and not filling."""
+    bar = tqdm(total=len(split), desc=description, unit="image", disable=None, leave=False, delay=2)
     with bar:
         for first in range(0, len(split), batch_size):
             count = min(batch_size, len(split) - first)
@@ -169,34 +160,28 @@ def _batches(
             bar.update(count)
 
 
-@functools.cache
-def _steps(graph: nnx.GraphDef) -> tuple[Any, Any]:
-    """The step that decodes and the one that looks, one function object each for a model."""
-
-    def advance(params: Any, carry: Carry, words: Array):
-        numbers, memory = params
-        return nnx.merge(graph, numbers).step(memory, carry, words)
-
-    def decoding(params: Any, carry: Carry, words: Array) -> tuple[Array, Carry]:
-        logits, _, carry = advance(params, carry, words)
-        return logits.at[:, list(UNSPEAKABLE)].set(-jnp.inf), carry
-
-    def looking(params: Any, carry: Carry, words: Array) -> tuple[Glance, Carry]:
-        _, glance, carry = advance(params, carry, words)
-        return glance, carry
-
-    return decoding, looking
-
-
 @functools.partial(jax.jit, static_argnums=(0, 3))
 def _search(graph: nnx.GraphDef, params: Any, batch: dict[str, Array], search: Search):
+    """The result of the beam search, and the glances on the way to the best captions."""
     model = nnx.merge(graph, params)
     memory = model.look(batch)
     carry = model.initial_carry(memory)
     start = jnp.full(len(jax.tree.leaves(batch)[0]), START)
-    decoding, looking = _steps(graph)
+
+    def step(params_and_memory: Any, carry: Carry, words: Array):
+        params, memory = params_and_memory
+        return nnx.merge(graph, params).step(memory, carry, words)
+
+    def logits_of(params_and_memory: Any, carry: Carry, words: Array) -> tuple[Array, Carry]:
+        logits, _, carry = step(params_and_memory, carry, words)
+        return logits.at[:, list(UNSPEAKABLE)].set(-jnp.inf), carry
+
+    def glance_of(params_and_memory: Any, carry: Carry, words: Array) -> tuple[Any, Carry]:
+        _, glance, carry = step(params_and_memory, carry, words)
+        return glance, carry
+
     found = decode.beam_search(
-        decoding,
+        logits_of,
         (params, memory),
         carry,
         start,
@@ -205,7 +190,7 @@ def _search(graph: nnx.GraphDef, params: Any, batch: dict[str, Array], search: S
         stop=END,
         length_penalty=search.length_penalty,
     )
-    return found, decode.replay(looking, (params, memory), carry, start, found.tokens[:, 0])
+    return found, decode.replay(glance_of, (params, memory), carry, start, found.tokens[:, 0])
 
 
 @functools.partial(jax.jit, static_argnums=0)

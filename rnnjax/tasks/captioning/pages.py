@@ -1,28 +1,47 @@
-"""What a captioner wrote, how good it is and where it looked, as a page."""
+"""HTML pages about captions: scores, the best and the worst with overlays, and the attention."""
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from rnnjax.tasks.captioning.attention_pictures import (
-    draw_mean_maps,
-    draw_word_entropies,
+from rnnjax.metrics.attention import (
+    Pointing,
+    Region,
     mean_maps,
+    pointing_accuracy,
     word_entropies,
 )
-from rnnjax.tasks.captioning.caption_scores import CaptionScores, caption_tokens
-from rnnjax.tasks.captioning.overlays import Captioned, attention_overlay
-from rnnjax.tasks.captioning.pointing import Pointing, pointing_accuracy
-from rnnjax.tasks.captioning.rouge import rouge_l
+from rnnjax.tasks.captioning.caption_scores import CaptionScores, caption_tokens, rouge_l
+from rnnjax.tasks.captioning.image_captioner import Caption
+from rnnjax.visuals.attention import draw_attention_over_image, draw_entropies, draw_mean_maps
 from rnnjax.visuals.page import Section, escape, picture, render_page, table
 
 FREQUENT = 7
-"""Of so many words the mean map is shown unless others are chosen."""
+"""The mean map is shown of so many words, unless others are chosen."""
+
+
+class CaptionPrediction(NamedTuple):
+    """An image with the caption that a model wrote.
+
+    Attributes:
+        image: uint8 `[H, W, 3]`, as the model's encoder saw it: resized and cropped.
+        caption: its words, log-probability and attention.
+        references: captions by people.
+        boxes: for each word, what it refers to, in pixels of the image, if that is known.
+        name: of the image, such as its file.
+    """
+
+    image: np.ndarray
+    caption: Caption
+    references: Sequence[str] = ()
+    boxes: Sequence[Region] | None = None
+    name: str = ""
 
 
 def caption_page(
-    captioned: Sequence[Captioned],
+    predictions: Sequence[CaptionPrediction],
     subtitle: str,
     *,
     scores: CaptionScores | None = None,
@@ -31,74 +50,58 @@ def caption_page(
 ) -> str:
     """A page about captions: scores, the best and the worst with overlays, and the attention.
 
-    Good and bad are told apart by ROUGE-L, the likelier first where it is the same; captions
-    without references are not judged, and if none is, the first are shown.
+    Captions are ranked by ROUGE-L, equal ones by their probability. Captions without references are
+    not ranked; if none has any, the first are shown.
 
     Args:
-        captioned: images with their captions.
-        subtitle: says which images, and by which model.
-        scores: of all captions, by `rnnjax.tasks.captioning.caption_scores.caption_scores`.
+        predictions: images with their captions.
+        subtitle: names the images and the model.
+        scores: of all captions.
         groups: words by the name of their group, of which the mean map is shown. None: each of the
             most frequent words.
         num_shown: so many of the best and of the worst captions are shown.
     """
     sections = [] if scores is None else [caption_scores_section(scores)]
-    judged = sorted((one for one in captioned if one.references), key=_worth, reverse=True)
-    if judged:
-        num_best = min(num_shown, math.ceil(len(judged) / 2))
-        worst = judged[num_best:][::-1][:num_shown]
-        sections.append(gallery_section("Best", judged[:num_best]))
+    ranked = [one for one in predictions if one.references]
+    ranked.sort(key=lambda one: (_rouge(one), one.caption.log_probability), reverse=True)
+    if ranked:
+        num_best = min(num_shown, math.ceil(len(ranked) / 2))
+        worst = ranked[num_best:][::-1][:num_shown]
+        sections.append(gallery_section("Best", ranked[:num_best]))
         sections += [gallery_section("Worst", worst)] if worst else []
     else:
-        sections.append(gallery_section("Captions", captioned[:num_shown]))
-    sections += attention_sections(captioned, groups)
-    return render_page("Captions", subtitle, _cards(captioned), sections)
+        sections.append(gallery_section("Captions", predictions[:num_shown]))
+    sections += _attention_sections(predictions, groups)
+    return render_page("Captions", subtitle, _cards(predictions), sections)
 
 
 def caption_scores_section(scores: CaptionScores, title: str = "Scores") -> Section:
-    """A table of caption scores in percent; where METEOR is missing it says why.
-
-    Args:
-        scores: from `rnnjax.tasks.captioning.caption_scores.caption_scores`.
-        title: of the section.
-    """
-    numbers = {f"BLEU-{n}": score for n, score in enumerate(scores[:4], 1)}
-    numbers |= {"ROUGE-L": scores.rouge_l, "CIDEr-D": scores.cider_d}
-    rows = {name: f"{score:.2f}" for name, score in numbers.items()}
-    rows["METEOR"] = f"{scores.no_meteor}" if scores.meteor is None else f"{scores.meteor:.2f}"
-    return Section(title, html=table(rows))
+    """A table of caption scores in percent; where METEOR is missing it says why."""
+    rows = {name: f"{score:.2f}" for name, score in scores.by_name().items()}
+    return Section(title, html=table({**rows, "METEOR": rows.get("METEOR", scores.no_meteor)}))
 
 
-def gallery_section(title: str, captioned: Sequence[Captioned]) -> Section:
-    """Overlays, below each what people wrote and how well that was met.
+def gallery_section(title: str, predictions: Sequence[CaptionPrediction]) -> Section:
+    """Images with their attention, below each its references and scores.
 
     Args:
         title: of the section.
-        captioned: shown in this order; without maps, only the image.
+        predictions: shown in this order; without attention, only the image.
     """
-    return Section(title, html="".join(map(_figure, captioned)))
+    return Section(title, html="".join(map(_figure, predictions)))
 
 
-def attention_sections(
-    captioned: Sequence[Captioned], groups: Mapping[str, Collection[str]] | None = None
+def _attention_sections(
+    predictions: Sequence[CaptionPrediction], groups: Mapping[str, Collection[str]] | None
 ) -> list[Section]:
-    """How pointed attention is at each word, and where it lies on average.
-
-    Args:
-        captioned: those without maps are left out.
-        groups: words by the name of their group; None: each of the most frequent words.
-
-    Returns:
-        No sections where there are no maps.
-
-    Raises:
-        UserError: the maps are not all of one size.
-    """
-    entropies = word_entropies(captioned)
+    """The entropy of the attention at each word, and mean maps; none where there are no maps."""
+    captions = [one.caption for one in predictions]
+    texts = [(one.words, one.maps) for one in captions if one.maps is not None]
+    entropies = word_entropies(texts)
     if groups is None:
         frequent = sorted(entropies, key=lambda one: (-one.occurrences, one.word))[:FREQUENT]
         groups = {one.word: {one.word} for one in frequent}
-    means = mean_maps(captioned, groups)
+    means = mean_maps(texts, groups)
     if not means:
         return []
     return [
@@ -106,7 +109,7 @@ def attention_sections(
             "Entropy of the attention",
             html='<p class="soft">Of the most frequent words, how often each was written in '
             "brackets. The shorter the bar, the fewer places the model looked at.</p>",
-            png=draw_word_entropies(entropies, means["all words"].size),
+            png=draw_entropies(entropies, means["all words"].size),
         ),
         Section(
             "Most attended regions",
@@ -116,19 +119,19 @@ def attention_sections(
     ]
 
 
-def _cards(captioned: Sequence[Captioned]) -> dict[str, str]:
-    cards = {"captions": f"{len(captioned):,}"}
-    judged = [one for one in captioned if one.references]
-    if judged:
+def _cards(predictions: Sequence[CaptionPrediction]) -> dict[str, str]:
+    cards = {"captions": f"{len(predictions):,}"}
+    ranked = [one for one in predictions if one.references]
+    if ranked:
         exact = sum(
-            caption_tokens(" ".join(one.words)) in map(caption_tokens, one.references)
-            for one in judged
+            caption_tokens(one.caption.text) in map(caption_tokens, one.references)
+            for one in ranked
         )
-        cards["word for word as a reference"] = f"{exact / len(judged):.1%}"
+        cards["word for word as a reference"] = f"{exact / len(ranked):.1%}"
     places = [
-        pointing_accuracy(one.maps, one.boxes, one.image.shape[:2])
-        for one in captioned
-        if one.maps is not None and one.boxes is not None
+        pointing_accuracy(one.caption.maps, one.boxes, one.image.shape[:2])
+        for one in predictions
+        if one.caption.maps is not None and one.boxes is not None
     ]
     total = Pointing(*np.sum(places, axis=0)) if places else Pointing(0, 0)
     if total.counted:
@@ -136,29 +139,25 @@ def _cards(captioned: Sequence[Captioned]) -> dict[str, str]:
     return cards
 
 
-def _agreement(one: Captioned) -> float:
+def _rouge(one: CaptionPrediction) -> float:
     """ROUGE-L with the references, in percent."""
     references = [tokens for text in one.references if (tokens := caption_tokens(text))]
-    return 100 * rouge_l([caption_tokens(" ".join(one.words))], [references])
+    return 100 * rouge_l([caption_tokens(one.caption.text)], [references])
 
 
-def _worth(one: Captioned) -> tuple[float, float]:
-    return _agreement(one), -math.inf if one.log_probability is None else one.log_probability
-
-
-def _figure(one: Captioned) -> str:
-    caption = " ".join(one.words)
-    if one.maps is None:
-        png = attention_overlay(one.image, (), np.zeros((0, 1, 1)), title=caption)
+def _figure(one: CaptionPrediction) -> str:
+    words, log_probability, maps, gates = one.caption
+    title = one.caption.text
+    if maps is None:
+        png = draw_attention_over_image(one.image, (), np.zeros((0, 1, 1)), title=title)
     else:
-        png = attention_overlay(
-            one.image, one.words, one.maps, gates=one.gates, boxes=one.boxes, title=caption
+        png = draw_attention_over_image(
+            one.image, words, maps, gates=gates, boxes=one.boxes, title=title
         )
     facts = [one.name] if one.name else []
-    facts += [f"ROUGE-L {_agreement(one):.1f}"] if one.references else []
-    if one.log_probability is not None:
-        facts.append(f"log-probability {one.log_probability:.2f}")
+    facts += [f"ROUGE-L {_rouge(one):.1f}"] if one.references else []
+    facts.append(f"log-probability {log_probability:.2f}")
     references = "".join(f"<li>{escape(text)}</li>" for text in one.references)
-    below = f'<p class="soft">{escape(", ".join(facts))}</p>' if facts else ""
+    below = f'<p class="soft">{escape(", ".join(facts))}</p>'
     below += f"<ul>{references}</ul>" if references else ""
-    return f"<figure>{picture(caption, png)}<figcaption>{below}</figcaption></figure>"
+    return f"<figure>{picture(title, png)}<figcaption>{below}</figcaption></figure>"

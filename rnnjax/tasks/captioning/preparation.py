@@ -16,8 +16,7 @@ from rnnjax.tasks.captioning.efficientnet import EfficientNetLite0
 from rnnjax.tasks.captioning.feature_files import read_features
 from rnnjax.tasks.captioning.features import features_of
 from rnnjax.tasks.captioning.image_paths import images_at
-from rnnjax.tasks.captioning.objective import reward_of
-from rnnjax.tasks.captioning.rewards import Reward
+from rnnjax.tasks.captioning.rewards import Reward, reward_of
 from rnnjax.tasks.captioning.scenes import MAX_WORDS, VOCABULARY, DigitScenes
 from rnnjax.tasks.captioning.scenes.digits import SPLITS
 from rnnjax.tasks.captioning.splits import Split, of_features, of_images, of_scenes

@@ -1,29 +1,25 @@
-"""What a captioner wrote and how good it is, as files and as lines for the terminal."""
+"""Captions and their scores as files and as lines for the terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from rnnjax.tasks.captioning.image_captioner import Caption
-from rnnjax.tasks.captioning.overlays import Captioned, attention_overlay
-from rnnjax.tasks.captioning.pages import caption_page
+from rnnjax.tasks.captioning.pages import CaptionPrediction, caption_page
 from rnnjax.tasks.captioning.scenes import grammar
 from rnnjax.tasks.captioning.scoring import SplitScores
 from rnnjax.tasks.captioning.splits import Split
 from rnnjax.training import atomic_files
+from rnnjax.visuals.attention import draw_attention_over_image
 
 SHOWN = 200
-"""Captions that are read for the page of an inspection."""
+"""Number of captions on the page of an inspection."""
 
 
 def scores_text(scores: SplitScores, title: str) -> str:
     """Scores as lines for the terminal."""
-    rows = {f"BLEU-{n}": score for n, score in enumerate(scores.captions[:4], 1)}
-    rows |= {"ROUGE-L": scores.captions.rouge_l, "CIDEr-D": scores.captions.cider_d}
-    if scores.captions.meteor is not None:
-        rows["METEOR"] = scores.captions.meteor
-    rows["exact captions"] = 100 * scores.exact
+    rows = scores.captions.by_name() | {"exact captions": 100 * scores.exact}
     if scores.pointing is not None:
         rows["pointing accuracy"] = 100 * scores.pointing.accuracy
     lines = [f"{name:18}{value:7.2f}" for name, value in rows.items()]
@@ -51,56 +47,43 @@ def write_captions(split: Split, captions: Sequence[Caption], folder: Path) -> N
 
 
 def write_overlays(split: Split, captions: Sequence[Caption], folder: Path) -> None:
-    """Writes for each image a picture of where the captioner looked, word by word."""
+    """Writes for each image a picture of the attention, word by word."""
     for n, (name, caption) in enumerate(zip(split.names, captions, strict=True)):
-        if caption.maps is not None and caption.words:
-            png = attention_overlay(
-                split.show(n),
-                caption.words,
-                caption.maps,
-                gates=caption.gates,
-                title=caption.text,
+        words, _, maps, gates = caption
+        if maps is not None and words:
+            png = draw_attention_over_image(
+                split.show(n), words, maps, gates=gates, title=caption.text
             )
             atomic_files.write_bytes(folder / f"{n:04d}_{Path(name).stem}.png", png)
 
 
-def captioned(split: Split, captions: Sequence[Caption], indices: Sequence[int]) -> list[Captioned]:
-    """Some images with their captions, as the pages show them.
+def caption_predictions(
+    split: Split, captions: Sequence[Caption], indices: Iterable[int]
+) -> list[CaptionPrediction]:
+    """Some images of a split with their captions, for `pages`.
 
-    Boxes are drawn where the caption is the reference word for word.
+    Boxes are drawn where the caption is the first reference word for word.
     """
     shown = []
     for n in indices:
-        caption = captions[n]
-        references = split.references[n]
-        boxes = None
-        if split.regions is not None and caption.text == references[0]:
+        references, boxes = split.references[n], None
+        if split.regions is not None and captions[n].text == references[0]:
             boxes = split.regions[n]
-        shown.append(
-            Captioned(
-                image=split.show(n),
-                words=caption.words,
-                maps=caption.maps,
-                gates=caption.gates,
-                log_probability=caption.log_probability,
-                references=references,
-                boxes=boxes,
-                name=Path(split.names[n]).name,
-            )
-        )
+        name = Path(split.names[n]).name
+        shown.append(CaptionPrediction(split.show(n), captions[n], references, boxes, name))
     return shown
 
 
 def write_inspection(
     split: Split, captions: Sequence[Caption], scores: SplitScores, title: str, folder: Path
 ) -> str:
-    """Writes `inspect.html`: captions good and bad, and how the attention behaves.
+    """Writes `inspect.html`: the best and the worst captions, and statistics of the attention.
 
     Args:
         split: images with references.
         captions: of all of them.
         scores: of all of them.
-        title: which split that is.
+        title: the name of the split.
         folder: where the file goes; made if need be.
 
     Returns:
@@ -115,7 +98,7 @@ def write_inspection(
             "relations": sum(grammar.RELATIONS, ()),
         }
     page = caption_page(
-        captioned(split, captions, some),
+        caption_predictions(split, captions, some),
         f"{title}: {len(some)} of {len(split):,} images",
         scores=scores.captions,
         groups=groups,

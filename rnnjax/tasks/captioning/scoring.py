@@ -1,17 +1,17 @@
-"""How good captions are, and whether the attention pointed at what they name."""
+"""Scores of a captioner on a split."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from rnnjax.metrics.attention import Pointing, pointing_accuracy
 from rnnjax.tasks.captioning.caption_scores import CaptionScores, caption_scores
 from rnnjax.tasks.captioning.corpora import caption_words
 from rnnjax.tasks.captioning.image_captioner import Caption, Readings
-from rnnjax.tasks.captioning.pointing import Pointing, pointing_accuracy
 from rnnjax.tasks.captioning.splits import Split
 
 
 class SplitScores(NamedTuple):
-    """What is said of a captioner on a split.
+    """Scores of a captioner on a split.
 
     Attributes:
         captions: against all references.
@@ -28,26 +28,19 @@ class SplitScores(NamedTuple):
 
 
 def score(split: Split, captions: Sequence[Caption], readings: Readings) -> SplitScores:
-    """Scores what was written and read of a split with references."""
+    """Scores captions of a split, and the reading of its references."""
     texts = [caption.text for caption in captions]
     hits = sum(
         caption_words(text) in map(caption_words, references)
         for text, references in zip(texts, split.references, strict=True)
     )
-    return SplitScores(
-        caption_scores(texts, split.references),
-        hits / len(texts),
-        sum(readings.nats) / readings.num_words,
-        _pointing(split, readings),
-    )
-
-
-def _pointing(split: Split, readings: Readings) -> Pointing | None:
-    if split.regions is None or not readings.maps:
-        return None
-    size = split.show(0).shape[:2]
-    counts = [
-        pointing_accuracy(maps, regions, size)
-        for maps, regions in zip(readings.maps, split.regions, strict=True)
-    ]
-    return Pointing(sum(c.hits for c in counts), sum(c.counted for c in counts))
+    loss = sum(readings.nats) / readings.num_words
+    pointing = None
+    if split.regions is not None and readings.maps:
+        size = split.show(0).shape[:2]
+        counts = [
+            pointing_accuracy(maps, regions, size)
+            for maps, regions in zip(readings.maps, split.regions, strict=True)
+        ]
+        pointing = Pointing(*map(sum, zip(*counts, strict=True)))
+    return SplitScores(caption_scores(texts, split.references), hits / len(texts), loss, pointing)

@@ -7,11 +7,11 @@ import numpy as np
 
 from rnnjax import data
 from rnnjax.errors import UserError
+from rnnjax.metrics.attention import Region
 from rnnjax.tasks.captioning.batches import Pictures
 from rnnjax.tasks.captioning.captioner import Locations
 from rnnjax.tasks.captioning.corpora import CaptionedImage, read_images
-from rnnjax.tasks.captioning.feature_maps import Features
-from rnnjax.tasks.captioning.pointing import Region
+from rnnjax.tasks.captioning.features import Features
 from rnnjax.tasks.captioning.scenes import DigitScenes
 
 

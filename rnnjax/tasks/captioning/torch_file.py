@@ -1,4 +1,4 @@
-"""Arrays out of a file that `torch.save` wrote, without torch and without running its pickle."""
+"""Reads arrays from a file that `torch.save` wrote, without torch and without running code."""
 
 import pickle
 from pathlib import Path
@@ -38,30 +38,28 @@ class _StateDict(dict):
     """A dictionary that may have attributes, as torch gives its own a `_metadata`."""
 
 
-def _rebuild_tensor(storage, offset, shape, strides, *_: Any) -> _Tensor:
-    return _Tensor(storage, offset, shape, strides)
+_ALLOWED: dict[str, Any] = {
+    "collections.OrderedDict": _StateDict,
+    "torch._utils._rebuild_tensor_v2": lambda *arguments: _Tensor(*arguments[:4]),
+    **{f"torch.{storage}": dtype for storage, dtype in _STORAGES.items()},
+}
 
 
 class _Unpickler(pickle.Unpickler):
-    """Knows dictionaries and tensors by name, and refuses every other name."""
+    """Resolves the names of dictionaries and tensors, and refuses every other name."""
 
     def __init__(self, file: BinaryIO, path: Path):
         super().__init__(file)
         self._path = path
 
     def find_class(self, module: str, name: str) -> Any:
-        allowed: dict[str, Any] = {
-            "collections.OrderedDict": _StateDict,
-            "torch._utils._rebuild_tensor_v2": _rebuild_tensor,
-            **{f"torch.{storage}": dtype for storage, dtype in _STORAGES.items()},
-        }
         full_name = f"{module}.{name}"
-        if full_name not in allowed:
+        if full_name not in _ALLOWED:
             raise UserError(
                 f"{self._path} asks for {full_name}, and a file of weights may hold nothing but "
                 f"tensors in a dictionary: it was not read"
             )
-        return allowed[full_name]
+        return _ALLOWED[full_name]
 
     def persistent_load(self, pid: Any) -> _Storage:
         kind, dtype, key, _, size, view = pid
@@ -75,8 +73,8 @@ def read_state_dict(path: Path) -> dict[str, np.ndarray]:
 
     The file is a row of pickles (a magic number, the version of the format, sizes of C types, the
     dictionary, the keys of the storages), then for each storage its length and its numbers. The
-    pickles are read by an unpickler that knows a dictionary, a tensor and the storages by name, and
-    stops at any other name before it means anything.
+    pickles are read by an unpickler that resolves the names of a dictionary, a tensor and the
+    storages, and stops at any other name before it is looked up.
 
     Args:
         path: of the file.
@@ -97,30 +95,29 @@ def read_state_dict(path: Path) -> dict[str, np.ndarray]:
 
 
 def _read(file: BinaryIO, path: Path) -> tuple[dict[str, _Tensor], dict[str, np.ndarray]]:
+    wrong_format = f"{path} is no file of weights in the format of torch before 1.6"
     try:
         magic, version, _ = (_Unpickler(file, path).load() for _ in range(3))
         if (magic, version) != (_MAGIC, _PROTOCOL):
-            raise UserError(_not_torch(path))
-        tensors = _Unpickler(file, path).load()
-        keys = _Unpickler(file, path).load()
+            raise UserError(wrong_format)
+        tensors, keys = (_Unpickler(file, path).load() for _ in range(2))
     except UserError:
         raise
     except Exception as error:  # a broken pickle fails in as many ways as there are opcodes
-        raise UserError(f"{_not_torch(path)} ({type(error).__name__}: {error})") from error
+        raise UserError(f"{wrong_format} ({type(error).__name__}: {error})") from error
     if not isinstance(tensors, dict) or not all(isinstance(t, _Tensor) for t in tensors.values()):
         raise UserError(f"{path} does not hold a dictionary of tensors")
     used = {tensor.storage.key: tensor.storage for tensor in tensors.values()}
     if not isinstance(keys, list) or used.keys() != set(keys):
         raise UserError(f"{path} lists other storages than its tensors use")
-    return tensors, {key: _numbers(file, used[key], path) for key in keys}
-
-
-def _numbers(file: BinaryIO, storage: _Storage, path: Path) -> np.ndarray:
-    size = int.from_bytes(file.read(8), "little")
-    content = file.read(storage.size * storage.dtype.itemsize)
-    if size != storage.size or len(content) != size * storage.dtype.itemsize:
-        raise UserError(f"{path} is cut off or damaged at byte {file.tell():,}")
-    return np.frombuffer(content, storage.dtype)
+    storages = {}
+    for key in keys:
+        _, dtype, size = used[key]
+        length, content = int.from_bytes(file.read(8), "little"), file.read(size * dtype.itemsize)
+        if length != size or len(content) != size * dtype.itemsize:
+            raise UserError(f"{path} is cut off or damaged at byte {file.tell():,}")
+        storages[key] = np.frombuffer(content, dtype)
+    return tensors, storages
 
 
 def _array(tensor: _Tensor, storages: dict[str, np.ndarray], path: Path) -> np.ndarray:
@@ -133,7 +130,3 @@ def _array(tensor: _Tensor, storages: dict[str, np.ndarray], path: Path) -> np.n
     steps = tuple(stride * numbers.itemsize for stride in tensor.strides)
     view = np.lib.stride_tricks.as_strided(numbers[tensor.offset :], tensor.shape, steps)
     return view.copy()
-
-
-def _not_torch(path: Path) -> str:
-    return f"{path} is no file of weights in the format of torch before 1.6"

@@ -4,11 +4,10 @@ from flax import nnx
 
 from rnnjax import data
 from rnnjax.errors import UserError
-from rnnjax.tasks.tagging.characters import CharacterCNN, CharacterLSTM
 from rnnjax.tasks.tagging.config import TaggerConfig
 from rnnjax.tasks.tagging.tagger import Tagger
 from rnnjax.tasks.tagging.vocabulary import FIRST_ID, TaggingVocabulary
-from rnnjax.tasks.tagging.word_features import WordFeatures
+from rnnjax.tasks.tagging.word_features import CharacterCNN, CharacterLSTM, WordFeatures
 
 
 def make_tagger(

@@ -1,23 +1,25 @@
-"""How well the entities of sentences were found, counted as conlleval counts."""
+"""Scores and errors of entities in sentences, counted as conlleval counts them."""
 
 import operator
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from rnnjax.errors import UserError
+from rnnjax.metrics.classification import confusion_counts
 from rnnjax.tasks.tagging.schemes import OUTSIDE, Span, spans_of, tags_of
 
 Tags = Sequence[Sequence[str]]
 """The tags of sentences, in any scheme."""
 
-NO_TYPE = ""
+ErrorKind = Literal["missed", "spurious", "wrong type", "wrong border", "wrong type and border"]
+"""A gold entity that no predicted one overlaps; a predicted one that overlaps no gold one; or a
+pair that overlaps, but differs in type, borders, or both."""
 
 
 class TypeScore(NamedTuple):
-    """How well the entities of a type, or of all, were found.
+    """Precision, recall and F1 of the entities of a type, or of all.
 
     Attributes:
         precision: the share of the predicted entities that are right, 0 to 1; 0 if there are none.
@@ -33,7 +35,7 @@ class TypeScore(NamedTuple):
 
 
 class EntityScores(NamedTuple):
-    """How well entities were found.
+    """Scores of the entities of all types.
 
     Attributes:
         per_type: of every type in gold or prediction, sorted.
@@ -47,25 +49,33 @@ class EntityScores(NamedTuple):
     macro: TypeScore
     token_accuracy: float
 
+    def by_name(self) -> dict[str, TypeScore]:
+        """The rows of a table: one a type, then micro and macro."""
+        return {**self.per_type, "all (micro)": self.micro, "types (macro)": self.macro}
 
-class Confusion(NamedTuple):
-    """How often tokens of each type were taken for each other.
+
+class SpanError(NamedTuple):
+    """An entity that was not found as it is.
 
     Attributes:
-        names: the K types, sorted, and last "O" for tokens of none.
-        counts: tokens, int `[K + 1, K + 1]`: gold type, predicted type.
+        sentence: its number, from 0.
+        kind: what is wrong.
+        gold: the true entity; None where there is none.
+        predicted: the entity found instead; None where there is none.
     """
 
-    names: tuple[str, ...]
-    counts: np.ndarray
+    sentence: int
+    kind: ErrorKind
+    gold: Span | None
+    predicted: Span | None
 
 
 def entity_scores(gold: Tags, predicted: Tags) -> EntityScores:
     """Entity-level precision, recall and F1: an entity is right if borders and type are.
 
-    What tags mark is decided by the rules of conlleval (`schemes.spans_of`); the scores are
-    computed by seqeval. It reads BIO, IOB1 and BIOES by the same rules, but misreads BILOU and lets
-    words pass that are no tags; so it is given clean BIO.
+    The spans of tags are those of conlleval (`schemes.spans_of`); the scores are computed by
+    seqeval. It reads BIO, IOB1 and BIOES by the same rules, but misreads BILOU and accepts words
+    that are no tags; so it is given clean BIO.
 
     Args:
         gold: the true tags of each sentence, in any scheme.
@@ -78,10 +88,10 @@ def entity_scores(gold: Tags, predicted: Tags) -> EntityScores:
         Tjong Kim Sang & De Meulder 2003, "Introduction to the CoNLL-2003 shared task", section
         2.4. Nakayama 2018, seqeval.
     """
-    # Imported here as it imports scikit-learn, which takes seconds that not all should pay.
+    # Imported here because it imports scikit-learn, which takes seconds.
     from seqeval.metrics.sequence_labeling import precision_recall_fscore_support
 
-    pairs = list(aligned_spans(gold, predicted))
+    pairs = list(_aligned_spans(gold, predicted))
     types = sorted({span.type for pair in pairs for spans in pair for span in spans})
     lengths = [len(tags) for tags in gold]
     right = sum(sum(map(operator.eq, *tags)) for tags in zip(gold, predicted, strict=True))
@@ -105,27 +115,36 @@ def entity_scores(gold: Tags, predicted: Tags) -> EntityScores:
     )
 
 
-def confusion(gold: Tags, predicted: Tags) -> Confusion:
+def confusion(gold: Tags, predicted: Tags) -> tuple[tuple[str, ...], np.ndarray]:
     """Counts tokens by the type of their gold tag and of their predicted one.
 
     Args:
         gold: the true tags of each sentence, in any scheme.
         predicted: as many sentences, each of as many tags.
 
+    Returns:
+        The K types, sorted, and last "O" for tokens of none; and int `[K + 1, K + 1]`: gold type,
+        predicted type.
+
     Raises:
         UserError: the lengths differ, or something is no tag; names the sentence, from 1.
     """
-    counts: Counter[tuple[str, str]] = Counter()
-    for spans, tags in zip(aligned_spans(gold, predicted), gold, strict=True):
-        counts.update(zip(*(_types(side, len(tags)) for side in spans), strict=True))
-    types = [*sorted({kind for pair in counts for kind in pair if kind}), NO_TYPE]
-    table = np.array([[counts[true, found] for found in types] for true in types])
-    return Confusion((*types[:-1], OUTSIDE), table)
+    sides: tuple[list[str | None], list[str | None]] = ([], [])
+    for spans, tags in zip(_aligned_spans(gold, predicted), gold, strict=True):
+        for side, its_spans in zip(sides, spans, strict=True):
+            types: list[str | None] = [None] * len(tags)
+            for start, end, kind in its_spans:
+                types[start:end] = [kind] * (end - start)
+            side += types
+    names = sorted({kind for side in sides for kind in side if kind is not None})
+    ids = {kind: n for n, kind in enumerate([*names, None])}
+    true, found = ([ids[kind] for kind in side] for side in sides)
+    return (*names, OUTSIDE), confusion_counts(true, found, len(ids))
 
 
 def score_table(scores: EntityScores) -> str:
     """Scores as aligned lines in percent: one a type, then micro, macro and tokens."""
-    rows = {**scores.per_type, "all (micro)": scores.micro, "types (macro)": scores.macro}
+    rows = scores.by_name()
     width = max(map(len, rows))
     lines = [f"{'':{width}}  precision  recall      F1  entities"]
     for name, (precision, recall, f1, support) in rows.items():
@@ -135,12 +154,72 @@ def score_table(scores: EntityScores) -> str:
     return "\n".join(lines)
 
 
-def aligned_spans(gold: Tags, predicted: Tags) -> Iterator[tuple[list[Span], list[Span]]]:
-    """The gold and the predicted spans of each sentence.
+def span_errors(gold: Tags, predicted: Tags) -> list[SpanError]:
+    """The errors of all entities that were not found as they are.
+
+    Every gold and every predicted entity that `entity_scores` counts as wrong is in one error.
+    Entities that overlap are paired, one with one: first those of the same borders, then those of
+    the same type, then those that share most tokens. An entity without a partner is missed or
+    spurious.
+
+    Args:
+        gold: the true tags of each sentence, in any scheme.
+        predicted: as many sentences, each of as many tags.
+
+    Returns:
+        The errors in the order of the text.
 
     Raises:
-        UserError: as `entity_scores`.
+        UserError: the lengths differ, or something is no tag; names the sentence, from 1.
     """
+    return [
+        SpanError(n, _kind(*pair), *pair)
+        for n, (true, found) in enumerate(_aligned_spans(gold, predicted))
+        for pair in _pairs(
+            [span for span in true if span not in found],
+            [span for span in found if span not in true],
+        )
+    ]
+
+
+def _pairs(
+    gold: Sequence[Span], predicted: Sequence[Span]
+) -> list[tuple[Span | None, Span | None]]:
+    meeting = [(g, p) for g in gold for p in predicted if _shared(g, p) > 0]
+    meeting.sort(key=lambda pair: (_differences(*pair), -_shared(*pair), pair))
+    free = {*gold, *predicted}
+    pairs: list[tuple[Span | None, Span | None]] = []
+    for pair in meeting:
+        if free.issuperset(pair):
+            free.difference_update(pair)
+            pairs.append(pair)
+    pairs += [(span, None) for span in gold if span in free]
+    pairs += [(None, span) for span in predicted if span in free]
+    return sorted(pairs, key=lambda pair: min(span for span in pair if span))
+
+
+def _shared(one: Span, other: Span) -> int:
+    return min(one.end, other.end) - max(one.start, other.start)
+
+
+def _differences(gold: Span, predicted: Span) -> tuple[bool, bool]:
+    """Whether the borders differ, and whether the types do."""
+    return gold[:2] != predicted[:2], gold.type != predicted.type
+
+
+def _kind(gold: Span | None, predicted: Span | None) -> ErrorKind:
+    if predicted is None:
+        return "missed"
+    if gold is None:
+        return "spurious"
+    borders, types = _differences(gold, predicted)
+    if borders and types:
+        return "wrong type and border"
+    return "wrong border" if borders else "wrong type"
+
+
+def _aligned_spans(gold: Tags, predicted: Tags) -> Iterator[tuple[list[Span], list[Span]]]:
+    """The gold and the predicted spans of each sentence; UserError where the lengths differ."""
     if len(gold) != len(predicted):
         raise UserError(
             f"there are {len(gold):,} sentences of gold tags, but {len(predicted):,} of predicted "
@@ -160,13 +239,6 @@ def _spans(tags: Sequence[str], sentence: int, side: str) -> list[Span]:
         return spans_of(tags)
     except UserError as error:
         raise UserError(f"sentence {sentence}, {side} tags: {error}") from error
-
-
-def _types(spans: list[Span], length: int) -> list[str]:
-    types = [NO_TYPE] * length
-    for start, end, kind in spans:
-        types[start:end] = [kind] * (end - start)
-    return types
 
 
 def _score(precision: float, recall: float, f1: float, support: int) -> TypeScore:

@@ -1,4 +1,4 @@
-"""More training sentences: entities give way to others of their type."""
+"""Data augmentation: entities are replaced by others of the same type."""
 
 from collections.abc import Iterable, Mapping
 
@@ -28,10 +28,10 @@ def entity_inventory(sentences: Iterable[Sentence]) -> Inventory:
 def swap_entities(
     sentence: Sentence, inventory: Inventory, rng: np.random.Generator, rate: float
 ) -> Sentence:
-    """Puts other entities of the same type in the place of some.
+    """Replaces some entities by others of the same type.
 
     Each entity is replaced with probability `rate`, by one drawn uniformly from those of its type
-    other than itself; where there is no other it stays. Tokens keep their case.
+    other than itself; where there is no other it is kept. Tokens keep their case.
 
     Args:
         sentence: with BIO tags.

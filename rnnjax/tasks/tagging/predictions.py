@@ -1,11 +1,11 @@
-"""Tagged sentences as a model hands them out, and the files that hold them."""
+"""Sentences with predicted tags, and their file formats."""
 
 import json
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from rnnjax.tasks.tagging.conll import write_conll
-from rnnjax.tasks.tagging.schemes import Span, spans_of
+from rnnjax.tasks.tagging.schemes import spans_of
 from rnnjax.tasks.tagging.sentences import Sentence
 
 
@@ -15,9 +15,9 @@ class TaggedSentence(NamedTuple):
     Attributes:
         tokens: of the sentence.
         tags: predicted, BIO, one a token.
-        scores: the probability of each span that the tags mark, 0 to 1, in the order of the text.
+        scores: the probability of each span of the tags, 0 to 1, in the order of the text.
         gold: the true tags, BIO; None where they are not known.
-        source: where the sentence stands, `FILE:LINE`.
+        source: where the sentence is, `FILE:LINE`.
         text: what the tokens were cut from; None where they came as tokens.
         offsets: start and end (not included) of each token, in characters of `text`.
     """
@@ -32,15 +32,15 @@ class TaggedSentence(NamedTuple):
 
 
 def as_conll(sentences: Sequence[TaggedSentence]) -> str:
-    """A column file: token, gold tag if all sentences have one, predicted tag; between them tabs.
+    """A column file: token, gold tag if all sentences have one, predicted tag, separated by tabs.
 
-    With gold tags it is what the scorer conlleval reads (`conlleval -d '\\t'`).
+    With gold tags the scorer conlleval reads it (`conlleval -d '\\t'`).
 
     Args:
         sentences: one or more.
 
     Raises:
-        UserError: a token cannot stand in a column.
+        UserError: a token cannot be written to a column.
     """
     columns = [[sentence.tags for sentence in sentences]]
     gold = [sentence.gold for sentence in sentences if sentence.gold is not None]
@@ -54,7 +54,7 @@ def as_jsonl(sentences: Iterable[TaggedSentence]) -> str:
     """A line of JSON a sentence: `{"tokens": [...], "entities": [...]}`.
 
     An entity has `start` and `end` (not included) in tokens, `type`, `text` and `score`. Where the
-    sentence was cut from a text it holds that as `text`, and entities have `start_char` and
+    text of the sentence is known the line has it as `text`, and entities have `start_char` and
     `end_char` in it.
 
     Args:
@@ -67,18 +67,15 @@ def as_jsonl(sentences: Iterable[TaggedSentence]) -> str:
 
 
 def _record(sentence: TaggedSentence) -> dict[str, Any]:
-    record: dict[str, Any] = {} if sentence.text is None else {"text": sentence.text}
-    spans = zip(spans_of(sentence.tags), sentence.scores, strict=True)
-    entities = [_entity(sentence, span, score) for span, score in spans]
-    return {**record, "tokens": list(sentence.tokens), "entities": entities}
-
-
-def _entity(sentence: TaggedSentence, span: Span, score: float) -> dict[str, Any]:
-    start, end, kind = span
-    entity = {"start": start, "end": end, "type": kind}
-    score = round(float(score), 6)
-    if sentence.text is None or sentence.offsets is None:
-        return {**entity, "text": " ".join(sentence.tokens[start:end]), "score": score}
-    first, last = sentence.offsets[start][0], sentence.offsets[end - 1][1]
-    text = sentence.text[first:last]
-    return {**entity, "text": text, "score": score, "start_char": first, "end_char": last}
+    record: dict[str, Any] = {"tokens": list(sentence.tokens), "entities": []}
+    for (start, end, kind), score in zip(spans_of(sentence.tags), sentence.scores, strict=True):
+        entity = {"start": start, "end": end, "type": kind}
+        score = round(float(score), 6)
+        if sentence.text is None or sentence.offsets is None:
+            entity |= {"text": " ".join(sentence.tokens[start:end]), "score": score}
+        else:
+            first, last = sentence.offsets[start][0], sentence.offsets[end - 1][1]
+            entity |= {"text": sentence.text[first:last], "score": score}
+            entity |= {"start_char": first, "end_char": last}
+        record["entities"].append(entity)
+    return record if sentence.text is None else {"text": sentence.text, **record}

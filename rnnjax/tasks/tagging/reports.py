@@ -1,4 +1,4 @@
-"""What a tagger finds, and how good it is, as files and as lines for the terminal."""
+"""Predictions and scores of a tagger as files and as lines for the terminal."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -26,7 +26,7 @@ WRITERS: dict[str, Callable[[Sequence[TaggedSentence]], str]] = {
 
 
 def report_predictions(sentences: Sequence[TaggedSentence], output: str | None) -> str:
-    """Writes what was predicted to a file, or gives it back for the terminal.
+    """Writes predictions to a file, or returns them for the terminal.
 
     Args:
         sentences: with their tags.
@@ -50,11 +50,11 @@ def check_output(output: str) -> str:
 
 
 def report_scores(tagged: Sequence[TaggedSentence], title: str, folder: Path) -> str:
-    """Writes `scores.json` of sentences with gold tags; gives their table for the terminal.
+    """Writes `scores.json` of sentences with gold tags; returns their table for the terminal.
 
     Args:
         tagged: sentences with gold tags.
-        title: what was tagged.
+        title: the name of the split.
         folder: where the file goes.
     """
     scores = entity_scores(*_both(tagged))
@@ -73,10 +73,8 @@ def report_scores(tagged: Sequence[TaggedSentence], title: str, folder: Path) ->
 
 def score_sections(tagged: Sequence[TaggedSentence], title: str) -> list[Section]:
     """The scores of sentences with gold tags, and the most confident errors, for a report."""
-    return [
-        scores_section(entity_scores(*_both(tagged)), title),
-        errors_section(tagged, limit=20),
-    ]
+    scores = entity_scores(*_both(tagged))
+    return [scores_section(scores, title), errors_section(tagged, limit=20)]
 
 
 def report_inspection(
@@ -86,29 +84,24 @@ def report_inspection(
 
     Args:
         tagger: the model.
-        tagged: what it made of sentences with gold tags.
-        title: what was tagged.
+        tagged: its predictions for sentences with gold tags.
+        title: the name of the split.
         folder: where the files go.
 
     Returns:
         A summary for the terminal.
     """
-    names, counts = confusion(*_both(tagged))
-    pictures = {"confusion": visuals.draw_confusion(names, counts)}
+    captions = {
+        "confusion": "Tokens by the type of their entity: how often each was taken for another."
+    }
+    pictures = {"confusion": visuals.draw_confusion(*confusion(*_both(tagged)))}
     model = tagger.model
     if model.crf is not None:
-        params, allowed = model.crf.get_value(), model.allowed()
+        params = model.crf.get_value()
+        captions["transitions"] = "Scores of one tag after another; hatched: never."
         pictures["transitions"] = visuals.draw_transitions(
-            model.tags,
-            params.transitions,
-            params.start,
-            params.end,
-            (allowed.transitions, allowed.start, allowed.end),
+            model.tags, params.transitions, params.start, params.end, model.allowed()
         )
-    captions = {
-        "confusion": "Tokens by the type of their entity: how often each was taken for another.",
-        "transitions": "Scores of one tag after another; hatched: never.",
-    }
     for name, png in pictures.items():
         atomic_files.write_bytes(folder / f"inspect_{name}.png", png)
     sections = [

@@ -1,15 +1,19 @@
-"""How spans of tokens are written as one tag a token: BIO, IOB1 and BIOES."""
+"""Tagging schemes, which write spans of tokens as one tag a token: BIO, IOB1 and BIOES."""
 
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
+import numpy as np
+
 from rnnjax.errors import UserError, did_you_mean
+from rnnjax.heads.constraints import Constraints
 
 Scheme = Literal["BIO", "IOB1", "BIOES"]
-"""How tags mark spans.
+"""How tags mark the spans of entities.
 
-BIO (also called IOB2): B- begins every span, I- goes on. IOB1: I- everywhere, B- only where a span
-follows another of its own type at once. BIOES: B- begins, I- goes on, E- ends, S- is a span of one.
+BIO (also called IOB2): B- begins every span, I- continues it. IOB1: I- everywhere, B- only where a
+span directly follows another of its own type. BIOES: B- begins, I- continues, E- ends, S- is a span
+of one.
 """
 
 SYNONYMS = {"L": "E", "U": "S", "M": "I", "W": "S"}
@@ -18,7 +22,7 @@ SYNONYMS = {"L": "E", "U": "S", "M": "I", "W": "S"}
 OUTSIDE = "O"
 
 PREFIXES = {"BIO": "OBI", "IOB1": "OBI", "BIOES": "OBIES"}
-"""What a tag of each scheme begins with."""
+"""The prefixes of the tags of each scheme."""
 
 
 class Span(NamedTuple):
@@ -47,7 +51,7 @@ def prefix_and_type(tag: str) -> tuple[str, str]:
 
 
 def belongs_to(tag: str, scheme: Scheme) -> bool:
-    """Whether a scheme knows a tag at all.
+    """Whether a tag has a prefix of a scheme.
 
     Raises:
         UserError: it is no tag of any scheme, or the scheme is unknown.
@@ -57,9 +61,9 @@ def belongs_to(tag: str, scheme: Scheme) -> bool:
 
 
 def spans_of(tags: Sequence[str]) -> list[Span]:
-    """The spans that tags of any scheme mark, by the rules of conlleval.
+    """The spans of tags of any scheme, by the rules of conlleval.
 
-    A span begins at B- and S-, and at any other tag that nothing of its own type goes before: an
+    A span begins at B- and S-, and at any other tag that does not follow one of its own type: an
     I-PER after O or B-LOC begins a span too. It ends before the next beginning or O, and after E-
     and S-.
 
@@ -139,7 +143,7 @@ def may_follow(before: str | None, after: str | None, scheme: Scheme) -> bool:
 
 
 def faults(tags: Sequence[str], scheme: Scheme) -> list[int]:
-    """The places where the scheme does not allow a tag after the one before it.
+    """The positions of tags that the scheme does not allow after the one before.
 
     A sentence that ends inside a span (BIOES) has its fault at `len(tags)`.
     """
@@ -154,8 +158,8 @@ def faults(tags: Sequence[str], scheme: Scheme) -> list[int]:
 def scheme_of(sentences: Iterable[Sequence[str]]) -> Scheme:
     """The scheme that the tags of a file are written in.
 
-    E- or S- anywhere: BIOES. Otherwise IOB1 where spans do begin with I- and no B- stands where
-    IOB1 does not want it; otherwise BIO, in which an I- out of place is a fault.
+    BIOES if there is any E- or S-. Otherwise IOB1 if spans begin with I- and no B- is where IOB1
+    does not allow it; otherwise BIO, in which a misplaced I- is a fault.
     """
     begins_inside = misplaced = False
     for tags in sentences:
@@ -164,6 +168,37 @@ def scheme_of(sentences: Iterable[Sequence[str]]) -> Scheme:
         begins_inside = begins_inside or bool(faults(tags, "BIO"))
         misplaced = misplaced or bool(faults(tags, "IOB1"))
     return "IOB1" if begins_inside and not misplaced else "BIO"
+
+
+def scheme_constraints(tags: Sequence[str], scheme: Scheme) -> Constraints:
+    """The transitions between tags that a scheme allows.
+
+    A sentence of any length has a legal sequence: in each scheme a tag that may be the whole of a
+    sentence may also follow itself.
+
+    Args:
+        tags: the K tags, in the order of their numbers, such as `("O", "B-PER", "I-PER")`.
+        scheme: how they mark spans.
+
+    Raises:
+        UserError: a tag is not of the scheme or occurs twice, or no tag may stand alone.
+    """
+    for number, tag in enumerate(tags):
+        if not belongs_to(tag, scheme):
+            raise UserError(f"tag {number}, {tag!r}, is not of the scheme {scheme}")
+        if tag in tags[:number]:
+            raise UserError(f"tag {number}, {tag!r}, occurs twice among the tags")
+    allowed = Constraints(
+        transitions=np.array([[may_follow(i, j, scheme) for j in tags] for i in tags], bool),
+        start=np.array([may_follow(None, tag, scheme) for tag in tags], bool),
+        end=np.array([may_follow(tag, None, scheme) for tag in tags], bool),
+    )
+    if not np.any(allowed.start & allowed.end):
+        raise UserError(
+            f"no sentence of one token has a legal {scheme} tag among [{', '.join(tags)}]: "
+            f"it takes O or a tag for a span of one token"
+        )
+    return allowed
 
 
 def _check_scheme(scheme: str) -> None:

@@ -1,4 +1,4 @@
-"""A tagger: features of each word, a recurrent network in both directions, a tag a word."""
+"""A sequence tagger: features of each word, a recurrent network, a tag for each word."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,8 +11,7 @@ from rnnjax.cells.cell import Cell, split_key
 from rnnjax.heads import crf
 from rnnjax.losses import cross_entropy
 from rnnjax.models.recurrent import Recurrent
-from rnnjax.tasks.tagging.constraints import scheme_constraints
-from rnnjax.tasks.tagging.schemes import Scheme
+from rnnjax.tasks.tagging.schemes import Scheme, scheme_constraints
 from rnnjax.tasks.tagging.word_features import WordFeatures
 from rnnjax.typing import Array, DType, PRNGKey
 
@@ -34,7 +33,7 @@ class Tagging(NamedTuple):
 class Tagger(nnx.Module):
     """Tags by ``y_t = W_y [forward_t, backward_t] + b``, and a CRF over the whole sentence.
 
-    Without the CRF each word has its tag by itself, ``p(tag_t) = softmax(y_t)``.
+    Without the CRF the tags are independent, ``p(tag_t) = softmax(y_t)``.
 
     References:
         Huang, Xu & Yu 2015, "Bidirectional LSTM-CRF models for sequence tagging".
@@ -60,7 +59,7 @@ class Tagger(nnx.Module):
             tags: K names; with a CRF, sequences that break the rules of their scheme have
                 probability 0.
             scheme: of the tags.
-            use_crf: whether a tag depends on its neighbours'.
+            use_crf: whether a CRF makes each tag depend on its neighbours.
             compute_dtype: of the matmul operands of W_y; the scores are float32.
             rngs: for the initial parameters.
 
@@ -133,7 +132,7 @@ def best_tags(model: Tagger, batch: Batch) -> Array:
 
 
 def tag(model: Tagger, batch: Batch) -> Tagging:
-    """The likeliest tags, and how sure the model is of each."""
+    """The likeliest tags, and the probability of each."""
     scores = model(batch)
     tags = _best_tags(model, scores, batch)
     if model.crf is None:

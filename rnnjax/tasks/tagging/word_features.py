@@ -1,4 +1,4 @@
-"""What a tagger knows of each word before it reads the sentence."""
+"""Features of words: a word vector, an encoding of the characters, and the case."""
 
 import jax
 import jax.numpy as jnp
@@ -6,21 +6,116 @@ import numpy as np
 from flax import nnx
 
 from rnnjax.cells.cell import split_key
+from rnnjax.cells.combinators import bidirectional
+from rnnjax.cells.lstm import lstm
 from rnnjax.cells.pointwise import drop
 from rnnjax.errors import UserError
-from rnnjax.tasks.tagging.characters import CharacterCNN, CharacterLSTM, embedding_init
+from rnnjax.models.recurrent import Recurrent
 from rnnjax.typing import Array, PRNGKey
 
 UNKNOWN = 1
 """The id of a word that was not in the training text."""
+
+PADDING = 0
+"""The id that fills words up to the same number of characters."""
+
+embedding_init = jax.nn.initializers.variance_scaling(1.0, "fan_out", "uniform")
+"""Uniform in +-sqrt(3 / D), D the width of the vectors (Ma & Hovy 2016, section 3.1)."""
+
+
+class CharacterCNN(nnx.Module):
+    """A convolution over the characters of a word, and the maximum of each filter.
+
+    ::
+
+        e_c = dropout(embed(character_c))
+        y_f = max_c tanh(W_f [e_{c-w//2}, .., e_{c+w//2}] + b_f),    e outside of the word = 0
+
+    References:
+        Ma & Hovy 2016, "End-to-end sequence labeling via bi-directional LSTM-CNNs-CRF", sec. 2.1.
+    """
+
+    def __init__(
+        self,
+        num_characters: int,
+        *,
+        embed_size: int,
+        output_size: int,
+        width: int = 3,
+        dropout: float = 0.0,
+        rngs: nnx.Rngs,
+    ):
+        """Draws the parameters.
+
+        Args:
+            num_characters: ids, that of padding (0) among them.
+            embed_size: of a character's vector.
+            output_size: filters.
+            width: w, characters that a filter sees; odd.
+            dropout: on the characters' vectors, one mask a word.
+            rngs: for the initial parameters.
+        """
+        self.embed = nnx.Embed(num_characters, embed_size, embedding_init=embedding_init, rngs=rngs)
+        self.filters = nnx.Linear(width * embed_size, output_size, rngs=rngs)
+        self.width, self.dropout, self.output_size = width, dropout, output_size
+
+    def __call__(self, characters: Array, key: PRNGKey | None = None) -> Array:
+        """Encodes words: int `[..., C]`, 0 after a word's end, to `[..., output_size]`.
+
+        The encoding of a word without characters is 0.
+        """
+        present = (characters != PADDING)[..., None]
+        embedded = self.embed(characters)
+        mask_shape = (*characters.shape[:-1], 1, embedded.shape[-1])
+        embedded = present * drop(embedded, self.dropout, key, mask_shape)
+        margin = self.width // 2
+        around = [(0, 0)] * (embedded.ndim - 2) + [(margin, margin), (0, 0)]
+        padded = jnp.pad(embedded, around)
+        length = characters.shape[-1]
+        windows = [padded[..., n : n + length, :] for n in range(self.width)]
+        outputs = jnp.tanh(self.filters(jnp.concatenate(windows, axis=-1)))
+        outputs = jnp.where(present, outputs, -1.0)
+        return jnp.where(present.any(axis=-2), outputs.max(axis=-2), 0.0)
+
+
+class CharacterLSTM(nnx.Module):
+    """The last hidden states of a bidirectional LSTM over the characters of a word.
+
+    References:
+        Lample et al. 2016, "Neural architectures for named entity recognition", section 4.1.
+    """
+
+    def __init__(self, num_characters: int, *, embed_size: int, output_size: int, rngs: nnx.Rngs):
+        """Draws the parameters.
+
+        Args:
+            num_characters: ids, that of padding (0) among them.
+            embed_size: of a character's vector.
+            output_size: of both directions together; even.
+            rngs: for the initial parameters.
+        """
+        self.embed = nnx.Embed(num_characters, embed_size, embedding_init=embedding_init, rngs=rngs)
+        cell = lstm(output_size // 2)
+        self.recurrent = Recurrent(bidirectional(cell, cell), embed_size, rngs=rngs)
+        self.output_size = self.recurrent.output_size
+
+    def __call__(self, characters: Array, key: PRNGKey | None = None) -> Array:
+        """Encodes words: int `[..., C]`, 0 after a word's end, to `[..., output_size]`.
+
+        The encoding of a word without characters is 0.
+        """
+        words_first = characters.reshape(-1, characters.shape[-1])
+        over_time = words_first.T
+        carry, _ = self.recurrent(self.embed(over_time), mask=over_time != PADDING, key=key)
+        last = jnp.concatenate([carry.forward.h, carry.backward.h], axis=-1)
+        return last.reshape(*characters.shape[:-1], self.output_size)
 
 
 class WordFeatures(nnx.Module):
     """``x_t = dropout([word vector; encoding of its characters; vector of its case])``.
 
     In training the vector of the unknown word is learned from words that occur once: each is
-    taken for unknown with probability `word_dropout`. The dropout of x is locked: one mask a
-    sentence.
+    replaced by it with probability `word_dropout`. The dropout of x uses one mask a sentence.
 
     References:
         Lample et al. 2016, section 4; the case: Collobert et al. 2011, "Natural language
@@ -47,12 +142,12 @@ class WordFeatures(nnx.Module):
             num_words: ids, that of the unknown word (1) among them; the most frequent first.
             embed_size: D, the width of a word's vector.
             first_singleton: words from this id on occur once in the training text, or never.
-            word_dropout: probability that such a word is taken for the unknown one.
-            characters: an encoder of words by their characters; None: words have no inside.
+            word_dropout: probability that such a word is replaced by the unknown one.
+            characters: an encoder of words by their characters; None: none.
             num_cases: ids of cases.
-            case_size: width of a case's vector; 0: words have no case.
+            case_size: width of a case's vector; 0: the case is not used.
             dropout: on x.
-            vectors: word vectors `[D]` made elsewhere, by word id; they are trained further.
+            vectors: pretrained word vectors `[D]`, by word id; they are trained further.
             rngs: for the initial parameters.
 
         Raises:
@@ -60,7 +155,13 @@ class WordFeatures(nnx.Module):
         """
         self.embed = nnx.Embed(num_words, embed_size, embedding_init=embedding_init, rngs=rngs)
         if vectors:
-            self.embed.embedding[...] = _replaced(self.embed.embedding[...], vectors)
+            rows = np.stack(list(vectors.values()))
+            if rows.shape[1] != embed_size:
+                raise UserError(
+                    f"word vectors of size {rows.shape[1]} do not fit embed_size={embed_size}"
+                )
+            ids = jnp.asarray(list(vectors))
+            self.embed.embedding[...] = self.embed.embedding[...].at[ids].set(rows)
         self.characters = characters
         self.case = nnx.Embed(num_cases, case_size, rngs=rngs) if case_size else None
         self.first_singleton, self.word_dropout = first_singleton, word_dropout
@@ -90,12 +191,3 @@ class WordFeatures(nnx.Module):
             parts.append(self.case(batch["case"]))
         x = jnp.concatenate(parts, axis=-1)
         return drop(x, self.dropout, key_dropout, x.shape[1:])
-
-
-def _replaced(table: Array, vectors: dict[int, np.ndarray]) -> Array:
-    rows = np.stack(list(vectors.values()))
-    if rows.shape[1] != table.shape[1]:
-        raise UserError(
-            f"word vectors of size {rows.shape[1]} do not fit embed_size={table.shape[1]}"
-        )
-    return table.at[jnp.asarray(list(vectors))].set(rows)

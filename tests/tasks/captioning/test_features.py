@@ -12,8 +12,9 @@ from flax import nnx
 from PIL import Image
 
 from rnnjax.errors import UserError
-from rnnjax.tasks.captioning import features, features_of
+from rnnjax.tasks.captioning import features
 from rnnjax.tasks.captioning.corpora import CaptionedImage
+from rnnjax.tasks.captioning.features import features_of
 
 
 class Quarters(nnx.Module):

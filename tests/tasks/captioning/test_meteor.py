@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rnnjax.errors import UserError
-from rnnjax.tasks.captioning.meteor import meteor
+from rnnjax.tasks.captioning.caption_scores import meteor
 
 REFERENCE = Path(__file__).parents[2] / "reference/captions.json"
 CANDIDATES = [["a", "dog"], [], ["zwölf"]]

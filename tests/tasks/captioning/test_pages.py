@@ -1,108 +1,28 @@
-import io
-import math
 import re
 
-import matplotlib
-import matplotlib.image
 import numpy as np
-import pytest
 
-from rnnjax.errors import UserError
-from rnnjax.tasks.captioning.attention_pictures import (
-    WordEntropy,
-    draw_mean_maps,
-    draw_word_entropies,
-    mean_maps,
-    word_entropies,
-)
 from rnnjax.tasks.captioning.caption_scores import CaptionScores
-from rnnjax.tasks.captioning.overlays import Captioned
-from rnnjax.tasks.captioning.pages import caption_page, caption_scores_section
+from rnnjax.tasks.captioning.image_captioner import Caption
+from rnnjax.tasks.captioning.pages import CaptionPrediction, caption_page, caption_scores_section
 
 IMAGE = np.full((20, 30, 3), 90, np.uint8)
-BLUE = (0x2B, 0x6C, 0xB0)
 LEFT, RIGHT = np.array([[[1, 0], [0, 0]], [[0, 1], [0, 0]]], float)
 EVEN = np.full((2, 2), 0.25)
 
 
-def captioned(text, maps=None, *references, **more):
+def predicted(text, maps=EVEN, *references, log_probability=-9.0, **more):
     words = text.split()
-    if maps is None:
-        maps = [EVEN] * len(words)
-    return Captioned(IMAGE, words, np.array(maps), references=references, **more)
-
-
-def pixels_of(png):
-    return np.rint(255 * matplotlib.image.imread(io.BytesIO(png))[..., :3]).astype(int)
-
-
-def where(png, colour, tolerance=3):
-    return np.abs(pixels_of(png) - colour).max(axis=-1) <= tolerance
+    maps = None if maps is None else np.array([EVEN] * len(words) if maps is EVEN else maps)
+    caption = Caption(tuple(words), log_probability, maps, None)
+    return CaptionPrediction(IMAGE, caption, references, **more)
 
 
 BOTH = [
-    captioned("a dog", [EVEN, LEFT]),
-    captioned("a red dog", [(LEFT + RIGHT) / 2, RIGHT, EVEN]),
-    captioned("a cat")._replace(maps=None),
+    predicted("a dog", [EVEN, LEFT]),
+    predicted("a red dog", [(LEFT + RIGHT) / 2, RIGHT, EVEN]),
+    predicted("a cat", None),
 ]
-
-
-def test_entropies_are_means_over_occurrences_with_the_lowest_first():
-    found = word_entropies(BOTH)
-    assert [one.word for one in found] == ["red", "dog", "a"]
-    assert [one.occurrences for one in found] == [1, 2, 2]
-    np.testing.assert_allclose(
-        [one.mean for one in found], [0, math.log(4) / 2, 0.75 * math.log(4)], atol=1e-12
-    )
-
-
-def test_mean_maps_are_of_all_words_and_of_groups():
-    groups = {"nouns": {"dog", "cat"}, "colours": ["red"], "none": {"cat"}}
-    found = mean_maps(BOTH, groups)
-    assert list(found) == ["all words", "nouns", "colours"]
-    np.testing.assert_allclose(found["nouns"], [[0.625, 0.125], [0.125, 0.125]])
-    np.testing.assert_allclose(found["colours"], RIGHT)
-    np.testing.assert_allclose(found["all words"], [[0.4, 0.4], [0.1, 0.1]])
-    assert mean_maps(BOTH[2:], groups) == {}
-
-
-def test_a_mean_of_maps_of_two_sizes_is_refused():
-    with pytest.raises(UserError, match=r"\(2, 2\) and \(3, 3\)"):
-        mean_maps([BOTH[0], captioned("a", [np.full((3, 3), 1 / 9)])], {})
-
-
-def test_bars_are_as_long_as_the_entropy_and_in_the_order_given():
-    means = (0.5, 1.0, 2.0)
-    entropies = [WordEntropy(f"$w{mean}", mean, 3) for mean in means]
-    blue = where(draw_word_entropies(entropies, 8), BLUE)
-    rows = np.flatnonzero(blue.sum(axis=1) > 20)
-    bars = np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1)
-    lengths = [np.median(blue[bar].sum(axis=1)) for bar in bars]
-    assert np.divide(lengths, lengths[0]) == pytest.approx([1, 2, 4], rel=0.05)
-    assert lengths[2] / blue.shape[1] > 0.6
-
-
-def test_only_the_most_frequent_words_have_a_bar():
-    rare, frequent = (2.0, 1), (0.5, 2)
-    entropies = [WordEntropy(f"w{n}", *(frequent if n % 3 else rare)) for n in range(60)]
-    blue = where(draw_word_entropies(entropies, 8), BLUE)
-    on = blue.sum(axis=1) > 8
-    assert np.count_nonzero(np.diff(on.astype(int)) == 1) == 40
-    assert blue.sum(axis=1).max() < 0.3 * blue.shape[1]
-
-
-def test_mean_maps_are_drawn_on_one_scale():
-    colours = np.array(matplotlib.colormaps["magma"]([1.0, 0.0, 0.25]))[:, :3]
-    top, bottom, quarter = np.rint(255 * colours)
-    png = draw_mean_maps({"all words": EVEN, "$dog": RIGHT})
-    highest, lowest, even = (where(png, colour, 1) for colour in (top, bottom, quarter))
-    assert highest.sum() > 3000
-    assert even.sum() == pytest.approx(4 * highest.sum(), rel=0.05)
-    assert lowest.sum() == pytest.approx(3 * highest.sum(), rel=0.1)
-    y, x = np.argwhere(highest).mean(axis=0)
-    low_y, low_x = np.argwhere(lowest).mean(axis=0)
-    assert y < low_y
-    assert x > low_x
 
 
 def figures(page):
@@ -119,11 +39,11 @@ def cards(page):
 
 
 JUDGED = [
-    captioned("a cat sleeps", None, "two dogs run", log_probability=-1.0),
-    captioned("A dog runs", None, "a dog runs.", "<b>no</b>", log_probability=-3.0),
-    captioned("a dog", None, "a dog", log_probability=-2.0, name="x&y.jpg"),
-    captioned("a dog sits", None, "a dog runs", log_probability=-2.5),
-    captioned("unjudged words here"),
+    predicted("a cat sleeps", EVEN, "two dogs run", log_probability=-1.0),
+    predicted("A dog runs", EVEN, "a dog runs.", "<b>no</b>", log_probability=-3.0),
+    predicted("a dog", EVEN, "a dog", log_probability=-2.0, name="x&y.jpg"),
+    predicted("a dog sits", EVEN, "a dog runs", log_probability=-2.5),
+    predicted("unjudged words here"),
 ]
 
 
@@ -162,8 +82,8 @@ def test_a_page_without_attention_shows_the_images_alone():
 def test_pointing_is_summed_over_words_of_all_captions():
     left, right = [(0, 0, 10, 15)], [(0, 15, 10, 30)]
     several = [
-        captioned("a dog", [EVEN, LEFT], boxes=[None, left]),
-        captioned("red dog ran", [LEFT, RIGHT, LEFT], boxes=[right, right, left]),
+        predicted("a dog", [EVEN, LEFT], boxes=[None, left]),
+        predicted("red dog ran", [LEFT, RIGHT, LEFT], boxes=[right, right, left]),
     ]
     assert cards(caption_page(several, ""))["pointing accuracy, 4 words"] == "75.0%"
 

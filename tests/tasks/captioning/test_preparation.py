@@ -10,6 +10,7 @@ from rnnjax.tasks.captioning import CaptionerConfig, rewards
 from rnnjax.tasks.captioning.captioner import Locations
 from rnnjax.tasks.captioning.corpora import caption_words
 from rnnjax.tasks.captioning.image_paths import images_at
+from rnnjax.tasks.captioning.preparation import held_out_splits
 from rnnjax.tasks.captioning.scenes import DigitScenes, source
 from rnnjax.tasks.captioning.splits import of_images, of_scenes
 from rnnjax.tasks.captioning.vocabulary import CaptionVocabulary
@@ -147,9 +148,9 @@ def test_splits_by_name(folder):
     test = captioning.load_split(config(folder), "test")
     assert (test.names, test.references) == ([str(folder / "white.png")], [("white",)])
     assert len(test) == 1
-    assert captioning.held_out_splits(config(folder)) == ["validation", "test"]
+    assert held_out_splits(config(folder)) == ["validation", "test"]
     (folder / "test.tsv").unlink()
-    assert captioning.held_out_splits(config(folder)) == ["validation"]
+    assert held_out_splits(config(folder)) == ["validation"]
     with pytest.raises(UserError, match=r"corpus has no split trian; did you mean 'train'\?"):
         captioning.load_split(config(folder), "trian")
 
@@ -236,7 +237,7 @@ def test_scenes_are_prepared_from_the_seed_and_size(few_scenes):
     }
     assert len(digests) == 3
     assert prepared.digest in digests
-    assert captioning.held_out_splits(settings) == ["validation", "test"]
+    assert held_out_splits(settings) == ["validation", "test"]
     with pytest.raises(UserError, match="digit scenes for training have no end: choose valid"):
         captioning.load_split(settings, "train")
     with pytest.raises(UserError, match="digit scenes have no split 'tset': did you mean 'test'"):

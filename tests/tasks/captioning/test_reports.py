@@ -6,10 +6,18 @@ import json
 import matplotlib.image
 import numpy as np
 
-from rnnjax.tasks import captioning
-from rnnjax.tasks.captioning import Caption, SplitScores, reports
+from rnnjax.metrics.attention import Pointing
+from rnnjax.tasks.captioning import Caption, reports
 from rnnjax.tasks.captioning.caption_scores import CaptionScores
-from rnnjax.tasks.captioning.pointing import Pointing
+from rnnjax.tasks.captioning.reports import (
+    caption_predictions,
+    scores_text,
+    write_captions,
+    write_inspection,
+    write_overlays,
+    write_scores,
+)
+from rnnjax.tasks.captioning.scoring import SplitScores
 from tests.tasks.captioning import tiny
 
 EVEN = np.full((2, 3), 1 / 6)
@@ -27,7 +35,7 @@ REGIONS = [(None, BOXES), (BOXES,), (None, BOXES)]
 
 
 def test_scores_for_the_terminal():
-    lines = captioning.scores_text(SCORES, "test").splitlines()
+    lines = scores_text(SCORES, "test").splitlines()
     assert lines[0] == "test:"
     assert {line[:18].strip(): line[18:].strip() for line in lines[1:-1]} == {
         "BLEU-1": "60.00", "BLEU-2": "40.12", "BLEU-3": "30.00", "BLEU-4": "20.00",
@@ -36,24 +44,24 @@ def test_scores_for_the_terminal():
     }  # fmt: skip
     assert lines[-1] == "no METEOR: no Java"
     known = SCORES.captions._replace(meteor=22.2, no_meteor=None)
-    text = captioning.scores_text(SCORES._replace(captions=known, pointing=None), "test")
+    text = scores_text(SCORES._replace(captions=known, pointing=None), "test")
     assert "METEOR              22.20" in text
     assert "pointing" not in text
     assert "no METEOR" not in text
 
 
 def test_scores_as_a_file(tmp_path):
-    captioning.write_scores(SCORES, "validation", tmp_path)
+    write_scores(SCORES, "validation", tmp_path)
     found = json.loads((tmp_path / "scores.json").read_text())
     assert (found["split"], found["bleu4"], found["exact"], found["loss"], found["pointing"]) == (
         "validation", 20.0, 0.25, 1.5, 0.75,
     )  # fmt: skip
-    captioning.write_scores(SCORES._replace(pointing=None), "validation", tmp_path)
+    write_scores(SCORES._replace(pointing=None), "validation", tmp_path)
     assert "pointing" not in json.loads((tmp_path / "scores.json").read_text())
 
 
 def test_captions_as_a_file(tmp_path):
-    captioning.write_captions(tiny.images(3), CAPTIONS, tmp_path / "new")
+    write_captions(tiny.images(3), CAPTIONS, tmp_path / "new")
     assert json.loads((tmp_path / "new" / "captions.json").read_text()) == [
         {"image": f"some/image{n}.jpg", "caption": text, "log_probability": nats}
         for n, (text, nats) in enumerate([("a dog", -1.5), ("", -0.5), ("red", -2.0)])
@@ -61,7 +69,7 @@ def test_captions_as_a_file(tmp_path):
 
 
 def test_a_picture_for_every_caption_with_attention(tmp_path):
-    captioning.write_overlays(tiny.images(3), CAPTIONS, tmp_path)
+    write_overlays(tiny.images(3), CAPTIONS, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "0000_image0.png", "0002_image2.png",
     ]  # fmt: skip
@@ -71,25 +79,23 @@ def test_a_picture_for_every_caption_with_attention(tmp_path):
     )
     assert two.shape[1] > one.shape[1]
     blind = [caption._replace(maps=None, gates=None) for caption in CAPTIONS]
-    captioning.write_overlays(tiny.images(3), blind, tmp_path / "none")
+    write_overlays(tiny.images(3), blind, tmp_path / "none")
     assert not (tmp_path / "none").exists()
 
 
 def test_boxes_are_shown_where_the_caption_is_the_reference():
     split = tiny.images(3, REFERENCES, REGIONS)
-    shown = captioning.captioned(split, CAPTIONS, [2, 0])
+    shown = caption_predictions(split, CAPTIONS, [2, 0])
     assert [one.name for one in shown] == ["image2.jpg", "image0.jpg"]
     assert [one.boxes for one in shown] == [None, REGIONS[0]]
     assert [one.references for one in shown] == [REFERENCES[2], REFERENCES[0]]
-    assert shown[0].words == ("red",)
-    assert shown[0].log_probability == -2.0
-    np.testing.assert_array_equal(shown[0].maps, EVEN[None])
-    assert captioning.captioned(tiny.images(3, REFERENCES), CAPTIONS, [0])[0].boxes is None
+    assert shown[0].caption is CAPTIONS[2]
+    assert caption_predictions(tiny.images(3, REFERENCES), CAPTIONS, [0])[0].boxes is None
 
 
 def test_the_page_of_an_inspection(tmp_path):
     split = tiny.images(3, REFERENCES, REGIONS)
-    said = captioning.write_inspection(split, CAPTIONS, SCORES, "test", tmp_path)
+    said = write_inspection(split, CAPTIONS, SCORES, "test", tmp_path)
     assert said == f"test: {tmp_path / 'inspect.html'}"
     page = (tmp_path / "inspect.html").read_text()
     assert "test: 3 of 3 images" in page
@@ -105,7 +111,7 @@ def test_the_page_shows_some_of_many_images_from_first_to_last(tmp_path, monkeyp
     )
     count = 450
     split = tiny.images(count, [("a dog",)] * count)
-    captioning.write_inspection(split, CAPTIONS[:1] * count, SCORES, "validation", tmp_path)
+    write_inspection(split, CAPTIONS[:1] * count, SCORES, "validation", tmp_path)
     ((shown, subtitle),) = taken
     assert subtitle == "validation: 200 of 450 images"
     names = [one.name for one in shown]

@@ -9,8 +9,8 @@ import pytest
 
 from rnnjax.errors import UserError
 from rnnjax.tasks.captioning.scenes import MAX_WORDS, VOCABULARY, DigitScenes, held_out
+from rnnjax.tasks.captioning.scenes.digits import PALETTE
 from rnnjax.tasks.captioning.scenes.grammar import COLOURS, PLURAL, SINGULAR
-from rnnjax.tasks.captioning.scenes.painting import PALETTE
 
 NAMES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 RAINBOW = ["red", "yellow", "green", "blue", "purple", "white"]

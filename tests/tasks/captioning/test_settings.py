@@ -10,6 +10,7 @@ from flax import nnx
 from rnnjax.errors import UserError
 from rnnjax.tasks import captioning
 from rnnjax.tasks.captioning import CaptionerConfig
+from rnnjax.tasks.captioning.assembly import hard_training, initial_carry, make_loss
 from rnnjax.tasks.captioning.captioner import Locations
 from rnnjax.tasks.captioning.vocabulary import CaptionVocabulary
 
@@ -114,7 +115,7 @@ def test_how_hard_attention_is_trained():
         hard_gradient="gumbel", temperature=0.3, soft_rate=0.1, reward_weight=2.0,
         entropy_weight=0.4,
     )  # fmt: skip
-    assert captioning.hard_training(config) == ("gumbel", 0.3, 0.1, 2.0, 0.4)
+    assert hard_training(config) == ("gumbel", 0.3, 0.1, 2.0, 0.4)
 
 
 @pytest.mark.parametrize("gradient", ["reinforce", "gumbel"])
@@ -128,13 +129,13 @@ def test_hard_attention_is_read_softly_at_first(gradient):
     batch = features_batch()
     key = jax.random.key(0)
     soft, drawn = (
-        captioning.make_loss(dataclasses.replace(config, **other), graph)
+        make_loss(dataclasses.replace(config, **other), graph)
         for other in ({"soft_rate": 1.0}, {"soft_steps": 0})
     )
-    carry = captioning.initial_carry()
+    carry = initial_carry()
     totals = [float(x(params, carry, batch, key).metrics["nats"]) for x in (soft, drawn)]
     assert abs(totals[0] - totals[1]) > 1e-4
-    loss_fn, found = captioning.make_loss(config, graph), []
+    loss_fn, found = make_loss(config, graph), []
     for _ in range(4):
         loss = loss_fn(params, carry, batch, key)
         found.append(float(loss.metrics["nats"]))
@@ -159,14 +160,14 @@ def test_detection_fades_and_the_carry_counts():
     model = captioning.make_captioner(config, len(VOCABULARY), Locations(1, 3, 11))
     graph, params = nnx.split(model, nnx.Param)
     batch = features_batch()
-    loss_fn = jax.jit(captioning.make_loss(config, graph))
-    carry, extra = captioning.initial_carry(), []
+    loss_fn = jax.jit(make_loss(config, graph))
+    carry, extra = initial_carry(), []
     for _ in range(6):
         loss = loss_fn(params, carry, batch, jax.random.key(0))
         extra.append(float(loss.total - loss.metrics["nats"]))
         carry = loss.carry
     assert extra[0] > 1
     np.testing.assert_allclose(extra, extra[0] * np.array([4, 3, 2, 1, 0, 0]) / 4, atol=1e-5)
-    steady = captioning.make_loss(dataclasses.replace(config, detection_steps=0), graph)
+    steady = make_loss(dataclasses.replace(config, detection_steps=0), graph)
     loss = steady(params, carry, batch, jax.random.key(0))
     assert float(loss.total - loss.metrics["nats"]) == pytest.approx(extra[0], rel=1e-5)

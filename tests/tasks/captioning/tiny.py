@@ -8,9 +8,10 @@ import numpy as np
 from flax import nnx
 
 import rnnjax
-from rnnjax.tasks.captioning import ImageCaptioner, Split
+from rnnjax.tasks.captioning import ImageCaptioner
 from rnnjax.tasks.captioning.batches import Pictures
 from rnnjax.tasks.captioning.captioner import Captioner, Locations
+from rnnjax.tasks.captioning.splits import Split
 from rnnjax.tasks.captioning.vocabulary import START, UNKNOWN_WORD, CaptionVocabulary
 
 WORDS = ("a", "and", "dog", "red", "runs")

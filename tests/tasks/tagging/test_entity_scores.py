@@ -5,11 +5,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from seqeval.metrics.sequence_labeling import get_entities
 
 from rnnjax.errors import UserError
-from rnnjax.tasks.tagging.entity_scores import confusion, entity_scores, score_table
-from rnnjax.tasks.tagging.schemes import spans_of
+from rnnjax.tasks.tagging.entity_scores import confusion, entity_scores, score_table, span_errors
+from rnnjax.tasks.tagging.schemes import Span, spans_of, tags_of
 
 # What conlleval counts, by hand: tags of sentences (split by |), gold and predicted, and for each
 # type the numbers of entities that are correct, found, and there.
@@ -180,13 +179,6 @@ def test_scores_are_those_of_sets_of_spans(both):
     check(entity_scores(*both), counts)
 
 
-@given(tagged("BIES"))
-def test_seqeval_reads_tags_as_conlleval_does(both):
-    for tags in both[0]:
-        spans = [(kind, start, end - 1) for start, end, kind in spans_of(tags)]
-        assert get_entities(tags) == spans
-
-
 def test_tuples_are_sentences_too():
     scores = entity_scores((("B-PER", "I-PER"), ()), (("B-PER", "I-PER"), ()))
     assert scores.micro == (1, 1, 1, 1)
@@ -201,7 +193,7 @@ def test_token_accuracy_compares_tags_as_they_are_written():
     assert entity_scores([[]], [[]]).token_accuracy == 0.0
 
 
-@pytest.mark.parametrize("score", [entity_scores, confusion])
+@pytest.mark.parametrize("score", [entity_scores, confusion, span_errors])
 def test_bad_input_is_named_with_its_sentence(score):
     with pytest.raises(UserError, match=r"2 sentences of gold tags, but 1 of predicted"):
         score([["O"], ["O"]], [["O"]])
@@ -218,8 +210,8 @@ def test_confusion_counts_tokens_by_type():
     assert names == ("LOC", "O", "PER", "O")
     expected = [[1, 0, 1, 0], [0, 0, 0, 1], [1, 0, 1, 0], [0, 0, 1, 1]]
     np.testing.assert_array_equal(counts, expected)
-    assert confusion([["O"]], [["O"]]).names == ("O",)
-    np.testing.assert_array_equal(confusion([[]], [[]]).counts, [[0]])
+    assert confusion([["O"]], [["O"]]) == (("O",), [[1]])
+    assert confusion([[]], [[]]) == (("O",), [[0]])
 
 
 def test_the_table_is_aligned_and_in_percent():
@@ -235,3 +227,59 @@ def test_the_table_is_aligned_and_in_percent():
         "token accuracy 66.67",
     ]
     assert not math.isnan(entity_scores([["O"]], [["O"]]).macro.f1)
+
+
+@pytest.mark.parametrize(
+    ("gold", "predicted", "kinds"),
+    [
+        ("B-PER I-PER O", "B-PER I-PER O", []),
+        ("B-PER I-PER O", "O O B-PER", ["missed", "spurious"]),
+        ("B-PER I-PER O", "B-LOC I-LOC O", ["wrong type"]),
+        ("B-PER I-PER O", "O B-PER O", ["wrong border"]),
+        ("O B-PER I-PER", "O B-LOC O", ["wrong type and border"]),
+        ("B-PER I-PER I-PER", "B-PER I-PER B-PER", ["wrong border", "spurious"]),
+        ("B-PER B-PER O", "B-PER I-PER O", ["wrong border", "missed"]),
+        ("B-PER I-PER B-PER I-PER", "O B-PER I-PER O", ["wrong border", "missed"]),
+        ("B-PER I-PER B-LOC", "B-LOC I-LOC I-LOC", ["missed", "wrong border"]),
+        ("B-PER O B-LOC", "B-LOC O B-LOC", ["wrong type"]),
+    ],
+)
+def test_errors_have_their_kind(gold, predicted, kinds):
+    assert [error.kind for error in span_errors([gold.split()], [predicted.split()])] == kinds
+
+
+def test_a_partner_is_of_the_same_borders_before_the_same_type_before_the_same_words():
+    first, second = Span(0, 2, "PER"), Span(2, 5, "LOC")
+    gold = tags_of([first, second], 6, "BIO")
+
+    def partners(*spans):
+        errors = span_errors([["O"], gold], [["O"], tags_of(spans, 6, "BIO")])
+        assert all(error.sentence == 1 for error in errors)
+        return {error.gold: error.predicted for error in errors}
+
+    same_borders, rest = Span(0, 2, "LOC"), Span(2, 6, "PER")
+    assert partners(same_borders, rest) == {first: same_borders, second: rest}
+    same_type = Span(1, 5, "PER")
+    assert partners(same_type) == {first: same_type, second: None}
+    one_word, two_words = Span(2, 3, "LOC"), Span(3, 5, "LOC")
+    found = partners(Span(0, 2, "PER"), one_word, two_words)
+    assert found == {second: two_words, None: one_word}
+
+
+@given(tagged("BIES"))
+def test_every_wrong_span_is_in_exactly_one_error(both):
+    (gold, *_), (predicted, *_) = both
+    errors = span_errors([gold], [predicted])
+    right = set(spans_of(gold)) & set(spans_of(predicted))
+    assert sorted([*right, *(e.gold for e in errors if e.gold)]) == spans_of(gold)
+    assert sorted([*right, *(e.predicted for e in errors if e.predicted)]) == spans_of(predicted)
+    starts = [min(span.start for span in error[2:] if span) for error in errors]
+    assert starts == sorted(starts)
+    for error in errors:
+        if error.gold and error.predicted:
+            tokens = [set(range(span.start, span.end)) for span in (error.gold, error.predicted)]
+            same_borders, same_type = tokens[0] == tokens[1], error.gold[2] == error.predicted[2]
+            assert tokens[0] & tokens[1]
+            assert not (same_borders and same_type)
+            words = [word for word in ("type", "border") if word in error.kind]
+            assert words == ["type"] * (not same_type) + ["border"] * (not same_borders)

@@ -5,14 +5,14 @@ import gzip
 import pytest
 
 from rnnjax.errors import UserError
-from rnnjax.tasks import tagging
+from rnnjax.tasks.tagging.inputs import sentences_of_file, sentences_of_texts
 from rnnjax.tasks.tagging.predictions import TaggedSentence
 
 COLUMNS = "Ada NNP B-PER\nleft VBD O\n\n-DOCSTART- X O\n\nBonn NNP B-LOC\n"
 
 
 def test_texts_know_where_their_tokens_stand():
-    inputs = tagging.sentences_of_texts([" Ada  left.", "", " \t", "O'Brien's"])
+    inputs = sentences_of_texts([" Ada  left.", "", " \t", "O'Brien's"])
     assert [s.tokens for s in inputs.sentences] == [("Ada", "left", "."), ("O'Brien", "'s")]
     assert [s.source for s in inputs.sentences] == ["--text:1", "--text:4"]
     assert [s.tags for s in inputs.sentences] == [(), ()]
@@ -24,13 +24,13 @@ def test_texts_know_where_their_tokens_stand():
 
 
 def test_the_same_text_twice_is_tagged_twice():
-    assert len(tagging.sentences_of_texts(["Ada left", "Ada left"]).sentences) == 2
+    assert len(sentences_of_texts(["Ada left", "Ada left"]).sentences) == 2
 
 
 def test_a_text_file_has_a_sentence_a_line(tmp_path):
     path = tmp_path / "notes.txt"
     path.write_bytes(b"\xef\xbb\xbfAda left.\r\n\r\n  \r\nBonn")
-    inputs = tagging.sentences_of_file(str(path))
+    inputs = sentences_of_file(str(path))
     assert [s.tokens for s in inputs.sentences] == [("Ada", "left", "."), ("Bonn",)]
     assert [s.source for s in inputs.sentences] == [f"{path}:1", f"{path}:4"]
     assert inputs.texts == ["Ada left.", "Bonn"]
@@ -41,7 +41,7 @@ def test_column_files_give_tokens_alone(tmp_path, suffix):
     path = tmp_path / f"given{suffix}"
     content = COLUMNS.encode()
     path.write_bytes(gzip.compress(content) if suffix.endswith(".gz") else content)
-    inputs = tagging.sentences_of_file(str(path))
+    inputs = sentences_of_file(str(path))
     assert [(s.tokens, s.tags) for s in inputs.sentences] == [
         (("Ada", "left"), ()),
         (("Bonn",), ()),
@@ -50,7 +50,7 @@ def test_column_files_give_tokens_alone(tmp_path, suffix):
     assert inputs.texts is None
     tagged = [TaggedSentence(s.tokens, (), (), None, s.source) for s in inputs.sentences]
     assert inputs.with_texts(tagged) == tagged
-    other = tagging.sentences_of_file(str(path), token_column=1)
+    other = sentences_of_file(str(path), token_column=1)
     assert other.sentences[0].tokens == ("NNP", "VBD")
 
 
@@ -59,15 +59,15 @@ def test_files_in_another_encoding(tmp_path):
         path = tmp_path / name
         path.write_bytes(b"Caf\xe9")
         with pytest.raises(UserError, match=f"{name}"):
-            tagging.sentences_of_file(str(path))
-        given = tagging.sentences_of_file(str(path), encoding="latin-1")
+            sentences_of_file(str(path))
+        given = sentences_of_file(str(path), encoding="latin-1")
         assert given.sentences[0].tokens == ("Café",)
 
 
 def test_nothing_to_tag(tmp_path):
     with pytest.raises(UserError, match=r"^nothing to tag: --text has no word$"):
-        tagging.sentences_of_texts(["", " \n"])
+        sentences_of_texts(["", " \n"])
     path = tmp_path / "empty.txt"
     path.write_text("\n \n")
     with pytest.raises(UserError, match=f"^nothing to tag: {path} has no word$"):
-        tagging.sentences_of_file(str(path))
+        sentences_of_file(str(path))

@@ -5,8 +5,7 @@ import pytest
 
 from rnnjax.errors import UserError
 from rnnjax.tasks.tagging.entity_scores import entity_scores
-from rnnjax.tasks.tagging.marked_text import hues_of
-from rnnjax.tasks.tagging.pages import errors_section, scores_section, spans_page
+from rnnjax.tasks.tagging.pages import errors_section, hues_of, scores_section, spans_page
 from rnnjax.tasks.tagging.predictions import TaggedSentence
 
 

@@ -8,7 +8,14 @@ import pytest
 from rnnjax.errors import UserError
 from rnnjax.tasks import tagging
 from rnnjax.tasks.tagging.predictions import TaggedSentence
-from rnnjax.tasks.tagging.reports import WRITERS
+from rnnjax.tasks.tagging.reports import (
+    WRITERS,
+    check_output,
+    report_inspection,
+    report_predictions,
+    report_scores,
+    score_sections,
+)
 
 TAGGED = [
     TaggedSentence(
@@ -19,7 +26,7 @@ TAGGED = [
 
 
 def test_predictions_for_the_terminal_are_json_lines():
-    text = tagging.report_predictions(TAGGED, None)
+    text = report_predictions(TAGGED, None)
     first, second = map(json.loads, text.splitlines())
     assert not text.endswith("\n")
     assert [(e["text"], e["type"], e["score"]) for e in first["entities"]] == [
@@ -38,20 +45,20 @@ def test_predictions_for_the_terminal_are_json_lines():
 )
 def test_the_suffix_decides_how_predictions_are_written(tmp_path, suffix, holds):
     path = tmp_path / f"out{suffix}"
-    assert tagging.report_predictions(TAGGED, str(path)) == f"2 sentences: {path}"
+    assert report_predictions(TAGGED, str(path)) == f"2 sentences: {path}"
     assert holds in path.read_text()
 
 
 @pytest.mark.parametrize("name", ["out.csv", "out", "out.conll.gz"])
 def test_another_suffix(tmp_path, name):
     with pytest.raises(UserError, match=r"has an unknown ending; .*Valid: .conll, .html, .jsonl."):
-        tagging.report_predictions(TAGGED, str(tmp_path / name))
+        report_predictions(TAGGED, str(tmp_path / name))
     assert not list(tmp_path.iterdir())
-    assert [tagging.check_output(f"x/y{suffix}") for suffix in WRITERS] == list(WRITERS)
+    assert [check_output(f"x/y{suffix}") for suffix in WRITERS] == list(WRITERS)
 
 
 def test_scores_are_written_and_shown(tmp_path):
-    table = tagging.report_scores(TAGGED, "dev", tmp_path)
+    table = report_scores(TAGGED, "dev", tmp_path)
     assert table.startswith("dev, 2 sentences:\n")
     assert table.splitlines()[-3].split() == ["all", "(micro)", "50.00", "50.00", "50.00", "2"]
     scores = json.loads((tmp_path / "scores.json").read_text())
@@ -65,7 +72,7 @@ def test_scores_are_written_and_shown(tmp_path):
 
 
 def test_sections_show_scores_and_errors():
-    scores, errors = tagging.score_sections(TAGGED, "dev")
+    scores, errors = score_sections(TAGGED, "dev")
     assert scores.title == "dev"
     assert "50.00" in scores.html
     assert errors.html.index("Bonn") < errors.html.index("Emmy")
@@ -73,7 +80,7 @@ def test_sections_show_scores_and_errors():
 
 def test_without_a_crf_there_are_no_transitions_to_draw(tmp_path):
     tagger = tagging.TextTagger(SimpleNamespace(crf=None), None)
-    said = tagging.report_inspection(tagger, TAGGED, "dev", tmp_path)
+    said = report_inspection(tagger, TAGGED, "dev", tmp_path)
     assert said == f"2 of 2 sentences of dev have an error: {tmp_path / 'inspect.html'}"
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "inspect.html", "inspect_confusion.png",

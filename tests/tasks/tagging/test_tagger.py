@@ -12,9 +12,8 @@ from flax import nnx
 import rnnjax
 from rnnjax.cells.named import deep
 from rnnjax.tasks.tagging import schemes
-from rnnjax.tasks.tagging.characters import CharacterCNN
 from rnnjax.tasks.tagging.tagger import Tagger, best_tags, tag, tagging_loss
-from rnnjax.tasks.tagging.word_features import WordFeatures
+from rnnjax.tasks.tagging.word_features import CharacterCNN, WordFeatures
 
 TAGS = ("O", "B-A", "I-A", "E-A", "S-A")
 LENGTHS = [4, 2, 0]

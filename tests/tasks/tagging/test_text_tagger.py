@@ -13,7 +13,9 @@ from rnnjax.data.padded_batches import EvaluationBatches
 from rnnjax.errors import UserError
 from rnnjax.tasks import tagging
 from rnnjax.tasks.tagging.entity_scores import entity_scores
+from rnnjax.tasks.tagging.evaluation import make_evaluation, make_loss
 from rnnjax.tasks.tagging.examples import tagged_examples
+from rnnjax.tasks.tagging.preparation import Prepared
 from rnnjax.tasks.tagging.schemes import spans_of
 from rnnjax.tasks.tagging.sentences import Sentence, TaggedCorpus
 from rnnjax.tasks.tagging.tagger import best_tags, tag, tagging_loss
@@ -156,7 +158,7 @@ def test_the_loss_counts_sentences_and_the_speed_tokens():
     examples = tagged_examples(sentences, tagger.vocabulary, (8,))
     (batch,) = EvaluationBatches(examples, batch_size=4)
     graph, params = nnx.split(tagger.model, nnx.Param)
-    loss = jax.jit(tagging.make_loss(graph))(params, None, batch, None)
+    loss = jax.jit(make_loss(graph))(params, None, batch, None)
     assert (int(loss.count), int(loss.work)) == (3, 9)
     answers = [alone(tagger, sentence, loss_and_tags) for sentence in sentences]
     assert float(loss.total) == pytest.approx(sum(float(loss) for loss, _ in answers), rel=1e-5)
@@ -167,8 +169,8 @@ def test_evaluation_scores_each_sentence_once():
     sentences = make_sentences([5, 1, 1, 5, 5, 1, 5], seed=2)
     graph, params = nnx.split(tagger.model, nnx.Param)
     corpus = TaggedCorpus({"validation": sentences}, "BIO", (), repaired=0)
-    prepared = tagging.Prepared(corpus, tagger.vocabulary, None, (8,), None, "")
-    evaluate = tagging.make_evaluation(tagging.TaggingConfig(batch_size=4), graph, prepared)
+    prepared = Prepared(corpus, tagger.vocabulary, None, (8,), None, "")
+    evaluate = make_evaluation(tagging.TaggingConfig(batch_size=4), graph, prepared)
     found = evaluate(params)
     answers = [alone(tagger, sentence, loss_and_tags) for sentence in sentences]
     assert found["loss"] == pytest.approx(np.mean([loss for loss, _ in answers]), rel=1e-5)

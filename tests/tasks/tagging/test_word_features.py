@@ -7,8 +7,7 @@ import pytest
 from flax import nnx
 
 import rnnjax
-from rnnjax.tasks.tagging.characters import CharacterCNN, CharacterLSTM
-from rnnjax.tasks.tagging.word_features import UNKNOWN, WordFeatures
+from rnnjax.tasks.tagging.word_features import UNKNOWN, CharacterCNN, CharacterLSTM, WordFeatures
 
 WORDS = [[3, 4, 5, 2], [6, 0, 0, 0], [2, 6, 0, 0], [0, 0, 0, 0]]
 NUM_CHARACTERS, E, F = 7, 3, 4

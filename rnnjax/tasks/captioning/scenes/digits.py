@@ -1,24 +1,39 @@
-"""The handwritten digits that scikit-learn ships, cut out, enlarged and dealt to the splits."""
+"""The pixels of scenes: scikit-learn's handwritten digits, enlarged and painted in colour."""
 
 import functools
+from collections.abc import Iterable
 
 import numpy as np
 
-from rnnjax.tasks.captioning.scenes.grammar import SIZES
+from rnnjax.tasks.captioning.scenes.grammar import COLOURS, SIZES, Box
 
 SPLITS = ("train", "validation", "test")
 
 SIDES = dict(zip(SIZES, (10, 18), strict=True))
-"""To how many pixels the 8 by 8 images are enlarged."""
+"""Pixels that the 8 by 8 images are enlarged to."""
 
 VISIBLE = 0.15
-"""Where a digit has less ink than this (of 1), all along its border, it is cut off."""
+"""Rows and columns at the border with less ink than this (of 1) are cut off."""
+
+PALETTE = dict(
+    zip(
+        COLOURS,
+        ((235, 50, 45), (245, 220, 50), (50, 205, 75), (60, 110, 250), (190, 75, 225), (245,) * 3),
+        strict=True,
+    )
+)
+"""Red, green and blue of each colour, 0 to 255."""
 
 _EIGHTH = {"validation": 6, "test": 7}
+_LIGHT = {colour: np.asarray(light, np.float32) for colour, light in PALETTE.items()}
+_DIMMEST = 0.8
+_CLOUDS = 5
+_CLOUD_LIGHT = 50
+_NOISE_LIGHT = 25
 
 
-def images_and_digits() -> tuple[np.ndarray, np.ndarray]:
-    """All images with their ink from 0 to 1 (float64 [1797, 8, 8]), and which digits they show.
+def _images_and_digits() -> tuple[np.ndarray, np.ndarray]:
+    """The data set: ink from 0 to 1 (float64 [1797, 8, 8]), and the digits.
 
     References:
         Alpaydin and Kaynak, "Optical recognition of handwritten digits" (1998), UCI repository:
@@ -32,18 +47,12 @@ def images_and_digits() -> tuple[np.ndarray, np.ndarray]:
 
 @functools.cache
 def instances(split: str) -> tuple[tuple[int, ...], ...]:
-    """The images of a split, for each digit.
+    """The images of one of SPLITS by digit: for each of 0 to 9, indices into `load_digits`.
 
     Of the images of each digit, in the order of the data set, every eighth is for validation and
     the one after it for testing.
-
-    Args:
-        split: one of SPLITS.
-
-    Returns:
-        Indices into `load_digits`, ascending, for each of the digits 0 to 9.
     """
-    _, digits = images_and_digits()
+    _, digits = _images_and_digits()
     of_digit = []
     for digit in range(10):
         (members,) = np.nonzero(digits == digit)
@@ -58,35 +67,24 @@ def instances(split: str) -> tuple[tuple[int, ...], ...]:
 
 @functools.cache
 def cutouts(size: str) -> tuple[np.ndarray, ...]:
-    """Every image of the data set in one size, without the empty rows and columns around the ink.
+    """Every image of the data set in one of SIZES, without empty rows and columns around the ink.
 
-    Args:
-        size: one of SIZES.
-
-    Returns:
-        Ink from 0 to 1 for each image: float32 [height, width], at most SIDES[size] each.
+    The ink is 0 to 1, float32 [height, width], at most SIDES[size] each.
     """
-    images, _ = images_and_digits()
+    images, _ = _images_and_digits()
     weights = cubic(images.shape[-1], SIDES[size])
     enlarged = np.clip(weights @ images @ weights.T, 0, 1).astype(np.float32)
     return tuple(_cut_out(image) for image in enlarged)
 
 
 def cubic(before: int, after: int) -> np.ndarray:
-    """The matrix that enlarges a row of pixels smoothly, with empty pixels beyond its ends.
+    """The matrix [after, before] that enlarges a row by cubic convolution, with zeros beyond it.
 
-    Cubic convolution: pixel i of the new row is the sum over j of k(x_i - j) times pixel j, with
+    Pixel i of the new row is the sum over j of k(x_i - j) times pixel j, with
     x_i = (i + 1/2) before / after - 1/2 and
 
         k(d) = 3/2 |d|^3 - 5/2 |d|^2 + 1               for |d| <= 1,
                -1/2 |d|^3 + 5/2 |d|^2 - 4 |d| + 2      for 1 < |d| < 2, else 0.
-
-    Args:
-        before: pixels of the row.
-        after: pixels of the new row, not fewer.
-
-    Returns:
-        float64 [after, before].
 
     References:
         Keys, "Cubic convolution interpolation for digital image processing" (1981).
@@ -102,3 +100,42 @@ def _cut_out(image: np.ndarray) -> np.ndarray:
     rows = np.flatnonzero(image.max(axis=1) >= VISIBLE)
     columns = np.flatnonzero(image.max(axis=0) >= VISIBLE)
     return image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def paint(
+    digits: Iterable[tuple[np.ndarray, str, Box]], side: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Paints digits on a dark, uneven, noisy background; each is dimmed by a factor of 0.8 to 1.
+
+    Args:
+        digits: ink (float32 [height, width], 0 to 1), colour (one of COLOURS), and a box of the
+            same height and width.
+        side: height and width of the scene, in pixels.
+        rng: random numbers.
+
+    Returns:
+        uint8 [side, side, 3], red, green and blue.
+    """
+    canvas = _background(side, rng)
+    for ink, colour, (top, left, bottom, right) in digits:
+        light = _LIGHT[colour] * np.float32(rng.uniform(_DIMMEST, 1))
+        part = canvas[top:bottom, left:right]
+        part += ink[:, :, None] * (light - part)
+    return canvas.astype(np.uint8)
+
+
+def _background(side: int, rng: np.random.Generator) -> np.ndarray:
+    """Clouds, whose light changes slowly from place to place, and noise in every pixel."""
+    weights = _interpolation(side)
+    clouds = rng.random((_CLOUDS, _CLOUDS * 3), np.float32) * np.float32(_CLOUD_LIGHT)
+    ground = rng.random((side, side, 3), np.float32) * np.float32(_NOISE_LIGHT)
+    ground += weights @ (weights @ clouds).reshape(side, _CLOUDS, 3)
+    return ground
+
+
+@functools.cache
+def _interpolation(side: int) -> np.ndarray:
+    """The matrix [side, _CLOUDS] of linear interpolation between evenly spaced values."""
+    x = np.linspace(0, _CLOUDS - 1, side)
+    lines = [np.interp(x, np.arange(_CLOUDS), one) for one in np.eye(_CLOUDS)]
+    return np.stack(lines, axis=1).astype(np.float32)

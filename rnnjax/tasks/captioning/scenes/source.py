@@ -1,22 +1,31 @@
 """Digit scenes: pictures with captions, composed anew for every index."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from rnnjax.data.endless_batches import ENDLESS
 from rnnjax.errors import UserError, did_you_mean
-from rnnjax.tasks.captioning.scenes.digits import SPLITS, cutouts, instances
-from rnnjax.tasks.captioning.scenes.grammar import COLOURS, SIZES, Group, Region, caption_of
-from rnnjax.tasks.captioning.scenes.layout import Draw, lay_out
-from rnnjax.tasks.captioning.scenes.painting import Stroke, paint
+from rnnjax.tasks.captioning.scenes.digits import SPLITS, cutouts, instances, paint
+from rnnjax.tasks.captioning.scenes.grammar import (
+    CLEAR_GAP,
+    COLOURS,
+    SIZES,
+    Box,
+    Group,
+    Region,
+    apart,
+    around,
+    caption_of,
+    relation,
+)
 
 EVALUATION_SCENES = 1000
-"""How many scenes validation and test have each."""
+"""Number of scenes of validation and of test."""
 
 SMALLEST_SIDE = 48
-"""Scenes must not be smaller, in pixels, for all their digits to find a place."""
+"""The smallest side of scenes, in pixels, at which all digits fit."""
 
 COUNTS = (
     ((1,), (2,), (3,)),
@@ -25,8 +34,17 @@ COUNTS = (
 )
 """How many digits the groups of a scene have, for scenes of one, two and three groups."""
 
+SPACING = (2, 5)
+"""Least and most pixels between a digit and the next one of its group."""
+
+SHIFT = 4
+"""Most pixels that the next one is moved along the side of the one that it is put beside."""
+
 _GROUPS = (1, 2, 2, 3)
 _TRIES = 40
+
+Draw = Callable[[], float]
+"""Gives another random number in [0, 1) at every call."""
 
 
 class Scene(NamedTuple):
@@ -35,9 +53,9 @@ class Scene(NamedTuple):
     Attributes:
         image: uint8 [side, side, 3], red, green and blue.
         caption: its words.
-        regions: for each word the boxes of the digits that it speaks of, or None; see
-            `grammar.Caption`.
-        groups: what there is to see, in the order of the caption.
+        regions: for each word the boxes of the digits that it refers to, or None; see
+            `grammar.caption_of`.
+        groups: the groups of digits, in the order of the caption.
     """
 
     image: np.ndarray
@@ -49,9 +67,9 @@ class Scene(NamedTuple):
 class DigitScenes:
     """Scenes of one to four handwritten digits, captioned "a red seven above two blue threes".
 
-    One to three groups of digits, small or large, each in a colour of its own, lie on a dark ground
-    without touching. `grammar` tells how a scene gets its caption. About a quarter of the scenes
-    have one group, half of them two, a quarter three.
+    One to three groups of digits, small or large, each in a colour of its own, lie on a dark
+    background without touching. `grammar` defines the caption of a scene. About a quarter of the
+    scenes have one group, half of them two, a quarter three.
 
     The splits share no handwritten digit: see `digits.instances`. Training and validation never
     show one of the pairs of colour and digit that `held_out` names; in the test split every scene
@@ -92,18 +110,18 @@ class DigitScenes:
             raise IndexError(index)
         rng = np.random.default_rng([self._seed, SPLITS.index(self.split), index])
         groups = self._compose(_numbers(rng).__next__)
-        strokes = [
-            Stroke(self._cutouts[group.size][instance], group.colour, box)
+        digits = [
+            (self._cutouts[group.size][instance], group.colour, box)
             for group in groups
             for instance, box in zip(group.instances, group.boxes, strict=True)
         ]
-        return Scene(paint(strokes, self._side, rng), *caption_of(groups), groups)
+        return Scene(paint(digits, self._side, rng), *caption_of(groups), groups)
 
     def __iter__(self) -> Iterator[Scene]:
         return (self[index] for index in range(len(self)))
 
     def _compose(self, draw: Draw) -> tuple[Group, ...]:
-        """Plans scenes until one finds its place; a crowded plan more often has to give way."""
+        """Plans groups until all of them find a place; after some tries another plan is made."""
         while True:
             plan = self._plan(draw)
             shapes = [
@@ -111,13 +129,13 @@ class DigitScenes:
                 for group in plan
             ]
             for _ in range(_TRIES):
-                places = lay_out(shapes, self._side, draw)
+                places = _place_groups(shapes, self._side, draw)
                 if places is not None:
                     pairs = zip(plan, places, strict=True)
                     return tuple(group._replace(boxes=boxes) for group, boxes in pairs)
 
     def _plan(self, draw: Draw) -> list[Group]:
-        """The groups of a scene in the order of their colours, without a place."""
+        """The groups of a scene in the order of their colours, without boxes."""
         counts = _one_of(COUNTS[_one_of(_GROUPS, draw) - 1], draw)
         colours = sorted(range(len(COLOURS)), key=lambda _: draw())[: len(counts)]
         unusual = int(draw() * len(counts)) if self.split == "test" else None
@@ -144,10 +162,65 @@ def held_out(colour: str, digit: int) -> bool:
     return digit % len(COLOURS) == COLOURS.index(colour)
 
 
+def _place_groups(
+    shapes: Sequence[Sequence[tuple[int, int]]], side: int, draw: Draw
+) -> list[tuple[Box, ...]] | None:
+    """Tries once to find boxes for the digits of all groups; None if they do not fit.
+
+    The boxes around the groups are CLEAR_GAP pixels apart, and the first group has a clear
+    `relation` to each of the others.
+    """
+    placed: list[tuple[Box, ...]] = []
+    hulls: list[Box] = []
+    for members in shapes:
+        group = _place_group(members, side, draw)
+        if group is None:
+            return None
+        hull = around(group)
+        if hulls and relation(hulls[0], hull) is None:
+            return None
+        if not all(apart(hull, other, CLEAR_GAP) for other in hulls[1:]):
+            return None
+        placed.append(group)
+        hulls.append(hull)
+    return placed
+
+
+def _place_group(
+    shapes: Sequence[tuple[int, int]], side: int, draw: Draw
+) -> tuple[Box, ...] | None:
+    """The first digit may be anywhere; each further one is put beside the one before it."""
+    (height, width), *others = shapes
+    top, left = int(draw() * (side - height + 1)), int(draw() * (side - width + 1))
+    boxes = [Box(top, left, top + height, left + width)]
+    for height, width in others:
+        box = _beside(boxes[-1], height, width, draw)
+        if min(box.top, box.left) < 0 or max(box.bottom, box.right) > side:
+            return None
+        if not all(apart(box, other, SPACING[0]) for other in boxes):
+            return None
+        boxes.append(box)
+    return tuple(boxes)
+
+
+def _beside(box: Box, height: int, width: int, draw: Draw) -> Box:
+    least, most = SPACING
+    space = least + int(draw() * (most - least + 1))
+    shift = int(draw() * (2 * SHIFT + 1)) - SHIFT
+    which = int(draw() * 4)
+    if which < 2:
+        left = box.left + shift
+        top = box.bottom + space if which == 0 else box.top - space - height
+    else:
+        top = box.top + shift
+        left = box.right + space if which == 2 else box.left - space - width
+    return Box(top, left, top + height, left + width)
+
+
 def _numbers(rng: np.random.Generator) -> Iterator[float]:
     while True:
         yield from rng.random(64).tolist()
 
 
-def _one_of(things: Sequence, draw: Draw):
-    return things[int(draw() * len(things))]
+def _one_of(items: Sequence, draw: Draw):
+    return items[int(draw() * len(items))]

@@ -5,7 +5,13 @@ import pytest
 from scipy import stats
 
 from rnnjax.errors import UserError
-from rnnjax.tasks.captioning.pointing import Pointing, entropy, pointing_accuracy
+from rnnjax.metrics.attention import (
+    Pointing,
+    entropy,
+    mean_maps,
+    pointing_accuracy,
+    word_entropies,
+)
 
 
 def test_entropy_is_that_of_scipy():
@@ -86,3 +92,36 @@ def test_entropy_refuses_what_is_no_distribution():
         entropy([[0.5, 0.5], [0.4, 0.4]])
     with pytest.raises(UserError, match=r"\[\.\.\., S\]"):
         entropy(1.0)
+
+
+LEFT, RIGHT = np.array([[[1, 0], [0, 0]], [[0, 1], [0, 0]]], float)
+EVEN = np.full((2, 2), 0.25)
+TEXTS = [
+    (["a", "dog"], [EVEN, LEFT]),
+    (["a", "red", "dog"], [(LEFT + RIGHT) / 2, RIGHT, EVEN]),
+    ([], np.zeros((0, 2, 2))),
+]
+
+
+def test_entropies_are_means_over_occurrences_with_the_lowest_first():
+    found = word_entropies(TEXTS)
+    assert [one.word for one in found] == ["red", "dog", "a"]
+    assert [one.occurrences for one in found] == [1, 2, 2]
+    np.testing.assert_allclose(
+        [one.mean for one in found], [0, math.log(4) / 2, 0.75 * math.log(4)], atol=1e-12
+    )
+
+
+def test_mean_maps_are_of_all_words_and_of_groups():
+    groups = {"nouns": {"dog", "cat"}, "colours": ["red"], "none": {"cat"}}
+    found = mean_maps(TEXTS, groups)
+    assert list(found) == ["all words", "nouns", "colours"]
+    np.testing.assert_allclose(found["nouns"], [[0.625, 0.125], [0.125, 0.125]])
+    np.testing.assert_allclose(found["colours"], RIGHT)
+    np.testing.assert_allclose(found["all words"], [[0.4, 0.4], [0.1, 0.1]])
+    assert mean_maps([], groups) == {}
+
+
+def test_a_mean_of_maps_of_two_sizes_is_refused():
+    with pytest.raises(UserError, match=r"\(2, 2\) and \(3, 3\)"):
+        mean_maps([TEXTS[0], (["a"], np.full((1, 3, 3), 1 / 9))], {})

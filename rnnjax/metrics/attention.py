@@ -1,6 +1,7 @@
-"""Where attention lies: how widely it is spread, and whether it finds what a word names."""
+"""Measures of attention: how widely it is spread, and whether it points at what a word names."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ Box = tuple[int, int, int, int]
 """Top, left, bottom and right of a rectangle of pixels; bottom and right are not included."""
 
 Region = Sequence[Box] | None
-"""What a word speaks of: one box or more; None (or no box) where it points at nothing."""
+"""The boxes that a word refers to; None (or no box) where it refers to nothing."""
 
 SUM_TOLERANCE = 0.01
 """How far from 1 a map may sum: the rounding of a bfloat16 softmax over hundreds of locations."""
@@ -33,6 +34,14 @@ class Pointing(NamedTuple):
     def accuracy(self) -> float:
         """Between 0 and 1; nan where no word has a region."""
         return self.hits / self.counted if self.counted else float("nan")
+
+
+class WordEntropy(NamedTuple):
+    """The mean entropy of the attention at a word, in nats, over its occurrences."""
+
+    word: str
+    mean: float
+    occurrences: int
 
 
 def entropy(maps: ArrayLike) -> np.ndarray:
@@ -56,6 +65,50 @@ def entropy(maps: ArrayLike) -> np.ndarray:
     return -(maps * np.log(np.where(maps > 0, maps, 1))).sum(axis=-1) + 0.0  # No -0.0.
 
 
+def word_entropies(texts: Iterable[tuple[Sequence[str], ArrayLike]]) -> list[WordEntropy]:
+    """The mean entropy of the attention at each word, the lowest first.
+
+    Args:
+        texts: the words of each text, and the attention at each word, `[T, ...]`.
+    """
+    found = defaultdict(list)
+    for words, maps in texts:
+        if len(words):
+            for word, nats in zip(words, entropy(np.reshape(maps, (len(words), -1))), strict=True):
+                found[word].append(float(nats))
+    means = [WordEntropy(word, sum(all_) / len(all_), len(all_)) for word, all_ in found.items()]
+    return sorted(means, key=lambda one: (one.mean, one.word))
+
+
+def mean_maps(
+    texts: Iterable[tuple[Sequence[str], ArrayLike]], groups: Mapping[str, Collection[str]]
+) -> dict[str, np.ndarray]:
+    """The mean attention over all words, and over those of some groups.
+
+    Args:
+        texts: the words of each text, and the attention at each word, `[T, rows, columns]`.
+        groups: words by the name of their group; a group of which no word occurs is left out.
+
+    Returns:
+        `[rows, columns]` by name, "all words" first; nothing where there are no words.
+
+    Raises:
+        UserError: the maps are not all of one size.
+    """
+    pairs = [(words, np.asarray(maps)) for words, maps in texts]
+    sizes = sorted({maps.shape[1:] for _, maps in pairs})
+    if len(sizes) > 1:
+        raise UserError(f"a mean needs attention maps of one size; got {sizes[0]} and {sizes[1]}")
+    all_words = [word for words, _ in pairs for word in words]
+    if not all_words:
+        return {}
+    maps = np.concatenate([maps for _, maps in pairs])
+    chosen = {name: [word in group for word in all_words] for name, group in groups.items()}
+    return {"all words": maps.mean(axis=0)} | {
+        name: maps[which].mean(axis=0) for name, which in chosen.items() if any(which)
+    }
+
+
 def pointing_accuracy(
     maps: ArrayLike, regions: Sequence[Region], size: tuple[int, int]
 ) -> Pointing:
@@ -70,11 +123,11 @@ def pointing_accuracy(
         y = (row + 1/2) height / rows         top  <= y < bottom
         x = (column + 1/2) width / columns    left <= x < right
 
-    Words without a region do not count. Counts of several captions may be added.
+    Words without a region do not count. Counts of several texts may be added.
 
     Args:
         maps: `[T, rows, columns]`, one a word.
-        regions: the T words' boxes, of pixels of the image; None where a word points at nothing.
+        regions: the T words' boxes, in pixels of the image; None where a word refers to nothing.
         size: height and width of the image, in pixels.
 
     Raises:
@@ -100,12 +153,7 @@ def pointing_accuracy(
 
 
 def check_distributions(maps: np.ndarray, num_axes: int) -> None:
-    """Raises UserError unless an array is a distribution over its last axes.
-
-    Args:
-        maps: the array.
-        num_axes: over how many axes it sums to 1.
-    """
+    """Raises UserError unless an array is a distribution over its last `num_axes` axes."""
     if not np.isfinite(maps).all() or (maps < 0).any():
         raise UserError(
             "attention maps hold numbers of at least 0; got "
