@@ -4,7 +4,7 @@ import sysconfig
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from rnnjax.data.decoding import Document
+from rnnjax.data.documents import Document
 from rnnjax.errors import UserError
 
 _LEFT_OUT = {

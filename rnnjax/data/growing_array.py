@@ -1,4 +1,4 @@
-"""An array written from the front, that moves to disk when it outgrows its share of memory."""
+"""An array that grows at its end, and moves to a file when it is too large for memory."""
 
 import contextlib
 import tempfile
@@ -10,19 +10,20 @@ import numpy as np
 from rnnjax.errors import UserError
 
 
-class Tape:
+class GrowingArray:
     """Append values, then `finish()` gives all of them as one read-only array.
 
-    with Tape(np.uint8, memory_limit=1 << 20) as tape:
-        tape.append(values)
-        everything = tape.finish()
+    with GrowingArray(np.uint8, memory_limit=1 << 20) as array:
+        array.append(values)
+        everything = array.finish()
 
-    Up to `memory_limit` bytes stay in memory. Beyond it they go to a nameless temporary file, which
-    the operating system removes with the last use of the array, however the process ends.
+    Up to `memory_limit` bytes stay in memory. Larger arrays are written to an unnamed temporary
+    file, which the operating system removes when the array is no longer used, even if the process
+    is killed.
     """
 
     def __init__(self, dtype: Any, *, memory_limit: int, folder: Path | None = None):
-        """Starts an empty tape.
+        """Starts an empty array.
 
         Args:
             dtype: of the values.
@@ -36,12 +37,12 @@ class Tape:
         self._file: Any = None
         self._length = 0
 
-    def __enter__(self) -> "Tape":
+    def __enter__(self) -> "GrowingArray":
         return self
 
     def __exit__(self, *exception: object) -> None:
         if self._file is not None:
-            # Closing a file on a full disk fails once more; the first failure is the one told.
+            # Closing a file on a full disk fails again; the first failure is the one to report.
             with contextlib.suppress(OSError):
                 self._file.close()
 

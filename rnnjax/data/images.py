@@ -1,14 +1,12 @@
 """Photographs of any size and kind in, square uint8 arrays out."""
 
 import io
-import os
-from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from rnnjax.data.files import nearest
+from rnnjax.data.files import regular_file
 from rnnjax.errors import UserError, did_you_mean
 
 ResizePolicy = Literal["crop", "pad", "stretch"]
@@ -65,12 +63,8 @@ def read_bytes(path: str) -> bytes:
     Raises:
         UserError: there is no such file, or it cannot be read.
     """
-    file = Path(os.path.expanduser(path))
+    file = regular_file(path, ": expected an image")
     try:
-        if not file.exists():
-            raise UserError(f"{path} does not exist ({nearest(file) or 'nothing near'})")
-        if not file.is_file():
-            raise UserError(f"{path} is no regular file: expected an image")
         return file.read_bytes()
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error

@@ -1,13 +1,15 @@
-"""Any text as a corpus, by name."""
+"""Text corpora by name."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from rnnjax.data import files, tfds
+from rnnjax.data import tfds
 from rnnjax.data.bundled_text import NAMED
 from rnnjax.data.corpus import MEMORY_LIMIT, Corpus, build
-from rnnjax.data.decoding import Document, check_encoding
+from rnnjax.data.documents import Document, check_encoding
+from rnnjax.data.files import document, nearest
+from rnnjax.data.named_splits import SplitFiles, is_list_of_paths, split_files
 from rnnjax.data.vocabulary import Level, Vocabulary, check_level
 from rnnjax.errors import UserError, did_you_mean
 
@@ -27,13 +29,15 @@ def load(
     """Loads a text corpus by name.
 
     Args:
-        spec: `embedded`, `python_source` or `hello` (see `named.py`); `tfds:NAME`; or the path of a
-            file, a folder or a glob, .gz files included. A path that is also a name: write `./`
-            before it.
+        spec: `embedded`, `python_source` or `hello` (see `bundled_text.py`); `tfds:NAME`; the path
+            of a file, a folder or a glob, .gz files included; or
+            `train=PATH,validation=PATH,test=PATH`. A path that is also a name: write `./` before
+            it. A folder whose files are called train, valid and test (see
+            `rnnjax.data.named_splits`) has these splits; any other is pooled.
         level: "char": ids stand for characters; "byte": for bytes.
         encoding: of the files at a path.
-        valid_fraction: part of the text kept for validation, where the source has no validation
-            split of its own.
+        valid_fraction: part of the training text kept for validation, where the source has no
+            validation split of its own.
         test_fraction: likewise for the test.
         vocabulary: use this one (of a checkpoint) and its level instead of the training split's.
         memory_limit: bytes; an array of symbols larger than this becomes a memory-mapped file.
@@ -50,20 +54,27 @@ def load(
     check_encoding(encoding)
     level = vocabulary.level if vocabulary else level
     check_level(level)
-    documents: Mapping[str, Iterator[Document]]
+    documents: Mapping[str, Iterable[Document]]
+    origin = ""
     if spec in NAMED:
         documents = {"train": NAMED[spec]()}
     elif spec.startswith("tfds:"):
         documents = tfds.documents(spec.removeprefix("tfds:"), data_dir=tfds_data_dir)
-    elif _is_misspelt_name(spec):
-        near = files.nearest(Path(spec)) or "none here has one like it"
+    elif not spec or not (os.path.exists(spec) or any(mark in spec for mark in "/\\.*?[~=")):
+        near = nearest(Path(spec)) or "none here has one like it"
         raise UserError(
             f"unknown data source {spec[:80]!r}: {did_you_mean(spec, NAMED)} It is no file or "
             f"folder either ({near}). tfds:NAME takes a TensorFlow data set."
         )
     else:
-        documents = {"train": files.documents(spec, encoding=encoding, level=level)}
-    return build(
+        text_encoding = encoding if level == "char" else None
+        found = split_files(spec, needed=["train"], pool=True, text_encoding=text_encoding)
+        origin = _origin(spec, found, valid_fraction)
+        documents = {
+            split: [document(path, encoding) for path in paths]
+            for split, paths in found.files.items()
+        }
+    corpus = build(
         documents,
         name=spec,
         level=level,
@@ -73,6 +84,18 @@ def load(
         memory_limit=memory_limit,
         temporary_folder=temporary_folder,
     )
+    return corpus._replace(origin=origin)
+
+
+def _origin(spec: str, found: SplitFiles, valid_fraction: float) -> str:
+    """What the first line says of the files; nothing of a single one."""
+    if found.pooled and os.path.isfile(os.path.expanduser(spec)):
+        return ""
+    parts = [found.describe()]
+    if valid_fraction and "validation" not in found.files:
+        text = "the text" if found.pooled else "the training text"
+        parts.append(f"{valid_fraction * 100:.3g}% of {text} held out for validation")
+    return ("" if is_list_of_paths(spec) else f"{spec}: ") + ", ".join(parts)
 
 
 def from_texts(
@@ -98,7 +121,3 @@ def from_texts(
         test_fraction=test_fraction,
         vocabulary=vocabulary,
     )
-
-
-def _is_misspelt_name(spec: str) -> bool:
-    return not spec or not (os.path.exists(spec) or any(mark in spec for mark in "/\\.*?[~"))

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnjax.data.corpus import SECONDS_BETWEEN_NEWS
-from rnnjax.data.decoding import check_encoding
-from rnnjax.data.files import documents
+from rnnjax.data.documents import check_encoding
+from rnnjax.data.files import document, files_at
 from rnnjax.errors import UserError
 
 _DECIMAL = re.compile(rb"[-+]?\d*\.\d+([eE][-+]?\d+)?")
@@ -110,7 +110,7 @@ def read_vectors(path: str, wanted: Collection[str], *, encoding: str = "utf-8")
     check_encoding(encoding)
     if "\n".encode(encoding) != b"\n":
         raise UserError(f"word vectors cannot be read as {encoding}: convert {path} to UTF-8")
-    files = list(documents(path, encoding=encoding, level="byte"))
+    files = files_at(path)
     if len(files) != 1:
         raise UserError(f"{path} is {len(files)} files, and word vectors are read from one")
     wanted = {*wanted, *(word.lower() for word in wanted)}
@@ -118,7 +118,7 @@ def read_vectors(path: str, wanted: Collection[str], *, encoding: str = "utf-8")
     size = promised = None
     num_words = repeated = 0
     news = time.monotonic() + SECONDS_BETWEEN_NEWS
-    for number, line in enumerate(_lines(files[0].chunks, path), 1):
+    for number, line in enumerate(_lines(document(files[0], encoding).chunks, path), 1):
         place = f"{path}:{number}"
         if number == 1:
             line = line.removeprefix(b"\xef\xbb\xbf")

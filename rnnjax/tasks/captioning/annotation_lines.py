@@ -1,14 +1,13 @@
-"""Captions in files of lines: Flickr's tokens, the CSV of them, TSV and JSONL."""
+"""Captions in files of lines: Flickr's tokens, CSV, TSV and JSONL.
 
-import csv
-import io
+A faulty line is no error here: it is recorded among the `faults` of what is read.
+"""
+
 import json
-from collections.abc import Iterator
 from typing import NamedTuple
 
-from rnnjax.data.files import read_text
+from rnnjax.data.examples import csv_rows, numbered_lines, suffix_of, tsv_rows
 from rnnjax.data.images import Skipped
-from rnnjax.errors import UserError
 
 HEADER = ["image", "caption"]
 
@@ -60,10 +59,9 @@ class Annotations(NamedTuple):
         self.captions.extend(other.captions)
         self.faults.extend(other.faults)
 
-
-def fault(source: str, what: str) -> Skipped:
-    """A fault of what stands at `source`."""
-    return Skipped(source, f"{source}: {what}")
+    def add_fault(self, source: str, what: str) -> None:
+        """Records a fault of what stands at `source`."""
+        self.faults.append(Skipped(source, f"{source}: {what}"))
 
 
 def read_flickr(path: str, *, encoding: str) -> Annotations:
@@ -81,54 +79,25 @@ def read_flickr(path: str, *, encoding: str) -> Annotations:
     """
     found = Annotations([], [], [])
     seen: dict[str, str] = {}
-    for source, line in _lines(path, encoding):
+    for source, line in numbered_lines(path, encoding=encoding):
         key, tab, text = line.partition("\t")
         image, mark, number = key.strip().rpartition("#")
         if not (tab and mark and image and number.isdecimal()):
             wrong = f"expected NAME.jpg#NUMBER, a tab and a caption, got {line[:80]!r}"
-            found.faults.append(fault(source, wrong))
+            found.add_fault(source, wrong)
         elif key in seen:
-            found.faults.append(fault(source, f"{key} is also the caption at {seen[key]}"))
+            found.add_fault(source, f"{key} is also the caption at {seen[key]}")
         else:
             seen[key] = source
             found.captions.append(Caption(image, text.strip(), source))
     return _listing_its_images(found, None)
 
 
-def read_csv(path: str, *, encoding: str) -> Annotations:
-    """The captions of a file `image,caption` with a header, as Kaggle has Flickr8k.
+def read_table(path: str, split: str | None, *, encoding: str) -> Annotations:
+    """The captions of a TSV or CSV file of images and captions, with a header of these or without.
 
     Args:
-        path: of the file.
-        encoding: of the file.
-
-    Returns:
-        Captions, and the images that they name.
-
-    Raises:
-        UserError: the file cannot be read.
-    """
-    found = Annotations([], [], [])
-    reader = csv.reader(io.StringIO(read_text(path, encoding=encoding), newline=""), strict=True)
-    line = 1
-    try:
-        for row in reader:
-            source, line = f"{path}:{line}", reader.line_num + 1
-            if len(row) == 2 and row[0].strip():
-                if row != HEADER:
-                    found.captions.append(Caption(row[0].strip(), row[1].strip(), source))
-            elif row:
-                found.faults.append(fault(source, f"expected IMAGE,CAPTION, got {str(row)[:80]}"))
-    except csv.Error as error:
-        raise UserError(f"{path}:{line} is no CSV: {error}") from error
-    return _listing_its_images(found, None)
-
-
-def read_tsv(path: str, split: str | None, *, encoding: str) -> Annotations:
-    """The captions of a file of lines `IMAGE<TAB>CAPTION`, below `image<TAB>caption` or not.
-
-    Args:
-        path: of the file.
+        path: of the file; one that ends in .tsv has tabs, any other commas.
         split: which it holds; None: not known.
         encoding: of the file.
 
@@ -138,12 +107,13 @@ def read_tsv(path: str, split: str | None, *, encoding: str) -> Annotations:
     Raises:
         UserError: the file cannot be read.
     """
+    is_tsv = suffix_of(path) == ".tsv"
     found = Annotations([], [], [])
-    for source, line in _lines(path, encoding):
-        cells = line.split("\t")
+    for source, cells in (tsv_rows if is_tsv else csv_rows)(path, encoding=encoding):
         if len(cells) != 2 or not cells[0].strip():
-            wrong = f"expected IMAGE, a tab and a caption, got {line[:80]!r}"
-            found.faults.append(fault(source, wrong))
+            expected = "IMAGE, a tab and a caption" if is_tsv else "IMAGE,CAPTION"
+            got = "\t".join(cells) if is_tsv else ",".join(cells)
+            found.add_fault(source, f"expected {expected}, got {got[:80]!r}")
         elif source != f"{path}:1" or cells != HEADER:
             found.captions.append(Caption(cells[0].strip(), cells[1].strip(), source))
     return _listing_its_images(found, split)
@@ -165,41 +135,19 @@ def read_jsonl(path: str, split: str | None, *, encoding: str) -> Annotations:
     """
     expected = 'expected {"image": PATH, "caption": TEXT} or {"image": PATH, "captions": [TEXT]}'
     found = Annotations([], [], [])
-    for source, line in _lines(path, encoding):
+    for source, line in numbered_lines(path, encoding=encoding):
         try:
             entry = json.loads(line)
         except ValueError as error:
-            found.faults.append(fault(source, f"{expected}, but this is no JSON: {error}"))
+            found.add_fault(source, f"{expected}, but this is no JSON: {error}")
             continue
         image, texts = _image_and_captions(entry)
         if image is None or texts is None:
-            found.faults.append(fault(source, f"{expected}, got {line[:80]}"))
+            found.add_fault(source, f"{expected}, got {line[:80]}")
             continue
         found.listed.append(Listed(image, split, source))
         found.captions.extend(Caption(image, text.strip(), source) for text in texts)
     return _once_each(found)
-
-
-def read_list(path: str, *, encoding: str) -> Iterator[tuple[str, str]]:
-    """The lines of a file that hold more than white space, stripped.
-
-    Args:
-        path: of the file.
-        encoding: of the file.
-
-    Yields:
-        `FILE:LINE`, the line.
-
-    Raises:
-        UserError: the file cannot be read.
-    """
-    return ((source, line.strip()) for source, line in _lines(path, encoding))
-
-
-def _lines(path: str, encoding: str) -> Iterator[tuple[str, str]]:
-    for n, line in enumerate(read_text(path, encoding=encoding).split("\n"), 1):
-        if line.strip():
-            yield f"{path}:{n}", line
 
 
 def _image_and_captions(entry: object) -> tuple[str | None, list[str] | None]:

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from rnnjax.data.images import IMAGE_SUFFIXES, Skipped
-from rnnjax.tasks.captioning.annotation_lines import Annotations, Caption, Listed, fault
+from rnnjax.tasks.captioning.annotation_lines import Annotations, Caption, Listed
 from rnnjax.tasks.captioning.captioned_images import CaptionedImage, caption_words, counted
 
 
@@ -22,33 +22,33 @@ def gathered(
         The images of each split that are without fault, in their order; and the faults, those that
         came with the annotations first.
     """
-    faults = list(annotations.faults)
+    annotations = annotations._replace(faults=list(annotations.faults))
     owner: dict[str, Listed] = {}
     for image in annotations.listed:
         first = owner.setdefault(image.image, image)
         if first is not image:
             where = f"for {first.split} at {first.source}"
-            faults.append(fault(image.source, f"the image {image.image} is listed also {where}"))
+            annotations.add_fault(image.source, f"the image {image.image} is listed also {where}")
     texts: dict[str, list[Caption]] = {image: [] for image in owner}
     for caption in annotations.captions:
         if caption.image in texts and caption_words(caption.text):
             texts[caption.image].append(caption)
         elif caption.image in texts:
             what = f"a caption without a word, {caption.text!r}, of {caption.image}"
-            faults.append(fault(caption.source, what))
+            annotations.add_fault(caption.source, what)
     found: dict[str, list[CaptionedImage]] = {}
     names_in = functools.cache(_names_in)
     for name, image in owner.items():
         if name not in stored and os.path.basename(name) not in names_in(os.path.dirname(name)):
-            faults.append(fault(image.source, f"the image {name} does not exist"))
+            annotations.add_fault(image.source, f"the image {name} does not exist")
         elif not texts[name]:
-            faults.append(fault(image.source, f"the image {name} has no caption"))
+            annotations.add_fault(image.source, f"the image {name} has no caption")
         else:
             captioned = CaptionedImage(
                 name, tuple(c.text for c in texts[name]), texts[name][0].source, stored.get(name)
             )
             found.setdefault(str(image.split), []).append(captioned)
-    return found, faults
+    return found, annotations.faults
 
 
 def _names_in(folder: str) -> frozenset[str]:

@@ -1,10 +1,10 @@
 """Any corpus of tagged sentences, by name."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from rnnjax.data.named_splits import SPLITS, split_paths
+from rnnjax.data.named_splits import SPLITS, split_files
 from rnnjax.errors import UserError, did_you_mean
 from rnnjax.tasks.tagging import tfds_sentences
 from rnnjax.tasks.tagging.conll import read_conll
@@ -52,6 +52,7 @@ def load_tagged(
         UserError: there is no such source, it cannot be read, a split is missing, there is no
             entity in the training split, or one of a type there that others have.
     """
+    left_alone: Sequence[str] = ()
     if source.startswith("tfds:"):
         spec = source.removeprefix("tfds:")
         found = tfds_sentences.tagged_sentences(spec, data_dir=tfds_data_dir)
@@ -60,15 +61,17 @@ def load_tagged(
             if not splits.get(split):
                 raise UserError(f"{source} has no {split} split with sentences in it")
     else:
+        columns = {"token_column": token_column, "tag_column": tag_column}
+        named = split_files(str(EMBEDDED) if source == "embedded" else source)
+        left_alone = named.note_of_others()
         splits = {
-            split: read_inline(path, encoding=encoding)
-            if _is_inline(path)
-            else read_conll(
-                path, token_column=token_column, tag_column=tag_column, encoding=encoding
+            split: _one_after_another(
+                read_inline(str(path), encoding=encoding)
+                if _is_inline(str(path))
+                else read_conll(str(path), encoding=encoding, **columns)
+                for path in paths
             )
-            for split, path in split_paths(
-                str(EMBEDDED) if source == "embedded" else source
-            ).items()
+            for split, paths in named.files.items()
         }
     scheme = scheme_of(sentence.tags for part in splits.values() for sentence in part)
     if strict:
@@ -80,7 +83,18 @@ def load_tagged(
     for part in splits.values():
         _refuse_unknown(part, types)
     converted = {split: [_to_bio(s) for s in part] for split, part in splits.items()}
-    return TaggedCorpus(converted, scheme, types, repaired)
+    return TaggedCorpus(converted, scheme, types, repaired, tuple(left_alone))
+
+
+def _one_after_another(files: Iterable[list[Sentence]]) -> list[Sentence]:
+    """The sentences of all files of a split, with documents numbered through."""
+    found: list[Sentence] = []
+    for sentences in files:
+        first = found[-1].document + 1 if found else 0
+        found += (
+            [replace(s, document=first + s.document) for s in sentences] if first else sentences
+        )
+    return found
 
 
 def _is_inline(path: str) -> bool:

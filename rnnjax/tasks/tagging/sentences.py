@@ -32,12 +32,14 @@ class TaggedCorpus:
         scheme: that the source was written in.
         types: of the entities of the training split, sorted.
         repaired: how many tags stood where the scheme does not allow them.
+        notes: what else is worth knowing of the source, a phrase each.
     """
 
     splits: dict[str, list[Sentence]]
     scheme: Scheme
     types: tuple[str, ...]
     repaired: int
+    notes: tuple[str, ...] = ()
 
     def describe(self) -> str:
         """Its numbers, in one line."""
@@ -49,7 +51,7 @@ class TaggedCorpus:
             known = {sentence.tokens for sentence in self.splits["train"]}
             again = sum(sentence.tokens in known for sentence in self.splits["test"])
             parts.append(f"{_count(again, 'test sentence')} also in train")
-        return "; ".join(parts)
+        return "; ".join([*parts, *self.notes])
 
 
 def _size(sentences: Sequence[Sentence]) -> str:

@@ -5,11 +5,13 @@ import functools
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Any, Literal, NamedTuple, get_args, get_origin
+from typing import NamedTuple
 
 import numpy as np
 
 from rnnjax.data.spelling import case_of, normalise
+from rnnjax.data.vocabulary import dataclass_from_json
+from rnnjax.data.word_vocabulary import by_frequency
 from rnnjax.errors import UserError, did_you_mean
 from rnnjax.tasks.tagging.schemes import OUTSIDE, Scheme, prefix_and_type, spans_of, tags_of
 from rnnjax.tasks.tagging.sentences import Sentence
@@ -128,7 +130,7 @@ class TaggingVocabulary:
             normalise(word, lowercase=lowercase, digits_to_zero=digits_to_zero)
             for word in extra_words
         )
-        words = sorted(known, key=lambda word: (-counts[word], word))
+        words = by_frequency(counts, known)
         return cls(
             words=tuple(words),
             counts=tuple(counts[word] for word in words),
@@ -231,25 +233,4 @@ class TaggingVocabulary:
         Raises:
             UserError: the text is not what `to_json` writes.
         """
-        try:
-            fields: Any = json.loads(text)
-        except ValueError as error:
-            raise UserError(f"this is no saved tagging vocabulary: {error}") from error
-        kinds = {field.name: field.type for field in dataclasses.fields(cls)}
-        if not isinstance(fields, dict) or fields.keys() != kinds.keys():
-            got = ", ".join(fields) if isinstance(fields, dict) else type(fields).__name__
-            raise UserError(f"a saved tagging vocabulary has {', '.join(kinds)}; got {got}")
-        for name, value in fields.items():
-            if not _is_json_of(value, kinds[name]):
-                raise UserError(f"a saved tagging vocabulary cannot have {name} = {value!r:.80}")
-        values: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in fields.items()
-        }
-        return cls(**values)
-
-
-def _is_json_of(value: Any, kind: Any) -> bool:
-    if get_origin(kind) is tuple:
-        return isinstance(value, list) and all(type(v) is get_args(kind)[0] for v in value)
-    return type(value) is (str if get_origin(kind) is Literal else kind)
+        return dataclass_from_json(cls, text, "tagging vocabulary")
