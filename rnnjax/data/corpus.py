@@ -1,11 +1,9 @@
 """Documents decoded, split, given a vocabulary and encoded."""
 
-import functools
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,11 +11,8 @@ from rnnjax.data.documents import Document, symbols
 from rnnjax.data.growing_array import GrowingArray
 from rnnjax.data.splits import Segment, check_fractions, split
 from rnnjax.data.streams import Stream
-from rnnjax.data.vocabulary import NUM_CODE_POINTS, Level, Vocabulary
+from rnnjax.data.vocabulary import NUM_CODE_POINTS, Level, Vocabulary, check_level
 from rnnjax.errors import UserError
-
-MEMORY_LIMIT = 1 << 28
-"""Bytes an array of symbols may take in memory; larger ones are memory-mapped files."""
 
 BLOCK = 1 << 20
 """Symbols encoded at a time."""
@@ -55,37 +50,32 @@ class Corpus(NamedTuple):
 
 def build(
     documents: Mapping[str, Iterable[Document]],
-    *,
+    fractions: Mapping[str, float],
     name: str,
     level: Level,
-    valid_fraction: float,
-    test_fraction: float,
     vocabulary: Vocabulary | None = None,
-    memory_limit: int = MEMORY_LIMIT,
-    temporary_folder: Path | None = None,
+    new_array: Callable[[Any], GrowingArray] = GrowingArray,
 ) -> Corpus:
     """Decodes documents, takes the missing splits from "train", and encodes.
 
     Args:
         documents: {split name: its documents}, with "train" at least.
+        fractions: {"validation", "test": share of "train" that becomes this split if it has no
+            documents}.
         name: of the source, for messages.
         level: "char" or "byte".
-        valid_fraction: this and the other arguments: see `rnnjax.data.load`.
-        test_fraction: part of the text.
-        vocabulary: to use.
-        memory_limit: bytes.
-        temporary_folder: for memory-mapped files.
+        vocabulary: to use, with its own level; None: that of the training split.
+        new_array: makes an array of a dtype.
 
     Raises:
         UserError: a document cannot be decoded, a split is empty, the disk is full.
     """
-    check_fractions(valid_fraction, test_fraction)
+    level = vocabulary.level if vocabulary else level
+    check_level(level)
+    check_fractions(fractions["validation"], fractions["test"])
     if "train" not in documents:
         raise UserError(f"{name} has no training split, only {', '.join(documents)}")
-    fractions = {"validation": valid_fraction, "test": test_fraction}
     fractions = {k: f for k, f in fractions.items() if f > 0 and k not in documents}
-
-    new_array = functools.partial(GrowingArray, memory_limit=memory_limit, folder=temporary_folder)
     decoded: dict[str, np.ndarray] = {}
     segments: dict[str, list[Segment]] = {}
     for part, its_documents in documents.items():

@@ -9,6 +9,9 @@ import numpy as np
 
 from rnnjax.errors import UserError
 
+MEMORY_LIMIT = 1 << 28
+"""Bytes an array may take in memory; larger ones are memory-mapped files."""
+
 
 class GrowingArray:
     """Append values, then `finish()` gives all of them as one read-only array.
@@ -22,14 +25,8 @@ class GrowingArray:
     is killed.
     """
 
-    def __init__(self, dtype: Any, *, memory_limit: int, folder: Path | None = None):
-        """Starts an empty array.
-
-        Args:
-            dtype: of the values.
-            memory_limit: bytes.
-            folder: where the temporary file goes; None: the system's folder for these.
-        """
+    def __init__(self, dtype: Any, *, memory_limit: int = MEMORY_LIMIT, folder: Path | None = None):
+        """Starts empty; `folder` is for the temporary file, None: the system's folder for these."""
         self._dtype = np.dtype(dtype)
         self._memory_limit = memory_limit
         self._folder = str(folder or tempfile.gettempdir())

@@ -1,4 +1,4 @@
-"""Photographs of any size and kind in, square uint8 arrays out."""
+"""Image files read as square uint8 arrays."""
 
 import io
 from typing import Literal, NamedTuple, get_args
@@ -16,10 +16,7 @@ MAX_PIXELS = 1 << 26
 
 PAD_COLOUR = (127, 127, 127)
 
-IMAGE_SUFFIXES = (
-    *(".jpg", ".jpeg", ".png", ".webp", ".bmp"),
-    *(".gif", ".tif", ".tiff", ".ppm", ".pgm"),
-)
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 """How the names of images end."""
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "PPM", "TIFF")
@@ -55,14 +52,7 @@ def read_image(path: str, *, size: int, policy: ResizePolicy) -> np.ndarray:
 
 
 def read_bytes(path: str) -> bytes:
-    """The bytes of a file.
-
-    Args:
-        path: of the file.
-
-    Raises:
-        UserError: there is no such file, or it cannot be read.
-    """
+    """The bytes of a file; raises UserError if there is none, or it cannot be read."""
     file = regular_file(path, ": expected an image")
     try:
         return file.read_bytes()
@@ -73,12 +63,10 @@ def read_bytes(path: str) -> bytes:
 def decode_image(data: bytes, name: str, *, size: int, policy: ResizePolicy) -> np.ndarray:
     """An image as red, green and blue in a square.
 
-    It is turned upright as its EXIF orientation says. Grey becomes equal red, green and blue; a
-    palette is looked up; 16 bits become 8 by scaling (65535 to 255); transparency shows white; CMYK
-    is converted without its colour profile; of several frames the first is taken.
-
-    It is scaled by bilinear interpolation over as many pixels as fall into one of the result
-    (Pillow's antialiased `BILINEAR`). The policies are
+    It is rotated as its EXIF orientation says. Grey becomes equal red, green and blue; 16 bits
+    become 8 by scaling (65535 to 255); transparent becomes white; CMYK is converted without its
+    colour profile; of several frames the first is taken. It is scaled by Pillow's antialiased
+    bilinear interpolation. The policies are
 
     - `crop`: the shorter side becomes `size`, and of the longer the middle is kept.
     - `pad`: the longer side becomes `size`, and mid-grey (127) fills both ends of the shorter.
@@ -120,16 +108,10 @@ def decode_image(data: bytes, name: str, *, size: int, policy: ResizePolicy) -> 
 
 
 def check_resizing(size: int, policy: str) -> None:
-    """Raises UserError unless images can be resized so.
-
-    Args:
-        size: of both sides, in pixels.
-        policy: a name as in `decode_image`.
-    """
+    """Raises UserError unless `decode_image` takes this size and policy."""
     if policy not in get_args(ResizePolicy):
-        raise UserError(
-            f"unknown resize policy {policy!r}: {did_you_mean(policy, get_args(ResizePolicy))}"
-        )
+        hint = did_you_mean(policy, get_args(ResizePolicy))
+        raise UserError(f"unknown resize policy {policy!r}: {hint}")
     if size < 1:
         raise UserError(f"the size of images must be at least 1 pixel, got {size}")
 
@@ -142,7 +124,7 @@ def _too_large(name: str, pixels: str) -> UserError:
 
 
 def _rgb(image: Image.Image, name: str) -> Image.Image:
-    is_wide_pnm = image.mode == "I" and image.format == "PPM"  # of which Pillow makes 0..65535
+    is_wide_pnm = image.mode == "I" and image.format == "PPM"  # Pillow scales it to 0..65535
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I;16") or is_wide_pnm:
         wide = np.asarray(image).astype(np.uint32)
@@ -159,9 +141,8 @@ def _square(image: Image.Image, size: int, policy: ResizePolicy) -> Image.Image:
     if policy == "stretch":
         return image.resize((size, size), Image.Resampling.BILINEAR)
     if policy == "crop":
-        side = min(image.size)
-        left, top = (image.width - side) / 2, (image.height - side) / 2
-        box = (left, top, left + side, top + side)
+        left, top = ((length - min(image.size)) / 2 for length in image.size)
+        box = (left, top, left + min(image.size), top + min(image.size))
         return image.resize((size, size), Image.Resampling.BILINEAR, box=box)
     scale = size / max(image.size)
     inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))

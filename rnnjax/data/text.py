@@ -1,16 +1,18 @@
 """Text corpora by name."""
 
+import functools
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from rnnjax.data import tfds
 from rnnjax.data.bundled_text import NAMED
-from rnnjax.data.corpus import MEMORY_LIMIT, Corpus, build
+from rnnjax.data.corpus import Corpus, build
 from rnnjax.data.documents import Document, check_encoding
 from rnnjax.data.files import document, nearest
+from rnnjax.data.growing_array import MEMORY_LIMIT, GrowingArray
 from rnnjax.data.named_splits import SplitFiles, is_list_of_paths, split_files
-from rnnjax.data.vocabulary import Level, Vocabulary, check_level
+from rnnjax.data.vocabulary import Level, Vocabulary
 from rnnjax.errors import UserError, did_you_mean
 
 
@@ -53,7 +55,6 @@ def load(
     """
     check_encoding(encoding)
     level = vocabulary.level if vocabulary else level
-    check_level(level)
     documents: Mapping[str, Iterable[Document]]
     origin = ""
     if spec in NAMED:
@@ -74,16 +75,9 @@ def load(
             split: [document(path, encoding) for path in paths]
             for split, paths in found.files.items()
         }
-    corpus = build(
-        documents,
-        name=spec,
-        level=level,
-        valid_fraction=valid_fraction,
-        test_fraction=test_fraction,
-        vocabulary=vocabulary,
-        memory_limit=memory_limit,
-        temporary_folder=temporary_folder,
-    )
+    fractions = {"validation": valid_fraction, "test": test_fraction}
+    new_array = functools.partial(GrowingArray, memory_limit=memory_limit, folder=temporary_folder)
+    corpus = build(documents, fractions, spec, level, vocabulary, new_array)
     return corpus._replace(origin=origin)
 
 
@@ -107,17 +101,9 @@ def from_texts(
     vocabulary: Vocabulary | None = None,
 ) -> Corpus:
     """A corpus of the given texts, a document each; arguments as in `load`."""
-    level = vocabulary.level if vocabulary else level
-    check_level(level)
     documents = (
         Document(f"text {n}", [text.encode("utf-8", "surrogatepass")])
         for n, text in enumerate(texts)
     )
-    return build(
-        {"train": documents},
-        name="the text given",
-        level=level,
-        valid_fraction=valid_fraction,
-        test_fraction=test_fraction,
-        vocabulary=vocabulary,
-    )
+    fractions = {"validation": valid_fraction, "test": test_fraction}
+    return build({"train": documents}, fractions, "the text given", level, vocabulary)

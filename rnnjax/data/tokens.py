@@ -1,4 +1,4 @@
-"""Text in tokens that know where they stood."""
+"""A tokenizer that keeps the place of each token in the text."""
 
 import re
 import unicodedata

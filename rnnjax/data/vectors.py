@@ -22,9 +22,9 @@ class Coverage(NamedTuple):
     """How many of some words have vectors.
 
     Attributes:
-        num_words: how many there are.
-        exact: have a vector as they are spelt.
-        lowered: have one in lower case only.
+        num_words: number of the words.
+        exact: words that have a vector as they are spelt.
+        lowered: words that have one in lower case only.
     """
 
     num_words: int
@@ -84,11 +84,11 @@ class Vectors(NamedTuple):
 def read_vectors(path: str, wanted: Collection[str], *, encoding: str = "utf-8") -> Vectors:
     """The vectors of some words, from a text file with a line a word: the word, then D numbers.
 
-    There is one space between any two of them. The first line may be a header instead, the number
-    of words and D (word2vec, fastText; a line of two integers is taken for one). Without it (GloVe)
-    the first line tells D. A word may have spaces within, as some of GloVe's do. Where a word
-    stands twice, the first one counts, and the log warns of it, as of a header that counts other
-    than the lines. The file is read line by line, and the numbers only where a word is wanted.
+    They are separated by single spaces. The first line may be a header of two integers, the number
+    of words and D (word2vec, fastText); otherwise D is that of the first line (GloVe). A word may
+    have spaces within, as some of GloVe's do. Of a repeated word the first vector counts, and the
+    log warns of it, and of a header with a wrong number of words. The file is read line by line,
+    and numbers are parsed only for wanted words.
 
     Args:
         path: of the file, plain or .gz.
@@ -130,17 +130,16 @@ def read_vectors(path: str, wanted: Collection[str], *, encoding: str = "utf-8")
         word, numbers = _parts(line, size, place, encoding)
         num_words += 1
         repeated += word in kept
-        if word not in kept and (word in wanted or number == 1):
-            vector = _vector(numbers, place)
-            if word in wanted:
-                kept[word] = vector
+        if word in wanted and word not in kept:
+            kept[word] = _vector(numbers, place)
+        elif number == 1:
+            _vector(numbers, place)
         if time.monotonic() > news:
             _log.info("reading %s: %.1f million words so far", path, num_words / 1e6)
             news = time.monotonic() + SECONDS_BETWEEN_NEWS
     if size is None or not num_words:
-        raise UserError(
-            f"{path} has no word vectors: it is empty{' but for a header' * bool(size)}"
-        )
+        but = " but for a header" if size else ""
+        raise UserError(f"{path} has no word vectors: it is empty{but}")
     if promised not in (None, num_words):
         _log.warning("%s has %d words, though its header says %d", path, num_words, promised)
     if repeated:
@@ -150,7 +149,7 @@ def read_vectors(path: str, wanted: Collection[str], *, encoding: str = "utf-8")
 
 
 def _lines(chunks: Iterable[bytes], path: str) -> Iterator[bytes]:
-    """Without their ends, and spaces there. Only LF ends a line: words have all else in them."""
+    """Lines without white space at their end. Only LF ends a line: words may have other ends."""
     rest = b""
     for chunk in chunks:
         if b"\0" in chunk:
@@ -181,9 +180,8 @@ def _parts(line: bytes, size: int, place: str, encoding: str) -> tuple[str, byte
     try:
         return word.decode(encoding), numbers
     except UnicodeError as error:
-        raise UserError(
-            f"{place}: the word {word[:40]!r} is not {encoding} text: {error}"
-        ) from error
+        what = f"the word {word[:40]!r} is not {encoding} text"
+        raise UserError(f"{place}: {what}: {error}") from error
 
 
 def _vector(numbers: bytes, place: str) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The words, characters and tags of tagged sentences, and the numbers that stand for them."""
+"""The words, characters and tags of tagged sentences, and their ids."""
 
 import dataclasses
 import functools
@@ -13,8 +13,8 @@ from rnnjax.data.spelling import case_of, normalise
 from rnnjax.data.vocabulary import dataclass_from_json
 from rnnjax.data.word_vocabulary import by_frequency
 from rnnjax.errors import UserError, did_you_mean
-from rnnjax.tasks.tagging.schemes import OUTSIDE, Scheme, prefix_and_type, spans_of, tags_of
-from rnnjax.tasks.tagging.sentences import Sentence
+from rnnjax.tasks.tagging.schemes import OUTSIDE, Scheme, spans_of, tags_of
+from rnnjax.tasks.tagging.sentences import Sentence, types_of
 
 PADDING_ID = 0
 UNKNOWN_ID = 1
@@ -48,7 +48,7 @@ class EncodedSentence(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class TaggingVocabulary:
-    """What a tagger knows of its training split; made by `of`.
+    """The vocabulary of a tagger, made by `of`.
 
     Attributes:
         words: normalised, the most frequent first; ids from FIRST_ID on.
@@ -73,9 +73,8 @@ class TaggingVocabulary:
 
     def __post_init__(self) -> None:
         if self.scheme not in _PREFIXES:
-            raise UserError(
-                f"unknown scheme {self.scheme!r}: {did_you_mean(str(self.scheme), _PREFIXES)}"
-            )
+            hint = did_you_mean(str(self.scheme), _PREFIXES)
+            raise UserError(f"unknown scheme {self.scheme!r}: {hint}")
         for name in ("words", "characters", "types"):
             things = getattr(self, name)
             if len(set(things)) != len(things):
@@ -103,39 +102,36 @@ class TaggingVocabulary:
 
         Args:
             sentences: the training split, tags in any scheme.
-            scheme: in which the model shall tag. Every prefix of it is there for every type.
+            scheme: of the model's tags, which are every prefix of it with every type.
             min_count: words that occur less often are unknown.
             lowercase: see `normalise`.
             digits_to_zero: see `normalise`.
-            extra_words: words that are known however seldom they occur: those of the validation and
+            extra_words: words that are known however rare they are: those of the validation and
                 test splits for which there are pretrained vectors.
 
         Raises:
             UserError: there are no sentences, or something else is out of range.
         """
+        word_of = functools.partial(normalise, lowercase=lowercase, digits_to_zero=digits_to_zero)
         tokens: Counter[str] = Counter()
-        types: set[str] = set()
+        tags: set[str] = set()
         for sentence in sentences:
             tokens.update(sentence.tokens)
-            types.update(prefix_and_type(tag)[1] for tag in sentence.tags)
+            tags.update(sentence.tags)
         if not tokens:
             raise UserError("a vocabulary needs training sentences, and there are none")
         if min_count < 1:
             raise UserError(f"min_count must be at least 1, got {min_count}")
         counts: Counter[str] = Counter()
         for token, count in tokens.items():
-            counts[normalise(token, lowercase=lowercase, digits_to_zero=digits_to_zero)] += count
+            counts[word_of(token)] += count
         known = {word for word, count in counts.items() if count >= min_count}
-        known.update(
-            normalise(word, lowercase=lowercase, digits_to_zero=digits_to_zero)
-            for word in extra_words
-        )
-        words = by_frequency(counts, known)
+        words = by_frequency(counts, known.union(map(word_of, extra_words)))
         return cls(
             words=tuple(words),
             counts=tuple(counts[word] for word in words),
             characters="".join(sorted(set().union(*tokens))),
-            types=tuple(sorted(types - {""})),
+            types=types_of(tags),
             scheme=scheme,
             word_length=min(max(map(len, tokens)), MAX_WORD_LENGTH),
             lowercase=lowercase,
@@ -161,8 +157,8 @@ class TaggingVocabulary:
     def first_singleton(self) -> int:
         """The id from which on words occur once in the training split, or never.
 
-        Replacing them by UNKNOWN_ID half of the time in training is how a model learns what to make
-        of an unknown word (Lample et al. 2016).
+        Training replaces them by UNKNOWN_ID half of the time, so that the model learns what to do
+        with unknown words (Lample et al. 2016).
         """
         return FIRST_ID + sum(count > 1 for count in self.counts)
 
@@ -190,10 +186,6 @@ class TaggingVocabulary:
         return {character: n for n, character in enumerate(self.characters, FIRST_ID)}
 
     @functools.cached_property
-    def _id_of_tag(self) -> dict[str, int]:
-        return {tag: n for n, tag in enumerate(self.tags)}
-
-    @functools.cached_property
     def _row(self) -> Callable[[str], np.ndarray]:
         """From a token to int32 [2 + C]: word, case, characters."""
         return functools.lru_cache(CACHED_TOKENS)(self._row_of)
@@ -209,7 +201,7 @@ class TaggingVocabulary:
 
     def _tags_of(self, sentence: Sentence) -> np.ndarray:
         length = len(sentence.tokens)
-        if all(tag == OUTSIDE for tag in sentence.tags):
+        if not sentence.tags:
             return np.zeros(length, np.int32)
         spans = spans_of(sentence.tags)
         for start, _, kind in spans:
@@ -219,8 +211,7 @@ class TaggingVocabulary:
                     f"{sentence.tokens[start]!r}, has the tag {sentence.tags[start]}, and the "
                     f"training split has no entity of that type: {did_you_mean(kind, self.types)}"
                 )
-        tags = tags_of(spans, length, self.scheme)
-        return np.array([self._id_of_tag[tag] for tag in tags], np.int32)
+        return np.array([self.tags.index(t) for t in tags_of(spans, length, self.scheme)], np.int32)
 
     def to_json(self) -> str:
         """As JSON text, to be saved beside a checkpoint."""
