@@ -22,12 +22,8 @@ _log = logging.getLogger(__name__)
 def existing(spec: str, expected: str = "") -> Path:
     """The path `spec`, with `~` expanded.
 
-    Args:
-        spec: a path as the user wrote it.
-        expected: goes to the end of the message where nothing is there.
-
     Raises:
-        UserError: nothing is there; names what is there and spelt like it.
+        UserError: nothing is there; names files that are spelt like it, and ends in `expected`.
     """
     path = Path(os.path.expanduser(spec))
     try:
@@ -137,7 +133,7 @@ def _chunks(path: Path, stop: int | None = None) -> Iterator[bytes]:
 
 
 def nearest(path: Path) -> str:
-    """Where `path` leaves what exists, the names there that come nearest to it, as text."""
+    """The names most like `path` in the deepest of its folders that exists, as text."""
     while not path.parent.is_dir():
         path = path.parent
     try:

@@ -35,19 +35,7 @@ class Skipped(NamedTuple):
 
 
 def read_image(path: str, *, size: int, policy: ResizePolicy) -> np.ndarray:
-    """The image in a file, as `decode_image` gives it.
-
-    Args:
-        path: of a JPEG, PNG, WebP, BMP, GIF, PNM or TIFF file; what it holds counts, not its name.
-        size: of both sides of the result, in pixels.
-        policy: as there.
-
-    Returns:
-        uint8 [size, size, 3], red, green and blue.
-
-    Raises:
-        UserError: there is no such file, or it does not hold an image that can be decoded.
-    """
+    """The image in a file, whatever its name ends in; see `decode_image`."""
     return decode_image(read_bytes(path), path, size=size, policy=policy)
 
 
@@ -98,10 +86,9 @@ def decode_image(data: bytes, name: str, *, size: int, policy: ResizePolicy) -> 
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_large(name, "far too many") from error
     except UnidentifiedImageError as error:
-        raise UserError(
-            f"{name} is no image of a kind that is read ({', '.join(_FORMATS)}): "
-            f"it begins with {data[:16]!r}"
-        ) from error
+        kinds = ", ".join(_FORMATS)
+        what = f"{name} is no image of a kind that is read ({kinds})"
+        raise UserError(f"{what}: it begins with {data[:16]!r}") from error
     except Exception as error:  # Pillow's decoders fail in as many ways as there are formats.
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(f"{name} is a broken image: {reason}") from error

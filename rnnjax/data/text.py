@@ -47,9 +47,6 @@ def load(
             there until they are encoded, and 1 or 2 from then on.
         tfds_data_dir: TFDS's folder; None: its default.
 
-    Returns:
-        The corpus.
-
     Raises:
         UserError: there is no such source, or its text cannot be read or decoded, or is empty.
     """

@@ -18,28 +18,6 @@ _DECIMAL = re.compile(rb"[-+]?\d*\.\d+([eE][-+]?\d+)?")
 _log = logging.getLogger(__name__)
 
 
-class Coverage(NamedTuple):
-    """How many of some words have vectors.
-
-    Attributes:
-        num_words: number of the words.
-        exact: words that have a vector as they are spelt.
-        lowered: words that have one in lower case only.
-    """
-
-    num_words: int
-    exact: int
-    lowered: int
-
-    def describe(self) -> str:
-        """One line."""
-        found = self.exact + self.lowered
-        return (
-            f"{found:,} of {self.num_words:,} words ({found / max(self.num_words, 1):.1%}) have "
-            f"pretrained vectors, {self.lowered:,} of them only in lower case"
-        )
-
-
 class Vectors(NamedTuple):
     """Vectors of words.
 
@@ -53,9 +31,6 @@ class Vectors(NamedTuple):
 
     def find(self, words: Sequence[str]) -> np.ndarray:
         """Where the vectors of some words are: of the word as it is, else of it in lower case.
-
-        Args:
-            words: such as those of a vocabulary.
 
         Returns:
             int64 [number of words], rows of `matrix`; -1 for a word that has none.
@@ -73,12 +48,14 @@ class Vectors(NamedTuple):
         rows = enumerate(self.find(words), first_id)
         return {word_id: self.matrix[row] for word_id, row in rows if row >= 0}
 
-    def coverage(self, words: Sequence[str]) -> Coverage:
-        """How many of some words `find` finds, and how."""
-        known = set(self.words)
-        exact = sum(word in known for word in words)
+    def coverage(self, words: Sequence[str]) -> str:
+        """How many of some words have vectors, in one line."""
         found = int((self.find(words) >= 0).sum())
-        return Coverage(len(words), exact, found - exact)
+        lowered = found - len(set(self.words).intersection(words))
+        return (
+            f"{found:,} of {len(words):,} words ({found / max(len(words), 1):.1%}) have "
+            f"pretrained vectors, {lowered:,} of them only in lower case"
+        )
 
 
 def read_vectors(path: str, wanted: Collection[str], *, encoding: str = "utf-8") -> Vectors:
@@ -94,9 +71,6 @@ def read_vectors(path: str, wanted: Collection[str], *, encoding: str = "utf-8")
         path: of the file, plain or .gz.
         wanted: words to keep, as they are or in lower case (see `Vectors.find`).
         encoding: of the file.
-
-    Returns:
-        What the file has of them.
 
     Raises:
         UserError: the file cannot be read, is empty or binary, or a line is not a word and D

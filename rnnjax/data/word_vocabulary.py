@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -76,8 +77,9 @@ class WordVocabulary:
             UserError: there is no such level, there are no words, or `num_subwords` are too few for
                 the letters.
         """
-        if level not in get_args(WordLevel):
-            hint = did_you_mean(level, get_args(WordLevel))
+        levels = get_args(WordLevel)
+        if level not in levels:
+            hint = did_you_mean(level, levels)
             raise UserError(f"unknown level of {cls.texts_are} {level!r}: {hint}")
         counts = Counter(word for text in texts for word in cls.words_of(text))
         if level == "subword" and counts:
@@ -111,12 +113,7 @@ class WordVocabulary:
 
     def decode(self, ids: Sequence[int]) -> tuple[str, ...]:
         """The symbols of ids up to the first END, which is left out."""
-        symbols = []
-        for n in ids:
-            if n == END:
-                break
-            symbols.append(self.symbols[n])
-        return tuple(symbols)
+        return tuple(self.symbols[n] for n in itertools.takewhile(lambda n: n != END, ids))
 
     def text(self, symbols: Sequence[str]) -> str:
         """The words that symbols make, with spaces between."""
@@ -152,13 +149,10 @@ def _tokenizer(ids: dict[str, int], merges: Sequence[tuple[str, str]]):
     """A splitter of words into the symbols that the merges make."""
     from tokenizers import Tokenizer, models, pre_tokenizers
 
-    model = models.BPE(
-        vocab=ids,
-        merges=list(merges),
-        unk_token=RESERVED[UNKNOWN_WORD],
-        end_of_word_suffix=_WORD_END,
+    unknown = RESERVED[UNKNOWN_WORD]
+    tokenizer = Tokenizer(
+        models.BPE(ids, list(merges), unk_token=unknown, end_of_word_suffix=_WORD_END)
     )
-    tokenizer = Tokenizer(model)
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     return tokenizer
 
@@ -185,9 +179,7 @@ def _byte_pairs(
         end_of_word_suffix=_WORD_END,
         show_progress=False,
     )
-    tokenizer.train_from_iterator(
-        (word for word, count in counts.items() for _ in range(count)), trainer
-    )
+    tokenizer.train_from_iterator(counts.elements(), trainer)
     made = json.loads(tokenizer.to_str())["model"]
     symbols = tuple(sorted(made["vocab"], key=made["vocab"].get))
     return symbols, tuple((first, second) for first, second in made["merges"])

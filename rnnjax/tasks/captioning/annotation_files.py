@@ -42,7 +42,7 @@ _PROBES = 100
 
 
 def read_annotations(source: str, *, encoding: str) -> tuple[Annotations, Path]:
-    """What the caption files of a corpus say.
+    """The images and captions of the caption files of a corpus.
 
     Args:
         source: a folder in one of the layouts, the one file of it that holds captions, or
@@ -134,12 +134,10 @@ def _read_lines(
     files: Mapping[str, Sequence[Path]] | Mapping[None, Sequence[Path]], encoding: str
 ) -> Annotations:
     found = Annotations([], [], [])
-    for split, paths in files.items():
-        for path in paths:
-            reader = _LINES.get(path.suffix.lower())
-            if reader is None:
-                raise UserError(f"{path}: expected a name that ends in {' or '.join(_LINES)}")
-            found.add(reader(str(path), split, encoding=encoding))
+    for split, path in ((split, path) for split, paths in files.items() for path in paths):
+        if path.suffix.lower() not in _LINES:
+            raise UserError(f"{path}: expected a name that ends in {' or '.join(_LINES)}")
+        found.add(_LINES[path.suffix.lower()](str(path), split, encoding=encoding))
     return found
 
 
@@ -148,8 +146,8 @@ def image_folder(images: str | None, base: Path, names: Sequence[str]) -> Path:
 
     Args:
         images: that folder, if the user names it.
-        base: otherwise: it is this one or lies up to two folders below it; which of them, is told
-            by where a hundred of the images are.
+        base: otherwise it is this folder or one up to two folders below it: the one that has the
+            most of a hundred of the images.
         names: the images' paths.
 
     Raises:

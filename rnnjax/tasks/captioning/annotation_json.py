@@ -14,21 +14,20 @@ _KARPATHY_SPLITS = {"train": "train", "restval": "train", "val": "validation", "
 
 
 def read_karpathy(path: str, *, encoding: str) -> Annotations:
-    """The images and captions of `dataset_flickr8k.json`, `dataset_coco.json` and their kin.
+    """The images and captions of `dataset_flickr8k.json`, `dataset_coco.json` and the like.
 
-    Andrej Karpathy and Li Fei-Fei, "Deep visual-semantic alignments for generating image
-    descriptions" (2015). The split `restval` becomes part of `train`, as everyone trains on it.
+    The split `restval` becomes part of `train`, as is usual.
 
     Args:
         path: of a file `{"images": [{"filename", "filepath", "split", "sentences": [{"raw"}]}]}`,
             `filepath` optional; of sentences without `raw` the `tokens` are taken.
         encoding: of the file.
 
-    Returns:
-        All that it says.
-
     Raises:
-        UserError: the file cannot be read or is written otherwise.
+        UserError: the file cannot be read or has another form.
+
+    References:
+        Karpathy & Li 2015, "Deep visual-semantic alignments for generating image descriptions".
     """
     found = Annotations([], [], [])
     for n, entry in enumerate(_items(_document(path, encoding), "images", path)):
@@ -55,7 +54,7 @@ def read_karpathy(path: str, *, encoding: str) -> Annotations:
 
 
 def read_coco(path: str, split: str, folder: str, *, encoding: str) -> Annotations:
-    """The images and captions of `captions_train2014.json` and its kin.
+    """The images and captions of `captions_train2014.json` and the like.
 
     Args:
         path: of a file `{"images": [{"id", "file_name"}], "annotations": [{"id", "image_id",
@@ -64,11 +63,8 @@ def read_coco(path: str, split: str, folder: str, *, encoding: str) -> Annotatio
         folder: of its images, from the folder of images.
         encoding: of the file.
 
-    Returns:
-        All that it says.
-
     Raises:
-        UserError: the file cannot be read or is written otherwise.
+        UserError: the file cannot be read or has another form.
     """
     found = Annotations([], [], [])
     document = _document(path, encoding)

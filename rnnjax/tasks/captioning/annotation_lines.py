@@ -1,10 +1,10 @@
 """Captions in files of lines: Flickr's tokens, CSV, TSV and JSONL.
 
-A faulty line is no error here: it is recorded among the `faults` of what is read.
+A file that cannot be read is a UserError; a faulty line is recorded in `Annotations.faults`.
 """
 
 import json
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rnnjax.data.examples import csv_rows, numbered_lines, suffix_of, tsv_rows
 from rnnjax.data.images import Skipped
@@ -65,18 +65,7 @@ class Annotations(NamedTuple):
 
 
 def read_flickr(path: str, *, encoding: str) -> Annotations:
-    """The captions of a token file of Flickr8k or Flickr30k: `NAME.jpg#NUMBER<TAB>CAPTION`.
-
-    Args:
-        path: of the file.
-        encoding: of the file.
-
-    Returns:
-        Captions, and the images that they name.
-
-    Raises:
-        UserError: the file cannot be read.
-    """
+    """The captions, and the images they name, of lines `NAME.jpg#NUMBER<TAB>CAPTION` (Flickr8k)."""
     found = Annotations([], [], [])
     seen: dict[str, str] = {}
     for source, line in numbered_lines(path, encoding=encoding):
@@ -90,22 +79,17 @@ def read_flickr(path: str, *, encoding: str) -> Annotations:
         else:
             seen[key] = source
             found.captions.append(Caption(image, text.strip(), source))
-    return _listing_its_images(found, None)
+    return _with_images(found, None)
 
 
 def read_table(path: str, split: str | None, *, encoding: str) -> Annotations:
-    """The captions of a TSV or CSV file of images and captions, with a header of these or without.
+    """The captions, and the images they name, of a table of images and captions.
 
     Args:
-        path: of the file; one that ends in .tsv has tabs, any other commas.
+        path: of the file; one that ends in .tsv has tabs, any other is CSV. A first row
+            `image, caption` is a header.
         split: which it holds; None: not known.
         encoding: of the file.
-
-    Returns:
-        Captions, and the images that they name.
-
-    Raises:
-        UserError: the file cannot be read.
     """
     is_tsv = suffix_of(path) == ".tsv"
     found = Annotations([], [], [])
@@ -116,22 +100,16 @@ def read_table(path: str, split: str | None, *, encoding: str) -> Annotations:
             found.add_fault(source, f"expected {expected}, got {got[:80]!r}")
         elif source != f"{path}:1" or cells != HEADER:
             found.captions.append(Caption(cells[0].strip(), cells[1].strip(), source))
-    return _listing_its_images(found, split)
+    return _with_images(found, split)
 
 
 def read_jsonl(path: str, split: str | None, *, encoding: str) -> Annotations:
-    """The captions of a file of lines `{"image": ..., "caption": ...}`, or `"captions": [...]`.
+    """The captions of lines `{"image": ..., "caption": ...}`, or `"captions": [...]`.
 
     Args:
         path: of the file.
         split: which it holds; None: not known.
         encoding: of the file.
-
-    Returns:
-        Captions, and the images that they name.
-
-    Raises:
-        UserError: the file cannot be read.
     """
     expected = 'expected {"image": PATH, "caption": TEXT} or {"image": PATH, "captions": [TEXT]}'
     found = Annotations([], [], [])
@@ -141,32 +119,23 @@ def read_jsonl(path: str, split: str | None, *, encoding: str) -> Annotations:
         except ValueError as error:
             found.add_fault(source, f"{expected}, but this is no JSON: {error}")
             continue
-        image, texts = _image_and_captions(entry)
-        if image is None or texts is None:
+        image: Any = None
+        texts: Any = None
+        if isinstance(entry, dict) and ("caption" in entry) != ("captions" in entry):
+            image, texts = entry.get("image"), entry.get("captions", [entry.get("caption")])
+        is_good = image and isinstance(image, str) and isinstance(texts, list)
+        if not is_good or not all(isinstance(text, str) for text in texts):
             found.add_fault(source, f"{expected}, got {line[:80]}")
             continue
         found.listed.append(Listed(image, split, source))
         found.captions.extend(Caption(image, text.strip(), source) for text in texts)
-    return _once_each(found)
+    return _with_images(found, split)
 
 
-def _image_and_captions(entry: object) -> tuple[str | None, list[str] | None]:
-    if not isinstance(entry, dict) or ("caption" in entry) == ("captions" in entry):
-        return None, None
-    image = entry.get("image")
-    texts = [entry["caption"]] if "caption" in entry else entry["captions"]
-    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-        return None, None
-    return (image if isinstance(image, str) and image else None), texts
-
-
-def _listing_its_images(found: Annotations, split: str | None) -> Annotations:
-    found.listed.extend(Listed(image, split, source) for image, _, source in found.captions)
-    return _once_each(found)
-
-
-def _once_each(found: Annotations) -> Annotations:
+def _with_images(found: Annotations, split: str | None) -> Annotations:
+    """Lists each image once, where it is listed or has a caption first."""
     first: dict[str, Listed] = {}
-    for listed in found.listed:
+    captioned = [Listed(image, split, source) for image, _, source in found.captions]
+    for listed in found.listed + captioned:
         first.setdefault(listed.image, listed)
     return found._replace(listed=list(first.values()))

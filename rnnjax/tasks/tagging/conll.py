@@ -35,9 +35,6 @@ def read_conll(
         tag_column: which holds tags, likewise.
         encoding: of the file.
 
-    Returns:
-        The sentences, at least one.
-
     Raises:
         UserError: there is no such file, it is not text, a line has the wrong number of columns, a
             tag is none, or there is no sentence. Names file and line.
@@ -59,15 +56,12 @@ def read_conll(
 
 
 def read_tokens(path: str, *, token_column: int = 0, encoding: str = "utf-8") -> list[Sentence]:
-    """The sentences of a column file without their tags, as input for prediction.
+    """The sentences of a column file, with empty `tags`, as input for prediction.
 
     Args:
         path: of a file as in `read_conll`, with or without a column of tags.
         token_column: as there.
         encoding: of the file.
-
-    Returns:
-        The sentences, at least one, with empty `tags`.
 
     Raises:
         UserError: as in `read_conll`, but for tags.

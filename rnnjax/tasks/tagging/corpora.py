@@ -31,7 +31,7 @@ def load_tagged(
     encoding: str = "utf-8",
     tfds_data_dir: str | None = None,
 ) -> TaggedCorpus:
-    """Loads a corpus of tagged sentences.
+    """Loads a corpus of tagged sentences, with its tags converted to BIO.
 
     Args:
         source: `embedded`; `tfds:NAME` or `tfds:NAME:FEATURE`; a folder whose files say in their
@@ -44,9 +44,6 @@ def load_tagged(
         tag_column: likewise.
         encoding: of files.
         tfds_data_dir: TFDS's folder; None: its default.
-
-    Returns:
-        The corpus, its tags converted to BIO.
 
     Raises:
         UserError: there is no such source, it cannot be read, a split is missing, there is no

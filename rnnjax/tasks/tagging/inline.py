@@ -22,14 +22,7 @@ _ESCAPE = re.compile(r"\\(.)")
 
 
 def read_inline(path: str, *, encoding: str = "utf-8") -> list[Sentence]:
-    """The tagged sentences of a file, tags as BIO.
-
-    Args:
-        path: of the file; plain or .gz.
-        encoding: of the file.
-
-    Returns:
-        The sentences, at least one.
+    """The tagged sentences of a file, plain or .gz, at least one; tags as BIO.
 
     Raises:
         UserError: there is no such file, it is not text, an entity is not written as it should be,

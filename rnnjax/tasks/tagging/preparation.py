@@ -33,7 +33,7 @@ class Prepared(NamedTuple):
     def describe(self) -> str:
         """Its sizes, in one line."""
         vocabulary = self.vocabulary
-        words = "" if self.vectors is None else self.vectors.coverage(vocabulary.words).describe()
+        words = "" if self.vectors is None else self.vectors.coverage(vocabulary.words)
         return (
             f"{len(vocabulary.words):,} words, {len(vocabulary.characters)} characters, "
             f"{len(vocabulary.tags)} tags; sentences padded to {', '.join(map(str, self.buckets))}"
