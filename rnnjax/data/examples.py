@@ -43,9 +43,8 @@ def read_examples(
 
     Args:
         path: of the file; plain or .gz.
-        columns: {name of a field: its column in the file}. A column is a name of the header row or
-            of a JSON object, or in TSV and CSV its number, from 0; a negative one counts from the
-            last.
+        columns: {name of a field: its column in the file}. A column is a name in the header row or
+            the JSON object, or in TSV and CSV a number, from 0; negative from the last.
         kind: ".tsv", ".csv" or ".jsonl"; None: as the file's name ends.
         header: the first row of TSV or CSV names the columns; None: it does if a column is given by
             name.
@@ -89,15 +88,14 @@ def read_parallel(paths: Mapping[str, str], *, encoding: str = "utf-8") -> list[
     for name, path in paths.items():
         text = read_text(path, encoding=encoding)
         lines[name] = text.removesuffix("\n").split("\n") if text else []
-    counts = {name: len(its) for name, its in lines.items()}
-    longest, shortest = max(counts, key=lambda n: counts[n]), min(counts, key=lambda n: counts[n])
-    if counts[longest] != counts[shortest]:
+    counts = sorted((len(its), paths[name]) for name, its in lines.items())
+    (fewest, short), (most, long) = counts[0], counts[-1]
+    if most != fewest:
         raise UserError(
-            f"{paths[longest]} has {counts[longest]:,} lines and {paths[shortest]} "
-            f"{counts[shortest]:,}: {paths[longest]}:{counts[shortest] + 1} has no partner"
+            f"{long} has {most:,} lines and {short} {fewest:,}: {long}:{fewest + 1} has no partner"
         )
     first = next(iter(paths.values()))
-    if not counts[longest]:
+    if not most:
         raise UserError(f"{first} has no examples")
     return [
         Example(dict(zip(lines, row, strict=True)), f"{first}:{n}")

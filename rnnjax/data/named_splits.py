@@ -14,18 +14,15 @@ SPLITS = ("train", "validation", "test")
 
 LIST_OF_PATHS = "train=PATH,validation=PATH,test=PATH"
 
-_WORDS = {
-    "train": ("train", "training"),
-    "validation": ("valid", "validation", "dev", "devel", "development", "testa", "val"),
-    "test": ("test", "testb"),
-}
-SPLIT_OF_WORD = {word: split for split, words in _WORDS.items() for word in words}
-"""The split that a word stands for, such as {"dev": "validation"}."""
+SPLIT_OF_WORD = (
+    dict.fromkeys(("train", "training"), "train")
+    | dict.fromkeys(("valid", "validation", "dev", "devel", "development", "testa", "val"),
+                    "validation")
+    | dict.fromkeys(("test", "testb"), "test")
+)  # fmt: skip
+"""The split that a word means, such as {"dev": "validation"}."""
 
-_SAYS = {
-    split: re.compile(rf"(?<![a-z])({'|'.join(words)})(images|imgs|list|ids)?(?![a-z])")
-    for split, words in _WORDS.items()
-}
+_WORD = re.compile(rf"(?<![a-z])({'|'.join(SPLIT_OF_WORD)})(images|imgs|list|ids)?(?![a-z])")
 _NO_DATA = re.compile(r"\.|(readme|license|licence|source|notice)\b", re.IGNORECASE)
 
 
@@ -34,8 +31,8 @@ class SplitFiles(NamedTuple):
 
     Attributes:
         files: {split: its files, at least one}, in the order of SPLITS.
-        left_alone: names of files and folders that say no split where others do.
-        pooled: no name says a split, and all files are of "train".
+        left_alone: names of files and folders without a split, where others have one.
+        pooled: no name says a split, and all files are in "train".
     """
 
     files: dict[str, list[Path]]
@@ -65,11 +62,11 @@ def split_files(
 ) -> SplitFiles:
     """The files of the splits of a source.
 
-    A name says a split by a word that no letter touches: train or training; valid, validation, val,
-    dev, devel, development or testa; test or testb. What counts are the names of the files and
-    subfolders directly in a folder, or in its only subfolder; all files below a subfolder that says
-    a split are of this split. Names that begin with a dot, README, LICENSE, SOURCE or NOTICE say
-    nothing.
+    A name says a split by a word without letters next to it: train or training; valid, validation,
+    val, dev, devel, development or testa; test or testb. The names are those of files and
+    subfolders directly in the folder, or in its only subfolder; all files below a subfolder that
+    says a split are in this split. Names that begin with a dot, README, LICENSE, SOURCE or NOTICE
+    say nothing.
 
     Args:
         source: a folder, or `train=PATH,validation=PATH,test=PATH`, where a PATH is a file, a
@@ -98,11 +95,11 @@ def split_files(
     for split in needed:
         if split not in found.files:
             names = sorted({path.relative_to(folder).parts[0] for path in files})
+            words = " or ".join(word for word, its in SPLIT_OF_WORD.items() if its == split)
+            hint = f"; train={source} takes all for training" if pool else ""
             raise UserError(
-                f"{source} has no {split} file: looked for a name with "
-                f"{' or '.join(_WORDS[split])} in it among {', '.join(names)[:300]}"
-                + f"; train={source} takes all of them for training"
-                * pool
+                f"{source} has no {split} file: looked for a name with {words} in it among "
+                f"{', '.join(names)[:300]}{hint}"
             )
     return found
 
@@ -181,25 +178,21 @@ def _refuse_mixed(source: str, files: Sequence[Path]) -> None:
     """Raises UserError where a folder anywhere in it has entries of train and of another split."""
     base = Path(os.path.commonpath([path.parent for path in files]))
     said: dict[Path, set[str]] = defaultdict(set)
-    for path in files:
-        for entry in [path, *path.parents]:
-            if entry == base:
-                break
-            splits = _splits_in(entry.name)
-            said[entry.parent].update(splits if len(splits) == 1 else ())
-    for folder, there in said.items():
+    for entry in {entry for path in files for entry in (path, *path.parents)}:
+        if base in entry.parents and len(splits := _splits_in(entry.name)) == 1:
+            said[entry.parent].update(splits)
+    for folder, there in sorted(said.items()):
         if "train" in there and len(there) > 1:
             names = " and ".join(split for split in SPLITS if split in there)
             raise UserError(
                 f"{source} has files of {names} in {folder}: name that folder or the files "
-                f"({LIST_OF_PATHS}); train={source} takes all of them for training"
+                f"({LIST_OF_PATHS}); train={source} takes all for training"
             )
 
 
 def _splits_in(name: str) -> list[str]:
-    if _NO_DATA.match(name):
-        return []
-    return [split for split, pattern in _SAYS.items() if pattern.search(name.lower())]
+    said = {SPLIT_OF_WORD[found[1]] for found in _WORD.finditer(name.lower())}
+    return [split for split in SPLITS if split in said and not _NO_DATA.match(name)]
 
 
 def _shown(paths: Sequence[Path]) -> str:

@@ -57,8 +57,8 @@ class TfdsDataset:
         """Opens the data set.
 
         Args:
-            spec: `NAME`, `NAME/CONFIG` or `NAME:VERSION`, each with `:FEATURE` behind it or not:
-                the feature to read where more than one may be meant.
+            spec: `NAME`, `NAME/CONFIG` or `NAME:VERSION`, with or without `:FEATURE`, the feature
+                to read where several could be meant.
             offline: what messages recommend where the data set is not available.
             data_dir: TFDS's folder; None: its default.
 

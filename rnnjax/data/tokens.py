@@ -45,7 +45,7 @@ def tokenize(text: str) -> list[Token]:
     it (`well-known`, `O'Brien`, `AT&T`), except that `'s` becomes a token (`Curie`, `'s`). A number
     keeps points, commas and colons between digits (`3.14`, `1,000`, `12:30`). A full stop stays
     with letters that each have one (`U.S.`, `e.g.`), with a capital before a word (`J. Smith`) and
-    with a few titles and abbreviations (`Dr.`, `St.`, `Inc.`). `@name`, `#topic`, runs of full stops
-    and runs of hyphens are tokens. Every other character is a token of its own.
+    with a few titles and abbreviations (`Dr.`, `St.`, `Inc.`). `@name`, `#topic`, and runs of full
+    stops or hyphens are tokens. Every other character is a token of its own.
     """
     return [Token(match.group(), *match.span()) for match in _TOKEN.finditer(text)]

@@ -134,9 +134,7 @@ def test_names_that_do_not_say_which_split_is_for_training(tmp_path):
     folder = write(tmp_path, test__txt=TEST, valid__txt=VALID, a__txt=TRAIN)
     told = message(folder)
     assert told.startswith(f"{folder} has no train file: looked for a name with train or training")
-    assert told.endswith(
-        f"among a.txt, test.txt, valid.txt; train={folder} takes all of them for training"
-    )
+    assert told.endswith(f"among a.txt, test.txt, valid.txt; train={folder} takes all for training")
     assert list(load(f"train={folder}").splits) == ["train", "validation"]
     write(tmp_path, train__txt=TRAIN, train_IN_a=TRAIN)
     assert f"two files for the split train: {folder}/train and {folder}/train.txt: " in (
