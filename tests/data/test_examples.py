@@ -82,7 +82,7 @@ def test_csv_is_that_of_pythons_writer(tmp_path_factory, rows):
     lines = path.read_text(encoding="utf-8").split("\n")
     for example, (first, _) in zip(examples, rows, strict=True):
         line = lines[int(example.place.rpartition(":")[2]) - 1]
-        assert line.lstrip('"').startswith(first.split("\n")[0].replace('"', '""'))
+        assert line.removeprefix('"').startswith(first.split("\n")[0].replace('"', '""'))
 
 
 def test_numbers_in_json_become_text(file):
