@@ -51,7 +51,7 @@ def read_examples(
         encoding: of the file.
 
     Returns:
-        The examples, at least one. A number, true or false in JSON becomes text.
+        The examples, at least one. In JSON a number, true or false becomes text.
 
     Raises:
         UserError: the file cannot be read, has no such column or no example, or a row has another
@@ -122,11 +122,7 @@ def tsv_rows(path: str, *, encoding: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def csv_rows(path: str, *, encoding: str) -> Iterator[tuple[str, list[str]]]:
-    """Yields the place, `FILE:LINE` of its first line, and the cells of each record of a CSV file.
-
-    Raises:
-        UserError: the file cannot be read, or a quoted cell does not end.
-    """
+    """Yields the place, `FILE:LINE`, and the cells of each record of a CSV file."""
     reader = csv.reader(io.StringIO(read_text(path, encoding=encoding), newline=""), strict=True)
     line = 1
     try:
@@ -156,14 +152,14 @@ def _of_rows(
 
 
 def _index(column: str | int, cells: list[str], place: str) -> int:
-    if isinstance(column, str):
-        names = [cell.strip() for cell in cells]
-        if column not in names:
-            raise UserError(f"{place} has no column {column!r}: {did_you_mean(column, names)}")
-        return names.index(column)
-    if not -len(cells) <= column < len(cells):
+    if isinstance(column, int):
+        if -len(cells) <= column < len(cells):
+            return column
         raise UserError(f"{place} has {len(cells)} columns: there is no column {column} (from 0)")
-    return column
+    names = [cell.strip() for cell in cells]
+    if column not in names:
+        raise UserError(f"{place} has no column {column!r}: {did_you_mean(column, names)}")
+    return names.index(column)
 
 
 def _of_json(line: str, columns: Mapping[str, str | int], place: str) -> Example:

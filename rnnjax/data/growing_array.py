@@ -2,6 +2,7 @@
 
 import contextlib
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,27 +22,24 @@ class GrowingArray:
         everything = array.finish()
 
     Up to `memory_limit` bytes stay in memory. Larger arrays are written to an unnamed temporary
-    file, which the operating system removes when the array is no longer used, even if the process
-    is killed.
+    file in `folder` (None: the system's folder for these), which the operating system removes when
+    the array is no longer used, even if the process is killed.
     """
 
     def __init__(self, dtype: Any, *, memory_limit: int = MEMORY_LIMIT, folder: Path | None = None):
-        """Starts empty; `folder` is for the temporary file, None: the system's folder for these."""
         self._dtype = np.dtype(dtype)
         self._memory_limit = memory_limit
         self._folder = str(folder or tempfile.gettempdir())
-        self._buffer = bytearray()
-        self._file: Any = None
+        self._file = tempfile.SpooledTemporaryFile(memory_limit, dir=self._folder)  # noqa: SIM115
         self._length = 0
 
     def __enter__(self) -> "GrowingArray":
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._file is not None:
-            # Closing a file on a full disk fails again; the first failure is the one to report.
-            with contextlib.suppress(OSError):
-                self._file.close()
+        # Closing a file on a full disk fails again; the first failure is the one to report.
+        with contextlib.suppress(OSError):
+            self._file.close()
 
     def __len__(self) -> int:
         return self._length
@@ -52,28 +50,25 @@ class GrowingArray:
         Raises:
             UserError: the disk is full or cannot be written.
         """
-        self._buffer += values.astype(self._dtype, copy=False).tobytes()
         self._length += values.size
-        if len(self._buffer) > self._memory_limit:
-            self._spill()
+        with self._disk_errors():
+            self._file.write(values.astype(self._dtype, copy=False).tobytes())
 
-    def _spill(self) -> None:
+    @contextlib.contextmanager
+    def _disk_errors(self) -> Iterator[None]:
         try:
-            if self._file is None:
-                self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115
-                self._memory_limit = min(self._memory_limit, 1 << 24)
-            self._file.write(self._buffer)
-            self._file.flush()
+            yield
         except OSError as error:
             raise UserError(
                 f"cannot keep the encoded text in {self._folder}: {error.strerror}. It is too "
                 f"large for memory, so it needs a folder with free space (set TMPDIR)"
             ) from error
-        self._buffer = bytearray()
 
     def finish(self) -> np.ndarray:
         """All the values: a plain array, or a view of the memory-mapped file."""
-        if self._file is None:
-            return np.frombuffer(bytes(self._buffer), self._dtype)
-        self._spill()
-        return np.memmap(self._file, self._dtype, mode="r")
+        with self._disk_errors():
+            self._file.flush()
+        if self._length * self._dtype.itemsize > self._memory_limit:
+            return np.memmap(self._file, self._dtype, mode="r")  # type: ignore[call-overload]
+        self._file.seek(0)
+        return np.frombuffer(self._file.read(), self._dtype)
