@@ -34,7 +34,7 @@ ONLY_THESE_LIBRARIES = {
     "scan": {"jax"},
     "engines": {"jax"},
     "heads": {"jax", "numpy"},
-    "data": {"numpy", "grain", "absl", "tensorflow_datasets", "PIL"},
+    "data": {"numpy", "grain", "absl", "tensorflow_datasets", "tokenizers", "PIL"},
     "metrics": {"numpy", "sklearn"},
     "visuals": {"numpy", "matplotlib"},
 }

@@ -1,9 +1,10 @@
-"""Text and tagged sentences in, batches of numbers out."""
+"""Data of every task: text corpora, examples from files, vocabularies and batches."""
 
 from rnnjax.data.batch_iterator import iterator
 from rnnjax.data.buckets import bucket_lengths
 from rnnjax.data.corpus import Corpus
 from rnnjax.data.endless_batches import Batch
+from rnnjax.data.examples import Example, read_examples, read_parallel
 from rnnjax.data.files import read_text
 from rnnjax.data.images import ResizePolicy
 from rnnjax.data.spelling import CASES
@@ -12,6 +13,7 @@ from rnnjax.data.text import from_texts, load
 from rnnjax.data.tokens import tokenize
 from rnnjax.data.vectors import Vectors, read_vectors
 from rnnjax.data.vocabulary import UNKNOWN, Level, Vocabulary
+from rnnjax.data.word_vocabulary import WordVocabulary
 
 __all__ = [
     "CASES",
@@ -19,16 +21,20 @@ __all__ = [
     "Batch",
     "Corpus",
     "EvaluationWindows",
+    "Example",
     "Level",
     "ResizePolicy",
     "Stream",
     "TrainingWindows",
     "Vectors",
     "Vocabulary",
+    "WordVocabulary",
     "bucket_lengths",
     "from_texts",
     "iterator",
     "load",
+    "read_examples",
+    "read_parallel",
     "read_text",
     "read_vectors",
     "tokenize",

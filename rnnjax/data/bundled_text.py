@@ -1,10 +1,10 @@
-"""The corpora that need no file of the user's: each a name, each there on every machine."""
+"""Text corpora that are on every machine, by name."""
 
 import sysconfig
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from rnnjax.data.decoding import Document
+from rnnjax.data.documents import Document
 from rnnjax.errors import UserError
 
 _LEFT_OUT = {
@@ -27,14 +27,11 @@ def python_source() -> Iterator[Document]:
     Tests, tables of character sets and files that are not UTF-8 are left out.
     """
     library = Path(sysconfig.get_path("stdlib"))
-    paths = [
-        path
-        for path in library.rglob("*.py")
-        if not _LEFT_OUT.intersection(path.relative_to(library).parts)
-    ]
+    paths = sorted(library.rglob("*.py"), key=lambda path: path.as_posix())
+    paths = [p for p in paths if not _LEFT_OUT.intersection(p.relative_to(library).parts)]
     if not paths:
         raise UserError(f"this Python has no source code in {library}: name another --config.data")
-    for path in sorted(paths, key=lambda p: p.as_posix()):
+    for path in paths:
         source = path.read_bytes()
         try:
             source.decode()
@@ -44,7 +41,7 @@ def python_source() -> Iterator[Document]:
 
 
 def hello() -> Iterator[Document]:
-    """The word "hello", forty times, a document each: the smallest thing to be learnt."""
+    """The word "hello", forty times, a document each: the smallest corpus to learn."""
     for n in range(40):
         yield Document(f"hello {n}", [b"hello"])
 

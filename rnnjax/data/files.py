@@ -1,4 +1,4 @@
-"""Documents from files: one, a folder of them, or a glob; plain or .gz."""
+"""Files of a path: one, those of a folder, or those of a glob; plain or .gz."""
 
 import difflib
 import glob
@@ -6,12 +6,11 @@ import gzip
 import logging
 import os
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
-from rnnjax.data.decoding import Document, check_encoding, texts
-from rnnjax.data.vocabulary import Level
+from rnnjax.data.documents import Document, check_encoding, texts
 from rnnjax.errors import UserError
 
 CHUNK_BYTES = 1 << 20
@@ -20,44 +19,63 @@ HEAD_BYTES = 8192
 _log = logging.getLogger(__name__)
 
 
-def documents(spec: str, *, encoding: str, level: Level) -> Iterator[Document]:
-    """The documents of a path, a file each, ordered by path.
-
-    Files of a folder are found recursively; those whose name starts with a dot are left out and, at
-    level "char", so are binary files (told by a NUL in their first 8 KiB, and named in the log).
-
-    Args:
-        spec: a file, a folder, or a glob (`**` reaches into subfolders).
-        encoding: of the files.
-        level: "char" or "byte".
-
-    Returns:
-        The documents.
+def existing(spec: str, expected: str = "") -> Path:
+    """The path `spec`, with `~` expanded.
 
     Raises:
-        UserError: there is nothing there, or it cannot be read.
+        UserError: nothing is there; names files that are spelt like it, and ends in `expected`.
     """
     path = Path(os.path.expanduser(spec))
     try:
-        exists = path.exists()
+        exists = bool(spec) and path.exists()
     except OSError as error:
         raise UserError(f"cannot read {spec}: {error.strerror}") from error
-    if path.is_dir():
-        paths = _in_folder(path)
-        if level == "char":
-            paths = _without_binary(paths, path, encoding)
-    elif exists:
-        if not path.is_file():
-            raise UserError(f"{spec} is neither a regular file nor a folder")
-        paths = [path]
-    elif glob.has_magic(spec):
-        found = glob.glob(str(path), recursive=True)
-        paths = [p for p in map(Path, sorted(found)) if p.is_file()]
+    if not exists:
+        near = nearest(path) or "nothing near"
+        raise UserError(f"{spec or repr(spec)} does not exist ({near}){expected}")
+    return path
+
+
+def regular_file(spec: str, expected: str = "") -> Path:
+    """As `existing`; raises UserError for a folder, a pipe or the like, too."""
+    path = existing(spec)
+    if not path.is_file():
+        raise UserError(f"{spec} is no regular file{expected}")
+    return path
+
+
+def files_at(spec: str, *, expected: str = "", text_encoding: str | None = None) -> list[Path]:
+    """The files of a path, ordered by path.
+
+    Files of a folder are found recursively; those whose name starts with a dot are left out.
+
+    Args:
+        spec: a file, a folder, or a glob (`**` reaches into subfolders).
+        expected: see `existing`.
+        text_encoding: leave binary files of a folder out, which have a NUL in their first 8 KiB,
+            and name them in the log; the encoding of the others. None: take all files.
+
+    Raises:
+        UserError: nothing is there, or it cannot be read.
+    """
+    if glob.has_magic(spec) and not os.path.exists(os.path.expanduser(spec)):
+        found = sorted(glob.glob(os.path.expanduser(spec), recursive=True))
+        paths = [path for path in map(Path, found) if path.is_file()]
         if not paths:
             raise UserError(f"no file matches the pattern {spec}")
-    else:
-        raise UserError(f"{spec} does not exist ({nearest(path) or 'nothing near'})")
-    return (Document(str(p), _chunks(p), encoding) for p in paths)
+        return paths
+    path = existing(spec, expected)
+    if path.is_dir():
+        paths = _in_folder(path)
+        return paths if text_encoding is None else _without_binary(paths, path, text_encoding)
+    if not path.is_file():
+        raise UserError(f"{spec} is neither a regular file nor a folder")
+    return [path]
+
+
+def document(path: Path, encoding: str) -> Document:
+    """A file as a document, read when its chunks are asked for."""
+    return Document(str(path), _chunks(path), encoding)
 
 
 def read_text(spec: str, *, encoding: str) -> str:
@@ -71,16 +89,7 @@ def read_text(spec: str, *, encoding: str) -> str:
         UserError: there is no such file, or it is not text in this encoding.
     """
     check_encoding(encoding)
-    path = Path(os.path.expanduser(spec))
-    try:
-        exists = path.exists()
-    except OSError as error:
-        raise UserError(f"cannot read {spec}: {error.strerror}") from error
-    if not exists:
-        raise UserError(f"{spec} does not exist ({nearest(path) or 'nothing near'})")
-    if not path.is_file():
-        raise UserError(f"{spec} is no regular file")
-    return "".join(texts(Document(str(path), _chunks(path), encoding)))
+    return "".join(texts(document(regular_file(spec), encoding)))
 
 
 def _in_folder(folder: Path) -> list[Path]:
@@ -96,20 +105,16 @@ def _in_folder(folder: Path) -> list[Path]:
     return sorted(paths, key=lambda p: p.as_posix())
 
 
-def _without_binary(paths: Iterable[Path], folder: Path, encoding: str) -> list[Path]:
-    paths = list(paths)
+def _without_binary(paths: list[Path], folder: Path, encoding: str) -> list[Path]:
     if encoding.lower().replace("_", "-").startswith(("utf-16", "utf-32", "utf16", "utf32")):
         return paths
     binary = [p for p in paths if any(b"\0" in head for head in _chunks(p, stop=HEAD_BYTES))]
     if len(binary) == len(paths):
         raise UserError(f"the folder {folder} has no text, only binary files such as {binary[0]}")
     if binary:
-        _log.warning("%d binary files of %s left out: %s", len(binary), folder, _some(binary))
+        some = ", ".join(map(str, binary[:5])) + (", ..." if len(binary) > 5 else "")
+        _log.warning("%d binary files of %s left out: %s", len(binary), folder, some)
     return [p for p in paths if p not in set(binary)]
-
-
-def _some(paths: list[Path]) -> str:
-    return ", ".join(map(str, paths[:5])) + (", ..." if len(paths) > 5 else "")
 
 
 def _chunks(path: Path, stop: int | None = None) -> Iterator[bytes]:
@@ -128,7 +133,7 @@ def _chunks(path: Path, stop: int | None = None) -> Iterator[bytes]:
 
 
 def nearest(path: Path) -> str:
-    """Where `path` leaves what exists, the names there that come nearest to it, as text."""
+    """The names most like `path` in the deepest of its folders that exists, as text."""
     while not path.parent.is_dir():
         path = path.parent
     try:

@@ -1,7 +1,8 @@
-"""An array written from the front, that moves to disk when it outgrows its share of memory."""
+"""An array that grows at its end, and moves to a file when it is too large for memory."""
 
 import contextlib
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,41 +10,36 @@ import numpy as np
 
 from rnnjax.errors import UserError
 
+MEMORY_LIMIT = 1 << 28
+"""Bytes an array may take in memory; larger ones are memory-mapped files."""
 
-class Tape:
+
+class GrowingArray:
     """Append values, then `finish()` gives all of them as one read-only array.
 
-    with Tape(np.uint8, memory_limit=1 << 20) as tape:
-        tape.append(values)
-        everything = tape.finish()
+    with GrowingArray(np.uint8, memory_limit=1 << 20) as array:
+        array.append(values)
+        everything = array.finish()
 
-    Up to `memory_limit` bytes stay in memory. Beyond it they go to a nameless temporary file, which
-    the operating system removes with the last use of the array, however the process ends.
+    Up to `memory_limit` bytes stay in memory. Larger arrays are written to an unnamed temporary
+    file in `folder` (None: the system's folder for these), which the operating system removes when
+    the array is no longer used, even if the process is killed.
     """
 
-    def __init__(self, dtype: Any, *, memory_limit: int, folder: Path | None = None):
-        """Starts an empty tape.
-
-        Args:
-            dtype: of the values.
-            memory_limit: bytes.
-            folder: where the temporary file goes; None: the system's folder for these.
-        """
+    def __init__(self, dtype: Any, *, memory_limit: int = MEMORY_LIMIT, folder: Path | None = None):
         self._dtype = np.dtype(dtype)
         self._memory_limit = memory_limit
         self._folder = str(folder or tempfile.gettempdir())
-        self._buffer = bytearray()
-        self._file: Any = None
+        self._file = tempfile.SpooledTemporaryFile(memory_limit, dir=self._folder)  # noqa: SIM115
         self._length = 0
 
-    def __enter__(self) -> "Tape":
+    def __enter__(self) -> "GrowingArray":
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._file is not None:
-            # Closing a file on a full disk fails once more; the first failure is the one told.
-            with contextlib.suppress(OSError):
-                self._file.close()
+        # Closing a file on a full disk fails again; the first failure is the one to report.
+        with contextlib.suppress(OSError):
+            self._file.close()
 
     def __len__(self) -> int:
         return self._length
@@ -54,28 +50,25 @@ class Tape:
         Raises:
             UserError: the disk is full or cannot be written.
         """
-        self._buffer += values.astype(self._dtype, copy=False).tobytes()
         self._length += values.size
-        if len(self._buffer) > self._memory_limit:
-            self._spill()
+        with self._disk_errors():
+            self._file.write(values.astype(self._dtype, copy=False).tobytes())
 
-    def _spill(self) -> None:
+    @contextlib.contextmanager
+    def _disk_errors(self) -> Iterator[None]:
         try:
-            if self._file is None:
-                self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115
-                self._memory_limit = min(self._memory_limit, 1 << 24)
-            self._file.write(self._buffer)
-            self._file.flush()
+            yield
         except OSError as error:
             raise UserError(
                 f"cannot keep the encoded text in {self._folder}: {error.strerror}. It is too "
                 f"large for memory, so it needs a folder with free space (set TMPDIR)"
             ) from error
-        self._buffer = bytearray()
 
     def finish(self) -> np.ndarray:
         """All the values: a plain array, or a view of the memory-mapped file."""
-        if self._file is None:
-            return np.frombuffer(bytes(self._buffer), self._dtype)
-        self._spill()
-        return np.memmap(self._file, self._dtype, mode="r")
+        with self._disk_errors():
+            self._file.flush()
+        if self._length * self._dtype.itemsize > self._memory_limit:
+            return np.memmap(self._file, self._dtype, mode="r")  # type: ignore[call-overload]
+        self._file.seek(0)
+        return np.frombuffer(self._file.read(), self._dtype)

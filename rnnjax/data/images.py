@@ -1,14 +1,12 @@
-"""Photographs of any size and kind in, square uint8 arrays out."""
+"""Image files read as square uint8 arrays."""
 
 import io
-import os
-from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from rnnjax.data.files import nearest
+from rnnjax.data.files import regular_file
 from rnnjax.errors import UserError, did_you_mean
 
 ResizePolicy = Literal["crop", "pad", "stretch"]
@@ -18,10 +16,7 @@ MAX_PIXELS = 1 << 26
 
 PAD_COLOUR = (127, 127, 127)
 
-IMAGE_SUFFIXES = (
-    *(".jpg", ".jpeg", ".png", ".webp", ".bmp"),
-    *(".gif", ".tif", ".tiff", ".ppm", ".pgm"),
-)
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 """How the names of images end."""
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "PPM", "TIFF")
@@ -40,37 +35,14 @@ class Skipped(NamedTuple):
 
 
 def read_image(path: str, *, size: int, policy: ResizePolicy) -> np.ndarray:
-    """The image in a file, as `decode_image` gives it.
-
-    Args:
-        path: of a JPEG, PNG, WebP, BMP, GIF, PNM or TIFF file; what it holds counts, not its name.
-        size: of both sides of the result, in pixels.
-        policy: as there.
-
-    Returns:
-        uint8 [size, size, 3], red, green and blue.
-
-    Raises:
-        UserError: there is no such file, or it does not hold an image that can be decoded.
-    """
+    """The image in a file, whatever its name ends in; see `decode_image`."""
     return decode_image(read_bytes(path), path, size=size, policy=policy)
 
 
 def read_bytes(path: str) -> bytes:
-    """The bytes of a file.
-
-    Args:
-        path: of the file.
-
-    Raises:
-        UserError: there is no such file, or it cannot be read.
-    """
-    file = Path(os.path.expanduser(path))
+    """The bytes of a file; raises UserError if there is none, or it cannot be read."""
+    file = regular_file(path, ": expected an image")
     try:
-        if not file.exists():
-            raise UserError(f"{path} does not exist ({nearest(file) or 'nothing near'})")
-        if not file.is_file():
-            raise UserError(f"{path} is no regular file: expected an image")
         return file.read_bytes()
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
@@ -79,12 +51,10 @@ def read_bytes(path: str) -> bytes:
 def decode_image(data: bytes, name: str, *, size: int, policy: ResizePolicy) -> np.ndarray:
     """An image as red, green and blue in a square.
 
-    It is turned upright as its EXIF orientation says. Grey becomes equal red, green and blue; a
-    palette is looked up; 16 bits become 8 by scaling (65535 to 255); transparency shows white; CMYK
-    is converted without its colour profile; of several frames the first is taken.
-
-    It is scaled by bilinear interpolation over as many pixels as fall into one of the result
-    (Pillow's antialiased `BILINEAR`). The policies are
+    It is rotated as its EXIF orientation says. Grey becomes equal red, green and blue; 16 bits
+    become 8 by scaling (65535 to 255); transparent becomes white; CMYK is converted without its
+    colour profile; of several frames the first is taken. It is scaled by Pillow's antialiased
+    bilinear interpolation. The policies are
 
     - `crop`: the shorter side becomes `size`, and of the longer the middle is kept.
     - `pad`: the longer side becomes `size`, and mid-grey (127) fills both ends of the shorter.
@@ -116,26 +86,19 @@ def decode_image(data: bytes, name: str, *, size: int, policy: ResizePolicy) -> 
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_large(name, "far too many") from error
     except UnidentifiedImageError as error:
-        raise UserError(
-            f"{name} is no image of a kind that is read ({', '.join(_FORMATS)}): "
-            f"it begins with {data[:16]!r}"
-        ) from error
+        kinds = ", ".join(_FORMATS)
+        what = f"{name} is no image of a kind that is read ({kinds})"
+        raise UserError(f"{what}: it begins with {data[:16]!r}") from error
     except Exception as error:  # Pillow's decoders fail in as many ways as there are formats.
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(f"{name} is a broken image: {reason}") from error
 
 
 def check_resizing(size: int, policy: str) -> None:
-    """Raises UserError unless images can be resized so.
-
-    Args:
-        size: of both sides, in pixels.
-        policy: a name as in `decode_image`.
-    """
+    """Raises UserError unless `decode_image` takes this size and policy."""
     if policy not in get_args(ResizePolicy):
-        raise UserError(
-            f"unknown resize policy {policy!r}: {did_you_mean(policy, get_args(ResizePolicy))}"
-        )
+        hint = did_you_mean(policy, get_args(ResizePolicy))
+        raise UserError(f"unknown resize policy {policy!r}: {hint}")
     if size < 1:
         raise UserError(f"the size of images must be at least 1 pixel, got {size}")
 
@@ -148,7 +111,7 @@ def _too_large(name: str, pixels: str) -> UserError:
 
 
 def _rgb(image: Image.Image, name: str) -> Image.Image:
-    is_wide_pnm = image.mode == "I" and image.format == "PPM"  # of which Pillow makes 0..65535
+    is_wide_pnm = image.mode == "I" and image.format == "PPM"  # Pillow scales it to 0..65535
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I;16") or is_wide_pnm:
         wide = np.asarray(image).astype(np.uint32)
@@ -165,9 +128,8 @@ def _square(image: Image.Image, size: int, policy: ResizePolicy) -> Image.Image:
     if policy == "stretch":
         return image.resize((size, size), Image.Resampling.BILINEAR)
     if policy == "crop":
-        side = min(image.size)
-        left, top = (image.width - side) / 2, (image.height - side) / 2
-        box = (left, top, left + side, top + side)
+        left, top = ((length - min(image.size)) / 2 for length in image.size)
+        box = (left, top, left + min(image.size), top + min(image.size))
         return image.resize((size, size), Image.Resampling.BILINEAR, box=box)
     scale = size / max(image.size)
     inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))

@@ -1,43 +1,163 @@
-"""Which file of a folder holds which split."""
+"""Which files of a source are for training, validation and test, as their names say."""
 
 import os
 import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from rnnjax.data.files import nearest
+from rnnjax.data.files import files_at
 from rnnjax.errors import UserError, did_you_mean
 
 SPLITS = ("train", "validation", "test")
 
-_WORDS = {
-    "train": ("train", "training"),
-    "validation": ("valid", "validation", "dev", "devel", "development", "testa"),
-    "test": ("test", "testb"),
-}
+LIST_OF_PATHS = "train=PATH,validation=PATH,test=PATH"
+
+SPLIT_OF_WORD = (
+    dict.fromkeys(("train", "training"), "train")
+    | dict.fromkeys(("valid", "validation", "dev", "devel", "development", "testa", "val"),
+                    "validation")
+    | dict.fromkeys(("test", "testb"), "test")
+)  # fmt: skip
+"""The split that a word means, such as {"dev": "validation"}."""
+
+_WORD = re.compile(rf"(?<![a-z])({'|'.join(SPLIT_OF_WORD)})(images|imgs|list|ids)?(?![a-z])")
 _NO_DATA = re.compile(r"\.|(readme|license|licence|source|notice)\b", re.IGNORECASE)
 
 
-def split_paths(source: str) -> dict[str, str]:
-    """The files of the splits of a corpus.
+class SplitFiles(NamedTuple):
+    """The files of a source by split.
+
+    Attributes:
+        files: {split: its files, at least one}, in the order of SPLITS.
+        left_alone: names of files and folders without a split, where others have one.
+        pooled: no name says a split, and all files are in "train".
+    """
+
+    files: dict[str, list[Path]]
+    left_alone: Sequence[str] = ()
+    pooled: bool = False
+
+    def describe(self) -> str:
+        """Which file became which split, in one line."""
+        if self.pooled:
+            count = len(self.files["train"])
+            return f"{count:,} file{'s' * (count != 1)} pooled"
+        parts = [f"{split} from {_shown(paths)}" for split, paths in self.files.items()]
+        return ", ".join([*parts, *self.note_of_others()])
+
+    def note_of_others(self) -> list[str]:
+        """What is left alone, in a phrase; empty where nothing is."""
+        names = ", ".join(self.left_alone[:5]) + ", ..." * (len(self.left_alone) > 5)
+        return [f"left alone as of no split: {names}"] if names else []
+
+
+def split_files(
+    source: str,
+    *,
+    needed: Iterable[str] = ("train", "validation"),
+    pool: bool = False,
+    text_encoding: str | None = None,
+) -> SplitFiles:
+    """The files of the splits of a source.
+
+    A name says a split by a word without letters next to it: train or training; valid, validation,
+    val, dev, devel, development or testa; test or testb. The names are those of files and
+    subfolders directly in the folder, or in its only subfolder; all files below a subfolder that
+    says a split are in this split. Names that begin with a dot, README, LICENSE, SOURCE or NOTICE
+    say nothing.
 
     Args:
-        source: a folder, or `train=PATH,validation=PATH,test=PATH`, the last of them
-            optional. In a folder a file's name says what it holds by a word that no letter touches:
-            train or training; valid, validation, dev, devel, development or testa; test or testb.
-            Other files are left alone, and so are those that begin with a dot, README, LICENSE,
-            SOURCE or NOTICE.
-
-    Returns:
-        {"train", "validation" and, where there is one, "test": path}.
+        source: a folder, or `train=PATH,validation=PATH,test=PATH`, where a PATH is a file, a
+            folder or a glob. With `pool` also a file or a glob.
+        needed: splits without which a source is an error.
+        pool: take all files for training where no name says a split; otherwise this is an error.
+        text_encoding: see `files_at`.
 
     Raises:
-        UserError: there is no such source, a split is missing, or two files may be the same one.
+        UserError: there is no such source, a split is missing, two files may be the same one, or
+            files that are to be pooled say different splits.
     """
-    paths = _named(source) if source.partition("=")[0] in SPLITS else _in_folder(source)
-    return {split: paths[split] for split in SPLITS if split in paths}
+    if is_list_of_paths(source):
+        paths = _listed(source, needed)
+        return SplitFiles({s: files_at(p, text_encoding=text_encoding) for s, p in paths.items()})
+    expected = "" if pool else f": expected a folder, {LIST_OF_PATHS}, tfds:NAME or embedded"
+    files = files_at(source, expected=expected, text_encoding=text_encoding)
+    folder = Path(os.path.expanduser(source))
+    if not folder.is_dir() and not pool:
+        raise UserError(f"{source} is one file{expected}")
+    found = by_name(folder, files) if folder.is_dir() else SplitFiles({})
+    if pool and not found.files:
+        if len(files) > 1:
+            _refuse_mixed(source, files)
+        return SplitFiles({"train": files}, pooled=True)
+    for split in needed:
+        if split not in found.files:
+            names = sorted({path.relative_to(folder).parts[0] for path in files})
+            words = " or ".join(word for word, its in SPLIT_OF_WORD.items() if its == split)
+            hint = f"; train={source} takes all for training" if pool else ""
+            raise UserError(
+                f"{source} has no {split} file: looked for a name with {words} in it among "
+                f"{', '.join(names)[:300]}{hint}"
+            )
+    return found
 
 
-def _named(source: str) -> dict[str, str]:
+def is_list_of_paths(source: str) -> bool:
+    """Whether a source is `train=PATH,validation=PATH,test=PATH`, or a part of it."""
+    return source.partition("=")[0] in SPLITS
+
+
+def split_of(path: Path) -> str | None:
+    """The split that a file or folder says in its name; None: it says none.
+
+    Raises:
+        UserError: it says two.
+    """
+    said = _splits_in(path.name)
+    if len(said) > 1:
+        raise UserError(
+            f"{path} may be the {' or the '.join(said)} split: move it away or name the files "
+            f"({LIST_OF_PATHS})"
+        )
+    return said[0] if said else None
+
+
+def by_name(folder: Path, files: Iterable[Path]) -> SplitFiles:
+    """The files of a folder by the splits that they say, of which none is needed.
+
+    Args:
+        folder: see `split_files`.
+        files: below it.
+
+    Raises:
+        UserError: a name says two splits, or two names the same one.
+    """
+    entries: dict[str, list[Path]] = {}
+    for path in files:
+        entries.setdefault(path.relative_to(folder).parts[0], []).append(path)
+    entries = {name: paths for name, paths in entries.items() if not _NO_DATA.match(name)}
+    only = folder / next(iter(entries), "")
+    if len(entries) == 1 and only.is_dir() and not _splits_in(only.name):
+        return by_name(only, entries[only.name])
+    found: dict[str, str] = {}
+    left_alone = []
+    for name in sorted(entries):
+        split = split_of(folder / name)
+        if split is None:
+            left_alone.append(name)
+        elif split in found:
+            raise UserError(
+                f"two files for the split {split}: {folder / found[split]} and {folder / name}: "
+                f"move one away or name the files ({LIST_OF_PATHS})"
+            )
+        else:
+            found[split] = name
+    return SplitFiles({s: entries[found[s]] for s in SPLITS if s in found}, left_alone)
+
+
+def _listed(source: str, needed: Iterable[str]) -> dict[str, str]:
     paths: dict[str, str] = {}
     for part in source.split(","):
         split, equals, path = part.partition("=")
@@ -48,48 +168,34 @@ def _named(source: str) -> dict[str, str]:
         if split in paths:
             raise UserError(f"two files for the split {split}: {paths[split]} and {path}")
         paths[split] = path
-    for split in ("train", "validation"):
+    for split in needed:
         if split not in paths:
             raise UserError(f"{source!r} names no {split} file: add ,{split}=PATH")
-    return paths
+    return {split: paths[split] for split in SPLITS if split in paths}
 
 
-def _in_folder(source: str) -> dict[str, str]:
-    folder = Path(os.path.expanduser(source))
-    expected = "expected a folder, train=PATH,validation=PATH,test=PATH, tfds:NAME or embedded"
-    if not source or not folder.exists():
-        near = nearest(folder) if source else ""
-        raise UserError(f"{source!r} does not exist ({near or 'nothing near'}): {expected}")
-    if not folder.is_dir():
-        raise UserError(f"{source} is one file: {expected}")
-    try:
-        names = sorted(path.name for path in folder.iterdir() if path.is_file())
-    except OSError as error:
-        raise UserError(f"cannot read {source}: {error.strerror}") from error
-    paths: dict[str, str] = {}
-    for name in names:
-        splits = [] if _NO_DATA.match(name) else [s for s in SPLITS if _says(name, s)]
-        if len(splits) > 1:
+def _refuse_mixed(source: str, files: Sequence[Path]) -> None:
+    """Raises UserError where a folder anywhere in it has entries of train and of another split."""
+    base = Path(os.path.commonpath([path.parent for path in files]))
+    said: dict[Path, set[str]] = defaultdict(set)
+    for entry in {entry for path in files for entry in (path, *path.parents)}:
+        if base in entry.parents and len(splits := _splits_in(entry.name)) == 1:
+            said[entry.parent].update(splits)
+    for folder, there in sorted(said.items()):
+        if "train" in there and len(there) > 1:
+            names = " and ".join(split for split in SPLITS if split in there)
             raise UserError(
-                f"{folder / name} may be the {' or the '.join(splits)} split: move it away or "
-                f"name the files (train=PATH,validation=PATH,test=PATH)"
+                f"{source} has files of {names} in {folder}: name that folder or the files "
+                f"({LIST_OF_PATHS}); train={source} takes all for training"
             )
-        for split in splits:
-            path = str(folder / name)
-            if split in paths:
-                raise UserError(
-                    f"two files for the split {split}: {paths[split]} and {path}: move one away or "
-                    f"name the files (train=PATH,validation=PATH,test=PATH)"
-                )
-            paths[split] = path
-    for split in ("train", "validation"):
-        if split not in paths:
-            raise UserError(
-                f"{source} has no {split} file: looked for a name with "
-                f"{' or '.join(_WORDS[split])} in it among {', '.join(names) or 'no files at all'}"
-            )
-    return paths
 
 
-def _says(name: str, split: str) -> bool:
-    return bool(re.search(rf"(?<![a-z])({'|'.join(_WORDS[split])})(?![a-z])", name.lower()))
+def _splits_in(name: str) -> list[str]:
+    said = {SPLIT_OF_WORD[found[1]] for found in _WORD.finditer(name.lower())}
+    return [split for split in SPLITS if split in said and not _NO_DATA.match(name)]
+
+
+def _shown(paths: Sequence[Path]) -> str:
+    if len(paths) == 1:
+        return paths[0].name
+    return f"{len(paths):,} files in {os.path.commonpath([path.parent for path in paths])}"

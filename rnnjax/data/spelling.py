@@ -1,4 +1,4 @@
-"""What words have in common whatever their letters: one normal form, and how they are cased."""
+"""Normal forms of words, and features of their upper and lower case."""
 
 import re
 
@@ -20,10 +20,10 @@ characters are digits, more than half, at least one; its letters are all lower c
 
 
 def normalise(token: str, *, lowercase: bool, digits_to_zero: bool) -> str:
-    """The word that a token counts as, with one number for all its spellings.
+    """The word that a token counts as, so that several spellings have one id.
 
     Args:
-        token: as it stands in the text.
+        token: as it is in the text.
         lowercase: whether "The" is the word "the".
         digits_to_zero: whether "1997" is the word "0000".
 

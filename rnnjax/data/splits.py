@@ -1,4 +1,4 @@
-"""Which part of a corpus is for training, and which is kept aside."""
+"""Parts of a corpus held out by their share of the text."""
 
 import itertools
 from typing import NamedTuple
@@ -30,11 +30,10 @@ def check_fractions(valid_fraction: float, test_fraction: float) -> None:
 def split(document_ends: np.ndarray, fractions: dict[str, float]) -> dict[str, list[Segment]]:
     """Divides a corpus of documents; the same documents always give the same splits.
 
-    Whole documents go to one split where that comes within half of every size asked for. Going
-    from the longest document to the shortest, one is kept aside as soon as at least half of its
-    length is owed to a split, so that every split has documents of all lengths. Where this misses
-    the sizes (one document, or a few of them) the corpus is cut by position instead, training
-    first.
+    Whole documents are held out, from the longest to the shortest: each adds its share to what the
+    splits are owed, and goes to the split that is owed the most if that is at least half of its
+    length. So every split has documents of all lengths. If the size of a split is off by more than
+    half (there are few documents), the corpus is cut by position instead, training first.
 
     Args:
         document_ends: int [number of documents], where each document ends, in symbols; ascending,

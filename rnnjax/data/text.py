@@ -1,14 +1,18 @@
-"""Any text as a corpus, by name."""
+"""Text corpora by name."""
 
+import functools
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from rnnjax.data import files, tfds
+from rnnjax.data import tfds
 from rnnjax.data.bundled_text import NAMED
-from rnnjax.data.corpus import MEMORY_LIMIT, Corpus, build
-from rnnjax.data.decoding import Document, check_encoding
-from rnnjax.data.vocabulary import Level, Vocabulary, check_level
+from rnnjax.data.corpus import Corpus, build
+from rnnjax.data.documents import Document, check_encoding
+from rnnjax.data.files import document, nearest
+from rnnjax.data.growing_array import MEMORY_LIMIT, GrowingArray
+from rnnjax.data.named_splits import SplitFiles, is_list_of_paths, split_files
+from rnnjax.data.vocabulary import Level, Vocabulary
 from rnnjax.errors import UserError, did_you_mean
 
 
@@ -27,13 +31,15 @@ def load(
     """Loads a text corpus by name.
 
     Args:
-        spec: `embedded`, `python_source` or `hello` (see `named.py`); `tfds:NAME`; or the path of a
-            file, a folder or a glob, .gz files included. A path that is also a name: write `./`
-            before it.
+        spec: `embedded`, `python_source` or `hello` (see `bundled_text.py`); `tfds:NAME`; the path
+            of a file, a folder or a glob, .gz files included; or
+            `train=PATH,validation=PATH,test=PATH`. A path that is also a name: write `./` before
+            it. A folder whose files are called train, valid and test (see
+            `rnnjax.data.named_splits`) has these splits; any other is pooled.
         level: "char": ids stand for characters; "byte": for bytes.
         encoding: of the files at a path.
-        valid_fraction: part of the text kept for validation, where the source has no validation
-            split of its own.
+        valid_fraction: part of the training text kept for validation, where the source has no
+            validation split of its own.
         test_fraction: likewise for the test.
         vocabulary: use this one (of a checkpoint) and its level instead of the training split's.
         memory_limit: bytes; an array of symbols larger than this becomes a memory-mapped file.
@@ -41,38 +47,46 @@ def load(
             there until they are encoded, and 1 or 2 from then on.
         tfds_data_dir: TFDS's folder; None: its default.
 
-    Returns:
-        The corpus.
-
     Raises:
         UserError: there is no such source, or its text cannot be read or decoded, or is empty.
     """
     check_encoding(encoding)
     level = vocabulary.level if vocabulary else level
-    check_level(level)
-    documents: Mapping[str, Iterator[Document]]
+    documents: Mapping[str, Iterable[Document]]
+    origin = ""
     if spec in NAMED:
         documents = {"train": NAMED[spec]()}
     elif spec.startswith("tfds:"):
         documents = tfds.documents(spec.removeprefix("tfds:"), data_dir=tfds_data_dir)
-    elif _is_misspelt_name(spec):
-        near = files.nearest(Path(spec)) or "none here has one like it"
+    elif not spec or not (os.path.exists(spec) or any(mark in spec for mark in "/\\.*?[~=")):
+        near = nearest(Path(spec)) or "none here has one like it"
         raise UserError(
             f"unknown data source {spec[:80]!r}: {did_you_mean(spec, NAMED)} It is no file or "
             f"folder either ({near}). tfds:NAME takes a TensorFlow data set."
         )
     else:
-        documents = {"train": files.documents(spec, encoding=encoding, level=level)}
-    return build(
-        documents,
-        name=spec,
-        level=level,
-        valid_fraction=valid_fraction,
-        test_fraction=test_fraction,
-        vocabulary=vocabulary,
-        memory_limit=memory_limit,
-        temporary_folder=temporary_folder,
-    )
+        text_encoding = encoding if level == "char" else None
+        found = split_files(spec, needed=["train"], pool=True, text_encoding=text_encoding)
+        origin = _origin(spec, found, valid_fraction)
+        documents = {
+            split: [document(path, encoding) for path in paths]
+            for split, paths in found.files.items()
+        }
+    fractions = {"validation": valid_fraction, "test": test_fraction}
+    new_array = functools.partial(GrowingArray, memory_limit=memory_limit, folder=temporary_folder)
+    corpus = build(documents, fractions, spec, level, vocabulary, new_array)
+    return corpus._replace(origin=origin)
+
+
+def _origin(spec: str, found: SplitFiles, valid_fraction: float) -> str:
+    """What the first line says of the files; nothing of a single one."""
+    if found.pooled and os.path.isfile(os.path.expanduser(spec)):
+        return ""
+    parts = [found.describe()]
+    if valid_fraction and "validation" not in found.files:
+        text = "the text" if found.pooled else "the training text"
+        parts.append(f"{valid_fraction * 100:.3g}% of {text} held out for validation")
+    return ("" if is_list_of_paths(spec) else f"{spec}: ") + ", ".join(parts)
 
 
 def from_texts(
@@ -84,21 +98,9 @@ def from_texts(
     vocabulary: Vocabulary | None = None,
 ) -> Corpus:
     """A corpus of the given texts, a document each; arguments as in `load`."""
-    level = vocabulary.level if vocabulary else level
-    check_level(level)
     documents = (
         Document(f"text {n}", [text.encode("utf-8", "surrogatepass")])
         for n, text in enumerate(texts)
     )
-    return build(
-        {"train": documents},
-        name="the text given",
-        level=level,
-        valid_fraction=valid_fraction,
-        test_fraction=test_fraction,
-        vocabulary=vocabulary,
-    )
-
-
-def _is_misspelt_name(spec: str) -> bool:
-    return not spec or not (os.path.exists(spec) or any(mark in spec for mark in "/\\.*?[~"))
+    fractions = {"validation": valid_fraction, "test": test_fraction}
+    return build({"train": documents}, fractions, "the text given", level, vocabulary)

@@ -1,138 +1,169 @@
-"""Documents from TensorFlow Datasets, read without TensorFlow once they are prepared."""
+"""TensorFlow Datasets, read without TensorFlow once they are prepared."""
 
 import contextlib
 import difflib
-from collections.abc import Callable, Iterator, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from rnnjax.data.decoding import Document
+from rnnjax.data.documents import Document
+from rnnjax.data.named_splits import SPLIT_OF_WORD
 from rnnjax.errors import UserError, did_you_mean
 
 OFFLINE = "Without a network use --config.data=embedded or the path of a text file."
-"""What a message recommends where it is text that cannot be had."""
 
 
 def documents(spec: str, *, data_dir: str | None = None) -> dict[str, Iterator[Document]]:
-    """The splits of a data set, a document an example.
-
-    What lies prepared as array_record in `data_dir` is read as it is. Anything else is downloaded
-    and prepared first, for which TFDS needs TensorFlow.
+    """The splits of a data set of texts, a document an example.
 
     Args:
-        spec: `NAME`, `NAME/CONFIG`, `NAME:VERSION`, each with `:FEATURE` behind it or not: the text
-            feature to read where there is more than one.
+        spec: see `TfdsDataset`; the feature is a text.
         data_dir: TFDS's folder; None: its default (~/tensorflow_datasets, or TFDS_DATA_DIR).
 
     Returns:
-        {split name: documents}, with TFDS's own split names.
+        {split name: documents}; a split called valid, val or dev is "validation", any other has
+        its own name.
 
     Raises:
         UserError: no such data set or feature, no network, no TensorFlow.
     """
-    name, feature = name_and_feature(spec)
-    builder = prepared(name, OFFLINE, data_dir=data_dir)
+    dataset = TfdsDataset(spec, offline=OFFLINE, data_dir=data_dir)
     from tensorflow_datasets.core.features import Text
 
-    with told_simply(name, OFFLINE):
-        sources = builder.as_data_source()
-        feature = choose_feature(
-            name,
-            "text feature",
-            builder.info.features,
-            lambda feature: isinstance(feature, Text),
-            usual="text",
-            wanted=feature,
-        )
-    return {split: _examples(name, split, source, feature) for split, source in sources.items()}
+    feature = dataset.choose("text feature", lambda found: isinstance(found, Text), usual="text")
+
+    def texts(split: str, source: Sequence[Any]) -> Iterator[Document]:
+        for place, example in dataset.examples(split, source):
+            yield Document(place, [example[feature]])
+
+    return {
+        SPLIT_OF_WORD.get(split, split): texts(split, source)
+        for split, source in dataset.sources().items()
+    }
 
 
-def prepared(name: str, offline: str, *, data_dir: str | None = None) -> Any:
-    """The TFDS builder of a data set, downloaded and prepared if it does not lie ready.
+class TfdsDataset:
+    """A data set of TFDS, downloaded and prepared if it is not there.
 
-    Args:
-        name: `NAME`, `NAME/CONFIG` or `NAME:VERSION`.
-        offline: what a message recommends where it cannot be had.
-        data_dir: TFDS's folder; None: its default.
+    What is prepared as array_record in `data_dir` is read as it is, by its files. Anything else is
+    downloaded and prepared first, for which TFDS needs TensorFlow.
 
-    Raises:
-        UserError: no such data set, no network, no TensorFlow.
+    Attributes:
+        name: of the data set, without the feature.
+        features: its features by name.
     """
-    try:
-        import tensorflow_datasets as tfds
-    except ImportError as error:
-        raise UserError(
-            f"tfds:{name} needs the package tensorflow_datasets ({error}): "
-            f"pip install 'rnnjax[tfds]'. {offline}"
-        ) from error
 
-    with told_simply(name, offline):
+    def __init__(self, spec: str, *, offline: str, data_dir: str | None = None):
+        """Opens the data set.
+
+        Args:
+            spec: `NAME`, `NAME/CONFIG` or `NAME:VERSION`, with or without `:FEATURE`, the feature
+                to read where several could be meant.
+            offline: what messages recommend where the data set is not available.
+            data_dir: TFDS's folder; None: its default.
+
+        Raises:
+            UserError: no such data set, no network, no TensorFlow.
+        """
+        name, colon, last = spec.rpartition(":")
+        is_version = last[:1].isdigit() or last.startswith("*")
+        self.name, self._wanted = spec, ""
+        if colon and not is_version:
+            self.name, self._wanted = name, last
+        self._offline = offline
         try:
+            import tensorflow_datasets  # noqa: F401
+        except ImportError as error:
+            raise UserError(
+                f"tfds:{self.name} needs the package tensorflow_datasets ({error}): "
+                f"pip install 'rnnjax[tfds]'. {offline}"
+            ) from error
+        with one_line_errors(self.name, offline):
+            self._builder = _prepared(self.name, offline, data_dir)
+        self.features = self._builder.info.features
+
+    def choose(
+        self, kind: str, fits: Callable[[Any], bool], *, usual: str, by_user: bool = True
+    ) -> str:
+        """The name of the feature to read.
+
+        Args:
+            kind: of feature that it is, for messages.
+            fits: whether a feature is of that kind.
+            usual: its name, where several fit.
+            by_user: take the feature that the user named, if one is.
+
+        Raises:
+            UserError: none fits, the named one does not, or it is not clear which is meant.
+        """
+        wanted = self._wanted if by_user else ""
+        found = [key for key, feature in self.features.items() if fits(feature)]
+        place = f"tfds:{self.name}"
+        if not found:
+            raise UserError(f"{place} has no {kind}, only {', '.join(sorted(self.features))}")
+        if wanted and wanted not in found:
+            raise UserError(
+                f"{place} has no {kind} called {wanted!r}: {did_you_mean(wanted, found)}"
+            )
+        if not wanted and usual not in found and len(found) > 1:
+            raise UserError(
+                f"{place} has more than one {kind}: {', '.join(sorted(found))}"
+                + f"; choose one by --config.data={place}:FEATURE" * by_user
+            )
+        return wanted or (usual if usual in found else found[0])
+
+    def sources(self, decoders: Any = None) -> dict[str, Sequence[Any]]:
+        """The examples of each split; see `DatasetBuilder.as_data_source` of TFDS."""
+        with one_line_errors(self.name, self._offline):
+            return dict(self._builder.as_data_source(decoders=decoders))
+
+    def examples(self, split: str, source: Sequence[Any]) -> Iterator[tuple[str, Any]]:
+        """Yields the place of each example, `tfds:NAME SPLIT NUMBER`, and the example."""
+        with one_line_errors(self.name, self._offline):
+            for n in range(len(source)):
+                yield f"tfds:{self.name} {split} {n}", source[n]
+
+
+def _prepared(name: str, offline: str, data_dir: str | None) -> Any:
+    """The builder; of prepared files without the data set's own code, which may need TensorFlow."""
+    import tensorflow_datasets as tfds
+    from tensorflow_datasets.core.read_only_builder import builder_from_files
+
+    with contextlib.suppress(tfds.core.DatasetNotFoundError):
+        return builder_from_files(name, data_dir=data_dir)
+    try:
+        with _temporary_files_removed():
             builder = tfds.builder(name, data_dir=data_dir)
-        except tfds.core.DatasetNotFoundError as error:
-            known = tfds.list_builders(with_community_datasets=False)
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"Did you mean tfds:{near[0]}? " if near else ""
-            raise UserError(f"TFDS has no data set {name!r}. {hint}{offline}") from error
-        if not builder.is_prepared():
-            builder.download_and_prepare(file_format="array_record")
+    except tfds.core.DatasetNotFoundError as error:
+        known = tfds.list_builders(with_community_datasets=False)
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"Did you mean tfds:{near[0]}? " if near else ""
+        raise UserError(f"TFDS has no data set {name!r}. {hint}{offline}") from error
+    if not builder.is_prepared():
+        builder.download_and_prepare(file_format="array_record")
     return builder
 
 
-def _examples(name: str, split: str, source: Any, feature: str) -> Iterator[Document]:
-    with told_simply(name, OFFLINE):
-        for n in range(len(source)):
-            yield Document(f"tfds:{name} {split} {n}", [source[n][feature]])
-
-
-def name_and_feature(spec: str) -> tuple[str, str | None]:
-    """What stands before and behind the last colon of `NAME:FEATURE`; a version is no feature."""
-    name, colon, last = spec.rpartition(":")
-    is_version = last[:1].isdigit() or last.startswith("*")
-    return (name, last) if colon and not is_version else (spec, None)
-
-
-def choose_feature(
-    name: str,
-    kind: str,
-    features: Mapping[str, Any],
-    fits: Callable[[Any], bool],
-    *,
-    usual: str,
-    wanted: str | None = None,
-    by_user: bool = True,
-) -> str:
-    """The name of a data set's feature to read.
-
-    Args:
-        name: of the data set.
-        kind: of feature that it takes, for messages.
-        features: by name.
-        fits: whether a feature is of that kind.
-        usual: its name, where several fit.
-        wanted: its name by the user's choice; None: the usual one, or the only one that fits.
-        by_user: whether the user may choose.
-
-    Raises:
-        UserError: none fits, the wanted one does not, or it is not clear which is meant.
-    """
-    found = [key for key, feature in features.items() if fits(feature)]
-    if not found:
-        raise UserError(f"tfds:{name} has no {kind}, only {', '.join(sorted(features))}")
-    if wanted is not None and wanted not in found:
-        raise UserError(
-            f"tfds:{name} has no {kind} called {wanted!r}: {did_you_mean(wanted, found)}"
-        )
-    if wanted is None and usual not in found and len(found) > 1:
-        raise UserError(
-            f"tfds:{name} has more than one {kind}: {', '.join(sorted(found))}"
-            + (f"; choose one by --config.data=tfds:{name}:FEATURE" if by_user else "")
-        )
-    return wanted or (usual if usual in found else found[0])
+@contextlib.contextmanager
+def _temporary_files_removed() -> Iterator[None]:
+    """A builder makes a temporary folder for files of the network and never removes it."""
+    before = tempfile.tempdir
+    with tempfile.TemporaryDirectory() as folder:
+        tempfile.tempdir = folder
+        try:
+            yield
+        finally:
+            tempfile.tempdir = before
 
 
 @contextlib.contextmanager
-def told_simply(name: str, offline: str) -> Iterator[None]:
-    """TFDS fails in as many ways as the network and its many builders do: each becomes a line."""
+def one_line_errors(name: str, offline: str) -> Iterator[None]:
+    """Turns every exception of TFDS, the network and a data set's code into a UserError.
+
+    Args:
+        name: of the data set.
+        offline: what the message recommends.
+    """
     try:
         yield
     except UserError:

@@ -1,4 +1,4 @@
-"""Text in tokens that know where they stood."""
+"""A tokenizer that keeps the place of each token in the text."""
 
 import re
 import unicodedata
@@ -39,20 +39,13 @@ class Token(NamedTuple):
 
 
 def tokenize(text: str) -> list[Token]:
-    """Splits text into words, numbers and punctuation marks.
+    """Splits text into words, numbers and punctuation marks, in their order.
 
     White space separates, and nothing else is lost. A word keeps hyphens, apostrophes and & within
     it (`well-known`, `O'Brien`, `AT&T`), except that `'s` becomes a token (`Curie`, `'s`). A number
     keeps points, commas and colons between digits (`3.14`, `1,000`, `12:30`). A full stop stays
-    with letters that each have one (`U.S.`, `e.g.`), with a capital that a word comes after
-    (`J. Smith`) and with a few titles and abbreviations (`Dr.`, `St.`, `Inc.`). `@name` and
-    `#topic` are tokens, and so are runs of full stops and of hyphens. Every other character stands
-    alone.
-
-    Args:
-        text: of any length.
-
-    Returns:
-        The tokens in their order.
+    with letters that each have one (`U.S.`, `e.g.`), with a capital before a word (`J. Smith`) and
+    with a few titles and abbreviations (`Dr.`, `St.`, `Inc.`). `@name`, `#topic`, and runs of full
+    stops or hyphens are tokens. Every other character is a token of its own.
     """
     return [Token(match.group(), *match.span()) for match in _TOKEN.finditer(text)]

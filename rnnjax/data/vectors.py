@@ -9,35 +9,13 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnjax.data.corpus import SECONDS_BETWEEN_NEWS
-from rnnjax.data.decoding import check_encoding
-from rnnjax.data.files import documents
+from rnnjax.data.documents import check_encoding
+from rnnjax.data.files import document, files_at
 from rnnjax.errors import UserError
 
 _DECIMAL = re.compile(rb"[-+]?\d*\.\d+([eE][-+]?\d+)?")
 
 _log = logging.getLogger(__name__)
-
-
-class Coverage(NamedTuple):
-    """How many of some words have vectors.
-
-    Attributes:
-        num_words: how many there are.
-        exact: have a vector as they are spelt.
-        lowered: have one in lower case only.
-    """
-
-    num_words: int
-    exact: int
-    lowered: int
-
-    def describe(self) -> str:
-        """One line."""
-        found = self.exact + self.lowered
-        return (
-            f"{found:,} of {self.num_words:,} words ({found / max(self.num_words, 1):.1%}) have "
-            f"pretrained vectors, {self.lowered:,} of them only in lower case"
-        )
 
 
 class Vectors(NamedTuple):
@@ -53,9 +31,6 @@ class Vectors(NamedTuple):
 
     def find(self, words: Sequence[str]) -> np.ndarray:
         """Where the vectors of some words are: of the word as it is, else of it in lower case.
-
-        Args:
-            words: such as those of a vocabulary.
 
         Returns:
             int64 [number of words], rows of `matrix`; -1 for a word that has none.
@@ -73,30 +48,29 @@ class Vectors(NamedTuple):
         rows = enumerate(self.find(words), first_id)
         return {word_id: self.matrix[row] for word_id, row in rows if row >= 0}
 
-    def coverage(self, words: Sequence[str]) -> Coverage:
-        """How many of some words `find` finds, and how."""
-        known = set(self.words)
-        exact = sum(word in known for word in words)
+    def coverage(self, words: Sequence[str]) -> str:
+        """How many of some words have vectors, in one line."""
         found = int((self.find(words) >= 0).sum())
-        return Coverage(len(words), exact, found - exact)
+        lowered = found - len(set(self.words).intersection(words))
+        return (
+            f"{found:,} of {len(words):,} words ({found / max(len(words), 1):.1%}) have "
+            f"pretrained vectors, {lowered:,} of them only in lower case"
+        )
 
 
 def read_vectors(path: str, wanted: Collection[str], *, encoding: str = "utf-8") -> Vectors:
     """The vectors of some words, from a text file with a line a word: the word, then D numbers.
 
-    There is one space between any two of them. The first line may be a header instead, the number
-    of words and D (word2vec, fastText; a line of two integers is taken for one). Without it (GloVe)
-    the first line tells D. A word may have spaces within, as some of GloVe's do. Where a word
-    stands twice, the first one counts, and the log warns of it, as of a header that counts other
-    than the lines. The file is read line by line, and the numbers only where a word is wanted.
+    They are separated by single spaces. The first line may be a header of two integers, the number
+    of words and D (word2vec, fastText); otherwise D is that of the first line (GloVe). A word may
+    have spaces within, as some of GloVe's do. Of a repeated word the first vector counts, and the
+    log warns of it, and of a header with a wrong number of words. The file is read line by line,
+    and numbers are parsed only for wanted words.
 
     Args:
         path: of the file, plain or .gz.
         wanted: words to keep, as they are or in lower case (see `Vectors.find`).
         encoding: of the file.
-
-    Returns:
-        What the file has of them.
 
     Raises:
         UserError: the file cannot be read, is empty or binary, or a line is not a word and D
@@ -110,7 +84,7 @@ def read_vectors(path: str, wanted: Collection[str], *, encoding: str = "utf-8")
     check_encoding(encoding)
     if "\n".encode(encoding) != b"\n":
         raise UserError(f"word vectors cannot be read as {encoding}: convert {path} to UTF-8")
-    files = list(documents(path, encoding=encoding, level="byte"))
+    files = files_at(path)
     if len(files) != 1:
         raise UserError(f"{path} is {len(files)} files, and word vectors are read from one")
     wanted = {*wanted, *(word.lower() for word in wanted)}
@@ -118,7 +92,7 @@ def read_vectors(path: str, wanted: Collection[str], *, encoding: str = "utf-8")
     size = promised = None
     num_words = repeated = 0
     news = time.monotonic() + SECONDS_BETWEEN_NEWS
-    for number, line in enumerate(_lines(files[0].chunks, path), 1):
+    for number, line in enumerate(_lines(document(files[0], encoding).chunks, path), 1):
         place = f"{path}:{number}"
         if number == 1:
             line = line.removeprefix(b"\xef\xbb\xbf")
@@ -130,17 +104,16 @@ def read_vectors(path: str, wanted: Collection[str], *, encoding: str = "utf-8")
         word, numbers = _parts(line, size, place, encoding)
         num_words += 1
         repeated += word in kept
-        if word not in kept and (word in wanted or number == 1):
-            vector = _vector(numbers, place)
-            if word in wanted:
-                kept[word] = vector
+        if word in wanted and word not in kept:
+            kept[word] = _vector(numbers, place)
+        elif number == 1:
+            _vector(numbers, place)
         if time.monotonic() > news:
             _log.info("reading %s: %.1f million words so far", path, num_words / 1e6)
             news = time.monotonic() + SECONDS_BETWEEN_NEWS
     if size is None or not num_words:
-        raise UserError(
-            f"{path} has no word vectors: it is empty{' but for a header' * bool(size)}"
-        )
+        but = " but for a header" if size else ""
+        raise UserError(f"{path} has no word vectors: it is empty{but}")
     if promised not in (None, num_words):
         _log.warning("%s has %d words, though its header says %d", path, num_words, promised)
     if repeated:
@@ -150,7 +123,7 @@ def read_vectors(path: str, wanted: Collection[str], *, encoding: str = "utf-8")
 
 
 def _lines(chunks: Iterable[bytes], path: str) -> Iterator[bytes]:
-    """Without their ends, and spaces there. Only LF ends a line: words have all else in them."""
+    """Lines without white space at their end. Only LF ends a line: words may have other ends."""
     rest = b""
     for chunk in chunks:
         if b"\0" in chunk:
@@ -181,9 +154,8 @@ def _parts(line: bytes, size: int, place: str, encoding: str) -> tuple[str, byte
     try:
         return word.decode(encoding), numbers
     except UnicodeError as error:
-        raise UserError(
-            f"{place}: the word {word[:40]!r} is not {encoding} text: {error}"
-        ) from error
+        what = f"the word {word[:40]!r} is not {encoding} text"
+        raise UserError(f"{place}: {what}: {error}") from error
 
 
 def _vector(numbers: bytes, place: str) -> np.ndarray:

@@ -1,10 +1,10 @@
-"""The symbols of a text, and the numbers that stand for them."""
+"""Vocabularies of characters or bytes, and how vocabularies are stored."""
 
 import dataclasses
 import functools
 import json
-from collections.abc import Iterable
-from typing import Any, Literal
+from collections.abc import Callable, Iterable
+from typing import Any, Literal, TypeVar, cast, get_args, get_origin
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from rnnjax.errors import UserError, did_you_mean
 
 Level = Literal["char", "byte"]
 LEVELS = ("char", "byte")
+
+T = TypeVar("T")
 
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 """How the unknown symbol (id 0 of a character vocabulary) is shown."""
@@ -132,8 +134,45 @@ class Vocabulary:
         Raises:
             UserError: the text is not what `to_json` writes.
         """
+        return dataclass_from_json(cls, text, "vocabulary")
+
+
+def dataclass_from_json(cls: Callable[..., T], text: str, name: str) -> T:
+    """A dataclass of text, numbers and tuples of these, from its fields in JSON.
+
+    Args:
+        cls: the dataclass.
+        text: what `json.dumps(dataclasses.asdict(...))` writes.
+        name: what messages call it.
+
+    Raises:
+        UserError: the text is no JSON, or has other fields or values than the class.
+    """
+    wrong = f"this is no saved {name}"
+    try:
+        saved = json.loads(text)
+    except ValueError as error:
+        raise UserError(f"{wrong}: {error}") from error
+    kinds = {field.name: field.type for field in dataclasses.fields(cast(Any, cls))}
+    if not isinstance(saved, dict) or saved.keys() != kinds.keys():
+        got = ", ".join(saved) if isinstance(saved, dict) else type(saved).__name__
+        raise UserError(f"{wrong}: expected {', '.join(kinds)}; got {got or 'nothing'}")
+    values = {}
+    for field, value in saved.items():
         try:
-            fields = json.loads(text)
-            return cls(level=fields["level"], symbols=fields["symbols"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise UserError(f"this is no saved vocabulary: {error}") from error
+            values[field] = _of_kind(value, kinds[field])
+        except (TypeError, ValueError) as error:
+            raise UserError(f"{wrong}: it cannot have {field} = {value!r:.80}") from error
+    return cls(**values)
+
+
+def _of_kind(value: Any, kind: Any) -> Any:
+    if get_origin(kind) is tuple:
+        if not isinstance(value, list):
+            raise TypeError
+        kinds = get_args(kind)
+        kinds = kinds[:1] * len(value) if kinds[-1] is ... else kinds
+        return tuple(_of_kind(item, its_kind) for item, its_kind in zip(value, kinds, strict=True))
+    if type(value) is not (str if get_origin(kind) is Literal else kind):
+        raise TypeError
+    return value

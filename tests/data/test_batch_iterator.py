@@ -14,7 +14,7 @@ import pytest
 
 from rnnjax.data import Stream, TrainingWindows
 from rnnjax.data.batch_iterator import iterator
-from rnnjax.data.growing_array import Tape
+from rnnjax.data.growing_array import GrowingArray
 from rnnjax.errors import UserError
 from rnnjax.tasks.captioning.batches import SceneBatches
 from rnnjax.tasks.captioning.scenes import VOCABULARY, DigitScenes
@@ -154,9 +154,9 @@ def test_a_worker_leaves_signals_to_its_parent_and_ends_with_it(owner):
 
 
 def test_a_text_that_is_on_disk_for_one_process_only_is_refused(tmp_path):
-    with Tape(np.uint8, memory_limit=10, folder=tmp_path) as tape:
-        tape.append(np.arange(200, dtype=np.uint8))
-        stream = Stream(tape.finish(), np.array([0]))
+    with GrowingArray(np.uint8, memory_limit=10, folder=tmp_path) as array:
+        array.append(np.arange(200, dtype=np.uint8))
+        stream = Stream(array.finish(), np.array([0]))
     windows = TrainingWindows(stream, batch_size=2, window=5)
     with pytest.raises(UserError, match=r"--config\.data_workers=0"):
         pickle.dumps(windows)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnjax.data import UNKNOWN, Vocabulary, from_texts, load
-from rnnjax.data.decoding import Document, symbols
+from rnnjax.data.documents import Document, symbols
 
 PLAY = "First Citizen:\nBefore we proceed any further, hear me speak.\n\n" * 40
 

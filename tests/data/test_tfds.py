@@ -1,6 +1,7 @@
-"""Data sets in TFDS's own prepared format, written by TFDS itself, without TensorFlow."""
+"""Texts in TFDS's own prepared format."""
 
 import sys
+import tempfile
 
 import numpy as np
 import pytest
@@ -8,26 +9,18 @@ import tensorflow_datasets as tfds
 
 from rnnjax.data import load
 from rnnjax.errors import UserError
+from tests.data.prepared_tfds import write_tfds
 
 
-def prepare(data_dir, name, splits, feature_names=("text",), version="1.0.0"):
+def prepare(data_dir, name, splits, feature_names=("text",)):
     """Writes {split: [[text of each feature] of each example]}."""
-    folder = data_dir / name / version
-    folder.mkdir(parents=True)
     features = {key: tfds.features.Text() for key in feature_names}
     features["label"] = tfds.features.Scalar(np.int64)
-    identity = tfds.core.dataset_info.DatasetIdentity(
-        name=name, version=tfds.core.Version(version), data_dir=str(folder), module_name="tests"
-    )
-    info = tfds.core.DatasetInfo(builder=identity, features=tfds.features.FeaturesDict(features))
-    writer = tfds.core.SequentialWriter(
-        info, max_examples_per_shard=2, file_format="array_record", overwrite=False
-    )
-    writer.initialize_splits(list(splits))
-    for split, examples in splits.items():
-        rows = [dict(zip(feature_names, e, strict=True), label=n) for n, e in enumerate(examples)]
-        writer.add_examples({split: rows})
-    writer.close_splits(list(splits))
+    rows = {
+        split: [dict(zip(feature_names, e, strict=True), label=n) for n, e in enumerate(examples)]
+        for split, examples in splits.items()
+    }
+    write_tfds(data_dir, name, features, rows)
 
 
 def texts(corpus, part):
@@ -46,6 +39,25 @@ def test_own_splits_are_kept_and_tensorflow_is_not_needed(tmp_path, name):
         "test": ["be\ufffd"],
     }
     assert "tensorflow" not in sys.modules
+
+
+def test_a_validation_split_of_another_name_is_known(tmp_path):
+    prepare(tmp_path, "other_name", {"train": [["to be"]], "dev": [["to"]]})
+    corpus = load("tfds:other_name", tfds_data_dir=str(tmp_path))
+    assert {part: texts(corpus, part) for part in corpus.splits} == {
+        "train": ["to be"],
+        "validation": ["to"],
+    }
+
+
+def test_looking_a_data_set_up_leaves_nothing_behind(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "scratch"))
+    monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", lambda *_, **__: [][0])
+    (tmp_path / "scratch").mkdir()
+    for name in ("tiny_shakespeare", "tiny_shakspeare"):
+        with pytest.raises(UserError, match=f"tfds:{name} cannot be had|no data set"):
+            load(f"tfds:{name}", tfds_data_dir=str(tmp_path))
+    assert not list((tmp_path / "scratch").iterdir())
 
 
 def test_validation_is_taken_from_training_where_there_is_none(tmp_path):

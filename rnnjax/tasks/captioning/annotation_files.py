@@ -1,22 +1,28 @@
-"""Which files of a folder hold captions and split lists, and where its images lie."""
+"""Which files of a folder hold captions and split lists, and where its images are."""
 
 import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rnnjax.data.files import nearest
-from rnnjax.data.named_splits import SPLITS, split_paths
+from rnnjax.data.examples import numbered_lines
+from rnnjax.data.files import existing, nearest
+from rnnjax.data.named_splits import (
+    LIST_OF_PATHS,
+    SPLITS,
+    by_name,
+    is_list_of_paths,
+    split_files,
+    split_of,
+)
 from rnnjax.errors import UserError
 from rnnjax.tasks.captioning.annotation_json import read_coco, read_karpathy
 from rnnjax.tasks.captioning.annotation_lines import (
     Annotations,
     Listed,
-    read_csv,
     read_flickr,
     read_jsonl,
-    read_list,
-    read_tsv,
+    read_table,
 )
 
 EXPECTED = (
@@ -24,7 +30,7 @@ EXPECTED = (
     "captions_train2014.json, or train.tsv or train.jsonl"
 )
 
-_LINES = {".tsv": read_tsv, ".jsonl": read_jsonl}
+_LINES = {".tsv": read_table, ".jsonl": read_jsonl}
 _COCO = re.compile(r"captions_((train|val)\d*)\.json")
 _KINDS = {
     "Flickr's": re.compile(r"(?!.*\.lemma\.).*\.token(\.txt)?|captions\.(txt|csv)"),
@@ -32,16 +38,11 @@ _KINDS = {
     "COCO's": _COCO,
     "lines": re.compile(r".*\.(tsv|jsonl)", re.IGNORECASE),
 }
-_SPLIT_WORDS = {
-    "train": "train|training",
-    "validation": "val|valid|validation|dev|devel|development",
-    "test": "test",
-}
 _PROBES = 100
 
 
 def read_annotations(source: str, *, encoding: str) -> tuple[Annotations, Path]:
-    """What the caption files of a corpus say.
+    """The images and captions of the caption files of a corpus.
 
     Args:
         source: a folder in one of the layouts, the one file of it that holds captions, or
@@ -55,15 +56,10 @@ def read_annotations(source: str, *, encoding: str) -> tuple[Annotations, Path]:
         UserError: there is no such source, no layout is recognised or more than one, or a file
             cannot be read.
     """
-    if source.partition("=")[0] in SPLITS:
-        paths = split_paths(source)
-        splits = {Path(os.path.expanduser(path)): split for split, path in paths.items()}
-        return _read_lines(splits, encoding), next(iter(splits)).parent
-    path = Path(os.path.expanduser(source))
-    if not source or not path.exists():
-        near = (source and nearest(path)) or "nothing near"
-        raise UserError(f"{source!r} does not exist ({near}): expected a folder with captions, "
-                        f"train=PATH,validation=PATH,test=PATH or tfds:NAME")  # fmt: skip
+    if is_list_of_paths(source):
+        listed = split_files(source).files
+        return _read_lines(listed, encoding), listed["train"][0].parent
+    path = existing(source, f": expected a folder with captions, {LIST_OF_PATHS} or tfds:NAME")
     if path.is_file():
         return _read([path], encoding), path.parent
     files = _files(path)
@@ -93,17 +89,12 @@ def _read(paths: Sequence[Path], encoding: str) -> Annotations:
     if first.suffix.lower() not in _LINES:
         return _read_flickr(first, encoding)
     if len(paths) == 1:
-        return _read_lines({first: None}, encoding)
-    splits = {path: _split_of(path) for path in paths}
-    for path, split in splits.items():
-        twin = next(p for p in paths if splits[p] == split)
-        if split is None:
-            raise UserError(f"{path} does not say in its name which split it holds: expected one "
-                            f"of {', '.join(SPLITS)} in it")  # fmt: skip
-        if twin != path:
-            raise UserError(f"two files for the split {split}: {twin} and {path}: name the files "
-                            f"(train=PATH,validation=PATH,test=PATH)")  # fmt: skip
-    return _read_lines(splits, encoding)
+        return _read_lines({None: paths}, encoding)
+    found = by_name(first.parent, paths)
+    if found.left_alone:
+        raise UserError(f"{first.parent / found.left_alone[0]} does not say in its name which "
+                        f"split it holds: expected one of {', '.join(SPLITS)} in it")  # fmt: skip
+    return _read_lines(found.files, encoding)
 
 
 def _read_coco(folder: Path, encoding: str) -> Annotations:
@@ -121,28 +112,32 @@ def _read_coco(folder: Path, encoding: str) -> Annotations:
 
 
 def _read_flickr(path: Path, encoding: str) -> Annotations:
-    is_csv = path.name in ("captions.txt", "captions.csv")
-    found = (read_csv if is_csv else read_flickr)(str(path), encoding=encoding)
+    if path.name in ("captions.txt", "captions.csv"):
+        found = read_table(str(path), None, encoding=encoding)
+    else:
+        found = read_flickr(str(path), encoding=encoding)
     others = [other for other in _files(path.parent) if other != path and other.suffix == ".txt"]
-    lists = {other: split for other in others if (split := _split_of(other))}
+    lists = {other: split for other in others if (split := split_of(other))}
     if not lists:
         return found
     captioned = {listed.image for listed in found.listed}
-    listed = [
-        Listed(f"{name}.jpg" if f"{name}.jpg" in captioned else name, split, source)
-        for file, split in lists.items()
-        for source, name in read_list(str(file), encoding=encoding)
-    ]
+    listed = []
+    for file, split in lists.items():
+        for source, line in numbered_lines(str(file), encoding=encoding):
+            name = line.strip()
+            image = f"{name}.jpg" if f"{name}.jpg" in captioned else name
+            listed.append(Listed(image, split, source))
     return found._replace(listed=listed)
 
 
-def _read_lines(paths: Mapping[Path, str | None], encoding: str) -> Annotations:
+def _read_lines(
+    files: Mapping[str, Sequence[Path]] | Mapping[None, Sequence[Path]], encoding: str
+) -> Annotations:
     found = Annotations([], [], [])
-    for path, split in paths.items():
-        reader = _LINES.get(path.suffix.lower())
-        if reader is None:
+    for split, path in ((split, path) for split, paths in files.items() for path in paths):
+        if path.suffix.lower() not in _LINES:
             raise UserError(f"{path}: expected a name that ends in {' or '.join(_LINES)}")
-        found.add(reader(str(path), split, encoding=encoding))
+        found.add(_LINES[path.suffix.lower()](str(path), split, encoding=encoding))
     return found
 
 
@@ -151,8 +146,8 @@ def image_folder(images: str | None, base: Path, names: Sequence[str]) -> Path:
 
     Args:
         images: that folder, if the user names it.
-        base: otherwise: it is this one or lies up to two folders below it; which of them, is told
-            by where a hundred of the images are.
+        base: otherwise it is this folder or one up to two folders below it: the one that has the
+            most of a hundred of the images.
         names: the images' paths.
 
     Raises:
@@ -178,28 +173,13 @@ def image_folder(images: str | None, base: Path, names: Sequence[str]) -> Path:
     return best[0]
 
 
-def _split_of(path: Path) -> str | None:
-    said = [
-        split
-        for split, words in _SPLIT_WORDS.items()
-        if re.search(rf"(?<![a-z])(?:{words})(?:images|imgs|list|ids)?(?![a-z])", path.name.lower())
-    ]
-    if len(said) > 1:
-        raise UserError(f"{path} may be the {' or the '.join(said)} split: give it another name")
-    return said[0] if said else None
-
-
 def _files(folder: Path) -> list[Path]:
-    return [path for path in _entries(folder) if path.is_file()]
+    try:
+        return sorted(path for path in folder.iterdir() if path.is_file())
+    except OSError as error:
+        raise UserError(f"cannot read {folder}: {error.strerror}") from error
 
 
 def _subfolders(folder: Path) -> list[Path]:
     with os.scandir(folder) as entries:
         return sorted(Path(e) for e in entries if e.is_dir() and not e.name.startswith("."))
-
-
-def _entries(folder: Path) -> list[Path]:
-    try:
-        return sorted(folder.iterdir())
-    except OSError as error:
-        raise UserError(f"cannot read {folder}: {error.strerror}") from error

@@ -2,47 +2,48 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from rnnjax.data.files import read_text
 from rnnjax.errors import UserError, did_you_mean
-from rnnjax.tasks.captioning.annotation_lines import Annotations, Caption, Listed, fault
+from rnnjax.tasks.captioning.annotation_lines import Annotations, Caption, Listed
+
+T = TypeVar("T")
 
 _KARPATHY_SPLITS = {"train": "train", "restval": "train", "val": "validation", "test": "test"}
 
 
 def read_karpathy(path: str, *, encoding: str) -> Annotations:
-    """The images and captions of `dataset_flickr8k.json`, `dataset_coco.json` and their kin.
+    """The images and captions of `dataset_flickr8k.json`, `dataset_coco.json` and the like.
 
-    Andrej Karpathy and Li Fei-Fei, "Deep visual-semantic alignments for generating image
-    descriptions" (2015). The split `restval` becomes part of `train`, as everyone trains on it.
+    The split `restval` becomes part of `train`, as is usual.
 
     Args:
         path: of a file `{"images": [{"filename", "filepath", "split", "sentences": [{"raw"}]}]}`,
             `filepath` optional; of sentences without `raw` the `tokens` are taken.
         encoding: of the file.
 
-    Returns:
-        All that it says.
-
     Raises:
-        UserError: the file cannot be read or is written otherwise.
+        UserError: the file cannot be read or has another form.
+
+    References:
+        Karpathy & Li 2015, "Deep visual-semantic alignments for generating image descriptions".
     """
     found = Annotations([], [], [])
     for n, entry in enumerate(_items(_document(path, encoding), "images", path)):
         place = f"{path}: images[{n}]"
-        split = _text(entry, "split", place)
+        split = _field(entry, "split", str, place)
         if split not in _KARPATHY_SPLITS:
             hint = did_you_mean(split, _KARPATHY_SPLITS)
             raise UserError(f"{place} has the unknown split {split!r}: {hint}")
-        image = _text(entry, "filename", place)
+        image = _field(entry, "filename", str, place)
         if entry.get("filepath"):
-            image = f"{_text(entry, 'filepath', place)}/{image}"
+            image = f"{_field(entry, 'filepath', str, place)}/{image}"
         found.listed.append(Listed(image, _KARPATHY_SPLITS[split], f"{place} ({image})"))
         for m, sentence in enumerate(_items(entry, "sentences", place)):
             source = f"{place} ({image}), sentences[{m}]"
             if "raw" in sentence:
-                text = _text(sentence, "raw", source)
+                text = _field(sentence, "raw", str, source)
             else:
                 tokens = sentence.get("tokens")
                 if not isinstance(tokens, list) or not all(isinstance(t, str) for t in tokens):
@@ -53,7 +54,7 @@ def read_karpathy(path: str, *, encoding: str) -> Annotations:
 
 
 def read_coco(path: str, split: str, folder: str, *, encoding: str) -> Annotations:
-    """The images and captions of `captions_train2014.json` and its kin.
+    """The images and captions of `captions_train2014.json` and the like.
 
     Args:
         path: of a file `{"images": [{"id", "file_name"}], "annotations": [{"id", "image_id",
@@ -62,34 +63,32 @@ def read_coco(path: str, split: str, folder: str, *, encoding: str) -> Annotatio
         folder: of its images, from the folder of images.
         encoding: of the file.
 
-    Returns:
-        All that it says.
-
     Raises:
-        UserError: the file cannot be read or is written otherwise.
+        UserError: the file cannot be read or has another form.
     """
     found = Annotations([], [], [])
     document = _document(path, encoding)
     images: dict[int, str] = {}
     for n, entry in enumerate(_items(document, "images", path)):
         place = f"{path}: images[{n}]"
-        number, image = _id(entry, "id", place), f"{folder}/{_text(entry, 'file_name', place)}"
+        number = _field(entry, "id", int, place)
+        image = f"{folder}/{_field(entry, 'file_name', str, place)}"
         if number in images:
             wrong = f"id {number} is also that of {images[number]}"
-            found.faults.append(fault(f"{place} ({image})", wrong))
+            found.add_fault(f"{place} ({image})", wrong)
             continue
         images[number] = image
         found.listed.append(Listed(image, split, f"{place} ({image})"))
     seen: dict[int, str] = {}
     for n, entry in enumerate(_items(document, "annotations", path)):
         place = f"{path}: annotations[{n}]"
-        number, of_image = _id(entry, "id", place), _id(entry, "image_id", place)
-        text = _text(entry, "caption", place)
+        number, of_image = _field(entry, "id", int, place), _field(entry, "image_id", int, place)
+        text = _field(entry, "caption", str, place)
         if number in seen:
-            found.faults.append(fault(place, f"id {number} is also that of {seen[number]}"))
+            found.add_fault(place, f"id {number} is also that of {seen[number]}")
         elif of_image not in images:
             wrong = f"a caption of image_id {of_image}, which no image has: {text[:60]!r}"
-            found.faults.append(fault(place, wrong))
+            found.add_fault(place, wrong)
         else:
             found.captions.append(Caption(images[of_image], text.strip(), place))
         seen.setdefault(number, place)
@@ -113,13 +112,8 @@ def _items(holder: Mapping[str, Any], key: str, place: str) -> list[dict[str, An
     return items
 
 
-def _text(holder: Mapping[str, Any], key: str, place: str) -> str:
-    if not isinstance(holder.get(key), str):
-        raise UserError(f"{place} has no text {key!r}: got {str(dict(holder))[:120]}")
-    return holder[key]
-
-
-def _id(holder: Mapping[str, Any], key: str, place: str) -> int:
-    if not isinstance(holder.get(key), int):
-        raise UserError(f"{place} has no number {key!r}: got {str(dict(holder))[:120]}")
+def _field(holder: Mapping[str, Any], key: str, kind: type[T], place: str) -> T:
+    if not isinstance(holder.get(key), kind):
+        name = "text" if kind is str else "number"
+        raise UserError(f"{place} has no {name} {key!r}: got {str(dict(holder))[:120]}")
     return holder[key]

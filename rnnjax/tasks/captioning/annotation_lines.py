@@ -1,14 +1,13 @@
-"""Captions in files of lines: Flickr's tokens, the CSV of them, TSV and JSONL."""
+"""Captions in files of lines: Flickr's tokens, CSV, TSV and JSONL.
 
-import csv
-import io
+A file that cannot be read is a UserError; a faulty line is recorded in `Annotations.faults`.
+"""
+
 import json
-from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from rnnjax.data.files import read_text
+from rnnjax.data.examples import csv_rows, numbered_lines, suffix_of, tsv_rows
 from rnnjax.data.images import Skipped
-from rnnjax.errors import UserError
 
 HEADER = ["image", "caption"]
 
@@ -60,165 +59,83 @@ class Annotations(NamedTuple):
         self.captions.extend(other.captions)
         self.faults.extend(other.faults)
 
-
-def fault(source: str, what: str) -> Skipped:
-    """A fault of what stands at `source`."""
-    return Skipped(source, f"{source}: {what}")
+    def add_fault(self, source: str, what: str) -> None:
+        """Records a fault of what stands at `source`."""
+        self.faults.append(Skipped(source, f"{source}: {what}"))
 
 
 def read_flickr(path: str, *, encoding: str) -> Annotations:
-    """The captions of a token file of Flickr8k or Flickr30k: `NAME.jpg#NUMBER<TAB>CAPTION`.
-
-    Args:
-        path: of the file.
-        encoding: of the file.
-
-    Returns:
-        Captions, and the images that they name.
-
-    Raises:
-        UserError: the file cannot be read.
-    """
+    """The captions, and the images they name, of lines `NAME.jpg#NUMBER<TAB>CAPTION` (Flickr8k)."""
     found = Annotations([], [], [])
     seen: dict[str, str] = {}
-    for source, line in _lines(path, encoding):
+    for source, line in numbered_lines(path, encoding=encoding):
         key, tab, text = line.partition("\t")
         image, mark, number = key.strip().rpartition("#")
         if not (tab and mark and image and number.isdecimal()):
             wrong = f"expected NAME.jpg#NUMBER, a tab and a caption, got {line[:80]!r}"
-            found.faults.append(fault(source, wrong))
+            found.add_fault(source, wrong)
         elif key in seen:
-            found.faults.append(fault(source, f"{key} is also the caption at {seen[key]}"))
+            found.add_fault(source, f"{key} is also the caption at {seen[key]}")
         else:
             seen[key] = source
             found.captions.append(Caption(image, text.strip(), source))
-    return _listing_its_images(found, None)
+    return _with_images(found, None)
 
 
-def read_csv(path: str, *, encoding: str) -> Annotations:
-    """The captions of a file `image,caption` with a header, as Kaggle has Flickr8k.
-
-    Args:
-        path: of the file.
-        encoding: of the file.
-
-    Returns:
-        Captions, and the images that they name.
-
-    Raises:
-        UserError: the file cannot be read.
-    """
-    found = Annotations([], [], [])
-    reader = csv.reader(io.StringIO(read_text(path, encoding=encoding), newline=""), strict=True)
-    line = 1
-    try:
-        for row in reader:
-            source, line = f"{path}:{line}", reader.line_num + 1
-            if len(row) == 2 and row[0].strip():
-                if row != HEADER:
-                    found.captions.append(Caption(row[0].strip(), row[1].strip(), source))
-            elif row:
-                found.faults.append(fault(source, f"expected IMAGE,CAPTION, got {str(row)[:80]}"))
-    except csv.Error as error:
-        raise UserError(f"{path}:{line} is no CSV: {error}") from error
-    return _listing_its_images(found, None)
-
-
-def read_tsv(path: str, split: str | None, *, encoding: str) -> Annotations:
-    """The captions of a file of lines `IMAGE<TAB>CAPTION`, below `image<TAB>caption` or not.
+def read_table(path: str, split: str | None, *, encoding: str) -> Annotations:
+    """The captions, and the images they name, of a table of images and captions.
 
     Args:
-        path: of the file.
+        path: of the file; one that ends in .tsv has tabs, any other is CSV. A first row
+            `image, caption` is a header.
         split: which it holds; None: not known.
         encoding: of the file.
-
-    Returns:
-        Captions, and the images that they name.
-
-    Raises:
-        UserError: the file cannot be read.
     """
+    is_tsv = suffix_of(path) == ".tsv"
     found = Annotations([], [], [])
-    for source, line in _lines(path, encoding):
-        cells = line.split("\t")
+    for source, cells in (tsv_rows if is_tsv else csv_rows)(path, encoding=encoding):
         if len(cells) != 2 or not cells[0].strip():
-            wrong = f"expected IMAGE, a tab and a caption, got {line[:80]!r}"
-            found.faults.append(fault(source, wrong))
+            expected = "IMAGE, a tab and a caption" if is_tsv else "IMAGE,CAPTION"
+            got = "\t".join(cells) if is_tsv else ",".join(cells)
+            found.add_fault(source, f"expected {expected}, got {got[:80]!r}")
         elif source != f"{path}:1" or cells != HEADER:
             found.captions.append(Caption(cells[0].strip(), cells[1].strip(), source))
-    return _listing_its_images(found, split)
+    return _with_images(found, split)
 
 
 def read_jsonl(path: str, split: str | None, *, encoding: str) -> Annotations:
-    """The captions of a file of lines `{"image": ..., "caption": ...}`, or `"captions": [...]`.
+    """The captions of lines `{"image": ..., "caption": ...}`, or `"captions": [...]`.
 
     Args:
         path: of the file.
         split: which it holds; None: not known.
         encoding: of the file.
-
-    Returns:
-        Captions, and the images that they name.
-
-    Raises:
-        UserError: the file cannot be read.
     """
     expected = 'expected {"image": PATH, "caption": TEXT} or {"image": PATH, "captions": [TEXT]}'
     found = Annotations([], [], [])
-    for source, line in _lines(path, encoding):
+    for source, line in numbered_lines(path, encoding=encoding):
         try:
             entry = json.loads(line)
         except ValueError as error:
-            found.faults.append(fault(source, f"{expected}, but this is no JSON: {error}"))
+            found.add_fault(source, f"{expected}, but this is no JSON: {error}")
             continue
-        image, texts = _image_and_captions(entry)
-        if image is None or texts is None:
-            found.faults.append(fault(source, f"{expected}, got {line[:80]}"))
+        image: Any = None
+        texts: Any = None
+        if isinstance(entry, dict) and ("caption" in entry) != ("captions" in entry):
+            image, texts = entry.get("image"), entry.get("captions", [entry.get("caption")])
+        is_good = image and isinstance(image, str) and isinstance(texts, list)
+        if not is_good or not all(isinstance(text, str) for text in texts):
+            found.add_fault(source, f"{expected}, got {line[:80]}")
             continue
         found.listed.append(Listed(image, split, source))
         found.captions.extend(Caption(image, text.strip(), source) for text in texts)
-    return _once_each(found)
+    return _with_images(found, split)
 
 
-def read_list(path: str, *, encoding: str) -> Iterator[tuple[str, str]]:
-    """The lines of a file that hold more than white space, stripped.
-
-    Args:
-        path: of the file.
-        encoding: of the file.
-
-    Yields:
-        `FILE:LINE`, the line.
-
-    Raises:
-        UserError: the file cannot be read.
-    """
-    return ((source, line.strip()) for source, line in _lines(path, encoding))
-
-
-def _lines(path: str, encoding: str) -> Iterator[tuple[str, str]]:
-    for n, line in enumerate(read_text(path, encoding=encoding).split("\n"), 1):
-        if line.strip():
-            yield f"{path}:{n}", line
-
-
-def _image_and_captions(entry: object) -> tuple[str | None, list[str] | None]:
-    if not isinstance(entry, dict) or ("caption" in entry) == ("captions" in entry):
-        return None, None
-    image = entry.get("image")
-    texts = [entry["caption"]] if "caption" in entry else entry["captions"]
-    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-        return None, None
-    return (image if isinstance(image, str) and image else None), texts
-
-
-def _listing_its_images(found: Annotations, split: str | None) -> Annotations:
-    found.listed.extend(Listed(image, split, source) for image, _, source in found.captions)
-    return _once_each(found)
-
-
-def _once_each(found: Annotations) -> Annotations:
+def _with_images(found: Annotations, split: str | None) -> Annotations:
+    """Lists each image once, where it is listed or has a caption first."""
     first: dict[str, Listed] = {}
-    for listed in found.listed:
+    captioned = [Listed(image, split, source) for image, _, source in found.captions]
+    for listed in found.listed + captioned:
         first.setdefault(listed.image, listed)
     return found._replace(listed=list(first.values()))

@@ -1,4 +1,4 @@
-"""Images with captions and the corpora that they make."""
+"""Images with captions, and corpora of them."""
 
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,13 +12,13 @@ from rnnjax.errors import UserError
 
 @dataclass(frozen=True)
 class CaptionedImage:
-    """An image and what people said of it.
+    """An image and its captions.
 
     Attributes:
         image: its path; of an image that is no file of its own its name, `tfds:NAME SPLIT NUMBER`.
         captions: as they were written, at least one; none where they are to be predicted.
-        source: where it stands, `FILE:LINE` where there is a line, for messages.
-        stored: of an image that is no file of its own: gives its bytes.
+        source: its place, `FILE:LINE` where there is a line, for messages.
+        stored: of an image that is no file of its own: returns its bytes.
     """
 
     image: str
@@ -57,16 +57,10 @@ class CaptionCorpus:
 
 
 def caption_words(caption: str) -> tuple[str, ...]:
-    """The words of a caption, as captioning has counted them since Karpathy's Flickr8k.
+    """The words of a caption, split as in Karpathy's Flickr8k.
 
     In lower case, split at white space, without punctuation and symbols (Unicode's categories P and
-    S), even within a word: `A man's T-shirt .` gives `a mans tshirt`.
-
-    Args:
-        caption: as it was written.
-
-    Returns:
-        The words, none of them empty.
+    S), even within a word: `A man's T-shirt .` gives `a mans tshirt`. No word is empty.
     """
     return tuple(caption.lower().translate(_WITHOUT_PUNCTUATION).split())
 
@@ -98,11 +92,11 @@ def read_images(
     Args:
         images: with captions or without.
         size: of both sides of the results, in pixels.
-        policy: how what is not square is made so; see `rnnjax.data.images.decode_image`.
+        policy: see `rnnjax.data.images.decode_image`.
         skip_faulty: an image that cannot be read is left out; otherwise it is an error.
 
     Yields:
-        For each image its uint8 [size, size, 3]; in place of one that is left out, a record of it.
+        For each image its uint8 [size, size, 3], or a record that it is left out.
 
     Raises:
         UserError: an image cannot be read, or there is no such size or policy.

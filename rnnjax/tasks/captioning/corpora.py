@@ -1,4 +1,4 @@
-"""Any corpus of images with captions, by name."""
+"""Corpora of images with captions by name."""
 
 import hashlib
 import logging
@@ -64,10 +64,9 @@ def load_captions(
     - `tfds:NAME` or `tfds:NAME:FEATURE`, in the manner of `tfds:coco_captions`.
 
     Faulty are: an image that does not exist, is listed twice or has no caption; a caption without a
-    word, of an image that is unknown, or with a number that another has; a line that is written
-    otherwise than its layout says. What is no fault but worth knowing becomes a note: captions
-    longer than `max_words`, captioned images in no split list, repeated captions, image files
-    without a caption.
+    word, of an unknown image, or with the number of another; a line of another form. Notes are
+    made of captions longer than `max_words`, captioned images in no split list, repeated captions
+    and image files without a caption.
 
     Args:
         source: as above.
@@ -83,9 +82,6 @@ def load_captions(
             other splits are references and stay whole.
         encoding: of the caption files.
         tfds_data_dir: TFDS's folder; None: its default.
-
-    Returns:
-        The corpus.
 
     Raises:
         UserError: there is no such source, it cannot be read, something in it is faulty, or a split
@@ -122,7 +118,10 @@ def load_captions(
     truncated = long_captions == "truncate"
     notes += notes_on_captions(splits, max_words, truncated)
     if truncated and max_words is not None:
-        splits["train"] = [_truncated(image, max_words) for image in splits["train"]]
+        splits["train"] = [
+            replace(image, captions=tuple(shortened(c, max_words) for c in image.captions))
+            for image in splits["train"]
+        ]
     if faults:
         _log.warning("%s: left out as faulty: %s", source, some([f.message for f in faults]))
     return CaptionCorpus(splits, tuple(faults), tuple(notes))
@@ -152,15 +151,11 @@ def _in_splits(source: str, listed: Sequence[Listed], held_out: float | None) ->
     if not 0 < held_out < 0.5:
         raise UserError(f"held_out must lie in (0, 0.5), got {held_out}")
     count = max(1, round(held_out * len(listed)))
-    order = sorted(listed, key=lambda image: _digest(os.path.basename(image.image)))
-    split_of = {image.image: "validation" for image in order[:count]}
-    split_of |= {image.image: "test" for image in order[count : 2 * count]}
+    digests = {
+        image.image: hashlib.sha256(os.path.basename(image.image).encode()).digest()
+        for image in listed
+    }
+    order = sorted((image.image for image in listed), key=lambda name: digests[name])
+    split_of = dict.fromkeys(order[:count], "validation")
+    split_of |= dict.fromkeys(order[count : 2 * count], "test")
     return [image._replace(split=split_of.get(image.image, "train")) for image in listed]
-
-
-def _digest(name: str) -> bytes:
-    return hashlib.sha256(name.encode()).digest()
-
-
-def _truncated(image: CaptionedImage, max_words: int) -> CaptionedImage:
-    return replace(image, captions=tuple(shortened(c, max_words) for c in image.captions))

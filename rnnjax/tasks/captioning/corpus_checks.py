@@ -1,54 +1,54 @@
-"""What is faulty in a corpus of captioned images, and what else is worth knowing."""
+"""Checks of a corpus of captioned images: faults, and notes on what is unusual."""
 
 import functools
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from rnnjax.data.images import IMAGE_SUFFIXES, Skipped
-from rnnjax.tasks.captioning.annotation_lines import Annotations, Caption, Listed, fault
+from rnnjax.tasks.captioning.annotation_lines import Annotations, Caption, Listed
 from rnnjax.tasks.captioning.captioned_images import CaptionedImage, caption_words, counted
 
 
 def gathered(
     annotations: Annotations, stored: Mapping[str, Callable[[], bytes]]
 ) -> tuple[dict[str, list[CaptionedImage]], list[Skipped]]:
-    """Brings images and their captions together, and finds what is faulty in them.
+    """The images of a corpus with their captions, and what is faulty in them.
 
     Args:
         annotations: with whole paths, and with a split for every image.
-        stored: what gives the bytes of images that are no files, by name.
+        stored: functions that return the bytes of images that are no files, by name.
 
     Returns:
-        The images of each split that are without fault, in their order; and the faults, those that
-        came with the annotations first.
+        The images of each split that are without fault, in their order; and the faults, those of
+        the annotations first.
     """
-    faults = list(annotations.faults)
+    annotations = annotations._replace(faults=list(annotations.faults))
     owner: dict[str, Listed] = {}
     for image in annotations.listed:
         first = owner.setdefault(image.image, image)
         if first is not image:
             where = f"for {first.split} at {first.source}"
-            faults.append(fault(image.source, f"the image {image.image} is listed also {where}"))
+            annotations.add_fault(image.source, f"the image {image.image} is listed also {where}")
     texts: dict[str, list[Caption]] = {image: [] for image in owner}
     for caption in annotations.captions:
         if caption.image in texts and caption_words(caption.text):
             texts[caption.image].append(caption)
         elif caption.image in texts:
             what = f"a caption without a word, {caption.text!r}, of {caption.image}"
-            faults.append(fault(caption.source, what))
+            annotations.add_fault(caption.source, what)
     found: dict[str, list[CaptionedImage]] = {}
     names_in = functools.cache(_names_in)
     for name, image in owner.items():
         if name not in stored and os.path.basename(name) not in names_in(os.path.dirname(name)):
-            faults.append(fault(image.source, f"the image {name} does not exist"))
+            annotations.add_fault(image.source, f"the image {name} does not exist")
         elif not texts[name]:
-            faults.append(fault(image.source, f"the image {name} has no caption"))
+            annotations.add_fault(image.source, f"the image {name} has no caption")
         else:
             captioned = CaptionedImage(
                 name, tuple(c.text for c in texts[name]), texts[name][0].source, stored.get(name)
             )
             found.setdefault(str(image.split), []).append(captioned)
-    return found, faults
+    return found, annotations.faults
 
 
 def _names_in(folder: str) -> frozenset[str]:
@@ -59,13 +59,10 @@ def _names_in(folder: str) -> frozenset[str]:
 
 
 def notes_on_files(annotations: Annotations) -> Iterator[str]:
-    """What captions and files have beyond the images of the splits.
+    """Yields notes on captions of no listed image, and images without captions.
 
     Args:
         annotations: with whole paths.
-
-    Yields:
-        A sentence for each kind of thing.
     """
     listed = {image.image for image in annotations.listed}
     captioned = {caption.image for caption in annotations.captions}
@@ -89,15 +86,12 @@ def notes_on_files(annotations: Annotations) -> Iterator[str]:
 def notes_on_captions(
     splits: Mapping[str, Iterable[CaptionedImage]], max_words: int | None, truncated: bool
 ) -> Iterator[str]:
-    """Which captions are repeated or long.
+    """Yields notes on captions that are repeated or long.
 
     Args:
         splits: of the corpus.
         max_words: that a caption may have without being long; None: any number.
-        truncated: long captions for training are going to be.
-
-    Yields:
-        A sentence for each kind of thing.
+        truncated: whether long captions for training will be truncated.
     """
     images = [image for part in splits.values() for image in part]
     repeated = [image.source for image in images if len(set(image.captions)) < len(image.captions)]

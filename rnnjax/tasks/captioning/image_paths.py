@@ -1,16 +1,13 @@
 """Images to be captioned: a file, or a folder of files."""
 
-import os
-from pathlib import Path
-
-from rnnjax.data.files import nearest
+from rnnjax.data.files import existing
 from rnnjax.data.images import IMAGE_SUFFIXES
 from rnnjax.errors import UserError
 from rnnjax.tasks.captioning.captioned_images import CaptionedImage
 
 
 def images_at(path: str) -> list[CaptionedImage]:
-    """An image, or all images of a folder by name; what is not named as an image is left aside.
+    """An image, or all images of a folder, ordered by name; files of other suffixes are skipped.
 
     Args:
         path: of the file or folder.
@@ -18,9 +15,7 @@ def images_at(path: str) -> list[CaptionedImage]:
     Raises:
         UserError: there is no such path, or no image in the folder.
     """
-    place = Path(os.path.expanduser(path))
-    if not place.exists():
-        raise UserError(f"{path} does not exist ({nearest(place) or 'nothing near'})")
+    place = existing(path)
     if place.is_file():
         return [CaptionedImage(str(place), (), str(place))]
     found = sorted(file for file in place.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)

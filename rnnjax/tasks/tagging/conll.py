@@ -1,8 +1,7 @@
-"""Column files in the manner of CoNLL: a token a line, a blank line between sentences."""
+"""Column files like those of CoNLL: a token a line, a blank line between sentences."""
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from rnnjax.data.files import read_text
 from rnnjax.errors import UserError
@@ -11,34 +10,22 @@ from rnnjax.tasks.tagging.sentences import Sentence
 
 DOCUMENT_START = "-DOCSTART-"
 
+_Rows = list[list[str]]
+
 _NOT_IN_COLUMNS = re.compile(rf"[\t\r\n]|^ *$|^ | $|^{DOCUMENT_START}")
-
-
-class Columns(NamedTuple):
-    """One sentence of a column file.
-
-    Attributes:
-        rows: the columns of each of its lines.
-        line: the number of its first line, from 1.
-        document: the number of its document, from 0.
-    """
-
-    rows: list[list[str]]
-    line: int
-    document: int
 
 
 def read_conll(
     path: str, *, token_column: int = 0, tag_column: int = -1, encoding: str = "utf-8"
 ) -> list[Sentence]:
-    """The tagged sentences of a column file, tags as they stand there.
+    """The tagged sentences of a column file, tags as they are written there.
 
     Columns are separated by tabs in a line that has one, by spaces in any other; every line has as
     many columns as the first. Lines of white space end a sentence, and lines that begin with
     `-DOCSTART-` begin a document. Line ends may be LF, CR LF or CR; a byte order mark is skipped.
 
-    `#` is a comment only in a line that has no tab, stands before the first token of its sentence
-    and cannot be a token there: in a file with tabs because it has none, in a file with spaces
+    A line that begins with `#` is a comment only if it has no tab, is before the first token of its
+    sentence and cannot be a token: in a file with tabs because it has none, in a file with spaces
     because it has another number of columns. So `# text = Hello` is a comment, and `#` and
     `#hashtag` with a tag behind them are tokens anywhere.
 
@@ -47,9 +34,6 @@ def read_conll(
         token_column: which column holds tokens, from 0; a negative number counts from the last.
         tag_column: which holds tags, likewise.
         encoding: of the file.
-
-    Returns:
-        The sentences, at least one.
 
     Raises:
         UserError: there is no such file, it is not text, a line has the wrong number of columns, a
@@ -72,15 +56,12 @@ def read_conll(
 
 
 def read_tokens(path: str, *, token_column: int = 0, encoding: str = "utf-8") -> list[Sentence]:
-    """The sentences of a column file without their tags, as input for prediction.
+    """The sentences of a column file, with empty `tags`, as input for prediction.
 
     Args:
         path: of a file as in `read_conll`, with or without a column of tags.
         token_column: as there.
         encoding: of the file.
-
-    Returns:
-        The sentences, at least one, with empty `tags`.
 
     Raises:
         UserError: as in `read_conll`, but for tags.
@@ -96,7 +77,7 @@ def write_conll(sentences: Sequence[Sentence], columns: Sequence[Sequence[Sequen
 
     Args:
         sentences: give tokens and documents; between documents stands a `-DOCSTART-` line.
-        columns: at least one: what stands behind the token, column by column, such as `[tags]` or
+        columns: at least one: the columns after the token, such as `[tags]` or
             `[tags, predicted]`; a column has for each sentence a string a token.
 
     Returns:
@@ -120,12 +101,15 @@ def write_conll(sentences: Sequence[Sentence], columns: Sequence[Sequence[Sequen
     return "".join(parts)
 
 
-def _sentences(path: str, needed: Sequence[int], encoding: str) -> Iterator[Columns]:
+def _sentences(path: str, needed: Sequence[int], encoding: str) -> Iterator[tuple[_Rows, int, int]]:
+    """Yields the rows of each sentence, the number of its first line, and that of its document."""
     lines = read_text(path, encoding=encoding).split("\n")
-    first = next((n for n, text in enumerate(lines, 1) if _may_be_row(text)), None)
-    if first is None:
+    for first, text in enumerate(lines, 1):  # noqa: B007
+        if _split(text) and not (_is_like_comment(text) or text.startswith(DOCUMENT_START)):
+            break
+    else:
         raise UserError(f"{path} has no sentence: no line holds a token")
-    num_columns = len(_split(lines[first - 1]))
+    num_columns = len(_split(text))
     _check_columns(f"{path}:{first}", num_columns, needed)
     with_tabs = "\t" in lines[first - 1].rstrip(" \t")
     rows: list[list[str]] = []
@@ -133,28 +117,21 @@ def _sentences(path: str, needed: Sequence[int], encoding: str) -> Iterator[Colu
     for line, text in enumerate([*lines, ""], 1):
         row = _split(text)
         boundary = text.startswith(DOCUMENT_START)
-        comment = not rows and _starts_as_comment(text) and (with_tabs or len(row) != num_columns)
         if not row or boundary:
             if rows:
-                yield Columns(rows, line - len(rows), document)
+                yield rows, line - len(rows), document
                 rows, following = [], document + 1
             document = following if boundary else document
-        elif comment:
-            continue
-        elif len(row) != num_columns:
-            raise UserError(
-                f"{path}:{line} has {_columns(len(row))}, but {path}:{first}, where the first "
-                f"sentence begins, has {num_columns}: {text[:80]!r}"
-            )
-        else:
+        elif rows or not _is_like_comment(text) or (not with_tabs and len(row) == num_columns):
+            if len(row) != num_columns:
+                raise UserError(
+                    f"{path}:{line} has {_columns(len(row))}, but {path}:{first}, where the first "
+                    f"sentence begins, has {num_columns}: {text[:80]!r}"
+                )
             rows.append(row)
 
 
-def _may_be_row(text: str) -> bool:
-    return bool(_split(text)) and not (_starts_as_comment(text) or text.startswith(DOCUMENT_START))
-
-
-def _starts_as_comment(text: str) -> bool:
+def _is_like_comment(text: str) -> bool:
     return text.startswith("#") and "\t" not in text
 
 
@@ -179,9 +156,7 @@ def _check_columns(place: str, num_columns: int, needed: Sequence[int]) -> None:
         )
 
 
-def _tokens(
-    path: str, rows: Sequence[Sequence[str]], line: int, token_column: int
-) -> tuple[str, ...]:
+def _tokens(path: str, rows: _Rows, line: int, token_column: int) -> tuple[str, ...]:
     tokens = tuple(row[token_column] for row in rows)
     for n, token in enumerate(tokens):
         if not token.strip(" "):
@@ -190,4 +165,4 @@ def _tokens(
 
 
 def _columns(count: int) -> str:
-    return f"{count} column" if count == 1 else f"{count} columns"
+    return f"{count} column{'s' * (count != 1)}"

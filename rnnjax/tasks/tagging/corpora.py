@@ -1,12 +1,11 @@
-"""Any corpus of tagged sentences, by name."""
+"""Corpora of tagged sentences by name."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from rnnjax.data.named_splits import SPLITS, split_paths
+from rnnjax.data.named_splits import SPLITS, split_files
 from rnnjax.errors import UserError, did_you_mean
-from rnnjax.tasks.tagging import tfds_sentences
 from rnnjax.tasks.tagging.conll import read_conll
 from rnnjax.tasks.tagging.inline import read_inline
 from rnnjax.tasks.tagging.schemes import (
@@ -17,7 +16,8 @@ from rnnjax.tasks.tagging.schemes import (
     spans_of,
     tags_of,
 )
-from rnnjax.tasks.tagging.sentences import Sentence, TaggedCorpus
+from rnnjax.tasks.tagging.sentences import Sentence, TaggedCorpus, types_of
+from rnnjax.tasks.tagging.tfds_sentences import tagged_sentences
 
 EMBEDDED = Path(__file__).parent / "embedded"
 
@@ -31,56 +31,75 @@ def load_tagged(
     encoding: str = "utf-8",
     tfds_data_dir: str | None = None,
 ) -> TaggedCorpus:
-    """Loads a corpus of tagged sentences.
+    """Loads a corpus of tagged sentences, with its tags converted to BIO.
 
     Args:
         source: `embedded`; `tfds:NAME` or `tfds:NAME:FEATURE`; a folder whose files say in their
             names which split they hold; or `train=PATH,validation=PATH,test=PATH` (see
             `rnnjax.data.named_splits`). A file that ends in .inline is read by `read_inline`, any
             other by `read_conll`.
-        strict: a tag that may not stand where it stands is an error; otherwise it is repaired as
-            conlleval reads it, and counted.
+        strict: a tag that the scheme does not allow in its place is an error; otherwise it is
+            repaired as conlleval reads it, and counted.
         token_column: of column files; see `read_conll`.
         tag_column: likewise.
         encoding: of files.
         tfds_data_dir: TFDS's folder; None: its default.
 
-    Returns:
-        The corpus, its tags converted to BIO.
-
     Raises:
         UserError: there is no such source, it cannot be read, a split is missing, there is no
             entity in the training split, or one of a type there that others have.
     """
+    notes: Sequence[str] = ()
     if source.startswith("tfds:"):
-        spec = source.removeprefix("tfds:")
-        found = tfds_sentences.tagged_sentences(spec, data_dir=tfds_data_dir)
+        found = tagged_sentences(source.removeprefix("tfds:"), data_dir=tfds_data_dir)
         splits = {split: found[split] for split in SPLITS if split in found}
         for split in ("train", "validation"):
             if not splits.get(split):
                 raise UserError(f"{source} has no {split} split with sentences in it")
     else:
+        named = split_files(str(EMBEDDED) if source == "embedded" else source)
+        notes = named.note_of_others()
         splits = {
-            split: read_inline(path, encoding=encoding)
-            if _is_inline(path)
-            else read_conll(
-                path, token_column=token_column, tag_column=tag_column, encoding=encoding
+            split: _one_after_another(
+                read_inline(str(path), encoding=encoding)
+                if _is_inline(str(path))
+                else read_conll(
+                    str(path), token_column=token_column, tag_column=tag_column, encoding=encoding
+                )
+                for path in paths
             )
-            for split, path in split_paths(
-                str(EMBEDDED) if source == "embedded" else source
-            ).items()
+            for split, paths in named.files.items()
         }
     scheme = scheme_of(sentence.tags for part in splits.values() for sentence in part)
-    if strict:
-        _refuse_faults(splits, scheme)
-    repaired = sum(len(faults(s.tags, scheme)) for part in splits.values() for s in part)
-    types = _types(splits["train"])
+    types = types_of(tag for sentence in splits["train"] for tag in sentence.tags)
     if not types:
         raise UserError(f"{source} has no entity in its training split: all its tags are O")
+    repaired = 0
     for part in splits.values():
-        _refuse_unknown(part, types)
+        for sentence in part:
+            out_of_place = faults(sentence.tags, scheme)
+            if strict and out_of_place:
+                raise _out_of_place(sentence, out_of_place[0], scheme)
+            repaired += len(out_of_place)
+    for sentence in (sentence for part in splits.values() for sentence in part):
+        for n, tag in enumerate(sentence.tags):
+            kind = prefix_and_type(tag)[1]
+            if kind and kind not in types:
+                raise UserError(
+                    f"{_place(sentence, n)}: unknown tag {tag!r}, the training split has no entity "
+                    f"of type {kind!r}: {did_you_mean(kind, types)}"
+                )
     converted = {split: [_to_bio(s) for s in part] for split, part in splits.items()}
-    return TaggedCorpus(converted, scheme, types, repaired)
+    return TaggedCorpus(converted, scheme, types, repaired, tuple(notes))
+
+
+def _one_after_another(files: Iterable[list[Sentence]]) -> list[Sentence]:
+    """The sentences of the files of a split, with documents counted across files."""
+    found: list[Sentence] = []
+    for sentences in files:
+        first = found[-1].document + 1 if found else 0
+        found += [replace(s, document=first + s.document) for s in sentences]
+    return found
 
 
 def _is_inline(path: str) -> bool:
@@ -92,35 +111,16 @@ def _to_bio(sentence: Sentence) -> Sentence:
     return replace(sentence, tags=tuple(tags))
 
 
-def _types(sentences: Iterable[Sentence]) -> tuple[str, ...]:
-    tags = {tag for sentence in sentences for tag in sentence.tags}
-    return tuple(sorted({prefix_and_type(tag)[1] for tag in tags} - {""}))
-
-
-def _refuse_faults(splits: Mapping[str, Iterable[Sentence]], scheme: Scheme) -> None:
-    for part in splits.values():
-        for sentence in part:
-            for n in faults(sentence.tags, scheme):
-                tags = ("the beginning", *map(repr, sentence.tags), "the end")
-                raise UserError(
-                    f"{_place(sentence, n)}: {tags[n + 1]} may not follow {tags[n]} in {scheme} "
-                    f"tags. Without strict reading it is repaired as conlleval does."
-                )
-
-
-def _refuse_unknown(sentences: Iterable[Sentence], types: tuple[str, ...]) -> None:
-    for sentence in sentences:
-        for n, tag in enumerate(sentence.tags):
-            kind = prefix_and_type(tag)[1]
-            if kind and kind not in types:
-                raise UserError(
-                    f"{_place(sentence, n)}: unknown tag {tag!r}, the training split has no entity "
-                    f"of type {kind!r}: {did_you_mean(kind, types)}"
-                )
+def _out_of_place(sentence: Sentence, n: int, scheme: Scheme) -> UserError:
+    tags = ("the beginning", *map(repr, sentence.tags), "the end")
+    return UserError(
+        f"{_place(sentence, n)}: {tags[n + 1]} may not follow {tags[n]} in {scheme} tags. "
+        f"Without strict reading it is repaired as conlleval does."
+    )
 
 
 def _place(sentence: Sentence, n: int) -> str:
-    """The line of token `n`; of column files alone a sentence has more than one."""
+    """The place of token `n`; only in column files is each on its own line."""
     n = min(n, len(sentence.tokens) - 1)
     path, _, line = sentence.source.rpartition(":")
     if not line.isdecimal() or _is_inline(path):

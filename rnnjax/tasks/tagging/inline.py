@@ -1,8 +1,7 @@
 r"""Tagged text that people read and write: `[Marie Curie|PER] was born in [Warsaw|LOC].`
 
-One sentence a line. `[`, the words of an entity, `|`, its type, `]`. A blank line begins a new
-document. A line that begins with `# ` is a comment. `\[`, `\]`, `\|` and `\\` stand for the
-characters themselves.
+There is a sentence a line. A blank line begins a new document, and a line that begins with `# ` is
+a comment. `\[`, `\]`, `\|` and `\\` are the characters themselves.
 """
 
 import re
@@ -23,14 +22,7 @@ _ESCAPE = re.compile(r"\\(.)")
 
 
 def read_inline(path: str, *, encoding: str = "utf-8") -> list[Sentence]:
-    """The tagged sentences of a file, tags as BIO.
-
-    Args:
-        path: of the file; plain or .gz.
-        encoding: of the file.
-
-    Returns:
-        The sentences, at least one.
+    """The tagged sentences of a file, plain or .gz, at least one; tags as BIO.
 
     Raises:
         UserError: there is no such file, it is not text, an entity is not written as it should be,
@@ -50,14 +42,13 @@ def read_inline(path: str, *, encoding: str = "utf-8") -> list[Sentence]:
 
 
 def parse(line: str, source: str, document: int = 0) -> Sentence:
-    """One sentence.
+    """The sentence of a line.
 
-    The text is tokenized as if nothing were marked in it, and a token that reaches over the border
-    of an entity is then cut there.
+    The text is tokenized without its marks; tokens that cross the border of an entity are cut.
 
     Args:
         line: with its entities marked.
-        source: where it stands, for messages: `FILE:LINE`.
+        source: its place, for messages: `FILE:LINE`.
         document: the number of its document.
 
     Raises:

@@ -1,10 +1,11 @@
 """Sentences to be tagged: texts and files."""
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
-from rnnjax import data
+from rnnjax.data.examples import suffix_of
+from rnnjax.data.files import read_text
+from rnnjax.data.tokens import tokenize
 from rnnjax.errors import UserError
 from rnnjax.tasks.tagging.conll import read_tokens
 from rnnjax.tasks.tagging.predictions import TaggedSentence
@@ -14,7 +15,7 @@ COLUMN_SUFFIXES = (".bio", ".conll", ".iob", ".tsv")
 
 
 class Inputs(NamedTuple):
-    """Sentences and what they were cut from.
+    """Sentences and the texts that they come from.
 
     Attributes:
         sentences: at least one.
@@ -25,11 +26,11 @@ class Inputs(NamedTuple):
     texts: Sequence[str] | None = None
 
     def with_texts(self, tagged: Iterable[TaggedSentence]) -> list[TaggedSentence]:
-        """Puts the text of each sentence, and where its tokens stand in it, beside its tags."""
+        """Adds to each tagged sentence its text and the places of its tokens in the text."""
         if self.texts is None:
             return list(tagged)
         return [
-            one._replace(text=text, offsets=tuple((t.start, t.end) for t in data.tokenize(text)))
+            one._replace(text=text, offsets=tuple((t.start, t.end) for t in tokenize(text)))
             for one, text in zip(tagged, self.texts, strict=True)
         ]
 
@@ -45,7 +46,7 @@ def sentences_of_texts(texts: Iterable[str], source: str = "--text") -> Inputs:
         UserError: nothing is left.
     """
     kept = {
-        f"{source}:{n}": (text, tuple(token.text for token in data.tokenize(text)))
+        f"{source}:{n}": (text, tuple(token.text for token in tokenize(text)))
         for n, text in enumerate(texts, 1)
         if text.strip()
     }
@@ -69,6 +70,6 @@ def sentences_of_file(path: str, *, token_column: int = 0, encoding: str = "utf-
     Raises:
         UserError: it cannot be read, or has no sentence.
     """
-    if Path(path.removesuffix(".gz")).suffix in COLUMN_SUFFIXES:
+    if suffix_of(path) in COLUMN_SUFFIXES:
         return Inputs(read_tokens(path, token_column=token_column, encoding=encoding))
-    return sentences_of_texts(data.read_text(path, encoding=encoding).split("\n"), path)
+    return sentences_of_texts(read_text(path, encoding=encoding).split("\n"), path)

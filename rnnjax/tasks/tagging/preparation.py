@@ -38,7 +38,7 @@ class Prepared(NamedTuple):
     def description(self) -> str:
         """The sizes of the corpus and of what was made of it, a line each."""
         vocabulary = self.vocabulary
-        words = "" if self.vectors is None else self.vectors.coverage(vocabulary.words).describe()
+        words = "" if self.vectors is None else self.vectors.coverage(vocabulary.words)
         return (
             f"{self.corpus.describe()}.\n{len(vocabulary.words):,} words, "
             f"{len(vocabulary.characters)} characters, {len(vocabulary.tags)} tags; sentences "

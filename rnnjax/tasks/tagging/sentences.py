@@ -1,9 +1,9 @@
 """Tagged sentences and the corpora that they make."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from rnnjax.tasks.tagging.schemes import Scheme, spans_of
+from rnnjax.tasks.tagging.schemes import Scheme, prefix_and_type, spans_of
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,14 @@ class TaggedCorpus:
         scheme: that the source was written in.
         types: of the entities of the training split, sorted.
         repaired: how many tags stood where the scheme does not allow them.
+        notes: what else is worth knowing of the source, a phrase each.
     """
 
     splits: dict[str, list[Sentence]]
     scheme: Scheme
     types: tuple[str, ...]
     repaired: int
+    notes: tuple[str, ...] = ()
 
     def describe(self) -> str:
         """Its numbers, in one line."""
@@ -49,15 +51,22 @@ class TaggedCorpus:
             known = {sentence.tokens for sentence in self.splits["train"]}
             again = sum(sentence.tokens in known for sentence in self.splits["test"])
             parts.append(f"{_count(again, 'test sentence')} also in train")
-        return "; ".join(parts)
+        return "; ".join([*parts, *self.notes])
+
+
+def types_of(tags: Iterable[str]) -> tuple[str, ...]:
+    """The types of entities in tags, sorted."""
+    return tuple(sorted({prefix_and_type(tag)[1] for tag in set(tags)} - {""}))
 
 
 def _size(sentences: Sequence[Sentence]) -> str:
     tokens = sum(len(sentence.tokens) for sentence in sentences)
     entities = sum(len(spans_of(sentence.tags)) for sentence in sentences)
-    return ", ".join([_count(len(sentences), "sentence"), _count(tokens, "token"),
-                      _count(entities, "entity", "entities")])  # fmt: skip
+    return (
+        f"{_count(len(sentences), 'sentence')}, {_count(tokens, 'token')}, "
+        f"{entities:,} entit{'y' if entities == 1 else 'ies'}"
+    )
 
 
-def _count(count: int, noun: str, plural: str = "") -> str:
-    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+def _count(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'s' * (count != 1)}"

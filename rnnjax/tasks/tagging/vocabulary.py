@@ -1,18 +1,20 @@
-"""The words, characters and tags of tagged sentences, and the numbers that stand for them."""
+"""The words, characters and tags of tagged sentences, and their ids."""
 
 import dataclasses
 import functools
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Any, Literal, NamedTuple, get_args, get_origin
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from rnnjax.data.spelling import case_of, normalise
+from rnnjax.data.vocabulary import dataclass_from_json
+from rnnjax.data.word_vocabulary import by_frequency
 from rnnjax.errors import UserError, did_you_mean
-from rnnjax.tasks.tagging.schemes import OUTSIDE, Scheme, prefix_and_type, spans_of, tags_of
-from rnnjax.tasks.tagging.sentences import Sentence
+from rnnjax.tasks.tagging.schemes import OUTSIDE, Scheme, spans_of, tags_of
+from rnnjax.tasks.tagging.sentences import Sentence, types_of
 
 PADDING_ID = 0
 UNKNOWN_ID = 1
@@ -46,7 +48,7 @@ class EncodedSentence(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class TaggingVocabulary:
-    """What a tagger knows of its training split; made by `of`.
+    """The vocabulary of a tagger, made by `of`.
 
     Attributes:
         words: normalised, the most frequent first; ids from FIRST_ID on.
@@ -71,9 +73,8 @@ class TaggingVocabulary:
 
     def __post_init__(self) -> None:
         if self.scheme not in _PREFIXES:
-            raise UserError(
-                f"unknown scheme {self.scheme!r}: {did_you_mean(str(self.scheme), _PREFIXES)}"
-            )
+            hint = did_you_mean(str(self.scheme), _PREFIXES)
+            raise UserError(f"unknown scheme {self.scheme!r}: {hint}")
         for name in ("words", "characters", "types"):
             things = getattr(self, name)
             if len(set(things)) != len(things):
@@ -105,39 +106,36 @@ class TaggingVocabulary:
 
         Args:
             sentences: the training split, tags in any scheme.
-            scheme: in which the model shall tag. Every prefix of it is there for every type.
+            scheme: of the model's tags, which are every prefix of it with every type.
             min_count: words that occur less often are unknown.
             lowercase: see `normalise`.
             digits_to_zero: see `normalise`.
-            extra_words: words that are known however seldom they occur: those of the validation and
+            extra_words: words that are known however rare they are: those of the validation and
                 test splits for which there are pretrained vectors.
 
         Raises:
             UserError: there are no sentences, or something else is out of range.
         """
+        word_of = functools.partial(normalise, lowercase=lowercase, digits_to_zero=digits_to_zero)
         tokens: Counter[str] = Counter()
-        types: set[str] = set()
+        tags: set[str] = set()
         for sentence in sentences:
             tokens.update(sentence.tokens)
-            types.update(prefix_and_type(tag)[1] for tag in sentence.tags)
+            tags.update(sentence.tags)
         if not tokens:
             raise UserError("a vocabulary needs training sentences, and there are none")
         if min_count < 1:
             raise UserError(f"min_count must be at least 1, got {min_count}")
         counts: Counter[str] = Counter()
         for token, count in tokens.items():
-            counts[normalise(token, lowercase=lowercase, digits_to_zero=digits_to_zero)] += count
+            counts[word_of(token)] += count
         known = {word for word, count in counts.items() if count >= min_count}
-        known.update(
-            normalise(word, lowercase=lowercase, digits_to_zero=digits_to_zero)
-            for word in extra_words
-        )
-        words = sorted(known, key=lambda word: (-counts[word], word))
+        words = by_frequency(counts, known.union(map(word_of, extra_words)))
         return cls(
             words=tuple(words),
             counts=tuple(counts[word] for word in words),
             characters="".join(sorted(set().union(*tokens))),
-            types=tuple(sorted(types - {""})),
+            types=types_of(tags),
             scheme=scheme,
             word_length=min(max(map(len, tokens)), MAX_WORD_LENGTH),
             lowercase=lowercase,
@@ -163,8 +161,8 @@ class TaggingVocabulary:
     def first_singleton(self) -> int:
         """The id from which on words occur once in the training split, or never.
 
-        Replacing them by UNKNOWN_ID half of the time in training is how a model learns what to make
-        of an unknown word (Lample et al. 2016).
+        Training replaces them by UNKNOWN_ID half of the time, so that the model learns what to do
+        with unknown words (Lample et al. 2016).
         """
         return FIRST_ID + sum(count > 1 for count in self.counts)
 
@@ -192,10 +190,6 @@ class TaggingVocabulary:
         return {character: n for n, character in enumerate(self.characters, FIRST_ID)}
 
     @functools.cached_property
-    def _id_of_tag(self) -> dict[str, int]:
-        return {tag: n for n, tag in enumerate(self.tags)}
-
-    @functools.cached_property
     def _row(self) -> Callable[[str], np.ndarray]:
         """From a token to int32 [2 + C]: word, case, characters."""
         return functools.lru_cache(CACHED_TOKENS)(self._row_of)
@@ -211,7 +205,7 @@ class TaggingVocabulary:
 
     def _tags_of(self, sentence: Sentence) -> np.ndarray:
         length = len(sentence.tokens)
-        if all(tag == OUTSIDE for tag in sentence.tags):
+        if not sentence.tags:
             return np.zeros(length, np.int32)
         spans = spans_of(sentence.tags)
         for start, _, kind in spans:
@@ -221,8 +215,7 @@ class TaggingVocabulary:
                     f"{sentence.tokens[start]!r}, has the tag {sentence.tags[start]}, and the "
                     f"training split has no entity of that type: {did_you_mean(kind, self.types)}"
                 )
-        tags = tags_of(spans, length, self.scheme)
-        return np.array([self._id_of_tag[tag] for tag in tags], np.int32)
+        return np.array([self.tags.index(t) for t in tags_of(spans, length, self.scheme)], np.int32)
 
     def to_json(self) -> str:
         """As JSON text, to be saved beside a checkpoint."""
@@ -235,25 +228,4 @@ class TaggingVocabulary:
         Raises:
             UserError: the text is not what `to_json` writes.
         """
-        try:
-            fields: Any = json.loads(text)
-        except ValueError as error:
-            raise UserError(f"this is no saved tagging vocabulary: {error}") from error
-        kinds = {field.name: field.type for field in dataclasses.fields(cls)}
-        if not isinstance(fields, dict) or fields.keys() != kinds.keys():
-            got = ", ".join(fields) if isinstance(fields, dict) else type(fields).__name__
-            raise UserError(f"a saved tagging vocabulary has {', '.join(kinds)}; got {got}")
-        for name, value in fields.items():
-            if not _is_json_of(value, kinds[name]):
-                raise UserError(f"a saved tagging vocabulary cannot have {name} = {value!r:.80}")
-        values: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in fields.items()
-        }
-        return cls(**values)
-
-
-def _is_json_of(value: Any, kind: Any) -> bool:
-    if get_origin(kind) is tuple:
-        return isinstance(value, list) and all(type(v) is get_args(kind)[0] for v in value)
-    return type(value) is (str if get_origin(kind) is Literal else kind)
+        return dataclass_from_json(cls, text, "tagging vocabulary")

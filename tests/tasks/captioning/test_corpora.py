@@ -227,8 +227,8 @@ def test_tsv_and_jsonl(tmp_path):
     write(tmp_path, more)
     assert read(load_captions(source), tmp_path) == expected()
     assert "two files for the split train: " in message(str(tmp_path))
-    write(tmp_path, {"more.tsv": tsv(["a.jpg"])})
-    assert "more.tsv does not say in its name which split" in message(str(tmp_path))
+    source = write(tmp_path / "b", {"more.tsv": tsv(["a.jpg"]), "train.tsv": tsv(["b.jpg"])})
+    assert "more.tsv does not say in its name which split" in message(source)
 
 
 # Splits that the source does not have.
@@ -349,6 +349,7 @@ def test_what_is_no_corpus_of_captions(tmp_path):
     assert told == f"{tmp_path} has no validation split with captioned images in it"
     karpathy(tmp_path)
     assert "has captions in several ways: choose one file of" in message(str(tmp_path))
+    touch(tmp_path, ["x.csv"])
     assert "expected a name that ends in .tsv or .jsonl" in message(
         f"train={tmp_path}/train.tsv,validation={tmp_path}/x.csv"
     )

@@ -1,4 +1,4 @@
-"""Captioned images in TFDS's own prepared format, written by TFDS itself, without TensorFlow."""
+"""Captioned images in TFDS's own prepared format."""
 
 import io
 import sys
@@ -10,6 +10,7 @@ from PIL import Image
 
 from rnnjax.errors import UserError
 from rnnjax.tasks.captioning.corpora import load_captions, read_images
+from tests.data.prepared_tfds import write_tfds
 
 TEXTS = {
     "train": [["A red wall .", "all red"], ["Green"]],
@@ -46,32 +47,19 @@ COCO = {
 
 def prepare(data_dir, name, texts=TEXTS, captions=COCO, images=("image",), config=""):
     """Writes {split: [captions]}; `captions`: {feature: (its type, what it makes of the texts)}."""
-    folder = data_dir / name / config / "1.0.0"
-    folder.mkdir(parents=True)
     features = {key: kind for key, (kind, _) in captions.items()}
     features["image/id"] = np.int64
     features |= {key: tfds.features.Image(encoding_format="png") for key in images}
-    identity = tfds.core.dataset_info.DatasetIdentity(
-        name=name,
-        version=tfds.core.Version("1.0.0"),
-        data_dir=str(folder),
-        module_name="tests",
-        config_name=config or None,
-    )
-    info = tfds.core.DatasetInfo(builder=identity, features=tfds.features.FeaturesDict(features))
-    writer = tfds.core.SequentialWriter(
-        info, max_examples_per_shard=2, file_format="array_record", overwrite=False
-    )
-    writer.initialize_splits(list(texts))
-    for split, examples in texts.items():
-        rows = [
+    rows = {
+        split: [
             {"image/id": 5}
             | {key: io.BytesIO(png(COLOURS.get((*its, "")[0], "black"))) for key in images}
             | {key: made(its) for key, (_, made) in captions.items()}
             for its in examples
         ]
-        writer.add_examples({split: rows})
-    writer.close_splits(list(texts))
+        for split, examples in texts.items()
+    }
+    write_tfds(data_dir, name, features, rows, config=config)
 
 
 def load(source, data_dir, **options):

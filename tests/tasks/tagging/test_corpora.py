@@ -74,6 +74,18 @@ def test_files_are_named_one_by_one(tmp_path):
     assert f"{a}x does not exist (nearest" in message(f"train={a}x,validation={b}")
 
 
+def test_a_split_may_be_a_folder_of_files(tmp_path):
+    two = "1 B-X\n\n-DOCSTART-\n\n2 B-X\n"
+    write(tmp_path / "train", a__conll=two, b__conll="3 B-X\n")
+    folder = write(tmp_path, dev="4 B-X\n", notes__txt="no data")
+    corpus = load_tagged(folder)
+    train = corpus.splits["train"]
+    assert [(s.tokens[0], s.document) for s in train] == [("1", 0), ("2", 1), ("3", 2)]
+    assert train[1].source == f"{folder}/train/a.conll:5"
+    assert corpus.describe().endswith("; left alone as of no split: notes.txt")
+    assert load_tagged(f"train={folder}/train,validation={folder}/dev").splits == corpus.splits
+
+
 def test_a_missing_split_says_which_names_are_looked_for(tmp_path):
     write(tmp_path, train=GOOD, other=GOOD)
     assert "has no validation file: looked for a name with valid or validation or dev" in message(

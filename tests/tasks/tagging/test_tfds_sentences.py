@@ -1,4 +1,4 @@
-"""Tagged sentences in TFDS's own prepared format, written by TFDS itself, without TensorFlow."""
+"""Tagged sentences in TFDS's own prepared format."""
 
 import sys
 
@@ -7,6 +7,7 @@ import tensorflow_datasets as tfds
 
 from rnnjax.errors import UserError
 from rnnjax.tasks.tagging.corpora import load_tagged
+from tests.data.prepared_tfds import write_tfds
 
 NER = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
 SPLITS = {
@@ -19,27 +20,18 @@ SPLITS = {
 def prepare(data_dir, name, splits, labels=None, tokens=("tokens",)):
     """Writes {split: [(tokens, tags)]}; `labels`: {feature: its class names}, all with the tags."""
     labels = labels or {"ner": NER}
-    folder = data_dir / name / "1.0.0"
-    folder.mkdir(parents=True)
     features = {key: tfds.features.Sequence(tfds.features.Text()) for key in tokens}
     features["id"] = tfds.features.Text()
     for key, names in labels.items():
         features[key] = tfds.features.Sequence(tfds.features.ClassLabel(names=names))
-    identity = tfds.core.dataset_info.DatasetIdentity(
-        name=name, version=tfds.core.Version("1.0.0"), data_dir=str(folder), module_name="tests"
-    )
-    info = tfds.core.DatasetInfo(builder=identity, features=tfds.features.FeaturesDict(features))
-    writer = tfds.core.SequentialWriter(
-        info, max_examples_per_shard=2, file_format="array_record", overwrite=False
-    )
-    writer.initialize_splits(list(splits))
-    for split, examples in splits.items():
-        rows = [
+    rows = {
+        split: [
             {"id": "x"} | dict.fromkeys(tokens, words) | dict.fromkeys(labels, tags)
             for words, tags in examples
         ]
-        writer.add_examples({split: rows})
-    writer.close_splits(list(splits))
+        for split, examples in splits.items()
+    }
+    write_tfds(data_dir, name, features, rows)
 
 
 def load(source, data_dir, **options):

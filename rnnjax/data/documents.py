@@ -1,7 +1,8 @@
-"""From the bytes of a document to its characters, with errors that say where."""
+"""Documents of a text corpus, and their bytes decoded to characters."""
 
 import codecs
 import io
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -40,13 +41,10 @@ def check_encoding(encoding: str) -> None:
 def symbols(document: Document, level: Level) -> Iterator[np.ndarray]:
     """The document as numbers, piece by piece.
 
-    At level "byte" the bytes are taken as they are. At level "char" a byte order mark is dropped
-    and every line end (CR LF, CR) becomes LF, so that one text gives one corpus wherever it was
-    saved.
-
     Args:
         document: read to its end.
-        level: "byte" or "char".
+        level: "byte": the bytes as they are; "char": the characters as of `texts`, so that a text
+            gives the same corpus wherever it was saved.
 
     Yields:
         uint8 bytes or uint32 code points, [any length].
@@ -79,7 +77,8 @@ def texts(document: Document, *, or_bytes: bool = False) -> Iterator[str]:
     decoder = codecs.getincrementaldecoder("utf-8-sig" if name == "utf-8" else name)()
     newlines = io.IncrementalNewlineDecoder(None, translate=True)
     num_bytes = num_characters = 0
-    for chunk, final in _with_last(document.chunks):
+    for chunk in itertools.chain(filter(None, document.chunks), [b""]):
+        final = not chunk
         num_bytes += len(chunk)
         try:
             text = decoder.decode(chunk, final)
@@ -89,37 +88,23 @@ def texts(document: Document, *, or_bytes: bool = False) -> Iterator[str]:
             binary = "A binary file can be modelled byte by byte (--config.level=byte); a"
             raise UserError(
                 f"{document.name} is not text: character {num_characters + text.index(chr(0))} is "
-                f"NUL. {binary if or_bytes else 'A'} text "
-                f"with NULs may be UTF-16 (--config.encoding=utf-16-le or utf-16-be)."
+                f"NUL. {binary if or_bytes else 'A'} text with NULs may be UTF-16 "
+                f"(--config.encoding=utf-16-le or utf-16-be)."
             )
         num_characters += len(text)
         yield newlines.decode(text, final)
 
 
-def _with_last(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
-    for chunk in chunks:
-        yield chunk, False
-    yield b"", True
-
-
 def _not_text(document: Document, num_bytes: int, error: UnicodeError, or_bytes: bool) -> str:
-    message = f"{document.name} is not {document.encoding} text: "
-    if not isinstance(error, UnicodeDecodeError):
-        return message + f"{error}. {_offer(b'', or_bytes)}"
-    position = num_bytes - len(error.object) + error.start
-    head = error.object if position == error.start else b""
+    what, other = str(error), "latin-1"
+    if isinstance(error, UnicodeDecodeError):
+        position = num_bytes - len(error.object) + error.start
+        what = f"byte {position} has the value 0x{error.object[error.start]:02x} ({error.reason})"
+        marks = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        if position == error.start and error.object.startswith(marks):
+            other = "utf-16"
+    offer = "; to model any file byte by byte, --config.level=byte" if or_bytes else ""
     return (
-        message + f"byte {position} has the value 0x{error.object[error.start]:02x} "
-        f"({error.reason}). {_offer(head, or_bytes)}"
+        f"{document.name} is not {document.encoding} text: {what}. If it is text in another "
+        f"encoding, name it (--config.encoding={other}){offer}."
     )
-
-
-def _offer(head: bytes, or_bytes: bool) -> str:
-    utf16 = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    offer = (
-        f"If it is text in another encoding, name it (--config.encoding="
-        f"{'utf-16' if utf16 else 'latin-1'})"
-    )
-    if or_bytes:
-        return offer + "; to model any file byte by byte, --config.level=byte."
-    return offer + "."

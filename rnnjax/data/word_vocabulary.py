@@ -1,0 +1,185 @@
+"""Vocabularies of words, or of parts of words."""
+
+import dataclasses
+import functools
+import itertools
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import ClassVar, Literal, Self, get_args
+
+import numpy as np
+
+from rnnjax.data.tokens import tokenize
+from rnnjax.data.vocabulary import dataclass_from_json
+from rnnjax.errors import UserError, did_you_mean
+
+WordLevel = Literal["word", "subword"]
+
+END, START, UNKNOWN_WORD = 0, 1, 2
+"""The ids of the symbols after and before every text, and of words that are not known."""
+
+RESERVED = ("<end>", "<start>", "<unknown>")
+"""The symbols with these ids."""
+
+_WORD_END = "</w>"
+
+
+def by_frequency(counts: Mapping[str, int], words: Iterable[str]) -> list[str]:
+    """Words, the most frequent first, those of one frequency by code point."""
+    return sorted(words, key=lambda word: (-counts[word], word))
+
+
+@dataclasses.dataclass(frozen=True)
+class WordVocabulary:
+    """An immutable, ordered set of symbols, made by `of`.
+
+    Attributes:
+        level: "word", or "subword": byte-pair encoding within words.
+        symbols: in the order of their ids, RESERVED first.
+        merges: of level "subword": which pairs of symbols are joined, in the order of joining.
+
+    References:
+        Sennrich, Haddow & Birch 2016, "Neural machine translation of rare words with subword
+        units".
+    """
+
+    level: WordLevel
+    symbols: tuple[str, ...]
+    merges: tuple[tuple[str, str], ...] = ()
+
+    texts_are: ClassVar[str] = "texts"
+    """What messages call the texts."""
+
+    @classmethod
+    def words_of(cls, text: str) -> Sequence[str]:
+        """The words of a text, none with white space in it; a subclass may split otherwise."""
+        return [token.text for token in tokenize(text)]
+
+    @classmethod
+    def of(
+        cls,
+        texts: Iterable[str],
+        *,
+        level: WordLevel = "word",
+        min_count: int = 1,
+        num_subwords: int = 2000,
+    ) -> Self:
+        """The vocabulary of a training split.
+
+        Args:
+            texts: as they were written.
+            level: "word" or "subword".
+            min_count: words that are rarer are unknown; of level "word".
+            num_subwords: how many symbols there are at most; of level "subword".
+
+        Raises:
+            UserError: there is no such level, there are no words, or `num_subwords` are too few for
+                the letters.
+        """
+        levels = get_args(WordLevel)
+        if level not in levels:
+            hint = did_you_mean(level, levels)
+            raise UserError(f"unknown level of {cls.texts_are} {level!r}: {hint}")
+        counts = Counter(word for text in texts for word in cls.words_of(text))
+        if level == "subword" and counts:
+            return cls("subword", *_byte_pairs(counts, num_subwords, cls.texts_are))
+        kept = by_frequency(counts, (word for word in counts if counts[word] >= min_count))
+        if not kept:
+            raise UserError(
+                f"no word stands {min_count} times in the {cls.texts_are}: nothing to learn"
+            )
+        return cls("word", (*RESERVED, *kept))
+
+    def __len__(self) -> int:
+        return len(self.symbols)
+
+    @functools.cached_property
+    def _ids(self) -> dict[str, int]:
+        return {symbol: n for n, symbol in enumerate(self.symbols)}
+
+    @functools.cached_property
+    def _splitter(self):
+        return _tokenizer(self._ids, self.merges)
+
+    def encode(self, text: str) -> np.ndarray:
+        """The ids of a text's symbols, int32, END at the end of them; see `words_of`."""
+        words = self.words_of(text)
+        if self.level == "word":
+            ids = [self._ids.get(word, UNKNOWN_WORD) for word in words]
+        else:
+            ids = self._splitter.encode(" ".join(words)).ids
+        return np.array([*ids, END], np.int32)
+
+    def decode(self, ids: Sequence[int]) -> tuple[str, ...]:
+        """The symbols of ids up to the first END, which is left out."""
+        return tuple(self.symbols[n] for n in itertools.takewhile(lambda n: n != END, ids))
+
+    def text(self, symbols: Sequence[str]) -> str:
+        """The words that symbols make, with spaces between."""
+        if self.level == "word":
+            return " ".join(symbols)
+        return "".join(symbols).replace(_WORD_END, " ").strip()
+
+    def word_numbers(self, symbols: Sequence[str]) -> np.ndarray:
+        """Of which word of a text each symbol is a part, counted from 0, int [T]."""
+        if self.level == "word":
+            return np.arange(len(symbols))
+        ends = np.array([symbol.endswith(_WORD_END) for symbol in symbols], int)
+        return np.cumsum(ends) - ends
+
+    def to_json(self) -> str:
+        """As JSON text, to be saved beside a checkpoint."""
+        return json.dumps(dataclasses.asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The inverse of `to_json`.
+
+        Raises:
+            UserError: the text is not what `to_json` writes.
+        """
+        vocabulary = dataclass_from_json(cls, text, f"vocabulary of {cls.texts_are}")
+        if vocabulary.symbols[: len(RESERVED)] != RESERVED:
+            raise UserError(f"this is no saved vocabulary of {cls.texts_are}: no reserved symbols")
+        return vocabulary
+
+
+def _tokenizer(ids: dict[str, int], merges: Sequence[tuple[str, str]]):
+    """A splitter of words into the symbols that the merges make."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    unknown = RESERVED[UNKNOWN_WORD]
+    tokenizer = Tokenizer(
+        models.BPE(ids, list(merges), unk_token=unknown, end_of_word_suffix=_WORD_END)
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return tokenizer
+
+
+def _byte_pairs(
+    counts: Counter[str], num_symbols: int, texts_are: str
+) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
+    """The symbols and merges that byte-pair encoding finds in counted words."""
+    from tokenizers import trainers
+
+    # The trainer numbers the ends of words in a random order, unless they are there beforehand.
+    ends = sorted({word[-1] + _WORD_END for word in counts})
+    letters = {letter for word in counts for letter in word}
+    least = len(RESERVED) + len(ends) + len(letters)
+    if num_symbols < least:
+        raise UserError(
+            f"num_subwords is {least} or more for {texts_are} of {len(letters)} letters, of which "
+            f"{len(ends)} end words; got {num_symbols}"
+        )
+    tokenizer = _tokenizer({symbol: n for n, symbol in enumerate(RESERVED)}, ())
+    trainer = trainers.BpeTrainer(
+        vocab_size=num_symbols,
+        special_tokens=[*RESERVED, *ends],
+        end_of_word_suffix=_WORD_END,
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(counts.elements(), trainer)
+    made = json.loads(tokenizer.to_str())["model"]
+    symbols = tuple(sorted(made["vocab"], key=made["vocab"].get))
+    return symbols, tuple((first, second) for first, second in made["merges"])

@@ -1,0 +1,66 @@
+"""Vocabularies of words of any text; byte-pair encoding is tested with captions."""
+
+import dataclasses
+import json
+
+import pytest
+
+from rnnjax.data.vocabulary import dataclass_from_json
+from rnnjax.data.word_vocabulary import UNKNOWN_WORD, WordVocabulary, by_frequency
+from rnnjax.errors import UserError
+
+TEXTS = ["Dr. Who's well-known box, the Box", "the box"]
+
+
+@pytest.mark.parametrize("level", ["word", "subword"])
+def test_words_are_tokens_as_they_are_written(level):
+    vocabulary = WordVocabulary.of(TEXTS, level=level, num_subwords=80)
+    ids = vocabulary.encode("the  well-known Box's box")
+    assert UNKNOWN_WORD not in ids
+    assert vocabulary.text(vocabulary.decode(ids)) == "the well-known Box 's box"
+    again = WordVocabulary.from_json(vocabulary.to_json())
+    assert again == vocabulary
+    assert again.encode(TEXTS[0]).tolist() == vocabulary.encode(TEXTS[0]).tolist()
+
+
+def test_frequent_words_come_first():
+    vocabulary = WordVocabulary.of(TEXTS)
+    assert vocabulary.symbols == (
+        "<end>", "<start>", "<unknown>", "box", "the", "'s", ",", "Box", "Dr.", "Who", "well-known",
+    )  # fmt: skip
+    assert by_frequency({"b": 1, "c": 3, "a": 1}, "ab") == ["a", "b"]
+    with pytest.raises(UserError, match="no word stands 3 times in the texts"):
+        WordVocabulary.of(TEXTS, min_count=3)
+
+
+@dataclasses.dataclass(frozen=True)
+class Saved:
+    name: str
+    sizes: tuple[int, ...]
+    pairs: tuple[tuple[str, int], ...]
+    on: bool
+
+
+GOOD = {"name": "a", "sizes": [1, 2], "pairs": [["x", 1]], "on": True}
+
+
+def test_dataclasses_come_back_from_json():
+    saved = Saved("a", (1, 2), (("x", 1),), True)
+    assert dataclass_from_json(Saved, json.dumps(dataclasses.asdict(saved)), "thing") == saved
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"name": 1}, "this is no saved thing: it cannot have name = 1"),
+        ({"sizes": "12"}, "sizes = '12'"),
+        ({"sizes": [1, True]}, "sizes = "),
+        ({"pairs": [["x"]]}, "pairs = "),
+        ({"pairs": [["x", 1, 2]]}, "pairs = "),
+        ({"on": 1}, "on = 1"),
+        ({"more": 1}, "expected name, sizes, pairs, on; got name, sizes, pairs, on, more"),
+    ],
+)
+def test_other_values_are_refused(change, told):
+    with pytest.raises(UserError, match=told):
+        dataclass_from_json(Saved, json.dumps(GOOD | change), "thing")
