@@ -104,7 +104,8 @@ def gates(layer: LayerTrace) -> dict[str, Array]:
     if isinstance(params, LSTMParams):
         return _lstm_gates(layer, params, compute_dtype)
     if isinstance(params, GRUParams):
-        a = _input_part(layer) + dot(before, params.w_hh, compute_dtype)
+        inputs = jax.tree.leaves(layer.cell.project(params, layer.xs))[0]
+        a = inputs + dot(before, params.w_hh, compute_dtype)
         *packed, _ = jnp.split(a, a.shape[-1] // before.shape[-1], axis=-1)  # (r,) z, n
         names = "rz" if len(packed) == 2 else "z"
         return {name: jax.nn.sigmoid(a) for name, a in zip(names, packed, strict=True)}
@@ -116,7 +117,7 @@ def _lstm_gates(layer: LayerTrace, params: LSTMParams, compute_dtype: Any) -> di
     if params.norms is not None:
         standardised = jax.nn.standardize(recurrent, axis=-1, epsilon=1e-6)
         recurrent = standardised * params.norms.gain_hh
-    a = _input_part(layer) + recurrent
+    a = jax.tree.leaves(layer.cell.project(params, layer.xs))[0] + recurrent
     a_i, *a_f, _, a_o = jnp.split(a, a.shape[-1] // layer.before.c.shape[-1], axis=-1)  # i(f)g o
     if params.w_peep is not None:
         p_i, *p_f, p_o = params.w_peep
@@ -125,10 +126,6 @@ def _lstm_gates(layer: LayerTrace, params: LSTMParams, compute_dtype: Any) -> di
         a_o = a_o + p_o * layer.after.c
     packed = {"i": a_i, **dict(zip("f", a_f, strict=False)), "o": a_o}
     return {name: jax.nn.sigmoid(a) for name, a in packed.items()}
-
-
-def _input_part(layer: LayerTrace) -> Array:
-    return jax.tree.leaves(layer.cell.project(layer.params, layer.xs))[0]
 
 
 def saturation(gate: Array, *, low: float = 0.1, high: float = 0.9) -> Saturation:

@@ -4,7 +4,7 @@ import functools
 import math
 import os
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,8 +18,8 @@ from rnnjax.tasks.captioning.features import Features, ProcessLocalFile, memory_
 _NOT_ARRAYS = (OSError, ValueError, EOFError, zipfile.BadZipFile)
 """What numpy raises at a file that holds no arrays, or only a part of them."""
 
-_Maps = tuple[tuple[int, ...], Mapping[str, int], Callable[[int], np.ndarray]]
-"""Shape `[S, F]` of all maps, the number of each name, and a function from number to map."""
+_Maps = tuple[tuple[int, ...], Collection[str], Callable[[str], np.ndarray]]
+"""Shape `[S, F]` of all maps, the names of the images, and a function from name to map."""
 
 
 def read_features(
@@ -54,7 +54,7 @@ def read_features(
         raise UserError(f"features come from an .npz or .npy file; got {path}")
     if not path.is_file():
         raise UserError(f"there is no file of features {path}")
-    (locations, output_size), numbers, read = (_of_npz if path.suffix == ".npz" else _of_npy)(path)
+    (locations, output_size), names, read = (_of_npz if path.suffix == ".npz" else _of_npy)(path)
     root = math.isqrt(locations)
     grid = (root, root) if grid is None else grid
     if grid[0] * grid[1] != locations:
@@ -62,10 +62,10 @@ def read_features(
             f"{path} has {locations} locations an image, not {grid[0]} rows of {grid[1]}: "
             f"set grid to its rows and columns"
         )
-    matched, skipped = _match(path, images, numbers, skip_missing)
-    chosen = list(matched.values())
+    found, skipped = _match(path, images, names, skip_missing)
+    chosen = list(found.values())
     return Features(
-        images=tuple(images[n] for n in matched),
+        images=tuple(images[n] for n in found),
         grid=grid,
         output_size=output_size,
         skipped=tuple(skipped),
@@ -74,26 +74,26 @@ def read_features(
 
 
 def _match(
-    path: Path, images: Sequence[CaptionedImage], numbers: Mapping[str, int], skip_missing: bool
-) -> tuple[dict[int, int], list[Skipped]]:
-    """The number of each image's map, by the index of the image; and images without a map."""
-    found: dict[int, int] = {}
+    path: Path, images: Sequence[CaptionedImage], names: Collection[str], skip_missing: bool
+) -> tuple[dict[int, str], list[Skipped]]:
+    """The name of each image's map, by the index of the image; and images without a map."""
+    found: dict[int, str] = {}
     skipped = []
-    owner: dict[int, str] = {}
+    owner: dict[str, str] = {}
     for n, image in enumerate(images):
-        name = image.image if image.image in numbers else os.path.basename(image.image)
-        if name not in numbers:
+        name = image.image if image.image in names else os.path.basename(image.image)
+        if name not in names:
             skipped.append(Skipped(image.image, f"{path} has no features of {image.image}"))
             continue
-        other = owner.setdefault(numbers[name], image.image)
+        other = owner.setdefault(name, image.image)
         if other != image.image:
             raise UserError(
                 f"{path} has one map called {name} for both {other} and {image.image}: "
                 f"name the maps by whole paths"
             )
-        found[n] = numbers[name]
+        found[n] = name
     if skipped and not skip_missing:
-        known = ", ".join(sorted(numbers)[:3])
+        known = ", ".join(sorted(names)[:3])
         more = f" and {len(skipped) - 1:,} more images" if skipped[1:] else ""
         raise UserError(f"{skipped[0].message}{more}; it has those of {known}, ...")
     return found, skipped
@@ -104,21 +104,19 @@ def _of_npz(path: Path) -> _Maps:
         raise UserError(f"{path} is no whole .npz file: it has no table of contents at its end")
     try:
         file = ProcessLocalFile(functools.partial(np.load, allow_pickle=False), path)
-        names = file.get().files
-        headers = [_header(file.get().zip.open(f"{name}.npy")) for name in names]
+        headers = {name: _header(file.get().zip.open(f"{name}.npy")) for name in file.get().files}
     except _NOT_ARRAYS as error:
         raise UserError(f"{path} is no whole .npz file of arrays: {error}") from error
-    if not names:
+    if not headers:
         raise UserError(f"{path} is empty: expected an array for every image")
-    first_shape, _ = headers[0]
-    for name, (shape, dtype) in zip(names, headers, strict=True):
+    first, (first_shape, _) = next(iter(headers.items()))
+    for name, (shape, dtype) in headers.items():
         if len(shape) != 2 or shape != first_shape or dtype.kind != "f":
             raise UserError(
                 f"{path}: {name} is {dtype} {shape}; expected floats [S, F], of one shape for all "
-                f"images, and {names[0]} is {first_shape}"
+                f"images, and {first} is {first_shape}"
             )
-    numbers = {name: n for n, name in enumerate(names)}
-    return first_shape, numbers, lambda number: file.get()[names[number]]
+    return first_shape, headers.keys(), lambda name: file.get()[name]
 
 
 def _header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:
@@ -152,9 +150,9 @@ def _of_npy(path: Path) -> _Maps:
         ) from error
     if len(names) != len(array):
         raise UserError(f"{list_path} has {len(names):,} names for {len(array):,} maps in {path}")
-    numbers: dict[str, int] = {}
-    for number, name in enumerate(names):
-        first = numbers.setdefault(name, number)
-        if first != number:
-            raise UserError(f"{list_path}:{number + 1}: {name!r} is also in line {first + 1}")
-    return array.shape[1:], numbers, lambda number: file.get()[number]
+    rows: dict[str, int] = {}
+    for row, name in enumerate(names):
+        first = rows.setdefault(name, row)
+        if first != row:
+            raise UserError(f"{list_path}:{row + 1}: {name!r} is also in line {first + 1}")
+    return array.shape[1:], rows, lambda name: file.get()[rows[name]]
