@@ -1,0 +1,59 @@
+"""The classifier of digits: its settings, its loss, and what it says of images."""
+
+import dataclasses
+
+import jax
+import numpy as np
+from flax import nnx
+
+from rnnjax import training, visuals
+from rnnjax.data.padded_batches import EvaluationBatches, in_order
+from rnnjax.losses import cross_entropy
+from rnnjax.metrics.classification import accuracy, confusion_counts
+from rnnjax.models import SequenceClassifier
+from rnnjax.tasks.sequential_mnist.digits import NUM_CLASSES, Digits, pixel_sequences
+from rnnjax.training import setting
+from rnnjax.training.config import NetworkConfig
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DigitConfig(training.TrainingConfig, NetworkConfig):
+    """All that decides a run."""
+
+    data: str = setting("embedded", "embedded, or an .npz file such as mnist.npz.")
+    hidden_size: int = setting(64, "H, units a layer.")
+
+
+def make_model(config: DigitConfig) -> SequenceClassifier:
+    """The classifier of a config, with fresh parameters."""
+    rngs = nnx.Rngs(config.seed)
+    return SequenceClassifier(NUM_CLASSES, config.network(), input_size=1, rngs=rngs)
+
+
+def make_loss(graph: nnx.GraphDef) -> training.LossFn:
+    """The cross entropy of the labels in nats a digit, and the share that is right."""
+
+    def loss_fn(params, carry, batch, key):
+        logits, real = nnx.merge(graph, params)(batch["pixels"], key=key), batch["lengths"] > 0
+        total, count = cross_entropy(logits, batch["label"], real)
+        right = (logits.argmax(axis=-1) == batch["label"]) & real
+        return training.Loss(total, count, carry, {"accuracy": right.sum()})
+
+    return loss_fn
+
+
+def classify(model: SequenceClassifier, images: Digits, batch_size: int = 64) -> np.ndarray:
+    """The probability of each digit for each image, `[N, 10]`."""
+    graph, params = nnx.split(model, nnx.Param)
+    predict = jax.jit(lambda params, pixels: jax.nn.softmax(nnx.merge(graph, params)(pixels)))
+    batches = EvaluationBatches(pixel_sequences(images), batch_size=batch_size)
+    found = ((batch, predict(params, batch["pixels"])) for batch in batches)
+    return np.array(in_order(found, lengths=None))
+
+
+def confusion(model: SequenceClassifier, images: Digits) -> training.Section:
+    """How many digits are right, and a picture of which are taken for which."""
+    found = classify(model, images).argmax(axis=-1)
+    counts = confusion_counts(images.labels, found, NUM_CLASSES)
+    title = f"{accuracy(images.labels, found):.2%} of {len(found):,} digits right"
+    return training.Section(title, png=visuals.draw_confusion("0123456789", counts))

@@ -1,0 +1,149 @@
+"""Images of handwritten digits, and batches of them as sequences of pixels."""
+
+import hashlib
+import os
+import zipfile
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from rnnjax.data.files import nearest
+from rnnjax.data.images import read_image
+from rnnjax.data.padded_batches import EvaluationBatches, Examples, Ragged, TrainingBatches
+from rnnjax.errors import UserError
+
+NUM_CLASSES = 10
+ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+
+
+class Digits(NamedTuple):
+    """Images and what they show.
+
+    Attributes:
+        images: float32 `[N, side, side]`, 0 (ground) to 1 (ink).
+        labels: int32 `[N]`, 0 to 9.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+
+
+class Prepared(NamedTuple):
+    """The data of a run.
+
+    Attributes:
+        splits: train, validation and test.
+        batches: of the training split.
+        validation: batches of the validation split.
+        digest: of the training images and labels.
+    """
+
+    splits: dict[str, Digits]
+    batches: TrainingBatches
+    validation: EvaluationBatches
+    digest: str
+
+    @property
+    def side(self) -> int:
+        """Pixels of each side of the images."""
+        return self.splits["train"].images.shape[1]
+
+    @property
+    def description(self) -> str:
+        """The sizes, in one line."""
+        sizes = ", ".join(f"{name} {len(part.labels):,}" for name, part in self.splits.items())
+        return f"digits of {self.side} x {self.side} pixels, {self.side**2} steps: {sizes}"
+
+
+def load_digits(source: str) -> dict[str, Digits]:
+    """The splits of a source.
+
+    Args:
+        source: `embedded`: scikit-learn's 1,797 digits of 8 x 8 pixels, of which every tenth is for
+            validation and every tenth for the test. Otherwise the path of an .npz file with the
+            arrays x_train, y_train, x_test and y_test (as `mnist.npz` has them); the last twelfth
+            of its training images is for validation.
+
+    Raises:
+        UserError: there is no such file, or it does not hold these arrays.
+    """
+    if source == "embedded":
+        from sklearn.datasets import load_digits as of_scikit_learn
+
+        found = of_scikit_learn()
+        every = _digits(found.images / 16, found.target)
+        place = np.arange(len(every.labels)) % 10
+        chosen = {"train": place < 8, "validation": place == 8, "test": place == 9}
+        return {name: Digits(*(part[rows] for part in every)) for name, rows in chosen.items()}
+    arrays = _read_arrays(source)
+    train = _digits(arrays["x_train"] / 255, arrays["y_train"])
+    cut = len(train.labels) - len(train.labels) // 12
+    return {
+        "train": Digits(train.images[:cut], train.labels[:cut]),
+        "validation": Digits(train.images[cut:], train.labels[cut:]),
+        "test": _digits(arrays["x_test"] / 255, arrays["y_test"]),
+    }
+
+
+def prepare(source: str, batch_size: int, seed: int = 0) -> Prepared:
+    """Loads a source and makes its batches; see `load_digits`.
+
+    A batch holds `pixels` float32 `[T, B, 1]`, `label` int32 `[B]` and `lengths` int32 `[B]`, T
+    where a row holds an image and 0 where it does not.
+    """
+    splits = load_digits(source)
+    train = splits["train"]
+    batches = TrainingBatches(
+        pixel_sequences(train), batch_size=batch_size, seed=seed, full_only=True
+    )
+    validation = EvaluationBatches(pixel_sequences(splits["validation"]), batch_size=batch_size)
+    digest = hashlib.sha256(train.images.tobytes() + train.labels.tobytes()).hexdigest()
+    return Prepared(splits, batches, validation, digest)
+
+
+def pixel_sequences(digits: Digits) -> Examples:
+    """The images as examples, a pixel a step from the upper left to the lower right."""
+    pixels = digits.images.reshape(len(digits.images), -1, 1)
+    return Examples(
+        lambda n: {"pixels": pixels[n], "label": digits.labels[n]},
+        len(pixels),
+        {"lengths": Ragged(("pixels",), np.full(len(pixels), pixels.shape[1]))},
+        noun="image",
+    )
+
+
+def read_digit(path: str, side: int) -> np.ndarray:
+    """The image in a file, `[side, side]`, 0 (ground) to 1 (ink): inverted if its ground is light."""
+    grey = read_image(path, size=side, policy="pad").mean(axis=-1, dtype=np.float32) / 255
+    corners = grey[[0, 0, -1, -1], [0, -1, 0, -1]]
+    return 1 - grey if np.median(corners) > 0.5 else grey
+
+
+def _digits(images: np.ndarray, labels: np.ndarray) -> Digits:
+    return Digits(images.astype(np.float32), labels.astype(np.int32))
+
+
+def _read_arrays(source: str) -> dict[str, np.ndarray]:
+    path = Path(os.path.expanduser(source))
+    expected = f"expected embedded, or an .npz file with {', '.join(ARRAYS)}"
+    if not path.exists():
+        raise UserError(f"{source} does not exist ({nearest(path) or 'nothing near'}): {expected}")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in ARRAYS if name in file.files}
+    except (OSError, ValueError, AttributeError, zipfile.BadZipFile) as error:
+        raise UserError(f"{source} is no .npz file of numbers: {expected}") from error
+    if missing := [name for name in ARRAYS if name not in arrays]:
+        raise UserError(f"{source} has no {', '.join(missing)}: {expected}")
+    for part in ("train", "test"):
+        x, y = arrays[f"x_{part}"], arrays[f"y_{part}"]
+        square = x.ndim == 3 and x.shape[1] == x.shape[2] == arrays["x_train"].shape[1]
+        if not square or x.dtype != np.uint8 or y.shape != x.shape[:1] or not len(y):
+            raise UserError(
+                f"{source}: expected x_{part} uint8 [N, side, side] and y_{part} [N], got "
+                f"{x.dtype} {list(x.shape)} and {list(y.shape)}"
+            )
+        if y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= NUM_CLASSES:
+            raise UserError(f"{source}: y_{part} holds labels that are not 0 to 9")
+    return arrays
