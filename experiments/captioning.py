@@ -179,7 +179,7 @@ def train(run: cli.Run) -> None:
     start.report(
         result,
         title="Captions of images",
-        results={f"validation {metric(config)}": -(result.standing.best_score or 0.0)},
+        results={f"validation {metric(config)}": -(result.best_so_far.best_score or 0.0)},
         sections=sections,
         unit="word",
         metric=metric(config),

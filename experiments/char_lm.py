@@ -295,7 +295,7 @@ def train(run: cli.Run) -> None:
         table = step_scores(model, corpus.vocabulary, document)
         sections.insert(0, training.Section("Scores at each step", text=table))
     training.say("\n".join(f"{section.title}:\n{section.text}\n" for section in sections))
-    best = result.standing.best_score
+    best = result.best_so_far.best_score
     best = math.nan if best is None else best
     start.report(
         result,

@@ -150,7 +150,7 @@ def train(run: cli.Run) -> None:
     start.report(
         result,
         title="Tagger of named entities",
-        results={"validation F1": -100 * (result.standing.best_score or 0)},
+        results={"validation F1": -100 * (result.best_so_far.best_score or 0)},
         sections=sections,
         unit="sentence",
         metric="f1",

@@ -88,7 +88,8 @@ def test_every_instant_of_a_save_leaves_the_one_before(tmp_path, monkeypatch, op
 
     def save(step):
         meta = reading.Meta(step, None, {}, {}, None, {})
-        checkpoints.save({"w": jnp.full(4, step)}, meta)
+        checkpoints.start_save({"w": jnp.full(4, step)}, meta)
+        checkpoints.wait()
 
     save(1)
     left = [operation]

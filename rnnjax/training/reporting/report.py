@@ -11,7 +11,9 @@ from typing import Any
 import jax
 
 from rnnjax.training import atomic_files
-from rnnjax.training.profiling import FOLDER, profile_section, read_profile
+from rnnjax.training.profiling.operations import read_profile
+from rnnjax.training.profiling.tables import profile_section
+from rnnjax.training.profiling.tracing import FOLDER
 from rnnjax.training.reporting.curves import draw_curves
 from rnnjax.training.reporting.metrics_log import read_metrics
 from rnnjax.visuals.page import Section, render_page, table

@@ -85,13 +85,13 @@ def test_two_processes_survive_a_kill_and_their_checkpoint_fits_everywhere(tmp_p
         ("os.kill(0, signal.SIGTERM)", True),
         ("pass", False),
         ("sys.exit(2)", False),
-        ("loss_message.withdraw_obituary(); os._exit(69)", False),
+        ("loss_message.cancel_loss_message(); os._exit(69)", False),
     ],
 )
 def test_a_process_that_ends_without_a_word_gets_one(end, told):
     program = (
-        "import os, signal, sys\nfrom rnnjax.training import obituary\n"
-        f"loss_message.leave_obituary()\n{end}\n"
+        "import os, signal, sys\nfrom rnnjax.training.processes import loss_message\n"
+        f"loss_message.print_message_if_lost()\n{end}\n"
     )
     ended = subprocess.run(
         [sys.executable, "-c", program],
