@@ -79,7 +79,7 @@ def parse_grid(axes: Sequence[Sequence[str]]) -> Grid:
         if name in grid:
             raise UserError(f"--grid names {name} twice: put all its values into one list")
         if len(set(chosen)) < len(chosen):
-            raise UserError(f"--grid {axis}: a value stands twice")
+            raise UserError(f"--grid {axis}: a value is given twice")
         grid[name] = chosen
     return grid
 

@@ -88,7 +88,7 @@ def run_all(experiment: str, runs: Sequence[Planned], num_jobs: int) -> dict[str
 
 
 def usable_cores() -> list[int]:
-    """The cores that this process may use, where the system tells."""
+    """The cores that this process may use; all of them where the system does not say."""
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))
     return list(range(os.cpu_count() or 1))

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import math
 import statistics
 from collections.abc import Sequence
@@ -73,14 +74,17 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def as_csv(runs: Sequence[Planned]) -> str:
-    """A line a finished run: its setting, seed and results."""
-    found = [(run, results) for run in runs if (results := run.results()) is not None]
-    names = list(dict.fromkeys(name for _, results in found for name in results))
+    """A line per finished run: its setting, seed and results."""
+    rows = [
+        {**run.setting, "seed": run.seed, **results}
+        for run in runs
+        if (results := run.results()) is not None
+    ]
+    names = dict.fromkeys(itertools.chain([*runs[0].setting, "seed"], *rows))
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*runs[0].setting, "seed", *names])
-    for run, results in found:
-        writer.writerow([*run.setting.values(), run.seed, *(results.get(n, "") for n in names)])
+    writer = csv.DictWriter(text, list(names), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
     return text.getvalue()
 
 

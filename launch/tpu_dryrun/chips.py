@@ -76,7 +76,7 @@ def find_slice(name: str) -> Slice:
     """The slice of a name such as v5e:4x4, or v5e-16 for the usual one of that many chips.
 
     Raises:
-        UserError: there is none; the message lists those that there are.
+        UserError: there is none of that name; the message lists all.
     """
     for chip in CHIPS:
         for shape in chip.slices:

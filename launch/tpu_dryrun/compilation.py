@@ -16,7 +16,7 @@ from rnnjax.errors import UserError
 
 LIBTPU = {
     "TPU_SKIP_MDS_QUERY": "1",  # do not ask Google's metadata server what machine this is,
-    "TPU_ACCELERATOR_TYPE": "v5litepod-1",  # nor complain that nobody has said so
+    "TPU_ACCELERATOR_TYPE": "v5litepod-1",  # nor complain that it is unknown
     "TPU_WORKER_HOSTNAMES": "localhost",
     "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",  # there is no TPU that two processes could fight for
     "TPU_MIN_LOG_LEVEL": "3",
@@ -85,7 +85,7 @@ def compile_step(
     """Compiles an experiment's training step.
 
     Args:
-        module: of the experiment; its `abstract_task` tells what is trained.
+        module: of the experiment; its `abstract_task` gives what is trained.
         config: of the experiment.
         target: the slice.
         mesh: its chips by axis, as `--mesh` of the experiment; None: all share out the rows.

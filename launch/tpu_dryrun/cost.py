@@ -25,7 +25,7 @@ class Collective(NamedTuple):
 
     Attributes:
         kind: such as all-reduce.
-        num_bytes: of the array as the operation is defined: the whole of it, on one chip (for
+        num_bytes: of the array as the operation is defined: all of it, on one chip (for
             all-gather the result, otherwise the operand).
         group_size: chips that exchange.
     """
@@ -118,7 +118,7 @@ def _trips(loop: Instruction, computation: Computation, module: Module) -> int |
 def flops(one: Instruction, computation: Computation, module: Module) -> float:
     """Multiplications and additions of a matrix multiplication or convolution; 0 of all else.
 
-    A custom kernel counts with what it states itself, a fusion with all that is in it.
+    A custom kernel counts with the number that it states, a fusion with all that is in it.
     """
     operands = _types(one, computation)
     if one.opcode == "fusion" and (called := one.called("calls")):
@@ -137,7 +137,7 @@ def flops(one: Instruction, computation: Computation, module: Module) -> float:
 
 
 def _convolution(one: Instruction, operands: Sequence[Array]) -> float:
-    """2 for each product of an output's element with a kernel's that lies inside the input."""
+    """2 for each product of an output's element with a kernel's that is inside the input."""
     labels = re.search(r"dim_labels=(\w+)_(\w+)->(\w+)", one.text)
     if labels is None:
         return 0.0

@@ -21,7 +21,7 @@ class Array(NamedTuple):
     Attributes:
         dtype: such as bf16.
         shape: its dimensions.
-        in_hbm: whether it lies in the chip's main memory; otherwise in a fast one (layout `S(1)`).
+        in_hbm: whether it is in the chip's main memory; otherwise in a fast one (layout `S(1)`).
     """
 
     dtype: str

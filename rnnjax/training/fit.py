@@ -1,4 +1,4 @@
-"""A whole training run from a config and a loss function."""
+"""A training run from a config and a loss function."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

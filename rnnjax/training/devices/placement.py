@@ -30,8 +30,8 @@ def param_spec(path: str, shape: tuple[int, ...], sizes: dict[str, int]) -> Part
 
     Over `model` an embedding is divided by its symbols and any other matrix by its last axis, which
     is that of the gates in a cell and of the vocabulary in a head; over `fsdp` an array is divided
-    by its largest axis left. An axis that the devices do not divide stays whole, and so do small
-    arrays, and vectors over `model`.
+    by its largest axis left. An axis that the devices do not divide is not divided, nor are
+    small arrays, nor vectors over `model`.
 
     Args:
         path: such as 'params/embed/embedding'.
@@ -53,7 +53,7 @@ def param_spec(path: str, shape: tuple[int, ...], sizes: dict[str, int]) -> Part
 
 @dataclasses.dataclass(frozen=True)
 class Placement:
-    """The places of batches and states; without a mesh the default device.
+    """The shardings of batches and states; without a mesh the default device.
 
     Attributes:
         mesh: with axes of `rnnjax.training.devices.mesh.AXES`, or None.
@@ -108,7 +108,7 @@ class Placement:
         return self._by_place(jax.lax.with_sharding_constraint, carry, self._of_carry)
 
     def keep_whole(self, tree: PyTree) -> PyTree:
-        """Inside a jitted function: arrays that every device, and so every process, has whole."""
+        """Inside a jitted function: arrays that are replicated on every device."""
         if self.mesh is None:
             return tree
         return jax.lax.with_sharding_constraint(tree, NamedSharding(self.mesh, PartitionSpec()))
@@ -179,7 +179,7 @@ LOCAL = Placement()
 
 
 def choose_placement(mesh: str | None, batch_size: int) -> Placement:
-    """Lays out the devices of this run, and says aloud how where nobody asked for it.
+    """Lays out the devices of this run, and prints how if no mesh is given.
 
     Args:
         mesh: as `--mesh` gives it, or None: all devices share the rows if they divide them.
@@ -196,7 +196,7 @@ def choose_placement(mesh: str | None, batch_size: int) -> Placement:
 
 
 def _axis_of(count: int, shape: tuple[int, ...], candidates: Iterable[int]) -> int | None:
-    """Which axis holds the rows; None: the array has no rows and belongs to all."""
+    """Which axis holds the rows; None: the array has no rows and is replicated."""
     fits = (axis for axis in candidates if axis < len(shape) and shape[axis] == count)
     return next(fits, None)
 
@@ -206,7 +206,7 @@ def _shape(array: Any, place: NamedSharding) -> jax.ShapeDtypeStruct:
 
 
 def _global(array: Any, place: NamedSharding) -> jax.Array:
-    """An array that all processes have whole, in its place."""
+    """An array of which all processes have all parts, sharded."""
     if place.is_fully_addressable:
         return jax.device_put(array, place)
     local = np.asarray(array)
@@ -216,7 +216,7 @@ def _global(array: Any, place: NamedSharding) -> jax.Array:
 def _global_rows(
     array: np.ndarray, place: NamedSharding, axis: int, rows: np.ndarray, batch_size: int
 ) -> jax.Array:
-    """An array of which each process has its own `rows` along `axis`, in its place."""
+    """An array of which each process has its own `rows` along `axis`, sharded."""
 
     def part(index):
         first, stop, _ = index[axis].indices(batch_size)

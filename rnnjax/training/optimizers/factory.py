@@ -36,7 +36,7 @@ def make_schedule(
     Args:
         name: one of `SCHEDULES`.
         learning_rate: the highest rate, reached at the end of the warm-up.
-        num_steps: updates of the whole run; cosine needs it.
+        num_steps: updates of the run; cosine needs it.
         warmup_steps: updates of linear warm-up.
         decay_every: updates between two halvings of step; updates until the first one of inverse.
 

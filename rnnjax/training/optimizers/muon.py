@@ -53,13 +53,13 @@ def hidden_matrices(params: Any) -> Any:
     Returns:
         The same tree of `optax.contrib.MuonDimensionNumbers`, or None where Adam is to be used.
     """
-    return jax.tree_util.tree_map_with_path(_axes, params)
 
+    def axes(path, leaf) -> contrib.MuonDimensionNumbers | None:
+        names = [str(getattr(key, "key", getattr(key, "name", ""))) for key in path]
+        is_matrix = any(name == "kernel" or name.startswith("w_") for name in names)
+        is_head = any(name.endswith("head") for name in names)
+        if leaf.ndim < 2 or is_head or not is_matrix:
+            return None
+        return contrib.MuonDimensionNumbers(tuple(range(leaf.ndim - 1)), leaf.ndim - 1)
 
-def _axes(path, leaf) -> contrib.MuonDimensionNumbers | None:
-    names = [str(getattr(key, "key", getattr(key, "name", ""))) for key in path]
-    is_matrix = any(name == "kernel" or name.startswith("w_") for name in names)
-    is_head = any(name.endswith("head") for name in names)
-    if leaf.ndim < 2 or is_head or not is_matrix:
-        return None
-    return contrib.MuonDimensionNumbers(tuple(range(leaf.ndim - 1)), leaf.ndim - 1)
+    return jax.tree_util.tree_map_with_path(axes, params)

@@ -26,7 +26,7 @@ from rnnjax.training.processes.loss_message import cancel_loss_message, print_me
 HEARTBEAT_SECONDS = 60
 SHUTDOWN_SECONDS = 300
 ACTION_SECONDS = 24 * 3600
-"""Time for what the first process does; its heartbeat tells whether it is alive."""
+"""Time for what the first process does; its heartbeat shows whether it is alive."""
 
 _CALLS: dict[str, Iterator[int]] = defaultdict(itertools.count)
 
@@ -57,17 +57,16 @@ def join(
     if heartbeat < 5:
         raise UserError(f"--lost_after is 5 seconds or more; got {heartbeat}")
     numbers = {"--num_processes": num_processes, "--process_id": process_id}
-    if coordinator in (None, "auto"):
+    if coordinator is None or coordinator == "auto":
         for flag, value in numbers.items():
             if value is not None:
                 raise UserError(f"{flag} goes with --coordinator=HOST:PORT")
-        if coordinator == "auto" or int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
+        if coordinator or int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
             _initialize("the cluster's coordinator", timeout, heartbeat)
         return
     for flag, value in numbers.items():
         if value is None:
             raise UserError(f"--coordinator={coordinator} needs {flag} too")
-    assert coordinator is not None
     assert num_processes is not None
     assert process_id is not None
     if not 0 <= process_id < num_processes:

@@ -104,7 +104,7 @@ def measure(trace: Path, program: str, first: int, last: int) -> Profile | None:
     programs = {
         number: _Known(
             instructions,
-            # Of two that are called alike, the first one.
+            # If two names become the same, the first one counts.
             {re.sub(r"\W", "_", name): name for name in reversed(instructions)},
         )
         for number, instructions in read_programs(trace.read_bytes(), program).items()

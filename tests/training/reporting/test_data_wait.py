@@ -104,7 +104,7 @@ def train(path, step, batches, **options):
 @pytest.mark.parametrize("options", [{}, {"eval_every": 1}])
 def test_slow_data_hold_up_a_fast_step(tmp_path, options):
     step, _ = toy.setup()
-    share, shares = train(tmp_path, step, SlowBatches(0.03), **options)
+    share, shares = train(tmp_path, step, SlowBatches(0.1), **options)
     assert share > 0.6
     assert len(shares) >= 2
     assert shares[0] > 0.5
