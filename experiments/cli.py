@@ -28,7 +28,7 @@ def plain_errors() -> Iterator[None]:
     once, by a second signal or by Ctrl-C before the training began.
     """
     try:
-        with training.ends_at_the_second_signal(lambda: _end_at_once(training.EXIT_STOPPED)):
+        with training.end_at_second_signal(lambda: _end_at_once(training.EXIT_STOPPED)):
             yield
     except training.ProcessLost as error:
         print(f"error: {error}", file=sys.stderr)
@@ -44,7 +44,7 @@ def plain_errors() -> Iterator[None]:
 
 def _end_at_once(code: int) -> typing.NoReturn:
     """As `sys.exit`, but waits neither for threads that write nor for other processes."""
-    training.withdraw_obituary()
+    training.cancel_loss_message()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

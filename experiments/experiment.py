@@ -240,7 +240,7 @@ class Experiment:
         )
         if not training.processes.is_first():
             return
-        best = result.standing.best_score
+        best = result.best_so_far.best_score
         best = math.nan if best is None else -best if measures.higher_is_better else best
         model = nnx.merge(graph, training.evaluation_params(result.state))
         trained = Trained(run._replace(source=workdir.path), prepared, model, best)

@@ -150,7 +150,7 @@ def decoding(vocabulary: TaggingVocabulary, sentences: Sequence[Sentence], repea
 def training_step(model: Tagger) -> Callable[[data.Batch], Any]:
     """The whole training step of these presets, as a function that keeps the state to itself."""
     graph, params = nnx.split(model, nnx.Param)
-    optimizer = training.make_optimizer("adam", learning_rate=2e-3, num_steps=4000, clip_norm=5.0)
+    optimizer = training.make_optimizer("adam", learning_rate=2e-3, clip_norm=5.0)
     average = training.make_average("ema", decay=0.998)
     train_step = training.make_train_step(
         make_loss(graph), optimizer, clip_norm=5.0, average=average

@@ -4,13 +4,13 @@
     python -m launch.sweep --experiment=char_lm --grid hidden_size=64,128 dropout=0,0.2 \\
         -- --preset=shakespeare --config.data=input.txt
     python -m launch.sweep ... --slurm --sbatch=--partition=gpu     submit it as a SLURM array
-    python -m launch.sweep ... --table                              only show what there is
+    python -m launch.sweep ... --table                              only show the results so far
 
-What stands after -- goes to every run. Each run is a process of its own with a workdir in
-runs/sweep_NAME, beside it a log of what it printed. The same command again goes on: what is
-finished is not repeated, what was stopped is resumed. The end is a table (mean ± standard deviation
-over the seeds) of the numbers that each run itself reports as its results, also in results.md,
-results.csv (a line a run) and results.png.
+The flags after -- go to every run. Each run is a process of its own with a workdir in
+runs/sweep_NAME, beside it a log of what it printed. The same command again goes on:
+finished runs are not repeated, stopped ones are resumed. It ends with a table (mean ± standard
+deviation over the seeds) of the results that each run reports, also in results.md, results.csv
+(a line per run) and results.png.
 """
 
 import shlex

@@ -1,4 +1,4 @@
-"""The runs of a sweep: every combination of the grid, once a seed."""
+"""The runs of a sweep: every combination of the grid, once per seed."""
 
 import dataclasses
 import itertools
@@ -39,12 +39,12 @@ class Planned(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What tells it from the others of the sweep."""
+        """Its name within the sweep."""
         return self.workdir.name
 
     @property
     def log(self) -> Path:
-        """The file that takes what the run prints."""
+        """The file of what the run prints."""
         return self.workdir.with_name(f"{self.name}.log")
 
     def command(self, experiment: str) -> list[str]:
@@ -52,14 +52,12 @@ class Planned(NamedTuple):
         return [sys.executable, "-P", "-m", f"experiments.{experiment}", *self.flags]
 
     def results(self) -> dict[str, float] | None:
-        """Its final numbers by name, without those that are none; None: not finished."""
+        """Its final numbers by name; None: not finished."""
         found = training.read_results(self.workdir)
-        if found is None:
-            return None
-        return {name: value for name, value in found.items() if isinstance(value, int | float)}
+        return found and {name: n for name, n in found.items() if isinstance(n, int | float)}
 
     def step(self) -> int:
-        """The last update that its metrics tell of."""
+        """The last update in its metrics."""
         rows = training.read_metrics(self.workdir)
         return int(rows[-1]["step"]) if rows else 0
 
@@ -68,7 +66,7 @@ def parse_grid(axes: Sequence[Sequence[str]]) -> Grid:
     """The grid of `--grid a=1,2 b=x`, which may be given several times.
 
     Raises:
-        UserError: one of them is not written so, or stands twice.
+        UserError: one of them is written otherwise, or a field or value is given twice.
     """
     grid: Grid = {}
     for axis in itertools.chain(*axes):
@@ -80,7 +78,7 @@ def parse_grid(axes: Sequence[Sequence[str]]) -> Grid:
         if name in grid:
             raise UserError(f"--grid names {name} twice: put all its values into one list")
         if len(set(chosen)) < len(chosen):
-            raise UserError(f"--grid {axis}: a value stands twice")
+            raise UserError(f"--grid {axis}: a value is given twice")
         grid[name] = chosen
     return grid
 
@@ -88,7 +86,7 @@ def parse_grid(axes: Sequence[Sequence[str]]) -> Grid:
 def plan(
     experiment: Experiment, grid: Grid, num_seeds: int, flags: Sequence[str], folder: Path
 ) -> list[Planned]:
-    """The runs, the seeds of one setting together; every one is checked as the experiment would.
+    """The runs, the seeds of one setting together; the experiment's own checks are made of each.
 
     Args:
         experiment: what is run.
@@ -129,9 +127,9 @@ def plan(
 
 
 def claim(folder: Path, experiment: str, flags: Sequence[str]) -> None:
-    """Writes down whose sweep a folder holds, so that no other one mixes with it.
+    """Stores the experiment and flags of a sweep in its folder, so that no other one uses it.
 
-    The grid may change from call to call, the experiment and the flags of all runs may not.
+    The grid may change from call to call, the experiment and the flags may not.
 
     Raises:
         UserError: the folder holds another sweep, or cannot be written.

@@ -1,4 +1,4 @@
-"""Processes side by side, each with cores of its own, and a line that tells how far they are."""
+"""Processes side by side, each with cores of its own, and a line about their progress."""
 
 import itertools
 import os
@@ -6,10 +6,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from tqdm import tqdm
 
 from launch.sweep.plan import Planned
 from rnnjax.errors import UserError
@@ -23,15 +24,15 @@ SECONDS_BETWEEN_LINES = 10.0
 class _Child(NamedTuple):
     run: Planned
     process: subprocess.Popen
-    slot: int
+    cores: list[int]
     began: float
 
 
 def run_all(experiment: str, runs: Sequence[Planned], num_jobs: int) -> dict[str, int]:
-    """Runs what is not finished, `num_jobs` processes at a time.
+    """Runs those that are not finished, `num_jobs` processes at a time.
 
-    Ctrl-C and SIGTERM are passed on to the processes, which save what they have; the same sweep
-    then goes on from there.
+    Ctrl-C and SIGTERM are passed on to the processes, which save and stop; the same sweep then
+    goes on from there.
 
     Args:
         experiment: its name.
@@ -49,39 +50,45 @@ def run_all(experiment: str, runs: Sequence[Planned], num_jobs: int) -> dict[str
     if num_jobs < 1:
         raise UserError(f"--jobs is 1 or more; got {num_jobs}")
     waiting = [run for run in runs if run.results() is None]
-    finished = len(runs) - len(waiting)
-    shares = share_out(usable_cores(), num_jobs)
-    free = list(range(num_jobs))
+    free = share_out(usable_cores(), num_jobs)
     running: list[_Child] = []
     failed: dict[str, int] = {}
     seconds: list[float] = []
-    line = _Line(experiment, len(runs))
-    with _sigterm_as_interrupt(), line:
-        try:
-            while waiting or running:
-                while waiting and free:
-                    running.append(_start(experiment, waiting.pop(0), free.pop(0), shares))
-                for child in [child for child in running if child.process.poll() is not None]:
-                    running.remove(child)
-                    free.append(child.slot)
-                    if child.process.returncode:
-                        failed[child.run.name] = child.process.returncode
-                    else:
-                        finished += 1
-                        seconds.append(time.monotonic() - child.began)
-                left = _seconds_left(waiting, running, seconds, num_jobs)
-                line.show(finished, [child.run for child in running], len(failed), left)
-                time.sleep(SECONDS_BETWEEN_LOOKS)
-        except BaseException as error:
-            _stop(running)
-            if isinstance(error, KeyboardInterrupt):
-                raise Interrupted from None
-            raise
+    shown, shown_at = (-1, -1), 0.0
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        while waiting or running:
+            while waiting and free:
+                running.append(_start(experiment, waiting.pop(0), free.pop(0)))
+            for child in [child for child in running if child.process.poll() is not None]:
+                running.remove(child)
+                free.append(child.cores)
+                if child.process.returncode:
+                    failed[child.run.name] = child.process.returncode
+                else:
+                    seconds.append(time.monotonic() - child.began)
+            finished = len(runs) - len(waiting) - len(running) - len(failed)
+            pause = 1 if sys.stderr.isatty() else SECONDS_BETWEEN_LINES
+            if (finished, len(failed)) != shown or time.monotonic() - shown_at > pause:
+                shown, shown_at = (finished, len(failed)), time.monotonic()
+                text = f"{experiment}: {finished}/{len(runs)} finished"
+                text += f", {len(failed)} failed" if failed else ""
+                _show(text + _describe(running, len(waiting), seconds, num_jobs))
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+    except BaseException as error:
+        _stop(running)
+        if isinstance(error, KeyboardInterrupt):
+            raise Interrupted from None
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        if sys.stderr.isatty():
+            sys.stderr.write("\n")
     return failed
 
 
 def usable_cores() -> list[int]:
-    """The cores that this process may use, where the system tells."""
+    """The cores that this process may use; all of them where the system does not say."""
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))
     return list(range(os.cpu_count() or 1))
@@ -100,31 +107,24 @@ def share_out(cores: Sequence[int], num_jobs: int) -> list[list[int]]:
     return [list(cores[a:b]) for a, b in itertools.pairwise(ends)]
 
 
-def _start(experiment: str, run: Planned, slot: int, shares: list[list[int]]) -> _Child:
-    """Starts a process on its share of the cores: it makes as many threads as it has cores."""
-    share = shares[slot]
-    environment = os.environ | {"OMP_NUM_THREADS": str(len(share)), "PYTHONPATH": _python_path()}
+def _start(experiment: str, run: Planned, cores: list[int]) -> _Child:
+    """Starts a process on some cores: it makes as many threads as it has cores."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     own = usable_cores()
     with atomic_files.writing(run.log), open(run.log, "ab") as log:
         try:
-            _pin(share)
+            _pin(cores)
             process = subprocess.Popen(
                 run.command(experiment),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=environment,
+                env=os.environ | {"OMP_NUM_THREADS": str(len(cores)), "PYTHONPATH": path},
                 start_new_session=True,
             )
         finally:
             _pin(own)
-    return _Child(run, process, slot, time.monotonic())
-
-
-def _python_path() -> str:
-    """Where these very sources are, before whatever else was given."""
-    given = os.environ.get("PYTHONPATH")
-    return os.pathsep.join([str(ROOT), *([given] if given else [])])
+    return _Child(run, process, cores, time.monotonic())
 
 
 def _pin(cores: list[int]) -> None:
@@ -144,72 +144,30 @@ def _stop(running: list[_Child]) -> None:
         raise
 
 
-@contextmanager
-def _sigterm_as_interrupt() -> Iterator[None]:
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _seconds_left(
-    waiting: list[Planned], running: list[_Child], seconds: list[float], num_jobs: int
-) -> float | None:
-    """From how long runs took; before one has ended, from how far those that run have come."""
-    now = time.monotonic()
-    progress = {child.run.name: child.run.step() / child.run.num_steps for child in running}
+def _describe(running: list[_Child], num_waiting: int, seconds: list[float], num_jobs: int) -> str:
+    """How far the processes are, and the time left: from how long runs took, or else from those."""
+    if not running:
+        return ""
+    steps = [(child, child.run.step()) for child in running]
+    shares = [step / child.run.num_steps for child, step in steps]
+    text = "; " + ", ".join(
+        f"{child.run.name} {step}/{child.run.num_steps}" for child, step in steps
+    )
     if seconds:
-        whole = sum(seconds) / len(seconds)
-    elif any(progress.values()):
-        child = max(running, key=lambda child: progress[child.run.name])
-        whole = (now - child.began) / progress[child.run.name]
+        of_a_run = sum(seconds) / len(seconds)
+    elif share := max(shares):
+        of_a_run = (time.monotonic() - running[shares.index(share)].began) / share
     else:
-        return None
-    return whole * (len(waiting) + sum(1 - min(p, 1) for p in progress.values())) / num_jobs
+        return text
+    left = of_a_run * (num_waiting + sum(1 - min(share, 1) for share in shares)) / num_jobs
+    return f"{text}; about {tqdm.format_interval(left)} left"
 
 
-class _Line:
-    """A line that is written over on a terminal, and a line now and then in a file."""
-
-    def __init__(self, experiment: str, num_runs: int):
-        self._experiment, self._num_runs = experiment, num_runs
-        self._last, self._last_time = (-1, -1), -SECONDS_BETWEEN_LINES
-        self._terminal = sys.stderr.isatty()
-
-    def __enter__(self) -> "_Line":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._terminal:
-            sys.stderr.write("\n")
-
-    def show(
-        self, finished: int, running: list[Planned], num_failed: int, left: float | None
-    ) -> None:
-        """Shows how far the sweep is, if that is due."""
-        now = time.monotonic()
-        news = (finished, num_failed) != self._last
-        if not news and now - self._last_time < (1 if self._terminal else SECONDS_BETWEEN_LINES):
-            return
-        self._last, self._last_time = (finished, num_failed), now
-        steps = ", ".join(f"{run.name} {run.step()}/{run.num_steps}" for run in running)
-        text = f"{self._experiment}: {finished}/{self._num_runs} finished"
-        text += f", {num_failed} failed" if num_failed else ""
-        text += f"; {steps}" if steps else ""
-        text += "" if left is None or not running else f"; about {_clock(left)} left"
-        if self._terminal:
-            width = os.get_terminal_size(sys.stderr.fileno()).columns - 1
-            sys.stderr.write("\r" + text[:width].ljust(width))
-        else:
-            sys.stderr.write(text + "\n")
-        sys.stderr.flush()
-
-
-def _clock(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{seconds:02d}"
+def _show(text: str) -> None:
+    """Prints a line; on a terminal it replaces the one before."""
+    if sys.stderr.isatty():
+        width = os.get_terminal_size(sys.stderr.fileno()).columns - 1
+        text = "\r" + text[:width].ljust(width)
+    else:
+        text += "\n"
+    print(text, end="", file=sys.stderr, flush=True)

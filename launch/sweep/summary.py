@@ -1,13 +1,15 @@
-"""What a sweep found: mean and standard deviation over the seeds, as a table, CSV and picture."""
+"""Mean and standard deviation over the seeds of a sweep, as a table, CSV and picture."""
 
 import csv
 import io
+import itertools
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -72,14 +74,17 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def as_csv(runs: Sequence[Planned]) -> str:
-    """A line a finished run: its setting, seed and results."""
-    found = [(run, results) for run in runs if (results := run.results()) is not None]
-    names = list(dict.fromkeys(name for _, results in found for name in results))
+    """A line per finished run: its setting, seed and results."""
+    rows = [
+        {**run.setting, "seed": run.seed, **results}
+        for run in runs
+        if (results := run.results()) is not None
+    ]
+    names = dict.fromkeys(itertools.chain([*runs[0].setting, "seed"], *rows))
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*runs[0].setting, "seed", *names])
-    for run, results in found:
-        writer.writerow([*run.setting.values(), run.seed, *(results.get(n, "") for n in names)])
+    writer = csv.DictWriter(text, list(names), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
     return text.getvalue()
 
 
@@ -97,16 +102,12 @@ def draw(rows: Sequence[Row], result: str) -> bytes:
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     for n, row in enumerate(rows):
-        values = row.values.get(result, [])
-        if not values:
-            continue
-        axes.plot(values, [n] * len(values), "o", color="#2b6cb0", alpha=0.5, ms=5)
-        deviation = statistics.stdev(values) if len(values) > 1 else 0.0
-        axes.errorbar(
-            statistics.fmean(values), n + 0.2, xerr=deviation, fmt="D", color="#dd6b20", ms=4,
-            capsize=3,
-        )  # fmt: skip
-    axes.set_yticks(range(len(rows)), [_label(row.setting) for row in rows])
+        if values := row.values.get(result):
+            axes.plot(values, [n] * len(values), "o", color="#2b6cb0", alpha=0.5, ms=5)
+            mean, deviation = np.mean(values), np.std(values, ddof=1) if len(values) > 1 else 0.0
+            axes.errorbar(mean, n + 0.2, xerr=deviation, fmt="D", color="#dd6b20", ms=4, capsize=3)
+    labels = ("\n".join(f"{name}={value}" for name, value in row.setting.items()) for row in rows)
+    axes.set_yticks(range(len(rows)), [label or "all" for label in labels])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlabel(f"{result} (dots: seeds; diamond: mean ± standard deviation)")
     axes.grid(alpha=0.25, axis="x")
@@ -126,7 +127,3 @@ def write(runs: Sequence[Planned], folder: Path) -> str:
     if headline is not None:
         atomic_files.write_bytes(folder / "results.png", draw(rows, headline))
     return shown
-
-
-def _label(setting: Mapping[str, str]) -> str:
-    return "\n".join(f"{name}={value}" for name, value in setting.items()) or "all"

@@ -1,11 +1,11 @@
-"""Compiles an experiment's training step for a TPU slice, and tells what it will take.
+"""Compiles an experiment's training step for a TPU slice, and reports what it will take.
 
     python -m launch.tpu_dryrun --experiment=char_lm --preset=large --topology=v5e:4x4
     python -m launch.tpu_dryrun ... --price_per_chip_hour=1.2       what the training would cost
     python -m launch.tpu_dryrun ... --sweep                         the largest batch that fits
 
 It needs no TPU, only its compiler (pip install 'rnnjax[tpu]'), and takes all other flags that the
-experiment takes. Memory is what the compiler allots. Times are rooflines: no run is faster, and
+experiment takes. Memory is what the compiler allocates. Times are rooflines: no run is faster, and
 recurrent networks with few rows a chip are slower, for each time step must wait for the one before.
 """
 
@@ -52,7 +52,7 @@ def _parser() -> command.Parser:
     parser.add_argument("--experiment", required=True, help="which one")
     parser.add_argument("--topology", required=True, help="such as v5e:4x4, or v5e-16")
     parser.add_argument("--mesh", help="as of the experiment; default: all chips over data")
-    parser.add_argument("--price_per_chip_hour", type=float, help="in whatever currency")
+    parser.add_argument("--price_per_chip_hour", type=float, help="in any currency")
     parser.add_argument("--sweep", action="store_true", help="find the largest batch that fits")
     return parser
 

@@ -1,4 +1,4 @@
-"""TPU chips and the slices of them that can be had, as Google's documentation states them.
+"""TPU chips and their slices, as Google's documentation states them.
 
 https://docs.cloud.google.com/tpu/docs/v5e, .../v5p and .../v6e. The bandwidth between chips is
 stated there as the sum of both directions over all links of a chip; it can send half of that.
@@ -25,7 +25,7 @@ class Chip(NamedTuple):
         flops: multiplications and additions a second, bfloat16.
         hbm_bandwidth: bytes a second.
         ici_bandwidth: bytes a second between chips, both directions together.
-        slices: the shapes that can be had.
+        slices: the shapes that are offered.
         compiler_name: what libtpu calls it.
     """
 
@@ -46,11 +46,11 @@ CHIPS = (
 
 
 class Slice(NamedTuple):
-    """Some chips of a kind, joined.
+    """Connected chips of one kind.
 
     Attributes:
         chip: the kind.
-        shape: how they are joined, such as 4x4.
+        shape: the number along each dimension, such as 4x4.
     """
 
     chip: Chip
@@ -76,7 +76,7 @@ def find_slice(name: str) -> Slice:
     """The slice of a name such as v5e:4x4, or v5e-16 for the usual one of that many chips.
 
     Raises:
-        UserError: there is none; the message lists those that there are.
+        UserError: there is none of that name; the message lists all.
     """
     for chip in CHIPS:
         for shape in chip.slices:

@@ -1,4 +1,4 @@
-"""The training step of an experiment, compiled for a TPU slice that is not there."""
+"""Compiles the training step of an experiment for a TPU slice, without having one."""
 
 import os
 import re
@@ -16,7 +16,7 @@ from rnnjax.errors import UserError
 
 LIBTPU = {
     "TPU_SKIP_MDS_QUERY": "1",  # do not ask Google's metadata server what machine this is,
-    "TPU_ACCELERATOR_TYPE": "v5litepod-1",  # nor complain that nobody has said so
+    "TPU_ACCELERATOR_TYPE": "v5litepod-1",  # nor complain that it is unknown
     "TPU_WORKER_HOSTNAMES": "localhost",
     "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",  # there is no TPU that two processes could fight for
     "TPU_MIN_LOG_LEVEL": "3",
@@ -26,7 +26,7 @@ TOO_LARGE = (
     r"Used ([\d.]+)([BKMGT]) of ([\d.]+)([BKMGT]) hbm",
     r"\(([\d.]+)([BKMGT])\) exceeds available HBM \(([\d.]+)([BKMGT])\)",
 )
-"""What the compiler says of a program that it has laid out, and of one that it gave up before."""
+"""The compiler's messages for a program that it has laid out, and for one that it gave up."""
 
 UNITS = {"B": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
@@ -66,11 +66,11 @@ class Memory(NamedTuple):
 
 
 class Compiled(NamedTuple):
-    """A training step for a slice.
+    """A compiled training step.
 
     Attributes:
         task: what it trains.
-        memory: that it takes on each chip.
+        memory: what it takes of each chip.
         cost: what each chip does in one step.
     """
 
@@ -113,8 +113,14 @@ def compile_step(
         compiled = lowered.compile()
     except jax.errors.JaxRuntimeError as error:
         raise _too_large(error) or error from None
-    program = hlo.parse(compiled.as_text())
-    return Compiled(task, _memory(compiled), cost.cost(program, target.num_chips))
+    sizes = compiled.memory_analysis()
+    memory = Memory(
+        sizes.argument_size_in_bytes,
+        sizes.output_size_in_bytes - sizes.alias_size_in_bytes,
+        sizes.temp_size_in_bytes,
+        sizes.generated_code_size_in_bytes,
+    )
+    return Compiled(task, memory, cost.cost(hlo.parse(compiled.as_text()), target.num_chips))
 
 
 def _devices(target: Slice) -> list:
@@ -135,20 +141,8 @@ def _devices(target: Slice) -> list:
     return list(described.devices)
 
 
-def _memory(compiled: Any) -> Memory:
-    found = compiled.memory_analysis()
-    return Memory(
-        found.argument_size_in_bytes,
-        found.output_size_in_bytes - found.alias_size_in_bytes,
-        found.temp_size_in_bytes,
-        found.generated_code_size_in_bytes,
-    )
-
-
 def _too_large(error: Exception) -> DoesNotFit | None:
-    for words in TOO_LARGE:
-        if found := re.search(words, str(error)):
-            break
-    else:
-        return None
-    return DoesNotFit(float(found[1]) * UNITS[found[2]], float(found[3]) * UNITS[found[4]])
+    for pattern in TOO_LARGE:
+        if found := re.search(pattern, str(error)):
+            return DoesNotFit(float(found[1]) * UNITS[found[2]], float(found[3]) * UNITS[found[4]])
+    return None

@@ -1,8 +1,7 @@
-"""Optimised HLO text, as XLA prints it: computations, their instructions, shapes and attributes."""
+"""Reads optimised HLO, as XLA prints it."""
 
 import math
 import re
-from collections.abc import Iterator
 from typing import NamedTuple
 
 BITS = {
@@ -22,7 +21,7 @@ class Array(NamedTuple):
     Attributes:
         dtype: such as bf16.
         shape: its dimensions.
-        in_hbm: whether it lies in the chip's main memory; otherwise in a fast one (layout `S(1)`).
+        in_hbm: whether it is in the chip's main memory; otherwise in a fast one (layout `S(1)`).
     """
 
     dtype: str
@@ -49,8 +48,8 @@ class Instruction(NamedTuple):
         arrays: the types of its result; several for a tuple.
         operands: names of the results it takes.
         text: all that follows the operands.
-        is_root: whether it is what its computation returns.
-        argument: what stands between the parentheses.
+        is_root: whether its computation returns it.
+        argument: the text between the parentheses.
     """
 
     name: str
@@ -68,7 +67,7 @@ class Instruction(NamedTuple):
 
     @property
     def trip_count(self) -> int | None:
-        """How often a `while` runs its body, where the compiler knows."""
+        """How often a `while` runs its body, if the compiler knows."""
         found = re.search(r'"known_trip_count":\{"n":"(\d+)"', self.text)
         return int(found[1]) if found else None
 
@@ -98,16 +97,8 @@ def parse(text: str) -> Module:
             current = computations.setdefault(head[2], {})
             entry = head[2] if head[1] else entry
         elif found := _INSTRUCTION.match(line):
-            instruction = _instruction(found[2], line[found.end() :], bool(found[1]))
-            current[instruction.name] = instruction
+            current[found[2]] = _instruction(found[2], line[found.end() :], bool(found[1]))
     return Module(computations, entry)
-
-
-def arrays(text: str) -> Iterator[Array]:
-    """The arrays in the text of a type, those of a tuple one after another."""
-    for dtype, dims, layout in _ARRAY.findall(text):
-        shape = tuple(int(n.strip("<= ")) for n in dims.split(",") if n)
-        yield Array(dtype, shape, not re.search(r"S\([1-9]", layout))
 
 
 def _instruction(name: str, rest: str, is_root: bool) -> Instruction:
@@ -115,16 +106,14 @@ def _instruction(name: str, rest: str, is_root: bool) -> Instruction:
     kind, rest = rest[:end], rest[end:].lstrip()
     opening = rest.index("(")
     closing = _closing(rest, opening)
-    argument = rest[opening + 1 : closing]
-    return Instruction(
-        name,
-        rest[:opening],
-        tuple(arrays(kind)),
-        tuple(_NAME.findall(argument)),
-        rest[closing + 1 :],
-        is_root,
-        argument,
-    )
+    argument, text = rest[opening + 1 : closing], rest[closing + 1 :]
+    arrays = tuple(
+        Array(dtype, tuple(int(n.strip("<= ")) for n in dims.split(",") if n),
+              in_hbm=not re.search(r"S\([1-9]", layout))
+        for dtype, dims, layout in _ARRAY.findall(kind)
+    )  # fmt: skip
+    operands = tuple(_NAME.findall(argument))
+    return Instruction(name, rest[:opening], arrays, operands, text, is_root, argument)
 
 
 def _closing(text: str, opening: int) -> int:

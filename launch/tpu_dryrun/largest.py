@@ -1,4 +1,4 @@
-"""The largest batch of a training step that fits on a slice."""
+"""Searches for the largest batch of a training step that fits on a slice."""
 
 import dataclasses
 from collections.abc import Callable
@@ -23,7 +23,7 @@ def largest_batch(
 
     Args:
         experiment: what is trained.
-        config: where to begin: with its batch size, or with a row a chip if that does not fit.
+        config: its batch size is tried first, then one row a chip if that does not fit.
         target: the slice.
         mesh: see `compile_step`.
         say: takes a line about each attempt.

@@ -1,4 +1,4 @@
-"""What a compiled step will take, in words; and the least time that it can take."""
+"""The memory, work and least time of a compiled step, as text."""
 
 from collections import Counter
 from typing import Any, NamedTuple
@@ -23,23 +23,19 @@ class Roofline(NamedTuple):
 
     @property
     def seconds(self) -> float:
-        """Of a step, if all three overlap wholly."""
+        """Of a step, if all three overlap completely."""
         return max(self)
 
     @property
     def exchange_share(self) -> float:
-        """Of a step in which the exchange overlaps with nothing, and the other two wholly."""
+        """Of a step in which the exchange overlaps with nothing, and the other two completely."""
         return self.exchange / (max(self.arithmetic, self.memory) + self.exchange)
 
     @property
     def bound(self) -> str:
         """What the step waits for."""
-        names = {
-            "arithmetic": self.arithmetic,
-            "memory bandwidth": self.memory,
-            "exchange between chips": self.exchange,
-        }
-        return max(names, key=lambda name: names[name])
+        names = ("arithmetic", "memory bandwidth", "exchange between chips")
+        return names[self.index(max(self))]
 
 
 def roofline(cost: Cost, target: Slice) -> Roofline:
@@ -53,30 +49,24 @@ def roofline(cost: Cost, target: Slice) -> Roofline:
     )
 
 
-def price(config: Any, seconds: float, target: Slice, per_chip_hour: float) -> float:
-    """Of all updates of a config, in the currency of `per_chip_hour`."""
-    return config.num_steps * seconds / 3600 * target.num_chips * per_chip_hour
-
-
 def describe(
     compiled: Compiled, config: Any, target: Slice, price_per_chip_hour: float | None
 ) -> str:
-    """All that there is to say of a step that fits."""
-    memory, cost, task = compiled.memory, compiled.cost, compiled.task
+    """The report on a step that fits."""
+    memory, cost, task, chip = compiled.memory, compiled.cost, compiled.task, target.chip
     least = roofline(cost, target)
-    hbm = target.chip.hbm
     lines = [
-        f"Memory of each chip, of {hbm / GIB:.0f} GiB:",
+        f"Memory of each chip, of {chip.hbm / GIB:.0f} GiB:",
         *(f"  {name:<12} {_gib(number)}" for name, number in memory._asdict().items()),
-        f"  {'at most':<12} {_gib(memory.total)}, {memory.total / hbm:.1%}: it fits",
+        f"  {'at most':<12} {_gib(memory.total)}, {memory.total / chip.hbm:.1%}: it fits",
         "Work of each chip in a step:",
         f"  {'arithmetic':<12} {cost.flops:.4g} FLOP in matrix multiplications",
         f"  {'traffic':<12} {cost.num_bytes:.4g} bytes of main memory",
         *_collectives(cost.collectives),
-        "Least time of a step, were everything at its peak:",
-        f"  {'arithmetic':<12} {_ms(least.arithmetic)} at {target.chip.flops / 1e12:.0f} TFLOP/s",
-        f"  {'traffic':<12} {_ms(least.memory)} at {target.chip.hbm_bandwidth / 1e9:.0f} GB/s",
-        f"  {'exchange':<12} {_ms(least.exchange)} at {target.chip.ici_bandwidth / 2e9:.0f} GB/s",
+        "Least time of a step, with everything at its peak:",
+        f"  {'arithmetic':<12} {_ms(least.arithmetic)} at {chip.flops / 1e12:.0f} TFLOP/s",
+        f"  {'traffic':<12} {_ms(least.memory)} at {chip.hbm_bandwidth / 1e9:.0f} GB/s",
+        f"  {'exchange':<12} {_ms(least.exchange)} at {chip.ici_bandwidth / 2e9:.0f} GB/s",
         f"  {'roofline':<12} {_ms(least.seconds)}, bound by {least.bound}; "
         f"exchange is {least.exchange_share:.1%} of a step in which it overlaps with nothing",
         f"At the roofline {task.units / least.seconds:,.0f} {task.unit}s a second.",
@@ -88,13 +78,13 @@ def describe(
     hours = config.num_steps * least.seconds / 3600
     spent = f"{config.num_steps:,} updates take {hours:.3g} hours at least"
     if price_per_chip_hour is not None:
-        total = price(config, least.seconds, target, price_per_chip_hour)
+        total = hours * target.num_chips * price_per_chip_hour
         spent += f" and cost {total:,.2f} ({target.num_chips} chips at {price_per_chip_hour:g})"
     return "\n".join([*lines, f"{spent}."])
 
 
 def advise(fault: DoesNotFit, config: Any, target: Slice) -> str:
-    """What to change about a step that does not fit."""
+    """What to change if a step does not fit."""
     fields = vars(config)
     share = fault.available / fault.needed
     ideas = [f"--sweep finds the largest --config.batch_size that fits; now {config.batch_size}"]
@@ -104,10 +94,9 @@ def advise(fault: DoesNotFit, config: Any, target: Slice) -> str:
         ideas.append("--config.compute_dtype=bfloat16: operands of half the size")
     if fields.get("window", 0) > 1:
         ideas.append(f"--config.window below {config.window}: fewer steps to go back over")
-    slices = [Slice(target.chip, shape) for shape in target.chip.slices]
-    larger = [one for one in slices if one.num_chips > target.num_chips]
-    if larger:
-        ideas.append(f"a larger slice, --topology={larger[0].name}: fewer rows a chip")
+    slices = (Slice(target.chip, shape) for shape in target.chip.slices)
+    if larger := next((one for one in slices if one.num_chips > target.num_chips), None):
+        ideas.append(f"a larger slice, --topology={larger.name}: fewer rows a chip")
     return "\n".join([
         f"It does not fit: at least {fault.needed / GIB:.2f} GiB are needed of "
         f"{fault.available / GIB:.2f} GiB that a program can have on a chip ({share:.0%} of it is "
@@ -117,8 +106,6 @@ def advise(fault: DoesNotFit, config: Any, target: Slice) -> str:
 
 
 def _collectives(found: Counter[Collective]) -> list[str]:
-    if not found:
-        return [f"  {'exchange':<12} none"]
     order = sorted(found.items(), key=lambda item: -item[0].sent * item[1])
     shown = [
         f"  {'exchange':<12} {times:,} x {one.kind} of {one.num_bytes:,} bytes "
@@ -128,7 +115,7 @@ def _collectives(found: Counter[Collective]) -> list[str]:
     if rest := order[8:]:
         total = sum(one.num_bytes * times for one, times in rest)
         shown.append(f"  {'':<12} {sum(n for _, n in rest):,} smaller ones, {total:,} bytes in all")
-    return shown
+    return shown or [f"  {'exchange':<12} none"]
 
 
 def _gib(number: float) -> str:

@@ -4,9 +4,7 @@ Nothing here knows a task: a run is a loss function, parameters and an iterator 
 """
 
 from rnnjax.training import processes
-from rnnjax.training.checkpoints.best_so_far import LoopOptions, Standing
 from rnnjax.training.checkpoints.reading import (
-    Meta,
     find_checkpoint,
     read_config,
     read_meta,
@@ -17,87 +15,36 @@ from rnnjax.training.config import MAY_CHANGE, Settings, TrainingConfig, setting
 from rnnjax.training.devices.determinism import make_gpus_deterministic
 from rnnjax.training.devices.mesh import make_mesh
 from rnnjax.training.devices.placement import LOCAL, Placement, choose_placement
-from rnnjax.training.devices.prefetch import DataIterator
 from rnnjax.training.dynamic_evaluation import make_dynamic_eval_step
 from rnnjax.training.evaluate import evaluate
 from rnnjax.training.fit import Task, fit, make_training
 from rnnjax.training.loop import EXIT_LOST, ProcessLost, TrainingDiverged, TrainResult, train
-from rnnjax.training.optimizers.averaging import AVERAGES, Average, make_average
-from rnnjax.training.optimizers.factory import OPTIMIZERS, SCHEDULES, make_optimizer, make_schedule
+from rnnjax.training.optimizers.averaging import make_average
+from rnnjax.training.optimizers.factory import make_optimizer, make_schedule
 from rnnjax.training.processes.agreement import check_agreement, code_version
-from rnnjax.training.processes.interruption import EXIT_SAVED, EXIT_STOPPED, Interrupted
-from rnnjax.training.processes.loss_message import withdraw_obituary
-from rnnjax.training.processes.second_signal import ends_at_the_second_signal
-from rnnjax.training.profiling import TracedSteps, parse_steps
-from rnnjax.training.reporting.curves import draw_curves
+from rnnjax.training.processes.loss_message import cancel_loss_message
+from rnnjax.training.processes.signals import (
+    EXIT_SAVED,
+    EXIT_STOPPED,
+    Interrupted,
+    end_at_second_signal,
+)
+from rnnjax.training.profiling.tracing import TracedSteps, parse_steps
 from rnnjax.training.reporting.metrics_log import read_metrics
 from rnnjax.training.reporting.progress import say
 from rnnjax.training.reporting.report import read_results, write_report
-from rnnjax.training.state import TrainState, create_state, evaluation_params, num_parameters
-from rnnjax.training.step import Loss, LossFn, TrainStep, make_eval_step, make_train_step
+from rnnjax.training.state import create_state, evaluation_params, num_parameters
+from rnnjax.training.step import Loss, LossFn, make_eval_step, make_train_step
 from rnnjax.visuals import Section
 
 __all__ = [
-    "AVERAGES",
-    "EXIT_LOST",
-    "EXIT_SAVED",
-    "EXIT_STOPPED",
-    "LOCAL",
-    "MAY_CHANGE",
-    "OPTIMIZERS",
-    "SCHEDULES",
-    "Average",
-    "DataIterator",
-    "Interrupted",
-    "LoopOptions",
-    "Loss",
-    "LossFn",
-    "Meta",
-    "Placement",
-    "ProcessLost",
-    "Section",
-    "Settings",
-    "Standing",
-    "Task",
-    "TracedSteps",
-    "TrainResult",
-    "TrainState",
-    "TrainStep",
-    "TrainingConfig",
-    "TrainingDiverged",
-    "Workdir",
-    "check_agreement",
-    "check_owner",
-    "choose_placement",
-    "code_version",
-    "create_state",
-    "draw_curves",
-    "ends_at_the_second_signal",
-    "evaluate",
-    "evaluation_params",
-    "find_checkpoint",
-    "fit",
-    "make_average",
-    "make_dynamic_eval_step",
-    "make_eval_step",
-    "make_gpus_deterministic",
-    "make_mesh",
-    "make_optimizer",
-    "make_schedule",
-    "make_train_step",
-    "make_training",
-    "num_parameters",
-    "open_workdir",
-    "parse_steps",
-    "processes",
-    "read_config",
-    "read_meta",
-    "read_metrics",
-    "read_results",
-    "restore_params",
-    "say",
-    "setting",
-    "train",
-    "withdraw_obituary",
-    "write_report",
-]
+    "EXIT_LOST", "EXIT_SAVED", "EXIT_STOPPED", "LOCAL", "MAY_CHANGE", "Interrupted", "Loss",
+    "LossFn", "Placement", "ProcessLost", "Section", "Settings", "Task", "TracedSteps",
+    "TrainResult", "TrainingConfig", "TrainingDiverged", "Workdir", "cancel_loss_message",
+    "check_agreement", "check_owner", "choose_placement", "code_version", "create_state",
+    "end_at_second_signal", "evaluate", "evaluation_params", "find_checkpoint", "fit",
+    "make_average", "make_dynamic_eval_step", "make_eval_step", "make_gpus_deterministic",
+    "make_mesh", "make_optimizer", "make_schedule", "make_train_step", "make_training",
+    "num_parameters", "open_workdir", "parse_steps", "processes", "read_config", "read_meta",
+    "read_metrics", "read_results", "restore_params", "say", "setting", "train", "write_report",
+]  # fmt: skip

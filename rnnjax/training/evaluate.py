@@ -1,10 +1,12 @@
-"""Evaluation over a whole split, with the carry handed on from batch to batch."""
+"""Evaluation over a split; each batch begins with the carry of the one before."""
 
-from collections import deque
+import math
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
+import numpy as np
 
 from rnnjax.training.devices.placement import LOCAL, Placement
 
@@ -21,27 +23,25 @@ def evaluate(
 ) -> dict[str, float]:
     """Runs `eval_step` over all batches and divides the sums by the counts, once, at the end.
 
-    Each batch is summed on the device, the batches are added up in float64.
+    Each batch is summed on the device; the batches are added in float64.
 
     Args:
         eval_step: see `make_eval_step`.
         params: parameters.
         carry: at the beginning of the split.
         batches: numpy batches in order.
-        placement: where the parameters live, and carry and batches are brought.
+        placement: where the parameters live, and where carry and batches are put.
 
     Returns:
         Means by name, 'loss' among them, and 'count', the number of units that the loss counts.
         A mean over nothing is nan.
     """
-    totals: dict[str, list[float]] = {}
+    totals: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(2))
     in_flight: deque[dict[str, Any]] = deque()
 
     def fetch_oldest():
-        for name, (total, count) in jax.device_get(in_flight.popleft()).items():
-            so_far = totals.setdefault(name, [0.0, 0.0])
-            so_far[0] += float(total)
-            so_far[1] += float(count)
+        for name, total_and_count in jax.device_get(in_flight.popleft()).items():
+            totals[name] += np.array(total_and_count, np.float64)
 
     carry = placement.put_carry(carry)
     for batch in batches:
@@ -51,7 +51,5 @@ def evaluate(
             fetch_oldest()
     while in_flight:
         fetch_oldest()
-    means = {
-        name: total / count if count else float("nan") for name, (total, count) in totals.items()
-    }
-    return {**means, "count": totals.get("loss", [0.0, 0.0])[1]}
+    means = {name: float(sum_ / n) if n else math.nan for name, (sum_, n) in totals.items()}
+    return {**means, "count": float(totals["loss"][1])}

@@ -1,4 +1,4 @@
-"""All that a training run is, at one step."""
+"""The state of a training run."""
 
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ PyTree = Any
 
 
 class TrainState(NamedTuple):
-    """The whole state of a run, but for the position in the data.
+    """The state of a run, but for the position in the data.
 
     Attributes:
         params: the trained parameters.
@@ -77,15 +77,8 @@ def num_parameters(params: PyTree) -> int:
 
 
 @jax.jit
-def is_sound(state: TrainState) -> jax.Array:
+def is_finite(state: TrainState) -> jax.Array:
     """Whether a state is worth saving: parameters finite, no nan anywhere."""
-
-    def holds_nan(x):
-        return jnp.isnan(x).any() if jnp.issubdtype(x.dtype, jnp.inexact) else False
-
-    def holds_inf(x):
-        return jnp.isinf(x).any() if jnp.issubdtype(x.dtype, jnp.inexact) else False
-
-    faults = [holds_nan(x) for x in jax.tree.leaves(state)]
-    faults += [holds_inf(x) for x in jax.tree.leaves((state.params, state.ema))]
+    faults = [jnp.isnan(x).any() for x in jax.tree.leaves(state)]
+    faults += [jnp.isinf(x).any() for x in jax.tree.leaves((state.params, state.ema))]
     return ~jnp.array(faults).any()

@@ -7,7 +7,7 @@ import pytest
 
 from experiments import captioning, char_lm, ner
 from rnnjax import training
-from rnnjax.training.profiling import read_profile
+from rnnjax.training.profiling.operations import read_profile
 
 PARTS = ("embed", "project", "scan", "head", "loss", "optimizer")
 HELLO = ["--preset=hello", "--config.num_steps=12", "--config.warmup_steps=0"]

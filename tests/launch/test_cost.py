@@ -10,8 +10,7 @@ import pytest
 from jax import lax
 
 from launch.tpu_dryrun import cost, hlo
-from launch.tpu_dryrun.cost import Collective
-from launch.tpu_dryrun.flops import valid_pairs
+from launch.tpu_dryrun.cost import Collective, valid_pairs
 
 
 def compiled(function, *shapes):

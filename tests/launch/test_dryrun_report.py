@@ -6,10 +6,11 @@ import pytest
 
 from experiments import char_lm
 from launch.tpu_dryrun import chips, report
-from launch.tpu_dryrun.compilation import DoesNotFit
+from launch.tpu_dryrun.compilation import Compiled, DoesNotFit, Memory
 from launch.tpu_dryrun.cost import Collective, Cost
 from launch.tpu_dryrun.largest import search
 from rnnjax.errors import UserError
+from rnnjax.training import Task
 
 
 @pytest.mark.parametrize(
@@ -44,7 +45,12 @@ def test_the_roofline_is_the_slowest_of_three():
 
 def test_the_price_is_of_all_chips_and_updates():
     config = dataclasses.replace(char_lm.PRESETS["large"].config, num_steps=7200)
-    assert report.price(config, 0.5, chips.find_slice("v5e:4x4"), 1.25) == pytest.approx(20.0)
+    task = Task(None, None, None, None, units=10, unit="char")
+    step = Compiled(task, Memory(1, 2, 3, 4), Cost(0.5 * 197e12, 1.0, Counter(), 0))
+    said = report.describe(step, config, chips.find_slice("v5e:4x4"), 1.25)
+    assert "At the roofline 20 chars a second." in said
+    assert said.endswith("7,200 updates take 1 hours at least and cost 20.00 (16 chips at 1.25).")
+    assert "exchange     none" in said
 
 
 def test_advice_fits_the_config():

@@ -46,7 +46,7 @@ def test_names_of_runs_are_safe_and_distinct(tmp_path):
         (["cell"], "--grid takes FIELD=VALUE,VALUE,...; got 'cell'"),
         (["cell=lstm,"], "--grid takes FIELD=VALUE"),
         (["cell=lstm", "cell=gru"], "--grid names cell twice"),
-        (["cell=lstm,lstm"], "a value stands twice"),
+        (["cell=lstm,lstm"], "a value is given twice"),
         (["seed=1,2"], "seeds are counted by --seeds"),
     ],
 )

@@ -27,9 +27,8 @@ def test_a_sweep_trains_tells_and_goes_on(tmp_path, capsys):
     rows = list(csv.DictReader((folder / "results.csv").read_text().splitlines()))
     assert [row["seed"] for row in rows] == ["0", "1"]
     for row in rows:
-        best = training.read_meta(folder / f"hidden_size=4,seed={row['seed']}").standing[
-            "best_score"
-        ]
+        meta = training.read_meta(folder / f"hidden_size=4,seed={row['seed']}")
+        best = meta.best_so_far["best_score"]
         assert float(row["validation loss, nats/char"]) == pytest.approx(best, rel=1e-12)
     assert "±" in out
     assert out.strip() == (folder / "results.md").read_text().strip()

@@ -14,14 +14,7 @@ from rnnjax.errors import UserError
 from rnnjax.training import atomic_files, loop
 from rnnjax.training.reporting.meter import Meter
 from tests.training import toy
-
-
-def rows(path, split):
-    return [row for row in training.read_metrics(path) if row["split"] == split]
-
-
-def steps_saved(path):
-    return sorted(int(p.name[5:]) for p in (path / "checkpoints").glob("step_*"))
+from tests.training.toy import assert_same, rows, steps_saved
 
 
 def test_loop_equals_the_bare_steps(tmp_path):
@@ -32,8 +25,7 @@ def test_loop_equals_the_bare_steps(tmp_path):
         state, metrics = step(state, batch)
         losses.append(float(metrics["sums"]["loss"][0] / metrics["sums"]["loss"][1]))
         norms.append(float(metrics["grad_norm"]))
-    for ours, theirs in zip(jax.tree.leaves(result.state), jax.tree.leaves(state), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
+    assert_same(result.state, state)
     # Rows end at every fourth step, and where the loop pauses (5, 6, 10).
     seen = rows(tmp_path, "train")
     ends = [row["step"] for row in seen]
@@ -45,8 +37,8 @@ def test_loop_equals_the_bare_steps(tmp_path):
     assert result.reason == "done"
 
 
-@pytest.mark.parametrize(("patience", "saved"), [(0.0, []), (1e4, [5])])
-def test_steps_wait_for_a_save_as_long_as_they_may(tmp_path, monkeypatch, patience, saved):
+@pytest.mark.parametrize(("share", "saved"), [(0.0, []), (1e4, [5])])
+def test_steps_wait_for_a_save_as_long_as_they_may(tmp_path, monkeypatch, share, saved):
     """A batch is read while the one before it is in use: batch 6 (from 0) after step 5."""
     there = {}
     seal = atomic_files.seal
@@ -60,7 +52,7 @@ def test_steps_wait_for_a_save_as_long_as_they_may(tmp_path, monkeypatch, patien
             there[self.index] = steps_saved(tmp_path)
             return super().__next__()
 
-    monkeypatch.setattr(loop, "PATIENCE", patience)
+    monkeypatch.setattr(loop, "SAVE_SHARE", share)
     monkeypatch.setattr(atomic_files, "seal", seal_slowly)
     toy.run(tmp_path, 9, batches=Watching(), eval_every=0)
     assert there[6] == saved
@@ -69,10 +61,10 @@ def test_steps_wait_for_a_save_as_long_as_they_may(tmp_path, monkeypatch, patien
 
 def test_evaluation_uses_the_averaged_weights(tmp_path):
     result = toy.run(tmp_path, 6)
-    assert result.standing.evaluation == toy.evaluate(result.state.ema)
-    assert result.standing.evaluation != toy.evaluate(result.state.params)
+    assert result.best_so_far.evaluation == toy.evaluate(result.state.ema)
+    assert result.best_so_far.evaluation != toy.evaluate(result.state.params)
     logged = rows(tmp_path, "valid")[-1]
-    assert logged["loss"] == result.standing.evaluation["loss"]
+    assert logged["loss"] == result.best_so_far.evaluation["loss"]
 
 
 def test_steps_are_never_waited_for(tmp_path, monkeypatch):
@@ -111,13 +103,7 @@ def test_steps_are_never_waited_for(tmp_path, monkeypatch):
             monkeypatch.undo()
         return result
 
-    training.train(
-        watched_step,
-        state,
-        toy.Batches(),
-        workdir=training.open_workdir(tmp_path, name="toy"),
-        options=training.LoopOptions(num_steps=60, log_every=10),
-    )
+    toy.train(tmp_path, 60, step=watched_step, state=state, log_every=10)
     assert dispatched[0] == 60
     assert [row["step"] for row in rows(tmp_path, "train")] == [10, 20, 30, 40, 50, 60]
 
@@ -131,11 +117,9 @@ def test_batches_are_sent_ahead_and_only_consumed_ones_count(tmp_path):
         assert all(isinstance(x, jax.Array) for x in batch.values())
         return step(state, batch)
 
-    workdir = training.open_workdir(tmp_path, name="toy")
-    options = training.LoopOptions(num_steps=6, checkpoint_every=2)
-    training.train(watched_step, state, batches, workdir=workdir, options=options)
+    toy.train(tmp_path, 6, step=watched_step, state=state, batches=batches, checkpoint_every=2)
     assert seen == [2, 3, 4, 5, 6, 6]
-    metas = [training.read_meta(workdir.checkpoints().path(n)) for n in (2, 4, 6)]
+    metas = [training.read_meta(tmp_path / f"checkpoints/step_{n:08d}") for n in (2, 4, 6)]
     assert [meta.position for meta in metas] == [{"index": 2}, {"index": 4}, {"index": 6}]
 
 
@@ -164,45 +148,38 @@ def test_update_that_overflows_is_never_saved(tmp_path):
     params = {name: 10 * array for name, array in toy.init_params().items()}
     state = training.create_state(params, optimizer, carry=carry)
     with pytest.raises(training.TrainingDiverged, match="step 1: the weights it gave"):
-        training.train(
-            step,
-            state,
-            toy.Batches(),
-            workdir=training.open_workdir(tmp_path, name="toy"),
-            options=training.LoopOptions(num_steps=3, checkpoint_every=1),
-        )
+        toy.train(tmp_path, 3, step=step, state=state, checkpoint_every=1)
     assert steps_saved(tmp_path) == []
 
 
 def run_with_scores(path, scores, num_steps=10, **options):
     """One evaluation a step, which gives these scores whatever the parameters are."""
-    step, state = toy.setup()
     given = iter(scores)
-    return training.train(
-        step,
-        state,
-        toy.Batches(),
-        workdir=training.open_workdir(path, name="toy"),
-        options=training.LoopOptions(num_steps=num_steps, eval_every=1, keep_last=1, **options),
+    return toy.train(
+        path,
+        num_steps,
+        eval_every=1,
+        keep_last=1,
         evaluate=lambda params: {"loss": 9.0, "score": next(given)},
+        **options,
     )
 
 
 def test_early_stopping_counts_evaluations_without_a_new_best(tmp_path):
     result = run_with_scores(tmp_path, [5, 4, 6, 3, 3, 7, 8], metric="score", patience=3)
     assert (result.step, result.reason) == (7, "stopped early")
-    assert (result.standing.best_step, result.standing.best_score) == (4, 3)
+    assert (result.best_so_far.best_step, result.best_so_far.best_score) == (4, 3)
     assert steps_saved(tmp_path) == [4, 7]
     assert training.find_checkpoint(tmp_path, "best").name == "step_00000004"
     # The same command again: nothing more to do, and no evaluation is asked for.
     again = run_with_scores(tmp_path, [], metric="score", patience=3)
-    assert (again.step, again.reason, again.standing) == (7, "stopped early", result.standing)
+    assert (again.step, again.reason, again.best_so_far) == (7, "stopped early", result.best_so_far)
 
 
 def test_higher_can_be_better(tmp_path):
     scores = [0.1, 0.5, 0.4, 0.3]
     result = run_with_scores(tmp_path, scores, 4, metric="score", higher_is_better=True)
-    assert result.standing.best_step == 2
+    assert result.best_so_far.best_step == 2
     assert training.find_checkpoint(tmp_path, "best").name == "step_00000002"
 
 
@@ -238,26 +215,12 @@ def test_interruption_saves_and_resumes_exactly(tmp_path, capsys, number):
     assert "same command" in said
     resumed = toy.run(tmp_path / "a", 16)
     whole = toy.run(tmp_path / "b", 16)
-    for ours, theirs in zip(
-        jax.tree.leaves(resumed.state), jax.tree.leaves(whole.state), strict=True
-    ):
-        np.testing.assert_array_equal(ours, theirs)
+    assert_same(resumed.state, whole.state)
 
 
 def test_run_can_be_extended(tmp_path):
     toy.run(tmp_path / "a", 8)
-    extended = toy.run(tmp_path / "a", 13)
-    whole = toy.run(tmp_path / "b", 13)
-    for ours, theirs in zip(
-        jax.tree.leaves(extended.state), jax.tree.leaves(whole.state), strict=True
-    ):
-        np.testing.assert_array_equal(ours, theirs)
-
-
-@pytest.mark.parametrize("name", ["num_steps", "log_every", "keep_last"])
-def test_bad_options_are_named(name):
-    with pytest.raises(UserError, match=f"{name} must be 1 or more, not 0"):
-        training.LoopOptions(**{"num_steps": 5, name: 0}).validate()
+    assert_same(toy.run(tmp_path / "a", 13).state, toy.run(tmp_path / "b", 13).state)
 
 
 def test_plain_lines_tell_loss_bits_and_speed(tmp_path, capsys):

@@ -7,6 +7,7 @@ DIE_AT-th operation that brings a checkpoint to the disk. MOMENT is one of `MOME
 prints it when it is there first, and stays there for a while.
 """
 
+import dataclasses
 import functools
 import os
 import signal
@@ -23,6 +24,7 @@ from rnnjax import training
 from rnnjax.training import atomic_files
 
 ROWS, STEPS, SIZE = 4, 6, 8
+CONFIG_FIELDS = {field.name for field in dataclasses.fields(training.TrainingConfig)}
 MOMENTS = ("compiling", "compiling long", "stepping", "evaluating", "saving")
 
 
@@ -110,20 +112,45 @@ def evaluate(params):
     return training.evaluate(eval_step, params, np.zeros((ROWS, SIZE), np.float32), held_out)
 
 
-def run(path, num_steps=20, config=None, may_change=("num_steps",), batches=None, **options):
-    step, state = setup()
+def train(path, num_steps, *, step=None, state=None, batches=None, **options):
+    """`training.train` of the toy; `options` are fields of the config and what `train` takes."""
+    own_step, own_state = setup()
+    fields = {name: options.pop(name) for name in [*options] if name in CONFIG_FIELDS}
+    if not isinstance(path, training.Workdir):
+        path = training.open_workdir(path, name="toy")
+    return training.train(
+        step or own_step,
+        own_state if state is None else state,
+        batches or Batches(),
+        config=training.TrainingConfig(num_steps=num_steps, **fields),
+        workdir=path,
+        **options,
+    )
+
+
+def run(path, num_steps=20, config=None, may_change=("num_steps",), **options):
+    """The same with frequent evaluations and checkpoints, and a stored config."""
     workdir = training.open_workdir(
         path, name="toy", config=config or {"num_steps": num_steps}, may_change=may_change
     )
-    given = {"log_every": 4, "eval_every": 6, "checkpoint_every": 5, **options}
-    return training.train(
-        step,
-        state,
-        batches or Batches(),
-        workdir=workdir,
-        options=training.LoopOptions(num_steps=num_steps, **given),
-        evaluate=evaluate,
-    )
+    given = {"log_every": 4, "eval_every": 6, "checkpoint_every": 5, "evaluate": evaluate}
+    return train(workdir, num_steps, **given | options)
+
+
+def assert_same(ours, theirs):
+    """Two trees are equal, bit for bit."""
+    assert jax.tree.structure(ours) == jax.tree.structure(theirs)
+    for one, other in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
+        assert one.dtype == other.dtype
+        np.testing.assert_array_equal(one, other)
+
+
+def steps_saved(path):
+    return sorted(int(p.name[5:]) for p in (path / "checkpoints").glob("step_*"))
+
+
+def rows(path, split):
+    return [row for row in training.read_metrics(path) if row["split"] == split]
 
 
 def _die_at(operation):

@@ -1,1 +1,1 @@
-"""Sequential MNIST: a handwritten digit, read pixel by pixel, row by row, in; which digit it is, out."""
+"""Sequential MNIST: the pixels of a handwritten digit in, one a step; which digit it is, out."""

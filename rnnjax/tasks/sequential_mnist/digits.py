@@ -114,7 +114,7 @@ def pixel_sequences(digits: Digits) -> Examples:
 
 
 def read_digit(path: str, side: int) -> np.ndarray:
-    """The image in a file, `[side, side]`, 0 (ground) to 1 (ink): inverted if its ground is light."""
+    """The image in a file, `[side, side]`, 0 (ground) to 1 (ink); inverted on light ground."""
     grey = read_image(path, size=side, policy="pad").mean(axis=-1, dtype=np.float32) / 255
     corners = grey[[0, 0, -1, -1], [0, -1, 0, -1]]
     return 1 - grey if np.median(corners) > 0.5 else grey

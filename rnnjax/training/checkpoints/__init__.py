@@ -1,1 +1,1 @@
-"""What a run keeps on the disk: its folder, its checkpoints, its best one."""
+"""The folder of a run and the checkpoints in it."""

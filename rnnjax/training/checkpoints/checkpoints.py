@@ -1,14 +1,14 @@
-"""Checkpoints: saved by Orbax, sealed by checksums, kept by recency and score.
+"""Checkpoints: saved by Orbax, sealed by checksums; the newest ones and the best are kept.
 
 A checkpoint is a folder ``step_00001200`` with
 
-- ``arrays/``: all arrays of the training state by path (see `flat`), written by Orbax;
+- ``arrays/``: all arrays of the training state by path (see `flatten`), written by Orbax;
 - ``meta.json``: the rest (see `Meta`);
 - ``manifest.json``: the SHA-256 of every other file.
 
-It is written under another name, the manifest last, brought to the disk and renamed. So a
-process killed at any instant leaves only whole checkpoints under their names, and what happens to
-the files later is found by the checksums.
+It is written under another name, the manifest last, synced and renamed. So a process that is killed
+at any time leaves only complete checkpoints under their names, and later damage to the files is
+found by the checksums.
 """
 
 import shutil
@@ -21,16 +21,16 @@ import jax
 
 from rnnjax.errors import UserError
 from rnnjax.training import atomic_files
-from rnnjax.training.checkpoints.arrays import write_arrays
-from rnnjax.training.checkpoints.flat_arrays import FlatArrays, flatten, unflatten
+from rnnjax.training.checkpoints.arrays import FlatArrays, flatten, unflatten, write_arrays
 from rnnjax.training.checkpoints.reading import (
     ARRAYS,
     META,
+    META_KEYS,
     Meta,
     best_of,
+    intact,
     newest_first,
     read_checkpoint,
-    whole,
 )
 from rnnjax.training.processes.group import count, from_first
 
@@ -58,7 +58,7 @@ class Checkpoints:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Leaves no save behind that still goes on, unless everything is to stop at once."""
+        """Finishes a save that has begun, unless everything is to stop at once."""
         if kind is not None and issubclass(kind, Exception) and count() == 1:
             with suppress(UserError):
                 self.wait()
@@ -68,18 +68,8 @@ class Checkpoints:
         return self.folder / f"step_{step:08d}"
 
     def newest(self) -> Path | None:
-        """The newest checkpoint, whole or not."""
+        """The newest checkpoint, intact or not."""
         return next(iter(newest_first(self.folder)), None)
-
-    def save(self, state: PyTree, meta: Meta) -> Path:
-        """As `start_save`, and waits until the checkpoint is on the disk.
-
-        Returns:
-            Its folder.
-        """
-        self.start_save(state, meta)
-        self.wait()
-        return self.path(meta.step)
 
     def start_save(self, state: PyTree, meta: Meta) -> None:
         """Saves a checkpoint, then removes those that are neither recent nor the best.
@@ -94,7 +84,7 @@ class Checkpoints:
         self._pending = self._writer.submit(self._write, flatten(state), meta)
 
     def wait(self, seconds: float | None = None) -> None:
-        """Waits until what was saved is on the disk; raises as `start_save` does.
+        """Waits until the last save is on the disk; raises as `start_save` does.
 
         Args:
             seconds: to wait at most.
@@ -116,26 +106,61 @@ class Checkpoints:
             lambda: atomic_files.check_space(self.folder, newest_first(self.folder), number, size)
         )
 
+    def restore(self, template: PyTree) -> tuple[PyTree, Meta] | None:
+        """Restores the newest intact checkpoint; damaged ones are printed and renamed.
+
+        Args:
+            template: a state of the structure, shapes and dtypes expected.
+
+        Returns:
+            The state and its meta, or None where there is no checkpoint at all.
+
+        Raises:
+            UserError: there are checkpoints but none is intact, or it does not fit `template`.
+        """
+
+        def find_newest() -> str | None:
+            if self.newest() is None:
+                return None
+            if found := next(intact(newest_first(self.folder), set_aside=True), None):
+                return found.name
+            raise UserError(f"No checkpoint in {self.folder} is intact.")
+
+        name = from_first(find_newest)
+        if name is None:
+            return None
+        path = self.folder / name
+        if not path.exists():
+            raise UserError(
+                f"{path} exists for process 0, but not for process {jax.process_index()}: all "
+                "processes need a workdir that they share"
+            )
+        arrays, meta = read_checkpoint(path)
+        return unflatten(template, arrays, str(path)), meta
+
     def _write(self, arrays: FlatArrays, meta: Meta) -> None:
         target = self.path(meta.step)
         temporary = self.folder / f".unfinished-{target.name}"
-        shapes = {name: [list(a.shape), str(a.dtype)] for name, a in arrays.items()}
 
         def begin() -> None:
             with atomic_files.writing(target):
-                self._clean()
+                for pattern in (".unfinished-*", ".discarded-*"):
+                    for path in self.folder.glob(pattern):
+                        shutil.rmtree(path)
                 temporary.mkdir(parents=True)
 
         def finish() -> None:
+            shapes = {name: [list(a.shape), str(a.dtype)] for name, a in arrays.items()}
+            fields = dict(zip(META_KEYS, meta, strict=True))
             with atomic_files.writing(target):
-                atomic_files.write_json(temporary / META, {**meta._asdict(), "arrays": shapes})
+                atomic_files.write_json(temporary / META, {**fields, "arrays": shapes})
                 atomic_files.seal(temporary)
                 atomic_files.publish(temporary, target)
-
-        def prune() -> None:
-            with atomic_files.writing(target):
-                for path in self._superfluous():
-                    atomic_files.discard(path)
+                paths = newest_first(self.folder)
+                best = best_of(paths)
+                for path in paths[self._keep_last :]:
+                    if path != best:
+                        atomic_files.discard(path)
 
         from_first(begin, CHANNEL)
         try:
@@ -145,46 +170,3 @@ class Checkpoints:
         except Exception:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
-        from_first(prune, CHANNEL)
-
-    def restore(self, template: PyTree) -> tuple[PyTree, Meta] | None:
-        """Restores the newest whole checkpoint; damaged ones are named aloud and set aside.
-
-        Args:
-            template: a state of the structure, shapes and dtypes expected.
-
-        Returns:
-            The state and its meta, or None where there is no checkpoint at all.
-
-        Raises:
-            UserError: there are checkpoints but none is whole, or it does not fit `template`.
-        """
-        name = from_first(self._newest_whole)
-        if name is None:
-            return None
-        path = self.folder / name
-        if not path.exists():
-            raise UserError(
-                f"{path} is there for process 0, but not for process {jax.process_index()}: all "
-                "processes need a workdir that they share"
-            )
-        arrays, meta = read_checkpoint(path)
-        return unflatten(template, arrays, str(path)), meta
-
-    def _newest_whole(self) -> str | None:
-        if self.newest() is None:
-            return None
-        path = next(whole(newest_first(self.folder), aside=True), None)
-        if path is None:
-            raise UserError(f"No checkpoint in {self.folder} is whole.")
-        return path.name
-
-    def _superfluous(self) -> list[Path]:
-        paths = newest_first(self.folder)
-        best = best_of(paths)
-        return [path for path in paths[self._keep_last :] if path != best]
-
-    def _clean(self) -> None:
-        for pattern in (".unfinished-*", ".discarded-*"):
-            for path in self.folder.glob(pattern):
-                shutil.rmtree(path)

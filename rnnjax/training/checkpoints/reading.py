@@ -1,6 +1,5 @@
-"""What is in a folder of checkpoints: finding the whole ones, and reading them."""
+"""Finding the intact checkpoints in a folder, and reading them."""
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -12,8 +11,7 @@ import numpy as np
 
 from rnnjax.errors import UserError
 from rnnjax.training import atomic_files
-from rnnjax.training.checkpoints.arrays import read_arrays
-from rnnjax.training.checkpoints.flat_arrays import FlatArrays, subtree, unflatten
+from rnnjax.training.checkpoints.arrays import FlatArrays, read_arrays, unflatten
 from rnnjax.training.reporting.progress import say
 
 PyTree = Any
@@ -23,15 +21,15 @@ FOLDER = "checkpoints"
 
 
 class Meta(NamedTuple):
-    """What a checkpoint knows besides its arrays; all of it JSON.
+    """What a checkpoint holds besides its arrays; all of it JSON.
 
     Attributes:
         step: updates made.
         score: of the evaluation at this step, lower is better; None: there was none.
         config: of the run.
-        extra: whatever else the experiment needs to use the parameters, a vocabulary for one.
+        extra: what the experiment needs to use the parameters, such as a vocabulary.
         position: of the data iterator.
-        standing: what the training loop remembers (see `standing.Standing`).
+        best_so_far: the fields of `BestSoFar`.
     """
 
     step: int
@@ -39,21 +37,25 @@ class Meta(NamedTuple):
     config: dict[str, Any]
     extra: dict[str, Any]
     position: Any
-    standing: dict[str, Any]
+    best_so_far: dict[str, Any]
+
+
+META_KEYS = ("step", "score", "config", "extra", "position", "standing")
+"""What the fields of `Meta` are called in the file, in their order."""
 
 
 def find_checkpoint(folder: str | os.PathLike, which: str = "latest") -> Path:
-    """Finds a whole checkpoint.
+    """Finds an intact checkpoint.
 
     Args:
         folder: a workdir, its ``checkpoints`` folder, or one checkpoint.
         which: 'latest', or 'best' by its score (the latest where none has a score).
 
     Returns:
-        The folder of the checkpoint. Damaged ones on the way to it are named aloud.
+        The folder of the checkpoint. Damaged ones that are passed over are printed.
 
     Raises:
-        UserError: there is none, or none is whole.
+        UserError: there is none, or none is intact.
     """
     if which not in ("latest", "best"):
         raise UserError(f"A checkpoint is chosen by 'latest' or 'best', not '{which}'.")
@@ -67,16 +69,16 @@ def find_checkpoint(folder: str | os.PathLike, which: str = "latest") -> Path:
     paths = newest_first(root)
     if not paths:
         raise UserError(f"No checkpoint in {folder}: expected a workdir or a checkpoint folder.")
-    best = best_of(list(whole(paths))) if which == "best" else None
-    found = best or next(whole(paths), None)
+    best = best_of(list(intact(paths))) if which == "best" else None
+    found = best or next(intact(paths), None)
     if found is None:
-        raise UserError(f"No checkpoint in {root} is whole.")
+        raise UserError(f"No checkpoint in {root} is intact.")
     return found
 
 
 def read_meta(folder: str | os.PathLike, which: str = "latest") -> Meta:
-    """Reads what a checkpoint knows besides its arrays; arguments as in `find_checkpoint`."""
-    return _read_meta(find_checkpoint(folder, which))
+    """Reads what a checkpoint holds besides its arrays; arguments as in `find_checkpoint`."""
+    return _read_meta(find_checkpoint(folder, which))[0]
 
 
 def read_config(folder: str | os.PathLike, which: str = "latest") -> dict[str, Any]:
@@ -103,39 +105,41 @@ def restore_params(
         The parameters.
 
     Raises:
-        UserError: there is no whole checkpoint, or it does not fit `template`.
+        UserError: there is no intact checkpoint, or it does not fit `template`.
     """
     path = find_checkpoint(folder, which)
     arrays, _ = read_checkpoint(path)
-    params = (averaged and subtree(arrays, "ema")) or subtree(arrays, "params")
+    has_average = any(name.startswith("ema/") for name in arrays)
+    prefix = "ema/" if averaged and has_average else "params/"
+    params = {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
     if template is None:
         return {name: jnp.array(array, copy=True) for name, array in params.items()}
     return unflatten(template, params, str(path))
 
 
 def newest_first(folder: Path) -> list[Path]:
-    """The checkpoints in a folder, whole or not."""
+    """The checkpoints in a folder, intact or not."""
     return sorted(folder.glob("step_????????"), reverse=True)
 
 
 def best_of(paths: list[Path]) -> Path | None:
-    """The one with the lowest score, the earliest of equals; what has no score is left out."""
+    """The one with the lowest score, the earliest of equals; those without a score do not count."""
     scored = []
     for path in paths:
-        with suppress(OSError, ValueError, KeyError):
-            scored.append((_read_meta(path).score, path))
+        with suppress(UserError, ValueError, KeyError):
+            scored.append((_read_meta(path)[0].score, path))
     return min(((score, path) for score, path in scored if score is not None), default=(0, None))[1]
 
 
-def whole(paths: list[Path], aside: bool = False) -> Iterator[Path]:
-    """Those that are whole; the others are named aloud and, with `aside`, renamed."""
+def intact(paths: list[Path], set_aside: bool = False) -> Iterator[Path]:
+    """Those that are intact; the others are printed and, with `set_aside`, renamed."""
     for path in paths:
         fault = atomic_files.find_fault(path)
         if fault is None:
             yield path
             continue
         say(f"The checkpoint {path} is damaged: {fault}. Looking for another one.")
-        if aside:
+        if set_aside:
             damaged = path.with_name(f"damaged-{path.name}")
             with atomic_files.writing(damaged):
                 if damaged.exists():
@@ -144,16 +148,17 @@ def whole(paths: list[Path], aside: bool = False) -> Iterator[Path]:
 
 
 def read_checkpoint(path: Path) -> tuple[FlatArrays, Meta]:
-    """All that is in one checkpoint."""
-    shapes = json.loads((path / META).read_text(encoding="utf-8"))["arrays"]
+    """The arrays of a checkpoint, and what it holds besides."""
+    meta, shapes = _read_meta(path)
     stored = read_arrays(path / ARRAYS, (n for n, (shape, _) in shapes.items() if 0 not in shape))
     arrays = {
         name: np.asarray(stored[name]) if name in stored else np.zeros(shape, jnp.dtype(dtype))
         for name, (shape, dtype) in shapes.items()
     }
-    return arrays, _read_meta(path)
+    return arrays, meta
 
 
-def _read_meta(path: Path) -> Meta:
-    fields = json.loads((path / META).read_text(encoding="utf-8"))
-    return Meta(**{name: fields[name] for name in Meta._fields})
+def _read_meta(path: Path) -> tuple[Meta, dict[str, Any]]:
+    """With the shapes and dtypes of the arrays, by path."""
+    fields = atomic_files.read_json(path / META)
+    return Meta(*(fields[key] for key in META_KEYS)), fields["arrays"]

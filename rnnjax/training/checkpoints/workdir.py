@@ -1,4 +1,4 @@
-"""The folder of one run: whose it is, with which config, and by whom it is in use."""
+"""The folder of one run: its experiment, its config, and a lock against a second process."""
 
 import fcntl
 import json
@@ -12,6 +12,7 @@ from rnnjax.training import atomic_files
 from rnnjax.training.checkpoints.checkpoints import Checkpoints
 from rnnjax.training.checkpoints.reading import FOLDER, read_config
 from rnnjax.training.processes.group import from_first
+from rnnjax.training.reporting.progress import aligned
 
 MARKER = "experiment.json"
 CONFIG = "config.json"
@@ -23,8 +24,8 @@ class Workdir(NamedTuple):
     Attributes:
         path: the folder.
         name: of the experiment.
-        config: of the run, JSON-able; every checkpoint carries it.
-        extra: what else every checkpoint carries.
+        config: of the run, JSON-able; every checkpoint holds it.
+        extra: what else every checkpoint holds.
     """
 
     path: Path
@@ -38,9 +39,9 @@ class Workdir(NamedTuple):
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """Marks the folder as this run's, and keeps a second process from training in it.
+        """Marks the folder as this run's, and locks it against a second process.
 
-        Where several processes train, all must call it; the first of them marks and keeps.
+        Where several processes train, all must call it.
 
         Raises:
             UserError: another process is training there, the folder belongs to another
@@ -77,17 +78,17 @@ def open_workdir(
 ) -> Workdir:
     """Makes a workdir, or opens one in which the same experiment ran before.
 
-    It is marked as this run's only when the training begins; see `Workdir.in_use`. Where several
+    It is marked as this run's when the training begins (see `Workdir.in_use`). Where several
     processes train, all must call it, with a path that they share.
 
     Args:
         path: the folder.
         name: of the experiment.
-        config: JSON-able; to be written to ``config.json`` and carried by every checkpoint.
+        config: JSON-able; written to ``config.json`` and to every checkpoint.
         may_change: names of config fields that may differ from the run to be resumed, such as
-            'num_steps'; a nested field is named 'outer.inner'.
-        defaults: JSON-able; the values that fields have in a run begun before there were any.
-        extra: JSON-able; carried by every checkpoint.
+            'num_steps'.
+        defaults: JSON-able; the values of fields that did not exist when the run began.
+        extra: JSON-able; written to every checkpoint.
 
     Returns:
         The workdir.
@@ -126,31 +127,19 @@ def check_owner(path: str | Path, name: str) -> None:
 def _check_config(
     old: dict[str, Any], new: dict[str, Any], may_change: Collection[str], path: Path
 ) -> None:
-    old_fields, new_fields = _fields(old), _fields(new)
-    rows = [
-        (name, old_fields.get(name, "(absent)"), new_fields.get(name, "(absent)"))
-        for name in dict.fromkeys([*old_fields, *new_fields])
-        if name not in may_change and old_fields.get(name) != new_fields.get(name)
-    ]
-    if rows:
-        table = [("field", "there", "now"), *rows]
-        widths = [max(len(row[i]) for row in table) for i in range(2)]
-        lines = [f"  {a:<{widths[0]}}  {b:<{widths[1]}}  {c}" for a, b, c in table]
-        remedy = "Give the old values to resume it, or choose another workdir."
-        if "batch_size" in (name for name, *_ in rows):
-            remedy += (
-                "\nThe position in the data counts batches of the old size and cannot carry over; "
-                f"--restore_from={path} in a new workdir keeps the parameters and reads the data "
-                "from its beginning."
-            )
-        raise UserError("\n".join([f"The run in {path} has another config:", *lines, remedy]))
-
-
-def _fields(config: dict[str, Any], prefix: str = "") -> dict[str, str]:
-    fields: dict[str, str] = {}
-    for name, value in config.items():
-        if isinstance(value, dict):
-            fields |= _fields(value, f"{prefix}{name}.")
-        else:
-            fields[prefix + name] = json.dumps(value)
-    return fields
+    rows = [("field", "there", "now")]
+    for name in old | new:
+        there, now = (json.dumps(c[name]) if name in c else "(absent)" for c in (old, new))
+        if name not in may_change and there != now:
+            rows.append((name, there, now))
+    if len(rows) == 1:
+        return
+    remedy = "Give the old values to resume it, or choose another workdir."
+    if "batch_size" in (name for name, *_ in rows):
+        remedy += (
+            "\nThe position in the data counts batches of the old size and cannot carry over; "
+            f"--restore_from={path} in a new workdir keeps the parameters and reads the data "
+            "from its beginning."
+        )
+    lines = [f"The run in {path} has another config:", aligned(rows), remedy]
+    raise UserError("\n".join(lines))

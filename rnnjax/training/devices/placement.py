@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import functools
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
@@ -14,7 +14,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from rnnjax.engines.rows import ROW_AXES
-from rnnjax.training.checkpoints.flat_arrays import path_of
+from rnnjax.training.checkpoints.arrays import path_of
 from rnnjax.training.devices.mesh import default_mesh, make_mesh
 from rnnjax.training.reporting.progress import say
 from rnnjax.training.state import TrainState
@@ -22,16 +22,16 @@ from rnnjax.training.state import TrainState
 PyTree = Any
 
 SMALL = 4096
-"""Parameters with fewer numbers are whole on every device."""
+"""Parameters with fewer numbers are not divided."""
 
 
 def param_spec(path: str, shape: tuple[int, ...], sizes: dict[str, int]) -> PartitionSpec:
-    """How one parameter, or what an optimizer keeps beside it, is divided.
+    """How one parameter, or the optimizer's state of it, is divided.
 
-    Over `model` an embedding is divided by its symbols and any other matrix by its last axis,
-    which is that of the gates in a cell and of the vocabulary in a head; over `fsdp` by the
-    largest axis left. An axis that the devices do not divide stays whole, and so do small arrays
-    and vectors over `model`.
+    Over `model` an embedding is divided by its symbols and any other matrix by its last axis, which
+    is that of the gates in a cell and of the vocabulary in a head; over `fsdp` an array is divided
+    by its largest axis left. An axis that the devices do not divide is not divided, nor are
+    small arrays, nor vectors over `model`.
 
     Args:
         path: such as 'params/embed/embedding'.
@@ -53,7 +53,7 @@ def param_spec(path: str, shape: tuple[int, ...], sizes: dict[str, int]) -> Part
 
 @dataclasses.dataclass(frozen=True)
 class Placement:
-    """The places of batches and states; without a mesh the default device.
+    """The shardings of batches and states; without a mesh the default device.
 
     Attributes:
         mesh: with axes of `rnnjax.training.devices.mesh.AXES`, or None.
@@ -85,38 +85,30 @@ class Placement:
 
     def put_state(self, state: TrainState) -> TrainState:
         """Brings a state to the devices: its carry by rows, the rest as `param_spec` says."""
-        if self.mesh is None:
-            return state
-        return jax.tree.map(_global, state, self._of_state(state))
+        return self._by_place(_global, state, self._of_state)
 
     def put_carry(self, carry: PyTree) -> PyTree:
         """Brings a carry, arrays [B, ...], to the devices."""
-        return carry if self.mesh is None else jax.tree.map(_global, carry, self._of_carry(carry))
+        return self._by_place(_global, carry, self._of_carry)
 
     def shapes_of_state(self, state: TrainState) -> TrainState:
-        """The `jax.ShapeDtypeStruct`s of a state, with their places."""
-        return state if self.mesh is None else jax.tree.map(_shape, state, self._of_state(state))
+        """The `jax.ShapeDtypeStruct`s of a state, with their shardings."""
+        return self._by_place(_shape, state, self._of_state)
 
     def shapes_of_batch(self, batch: PyTree) -> PyTree:
-        """The `jax.ShapeDtypeStruct`s of a batch, with their places."""
-        if self.mesh is None:
-            return batch
-        return jax.tree.map(lambda array: _shape(array, self._of_batch(array.shape)), batch)
+        """The `jax.ShapeDtypeStruct`s of a batch, with their shardings."""
+        return self._by_place(_shape, batch, self._of_batch)
 
     def keep_state(self, state: TrainState) -> TrainState:
-        """Inside a jitted function: the state, in its places."""
-        if self.mesh is None:
-            return state
-        return jax.lax.with_sharding_constraint(state, self._of_state(state))
+        """Inside a jitted function: the state, sharded as `put_state` does."""
+        return self._by_place(jax.lax.with_sharding_constraint, state, self._of_state)
 
     def keep_carry(self, carry: PyTree) -> PyTree:
-        """Inside a jitted function: the carry, in its places."""
-        if self.mesh is None:
-            return carry
-        return jax.lax.with_sharding_constraint(carry, self._of_carry(carry))
+        """Inside a jitted function: the carry, sharded as `put_carry` does."""
+        return self._by_place(jax.lax.with_sharding_constraint, carry, self._of_carry)
 
     def keep_whole(self, tree: PyTree) -> PyTree:
-        """Inside a jitted function: arrays that every device, and so every process, has whole."""
+        """Inside a jitted function: arrays that are replicated on every device."""
         if self.mesh is None:
             return tree
         return jax.lax.with_sharding_constraint(tree, NamedSharding(self.mesh, PartitionSpec()))
@@ -132,6 +124,10 @@ class Placement:
         if self.mesh is None:
             return tree
         return jax.tree.map(jnp.asarray, multihost_utils.process_allgather(tree, tiled=True))
+
+    def _by_place(self, put: Callable, tree: PyTree, places_of: Callable) -> PyTree:
+        """``put(leaf, its sharding)`` of all leaves; without a mesh they stay as they are."""
+        return tree if self.mesh is None else jax.tree.map(put, tree, places_of(tree))
 
     def _put(self, batch: PyTree, rows: np.ndarray | None) -> PyTree:
         if self.mesh is None:
@@ -151,23 +147,25 @@ class Placement:
         mesh = self.mesh
         assert mesh is not None
         sizes = dict(mesh.shape)
-        places = jax.tree_util.tree_map_with_path(
-            lambda path, leaf: NamedSharding(
-                mesh, param_spec(path_of(path), jnp.shape(leaf), sizes)
-            ),
-            state,
-        )
+
+        def of(path, leaf):
+            return NamedSharding(mesh, param_spec(path_of(path), jnp.shape(leaf), sizes))
+
+        places = jax.tree_util.tree_map_with_path(of, state)
         return places._replace(carry=self._of_carry(state.carry))
 
     def _of_carry(self, carry: PyTree) -> PyTree:
+        return self._of_rows(carry, (0,))
+
+    def _of_batch(self, batch: PyTree) -> PyTree:
+        return self._of_rows(batch, (1, 0))
+
+    def _of_rows(self, tree: PyTree, candidates: tuple[int, ...]) -> PyTree:
         def of(leaf):
             shape = jnp.shape(leaf)
-            return self._rows_at(_axis_of(self.batch_size, shape, (0,)), len(shape))
+            return self._rows_at(_axis_of(self.batch_size, shape, candidates), len(shape))
 
-        return jax.tree.map(of, carry)
-
-    def _of_batch(self, shape: tuple[int, ...]) -> NamedSharding:
-        return self._rows_at(_axis_of(self.batch_size, shape, (1, 0)), len(shape))
+        return jax.tree.map(of, tree)
 
     def _rows_at(self, axis: int | None, ndim: int) -> NamedSharding:
         assert self.mesh is not None
@@ -181,7 +179,7 @@ LOCAL = Placement()
 
 
 def choose_placement(mesh: str | None, batch_size: int) -> Placement:
-    """Lays out the devices of this run, and says aloud how where nobody asked for it.
+    """Lays out the devices of this run, and prints how if no mesh is given.
 
     Args:
         mesh: as `--mesh` gives it, or None: all devices share the rows if they divide them.
@@ -198,7 +196,7 @@ def choose_placement(mesh: str | None, batch_size: int) -> Placement:
 
 
 def _axis_of(count: int, shape: tuple[int, ...], candidates: Iterable[int]) -> int | None:
-    """Which axis holds the rows; None: the array has no rows and belongs to all."""
+    """Which axis holds the rows; None: the array has no rows and is replicated."""
     fits = (axis for axis in candidates if axis < len(shape) and shape[axis] == count)
     return next(fits, None)
 
@@ -208,7 +206,7 @@ def _shape(array: Any, place: NamedSharding) -> jax.ShapeDtypeStruct:
 
 
 def _global(array: Any, place: NamedSharding) -> jax.Array:
-    """An array that all processes have whole, in its place."""
+    """An array of which all processes have all parts, sharded."""
     if place.is_fully_addressable:
         return jax.device_put(array, place)
     local = np.asarray(array)
@@ -218,7 +216,7 @@ def _global(array: Any, place: NamedSharding) -> jax.Array:
 def _global_rows(
     array: np.ndarray, place: NamedSharding, axis: int, rows: np.ndarray, batch_size: int
 ) -> jax.Array:
-    """An array of which each process has its own `rows` along `axis`, in its place."""
+    """An array of which each process has its own `rows` along `axis`, sharded."""
 
     def part(index):
         first, stop, _ = index[axis].indices(batch_size)

@@ -33,7 +33,7 @@ class Loaded(NamedTuple):
 
     Attributes:
         batch: the batch.
-        position: JSON text of the iterator's position right after it, whatever was read since.
+        position: JSON text of the iterator's position right after this batch.
         last: no batch follows.
     """
 
@@ -43,7 +43,7 @@ class Loaded(NamedTuple):
 
 
 def prefetch(batches: DataIterator, limit: int, placement: Placement = LOCAL) -> Iterator[Loaded]:
-    """Yields at most `limit` batches, each sent to its place while its predecessor is in use."""
+    """Yields at most `limit` batches, each sent to its devices while the one before is in use."""
     ahead: Loaded | None = None
     for batch in itertools.islice(batches, limit):
         loaded = Loaded(placement.put_batch(batch), json.dumps(batches.get_state()), last=False)

@@ -20,8 +20,6 @@ def make_schedule(
     num_steps: int | None = None,
     warmup_steps: int = 0,
     decay_every: int | None = None,
-    decay_rate: float = 0.5,
-    final_fraction: float = 0.0,
 ) -> optax.Schedule:
     """A learning rate as a function of the number of updates already made.
 
@@ -29,20 +27,18 @@ def make_schedule(
 
         rate(n) = learning_rate * min(1, (n + 1) / W) * decay(m)
         constant: decay(m) = 1
-        step:     decay(m) = decay_rate ** floor(m / decay_every)
+        step:     decay(m) = 0.5 ** floor(m / decay_every)
         inverse:  decay(m) = 1 / (1 + m / decay_every)
-        cosine:   decay(m) = f + (1 - f) * (1 + cos(pi * min(m / (num_steps - W), 1))) / 2
+        cosine:   decay(m) = (1 + cos(pi * min(m / (num_steps - W), 1))) / 2
 
-    where f = `final_fraction` (Loshchilov and Hutter 2017, "SGDR", without restarts).
+    cosine is SGDR (Loshchilov and Hutter 2017) without restarts.
 
     Args:
         name: one of `SCHEDULES`.
         learning_rate: the highest rate, reached at the end of the warm-up.
-        num_steps: updates of the whole run; cosine needs it.
+        num_steps: updates of the run; cosine needs it.
         warmup_steps: updates of linear warm-up.
-        decay_every: updates between two falls of step; updates until inverse has halved the rate.
-        decay_rate: factor of each fall.
-        final_fraction: where cosine ends, as a fraction of `learning_rate`.
+        decay_every: updates between two halvings of step; updates until the first one of inverse.
 
     Returns:
         A function from the update count to the rate.
@@ -60,7 +56,7 @@ def make_schedule(
     if name == "constant":
         decay = optax.constant_schedule(learning_rate)
     elif name == "step":
-        decay = optax.exponential_decay(learning_rate, decay_every, decay_rate, staircase=True)
+        decay = optax.exponential_decay(learning_rate, decay_every, 0.5, staircase=True)
     elif name == "inverse":
         decay = lambda count: learning_rate / (1 + count / decay_every)  # noqa: E731
     elif name == "cosine":
@@ -69,9 +65,7 @@ def make_schedule(
                 f"schedule 'cosine' needs num_steps above warmup_steps ({warmup_steps}), "
                 f"not {num_steps}."
             )
-        decay = optax.cosine_decay_schedule(
-            learning_rate, num_steps - warmup_steps, alpha=final_fraction
-        )
+        decay = optax.cosine_decay_schedule(learning_rate, num_steps - warmup_steps)
     else:
         raise UserError(f"Unknown schedule '{name}': {did_you_mean(name, SCHEDULES)}")
     if warmup_steps == 0:
@@ -87,41 +81,22 @@ def make_schedule(
 def make_optimizer(
     name: str,
     *,
-    learning_rate: float,
-    schedule: str = "constant",
-    num_steps: int | None = None,
-    warmup_steps: int = 0,
-    decay_every: int | None = None,
-    decay_rate: float = 0.5,
-    final_fraction: float = 0.0,
+    learning_rate: float | optax.Schedule,
     clip_norm: float | None = None,
     weight_decay: float = 0.0,
     momentum: float = 0.9,
-    rms_decay: float = 0.9,
-    b1: float = 0.9,
-    b2: float = 0.999,
-    eps: float = 1e-8,
 ) -> optax.GradientTransformation:
     """``optax.chain(clip_by_global_norm(clip_norm), optimizer)``.
 
     Args:
-        name: 'sgd', 'rmsprop', 'adam', 'adamw' or 'muon' (see `training.muon`).
-        learning_rate: see `make_schedule`, as are the six arguments after it.
-        schedule: one of `SCHEDULES`.
-        num_steps: updates of the whole run.
-        warmup_steps: updates of linear warm-up.
-        decay_every: see `make_schedule`.
-        decay_rate: factor of each fall of 'step'.
-        final_fraction: where 'cosine' ends.
+        name: 'sgd', 'rmsprop', 'adam', 'adamw' or 'muon' (see `muon`); what is not named here has
+            the defaults of optax.
+        learning_rate: a number, or what `make_schedule` gives.
         clip_norm: gradients of a greater global L2 norm are scaled down to it (Pascanu et al.
             2013); None or 0: no clipping.
         weight_decay: decoupled from the gradient in adamw (Loshchilov and Hutter 2019) and muon,
             added to the clipped gradient as an L2 penalty in the others.
         momentum: of sgd; 0: none.
-        rms_decay: of rmsprop's mean square.
-        b1: decay of adam's and adamw's first moment, as of what muon leaves to Adam.
-        b2: decay of their second moment.
-        eps: added to the denominator of rmsprop, adam, adamw and muon.
 
     Returns:
         The gradient transformation; its updates are added to the parameters.
@@ -129,21 +104,13 @@ def make_optimizer(
     Raises:
         UserError: an unknown name, or a number out of range.
     """
-    rate = make_schedule(
-        schedule,
-        learning_rate,
-        num_steps=num_steps,
-        warmup_steps=warmup_steps,
-        decay_every=decay_every,
-        decay_rate=decay_rate,
-        final_fraction=final_fraction,
-    )
+    rate = learning_rate if callable(learning_rate) else make_schedule("constant", learning_rate)
     makers: dict[str, Callable[[], optax.GradientTransformation]] = {
         "sgd": lambda: optax.sgd(rate, momentum=momentum or None),
-        "rmsprop": lambda: optax.rmsprop(rate, decay=rms_decay, eps=eps),
-        "adam": lambda: optax.adam(rate, b1=b1, b2=b2, eps=eps),
-        "adamw": lambda: optax.adamw(rate, b1=b1, b2=b2, eps=eps, weight_decay=weight_decay),
-        "muon": lambda: muon(rate, b1=b1, b2=b2, eps=eps, weight_decay=weight_decay),
+        "rmsprop": lambda: optax.rmsprop(rate),
+        "adam": lambda: optax.adam(rate),
+        "adamw": lambda: optax.adamw(rate, weight_decay=weight_decay),
+        "muon": lambda: muon(rate, weight_decay),
     }
     if name not in makers:
         raise UserError(f"Unknown optimizer '{name}': {did_you_mean(name, OPTIMIZERS)}")

@@ -10,9 +10,7 @@ UPDATE_SIZE = 0.2
 """Root mean square of a matrix's update, in learning rates: about that of Adam's updates."""
 
 
-def muon(
-    rate: optax.Schedule, *, weight_decay: float, b1: float, b2: float, eps: float
-) -> optax.GradientTransformation:
+def muon(rate: optax.Schedule, weight_decay: float) -> optax.GradientTransformation:
     """Steepest descent, where a step is measured by how far it can move an output.
 
     ::
@@ -23,14 +21,11 @@ def muon(
 
     for the `hidden_matrices`; for the rest nadamw at the same rate, which is AdamW with Nesterov's
     momentum. Adam moves a matrix mostly along the few directions in which its gradients are large;
-    here all directions move alike, and what is rare in the data is learned much sooner.
+    here all directions move alike, so what is rare in the data is learned much sooner.
 
     Args:
         rate: learning rate after each number of updates.
         weight_decay: decoupled, for all parameters.
-        b1: decay of the first moment of the rest.
-        b2: decay of its second moment.
-        eps: added to denominators.
 
     References:
         Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks"; the size of
@@ -38,10 +33,7 @@ def muon(
     """
     return contrib.muon(
         rate,
-        eps=eps,
         weight_decay=weight_decay,
-        adam_b1=b1,
-        adam_b2=b2,
         adam_weight_decay=weight_decay,
         muon_weight_dimension_numbers=hidden_matrices,
         consistent_rms=UPDATE_SIZE,
@@ -61,13 +53,13 @@ def hidden_matrices(params: Any) -> Any:
     Returns:
         The same tree of `optax.contrib.MuonDimensionNumbers`, or None where Adam is to be used.
     """
-    return jax.tree_util.tree_map_with_path(_axes, params)
 
+    def axes(path, leaf) -> contrib.MuonDimensionNumbers | None:
+        names = [str(getattr(key, "key", getattr(key, "name", ""))) for key in path]
+        is_matrix = any(name == "kernel" or name.startswith("w_") for name in names)
+        is_head = any(name.endswith("head") for name in names)
+        if leaf.ndim < 2 or is_head or not is_matrix:
+            return None
+        return contrib.MuonDimensionNumbers(tuple(range(leaf.ndim - 1)), leaf.ndim - 1)
 
-def _axes(path, leaf) -> contrib.MuonDimensionNumbers | None:
-    names = [str(getattr(key, "key", getattr(key, "name", ""))) for key in path]
-    is_matrix = any(name == "kernel" or name.startswith("w_") for name in names)
-    is_head = any(name.endswith("head") for name in names)
-    if leaf.ndim < 2 or is_head or not is_matrix:
-        return None
-    return contrib.MuonDimensionNumbers(tuple(range(leaf.ndim - 1)), leaf.ndim - 1)
+    return jax.tree_util.tree_map_with_path(axes, params)

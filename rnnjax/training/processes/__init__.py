@@ -1,13 +1,5 @@
-"""Several processes that train together, how they end, and what ends them."""
+"""Several processes that train together; `group` is what most code needs of it."""
 
-from rnnjax.training.processes.group import (
-    HEARTBEAT_SECONDS,
-    any_of,
-    count,
-    from_first,
-    is_first,
-    join,
-    leave,
-)
+from rnnjax.training.processes.group import HEARTBEAT_SECONDS, is_first, join, leave
 
-__all__ = ["HEARTBEAT_SECONDS", "any_of", "count", "from_first", "is_first", "join", "leave"]
+__all__ = ["HEARTBEAT_SECONDS", "is_first", "join", "leave"]

@@ -1,8 +1,9 @@
-"""Whether all processes of a run are about to do the same."""
+"""Checks that all processes of a run are about to do the same."""
 
 import hashlib
 import importlib.metadata
 import json
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,12 +30,18 @@ def check_agreement(facts: Mapping[str, Any]) -> None:
         return
     texts = [json.dumps(fact, sort_keys=True, default=str) for fact in facts.values()]
     mine = np.stack([np.frombuffer(_sha256(text.encode()), np.uint8) for text in texts])
-    hashes = multihost_utils.process_allgather(mine)
-    differences = [
-        f"  {name}: {_groups(hashes[:, n])}"
-        for n, name in enumerate(facts)
-        if (hashes[:, n] != hashes[0, n]).any()
-    ]
+    gathered = multihost_utils.process_allgather(mine)  # [processes, facts, bytes]
+    differences = []
+    for name, rows in zip(facts, gathered.swapaxes(0, 1), strict=True):
+        holders: dict[str, list[str]] = defaultdict(list)
+        for process, row in enumerate(rows):
+            holders[bytes(row).hex()[:8]].append(str(process))
+        if len(holders) > 1:
+            groups = "; ".join(
+                f"process{'es' * (len(who) > 1)} {', '.join(who)}: {digest}"
+                for digest, who in holders.items()
+            )
+            differences.append(f"  {name}: {groups}")
     if differences:
         raise UserError(
             "\n".join(["The processes of this run do not agree, by hash:", *differences])
@@ -51,17 +58,6 @@ def code_version(*folders: Path) -> dict[str, str]:
             digest.update(_sha256(path.read_bytes()))
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     return {"sources": digest.hexdigest(), **versions}
-
-
-def _groups(hashes: np.ndarray) -> str:
-    """Who has which hash, in words: ``0, 2 have 1f3a..., 1 has 77b0...``."""
-    holders: dict[str, list[int]] = {}
-    for process, row in enumerate(hashes):
-        holders.setdefault(bytes(row).hex()[:8], []).append(process)
-    return "; ".join(
-        f"process{'es' * (len(who) > 1)} {', '.join(map(str, who))}: {digest}"
-        for digest, who in holders.items()
-    )
 
 
 def _sha256(content: bytes) -> bytes:

@@ -1,6 +1,6 @@
-"""Several processes that train together: how they find each other, and what only one of them does.
+"""The group of processes that train together.
 
-The first process, number 0, writes logs, reports and progress. What it alone may do, or alone
+The first process, number 0, writes logs, reports and progress. What only it may do, or only it
 knows, goes through `from_first`, so that all go on together, or stop with the same message.
 """
 
@@ -21,14 +21,14 @@ from jax._src import distributed
 from jax.experimental import multihost_utils
 
 from rnnjax.errors import UserError
-from rnnjax.training.processes.loss_message import leave_obituary, withdraw_obituary
+from rnnjax.training.processes.loss_message import cancel_loss_message, print_message_if_lost
 
 HEARTBEAT_SECONDS = 60
 SHUTDOWN_SECONDS = 300
-PATIENCE_SECONDS = 24 * 3600
-"""For what the first process does; whether it lives is seen by its heartbeat."""
+ACTION_SECONDS = 24 * 3600
+"""Time for what the first process does; its heartbeat shows whether it is alive."""
 
-_TURNS: dict[str, Iterator[int]] = defaultdict(itertools.count)
+_CALLS: dict[str, Iterator[int]] = defaultdict(itertools.count)
 
 
 def join(
@@ -48,7 +48,7 @@ def join(
         num_processes: how many there are; only with HOST:PORT.
         process_id: which one this is, from 0; only with HOST:PORT.
         timeout: seconds to wait for the others.
-        heartbeat: after so many seconds without a sign of life a process counts as lost, and JAX
+        heartbeat: seconds without a sign of life after which a process counts as lost, and JAX
             ends the others, even while they wait for it; 5 or more.
 
     Raises:
@@ -57,14 +57,13 @@ def join(
     if heartbeat < 5:
         raise UserError(f"--lost_after is 5 seconds or more; got {heartbeat}")
     numbers = {"--num_processes": num_processes, "--process_id": process_id}
-    if coordinator in (None, "auto"):
-        if given := [flag for flag, value in numbers.items() if value is not None]:
-            raise UserError(f"{given[0]} goes with --coordinator=HOST:PORT")
-        if coordinator is None and int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) < 2:
-            return
-        _initialize("the cluster's coordinator", timeout, heartbeat)
+    if coordinator is None or coordinator == "auto":
+        for flag, value in numbers.items():
+            if value is not None:
+                raise UserError(f"{flag} goes with --coordinator=HOST:PORT")
+        if coordinator or int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
+            _initialize("the cluster's coordinator", timeout, heartbeat)
         return
-    assert coordinator is not None
     for flag, value in numbers.items():
         if value is None:
             raise UserError(f"--coordinator={coordinator} needs {flag} too")
@@ -97,7 +96,7 @@ def leave() -> None:
     """Waits for the other processes at the end of a run that went well."""
     if jax.distributed.is_initialized():
         jax.distributed.shutdown()
-    withdraw_obituary()
+    cancel_loss_message()
 
 
 def count() -> int:
@@ -106,30 +105,30 @@ def count() -> int:
 
 
 def is_first() -> bool:
-    """Whether this is the process that writes and speaks."""
+    """Whether this is the process that writes and prints."""
     return count() == 1 or jax.process_index() == 0
 
 
 def from_first(action: Callable[[], Any], channel: str = "main") -> Any:
-    """Does something in the first process; all processes must call it.
+    """Calls a function in the first process alone; all processes must call `from_first`.
 
-    Its answer goes over the coordinator, not the devices: a thread may call it beside the steps.
+    The result goes over the coordinator, not the devices: a thread may call it beside the steps.
 
     Args:
-        action: gives something JSON-able.
+        action: returns something JSON-able.
         channel: threads that call it side by side name one each.
 
     Returns:
-        What it gave, in all processes.
+        What `action` returned, in all processes.
 
     Raises:
-        UserError: in all processes, if it did.
+        UserError: in all processes, if `action` raised one.
     """
     if count() == 1:
         return action()
     client = distributed.global_state.client
     assert client is not None
-    key = f"rnnjax/{channel}/{next(_TURNS[channel])}"
+    key = f"rnnjax/{channel}/{next(_CALLS[channel])}"
     if is_first():
         try:
             answer = {"result": action()}
@@ -138,7 +137,7 @@ def from_first(action: Callable[[], Any], channel: str = "main") -> Any:
             raise
         client.key_value_set(key, json.dumps(answer))
         return answer["result"]
-    answer = json.loads(client.blocking_key_value_get(key, PATIENCE_SECONDS * 1000))
+    answer = json.loads(client.blocking_key_value_get(key, ACTION_SECONDS * 1000))
     if "error" in answer:
         raise UserError(answer["error"])
     return answer["result"]
@@ -162,7 +161,7 @@ def _initialize(where: str, timeout: int, heartbeat: int, **options: Any) -> Non
             f"the processes of this run did not find each other at {where} within {timeout} s: "
             f"start all of them, each with its own --process_id ({str(error).splitlines()[0]})"
         ) from error
-    leave_obituary()
+    print_message_if_lost()
     if is_first():
         print(
             f"{count()} processes. If one of them is lost, the others end within {heartbeat} s; "

@@ -1,7 +1,7 @@
-"""What is said of a process that could not say it itself.
+"""The message that is printed for a process that is killed before it can print one itself.
 
-JAX ends a process when another one of its run is lost, in the middle of whatever it does, and a
-kernel without memory does so too. A shell that waits for the end of a pipe outlives both.
+JAX ends a process when another one of its run is lost, in the middle of whatever it does, and so
+does a kernel that runs out of memory. A shell that reads from a pipe outlives both.
 """
 
 import atexit
@@ -17,10 +17,10 @@ _SCRIPT = """read -r line || printf '%s\\n' "$0" >&2"""
 _shell: subprocess.Popen[str] | None = None
 
 
-def leave_obituary() -> None:
-    """Has `TEXT` printed to stderr when this process ends without `withdraw_obituary`.
+def print_message_if_lost() -> None:
+    """Has `TEXT` printed to stderr if this process ends without `cancel_loss_message`.
 
-    An orderly end of Python withdraws it.
+    An orderly end of Python cancels it.
     """
     global _shell
     _shell = subprocess.Popen(
@@ -30,11 +30,11 @@ def leave_obituary() -> None:
         text=True,
         start_new_session=True,  # what is sent to this process and its group does not reach it
     )
-    atexit.register(withdraw_obituary)
+    atexit.register(cancel_loss_message)
 
 
-def withdraw_obituary() -> None:
-    """Says that this process ends knowingly."""
+def cancel_loss_message() -> None:
+    """Cancels the message: this process ends knowingly."""
     global _shell
     shell, _shell = _shell, None
     if shell is not None:

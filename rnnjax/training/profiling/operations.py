@@ -1,4 +1,4 @@
-"""What a trace says of a program: how often each of its operations ran, and how long."""
+"""The operations of a program in a trace: how often each ran, and how long."""
 
 import math
 import re
@@ -60,7 +60,7 @@ class Profile(NamedTuple):
 
     @property
     def busy(self) -> float:
-        """Seconds a step in which a device computed, or waited for another inside of one."""
+        """Seconds a step in which a device ran operations, waiting for other devices included."""
         return sum(one.seconds for one in self.operations)
 
 
@@ -71,7 +71,7 @@ class _Key(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """A program, and which instruction a kernel is called after."""
+    """A program, and its instructions by the names of their kernels."""
 
     instructions: Program
     by_kernel: dict[str, str]
@@ -88,9 +88,9 @@ class _Event(NamedTuple):
 def measure(trace: Path, program: str, first: int, last: int) -> Profile | None:
     """Reads a trace.
 
-    An operation that runs others, such as a loop, is on for as long as they are; its own time is
-    what they leave over. Where a GPU starts one before another is over, the time of both is the
-    later one's.
+    An operation that runs others, such as a loop, lasts as long as they do; its own time is what
+    they leave over. Where a GPU starts one before another is over, the time of both is the later
+    one's.
 
     Args:
         trace: a file ``*.xplane.pb``.
@@ -99,44 +99,44 @@ def measure(trace: Path, program: str, first: int, last: int) -> Profile | None:
         last: its last step.
 
     Returns:
-        What it tells of that program; None: nothing.
+        The operations of that program; None: the trace has none.
     """
     programs = {
         number: _Known(
             instructions,
-            # Of two that are called alike, the first one.
+            # If two names become the same, the first one counts.
             {re.sub(r"\W", "_", name): name for name in reversed(instructions)},
         )
         for number, instructions in read_programs(trace.read_bytes(), program).items()
     }
-    seconds: dict[_Key, float] = defaultdict(float)
-    runs: dict[_Key, int] = defaultdict(int)
-    shortest: dict[_Key, float] = {}
+    times: dict[_Key, list[float]] = defaultdict(list)
     instructions: dict[_Key, Instruction] = {}
-    devices, start, end = set(), float("inf"), 0.0
-    for line in _lines(trace, program, programs):
-        for event, own in _own_times(line):
-            instructions[event.key] = event.instruction
-            seconds[event.key] += own
-            runs[event.key] += 1
-            shortest[event.key] = min(own, shortest.get(event.key, own))
-            devices.add(event.device)
-            start, end = min(start, event.start), max(end, event.end)
-    if not runs:
+    devices, start, end = set(), math.inf, 0.0
+    with warnings.catch_warnings():
+        # Of jaxlib's own types, in Python 3.12.
+        warnings.filterwarnings("ignore", "builtin type .* has no __module__", DeprecationWarning)
+        for plane in ProfileData.from_file(str(trace)).planes:
+            for line in plane.lines:  # a thread, or a stream
+                for event, own in _own_times(list(_events(plane.name, line, program, programs))):
+                    instructions[event.key] = event.instruction
+                    times[event.key].append(own)
+                    devices.add(event.device)
+                    start, end = min(start, event.start), max(end, event.end)
+    if not times:
         return None
-    steps = last - first + 1
-    each = 1e-9 / steps / len(devices)
+    runs = (last - first + 1) * len(devices)
     operations = (
         Operation(
             key.name,
             *instructions[key],
-            seconds[key] * each,
-            runs[key] / steps / len(devices),
-            shortest[key] * 1e-9,
+            seconds=sum(times[key]) * 1e-9 / runs,
+            runs=len(times[key]) / runs,
+            shortest=min(times[key]) * 1e-9,
         )
-        for key in sorted(seconds, key=lambda key: -seconds[key])
+        for key in sorted(times, key=lambda key: -sum(times[key]))
     )
-    return Profile(first, last, len(devices), (end - start) * 1e-9 / steps, tuple(operations))
+    seconds = (end - start) * 1e-9 / (last - first + 1)
+    return Profile(first, last, len(devices), seconds, tuple(operations))
 
 
 def write_profile(folder: Path, profile: Profile) -> None:
@@ -146,7 +146,7 @@ def write_profile(folder: Path, profile: Profile) -> None:
 
 
 def read_profile(folder: Path) -> Profile | None:
-    """What `write_profile` wrote; None: nothing."""
+    """Reads what `write_profile` wrote; None if it wrote nothing."""
     if not (folder / TABLE).exists():
         return None
     stored = atomic_files.read_json(folder / TABLE)
@@ -154,19 +154,8 @@ def read_profile(folder: Path) -> Profile | None:
     return Profile(**stored, operations=operations)
 
 
-def _lines(trace: Path, program: str, programs: dict[int, _Known]) -> list[list[_Event]]:
-    """The operations of a program, thread by thread or stream by stream."""
-    with warnings.catch_warnings():
-        # Of jaxlib's own types, in Python 3.12.
-        warnings.filterwarnings("ignore", "builtin type .* has no __module__", DeprecationWarning)
-        return [
-            list(_events(plane.name, line, program, programs))
-            for plane in ProfileData.from_file(str(trace)).planes
-            for line in plane.lines
-        ]
-
-
 def _events(plane: str, line: Any, program: str, programs: dict[int, _Known]) -> Iterator[_Event]:
+    """The operations of a program in a line of a trace."""
     for event in line.events:
         stats = dict(event.stats)
         if line.name != _OPERATIONS_LINE and "hlo_op" not in stats:
@@ -174,8 +163,8 @@ def _events(plane: str, line: Any, program: str, programs: dict[int, _Known]) ->
         name = str(stats.get("hlo_op") or re.split(r"[ =]", event.name.lstrip("%"))[0])
         if stats.get("hlo_module", program) != program:
             continue
-        told = [stats["program_id"] % 2**64] if "program_id" in stats else programs
-        known = [number for number in told if number in programs]
+        ids = [stats["program_id"] % 2**64] if "program_id" in stats else programs
+        known = [number for number in ids if number in programs]
         number = next((one for one in known if name in programs[one].instructions), None)
         if number is not None:
             instruction = programs[number].instructions[name]
@@ -192,11 +181,11 @@ def _events(plane: str, line: Any, program: str, programs: dict[int, _Known]) ->
 
 
 def _of_kernel(kernel: str, op_name: str, program: _Known) -> tuple[str, Instruction]:
-    """The instruction behind a kernel of a CUDA graph.
+    """The instruction of a kernel of a CUDA graph.
 
-    Of such a kernel a trace tells its own name, made of that of the instruction (or of one that
-    computes the same elsewhere in the program) unless it comes from a library, and the JAX
-    operation that the graph belongs to, if it is a single one.
+    A trace has the kernel's own name, made of that of the instruction (or of one that computes the
+    same elsewhere in the program) unless it comes from a library, and the JAX operation that the
+    graph belongs to, if it is a single one.
     """
     name = program.by_kernel.get(kernel, kernel)
     instruction = program.instructions.get(name)

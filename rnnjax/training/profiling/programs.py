@@ -1,27 +1,53 @@
-"""The compiled programs that a trace carries: what each operation is, and where it comes from.
+"""The compiled programs in a trace: what each operation is, and which part of the step it is in.
 
 A trace (`*.xplane.pb`) holds an `HloProto` of every program that ran, in the metadata of a plane of
-their own, which `jax.profiler.ProfileData` does not show. Of these protocol buffers a handful of
-fields is needed; their numbers are those of `tsl/profiler/protobuf/xplane.proto` and
+their own, which `jax.profiler.ProfileData` does not show. The few fields that are needed are
+declared here; their numbers are those of `tsl/profiler/protobuf/xplane.proto` and
 `xla/service/hlo.proto`, and never change.
 """
 
+import functools
 import re
 from collections import Counter
-from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from google.protobuf import descriptor_pool, message_factory
+from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
 
 SCOPES = ("embed", "project", "scan", "head", "loss", "optimizer")
 """The parts of a training step; each is a `jax.named_scope` where it is computed."""
 
 EXCHANGE = "exchange"
-"""Stands where a scope would: what devices send each other, and their waiting for it."""
+"""In place of a scope: what devices send each other, and their waiting for it."""
 
 COLLECTIVES = {
     "all-reduce", "all-gather", "reduce-scatter", "all-to-all", "ragged-all-to-all",
     "collective-permute", "collective-broadcast",
 }  # fmt: skip
 PLANE = "/host:metadata"
+
+_KINDS = {
+    "string": FieldDescriptorProto.TYPE_STRING,
+    "bytes": FieldDescriptorProto.TYPE_BYTES,
+    "int64": FieldDescriptorProto.TYPE_INT64,
+}
+_MESSAGES = {
+    "XSpace": ["repeated XPlane planes 1"],
+    "XPlane": ["optional string name 2", "repeated Entry event_metadata 4"],
+    "Entry": ["optional XEventMetadata value 2"],
+    "XEventMetadata": ["optional string name 2", "repeated XStat stats 5"],
+    "XStat": ["optional bytes bytes_value 6"],
+    "HloProto": ["optional HloModule hlo_module 1"],
+    "HloModule": ["repeated HloComputation computations 3"],
+    "HloComputation": ["repeated HloInstruction instructions 2", "optional int64 id 5"],
+    "HloInstruction": [
+        "optional string name 1",
+        "optional string opcode 2",
+        "optional OpMetadata metadata 7",
+        "repeated int64 called_computation_ids 38",
+    ],
+    "OpMetadata": ["optional string op_name 2"],
+}
 
 
 class Instruction(NamedTuple):
@@ -47,33 +73,22 @@ def read_programs(trace: bytes, name: str) -> dict[int, Program]:
     """The programs of that name in a trace, by id; each its instructions by name.
 
     There are several where a function was compiled for batches of several shapes, or where the
-    process has another function of that name: a trace carries all programs of its process.
+    process has another function of that name: a trace holds all programs of its process.
 
     Args:
         trace: the content of a file ``*.xplane.pb``.
         name: such as jit_train_step.
     """
     programs = {}
-    for plane in _messages(memoryview(trace), 1):
-        if _text(plane, 2) != PLANE:
-            continue
-        for entry in _messages(plane, 4):
-            for metadata in _messages(entry, 2):
-                program = re.fullmatch(r"(.*)\((\d+)\)", _text(metadata, 2))
-                if not program or program[1] != name:
-                    continue
-                for stat in _messages(metadata, 5):
-                    for proto in _messages(stat, 6):
-                        for module in _messages(proto, 1):
-                            programs[int(program[2])] = _program(module)
+    for plane in _message_class("XSpace").FromString(trace).planes:
+        for entry in plane.event_metadata if plane.name == PLANE else ():
+            program = re.fullmatch(r"(.*)\((\d+)\)", entry.value.name)
+            if program and program[1] == name:
+                for stat in entry.value.stats:
+                    if stat.HasField("bytes_value"):
+                        hlo = _message_class("HloProto").FromString(stat.bytes_value)
+                        programs[int(program[2])] = _program(hlo.hlo_module)
     return programs
-
-
-class _Raw(NamedTuple):
-    name: str
-    kind: str
-    op_name: str
-    called: tuple[int, ...]
 
 
 def scope_of(op_name: str) -> str:
@@ -82,110 +97,67 @@ def scope_of(op_name: str) -> str:
     return next((part for part in reversed(parts) if part in SCOPES), "")
 
 
-def _program(module: memoryview) -> Program:
-    """An instruction without a scope has that of most of what it runs, or else its caller's."""
-    computations = {
-        _number(one, 5): [_raw(instruction) for instruction in _messages(one, 2)]
-        for one in _messages(module, 3)
-    }
-    callers = {
-        called: raw for raws in computations.values() for raw in raws for called in raw.called
-    }
-
-    def scope(raw: _Raw, inside: int) -> str:
-        if raw.kind.removesuffix("-start").removesuffix("-done") in COLLECTIVES:
-            return EXCHANGE
-        if own := scope_of(raw.op_name):
-            return own
-        within = Counter(
-            scope_of(other.op_name) for called in raw.called for other in computations[called]
-        )
-        del within[""]
-        if within:
-            return within.most_common(1)[0][0]
-        while caller := callers.get(inside):
-            if found := scope_of(caller.op_name):
-                return found
-            inside = next(number for number, raws in computations.items() if caller in raws)
-        return ""
-
-    return {
-        raw.name: Instruction(
-            raw.kind,
-            scope(raw, number),
-            _source(raw.op_name),
-            "transpose(" in raw.op_name,
-        )
-        for number, raws in computations.items()
-        for raw in raws
-    }
-
-
-def _source(op_name: str) -> str:
+def source_of(op_name: str) -> str:
+    """The last operation in such a name."""
     last = op_name.rpartition("/")[2]
     return last if "(" in last else last.rstrip(")")
 
 
-def _raw(instruction: memoryview) -> _Raw:
-    metadata = next(_messages(instruction, 7), memoryview(b""))
-    return _Raw(
-        _text(instruction, 1),
-        _text(instruction, 2),
-        _text(metadata, 2),
-        tuple(_numbers(instruction, 38)),
-    )
+def _program(module: Any) -> Program:
+    """An instruction without a scope has that of most of what it runs, or else its caller's."""
+    computations = {one.id: one.instructions for one in module.computations}
+    callers = {
+        called: (instruction.metadata.op_name, inside)
+        for inside, instructions in computations.items()
+        for instruction in instructions
+        for called in instruction.called_computation_ids
+    }
+
+    def scope(instruction: Any, inside: int) -> str:
+        if instruction.opcode.removesuffix("-start").removesuffix("-done") in COLLECTIVES:
+            return EXCHANGE
+        if own := scope_of(instruction.metadata.op_name):
+            return own
+        within = Counter(
+            scope_of(other.metadata.op_name)
+            for called in instruction.called_computation_ids
+            for other in computations[called]
+        )
+        del within[""]
+        if within:
+            return within.most_common(1)[0][0]
+        while inside in callers:
+            op_name, inside = callers[inside]
+            if found := scope_of(op_name):
+                return found
+        return ""
+
+    return {
+        one.name: Instruction(
+            one.opcode,
+            scope(one, inside),
+            source_of(one.metadata.op_name),
+            "transpose(" in one.metadata.op_name,
+        )
+        for inside, instructions in computations.items()
+        for one in instructions
+    }
 
 
-def _messages(message: memoryview, field: int) -> Iterator[memoryview]:
-    for number, value in _fields(message):
-        if number == field and isinstance(value, memoryview):
-            yield value
-
-
-def _text(message: memoryview, field: int) -> str:
-    return bytes(next(_messages(message, field), b"")).decode()
-
-
-def _number(message: memoryview, field: int) -> int:
-    return next(_numbers(message, field), 0)
-
-
-def _numbers(message: memoryview, field: int) -> Iterator[int]:
-    """The integers of a field, one by one or packed."""
-    for number, value in _fields(message):
-        if number != field:
-            continue
-        if isinstance(value, int):
-            yield value
-            continue
-        at = 0
-        while at < len(value):
-            one, at = _varint(value, at)
-            yield one
-
-
-def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """The fields of a protocol buffer: integers, and the bytes of all else."""
-    at = 0
-    while at < len(message):
-        key, at = _varint(message, at)
-        number, wire = key >> 3, key & 7
-        if wire == 0:
-            value, at = _varint(message, at)
-            yield number, value
-            continue
-        size = {1: 8, 5: 4}.get(wire)
-        if size is None:
-            size, at = _varint(message, at)
-        yield number, message[at : at + size]
-        at += size
-
-
-def _varint(message: memoryview, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = message[at]
-        value |= (byte & 127) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 128:
-            return value, at
+@functools.cache
+def _message_class(name: str) -> Any:
+    """The class of a protocol buffer of `_MESSAGES`."""
+    file = FileDescriptorProto(name="rnnjax/trace.proto", package="rnnjax")
+    for message, fields in _MESSAGES.items():
+        added = file.message_type.add(name=message)
+        for label, kind, field, number in map(str.split, fields):
+            added.field.add(
+                name=field,
+                number=int(number),
+                label=FieldDescriptorProto.Label.Value(f"LABEL_{label.upper()}"),
+                type=_KINDS.get(kind, FieldDescriptorProto.TYPE_MESSAGE),
+                type_name=None if kind in _KINDS else f".rnnjax.{kind}",
+            )
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"rnnjax.{name}"))

@@ -1,7 +1,7 @@
 """`--profile=100:110`: a trace of some steps of a training run.
 
 It is written into ``profile/`` of the workdir, by the first process alone: all of them run the same
-program. XProf and TensorBoard read that folder, Perfetto the file ``*.trace.json.gz`` within.
+program. XProf and TensorBoard read that folder, Perfetto reads the file ``*.trace.json.gz`` in it.
 """
 
 import contextlib
@@ -65,7 +65,7 @@ def parse_steps(text: str, num_steps: int) -> TracedSteps:
 def traced(
     train_step: TrainStep, steps: TracedSteps | None, workdir: Path, step: int
 ) -> Iterator[TrainStep]:
-    """Traces some of the steps made inside, and says and writes what they spend their time on.
+    """Traces some of the steps made inside; prints and stores how long their operations took.
 
     Args:
         train_step: see `make_train_step`.
@@ -84,70 +84,58 @@ def traced(
         say(f"{steps}: nothing is traced, for this run goes on from step {step}.")
         yield train_step
         return
-    tracer = _Tracer(train_step, steps, workdir / FOLDER, step)
-    try:
-        yield tracer
-    finally:
-        tracer.end()
+    steps = steps._replace(first=max(steps.first, step + 1))
+    folder = workdir / FOLDER
+    session = f"steps_{steps.first}_{steps.last}"
+    trace_folder = folder / "plugins" / "profile" / session
+    tracing = False
 
-
-class _Tracer:
-    def __init__(self, train_step: TrainStep, steps: TracedSteps, folder: Path, step: int):
-        self._train_step, self._folder, self._step = train_step, folder, step
-        self._steps = steps._replace(first=max(steps.first, step + 1))
-        self._tracing = False
-
-    def __call__(self, state: TrainState, batch: Any) -> tuple[TrainState, Metrics]:
-        self._step += 1
-        if self._step == self._steps.first:
-            jax.block_until_ready(state)
-            self._start()
-        if not self._tracing:
-            return self._train_step(state, batch)
-        with jax.profiler.StepTraceAnnotation("train", step_num=self._step):
-            state, metrics = self._train_step(state, batch)
-        if self._step == self._steps.last:
-            jax.block_until_ready((state, metrics))
-            self._stop()
-            self._tell()
-        return state, metrics
-
-    def end(self) -> None:
-        if self._tracing:
-            self._stop()
-        if self._step < self._steps.last:
-            say(f"{self._steps}: there is no table, for the run ended after step {self._step}.")
-
-    def _start(self) -> None:
+    def start() -> None:
         options = jax.profiler.ProfileOptions()
         options.python_tracer_level = 0
         options.host_tracer_level = 1
-        options.session_id = self._session
-        with atomic_files.writing(self._folder):
-            shutil.rmtree(self._trace_folder, ignore_errors=True)
-            self._folder.mkdir(exist_ok=True)
-        jax.profiler.start_trace(self._folder, profiler_options=options)
-        self._tracing = True
+        options.session_id = session
+        with atomic_files.writing(folder):
+            shutil.rmtree(trace_folder, ignore_errors=True)
+            folder.mkdir(exist_ok=True)
+        jax.profiler.start_trace(folder, profiler_options=options)
 
-    def _stop(self) -> None:
-        self._tracing = False
-        with atomic_files.writing(self._folder):
+    def stop() -> None:
+        with atomic_files.writing(folder):
             jax.profiler.stop_trace()
 
-    def _tell(self) -> None:
-        name = f"jit_{getattr(self._train_step, '__name__', '')}"
-        traces = list(self._trace_folder.glob("*.xplane.pb"))
-        profile = measure(traces[0], name, *self._steps) if traces else None
-        if profile is None:
-            say(f"{self._steps}: the trace in {self._trace_folder} tells of no operation.")
-            return
-        write_profile(self._folder, profile)
-        say(f"{profile_text(profile)}\nTrace: {self._trace_folder}")
+    def traced_step(state: TrainState, batch: Any) -> tuple[TrainState, Metrics]:
+        nonlocal step, tracing
+        step += 1
+        if step == steps.first:
+            jax.block_until_ready(state)
+            start()
+            tracing = True
+        if not tracing:
+            return train_step(state, batch)
+        with jax.profiler.StepTraceAnnotation("train", step_num=step):
+            state, metrics = train_step(state, batch)
+        if step == steps.last:
+            jax.block_until_ready((state, metrics))
+            tracing = False
+            stop()
+            _report(f"jit_{getattr(train_step, '__name__', '')}", steps, folder, trace_folder)
+        return state, metrics
 
-    @property
-    def _session(self) -> str:
-        return f"steps_{self._steps.first}_{self._steps.last}"
+    try:
+        yield traced_step
+    finally:
+        if tracing:
+            stop()
+        if step < steps.last:
+            say(f"{steps}: there is no table, for the run ended after step {step}.")
 
-    @property
-    def _trace_folder(self) -> Path:
-        return self._folder / "plugins" / "profile" / self._session
+
+def _report(program: str, steps: TracedSteps, folder: Path, trace_folder: Path) -> None:
+    traces = list(trace_folder.glob("*.xplane.pb"))
+    profile = measure(traces[0], program, *steps) if traces else None
+    if profile is None:
+        say(f"{steps}: the trace in {trace_folder} has no operation of the training step.")
+        return
+    write_profile(folder, profile)
+    say(f"{profile_text(profile)}\nTrace: {trace_folder}")

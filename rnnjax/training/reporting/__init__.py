@@ -1,1 +1,1 @@
-"""What a run tells while it trains and afterwards: progress, metrics, curves, the report."""
+"""What a run prints and writes for its user: progress, metrics, curves, the report."""

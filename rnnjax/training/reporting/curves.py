@@ -3,7 +3,6 @@
 import functools
 import io
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,14 +11,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 BLUE, ORANGE, GREY = "#2b6cb0", "#dd6b20", "#718096"
-NAMES = {"grad_norm": "gradient norm", "reward": "reward in training"}
+Series = tuple[list[int], list[float]]
 
 
 def draw_curves(rows: list[dict[str, Any]], unit: str = "", metric: str = "loss") -> bytes:
-    """Draws what a run has logged against the step, from the loss down to the gradient norm.
+    """Draws the logged metrics against the step: the loss, the metric, the gradient norm.
 
-    Beside the validation loss stands the training loss, or its part `nats` where it is more than a
-    likelihood. Training that logs a `reward` has a curve of that in its place.
+    The training loss is drawn beside the validation loss, or its part `nats` where it is more than
+    a likelihood. Training that logs a `reward` has a curve of the reward instead.
 
     Args:
         rows: see `read_metrics`.
@@ -30,72 +29,64 @@ def draw_curves(rows: list[dict[str, Any]], unit: str = "", metric: str = "loss"
     Returns:
         The bytes of a PNG file.
     """
-    rewarded = bool(_series(rows, "train", "reward")[0])
-    panels: list[tuple[float, Callable[[Axes], None]]] = [
-        (3.0, functools.partial(_draw_loss, rows, unit, train=not rewarded))
-    ]
-    if rewarded:
-        panels.append((2.0, functools.partial(_draw, rows, "train", "reward", BLUE)))
-    if metric != "loss" and _series(rows, "valid", metric)[0]:
-        panels.append((2.0, functools.partial(_draw_metric, rows, metric)))
-    panels.append((1.0, functools.partial(_draw, rows, "train", "grad_norm", GREY)))
-    heights = [height for height, _ in panels]
-    figure = Figure(figsize=(9, 1.6 * sum(heights)), dpi=110, layout="constrained")
+
+    def of(split: str, name: str) -> Series:
+        chosen = [row for row in rows if row["split"] == split and name in row]
+        return [row["step"] for row in chosen], [row[name] for row in chosen]
+
+    reward, deciding = of("train", "reward"), of("valid", metric)
+    heights = {"loss": 3.0}
+    if reward[0]:
+        heights["reward"] = 2.0
+    if metric != "loss" and deciding[0]:
+        heights["metric"] = 2.0
+    heights["grad_norm"] = 1.0
+    figure = Figure(figsize=(9, 1.6 * sum(heights.values())), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
-    column = figure.subplots(len(panels), 1, height_ratios=heights, sharex=True)
-    for axes, (_, draw) in zip(column, panels, strict=True):
-        draw(axes)
+    column = figure.subplots(len(heights), 1, height_ratios=[*heights.values()], sharex=True)
+    panels = dict(zip(heights, column, strict=True))
+    for axes in column:
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
+    train_loss = of("train", "nats" if of("train", "nats")[0] else "loss")
+    _draw_loss(panels["loss"], ([], []) if reward[0] else train_loss, of("valid", "loss"), unit)
+    if "reward" in panels:
+        _plot(panels["reward"], reward, BLUE, "train", "reward in training")
+    if "metric" in panels:
+        _plot(panels["metric"], deciding, ORANGE, "valid", metric)
+        step, value = max(zip(*deciding, strict=True), key=lambda point: point[1])
+        _mark_best(panels["metric"], f"best validation {metric}", step, value)
+    _plot(panels["grad_norm"], of("train", "grad_norm"), GREY, "train", "gradient norm")
     column[-1].set_xlabel("step")
     png = io.BytesIO()
     figure.savefig(png, format="png")
     return png.getvalue()
 
 
-def _draw_loss(rows: list[dict[str, Any]], unit: str, axes: Axes, *, train: bool) -> None:
-    if train:
-        name = "nats" if _series(rows, "train", "nats")[0] else "loss"
-        _plot(axes, _series(rows, "train", name), BLUE, "train")
-    steps, losses = _series(rows, "valid", "loss")
-    if steps:
-        _plot(axes, (steps, losses), ORANGE, "valid")
-        _mark_best(axes, "loss", "lowest", *min(zip(losses, steps, strict=True)))
-    axes.set_ylabel(f"loss (nats/{unit})" if unit else "loss")
+def _draw_loss(axes: Axes, train: Series, valid: Series, unit: str) -> None:
+    label = f"loss (nats/{unit})" if unit else "loss"
+    _plot(axes, train, BLUE, "train", label)
+    _plot(axes, valid, ORANGE, "valid", label)
+    if valid[0]:
+        step, value = min(zip(*valid, strict=True), key=lambda point: point[1])
+        _mark_best(axes, "lowest validation loss", step, value)
     if unit:
         to_bits = functools.partial(np.multiply, 1 / math.log(2))
         to_nats = functools.partial(np.multiply, math.log(2))
-        bits = axes.secondary_yaxis("right", functions=(to_bits, to_nats))
-        bits.set_ylabel(f"bits/{unit}")
+        axes.secondary_yaxis("right", functions=(to_bits, to_nats)).set_ylabel(f"bits/{unit}")
     if axes.get_legend_handles_labels()[0]:
         axes.legend(frameon=False)
 
 
-def _draw_metric(rows: list[dict[str, Any]], metric: str, axes: Axes) -> None:
-    _draw(rows, "valid", metric, ORANGE, axes)
-    steps, values = _series(rows, "valid", metric)
-    best = max(values)
-    _mark_best(axes, metric, "best", best, steps[values.index(best)])
-
-
-def _draw(rows: list[dict[str, Any]], split: str, name: str, colour: str, axes: Axes) -> None:
-    _plot(axes, _series(rows, split, name), colour, split)
-    axes.set_ylabel(NAMES.get(name, name))
-
-
-def _plot(axes: Axes, series: tuple[list[int], list[float]], colour: str, split: str) -> None:
+def _plot(axes: Axes, series: Series, colour: str, split: str, label: str) -> None:
     """A line, with a point for each of not too many evaluations."""
     steps, values = series
     few = split == "valid" and len(steps) < 200
     if steps:
         axes.plot(steps, values, "o-" if few else "-", color=colour, label=split, ms=3, lw=1.4)
+    axes.set_ylabel(label)
 
 
-def _mark_best(axes: Axes, name: str, extreme: str, value: float, step: int) -> None:
+def _mark_best(axes: Axes, name: str, step: int, value: float) -> None:
     axes.axhline(value, color=ORANGE, lw=0.7, ls=":")
-    axes.set_title(f"{extreme} validation {name} {value:.4f} at step {step}", fontsize=10)
-
-
-def _series(rows: list[dict[str, Any]], split: str, name: str) -> tuple[list[int], list[float]]:
-    chosen = [row for row in rows if row["split"] == split and name in row]
-    return [row["step"] for row in chosen], [row[name] for row in chosen]
+    axes.set_title(f"{name} {value:.4f} at step {step}", fontsize=10)

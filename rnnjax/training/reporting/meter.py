@@ -1,13 +1,15 @@
-"""Reads each step's metrics without ever holding up the steps."""
+"""Reads the metrics of the steps without making the host wait for the device."""
 
+import functools
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 
-from rnnjax.training.reporting.data_wait import Batch, DataWait
-
+COMPILATION = "/jax/core/compile/backend_compile_duration"
+Batch = TypeVar("Batch")
 Metrics = dict[str, Any]
 
 
@@ -47,11 +49,16 @@ class Meter:
 
     def watch(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """Hands batches on, and measures for how long the device waits for them."""
-        return self._wait.watch(batches, self._is_idle)
+
+        def is_idle() -> bool:
+            steps = self._open or self._waiting
+            return not steps or steps[-1]["grad_norm"].is_ready()
+
+        return self._wait.watch(batches, is_idle)
 
     @property
     def data_wait(self) -> float | None:
-        """The share of the time so far that went by for want of a batch; None: not known."""
+        """The share of the time so far in which the device waited for a batch; None: unknown."""
         return self._wait.share()
 
     def add(self, metrics: Metrics) -> None:
@@ -64,7 +71,7 @@ class Meter:
         """Ends an interval, and reports the one before it.
 
         Raises:
-            NonFinite: a step reported so.
+            NonFinite: a loss or a gradient of a step was not finite.
         """
         waiting, self._waiting, self._open = self._waiting, self._open, []
         if waiting:
@@ -83,11 +90,11 @@ class Meter:
 
     def _report(self, interval: list[Metrics]) -> None:
         steps = jax.device_get(interval)
-        for offset, metrics in enumerate(steps):
+        for step, metrics in enumerate(steps, start=self._fetched + 1):
             if not metrics["finite"]:
                 total, count = metrics["sums"]["loss"]
                 raise NonFinite(
-                    self._fetched + offset + 1,
+                    step,
                     f"the loss was {total / max(count, 1):.4g} "
                     f"and the gradient norm {metrics['grad_norm']:.4g}",
                 )
@@ -112,10 +119,6 @@ class Meter:
             }
         )
 
-    def _is_idle(self) -> bool:
-        steps = self._open or self._waiting
-        return not steps or steps[-1]["grad_norm"].is_ready()
-
     def _update_speed(self) -> None:
         """Counts the steps that the device has finished by now, fetched or not."""
         unfetched = [*self._waiting, *self._open]
@@ -124,3 +127,70 @@ class Meter:
         if self._mark is not None and done > self._mark[1]:
             self._steps_per_second = (done - self._mark[1]) / (now - self._mark[0])
             self._mark = (now, done)
+
+
+class DataWait:
+    """Measures the share of the time in which the device is idle because a batch is not there.
+
+    The host reads ahead of the device: its waiting for a batch costs nothing while the device is
+    busy. So a wait counts only if the device is idle at its end, and then all of it counts: the
+    share is an upper bound. Steps at which something is compiled do not count at all.
+    """
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+        self._compiled = 0
+        self._waited = self._total = 0.0
+        self._reported = 0.0, 0.0
+
+    def watch(self, batches: Iterator[Batch], idle: Callable[[], bool]) -> Iterator[Batch]:
+        """Hands batches on.
+
+        Args:
+            batches: where they come from.
+            idle: whether the device has done all steps so far; must not wait.
+        """
+        while True:
+            began = time.perf_counter()
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+            now, compiled = time.perf_counter(), _compilations()[COMPILATION]
+            if self._since is not None and compiled == self._compiled:
+                self._total += now - self._since
+                self._waited += now - began if idle() else 0.0
+            self._since, self._compiled = now, compiled
+            yield batch
+
+    def pause(self) -> None:
+        """The time until `go_on` does not count."""
+        if self._since is not None and _compilations()[COMPILATION] == self._compiled:
+            self._total += time.perf_counter() - self._since
+        self._since = None
+
+    def go_on(self) -> None:
+        """The time from here on counts."""
+        self._since, self._compiled = time.perf_counter(), _compilations()[COMPILATION]
+
+    def share(self) -> float | None:
+        """Of the time so far, 0 to 1; None: no time was counted."""
+        return self._waited / self._total if self._total else None
+
+    def share_since_last(self) -> float | None:
+        """Of the time since the last call, 0 to 1; None: no time was counted."""
+        waited, total = self._waited - self._reported[0], self._total - self._reported[1]
+        self._reported = self._waited, self._total
+        return waited / total if total else None
+
+
+@functools.cache
+def _compilations() -> Counter[str]:
+    """How often JAX reported each event since the first call."""
+    seen: Counter[str] = Counter()
+
+    def note(event: str, duration_secs: float, **_: object) -> None:
+        seen[event] += 1
+
+    jax.monitoring.register_event_duration_secs_listener(note)
+    return seen

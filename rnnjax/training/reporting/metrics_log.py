@@ -1,4 +1,4 @@
-"""Metrics on disk: one JSON object a line, and the same for TensorBoard."""
+"""Metrics on the disk: one JSON object a line, and the same for TensorBoard."""
 
 import json
 import os
@@ -12,6 +12,7 @@ from tensorboardX.proto.event_pb2 import Event
 from tensorboardX.proto.summary_pb2 import Summary
 
 from rnnjax.training import atomic_files
+from rnnjax.training.processes.group import is_first
 
 FILE = "metrics.jsonl"
 TENSORBOARD = "tensorboard"
@@ -20,7 +21,7 @@ Row = dict[str, Any]
 
 
 def read_metrics(workdir: str | os.PathLike) -> list[Row]:
-    """Reads all whole rows of a run's metrics; an empty list where there are none."""
+    """Reads all complete rows of a run's metrics; an empty list where there are none."""
     path = Path(workdir) / FILE
     if not path.exists():
         return []
@@ -36,38 +37,39 @@ def read_metrics(workdir: str | os.PathLike) -> list[Row]:
 
 
 class MetricsLog:
-    """Writes ``metrics.jsonl`` and TensorBoard events into a workdir.
+    """Writes ``metrics.jsonl`` and TensorBoard events into a workdir; the first process only.
 
     Rows past `step`, left by a process that died after its last checkpoint, are dropped first.
-    The events are only a view of the rows and are written anew.
+    The events are made from the rows, and made anew each time.
 
     Args:
         workdir: the folder.
         step: from which the run goes on.
 
     Raises:
-        UserError: (also from `write`) the files cannot be written; the rows so far are whole.
+        UserError: (also from `write`) the files cannot be written; earlier rows are intact.
     """
 
     def __init__(self, workdir: Path, step: int):
-        self._path = workdir / FILE
-        events = workdir / TENSORBOARD
+        self._path, self._folder = workdir / FILE, workdir / TENSORBOARD
+        self._events: EventsWriter | None = None
+        if not is_first():
+            return
         rows = [row for row in read_metrics(workdir) if row["step"] <= step]
         atomic_files.write_text(self._path, "".join(json.dumps(row) + "\n" for row in rows))
-        with atomic_files.writing(events):
-            shutil.rmtree(events, ignore_errors=True)
-            events.mkdir()
-            self._events = EventsWriter(str(events / "events"))
-            for row in rows:
-                self._write_event(row)
-            self._events.flush()
+        with atomic_files.writing(self._folder):
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder.mkdir()
+            self._events = EventsWriter(str(self._folder / "events"))
+        self._write_events(rows)
 
     def __enter__(self) -> "MetricsLog":
         return self
 
     def __exit__(self, *_: object) -> None:
-        with atomic_files.writing(self._path.parent / TENSORBOARD):
-            self._events.close()
+        if self._events:
+            with atomic_files.writing(self._folder):
+                self._events.close()
 
     def write(self, split: str, row: dict[str, float]) -> None:
         """Appends a row.
@@ -76,6 +78,8 @@ class MetricsLog:
             split: 'train', 'valid', ...
             row: numbers by name, 'step' among them.
         """
+        if not self._events:
+            return
         full = {"split": split, **row, "time": time.time()}
         with atomic_files.writing(self._path), open(self._path, "ab", buffering=0) as file:
             size = file.tell()
@@ -86,16 +90,19 @@ class MetricsLog:
             except OSError:
                 file.truncate(size)
                 raise
-        with atomic_files.writing(self._path.parent / TENSORBOARD):
-            self._write_event(full)
-            self._events.flush()
+        self._write_events([full])
 
-    def _write_event(self, row: Row) -> None:
-        values = [
-            Summary.Value(tag=f"{row['split']}/{name}", simple_value=value)
-            for name, value in row.items()
-            if name not in ("split", "step", "time")
-        ]
-        self._events.write_event(
-            Event(wall_time=row["time"], step=row["step"], summary=Summary(value=values))
-        )
+    def _write_events(self, rows: list[Row]) -> None:
+        assert self._events
+        with atomic_files.writing(self._folder):
+            for row in rows:
+                values = [
+                    Summary.Value(tag=f"{row['split']}/{name}", simple_value=value)
+                    for name, value in row.items()
+                    if name not in ("split", "step", "time")
+                ]
+                summary = Summary(value=values)
+                self._events.write_event(
+                    Event(wall_time=row["time"], step=row["step"], summary=summary)
+                )
+            self._events.flush()

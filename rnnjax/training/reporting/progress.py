@@ -1,8 +1,9 @@
-"""What a run says while it runs: a bar on a terminal, plain lines in a file."""
+"""What a run prints: a progress bar on a terminal, plain lines in a file, tables."""
 
 import math
 import sys
 import time
+from collections.abc import Collection, Sequence
 
 from tqdm import tqdm
 
@@ -12,7 +13,7 @@ SECONDS_BETWEEN_LINES = 5.0
 
 
 def say(text: str) -> None:
-    """Prints a line to stderr, above a progress bar where there is one; the first process only."""
+    """Prints to stderr, above the progress bar if there is one; the first process only."""
     if is_first():
         tqdm.write(text, file=sys.stderr)
 
@@ -25,6 +26,19 @@ def describe(metrics: dict[str, float], unit: str) -> str:
         in_nats = f"loss {loss:.4f} nats/{unit} ({loss / math.log(2):.4f} bits)"
         words.insert(0, in_nats if unit else f"loss {loss:.4g}")
     return ", ".join(words)
+
+
+def aligned(rows: Sequence[Sequence[str]], numbers: Collection[int] = ()) -> str:
+    """A table of fixed width, indented; the columns `numbers` are aligned to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  "
+        + "  ".join(
+            cell.rjust(width) if n in numbers else cell.ljust(width)
+            for n, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )
 
 
 class Progress:
@@ -57,7 +71,7 @@ class Progress:
     def show(self, row: dict[str, float]) -> None:
         """Shows one row of training metrics (see `meter.Meter`)."""
         step = int(row["step"])
-        rate = f"{_compact(row['units_per_second'])} {self._speed_unit}/s"
+        rate = f"{tqdm.format_sizeof(row['units_per_second'])} {self._speed_unit}/s"
         text = f"{describe({'loss': row['loss']}, self._unit)}, {rate}"
         if self._bar is not None:
             self._bar.update(step - self._bar.n)
@@ -68,17 +82,5 @@ class Progress:
             self._last_line = now
             done = max(step - self._first_step, 1)
             remaining = (now - self._began) / done * (self._num_steps - step)
-            say(f"step {step}/{self._num_steps}: {text}, {_clock(remaining)} left")
-
-
-def _compact(number: float) -> str:
-    for size, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= size:
-            return f"{number / size:.3g}{suffix}"
-    return f"{number:.3g}"
-
-
-def _clock(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+            clock = tqdm.format_interval(remaining)
+            say(f"step {step}/{self._num_steps}: {text}, {clock} left")

@@ -1,5 +1,6 @@
-"""A run on one page that opens without a network."""
+"""The report of a run: one page that opens without a network."""
 
+import contextlib
 import platform
 import shlex
 import statistics
@@ -11,7 +12,10 @@ from typing import Any
 import jax
 
 from rnnjax.training import atomic_files
-from rnnjax.training.profiling import FOLDER, profile_section, read_profile
+from rnnjax.training.processes.agreement import PACKAGES
+from rnnjax.training.profiling.operations import read_profile
+from rnnjax.training.profiling.tables import profile_section
+from rnnjax.training.profiling.tracing import FOLDER
 from rnnjax.training.reporting.curves import draw_curves
 from rnnjax.training.reporting.metrics_log import read_metrics
 from rnnjax.visuals.page import Section, render_page, table
@@ -19,7 +23,6 @@ from rnnjax.visuals.page import Section, render_page, table
 FILE = "report.html"
 RESULTS = "results.json"
 CURVES = "curves.png"
-PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "rnnjax")
 
 
 def write_report(
@@ -34,14 +37,14 @@ def write_report(
 ) -> Path:
     """Writes ``curves.png``, ``report.html`` and ``results.json`` into a workdir.
 
-    The last of them holds `results` as they are; where it is, the run has come to its end.
+    The last of them holds `results` as they are; a run that has it is finished.
 
     Args:
         workdir: of the run; its metrics are read from there.
         title: of the page.
         config: of the run.
         results: the final numbers by name, the one that matters most first.
-        sections: samples and whatever else there is to show.
+        sections: samples, tables and pictures of the task.
         unit: what the loss counts.
         metric: which validation metric decides; see `draw_curves`.
 
@@ -73,7 +76,7 @@ def write_report(
 
 
 def read_results(workdir: str | Path) -> dict[str, Any] | None:
-    """The final numbers of a run, by name; None where it has not come to its end."""
+    """The final numbers of a run, by name; None: it is not finished."""
     path = Path(workdir) / RESULTS
     return atomic_files.read_json(path) if path.exists() else None
 
@@ -92,11 +95,8 @@ def _speed(rows: list[dict[str, Any]]) -> list[Section]:
 
 def _environment() -> dict[str, str]:
     found = {"python": platform.python_version(), "system": platform.platform()}
-    for package in PACKAGES:
-        try:
+    for package in (*PACKAGES, "rnnjax"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
             found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
     devices = jax.devices()
-    found["devices"] = f"{len(devices)} x {devices[0].device_kind}"
-    return found
+    return {**found, "devices": f"{len(devices)} x {devices[0].device_kind}"}

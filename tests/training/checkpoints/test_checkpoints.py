@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -18,6 +17,7 @@ from rnnjax.training import atomic_files, find_checkpoint, read_config, read_met
 from rnnjax.training.checkpoints.checkpoints import Checkpoints
 from rnnjax.training.checkpoints.reading import Meta
 from tests.training import toy
+from tests.training.toy import assert_same
 
 
 def state(seed=0, size=5):
@@ -34,29 +34,29 @@ def state(seed=0, size=5):
 def meta(step, score=None, **fields):
     return Meta(
         **{"step": step, "score": score, "config": {"size": 5}, "extra": {}, "position": None}
-        | {"standing": {}}
+        | {"best_so_far": {}}
         | fields
     )
+
+
+def save(checkpoints, state, meta):
+    """Saves, waits, and returns the folder of the checkpoint."""
+    checkpoints.start_save(state, meta)
+    checkpoints.wait()
+    return checkpoints.path(meta.step)
 
 
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def assert_equal(a, b):
-    assert jax.tree.structure(a) == jax.tree.structure(b)
-    for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
-        assert x.dtype == y.dtype
-        np.testing.assert_array_equal(x, y)
-
-
 def test_round_trip(tmp_path):
     checkpoints = Checkpoints(tmp_path)
     assert checkpoints.restore(state()) is None
     saved = meta(7, 1.5, position={"index": [1, 2]}, extra={"vocabulary": "aé\n"})
-    checkpoints.save(state(3), saved)
+    save(checkpoints, state(3), saved)
     restored, found = checkpoints.restore(state())
-    assert_equal(restored, state(3))
+    assert_same(restored, state(3))
     assert found == saved
     assert names(tmp_path) == ["step_00000007"]
 
@@ -64,11 +64,11 @@ def test_round_trip(tmp_path):
 def test_last_and_best_are_kept(tmp_path):
     checkpoints = Checkpoints(tmp_path, keep_last=2)
     for step, score in enumerate([3.0, 1.0, None, 2.0, 1.0, 5.0, None], 1):
-        checkpoints.save(state(step), meta(step, score))
+        save(checkpoints, state(step), meta(step, score))
     assert names(tmp_path) == ["step_00000002", "step_00000006", "step_00000007"]
     assert find_checkpoint(tmp_path, "best").name == "step_00000002"
     assert find_checkpoint(tmp_path, "latest").name == "step_00000007"
-    assert_equal(checkpoints.restore(state())[0], state(7))
+    assert_same(checkpoints.restore(state())[0], state(7))
 
 
 def truncate(path):
@@ -86,26 +86,26 @@ def flip_a_bit(path):
 def test_damage_is_found_and_the_newest_whole_one_used(tmp_path, capsys, damage, victim):
     checkpoints = Checkpoints(tmp_path)
     for step in (1, 2, 3):
-        path = checkpoints.save(state(step, size=2000), meta(step))
+        path = save(checkpoints, state(step, size=2000), meta(step))
     files = [p for p in path.rglob("*") if p.is_file()]
     damage(max(files, key=lambda p: p.stat().st_size) if victim == "largest" else path / victim)
     assert find_checkpoint(tmp_path).name == "step_00000002"
     capsys.readouterr()
     restored, found = checkpoints.restore(state(size=2000))
     assert found.step == 2
-    assert_equal(restored, state(2, size=2000))
+    assert_same(restored, state(2, size=2000))
     said = capsys.readouterr().err
     assert f"{path} is damaged: " in said
     # It is set aside and does not come in the way of its successor.
     assert names(tmp_path) == ["damaged-step_00000003", "step_00000001", "step_00000002"]
-    path = checkpoints.save(state(3, size=2000), meta(3))
+    path = save(checkpoints, state(3, size=2000), meta(3))
     assert checkpoints.restore(state(size=2000))[1].step == 3
     truncate(path / "meta.json")
     assert checkpoints.restore(state(size=2000))[1].step == 2
 
 
 def test_every_single_file_is_guarded(tmp_path):
-    path = Checkpoints(tmp_path).save(state(), meta(1))
+    path = save(Checkpoints(tmp_path), state(), meta(1))
     files = [p for p in path.rglob("*") if p.is_file()]
     assert len(files) > 4
     for file in files:
@@ -121,18 +121,18 @@ def test_every_single_file_is_guarded(tmp_path):
 
 def test_no_whole_checkpoint_is_an_error(tmp_path):
     checkpoints = Checkpoints(tmp_path)
-    path = checkpoints.save(state(), meta(1))
+    path = save(checkpoints, state(), meta(1))
     truncate(path / "meta.json")
     with pytest.raises(UserError, match=r"is damaged: file meta\.json was truncated"):
         restore_params(path)
-    with pytest.raises(UserError, match=f"No checkpoint in {tmp_path} is whole"):
+    with pytest.raises(UserError, match=f"No checkpoint in {tmp_path} is intact"):
         checkpoints.restore(state())
 
 
 def test_damaged_best_gives_way_aloud(tmp_path, capsys):
     checkpoints = Checkpoints(tmp_path)
     for step, score in ((1, 0.1), (2, 0.3), (3, 0.2)):
-        checkpoints.save(state(step), meta(step, score))
+        save(checkpoints, state(step), meta(step, score))
     flip_a_bit(checkpoints.path(1) / "meta.json")
     assert find_checkpoint(tmp_path, "best").name == "step_00000003"
     assert "step_00000001 is damaged" in capsys.readouterr().err
@@ -141,7 +141,7 @@ def test_damaged_best_gives_way_aloud(tmp_path, capsys):
 
 def test_misfit_is_listed(tmp_path):
     checkpoints = Checkpoints(tmp_path)
-    checkpoints.save(state(), meta(1))
+    save(checkpoints, state(), meta(1))
     other = state(size=6)
     other["count"] = jnp.asarray(0.0)
     other["new"] = other.pop("half")
@@ -161,9 +161,9 @@ def test_parameters_alone(tmp_path):
     for averaged in (True, False):
         for folder in (tmp_path / "run", tmp_path / "run" / "checkpoints"):
             got = restore_params(folder, toy.init_params(), which="latest", averaged=averaged)
-            assert_equal(got, expected[averaged])
+            assert_same(got, expected[averaged])
     flat = restore_params(tmp_path / "run" / "checkpoints" / "step_00000009", averaged=False)
-    assert_equal(flat, expected[False])
+    assert_same(flat, expected[False])
     assert read_config(tmp_path / "run") == {"num_steps": 9}
     assert read_meta(tmp_path / "run").step == 9
     with pytest.raises(UserError, match="do not fit"):
@@ -183,25 +183,25 @@ def test_folder_without_checkpoint_is_named(tmp_path):
 def test_full_disk_leaves_older_checkpoints_whole(tmp_path, caplog):
     """The system refuses files above 100 kB, as a full disk would somewhere in the middle."""
     checkpoints = Checkpoints(tmp_path)
-    checkpoints.save(state(1, size=20_000), meta(1))
+    save(checkpoints, state(1, size=20_000), meta(1))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
     try:
         with pytest.raises(UserError, match=r"Cannot write .*step_00000002"):
-            checkpoints.save(state(2, size=20_000), meta(2))
+            save(checkpoints, state(2, size=20_000), meta(2))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     gc.collect()
     assert not any(record.name == "absl" for record in caplog.records)
     assert names(tmp_path) == ["step_00000001"]
-    assert_equal(checkpoints.restore(state(size=20_000))[0], state(1, size=20_000))
-    checkpoints.save(state(2, size=20_000), meta(2))
+    assert_same(checkpoints.restore(state(size=20_000))[0], state(1, size=20_000))
+    save(checkpoints, state(2, size=20_000), meta(2))
     assert checkpoints.restore(state(size=20_000))[1].step == 2
 
 
 def test_removal_cut_short_leaves_no_half_checkpoint(tmp_path, monkeypatch):
     checkpoints = Checkpoints(tmp_path, keep_last=1)
-    checkpoints.save(state(1), meta(1))
+    save(checkpoints, state(1), meta(1))
 
     class Killed(BaseException):
         pass
@@ -213,32 +213,32 @@ def test_removal_cut_short_leaves_no_half_checkpoint(tmp_path, monkeypatch):
 
     monkeypatch.setattr(atomic_files.shutil, "rmtree", killed_halfway)
     with pytest.raises(Killed):
-        checkpoints.save(state(2), meta(2))
+        save(checkpoints, state(2), meta(2))
     monkeypatch.undo()
     for path in tmp_path.glob("step_*"):
         assert atomic_files.find_fault(path) is None, path
-    checkpoints.save(state(3), meta(3))
+    save(checkpoints, state(3), meta(3))
     assert names(tmp_path) == ["step_00000003"]
 
 
 def test_a_disk_known_to_be_full_is_left_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1_000))
     with pytest.raises(UserError, match="No space left on device"):
-        Checkpoints(tmp_path).save(state(size=100), meta(1))
+        save(Checkpoints(tmp_path), state(size=100), meta(1))
     assert names(tmp_path) == []
 
 
 @pytest.mark.parametrize("operation", ["fsync", "rename", "replace"])
 def test_any_failing_operation_leaves_older_checkpoints_whole(tmp_path, monkeypatch, operation):
     checkpoints = Checkpoints(tmp_path)
-    checkpoints.save(state(1), meta(1))
+    save(checkpoints, state(1), meta(1))
 
     def full(*args):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(atomic_files.os, operation, full)
     with pytest.raises(UserError, match="No space left on device"):
-        checkpoints.save(state(2), meta(2))
+        save(checkpoints, state(2), meta(2))
     monkeypatch.undo()
     assert checkpoints.restore(state())[1].step == 1
 
@@ -246,7 +246,7 @@ def test_any_failing_operation_leaves_older_checkpoints_whole(tmp_path, monkeypa
 def test_read_only_folder_is_an_error():
     folder = Path(tempfile.mkdtemp())
     try:
-        path = Checkpoints(folder / "checkpoints").save(state(1), meta(1))
+        path = save(Checkpoints(folder / "checkpoints"), state(1), meta(1))
         for sub in (folder, folder / "checkpoints", path):
             sub.chmod(0o555)
         user = os.geteuid()
@@ -254,7 +254,7 @@ def test_read_only_folder_is_an_error():
             os.seteuid(65534)  # permissions do not bind root
         try:
             with pytest.raises(UserError, match=r"Cannot write .*: Permission denied"):
-                Checkpoints(folder / "checkpoints").save(state(2), meta(2))
+                save(Checkpoints(folder / "checkpoints"), state(2), meta(2))
             assert Checkpoints(folder / "checkpoints").restore(state())[1].step == 1
         finally:
             os.seteuid(user)
@@ -267,12 +267,12 @@ def test_read_only_folder_is_an_error():
 def test_saving_is_fast(tmp_path):
     big = {name: jnp.ones((3_500, 1_000)) for name in ("params", "mu", "nu")}
     began = time.perf_counter()
-    Checkpoints(tmp_path).save(big, meta(1))
+    save(Checkpoints(tmp_path), big, meta(1))
     assert time.perf_counter() - began < 5.0
 
 
 def test_no_pickle_and_plain_json(tmp_path):
-    path = Checkpoints(tmp_path).save(state(), meta(1))
+    path = save(Checkpoints(tmp_path), state(), meta(1))
     assert json.loads((path / "meta.json").read_text())["step"] == 1
     assert set(json.loads((path / "manifest.json").read_text())) == {
         p.relative_to(path).as_posix()

@@ -14,10 +14,7 @@ from rnnjax.training import atomic_files
 from rnnjax.training.checkpoints.checkpoints import Checkpoints
 from rnnjax.training.checkpoints.reading import Meta
 from tests.training import toy
-
-
-def steps_saved(path):
-    return sorted(int(p.name[5:]) for p in (path / "checkpoints").glob("step_*"))
+from tests.training.toy import steps_saved
 
 
 def test_steps_go_on_while_a_checkpoint_is_written_and_do_not_change_it(tmp_path, monkeypatch):
@@ -44,7 +41,7 @@ def test_steps_go_on_while_a_checkpoint_is_written_and_do_not_change_it(tmp_path
             params = training.restore_params(saved, toy.init_params(), averaged=False)
             for name, array in params.items():
                 np.testing.assert_array_equal(array, state.params[name])
-    rows = [row for row in training.read_metrics(tmp_path) if row["split"] == "save"]
+    rows = toy.rows(tmp_path, "save")
     assert [row["step"] for row in rows] == [2, 4, 5]
     assert all(0 < row["share"] < 1 for row in rows)
 
@@ -114,7 +111,8 @@ def test_room_for_all_that_is_kept_is_enough_and_what_is_there_gives_way(tmp_pat
     state = {"w": np.zeros(1000, np.float32)}
     limit_disk(monkeypatch, 3 * 4000)
     checkpoints.check_space(state)
-    checkpoints.save(state, Meta(1, None, {}, {}, None, {}))
+    checkpoints.start_save(state, Meta(1, None, {}, {}, None, {}))
+    checkpoints.wait()
     limit_disk(monkeypatch, 3 * 4000 - 1)
     checkpoints.check_space(state)
     with pytest.raises(UserError, match="Too little disk"):

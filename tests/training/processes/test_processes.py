@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from rnnjax.training.processes import group, loss_message
 from tests.training.sharded import NUM_STEPS, final, finish, losses, start
 
 MORE_STEPS = NUM_STEPS + 4
+FOLDER = str(Path(loss_message.__file__).parent)
 
 
 def free_port():
@@ -32,6 +34,7 @@ def start_both(workdir, kill_at=None, **options):
 
 def test_two_processes_survive_a_kill_and_their_checkpoint_fits_everywhere(tmp_path):
     one, two = tmp_path / "one", tmp_path / "two"
+    alone = start(1, {"workdir": str(one)})
     first, second = start_both(two, kill_at=8)
     _, said = first.communicate(timeout=150)
     second.communicate(timeout=10)
@@ -46,7 +49,7 @@ def test_two_processes_survive_a_kill_and_their_checkpoint_fits_everywhere(tmp_p
     assert "Resuming" in finish(first)
     assert "Resuming" not in finish(second)
 
-    finish(start(1, {"workdir": str(one)}))
+    finish(alone)
     np.testing.assert_allclose(losses(two), losses(one), atol=1e-5)
     assert len(losses(two, "valid")) == 2
     trained = final(two)
@@ -85,13 +88,13 @@ def test_two_processes_survive_a_kill_and_their_checkpoint_fits_everywhere(tmp_p
         ("os.kill(0, signal.SIGTERM)", True),
         ("pass", False),
         ("sys.exit(2)", False),
-        ("loss_message.withdraw_obituary(); os._exit(69)", False),
+        ("loss_message.cancel_loss_message(); os._exit(69)", False),
     ],
 )
 def test_a_process_that_ends_without_a_word_gets_one(end, told):
     program = (
-        "import os, signal, sys\nfrom rnnjax.training import obituary\n"
-        f"loss_message.leave_obituary()\n{end}\n"
+        f"import os, signal, sys\nsys.path.insert(0, {FOLDER!r})\nimport loss_message\n"
+        f"loss_message.print_message_if_lost()\n{end}\n"
     )
     ended = subprocess.run(
         [sys.executable, "-c", program],

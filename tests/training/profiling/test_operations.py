@@ -4,10 +4,16 @@ import pytest
 from jax.profiler import ProfileData
 
 from rnnjax.training import Section
-from rnnjax.training.profiling import Operation, Profile, profile_section, profile_text
 from rnnjax.training.profiling import operations as module
-from rnnjax.training.profiling.operations import measure, read_profile, write_profile
+from rnnjax.training.profiling.operations import (
+    Operation,
+    Profile,
+    measure,
+    read_profile,
+    write_profile,
+)
 from rnnjax.training.profiling.programs import Instruction
+from rnnjax.training.profiling.tables import profile_section, profile_text
 
 PROGRAM = {
     "while.1": Instruction("while", "scan", "while", False),

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from rnnjax.training.profiling.programs import EXCHANGE, _source, read_programs, scope_of
+from rnnjax.training.profiling.programs import EXCHANGE, read_programs, scope_of, source_of
 
 T, B, H = 7, 4, 16
 
@@ -117,8 +117,8 @@ def length(value):
 
 
 def test_a_source_has_its_own_brackets_only():
-    assert _source("jit(f)/transpose(jvp(scan/reduce_sum))") == "reduce_sum"
-    assert _source("jit(f)/jit(take_along_axis)") == "jit(take_along_axis)"
+    assert source_of("jit(f)/transpose(jvp(scan/reduce_sum))") == "reduce_sum"
+    assert source_of("jit(f)/jit(take_along_axis)") == "jit(take_along_axis)"
 
 
 def instruction(name, kind, op_name):

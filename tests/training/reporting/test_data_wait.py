@@ -4,9 +4,8 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from rnnjax import training
-from rnnjax.training.reporting import data_wait
-from rnnjax.training.reporting.data_wait import DataWait
+from rnnjax.training.reporting import meter
+from rnnjax.training.reporting.meter import DataWait
 from tests.training import toy
 
 
@@ -15,7 +14,7 @@ class Clock:
 
     def __init__(self, monkeypatch):
         self.now = 100.0
-        monkeypatch.setattr(data_wait.time, "perf_counter", lambda: self.now)
+        monkeypatch.setattr(meter.time, "perf_counter", lambda: self.now)
 
     def batches(self, seconds):
         for number, wait in enumerate(seconds):
@@ -96,23 +95,16 @@ class SlowBatches(toy.Batches):
 
 
 def train(path, step, batches, **options):
-    _, state = toy.setup()
-    result = training.train(
-        step,
-        state,
-        batches,
-        workdir=training.open_workdir(path, name="toy"),
-        options=training.LoopOptions(num_steps=18, log_every=6, **options),
-        evaluate=lambda params: {"loss": 1.0},
-    )
-    rows = [row for row in training.read_metrics(path) if row["split"] == "train"]
+    given = {"log_every": 6, "evaluate": lambda params: {"loss": 1.0}, **options}
+    result = toy.train(path, 18, step=step, batches=batches, **given)
+    rows = toy.rows(path, "train")
     return result.data_wait, [row["data_wait"] for row in rows if "data_wait" in row]
 
 
 @pytest.mark.parametrize("options", [{}, {"eval_every": 1}])
 def test_slow_data_hold_up_a_fast_step(tmp_path, options):
     step, _ = toy.setup()
-    share, shares = train(tmp_path, step, SlowBatches(0.03), **options)
+    share, shares = train(tmp_path, step, SlowBatches(0.1), **options)
     assert share > 0.6
     assert len(shares) >= 2
     assert shares[0] > 0.5

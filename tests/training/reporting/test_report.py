@@ -9,8 +9,9 @@ import pytest
 from matplotlib.figure import Figure
 
 from rnnjax.errors import UserError
-from rnnjax.training import Section, draw_curves, write_report
+from rnnjax.training import Section, write_report
 from rnnjax.training.reporting import curves
+from rnnjax.training.reporting.curves import draw_curves
 from rnnjax.training.reporting.metrics_log import MetricsLog
 
 ROWS = [{"split": "train", "step": n, "loss": 3 - n / 50, "grad_norm": 1.0} for n in range(1, 60)]
