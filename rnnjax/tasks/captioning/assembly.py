@@ -7,7 +7,8 @@ from flax import nnx
 
 from rnnjax import training
 from rnnjax.cells.named import deep, operand_dtype
-from rnnjax.tasks.captioning.captioner import Captioner, HardTraining, Locations
+from rnnjax.models.hard_attention import HardTraining
+from rnnjax.tasks.captioning.captioner import Captioner, Locations
 from rnnjax.tasks.captioning.config import CaptionerConfig
 from rnnjax.tasks.captioning.efficientnet import EfficientNetLite0
 from rnnjax.tasks.captioning.likelihood_loss import caption_loss

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 from flax import nnx
 
 from rnnjax.errors import UserError
-from rnnjax.tasks.captioning.captioner import Captioner, Glance, Memory, Reading
+from rnnjax.models.memory import Glance, Memory
+from rnnjax.tasks.captioning.captioner import Captioner, Reading
 from rnnjax.typing import Array, Carry
 
 

@@ -12,8 +12,9 @@ from tqdm import tqdm
 
 from rnnjax import decode
 from rnnjax.losses import target_log_probability
+from rnnjax.models.memory import Glance
 from rnnjax.tasks.captioning.batches import padded_captions
-from rnnjax.tasks.captioning.captioner import Captioner, Glance
+from rnnjax.tasks.captioning.captioner import Captioner
 from rnnjax.tasks.captioning.ensemble import CaptionEnsemble
 from rnnjax.tasks.captioning.splits import Split
 from rnnjax.tasks.captioning.vocabulary import END, START, UNSPEAKABLE, CaptionVocabulary

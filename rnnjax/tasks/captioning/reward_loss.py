@@ -7,7 +7,9 @@ import jax
 import jax.numpy as jnp
 
 from rnnjax.heads import attention
-from rnnjax.tasks.captioning.captioner import DEFAULT_HARD_TRAINING, Captioner, HardTraining
+from rnnjax.models.drawing import draw
+from rnnjax.models.hard_attention import DEFAULT_HARD_TRAINING, HardTraining
+from rnnjax.tasks.captioning.captioner import END, START, Captioner
 from rnnjax.tasks.captioning.rewards import Reward
 from rnnjax.typing import Array, PRNGKey
 
@@ -66,8 +68,16 @@ def reward_loss(
         al. 2017, "Self-critical sequence training for image captioning"; with the baseline of Kool,
         van Hoof & Welling 2019, "Buy 4 REINFORCE samples, get a baseline for free!".
     """
-    drawn = model.draw(
-        batch, key, num_captions=num_captions, max_length=max_length, never=never, hard=hard
+    drawn = draw(
+        model,
+        model.look(batch),
+        key,
+        start=START,
+        stop=END,
+        num_each=num_captions,
+        max_length=max_length,
+        never=never,
+        hard=hard,
     )
     words, lengths = batch["words"], batch["lengths"]
     num_images = words.shape[1]
@@ -83,7 +93,7 @@ def reward_loss(
     advantage = jax.lax.stop_gradient(better.ravel() * num_captions / (num_captions - 1))
     gains = drawn.gains
     entropy = jnp.zeros(())
-    if model.decoder == "hard" and hard.gradient == "reinforce":
+    if model.context == "hard" and hard.gradient == "reinforce":
         weights, scores = drawn.glances.weights, drawn.glances.scores
         assert weights is not None
         assert scores is not None
