@@ -10,8 +10,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnnjax.cells.initializers import initializer
-from rnnjax.heads.attention import masked
+from rnnjax.heads.attention import additive, masked
 from rnnjax.typing import Array, PRNGKey
 
 
@@ -68,13 +67,8 @@ def maximum(ys: Array, mask: Array | None = None) -> Array:
 
 def init_attention(key: PRNGKey, size: int, attention_size: int) -> AttentionPoolingParams:
     """Glorot-uniform matrices and a zero bias, for H and A of these sizes."""
-    draw = initializer("glorot_uniform")
-    key_w, key_score = jax.random.split(key)
-    return AttentionPoolingParams(
-        w=draw(key_w, (size, attention_size), float),
-        b=jnp.zeros(attention_size),
-        w_score=draw(key_score, (attention_size, 1), float)[:, 0],
-    )
+    params = additive(attention_size).init(key, size, 1)
+    return AttentionPoolingParams(params.w_location, params.b, params.w_score)
 
 
 def attention(

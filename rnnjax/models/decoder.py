@@ -24,18 +24,20 @@ Context = Literal["initial", "every_step", "soft", "hard"]
 """How a decoder reads its memory; see `Decoder`."""
 
 
-class TeacherForced(NamedTuple):
-    """What a decoder computed along given sequences.
+class Reading(NamedTuple):
+    """What a decoder made of given sequences.
 
     Attributes:
         logits: `[T, B, V]`, of each symbol given those before it.
         glances: leaves `[T, B, ...]`.
         drawn: bool `[B]`, sequences read with one drawn position a step.
+        extra: what a task adds.
     """
 
     logits: Array
     glances: Glance
     drawn: Array
+    extra: Array | None = None
 
 
 class Decoder(nnx.Module):
@@ -57,8 +59,8 @@ class Decoder(nnx.Module):
     of the top layer alone as its query. What a scorer returns besides the scores stands in z_t
     after the sum.
 
-    The query of Bahdanau et al. and of Xu et al. is h_t-1 alone. With x_t in it the attention knows
-    which symbol it has to follow up.
+    The query of the papers is h_t-1 alone. With x_t in it the attention knows which symbol it has
+    to follow up.
 
     References:
         initial: Sutskever, Vinyals & Le 2014, "Sequence to sequence learning with neural networks".
@@ -94,18 +96,16 @@ class Decoder(nnx.Module):
             scorer: of the attention: additive, dot, general or a `Scorer`.
             embed_size: D, the width of a symbol's vector.
             attention_size: A, the hidden layer of scorer additive.
-            dropout: on the symbols' vectors, one mask a sequence, and on the layer before the
-                logits.
+            dropout: on symbols' vectors, a mask a sequence, and on the layer before the logits.
             compute_dtype: of the matmul operands of the output layer.
             rngs: for the initial parameters.
 
         Raises:
             UserError: an unknown context or scorer, or a scorer that does not fit the sizes.
         """
-        if context not in get_args(Context):
-            raise UserError(
-                f"unknown context {context!r}; {did_you_mean(context, get_args(Context))}"
-            )
+        contexts = get_args(Context)
+        if context not in contexts:
+            raise UserError(f"unknown context {context!r}; {did_you_mean(context, contexts)}")
         self.context, self.dropout, self.memory_size = context, dropout, memory_size
         self.attends = context in ("soft", "hard")
         if isinstance(scorer, str):
@@ -113,9 +113,9 @@ class Decoder(nnx.Module):
         self.scorer = scorer
         summary_size = summary_size or memory_size
         read_size = memory_size + scorer.extra_size if self.attends else summary_size
-        reads_always = context != "initial"
         self.embed = nnx.Embed(vocab_size, embed_size, rngs=rngs)
-        self.recurrent = Recurrent(cell, embed_size + (read_size if reads_always else 0), rngs=rngs)
+        input_size = embed_size if context == "initial" else embed_size + read_size
+        self.recurrent = Recurrent(cell, input_size, rngs=rngs)
         zeros = self.recurrent.initial_carry(1)
         carry_size = sum(x.shape[-1] for x in jax.tree.leaves(zeros))
         self.first = (
@@ -209,15 +209,14 @@ class Decoder(nnx.Module):
         hard: HardTraining = DEFAULT_HARD_TRAINING,
         *,
         remat: Remat = "none",
-    ) -> TeacherForced:
+    ) -> Reading:
         """Scores each symbol of given sequences given those before it.
 
         Args:
             memory: of B examples.
             before: int `[T, B]`, the previous symbol at each step; see `shift_right`.
-            keys: four, of `split_key`, turn on the noise of training: dropout on the symbols'
-                vectors; the cell's noise, or the drawing of positions; dropout before the logits;
-                the choice of the sequences that are read with soft attention all the same.
+            keys: four, of `split_key`, turn on the noise of training: dropout on vectors; that of
+                the cell, or of drawing positions; dropout before the logits; who reads softly.
             hard: how hard attention is trained.
             remat: as for `rnnjax.unroll`; with attention, "gates" computes each step again in the
                 backward pass, and there is no "sqrt".
@@ -238,7 +237,7 @@ class Decoder(nnx.Module):
                 read = jnp.broadcast_to(summary, (*xs.shape[:2], summary.shape[-1]))
                 inputs = jnp.concatenate([xs, read], axis=-1)
             _, ys = self.recurrent(inputs, carry, key=key_steps, remat=remat)
-            return TeacherForced(self._score(xs, ys, None, key_output), Glance(), drawn)
+            return Reading(self._score(xs, ys, None, key_output), Glance(), drawn)
         if remat not in ("none", "gates"):
             raise UserError(f"remat with attention is 'none' or 'gates'; got {remat!r}")
         if key_soft is not None and self.context == "hard":
@@ -253,7 +252,7 @@ class Decoder(nnx.Module):
         step_keys = None if key_steps is None else jax.random.split(key_steps, len(xs))
         with jax.named_scope("scan"):
             _, (ys, zs, glances) = jax.lax.scan(advance, carry, (xs, step_keys))
-        return TeacherForced(self._score(xs, ys, zs, key_output), glances, drawn)
+        return Reading(self._score(xs, ys, zs, key_output), glances, drawn)
 
     def _advance(self, memory, carry, x_t, key, hard, drawn):
         if not self.attends:
@@ -308,13 +307,7 @@ def shift_right(tokens: Array, start: int) -> Array:
 def decoding_step(graph: nnx.GraphDef, never: tuple[int, ...] = ()) -> Step:
     """The step of a decoder for `rnnjax.decode`, one function object for each model.
 
-    ::
-
-        graph, params = nnx.split(model, nnx.Param)
-        memory = model.make_memory(features)
-        found = decode.beam_search(
-            decoding_step(graph), (params, memory), model.initial_carry(memory), start_tokens, ...
-        )
+    Its params are `(params, memory)`, of ``graph, params = nnx.split(model, nnx.Param)``.
 
     Args:
         graph: of a `Decoder`.

@@ -10,7 +10,7 @@ from rnnjax.cells.cell import Cell, split_key
 from rnnjax.engines.problem import Remat
 from rnnjax.errors import UserError
 from rnnjax.losses import cross_entropy, target_log_probability
-from rnnjax.models.decoder import Decoder, TeacherForced, shift_right
+from rnnjax.models.decoder import Decoder, Reading, shift_right
 from rnnjax.models.hard_attention import DEFAULT_HARD_TRAINING, HardTraining, reinforce_bonus
 from rnnjax.models.memory import Memory
 from rnnjax.models.sequence_encoder import SequenceEncoder
@@ -29,21 +29,11 @@ class Seq2Seq(Decoder):
 
     The memory's summary is the last output of each direction of each encoder, side by side.
 
-    References:
-        Context initial: Sutskever, Vinyals & Le 2014, "Sequence to sequence learning with neural
-        networks". every_step: Cho et al. 2014, "Learning phrase representations using RNN
-        encoder-decoder for statistical machine translation". soft: Bahdanau, Cho & Bengio 2015,
-        "Neural machine translation by jointly learning to align and translate"; its scorers dot
-        and general: Luong, Pham & Manning 2015, "Effective approaches to attention-based neural
-        machine translation".
+    The papers: see `Decoder`, and `heads.attention` for the scorers.
     """
 
     def __init__(
-        self,
-        encoders: Sequence[SequenceEncoder],
-        vocab_size: int,
-        cell: Cell,
-        **options: Any,
+        self, encoders: Sequence[SequenceEncoder], vocab_size: int, cell: Cell, **options: Any
     ):
         """Draws the parameters.
 
@@ -100,7 +90,7 @@ class Seq2Seq(Decoder):
         hard: HardTraining = DEFAULT_HARD_TRAINING,
         *,
         remat: Remat = "none",
-    ) -> TeacherForced:
+    ) -> Reading:
         """Scores each symbol of given sequences given the sources and the symbols before it.
 
         Args:
@@ -109,9 +99,6 @@ class Seq2Seq(Decoder):
             key: turns on the noise of training.
             hard: how hard attention is trained.
             remat: as for `Decoder.teacher_forced`.
-
-        Returns:
-            Logits `[T, B, V]`, and what was attended to.
         """
         key_encoders, *keys = split_key(key, 5)
         memory = self.memory(sources, key_encoders, remat=remat)
@@ -146,7 +133,7 @@ def seq2seq_loss(
     Returns:
         The sum in nats and the number of targets that count.
     """
-    logits, glances, drawn = model(sources, shift_right(targets, start), key, hard, remat=remat)
+    logits, glances, drawn, _ = model(sources, shift_right(targets, start), key, hard, remat=remat)
     total, count = cross_entropy(logits, targets, mask)
     if key is not None and model.context == "hard" and hard.gradient == "reinforce":
         mask = jnp.ones(targets.shape, bool) if mask is None else mask

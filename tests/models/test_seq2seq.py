@@ -13,8 +13,10 @@ import rnnjax
 from rnnjax import decode
 from rnnjax.cells.named import deep
 from rnnjax.errors import UserError
-from rnnjax.models import Seq2Seq, SequenceEncoder, Source, decoding_step, seq2seq_loss, shift_right
+from rnnjax.models.decoder import decoding_step, shift_right
 from rnnjax.models.hard_attention import HardTraining
+from rnnjax.models.seq2seq import Seq2Seq, Source, seq2seq_loss
+from rnnjax.models.sequence_encoder import SequenceEncoder
 from tests.cells.zoo import jit
 from tests.models import decoder_oracle as oracle
 

@@ -12,7 +12,8 @@ from scipy import special
 import rnnjax
 from rnnjax.cells.named import deep
 from rnnjax.errors import UserError
-from rnnjax.models import SequenceClassifier, SequenceEncoder, classification_loss
+from rnnjax.models.sequence_classifier import SequenceClassifier, classification_loss
+from rnnjax.models.sequence_encoder import SequenceEncoder
 from tests.cells.zoo import jit
 from tests.models import decoder_oracle as oracle
 

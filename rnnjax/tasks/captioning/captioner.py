@@ -8,12 +8,12 @@ import jax.numpy as jnp
 from flax import nnx
 
 from rnnjax.cells.cell import Cell, split_key
-from rnnjax.models.decoder import Context, Decoder, shift_right
+from rnnjax.models.decoder import Context, Decoder, Reading, shift_right
 from rnnjax.models.hard_attention import DEFAULT_HARD_TRAINING, HardTraining
-from rnnjax.models.memory import Glance, Memory
+from rnnjax.models.memory import Memory
 from rnnjax.tasks.captioning import detection
 from rnnjax.tasks.captioning.counting import counting
-from rnnjax.typing import Array, DType, PRNGKey
+from rnnjax.typing import Array, PRNGKey
 
 START, END = 1, 0
 """The ids of the symbols before and after every caption."""
@@ -25,22 +25,6 @@ class Locations(NamedTuple):
     rows: int
     columns: int
     feature_size: int
-
-
-class Reading(NamedTuple):
-    """What a captioner made of given captions.
-
-    Attributes:
-        logits: `[T, B, V]`, of each word given those before it.
-        glances: leaves `[T, B, ...]`.
-        drawn: bool `[B]`, captions read with one drawn location a word.
-        absence: `[B, V]`, log-probability that no location shows a word; None without detection.
-    """
-
-    logits: Array
-    glances: Glance
-    drawn: Array
-    absence: Array | None
 
 
 class Captioner(Decoder):
@@ -70,19 +54,17 @@ class Captioner(Decoder):
         encoder: Any = None,
         locations: Locations,
         projected_size: int | None = None,
-        embed_size: int,
         attention_size: int,
-        dropout: float = 0.0,
         swap_rate: float = 0.0,
         detects: bool = False,
         num_counts: int = 0,
-        compute_dtype: DType | None = None,
         rngs: nnx.Rngs,
+        **options: Any,
     ):
         """Draws the parameters.
 
         Args:
-            vocab_size, cell, embed_size, dropout, compute_dtype, rngs: as for `Decoder`.
+            vocab_size, cell, rngs, **options: as for `Decoder`.
             decoder: its context.
             encoder: an nnx module from images `[B, height, width, 3]` to features `[B, S, F]`,
                 trained with the rest; None: batches bring features.
@@ -109,10 +91,8 @@ class Captioner(Decoder):
             context=decoder,
             memory_size=feature_size,
             scorer=counting(attention_size, num_counts),
-            embed_size=embed_size,
-            dropout=dropout,
-            compute_dtype=compute_dtype,
             rngs=rngs,
+            **options,
         )
         num_locations = locations.rows * locations.columns
         self.detection_head = (
@@ -155,6 +135,10 @@ class Captioner(Decoder):
             batch: as for `look`, with `words` int `[T, B]`, each caption followed by END.
             key: turns on dropout, swapped words and the drawing of hard attention.
             hard: how hard attention is trained.
+
+        Returns:
+            The reading; its extra is the log-probability `[B, V]` that no location shows a word,
+            for a captioner that detects.
         """
         key_encoder, key_swap, *keys = split_key(key, 6)
         before = shift_right(batch["words"], START)
@@ -162,11 +146,11 @@ class Captioner(Decoder):
             memory = self.look(batch, key_encoder)
             before = _swapped(before, self.swap_rate, key_swap)
         reading = self.teacher_forced(memory, before, keys, hard)
-        absence = None
-        if self.detection_head is not None:
-            with jax.named_scope("head"):
-                absence = detection.log_absence(self.detection_head(memory.features))
-        return Reading(*reading, absence)
+        if self.detection_head is None:
+            return reading
+        with jax.named_scope("head"):
+            absence = detection.log_absence(self.detection_head(memory.features))
+        return reading._replace(extra=absence)
 
 
 def _swapped(words: Array, rate: float, key: PRNGKey | None) -> Array:

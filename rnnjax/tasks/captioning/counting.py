@@ -42,7 +42,8 @@ def counting(attention_size: int, num_counts: int) -> attention.Scorer:
     def init(key: PRNGKey, memory_size: int, query_size: int) -> CountingParams:
         draw = initializer("glorot_uniform")
         w_count = draw(jax.random.fold_in(key, 3), (attention_size, num_counts), float)
-        return CountingParams(*plain.init(key, memory_size, query_size), w_count=w_count)
+        w_location, w_query, b, w_score = plain.init(key, memory_size, query_size)
+        return CountingParams(w_location, w_query, b, w_score, w_count)
 
     def scores(params: CountingParams, prepared: Array, query: Array) -> tuple[Array, Array]:
         weights = jnp.concatenate([params.w_score[:, None], params.w_count], axis=1)

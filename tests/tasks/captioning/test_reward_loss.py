@@ -11,8 +11,8 @@ from flax import nnx
 from sacrebleu.metrics import BLEU
 from scipy import stats
 
-from rnnjax.models.drawing import draw as draw_sequences
 from rnnjax.models.hard_attention import HardTraining
+from rnnjax.tasks.captioning import reward_loss as losses
 from rnnjax.tasks.captioning.reward_loss import reward_loss
 from rnnjax.tasks.captioning.rewards import sentence_bleu
 from tests.tasks.captioning import captioner_oracle as oracle
@@ -38,10 +38,9 @@ def with_references():
 
 @functools.partial(jax.jit, static_argnums=0, static_argnames=("num_captions", "gradient"))
 def draw(graph, params, batch, key, num_captions=K, **hard):
-    model = nnx.merge(graph, params)
-    return draw_sequences(
-        model, model.look(batch), key, start=1, stop=0, num_each=num_captions,
-        max_length=MAX_LENGTH, never=NEVER, hard=HardTraining(**hard),
+    return losses.draw(
+        nnx.merge(graph, params), batch, key, num_captions=num_captions, max_length=MAX_LENGTH,
+        never=NEVER, hard=HardTraining(**hard),
     )  # fmt: skip
 
 
