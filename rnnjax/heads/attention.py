@@ -1,99 +1,147 @@
-"""Attention over the locations of an image: how well each fits a question, and what is seen there.
+"""Attention over the positions of a memory: how well each fits a query, and what is read there.
 
-Every function takes a batch of B images and N questions, N a multiple of B: questions n * N // B
-.. (n + 1) * N // B - 1 are about image n. In training N is B; in a beam search it is B times the
-width of the beam, and no image is copied.
+Every function takes a batch of B memories and N queries, N a multiple of B: queries n * N // B
+.. (n + 1) * N // B - 1 are about memory n. In training N is B; in a beam search it is B times the
+width of the beam, and no memory is copied.
 """
 
+import dataclasses
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from rnnjax.cells.initializers import initializer
-from rnnjax.typing import Array, PRNGKey
+from rnnjax.errors import UserError, did_you_mean
+from rnnjax.typing import Array, Params, PRNGKey
+
+_MASKED = -1e30
+"""The score of a position that does not count: far below all others, and finite in a softmax."""
 
 
-class AttentionParams(NamedTuple):
-    """`w_location [F, A]`, `w_query [Q, A]`, `b [A]`, `w_score [A]`, `w_count [A, C]` or None."""
+@dataclasses.dataclass(frozen=True, eq=False)
+class Scorer:
+    """How well a position of a memory fits a query, as a record of pure functions.
+
+    Attributes:
+        init: `(key, memory_size, query_size) -> params`.
+        prepare: `(params, memory [B, S, F]) -> prepared [B, S, ...]`: all that does not depend on
+            the query, computed once a memory.
+        scores: `(params, prepared, query [N, Q]) -> (scores [N, S], extra [N, C])`: the scores
+            before the softmax, and C numbers besides them, None where `extra_size` is 0.
+        extra_size: C.
+        of_top_state: whether the query of a decoder is the hidden state of its top layer alone,
+            and not the hidden states of all layers and the input together.
+    """
+
+    init: Callable[[PRNGKey, int, int], Params]
+    prepare: Callable[[Params, Array], Array]
+    scores: Callable[[Params, Array, Array], tuple[Array, Array | None]]
+    extra_size: int = 0
+    of_top_state: bool = False
+
+
+class AdditiveParams(NamedTuple):
+    """`w_location [F, A]`, of the memory; `w_query [Q, A]`, `b [A]`, `w_score [A]`."""
 
     w_location: Array
     w_query: Array
     b: Array
     w_score: Array
-    w_count: Array | None = None
 
 
-def init(
-    key: PRNGKey, feature_size: int, query_size: int, attention_size: int, num_counts: int = 0
-) -> AttentionParams:
-    """Glorot-uniform matrices and a zero bias, for F, Q, A and C of these sizes."""
-    draw = initializer("glorot_uniform")
-    keys = jax.random.split(key, 3)
-    return AttentionParams(
-        w_location=draw(keys[0], (feature_size, attention_size), float),
-        w_query=draw(keys[1], (query_size, attention_size), float),
-        b=jnp.zeros(attention_size),
-        w_score=draw(keys[2], (attention_size, 1), float)[:, 0],
-        w_count=draw(jax.random.fold_in(key, 3), (attention_size, num_counts), float)
-        if num_counts
-        else None,
-    )
+def additive(attention_size: int) -> Scorer:
+    """``e_ni = w_score . tanh(W_location a_i + W_query q_n + b)``, with a hidden layer of A units.
 
-
-def prepare(params: AttentionParams, features: Array) -> Array:
-    """The part of the scores that does not depend on the question, once an image.
-
-    Args:
-        params: see `init`.
-        features: `[B, S, F]`, what is at each of the S locations.
-
-    Returns:
-        `[B, S, A]`, for `scores`.
-    """
-    return features @ params.w_location + params.b
-
-
-def scores(params: AttentionParams, prepared: Array, query: Array) -> tuple[Array, Array | None]:
-    """How well each location fits the question, before the softmax, and how many do.
-
-    ::
-
-        v_ni = tanh(W_location a_i + W_query q_n + b)
-        e_ni = w_score . v_ni
-        m_nc = sum_i sigmoid(w_count_c . v_ni - log S)
-
-    A softmax tells where the best are, not how many they are. At first each count is about 1.
-
-    Args:
-        params: see `init`.
-        prepared: `[B, S, A]`, from `prepare`.
-        query: q `[N, Q]`.
-
-    Returns:
-        e `[N, S]`, and m `[N, C]`, None without counts.
+    The matrices are Glorot-uniform at first, the bias zero.
 
     References:
         Bahdanau, Cho & Bengio 2015, "Neural machine translation by jointly learning to align and
         translate", section 3.1; Xu et al. 2015, "Show, attend and tell", equation 4.
     """
-    asked = _by_image(query @ params.w_query, len(prepared))
-    num_locations = prepared.shape[1]
-    weights = params.w_score[:, None]
-    if params.w_count is not None:
-        weights = jnp.concatenate([weights, params.w_count], axis=1)
-    fit = _fit(weights, prepared, asked).reshape(len(query), num_locations, -1)
-    if params.w_count is None:
-        return fit[..., 0], None
-    return fit[..., 0], jax.nn.sigmoid(fit[..., 1:] - jnp.log(num_locations)).sum(axis=1)
+    draw = initializer("glorot_uniform")
+
+    def init(key: PRNGKey, memory_size: int, query_size: int) -> AdditiveParams:
+        keys = jax.random.split(key, 3)
+        return AdditiveParams(
+            w_location=draw(keys[0], (memory_size, attention_size), float),
+            w_query=draw(keys[1], (query_size, attention_size), float),
+            b=jnp.zeros(attention_size),
+            w_score=draw(keys[2], (attention_size, 1), float)[:, 0],
+        )
+
+    def scores(params: AdditiveParams, prepared: Array, query: Array) -> tuple[Array, None]:
+        return additive_fit(params.w_score[:, None], prepared, query @ params.w_query)[..., 0], None
+
+    return Scorer(init, lambda params, memory: memory @ params.w_location + params.b, scores)
+
+
+def additive_fit(weights: Array, prepared: Array, asked: Array) -> Array:
+    """``tanh(prepared_i + asked_n) @ weights``: `[A, C]`, `[B, S, A]`, `[N, A]` to `[N, S, C]`."""
+    fit = _fit(weights, prepared, _by_memory(asked, len(prepared)))
+    return fit.reshape(len(asked), prepared.shape[1], -1)
+
+
+def dot() -> Scorer:
+    """``e_ni = q_n . a_i``, without parameters; F must be Q.
+
+    References:
+        Luong, Pham & Manning 2015, "Effective approaches to attention-based neural machine
+        translation", section 3.1.
+    """
+
+    def init(key: PRNGKey, memory_size: int, query_size: int) -> tuple[()]:
+        del key
+        if memory_size != query_size:
+            raise UserError(
+                "dot attention compares a hidden state with the memory, so they are equally wide; "
+                f"got a hidden state of {query_size} and a memory of {memory_size} numbers: choose "
+                "other sizes or another scorer"
+            )
+        return ()
+
+    return Scorer(init, lambda params, memory: memory, _inner_products, of_top_state=True)
+
+
+def general() -> Scorer:
+    """``e_ni = q_n^T W a_i``; the params are W^T `[F, Q]`, Glorot-uniform at first.
+
+    References:
+        Luong, Pham & Manning 2015, section 3.1.
+    """
+    draw = initializer("glorot_uniform")
+    return Scorer(
+        init=lambda key, memory_size, query_size: draw(key, (memory_size, query_size), float),
+        prepare=lambda params, memory: memory @ params,
+        scores=_inner_products,
+    )
+
+
+def named_scorer(name: str, attention_size: int) -> Scorer:
+    """The scorer `additive`, `dot` or `general`; A is the hidden layer of `additive` alone.
+
+    Raises:
+        UserError: there is no scorer of that name.
+    """
+    scorers = {"additive": lambda: additive(attention_size), "dot": dot, "general": general}
+    if name not in scorers:
+        raise UserError(f"unknown attention scorer {name!r}; {did_you_mean(name, scorers)}")
+    return scorers[name]()
+
+
+def _inner_products(params: Params, prepared: Array, query: Array) -> tuple[Array, None]:
+    del params
+    products = jnp.einsum("bkq,bsq->bks", _by_memory(query, len(prepared)), prepared)
+    return products.reshape(len(query), -1), None
 
 
 @jax.custom_vjp
 def _fit(weights: Array, prepared: Array, asked: Array) -> Array:
-    """``tanh(prepared [B, 1, S, A] + asked [B, K, 1, A]) @ weights``: `[B, K, S, 1 + C]`.
+    """``tanh(prepared [B, 1, S, A] + asked [B, K, 1, A]) @ weights``: `[B, K, S, C]`.
 
-    The backward pass computes the tanh again: in a scan over words it would otherwise be written
-    for every word, `[T, B, K, S, A]`, and read back, which takes longer than computing it.
+    The backward pass computes the tanh again: in a scan over steps it would otherwise be written
+    for every step, `[T, B, K, S, A]`, and read back, which takes longer than computing it.
     """
     return jnp.tanh(prepared[:, None] + asked[:, :, None]) @ weights
 
@@ -113,20 +161,25 @@ def _fit_backward(saved, d_fit):
 _fit.defvjp(_fit_forward, _fit_backward)
 
 
-def expected(weights: Array, features: Array) -> Array:
-    """What is seen on average, ``z_n = sum_i weights_ni a_i``: `[N, S]`, `[B, S, F]` to `[N, F]`.
+def masked(scores: Array, mask: Array | None) -> Array:
+    """Scores that are far below all others where the mask, bool of their shape, is False."""
+    return scores if mask is None else jnp.where(mask, scores, _MASKED)
+
+
+def expected(weights: Array, memory: Array) -> Array:
+    """What is read on average, ``z_n = sum_i weights_ni a_i``: `[N, S]`, `[B, S, F]` to `[N, F]`.
 
     With weights of a softmax this is soft attention, with one-hot weights hard attention.
     """
-    seen = jnp.einsum("bks,bsf->bkf", _by_image(weights, len(features)), features)
+    seen = jnp.einsum("bks,bsf->bkf", _by_memory(weights, len(memory)), memory)
     return seen.reshape(len(weights), -1)
 
 
 def chosen(logits: Array, key: PRNGKey | None = None) -> Array:
-    """One location a question, one-hot `[N, S]`.
+    """One position a query, one-hot `[N, S]`.
 
     Args:
-        logits: `[N, S]`, from `scores`.
+        logits: scores `[N, S]`.
         key: to draw from ``softmax(logits)``; None: the likeliest, of equals the first.
     """
     index = logits.argmax(axis=-1) if key is None else jax.random.categorical(key, logits)
@@ -134,7 +187,7 @@ def chosen(logits: Array, key: PRNGKey | None = None) -> Array:
 
 
 def straight_through(logits: Array, key: PRNGKey, temperature: float) -> Array:
-    """A location drawn from ``softmax(logits)``, one-hot, with the gradient of a softmax.
+    """A position drawn from ``softmax(logits)``, one-hot, with the gradient of a softmax.
 
     ::
 
@@ -161,7 +214,7 @@ def entropy(logits: Array) -> Array:
 
 
 def doubly_stochastic(weights_TNS: Array, mask_TN: Array) -> Array:
-    """How far from 1 the attention that each location gets over the whole caption is.
+    """How far the attention that each position gets over all steps is from 1.
 
     ::
 
@@ -169,7 +222,7 @@ def doubly_stochastic(weights_TNS: Array, mask_TN: Array) -> Array:
 
     Args:
         weights_TNS: at each step, summing to 1.
-        mask_TN: True at the words of the captions.
+        mask_TN: True at the steps that count.
 
     Returns:
         `[N]`.
@@ -181,5 +234,5 @@ def doubly_stochastic(weights_TNS: Array, mask_TN: Array) -> Array:
     return jnp.sum((1 - received) ** 2, axis=-1)
 
 
-def _by_image(rows: Array, num_images: int) -> Array:
-    return rows.reshape(num_images, -1, rows.shape[-1])
+def _by_memory(rows: Array, num_memories: int) -> Array:
+    return rows.reshape(num_memories, -1, rows.shape[-1])

@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnjax.heads import crf
-from rnnjax.tasks.tagging.schemes import scheme_constraints
 
 
 class Problem(NamedTuple):
@@ -14,6 +13,28 @@ class Problem(NamedTuple):
     scores: np.ndarray
     lengths: np.ndarray
     allowed: crf.Constraints | None = None
+
+
+def may_follow(before, after, scheme):
+    """Whether a tag may come right after another one; None is the border of a sequence."""
+    before, after = before or "O", after or "O"
+    in_span = before[0] in "BI"
+    same_span = in_span and before[2:] == after[2:]
+    if scheme == "BIO":  # I- goes on with a span
+        return after[0] != "I" or same_span
+    if scheme == "IOB1":  # B- separates a span from one of the same type right before it
+        return after[0] != "B" or same_span
+    assert scheme == "BIOES"  # a span that B- began goes on until E-
+    return same_span if after[0] in "IE" else not in_span
+
+
+def constraints(tags, scheme):
+    """The rules of a scheme as arrays."""
+    return crf.Constraints(
+        transitions=np.array([[may_follow(i, j, scheme) for j in tags] for i in tags]),
+        start=np.array([may_follow(None, tag, scheme) for tag in tags]),
+        end=np.array([may_follow(tag, None, scheme) for tag in tags]),
+    )
 
 
 def draw(seed=0, *, T=5, K=3, lengths=(5, 0, 1, 3), scale=1.0, tags=None, scheme="BIO"):
@@ -29,7 +50,7 @@ def draw(seed=0, *, T=5, K=3, lengths=(5, 0, 1, 3), scale=1.0, tags=None, scheme
         params=crf.CRFParams(normal(K, K), normal(K), normal(K)),
         scores=normal(T, len(lengths), K),
         lengths=np.array(lengths, np.int32),
-        allowed=None if tags is None else scheme_constraints(tags, scheme),
+        allowed=None if tags is None else constraints(tags, scheme),
     )
 
 

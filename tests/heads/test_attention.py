@@ -1,4 +1,6 @@
-"""Attention against float64 numpy, location by location, and its gradient against autodiff."""
+"""Attention against float64 numpy, position by position, and its gradient against autodiff."""
+
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -8,21 +10,14 @@ from scipy import stats
 
 from rnnjax.heads import attention
 
-B, S, F, Q, A, C = 2, 5, 3, 4, 6, 2
+B, S, F, Q, A = 2, 5, 3, 4, 6
 
-prepare, scores, expected, entropy, doubly_stochastic = map(
-    jax.jit,
-    (
-        attention.prepare,
-        attention.scores,
-        attention.expected,
-        attention.entropy,
-        attention.doubly_stochastic,
-    ),
+expected, entropy, doubly_stochastic = map(
+    jax.jit, (attention.expected, attention.entropy, attention.doubly_stochastic)
 )
 chosen = jax.jit(attention.chosen)
 straight_through = jax.jit(attention.straight_through, static_argnums=2)
-init = jax.jit(attention.init, static_argnums=(1, 2, 3, 4))
+every_number = pytest.mark.parametrize("queries_each", [1, 3])
 
 
 @pytest.fixture(autouse=True)
@@ -31,99 +26,108 @@ def _float64():
         yield
 
 
-def problem(questions_an_image, seed=0):
-    """Parameters, features and questions, float64 numpy."""
+def additive(params, memory, query):
+    """The plain formula, each memory repeated, without a backward pass of its own."""
+    asked = (query @ params.w_query)[:, None]
+    return jnp.tanh(memory @ params.w_location + asked + params.b) @ params.w_score
+
+
+PLAIN = {
+    "additive": additive,
+    "dot": lambda params, memory, query: (memory @ query[..., None])[..., 0],
+    "general": lambda w, memory, query: ((memory @ w) @ query[..., None])[..., 0],
+}
+every_scorer = pytest.mark.parametrize("name", PLAIN)
+
+
+def problem(name, queries_each, seed=0):
+    """Parameters, memory and queries, float64 numpy."""
     rng = np.random.default_rng(seed)
-    params = attention.AttentionParams(
-        *(rng.normal(size=shape) for shape in ((F, A), (Q, A), A, A)),
-        w_count=rng.normal(size=(A, C)),
-    )
-    features = rng.normal(size=(B, S, F))
-    return params, features, rng.normal(size=(B * questions_an_image, Q))
+    params = {
+        "additive": attention.AdditiveParams(
+            *(rng.normal(size=shape) for shape in ((F, A), (Q, A), A, A))
+        ),
+        "dot": (),
+        "general": rng.normal(size=(F, Q)),
+    }[name]
+    size = F if name == "dot" else Q
+    return params, rng.normal(size=(B, S, F)), rng.normal(size=(B * queries_each, size))
 
 
-@pytest.mark.parametrize("questions_an_image", [1, 3])
-def test_scores_fit_each_question_to_each_location_of_its_image(questions_an_image):
-    params, features, query = problem(questions_an_image)
-    found, counts = scores(params, prepare(params, features), query)
-    assert found.shape == (len(query), S)
-    for n, question in enumerate(query):
-        fitting = np.zeros(C)
-        for i, seen in enumerate(features[n // questions_an_image]):
-            hidden = np.tanh(params.w_location.T @ seen + params.w_query.T @ question + params.b)
-            assert found[n, i] == pytest.approx(params.w_score @ hidden, abs=1e-12)
-            odds = np.exp(params.w_count.T @ hidden) / S
-            fitting += odds / (1 + odds)
-        np.testing.assert_allclose(counts[n], fitting, atol=1e-12)
+def scores(name, params, memory, query):
+    scorer = attention.named_scorer(name, A)
+    found, extra = scorer.scores(params, scorer.prepare(params, memory), query)
+    assert extra is None
+    return found
 
 
-def test_without_counts_the_scores_are_the_same():
-    params, features, query = problem(3)
-    both, _ = scores(params, prepare(params, features), query)
-    params = params._replace(w_count=None)
-    alone, counts = scores(params, prepare(params, features), query)
-    assert counts is None
-    np.testing.assert_allclose(alone, both, atol=1e-14)
+def plain_scores(name, params, memory, query):
+    return PLAIN[name](params, jnp.repeat(memory, len(query) // len(memory), axis=0), query)
 
 
-@pytest.mark.parametrize("questions_an_image", [1, 3])
-def test_what_is_seen_is_the_weighted_sum_of_the_features_of_the_image(questions_an_image):
-    _, features, query = problem(questions_an_image)
+@every_number
+def test_scores_fit_each_query_to_each_position_of_its_memory(queries_each):
+    for name in PLAIN:
+        params, memory, query = problem(name, queries_each)
+        found = scores(name, params, memory, query)
+        assert found.shape == (len(query), S)
+        for n, q in enumerate(query):
+            for i, a in enumerate(memory[n // queries_each]):
+                if name == "additive":
+                    hidden = np.tanh(params.w_location.T @ a + params.w_query.T @ q + params.b)
+                    by_hand = params.w_score @ hidden
+                else:
+                    by_hand = q @ a if name == "dot" else q @ params.T @ a
+                assert found[n, i] == pytest.approx(by_hand, abs=1e-12)
+
+
+@every_number
+def test_what_is_read_is_the_weighted_sum_of_the_memory(queries_each):
+    _, memory, query = problem("additive", queries_each)
     weights = np.random.default_rng(1).dirichlet(np.ones(S), len(query))
-    found = expected(weights, features)
+    found = expected(weights, memory)
     for n, row in enumerate(weights):
-        image = features[n // questions_an_image]
-        by_hand = sum(weight * seen for weight, seen in zip(row, image, strict=True))
+        own = memory[n // queries_each]
+        by_hand = sum(weight * a for weight, a in zip(row, own, strict=True))
         np.testing.assert_allclose(found[n], by_hand, atol=1e-13)
     one_hot = np.eye(S)[np.arange(len(query)) % S]
     np.testing.assert_array_equal(
-        expected(one_hot, features),
-        [features[n // questions_an_image, n % S] for n in range(len(query))],
+        expected(one_hot, memory),
+        [memory[n // queries_each, n % S] for n in range(len(query))],
     )
 
 
-def mixed(score_function):
-    """A number that depends on every score and every count in a way of its own."""
-    weights = np.random.default_rng(2).normal(size=(2 * 3, S + C))
+def mixed(score_function, name):
+    """A number that depends on every score in a way of its own."""
+    weights = np.random.default_rng(2).normal(size=(2 * 3, S))
 
-    def number(params, features, query):
-        found = jnp.concatenate(score_function(params, features, query), axis=-1)
+    def number(params, memory, query):
+        found = score_function(name, params, memory, query)
         return jnp.sum(weights[: len(query)] * jnp.sin(found))
 
     return number
 
 
-def fast(params, features, query):
-    return attention.scores(params, attention.prepare(params, features), query)
-
-
-def plain(params, features, query):
-    """The same with every image repeated, and no backward pass of its own."""
-    repeated = jnp.repeat(features, len(query) // len(features), axis=0)
-    asked = (query @ params.w_query)[:, None]
-    hidden = jnp.tanh(repeated @ params.w_location + asked + params.b)
-    fits = jax.nn.sigmoid(hidden @ params.w_count - np.log(S))
-    return hidden @ params.w_score, fits.sum(axis=1)
-
-
-@pytest.mark.parametrize("questions_an_image", [1, 3])
-def test_the_gradient_is_that_of_the_plain_formula(questions_an_image):
-    arguments = problem(questions_an_image)
+@every_scorer
+@every_number
+def test_the_gradient_is_that_of_the_plain_formula(name, queries_each):
+    arguments = problem(name, queries_each)
     found, right = (
-        jax.jit(jax.grad(mixed(function), argnums=(0, 1, 2)))(*arguments)
-        for function in (fast, plain)
+        jax.jit(jax.grad(mixed(function, name), argnums=(0, 1, 2)))(*arguments)
+        for function in (scores, plain_scores)
     )
-    for (path, got), expected in zip(
+    for (path, got), by_autodiff in zip(
         jax.tree.leaves_with_path(found), jax.tree.leaves(right), strict=True
     ):
         assert got.dtype == np.float64
-        np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-12, err_msg=str(path))
+        np.testing.assert_allclose(got, by_autodiff, rtol=1e-12, atol=1e-12, err_msg=str(path))
 
 
-def test_the_gradient_is_the_limit_of_differences():
-    arguments = problem(3)
-    value = jax.jit(mixed(fast))
-    gradient = jax.jit(jax.grad(mixed(fast), argnums=(0, 1, 2)))(*arguments)
+@every_scorer
+def test_the_gradient_is_the_limit_of_differences(name):
+    arguments = problem(name, 3)
+    value = jax.jit(mixed(scores, name))
+    gradient = jax.jit(jax.grad(mixed(scores, name), argnums=(0, 1, 2)))(*arguments)
     rng = np.random.default_rng(3)
     for n in range(len(jax.tree.leaves(arguments))):
         step = [np.zeros(leaf.shape) for leaf in jax.tree.leaves(arguments)]
@@ -139,12 +143,20 @@ def test_the_gradient_is_the_limit_of_differences():
         assert slope == pytest.approx(float(up - down) / 2e-5, rel=1e-7, abs=1e-8)
 
 
-def test_the_likeliest_location_is_chosen_without_a_key():
+def test_masked_scores_are_finite_and_have_no_weight():
+    found = attention.masked(np.array([[1.0, np.nan, -3e4]]), np.array([[True, False, True]]))
+    assert np.isfinite(found).all()
+    np.testing.assert_array_equal(jax.nn.softmax(found), [[1, 0, 0]])
+    assert np.isfinite(jax.grad(lambda x: entropy(x).sum())(found)).all()
+    assert entropy(found) == 0
+
+
+def test_the_likeliest_position_is_chosen_without_a_key():
     logits = np.array([[0.5, 2, 1], [3, -1, 3], [-np.inf, -5, -6]])
     np.testing.assert_array_equal(chosen(logits), np.eye(3)[[1, 0, 1]])
 
 
-def test_locations_are_drawn_as_often_as_the_softmax_says():
+def test_positions_are_drawn_as_often_as_the_softmax_says():
     draws = 4000
     logits = np.array([[0.0, 1.0, -1.0, 0.5, -3.0], [2.0, 0.0, 0.0, -1.0, 0.5]])
     rows = jnp.asarray(np.repeat(logits, draws, axis=0))
@@ -200,11 +212,11 @@ def test_the_doubly_stochastic_term_counts_words_alone():
 
 
 def test_initial_parameters_are_glorots():
-    params = init(jax.random.key(0), 300, 200, 100, 20)
-    assert init(jax.random.key(0), 300, 200, 100, 0).w_count is None
+    init = functools.partial(jax.jit, static_argnums=(1, 2))
+    params = init(attention.additive(100).init)(jax.random.key(0), 300, 200)
+    general = init(attention.general().init)(jax.random.key(0), 300, 200)
     for w, fans in (
-        (params.w_location, 400), (params.w_query, 300), (params.w_score, 101),
-        (params.w_count, 120),
+        (params.w_location, 400), (params.w_query, 300), (params.w_score, 101), (general, 500),
     ):  # fmt: skip
         limit = np.sqrt(6 / fans)
         assert 0.9 * limit < np.abs(w).max() <= limit

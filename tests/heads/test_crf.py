@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from rnnjax.heads import crf
-from rnnjax.tasks.tagging.schemes import scheme_constraints
 from tests.heads import enumeration
 
 PROBLEMS = enumeration.PROBLEMS
@@ -159,7 +158,7 @@ def test_a_row_alone_without_padding_has_the_same_values():
 @pytest.mark.parametrize("parallel", [False, True], ids=["sequential", "parallel"])
 def test_what_is_legal_but_far_behind_is_not_lost(parallel):
     """After a span that scores say, by 1e4 nats, is ending, only B-X I-X is allowed."""
-    allowed = scheme_constraints(("O", "B-X", "I-X"), "BIO")
+    allowed = enumeration.constraints(("O", "B-X", "I-X"), "BIO")
     params = crf.CRFParams(*(np.zeros(shape, np.float32) for shape in ((3, 3), 3, 3)))
     scores = np.zeros((2, 1, 3), np.float32)
     scores[0, 0] = 1e4, 0, 0  # an O
@@ -237,7 +236,7 @@ def test_under_vmap_each_problem_is_its_own():
     params, scores, lengths = jax.tree.map(
         lambda *each: np.stack(each), *(problem[:3] for problem in problems)
     )
-    allowed = scheme_constraints(("O", "B-X", "I-X"), "BIO")
+    allowed = enumeration.constraints(("O", "B-X", "I-X"), "BIO")
     for parallel in (False, True):
         one = functools.partial(crf.log_partition, allowed=allowed, parallel=parallel)
         found = jax.jit(jax.vmap(one))(params, scores, lengths)

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from rnnjax.heads import crf
-from rnnjax.tasks.tagging.schemes import faults, scheme_constraints
 from tests.heads import enumeration
 
 PROBLEMS = enumeration.PROBLEMS
@@ -94,7 +93,7 @@ def test_an_illegal_sequence_is_never_decoded(scheme, data):
     values = np.array(data.draw(st.lists(st.sampled_from(NUMBERS), min_size=1)), np.float32)
     params = crf.CRFParams(*(random.choice(values, shape) for shape in ((K, K), K, K)))
     scores = random.choice(values, (T, B, K))
-    allowed = scheme_constraints(names, scheme)
+    allowed = enumeration.constraints(names, scheme)
     best, best_score = viterbi(params, scores, LENGTHS, allowed=allowed)
     tags, tag_scores = k_best(params, scores, LENGTHS, k=4, allowed=allowed)
     assert np.isfinite(best_score).all()
@@ -102,7 +101,7 @@ def test_an_illegal_sequence_is_never_decoded(scheme, data):
     for row, length in enumerate(LENGTHS):
         sequences = np.asarray(tags)[:length, row, np.isfinite(tag_scores[row])].T
         for sequence in (np.asarray(best)[:length, row], *sequences):
-            assert not faults([names[tag] for tag in sequence], scheme)
+            assert enumeration.is_legal(allowed, sequence)
         assert len({tuple(sequence) for sequence in sequences}) == len(sequences)
 
 
@@ -110,7 +109,7 @@ def test_an_illegal_sequence_is_never_decoded(scheme, data):
 def test_scores_that_want_the_illegal_do_not_get_it(scheme):
     """Every forbidden step of the parameters is worth 1e6, every legal one costs as much."""
     names = TAGS[scheme]
-    allowed = scheme_constraints(names, scheme)
+    allowed = enumeration.constraints(names, scheme)
     params = crf.CRFParams(*(np.where(legal, -1e6, 1e6).astype(np.float32) for legal in allowed))
     scores = np.zeros((6, len(LENGTHS), len(names)), np.float32)
     tags, tag_scores = k_best(params, scores, LENGTHS, k=3, allowed=allowed)
@@ -119,7 +118,7 @@ def test_scores_that_want_the_illegal_do_not_get_it(scheme):
     for row, length in enumerate(LENGTHS):
         sequences = np.asarray(tags)[:length, row, np.isfinite(tag_scores[row])].T
         for sequence in (np.asarray(best)[:length, row], *sequences):
-            assert not faults([names[tag] for tag in sequence], scheme)
+            assert enumeration.is_legal(allowed, sequence)
 
 
 def test_where_nothing_is_legal_nothing_is_decoded():

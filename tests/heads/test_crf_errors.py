@@ -5,13 +5,13 @@ import pytest
 
 from rnnjax.errors import UserError
 from rnnjax.heads import crf
-from rnnjax.tasks.tagging.schemes import scheme_constraints
+from tests.heads import enumeration
 
 T, B, K = 4, 2, 3
 PARAMS = crf.CRFParams(np.zeros((K, K), np.float32), np.zeros(K), np.zeros(K))
 SCORES = np.zeros((T, B, K), np.float32)
 LENGTHS = np.array([4, 2])
-ALLOWED = scheme_constraints(("O", "B-X", "I-X"), "BIO")
+ALLOWED = enumeration.constraints(("O", "B-X", "I-X"), "BIO")
 
 FUNCTIONS = {
     "log_partition": crf.log_partition,

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from flax import nnx
 
 from rnnjax import training
-from rnnjax.tasks.captioning.captioner import Captioner, HardTraining, Locations
+from rnnjax.models.hard_attention import HardTraining
+from rnnjax.tasks.captioning.captioner import Captioner, Locations
 from rnnjax.tasks.captioning.config import CaptionerConfig
 from rnnjax.tasks.captioning.efficientnet import EfficientNetLite0
 from rnnjax.tasks.captioning.likelihood_loss import caption_loss

@@ -5,7 +5,8 @@ from typing import Literal, get_args
 
 from rnnjax.data import ResizePolicy
 from rnnjax.errors import UserError
-from rnnjax.tasks.captioning.captioner import Decoder, HardGradient
+from rnnjax.models.decoder import Context
+from rnnjax.models.hard_attention import HardGradient
 from rnnjax.tasks.captioning.corpora import LongCaptions
 from rnnjax.tasks.captioning.efficientnet import EfficientNetLite0, FeatureMap
 from rnnjax.tasks.captioning.small_cnn import SmallCNN
@@ -66,8 +67,8 @@ class CaptionerConfig(CaptionData, NetworkConfig):
         "last",
         "Of encoder efficientnet: middle (14 by 14 locations, F = 112) or last (7 by 7, F = 1280).",
     )
-    decoder: Decoder = setting(
-        "soft", f"How it sees the image: {_names(Decoder)}; see models.Captioner."
+    decoder: Context = setting(
+        "soft", f"How it sees the image: {_names(Context)}; see models.Captioner."
     )
     hard_gradient: HardGradient = setting("reinforce", f"Decoder hard: {_names(HardGradient)}.")
     temperature: float = setting(1.0, "Of gumbel.")
@@ -125,7 +126,7 @@ class CaptionerConfig(CaptionData, NetworkConfig):
         self.check_choice("encoder", ENCODERS)
         for name, kind in (
             ("feature_map", FeatureMap),
-            ("decoder", Decoder),
+            ("decoder", Context),
             ("hard_gradient", HardGradient),
             ("objective", Objective),
             ("level", CaptionLevel),

@@ -7,7 +7,9 @@ import jax.numpy as jnp
 from flax import nnx
 
 from rnnjax.errors import UserError
-from rnnjax.tasks.captioning.captioner import Captioner, Glance, Memory, Reading
+from rnnjax.models.decoder import Reading
+from rnnjax.models.memory import Glance, Memory
+from rnnjax.tasks.captioning.captioner import Captioner
 from rnnjax.typing import Array, Carry
 
 
@@ -73,7 +75,7 @@ class CaptionEnsemble(nnx.Module):
         readings = [member.read(batch) for member in self.members]
         logits = _log_mean([reading.logits for reading in readings])
         glances = _mean([reading.glances for reading in readings])
-        return readings[0]._replace(logits=logits, glances=glances, absence=None)
+        return readings[0]._replace(logits=logits, glances=glances, extra=None)
 
 
 def _log_mean(logits: Sequence[Array]) -> Array:

@@ -7,8 +7,9 @@ import jax.numpy as jnp
 
 from rnnjax.heads import attention
 from rnnjax.losses import mean_log_probability, target_log_probability
+from rnnjax.models.hard_attention import DEFAULT_HARD_TRAINING, HardTraining, reinforce_bonus
 from rnnjax.tasks.captioning import detection
-from rnnjax.tasks.captioning.captioner import DEFAULT_HARD_TRAINING, END, Captioner, HardTraining
+from rnnjax.tasks.captioning.captioner import END, Captioner
 from rnnjax.typing import Array, PRNGKey
 
 
@@ -41,18 +42,15 @@ def caption_loss(
 ) -> CaptionLoss:
     """What training minimises.
 
-    With r_t the log-likelihood of the words from t on, s_t the location drawn for word t, and b
-    the baseline, the mean log-likelihood of a word in the batches before::
+    ::
 
         (1 - epsilon) nats - epsilon sum_t (sum_w log p_t(w)) / V
-             - lambda_r sum_t (r_t - b (T - t)) log p(s_t) - lambda_e sum_t H[p(s_t)]
+             - reinforce_bonus
              + spread_weight sum_i (1 - sum_t alpha_ti)^2
              + detection_weight (nats of which words each image shows)
 
-    where the terms with lambda_r and lambda_e are reinforce's alone, for captions with drawn
-    locations, and its factor before ``log p(s_t)`` is a constant. As s_t has no influence on
-    earlier words, their likelihood is left out of r_t, which takes noise from the gradient but no
-    truth.
+    where `models.hard_attention.reinforce_bonus`, of captions with drawn locations, is there with
+    decoder hard and gradient reinforce alone.
 
     Args:
         model: the captioner.
@@ -63,11 +61,11 @@ def caption_loss(
         spread_weight: of the doubly stochastic regulariser.
         detection_weight: of `heads.detection.nats`, for a model that detects.
         hard: how hard attention is trained.
-        baseline: b, nats a word.
+        baseline: of reinforce, the mean log-likelihood of a word in the batches before.
 
     References:
-        Xu et al. 2015, section 4, with a baseline by word instead of one by caption. Label
-        smoothing: Szegedy et al. 2016, "Rethinking the Inception architecture", section 7.
+        Xu et al. 2015, section 4. Label smoothing: Szegedy et al. 2016, "Rethinking the Inception
+        architecture", section 7.
     """
     words, lengths = batch["words"], batch["lengths"]
     logits, glances, drawn, absence = model.read(batch, key, hard)
@@ -86,13 +84,7 @@ def caption_loss(
     if key is not None and glances.weights is not None and glances.scores is not None:
         if spread_weight:
             total = total + spread_weight * attention.doubly_stochastic(glances.weights, mask).sum()
-        if model.decoder == "hard" and hard.gradient == "reinforce":
-            rewards = jnp.cumsum(gains[::-1], axis=0)[::-1]
-            ahead = jnp.cumsum(mask[::-1], axis=0)[::-1].astype(gains.dtype)
-            advantage = jax.lax.stop_gradient(rewards - baseline * ahead)
-            log_choice = jnp.sum(glances.weights * jax.nn.log_softmax(glances.scores), axis=-1)
-            bonus = hard.reward_weight * advantage * log_choice
-            bonus += hard.entropy_weight * attention.entropy(glances.scores)
-            total = total - jnp.sum(jnp.where(mask & drawn, bonus, 0.0))
+        if model.context == "hard" and hard.gradient == "reinforce":
+            total = total - reinforce_bonus(gains, mask, glances, drawn, hard, baseline)
     mean = -jax.lax.stop_gradient(nats) / jnp.maximum(num_words, 1)
     return CaptionLoss(total, nats, num_words, 0.9 * baseline + 0.1 * mean)

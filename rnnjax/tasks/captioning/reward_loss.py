@@ -6,10 +6,30 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from rnnjax.decode.step import repeat_rows
 from rnnjax.heads import attention
-from rnnjax.tasks.captioning.captioner import DEFAULT_HARD_TRAINING, Captioner, HardTraining
+from rnnjax.losses import target_log_probability
+from rnnjax.models.hard_attention import DEFAULT_HARD_TRAINING, HardTraining
+from rnnjax.models.memory import Glance
+from rnnjax.tasks.captioning.captioner import END, START, Captioner
 from rnnjax.tasks.captioning.rewards import Reward
 from rnnjax.typing import Array, PRNGKey
+
+
+class Drawn(NamedTuple):
+    """Captions that a captioner drew: K of each of B images in a row, N = B K.
+
+    Attributes:
+        words: int `[T, N]`, END at the end and after it.
+        mask: bool `[T, N]`, True up to END.
+        gains: `[T, N]`, log-probability of each word given those before it, 0 after END.
+        glances: leaves `[T, N, ...]`.
+    """
+
+    words: Array
+    mask: Array
+    gains: Array
+    glances: Glance
 
 
 class RewardLoss(NamedTuple):
@@ -25,6 +45,44 @@ class RewardLoss(NamedTuple):
     total: Array
     num_captions: Array
     num_words: Array
+
+
+def draw(
+    model: Captioner,
+    batch: dict[str, Array],
+    key: PRNGKey,
+    *,
+    num_captions: int,
+    max_length: int,
+    never: Sequence[int] = (),
+    hard: HardTraining = DEFAULT_HARD_TRAINING,
+) -> Drawn:
+    """Draws captions from the model's distribution, differentiable in what it made of them.
+
+    With decoder hard the locations are drawn as well. There is no dropout. The arguments are those
+    of `reward_loss`.
+    """
+    memory = model.look(batch)
+    num_images = len(memory.features)
+    num_rows = num_images * num_captions
+    start = (
+        repeat_rows(model.initial_carry(memory), num_images, num_captions),
+        jnp.full(num_rows, START),
+        jnp.ones(num_rows, bool),
+    )
+
+    def advance(state, key_t):
+        carry, before, running = state
+        key_place, key_word = jax.random.split(key_t)
+        logits, glance, carry = model.step(memory, carry, before, key_place, hard)
+        logits = logits.at[:, list(never)].set(-jnp.inf)
+        words = jnp.where(running, jax.random.categorical(key_word, logits), END)
+        gains = jnp.where(running, target_log_probability(logits, words), 0.0)
+        return (carry, words, running & (words != END)), (words, running, gains, glance)
+
+    with jax.named_scope("scan"):
+        _, drawn = jax.lax.scan(advance, start, jax.random.split(key, max_length))
+    return Drawn(*drawn)
 
 
 def reward_loss(
@@ -66,8 +124,8 @@ def reward_loss(
         al. 2017, "Self-critical sequence training for image captioning"; with the baseline of Kool,
         van Hoof & Welling 2019, "Buy 4 REINFORCE samples, get a baseline for free!".
     """
-    drawn = model.draw(
-        batch, key, num_captions=num_captions, max_length=max_length, never=never, hard=hard
+    drawn = draw(
+        model, batch, key, num_captions=num_captions, max_length=max_length, never=never, hard=hard
     )
     words, lengths = batch["words"], batch["lengths"]
     num_images = words.shape[1]
@@ -83,7 +141,7 @@ def reward_loss(
     advantage = jax.lax.stop_gradient(better.ravel() * num_captions / (num_captions - 1))
     gains = drawn.gains
     entropy = jnp.zeros(())
-    if model.decoder == "hard" and hard.gradient == "reinforce":
+    if model.context == "hard" and hard.gradient == "reinforce":
         weights, scores = drawn.glances.weights, drawn.glances.scores
         assert weights is not None
         assert scores is not None

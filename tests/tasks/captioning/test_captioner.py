@@ -13,8 +13,11 @@ import rnnjax
 from rnnjax.cells.lstm import LSTMCarry
 from rnnjax.cells.pointwise import drop
 from rnnjax.heads import attention
+from rnnjax.models import decoder as decoders
+from rnnjax.models.hard_attention import HardTraining
+from rnnjax.models.memory import Glance
 from rnnjax.tasks.captioning import captioner
-from rnnjax.tasks.captioning.captioner import Captioner, Glance, HardTraining, Locations
+from rnnjax.tasks.captioning.captioner import Captioner, Locations
 from rnnjax.tasks.captioning.likelihood_loss import caption_loss
 from rnnjax.tasks.captioning.small_cnn import SmallCNN
 from tests.tasks.captioning import captioner_oracle as oracle
@@ -259,7 +262,7 @@ def test_dropout_has_one_mask_a_caption_on_words_and_is_right_on_average(monkeyp
     """Words of ones, of which each mask leaves ones and zeros, divided by the rate that is kept."""
     model, batch = make("initial", dropout=0.4), make_batch()
     seen = []
-    monkeypatch.setattr(captioner, "drop", lambda *given: seen.append(drop(*given)) or seen[-1])
+    monkeypatch.setattr(decoders, "drop", lambda *given: seen.append(drop(*given)) or seen[-1])
     params = jax.tree.map(lambda x: x, model.params)
     params["embed"]["embedding"] = jax.tree.map(np.ones_like, params["embed"]["embedding"])
 

@@ -7,7 +7,8 @@ import pytest
 from flax import nnx
 
 from rnnjax.errors import UserError
-from rnnjax.tasks.captioning.captioner import Glance, Locations
+from rnnjax.models.memory import Glance
+from rnnjax.tasks.captioning.captioner import Locations
 from rnnjax.tasks.captioning.ensemble import CaptionEnsemble
 from tests.tasks.captioning import tiny_captioner as tiny
 

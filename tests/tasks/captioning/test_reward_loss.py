@@ -11,7 +11,8 @@ from flax import nnx
 from sacrebleu.metrics import BLEU
 from scipy import stats
 
-from rnnjax.tasks.captioning.captioner import HardTraining
+from rnnjax.models.hard_attention import HardTraining
+from rnnjax.tasks.captioning import reward_loss as losses
 from rnnjax.tasks.captioning.reward_loss import reward_loss
 from rnnjax.tasks.captioning.rewards import sentence_bleu
 from tests.tasks.captioning import captioner_oracle as oracle
@@ -37,14 +38,10 @@ def with_references():
 
 @functools.partial(jax.jit, static_argnums=0, static_argnames=("num_captions", "gradient"))
 def draw(graph, params, batch, key, num_captions=K, **hard):
-    return nnx.merge(graph, params).draw(
-        batch,
-        key,
-        num_captions=num_captions,
-        max_length=MAX_LENGTH,
-        never=NEVER,
-        hard=HardTraining(**hard),
-    )
+    return losses.draw(
+        nnx.merge(graph, params), batch, key, num_captions=num_captions, max_length=MAX_LENGTH,
+        never=NEVER, hard=HardTraining(**hard),
+    )  # fmt: skip
 
 
 @functools.partial(jax.jit, static_argnums=0, static_argnames="gradient")

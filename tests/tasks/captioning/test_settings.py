@@ -97,7 +97,7 @@ def test_a_config_makes_the_model_that_it_says():
     assert not any(name.startswith(("encoder", "attention")) for name in found)
     assert (found["project/kernel"], found["first/kernel"]) == ([(11, 9)], [(9, 12)])
     model = captioning.make_captioner(elsewhere, len(VOCABULARY), given)
-    assert (model.locations, model.decoder, model.dropout) == (given, "initial", 0.0)
+    assert (model.locations, model.context, model.dropout) == (given, "initial", 0.0)
     drawn = [
         captioning.make_captioner(
             CaptionerConfig(**SMALL, data="folder", features="x.npz", seed=seed),

@@ -1,0 +1,54 @@
+"""What a decoder reads, and what it attended to."""
+
+from typing import NamedTuple
+
+import jax
+
+from rnnjax.heads import pooling
+from rnnjax.typing import Array, Carry
+
+
+class Memory(NamedTuple):
+    """What a decoder reads of B examples; `Decoder.make_memory` makes it.
+
+    Attributes:
+        features: `[B, S, F]`, 0 where the mask is False.
+        mask: bool `[B, S]`, True at positions that count; None: all count.
+        summary: `[B, C]`, one vector an example; None: the mean of the positions.
+        prepared: `[B, S, ...]` for the attention; None without.
+    """
+
+    features: Array
+    mask: Array | None = None
+    summary: Array | None = None
+    prepared: Array | None = None
+
+
+class Glance(NamedTuple):
+    """What a decoder attended to before a symbol; leaves of it are None without attention.
+
+    Attributes:
+        weights: `[N, S]`, of the positions; one-hot where a position was chosen.
+        scores: `[N, S]`, before the softmax.
+        gate: beta `[N]`, how much of what is read the decoder takes in.
+    """
+
+    weights: Array | None = None
+    scores: Array | None = None
+    gate: Array | None = None
+
+
+def summary_of(memory: Memory) -> Array:
+    """The summary of a memory, `[B, C]`."""
+    if memory.summary is not None:
+        return memory.summary
+    return pooling.mean(memory.features, memory.mask, axis=1)
+
+
+def hidden_states(carry: Carry) -> list[Array]:
+    """The hidden states of the layers from the input upwards: all of a carry but cell states."""
+    return [
+        leaf
+        for path, leaf in jax.tree.leaves_with_path(carry)
+        if getattr(path[-1] if path else None, "name", None) != "c"
+    ]

@@ -1,0 +1,126 @@
+"""A classifier of sequences: many steps in, one label out."""
+
+from typing import Literal, get_args
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from rnnjax.cells.cell import Cell, split_key
+from rnnjax.cells.pointwise import drop
+from rnnjax.engines.problem import Remat
+from rnnjax.errors import UserError, did_you_mean
+from rnnjax.heads.pooling import attention, init_attention, maximum, mean
+from rnnjax.losses import cross_entropy
+from rnnjax.models.sequence_encoder import SequenceEncoder
+from rnnjax.typing import Array, DType, PRNGKey
+
+Pooling = Literal["last", "mean", "max", "attention"]
+
+
+class SequenceClassifier(nnx.Module):
+    """``logits = head(dropout(pool(cell over the steps)))``.
+
+    Pooling is `last`, the last real output of each direction; `mean` or `max` over all real steps;
+    or `attention`, a sum weighted by a learned score. See `rnnjax.heads.pooling`.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        cell: Cell,
+        *,
+        input_size: int,
+        vocab_size: int | None = None,
+        pooling: Pooling = "last",
+        attention_size: int = 64,
+        dropout: float = 0.0,
+        compute_dtype: DType | None = None,
+        rngs: nnx.Rngs,
+    ):
+        """Draws the parameters.
+
+        Args:
+            num_classes: K.
+            cell: any; directions, layers and dropout between them are the cell's own.
+            input_size: D, the width of a step's vector.
+            vocab_size: V, where inputs are tokens; None: they are vectors.
+            pooling: last, mean, max or attention.
+            attention_size: A, the hidden layer of pooling attention.
+            dropout: on tokens' vectors, one mask a sequence, and before the head.
+            compute_dtype: of the matmul operands of the head; the logits are float32.
+            rngs: for the initial parameters.
+
+        Raises:
+            UserError: an unknown pooling.
+        """
+        if pooling not in get_args(Pooling):
+            raise UserError(
+                f"unknown pooling {pooling!r}; {did_you_mean(pooling, get_args(Pooling))}"
+            )
+        self.pooling, self.dropout = pooling, dropout
+        self.encoder = SequenceEncoder(
+            cell,
+            input_size=input_size,
+            vocab_size=vocab_size,
+            dropout=0.0 if vocab_size is None else dropout,
+            rngs=rngs,
+        )
+        size = self.encoder.output_size
+        if pooling == "attention":
+            self.attention = nnx.Param(init_attention(rngs.params(), size, attention_size))
+        self.head = nnx.Linear(
+            size,
+            num_classes,
+            dtype=compute_dtype,
+            preferred_element_type=None if compute_dtype is None else jnp.float32,
+            rngs=rngs,
+        )
+
+    def __call__(
+        self,
+        inputs: Array,
+        mask: Array | None = None,
+        key: PRNGKey | None = None,
+        *,
+        remat: Remat = "none",
+    ) -> Array:
+        """Scores every class, `[B, K]`; the arguments are those of `SequenceEncoder`."""
+        key_encoder, key_output = split_key(key, 2)
+        ys = self.encoder(inputs, mask, key_encoder, remat=remat)
+        with jax.named_scope("head"):
+            if self.pooling == "last":
+                pooled = self.encoder.last(ys, mask)
+            elif self.pooling == "mean":
+                pooled = mean(ys, mask)
+            elif self.pooling == "max":
+                pooled = maximum(ys, mask)
+            else:
+                pooled, _ = attention(self.attention.get_value(), ys, mask)
+            return self.head(drop(pooled, self.dropout, key_output, pooled.shape))
+
+
+def classification_loss(
+    model: SequenceClassifier,
+    inputs: Array,
+    labels: Array,
+    mask: Array | None = None,
+    key: PRNGKey | None = None,
+    *,
+    remat: Remat = "none",
+) -> tuple[Array, Array]:
+    """Negative log-likelihood of the labels.
+
+    Args:
+        model: the classifier.
+        inputs: as for `SequenceEncoder`.
+        labels: int `[B]`, in 0 .. K-1.
+        mask: bool `[T, B]`, True at real steps; rows without any do not count.
+        key: turns on the noise of training.
+        remat: as for `rnnjax.unroll`.
+
+    Returns:
+        The sum in nats and the number of sequences that count.
+    """
+    logits = model(inputs, mask, key, remat=remat)
+    return cross_entropy(logits, labels, None if mask is None else mask.any(axis=0))

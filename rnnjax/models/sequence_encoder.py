@@ -1,0 +1,113 @@
+"""An encoder of sequences: token ids or vectors, read by a recurrent network."""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from rnnjax.cells.cell import Cell, split_key
+from rnnjax.cells.combinators import Directions
+from rnnjax.cells.pointwise import drop
+from rnnjax.engines.problem import Remat
+from rnnjax.errors import UserError
+from rnnjax.heads import pooling
+from rnnjax.models.memory import hidden_states
+from rnnjax.models.recurrent import Recurrent
+from rnnjax.typing import Array, PRNGKey
+
+
+class SequenceEncoder(nnx.Module):
+    """``y = cell over x``, x_t a vector that is given or the embedding of a token.
+
+    Attributes:
+        output_size: H, the width of y_t.
+    """
+
+    def __init__(
+        self,
+        cell: Cell,
+        *,
+        input_size: int,
+        vocab_size: int | None = None,
+        dropout: float = 0.0,
+        rngs: nnx.Rngs,
+    ):
+        """Draws the parameters.
+
+        Args:
+            cell: any; directions, layers and dropout between them are the cell's own.
+            input_size: D, the width of x_t.
+            vocab_size: V of the tokens; None: vectors are given.
+            dropout: on x, one mask a sequence.
+            rngs: for the initial parameters.
+        """
+        self.embed = None if vocab_size is None else nnx.Embed(vocab_size, input_size, rngs=rngs)
+        self.recurrent = Recurrent(cell, input_size, rngs=rngs)
+        self.input_size, self.dropout = input_size, dropout
+        self.output_size = self.recurrent.output_size
+
+    def __call__(
+        self,
+        inputs: Array,
+        mask: Array | None = None,
+        key: PRNGKey | None = None,
+        *,
+        remat: Remat = "none",
+    ) -> Array:
+        """The output at each step, `[T, B, H]`, 0 where the mask is False.
+
+        Args:
+            inputs: tokens, int `[T, B]`, or vectors `[T, B, D]`. Where the mask is False they may
+                hold anything, NaN too.
+            mask: bool `[T, B]`, True at real steps; None: all are real.
+            key: turns on dropout and the cell's noise.
+            remat: as for `rnnjax.unroll`.
+
+        Raises:
+            UserError: the inputs are of another kind or shape.
+        """
+        key_inputs, key_recurrent = split_key(key, 2)
+        if mask is not None and mask.shape != inputs.shape[:2]:
+            raise UserError(
+                f"the mask of inputs of shape {list(inputs.shape)} has shape "
+                f"{list(inputs.shape[:2])}; got {list(mask.shape)}"
+            )
+        if self.embed is not None:
+            if inputs.ndim != 2 or not jnp.issubdtype(inputs.dtype, jnp.integer):
+                raise UserError(
+                    f"tokens are integers of shape [T, B]; got {inputs.dtype} of shape "
+                    f"{list(inputs.shape)}"
+                )
+            with jax.named_scope("embed"):
+                xs = self.embed(inputs)
+        elif inputs.ndim != 3 or inputs.shape[-1] != self.input_size:
+            raise UserError(
+                f"inputs have shape [T, B, {self.input_size}]; got {list(inputs.shape)}"
+            )
+        else:
+            xs = inputs if mask is None else jnp.where(mask[..., None], inputs, 0)
+        xs = drop(xs, self.dropout, key_inputs, xs.shape[1:])
+        return self.recurrent(xs, mask=mask, key=key_recurrent, remat=remat)[1]
+
+    def last(self, ys: Array, mask: Array | None = None) -> Array:
+        """The output after the last real step of each direction, `[B, H]`; see `pooling.last`.
+
+        Args:
+            ys: what a call returned.
+            mask: as in that call.
+
+        Raises:
+            UserError: it cannot be told which outputs belong to which direction.
+        """
+        carry = self.recurrent.initial_carry(1)
+        while type(carry) is tuple:  # of a stack: the layer on top, dropout and the like left out
+            carry = [part for part in carry if jax.tree.leaves(part)][-1]
+        if not isinstance(carry, Directions):
+            return pooling.last(ys, mask)
+        sizes = [hidden_states(part)[-1].shape[-1] for part in carry]
+        if sum(sizes) != self.output_size:
+            raise UserError(
+                "the last output of each direction takes a bidirectional cell on top that puts "
+                f"them side by side; got {self.output_size} outputs of directions with "
+                f"{sizes[0]} and {sizes[1]}"
+            )
+        return pooling.last(ys, mask, forward_size=sizes[0])
