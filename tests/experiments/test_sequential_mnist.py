@@ -1,0 +1,83 @@
+"""Sequential MNIST from the command line: training, evaluation, prediction."""
+
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.metrics import confusion_matrix
+
+from experiments import sequential_mnist
+from experiments.sequential_mnist import EXPERIMENT
+from rnnjax import training
+from rnnjax.tasks.sequential_mnist import classifier, digits
+from tests.experiments.conftest import command
+
+SMALL = ["--config.num_steps=150", "--config.hidden_size=24", "--config.learning_rate=0.02",
+         "--config.eval_every=75", "--config.average=none"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The workdir of a short training; not to be changed."""
+    workdir = tmp_path_factory.mktemp("trained") / "digits"
+    EXPERIMENT.main([f"--workdir={workdir}", *SMALL])
+    return workdir
+
+
+def run(capsys, workdir, *flags):
+    return command(capsys, sequential_mnist, f"--workdir={workdir}", *flags)
+
+
+def test_training_learns_and_draws_the_confusions(trained):
+    rows = [row for row in training.read_metrics(trained) if row["split"] == "valid"]
+    assert [row["step"] for row in rows] == [75, 150]
+    assert rows[-1]["accuracy"] > 0.4  # 0.1 by chance
+    assert "digits right</h2>" in (trained / "report.html").read_text()
+
+
+def test_evaluation_counts_as_scikit_learn_does(trained, capsys, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        classifier.visuals, "draw_confusion", lambda names, counts: drawn.append(counts) or b"png"
+    )
+    result = run(capsys, trained, "--mode=evaluate", "--split=validation")
+    assert result.code == 0, result.err
+    run_ = EXPERIMENT.parse([f"--workdir={trained}", "--mode=evaluate"])
+    held_out = digits.load_digits("embedded")["validation"]
+    model = run_.restore(classifier.make_model, run_.config)
+    logits = model(held_out.images.reshape(len(held_out.images), -1, 1).transpose(1, 0, 2))
+    expected = confusion_matrix(held_out.labels, np.argmax(logits, axis=-1))
+    np.testing.assert_array_equal(drawn[0], expected)
+    share = np.trace(expected) / expected.sum()
+    assert f"validation: {share:.2%} of 179 digits right" in result.out
+    assert (trained / "confusion.png").read_bytes() == b"png"
+
+
+def test_prediction_reads_images(trained, capsys, tmp_path):
+    held_out = digits.load_digits("embedded")["validation"]
+    paths = []
+    for n in range(3):
+        paths.append(str(tmp_path / f"{n}.png"))
+        Image.fromarray((held_out.images[n] * 255).astype(np.uint8)).save(paths[n])
+    result = run(capsys, trained, "--mode=predict", *(f"--input={path}" for path in paths))
+    assert result.code == 0, result.err
+    lines = result.out.splitlines()
+    assert [line.split(":")[0] for line in lines] == paths
+    assert all(re.fullmatch(r".*: \d \(\d+\.\d%\)", line) for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--mode=predict"], "mode predict takes --input=IMAGE"),
+        (["--mode=predict", "--input=none.png"], "none.png does not exist"),
+        (["--mode=evaluate", "--split=tset"], "unknown --split=tset; did you mean 'test'"),
+        (["--mode=evalute"], "unknown --mode=evalute; did you mean 'evaluate'"),
+    ],
+)
+def test_mistakes_are_told_in_a_line(trained, capsys, flags, words):
+    result = run(capsys, trained, *flags)
+    assert result.code == 2
+    assert words in result.err
+    assert len(result.err.splitlines()) == 1

@@ -1,0 +1,94 @@
+"""Digits from scikit-learn, .npz files and images, and their batches."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.datasets import load_digits as of_scikit_learn
+
+from rnnjax.errors import UserError
+from rnnjax.tasks.sequential_mnist import digits
+
+
+def arrays(n_train=24, n_test=3, side=4, seed=0):
+    rng = np.random.default_rng(seed)
+    return {
+        "x_train": rng.integers(0, 256, (n_train, side, side), np.uint8),
+        "y_train": rng.integers(0, 10, n_train),
+        "x_test": rng.integers(0, 256, (n_test, side, side), np.uint8),
+        "y_test": rng.integers(0, 10, n_test),
+    }
+
+
+def saved(folder, **changed):
+    np.savez(folder / "digits.npz", **{**arrays(), **changed})
+    return str(folder / "digits.npz")
+
+
+def test_every_digit_of_scikit_learn_is_in_one_split():
+    splits = digits.load_digits("embedded")
+    expected = of_scikit_learn()
+    images = np.concatenate([part.images for part in splits.values()])
+    labels = np.concatenate([part.labels for part in splits.values()])
+    assert {name: len(part.labels) for name, part in splits.items()} == {
+        "train": 1439, "validation": 179, "test": 179,
+    }  # fmt: skip
+    rows = np.column_stack([images.reshape(len(images), -1), labels])
+    wanted = np.column_stack([expected.data / 16, expected.target]).astype(np.float32)
+    np.testing.assert_array_equal(np.sort(rows, axis=0), np.sort(wanted, axis=0))
+
+
+def test_the_last_twelfth_of_the_training_images_is_for_validation(tmp_path):
+    splits = digits.load_digits(saved(tmp_path))
+    given = arrays()
+    np.testing.assert_allclose(splits["train"].images * 255, given["x_train"][:22], rtol=1e-6)
+    np.testing.assert_array_equal(splits["validation"].labels, given["y_train"][22:])
+    np.testing.assert_array_equal(splits["test"].labels, given["y_test"])
+
+
+def test_a_batch_holds_each_image_pixel_by_pixel_in_the_order_of_reading(tmp_path):
+    prepared = digits.prepare(saved(tmp_path), batch_size=11)
+    batch = prepared.batches[0]
+    assert batch["pixels"].shape == (16, 11, 1)
+    images = {
+        image.tobytes(): label for image, label in zip(*prepared.splits["train"], strict=True)
+    }
+    for row, label in enumerate(batch["label"]):
+        assert images[batch["pixels"][:, row, 0].tobytes()] == label
+    (held_out,) = prepared.validation
+    assert held_out["lengths"].tolist() == [16] * 2 + [0] * 9
+
+
+@pytest.mark.parametrize("light_ground", [False, True])
+def test_an_image_is_read_as_ink_on_ground(tmp_path, light_ground):
+    ink = np.zeros((8, 8), np.uint8)
+    ink[2:6, 3:5] = 255
+    Image.fromarray(255 - ink if light_ground else ink).save(tmp_path / "one.png")
+    np.testing.assert_allclose(
+        digits.read_digit(str(tmp_path / "one.png"), 8), ink / 255, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"x_train": np.zeros((24, 4, 5), np.uint8)}, r"x_train uint8 \[N, side, side\].*4, 5"),
+        ({"x_test": np.zeros((3, 5, 5), np.uint8)}, r"x_test .*got uint8 \[3, 5, 5\]"),
+        ({"x_train": np.zeros((24, 4, 4))}, "got float64"),
+        ({"y_test": np.zeros(2, int)}, r"and \[2\]"),
+        ({"y_test": np.array([0, 1, 10])}, "y_test holds labels that are not 0 to 9"),
+    ],
+)
+def test_arrays_of_another_form_are_named(tmp_path, changed, words):
+    with pytest.raises(UserError, match=words):
+        digits.load_digits(saved(tmp_path, **changed))
+
+
+def test_files_that_hold_no_digits_are_refused(tmp_path):
+    (tmp_path / "text.npz").write_text("no archive")
+    np.savez(tmp_path / "other.npz", x_train=np.zeros(1))
+    for name, words in {
+        "text.npz": "no .npz file of numbers", "other.npz": "has no y_train, x_test, y_test",
+        "missing.npz": "does not exist",
+    }.items():  # fmt: skip
+        with pytest.raises(UserError, match=words):
+            digits.load_digits(str(tmp_path / name))
