@@ -15,7 +15,7 @@ list_experiments() {
         'if __name__ == "__main__":'*)
           name="${name%.py}"
           if [[ -n "$summary" ]]; then
-            printf -v name '%-12s%s' "$name" "${summary%\",}"
+            printf -v name '%-18s%s' "$name" "${summary%\",}"
           fi
           printf '  %s\n' "$name"
           ;;
