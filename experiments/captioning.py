@@ -122,7 +122,7 @@ def inspect(run: Run) -> None:
 
 EXPERIMENT = Experiment(
     name="captioning",
-    summary="captions of images, by attention; scenes of digits; 4 min; 94% right word for word",
+    summary="captions of images; scenes of digits; 4 min; 94% right word for word",
     title="Captions of images",
     about=__doc__,
     presets=PRESETS,

@@ -30,6 +30,7 @@ from rnnjax.training.processes.signals import (
     end_at_second_signal,
 )
 from rnnjax.training.profiling.tracing import TracedSteps, parse_steps
+from rnnjax.training.reporting.curves import draw_curves
 from rnnjax.training.reporting.metrics_log import read_metrics
 from rnnjax.training.reporting.progress import say
 from rnnjax.training.reporting.report import read_results, write_report
@@ -42,6 +43,7 @@ __all__ = [
     "LossFn", "Placement", "ProcessLost", "Section", "Settings", "Task", "TracedSteps",
     "TrainResult", "TrainingConfig", "TrainingDiverged", "Workdir", "cancel_loss_message",
     "check_agreement", "check_owner", "choose_placement", "code_version", "create_state",
+    "draw_curves",
     "end_at_second_signal", "evaluate", "evaluation_params", "find_checkpoint", "fit",
     "make_average", "make_dynamic_eval_step", "make_eval_step", "make_gpus_deterministic",
     "make_mesh", "make_optimizer", "make_schedule", "make_train_step", "make_training",

@@ -110,7 +110,7 @@ def test_a_tagger_is_measured_on_the_sentences_it_was_given(tmp_path, monkeypatc
 @pytest.mark.parametrize(
     ("argv", "told"),
     [
-        (["--suite=tagging", "--data=/nowhere"], "error: '/nowhere' does not exist"),
+        (["--suite=tagging", "--data=/nowhere"], "error: /nowhere does not exist"),
         (["--suite=layer"], "error: --suite=layer: "),
         (["--repeats=0"], "error: --repeats=0: "),
         (["layers"], "error: unexpected argument 'layers': flags are written --name=value"),
