@@ -50,7 +50,7 @@ def test_evaluation_counts_as_scikit_learn_does(trained, capsys, monkeypatch):
     expected = confusion_matrix(held_out.labels, np.argmax(logits, axis=-1))
     np.testing.assert_array_equal(drawn[0], expected)
     share = np.trace(expected) / expected.sum()
-    assert f"validation: {share:.2%} of 179 digits right" in result.out
+    assert f"validation: {share:.2%} of 180 digits right" in result.out
     assert (trained / "confusion.png").read_bytes() == b"png"
 
 

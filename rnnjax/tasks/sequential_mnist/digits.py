@@ -60,10 +60,10 @@ def load_digits(source: str) -> dict[str, Digits]:
     """The splits of a source.
 
     Args:
-        source: `embedded`: scikit-learn's 1,797 digits of 8 x 8 pixels, of which every tenth is for
-            validation and every tenth for the test. Otherwise the path of an .npz file with the
-            arrays x_train, y_train, x_test and y_test (as `mnist.npz` has them); the last twelfth
-            of its training images is for validation.
+        source: `embedded`: scikit-learn's 1,797 digits of 8 x 8 pixels, a tenth each drawn for
+            validation and test. Otherwise the path of an .npz file with the arrays x_train,
+            y_train, x_test and y_test (as `mnist.npz` has them); of its training images a twelfth
+            is drawn for validation. What is drawn is the same in every run.
 
     Raises:
         UserError: there is no such file, or it does not hold these arrays.
@@ -73,17 +73,12 @@ def load_digits(source: str) -> dict[str, Digits]:
 
         found = of_scikit_learn()
         every = _digits(found.images / 16, found.target)
-        place = np.arange(len(every.labels)) % 10
-        chosen = {"train": place < 8, "validation": place == 8, "test": place == 9}
-        return {name: Digits(*(part[rows] for part in every)) for name, rows in chosen.items()}
+        train, validation, test = _drawn(every, 8, 1, 1)
+        return {"train": train, "validation": validation, "test": test}
     arrays = _read_arrays(source)
-    train = _digits(arrays["x_train"] / 255, arrays["y_train"])
-    cut = len(train.labels) - len(train.labels) // 12
-    return {
-        "train": Digits(train.images[:cut], train.labels[:cut]),
-        "validation": Digits(train.images[cut:], train.labels[cut:]),
-        "test": _digits(arrays["x_test"] / 255, arrays["y_test"]),
-    }
+    train, validation = _drawn(_digits(arrays["x_train"] / 255, arrays["y_train"]), 11, 1)
+    test = _digits(arrays["x_test"] / 255, arrays["y_test"])
+    return {"train": train, "validation": validation, "test": test}
 
 
 def prepare(source: str, batch_size: int, seed: int = 0) -> Prepared:
@@ -122,6 +117,13 @@ def read_digit(path: str, side: int) -> np.ndarray:
 
 def _digits(images: np.ndarray, labels: np.ndarray) -> Digits:
     return Digits(images.astype(np.float32), labels.astype(np.int32))
+
+
+def _drawn(digits: Digits, *shares: int) -> list[Digits]:
+    """Divides images at random, as files may be sorted by label."""
+    order = np.random.default_rng(0).permutation(len(digits.labels))
+    ends = np.cumsum(shares)[:-1] * len(order) // sum(shares)
+    return [Digits(digits.images[rows], digits.labels[rows]) for rows in np.split(order, ends)]
 
 
 def _read_arrays(source: str) -> dict[str, np.ndarray]:
