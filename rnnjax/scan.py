@@ -1,16 +1,20 @@
 """Cells over time: `unroll`, and the plain Python loop that it is held against."""
 
 import functools
-from typing import get_args
+from typing import Any, NamedTuple, cast, get_args
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from rnnjax.cells.cell import Cell
+from rnnjax.cells.cell import Cell, real_array
+from rnnjax.cells.structure import carry_that_fits, params_that_fit
 from rnnjax.engines import target
 from rnnjax.engines.problem import Problem, Remat, select
 from rnnjax.engines.registry import choose, listening
+from rnnjax.engines.rows import varying_alike
 from rnnjax.errors import UserError, did_you_mean
+from rnnjax.lengths import mask_of_lengths
 from rnnjax.typing import Array, Carry, Params, PRNGKey
 
 
@@ -21,6 +25,7 @@ def unroll(
     carry: Carry | None = None,
     *,
     mask: Array | None = None,
+    lengths: Array | None = None,
     reset: Array | None = None,
     reverse: bool = False,
     key: PRNGKey | None = None,
@@ -40,11 +45,15 @@ def unroll(
 
     Args:
         cell: any cell.
-        params: its parameters, from `cell.init(key, D)`.
-        xs: inputs `[T, B, D]`, or `[T, D]` without a batch; any batch dimensions will do.
-        carry: what the first step starts from; `initial` if None.
+        params: its parameters, from `cell.init(key, D)`; of any floating dtype.
+        xs: inputs `[T, B, D]`, or `[T, D]` without a batch; any batch dimensions will do, and any
+            real dtype.
+        carry: what the first step starts from; `initial` if None. A plain tuple serves for a
+            NamedTuple of as many fields: `(c, h)` for `LSTMCarry`.
         mask: bool `[T, B]`, True at real steps. At padding the carry is held and the output is
-            zero, wherever in the row the padding is.
+            zero, wherever in the row the padding is. What xs holds there has no influence and gets
+            a gradient of 0, even if it is NaN.
+        lengths: int `[B]`, 0 .. T, in place of a mask: the steps from there on are padding.
         reset: bool `[T, B]`, True where a new sequence starts inside a row: `initial` is put back
             before that step (in reverse: before the step that precedes it in time).
         reverse: from the last step to the first; the outputs stay in their places.
@@ -58,23 +67,42 @@ def unroll(
             is 4 on a GPU, where each iteration has a cost of its own, and else 1.
 
     Returns:
-        The carry after the last step and the outputs `[T, B, H]`.
+        The carry after the last step and the outputs `[T, B, H]`. Both have the dtype of the params
+        (for the library's cells), or that of a wider carry, whatever the dtype of xs.
 
     Raises:
-        UserError: shapes or dtypes do not fit, or the engine cannot serve.
+        UserError: shapes or dtypes do not fit, params or carry are those of another cell, or the
+            engine cannot serve.
     """
-    _check(xs, mask, reset, remat)
-    initial = cell.initial_carry(params, xs.shape[1:-1]) if initial is None else initial
-    carry = initial if carry is None else carry
-    _check_fit(params, xs, carry, initial)
+    given = _given(cell, params, xs, carry, mask, lengths, reset, initial)
+    if 0 in given.xs.shape[1:-1]:
+        return _no_rows(cell, given, engine=engine, remat=remat, scan_unroll=scan_unroll)
+    run = functools.partial(
+        _unroll,
+        mask=given.mask,
+        reset=given.reset,
+        engine=engine,
+        remat=_known(remat),
+        scan_unroll=target.scan_unroll() if scan_unroll is None else scan_unroll,
+    )
+    with jax.named_scope("scan"):
+        return run(
+            cell, given.params, given.xs, given.carry, given.initial, reverse=reverse, key=key
+        )
+
+
+def _unroll(
+    cell, params, xs, carry, initial, *, mask, reset, reverse, key, engine, remat, scan_unroll
+) -> tuple[Carry, Array]:
+    if mask is not None:
+        xs = select(mask, xs, jnp.zeros_like(xs))
     if cell.over_time is not None:
         unroll_child = functools.partial(
-            unroll, mask=mask, reset=reset, engine=engine, remat=remat, scan_unroll=scan_unroll
+            _unroll, mask=mask, reset=reset, engine=engine, remat=remat, scan_unroll=scan_unroll
         )
-        with jax.named_scope("scan"):
-            return _run_combination(
-                unroll_child, cell, params, xs, carry, initial, mask=mask, reverse=reverse, key=key
-            )
+        return _run_combination(
+            unroll_child, cell, params, xs, carry, initial, mask=mask, reverse=reverse, key=key
+        )
     problem = Problem(
         cell=cell,
         params=params,
@@ -86,10 +114,17 @@ def unroll(
         reverse=reverse,
         key=key,
         remat=remat,
-        scan_unroll=target.scan_unroll() if scan_unroll is None else scan_unroll,
+        scan_unroll=scan_unroll,
     )
-    with jax.named_scope("scan"):
+    try:
         return choose(engine, problem).run(problem)
+    except TypeError as error:
+        if "forward-mode" not in str(error):
+            raise
+        raise UserError(
+            "the fused engines are differentiated in reverse only; for jax.jvp, jax.jacfwd and "
+            'Hessians give unroll engine="scan"'
+        ) from error
 
 
 def unroll_reference(
@@ -99,6 +134,7 @@ def unroll_reference(
     carry: Carry | None = None,
     *,
     mask: Array | None = None,
+    lengths: Array | None = None,
     reset: Array | None = None,
     reverse: bool = False,
     key: PRNGKey | None = None,
@@ -109,12 +145,27 @@ def unroll_reference(
     Args and Returns are those of `unroll`. A combination of cells runs step by step through all
     its layers, unless it is bidirectional or has noise to draw.
     """
-    _check(xs, mask, reset, "none")
-    initial = cell.initial_carry(params, xs.shape[1:-1]) if initial is None else initial
-    carry = initial if carry is None else carry
-    _check_fit(params, xs, carry, initial)
+    given = _given(cell, params, xs, carry, mask, lengths, reset, initial)
+    return _reference(
+        cell,
+        given.params,
+        given.xs,
+        given.carry,
+        given.initial,
+        mask=given.mask,
+        reset=given.reset,
+        reverse=reverse,
+        key=key,
+    )
+
+
+def _reference(
+    cell, params, xs, carry, initial, *, mask, reset, reverse, key
+) -> tuple[Carry, Array]:
+    if mask is not None:
+        xs = select(mask, xs, jnp.zeros_like(xs))
     if cell.step is None or (cell.over_time is not None and key is not None):
-        unroll_child = functools.partial(unroll_reference, mask=mask, reset=reset)
+        unroll_child = functools.partial(_reference, mask=mask, reset=reset)
         return _run_combination(
             unroll_child, cell, params, xs, carry, initial, mask=mask, reverse=reverse, key=key
         )
@@ -144,6 +195,26 @@ def explain(cell: Cell, params: Params, xs: Array, *, engine: str = "auto", **op
     return "\n".join(reasons)
 
 
+class _Given(NamedTuple):
+    """The arguments of `unroll`, checked."""
+
+    params: Params
+    xs: Array
+    carry: Carry
+    initial: Carry
+    mask: Array | None
+    reset: Array | None
+
+
+def _no_rows(cell: Cell, given: _Given, **options) -> tuple[Carry, Array]:
+    """What there is of an empty batch, cut out of what a batch of one row gives."""
+    num_steps, *batch_shape, input_size = given.xs.shape
+    rows = (num_steps, *(max(1, size) for size in batch_shape), input_size)
+    carry, ys = unroll(cell, given.params, jnp.zeros(rows, given.xs.dtype), **options)
+    own = tuple(slice(size) for size in batch_shape)
+    return jax.tree.map(lambda leaf: leaf[own], carry), ys[:, *own]
+
+
 def _run_combination(
     unroll_child, cell, params, xs, carry, initial, *, mask, reverse, key
 ) -> tuple[Carry, Array]:
@@ -151,7 +222,7 @@ def _run_combination(
 
     def run(child, params, carry, initial, xs, key, *, reverse=False):
         return unroll_child(
-            child, params, xs, carry, reverse=reverse != outer_reverse, key=key, initial=initial
+            child, params, xs, carry, initial, reverse=reverse != outer_reverse, key=key
         )
 
     assert cell.over_time is not None
@@ -166,32 +237,42 @@ def _in_running_order(reset: Array | None, reverse: bool) -> Array | None:
     return jnp.concatenate([reset[1:], jnp.zeros_like(reset[:1])])
 
 
-def _check_fit(params: Params, xs: Array, carry: Carry, initial: Carry) -> None:
-    w_ih = getattr(params, "w_ih", None)
-    if w_ih is not None and w_ih.shape[0] != xs.shape[-1]:
-        raise UserError(
-            f"the cell was made for inputs of size {w_ih.shape[0]}; got xs of shape "
-            f"{list(xs.shape)}"
-        )
-    expected, got = (jax.tree.map(lambda c: list(jnp.shape(c)), c) for c in (initial, carry))
-    if expected != got:
-        raise UserError(f"the carry has shapes {expected}; got {got}")
-
-
-def _check(xs: Array, mask: Array | None, reset: Array | None, remat: str) -> None:
+def _given(cell, params, xs, carry, mask, lengths, reset, initial) -> _Given:
+    if not isinstance(cell, Cell):
+        raise UserError(f"unroll runs a Cell, such as rnnjax.lstm(128); got {cell!r}")
+    xs = real_array("xs", xs)
     if xs.ndim < 2:
         raise UserError(f"xs has shape [T, B, D] or [T, D]; got {list(xs.shape)}")
     if xs.shape[0] == 0:
         raise UserError(f"xs has no time step; got shape {list(xs.shape)}")
-    for name, flags in (("mask", mask), ("reset", reset)):
-        if flags is None:
-            continue
-        if flags.shape != xs.shape[:-1]:
-            raise UserError(
-                f"{name} has the shape of xs without its last axis, {list(xs.shape[:-1])}; "
-                f"got {list(flags.shape)}"
-            )
-        if flags.dtype != bool:
-            raise UserError(f"{name} is boolean; got {flags.dtype}")
+    num_steps, *batch_shape, input_size = xs.shape
+    if lengths is not None:
+        if mask is not None:
+            raise UserError("mask and lengths both say which steps are real: give one of them")
+        mask = mask_of_lengths(lengths, num_steps, tuple(batch_shape))
+    params = params_that_fit(cell, params, input_size)
+    zero = cell.initial_carry(params, tuple(batch_shape))
+    initial = zero if initial is None else carry_that_fits(cell, zero, initial)
+    carry = initial if carry is None else carry_that_fits(cell, zero, carry)
+    given = _Given(params, xs, carry, initial, _flags("mask", mask, xs), _flags("reset", reset, xs))
+    return varying_alike(given)
+
+
+def _flags(name: str, flags: Any, xs: Array) -> Array | None:
+    if flags is None:
+        return None
+    flags = flags if hasattr(flags, "dtype") else np.asarray(flags)
+    if flags.shape != xs.shape[:-1]:
+        raise UserError(
+            f"{name} has the shape of xs without its last axis, {list(xs.shape[:-1])}; "
+            f"got {list(flags.shape)}"
+        )
+    if flags.dtype != bool:
+        raise UserError(f"{name} is boolean; got {flags.dtype}")
+    return jnp.asarray(flags)
+
+
+def _known(remat: str) -> Remat:
     if remat not in get_args(Remat):
         raise UserError(f"unknown remat {remat!r}; {did_you_mean(remat, get_args(Remat))}")
+    return cast(Remat, remat)

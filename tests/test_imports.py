@@ -13,12 +13,13 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 # Each room of rnnjax and the other rooms it may import.
-FOUNDATION = {"errors", "typing"}
+FOUNDATION = {"errors", "typing", "lengths"}
 SCANNING = {"cells", "scan", "engines"}
 ALGORITHMS = {"heads", "losses", "decode", "diagnostics"}
 BESIDE = {"data", "metrics", "visuals", "training"}
 MAY_IMPORT = (
-    {"version": set(), "errors": set(), "typing": {"errors"}, "cells": FOUNDATION}
+    {"version": set(), "errors": set(), "typing": {"errors"}, "lengths": {"errors", "typing"}}
+    | {"cells": FOUNDATION, "testing": FOUNDATION | SCANNING}
     | {room: FOUNDATION | SCANNING for room in SCANNING - {"cells"}}
     | {room: FOUNDATION | SCANNING | ALGORITHMS for room in ALGORITHMS | {"models"}}
     | {room: {"errors"} for room in ("data", "metrics")}
@@ -30,8 +31,9 @@ TASKS = sorted(p.name for p in (ROOT / "rnnjax/tasks").iterdir() if (p / "__init
 ONLY_THESE_LIBRARIES = {
     "version": set(),
     "errors": set(),
+    "lengths": {"jax", "numpy"},
     "cells": {"jax"},
-    "scan": {"jax"},
+    "scan": {"jax", "numpy"},
     "engines": {"jax"},
     "heads": {"jax", "numpy"},
     "data": {"numpy", "grain", "absl", "tensorflow_datasets", "tokenizers", "PIL"},

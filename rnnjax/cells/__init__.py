@@ -4,6 +4,7 @@ from rnnjax.cells.cell import Cell
 from rnnjax.cells.combinators import bidirectional, learned_carry, residual, stack
 from rnnjax.cells.gru import GRUParams, gru
 from rnnjax.cells.lstm import LSTMCarry, LSTMParams, lstm
+from rnnjax.cells.origin import cell_factory
 from rnnjax.cells.pointwise import dense, dropout, variational_dropout
 from rnnjax.cells.regularizers import weight_drop, zoneout
 from rnnjax.cells.rnn import RNNParams, rnn
@@ -17,6 +18,7 @@ __all__ = [
     "RNNParams",
     "StackedForm",
     "bidirectional",
+    "cell_factory",
     "dense",
     "dropout",
     "gru",

@@ -1,12 +1,15 @@
 """The contract: a recurrent cell is a record of pure functions."""
 
 import dataclasses
+import operator
 from collections.abc import Callable
 from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
 
+from rnnjax.cells.origin import Origin, remade
+from rnnjax.cells.structure import carry_that_fits, params_that_fit
 from rnnjax.errors import UserError
 from rnnjax.typing import Array, Carry, DType, Params, PRNGKey
 
@@ -51,6 +54,8 @@ class Cell:
             layer, whose `step` is scanned.
         spec: what an engine recognises a family by, such as `LSTMSpec(...)`; None where no
             engine has a form of its own for the cell.
+        origin: how it was made, where its factory is marked with `rnnjax.cell_factory`: cells of
+            equal origin are equal, and can be pickled. None: the cell is equal to itself alone.
     """
 
     init: Callable[[PRNGKey, int], Params]
@@ -60,14 +65,40 @@ class Cell:
     output_size: Callable[[int], int]
     over_time: Callable[..., tuple[Carry, Array]] | None = None
     spec: Any = None
+    origin: Origin | None = dataclasses.field(default=None, init=False)
 
     def __call__(self, params: Params, carry: Carry, x_t: Array) -> tuple[Carry, Array]:
-        """One step without noise, for streaming and decoding: `x_t [..., D] -> (carry, y_t)`."""
+        """One step without noise, for streaming and decoding: `x_t [..., D] -> (carry, y_t)`.
+
+        Raises:
+            UserError: params or carry are those of another cell, or the cell needs the future.
+        """
         if self.step is None:
             raise UserError("this cell needs the future (it is bidirectional): it has no step")
+        x_t = real_array("x_t", x_t)
+        params = params_that_fit(self, params, x_t.shape[-1])
+        expected = jax.eval_shape(lambda p: self.initial_carry(p, x_t.shape[:-1]), params)
+        carry = carry_that_fits(self, expected, carry)
         with jax.named_scope("project"):
             u_t = self.project(params, x_t)
         return self.step(params, carry, u_t)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Cell) or self.origin is None:
+            return self is other
+        return self.origin == other.origin
+
+    def __hash__(self) -> int:
+        return id(self) if self.origin is None else hash(self.origin)
+
+    def __repr__(self) -> str:
+        return f"<Cell at {id(self):#x}>" if self.origin is None else repr(self.origin)
+
+    def __reduce__(self) -> Any:
+        if self.origin is None:
+            return super().__reduce_ex__(2)
+        factory, positional, named = self.origin
+        return remade, (factory, positional, dict(named))
 
 
 def dot(x: Array, w: Array, compute_dtype: DType | None = None) -> Array:
@@ -92,10 +123,42 @@ def zeros(batch_shape: tuple[int, ...], size: int, like: Array) -> Array:
     return jnp.zeros((*batch_shape, size), jnp.result_type(like))
 
 
-def check_size(name: str, size: int) -> None:
-    """Raises UserError unless `size` is a positive integer."""
-    if not isinstance(size, int) or size < 1:
+def real_array(name: str, values: Any) -> Array:
+    """The values as an array of real numbers.
+
+    Raises:
+        UserError: they are complex, or no numbers.
+    """
+    try:
+        array = jnp.asarray(values)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{name} is an array of numbers; got {type(values).__name__}") from error
+    if not jnp.issubdtype(array.dtype, jnp.number) or jnp.iscomplexobj(array):
+        raise UserError(f"{name} holds real numbers; got {array.dtype}")
+    return array
+
+
+def check_size(name: str, size: int) -> int:
+    """The size as an int, numpy's integers too.
+
+    Raises:
+        UserError: it is no integer, or below 1.
+    """
+    try:
+        number = 0 if isinstance(size, bool) else operator.index(size)
+    except TypeError:
+        number = 0
+    if number < 1:
         raise UserError(f"{name} is a positive integer; got {size!r}")
+    return number
+
+
+def check_compute_dtype(dtype: DType | None) -> None:
+    """Raises UserError unless the dtype is a floating one, or None."""
+    if dtype is not None and not jnp.issubdtype(dtype, jnp.floating):
+        raise UserError(
+            f"compute_dtype is a floating dtype, such as jnp.bfloat16; got {jnp.dtype(dtype).name}"
+        )
 
 
 def split_key(key: PRNGKey | None, num: int) -> list[PRNGKey | None]:

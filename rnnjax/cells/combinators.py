@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from rnnjax.cells.cell import Cell, split_key
+from rnnjax.cells.origin import cell_factory
 from rnnjax.errors import UserError
 from rnnjax.typing import Array, Carry, Params, PRNGKey
 
@@ -21,6 +22,7 @@ def _whole_input(params: Params, x: Array, key: PRNGKey | None = None) -> Array:
     return x
 
 
+@cell_factory
 def stack(cells: Sequence[Cell]) -> Cell:
     """A deep network: each cell reads the outputs of the one below it.
 
@@ -78,6 +80,7 @@ def stack(cells: Sequence[Cell]) -> Cell:
     )
 
 
+@cell_factory
 def residual(cell: Cell) -> Cell:
     """`y_t = x_t + cell(x_t)`, for a cell whose output is as wide as its input.
 
@@ -122,6 +125,7 @@ class Directions(NamedTuple):
     backward: Params
 
 
+@cell_factory
 def bidirectional(forward: Cell, backward: Cell, *, combine: Combine = "concat") -> Cell:
     """Two cells over the same input, the second from the last real step to the first.
 
@@ -184,6 +188,7 @@ class LearnedCarryParams(NamedTuple):
     carry: Carry
 
 
+@cell_factory
 def learned_carry(cell: Cell) -> Cell:
     """The same cell with an initial carry that is learned, from zeros, instead of fixed."""
 

@@ -5,8 +5,9 @@ from typing import Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnnjax.cells.cell import Cell, check_size, dot, zeros
+from rnnjax.cells.cell import Cell, check_compute_dtype, check_size, dot, zeros
 from rnnjax.cells.initializers import Initializer, gate_matrices
+from rnnjax.cells.origin import cell_factory
 from rnnjax.errors import UserError
 from rnnjax.typing import Array, DType, PRNGKey
 
@@ -32,6 +33,7 @@ class GRUSpec(NamedTuple):
     compute_dtype: DType | None
 
 
+@cell_factory
 def gru(
     hidden_size: int,
     *,
@@ -68,7 +70,8 @@ def gru(
         Cho et al. 2014, "Learning phrase representations using RNN encoder-decoder", section
         2.3. Reset after the matmul: Chung et al. 2014 and the cuDNN manual.
     """
-    check_size("hidden_size", hidden_size)
+    hidden_size = check_size("hidden_size", hidden_size)
+    check_compute_dtype(compute_dtype)
     if reset not in ("after", "before", "none"):
         raise UserError(f"reset is 'after', 'before' or 'none'; got {reset!r}")
     num_gates = 2 if reset == "none" else 3

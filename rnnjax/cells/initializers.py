@@ -5,6 +5,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from rnnjax.cells.cell import check_size
 from rnnjax.errors import UserError, did_you_mean
 from rnnjax.typing import Array, PRNGKey
 
@@ -53,6 +54,7 @@ def gate_matrices(
     key: PRNGKey, name: str | Initializer, rows: int, columns: int, num_gates: int
 ) -> Array:
     """`num_gates` matrices `[rows, columns]`, each drawn by itself, packed side by side."""
+    check_size("input_size", rows)
     draw = initializer(name)
     keys = jax.random.split(key, num_gates)
     return jnp.concatenate([draw(k, (rows, columns), float) for k in keys], axis=1)

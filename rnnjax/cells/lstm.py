@@ -5,8 +5,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnnjax.cells.cell import Cell, check_size, dot, zeros
+from rnnjax.cells.cell import Cell, check_compute_dtype, check_size, dot, zeros
 from rnnjax.cells.initializers import Initializer, gate_matrices
+from rnnjax.cells.origin import cell_factory
 from rnnjax.errors import UserError
 from rnnjax.typing import Array, DType, PRNGKey
 
@@ -48,6 +49,7 @@ class LSTMSpec(NamedTuple):
     compute_dtype: DType | None
 
 
+@cell_factory
 def lstm(
     hidden_size: int,
     *,
@@ -98,9 +100,10 @@ def lstm(
         Sak et al. 2014. Layer normalisation: Ba et al. 2016, supplement, equations 20-22.
         Straight-through: Bengio et al. 2013, section 4.
     """
-    check_size("hidden_size", hidden_size)
+    hidden_size = check_size("hidden_size", hidden_size)
+    check_compute_dtype(compute_dtype)
     if projection_size is not None:
-        check_size("projection_size", projection_size)
+        projection_size = check_size("projection_size", projection_size)
     if coupled and not forget_gate:
         raise UserError("coupled=True sets f = 1 - i, but forget_gate=False removes f; choose one")
     own_forget_gate = forget_gate and not coupled

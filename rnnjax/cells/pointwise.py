@@ -6,8 +6,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnnjax.cells.cell import Cell, check_size, dot
+from rnnjax.cells.cell import Cell, check_compute_dtype, check_size, dot
 from rnnjax.cells.initializers import Initializer, gate_matrices
+from rnnjax.cells.origin import cell_factory
 from rnnjax.errors import UserError
 from rnnjax.typing import Array, DType, PRNGKey
 
@@ -36,10 +37,11 @@ def _pointwise(init, apply, output_size, over_time) -> Cell:
     )
 
 
+@cell_factory
 def dense(
     size: int,
     *,
-    activation: Callable[[Array], Array] = lambda y: y,
+    activation: Callable[[Array], Array] | None = None,
     init: str | Initializer = "glorot_uniform",
     compute_dtype: DType | None = None,
 ) -> Cell:
@@ -49,22 +51,25 @@ def dense(
 
     Args:
         size: size of the output.
-        activation: g, any function of the last axis.
+        activation: g, any function of the last axis; None: the identity.
         init: initialiser of `w [D, size]`.
         compute_dtype: dtype of the matmul operands.
     """
-    check_size("size", size)
+    size = check_size("size", size)
+    check_compute_dtype(compute_dtype)
 
     def make(key: PRNGKey, input_size: int) -> DenseParams:
         return DenseParams(gate_matrices(key, init, input_size, size, 1), jnp.zeros(size))
 
     def apply(params: DenseParams, x: Array, key: PRNGKey | None = None) -> Array:
         del key
-        return activation(dot(x, params.w, compute_dtype) + params.b)
+        y = dot(x, params.w, compute_dtype) + params.b
+        return y if activation is None else activation(y)
 
     return _pointwise(make, apply, lambda input_size: size, apply)
 
 
+@cell_factory
 def dropout(rate: float) -> Cell:
     """Zeroes each number with probability `rate` and divides the rest by `1 - rate`.
 
@@ -83,6 +88,7 @@ def dropout(rate: float) -> Cell:
     return _pointwise(lambda key, input_size: (), apply, lambda size: size, apply)
 
 
+@cell_factory
 def variational_dropout(rate: float) -> Cell:
     """Dropout with one mask a sequence, the same at every time step (Gal & Ghahramani 2016).
 

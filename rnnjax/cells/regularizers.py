@@ -4,11 +4,13 @@ import jax
 import jax.numpy as jnp
 
 from rnnjax.cells.cell import Cell, split_key
+from rnnjax.cells.origin import cell_factory
 from rnnjax.cells.pointwise import check_rate, drop
 from rnnjax.errors import UserError
 from rnnjax.typing import Array, Carry, Params, PRNGKey
 
 
+@cell_factory
 def weight_drop(cell: Cell, rate: float) -> Cell:
     """DropConnect on the recurrent matrix `w_hh`, one mask a sequence.
 
@@ -43,6 +45,7 @@ def weight_drop(cell: Cell, rate: float) -> Cell:
     return Cell(init, cell.initial_carry, cell.project, cell.step, cell.output_size, over_time)
 
 
+@cell_factory
 def zoneout(cell: Cell, rate: float, *, cell_state_rate: float | None = None) -> Cell:
     """Keeps each unit of the carry at its old value with probability `rate`.
 

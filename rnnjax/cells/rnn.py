@@ -6,8 +6,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnnjax.cells.cell import Cell, check_size, dot, zeros
+from rnnjax.cells.cell import Cell, check_compute_dtype, check_size, dot, zeros
 from rnnjax.cells.initializers import Initializer, gate_matrices
+from rnnjax.cells.origin import cell_factory
 from rnnjax.typing import Array, DType, PRNGKey
 
 Activation = Callable[[Array], Array]
@@ -28,6 +29,7 @@ class RNNSpec(NamedTuple):
     compute_dtype: DType | None
 
 
+@cell_factory
 def rnn(
     hidden_size: int,
     *,
@@ -56,7 +58,8 @@ def rnn(
     References:
         Elman 1990, "Finding structure in time". IRNN: Le, Jaitly & Hinton 2015, section 3.
     """
-    check_size("hidden_size", hidden_size)
+    hidden_size = check_size("hidden_size", hidden_size)
+    check_compute_dtype(compute_dtype)
 
     def init(key: PRNGKey, input_size: int) -> RNNParams:
         key_ih, key_hh = jax.random.split(key)

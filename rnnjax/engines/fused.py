@@ -86,6 +86,8 @@ def run(
 
 def refusal(problem: Problem) -> str | None:
     """Why no fused engine can run a problem of its own family, or None."""
+    if not all(isinstance(size, int) for size in problem.xs.shape):
+        return "its chunks are cut for sizes that are known, and a dimension is symbolic"
     dtype = problem.params.w_hh.dtype
     for leaf in jax.tree.leaves((problem.carry, problem.initial)):
         if leaf.dtype != dtype:

@@ -85,6 +85,7 @@ def guarded_step(problem: Problem, carry: Carry, inputs) -> tuple[Carry, Array]:
         carry = select(reset_t, problem.initial, carry)
     assert problem.cell.step is not None
     new_carry, y_t = problem.cell.step(problem.params, carry, u_t)
+    new_carry = jax.tree.map(lambda new, old: new.astype(old.dtype), new_carry, carry)
     if mask_t is None:
         return new_carry, y_t
     return select(mask_t, new_carry, carry), select(mask_t, y_t, jnp.zeros_like(y_t))

@@ -12,6 +12,8 @@ from typing import Any
 import jax
 from jax.sharding import PartitionSpec
 
+from rnnjax.typing import Array
+
 ROW_AXES = ("data", "fsdp")
 """The axes of a mesh over which the rows of a batch are divided."""
 
@@ -33,6 +35,28 @@ def row_axes(num_rows: int) -> tuple[str, ...]:
 def num_shards(axes: tuple[str, ...]) -> int:
     """How many parts these axes of the mesh in use divide the rows into."""
     return math.prod(jax.sharding.get_abstract_mesh().shape[name] for name in axes)
+
+
+def varying_alike(tree: Any) -> Any:
+    """The arrays of a tree, marked as varying over each mesh axis that any of them varies over.
+
+    Inside of a user's `jax.shard_map` the rows vary over the mesh and the weights do not. A loop
+    whose carry begins as zeros and ends as a function of the rows needs both to be marked alike;
+    and the gradient of what is marked before the loop is added up over the devices once, after it.
+    """
+    leaves = jax.tree.leaves(tree)
+    axes = frozenset().union(*map(_varying, leaves))
+
+    def marked(leaf: Array) -> Array:
+        missing = tuple(sorted(axes - _varying(leaf)))
+        return jax.lax.pcast(leaf, missing, to="varying") if missing else leaf
+
+    return jax.tree.map(marked, tree) if axes else tree
+
+
+def _varying(leaf: Array) -> frozenset[str]:
+    axes = getattr(jax.typeof(leaf), "manual_axis_type", None)
+    return frozenset() if axes is None else axes.varying
 
 
 def on_own_rows(

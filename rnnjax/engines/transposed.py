@@ -17,7 +17,17 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from rnnjax.engines.fused_plan import Inputs, Plan, State, Weights, cut, in_chunks, joined, operands
+from rnnjax.engines.fused_plan import (
+    Inputs,
+    Plan,
+    State,
+    Weights,
+    cut,
+    in_chunks,
+    joined,
+    one_before,
+    operands,
+)
 from rnnjax.engines.problem import Remat, root_chunk
 from rnnjax.engines.transposed_inputs import preactivations
 from rnnjax.engines.transposed_steps import (
@@ -88,16 +98,13 @@ def _unroll_forward(plan: Plan, weights, carry, initial, inputs: Inputs):
 
         chunks = in_chunks(plan, inputs)
         state, (hs, borders) = lax.scan(run_chunk, carry, chunks, reverse=plan.reverse)
-        hs = joined(hs)
-        kept = None
-    else:
-        state, (hs, kept) = forward_steps(plan, matmuls, initial, carry, inputs, keep=True)
-        borders = None
-    return (state, hs), (weights, inputs, carry, initial, hs, kept, borders)
+        return (state, joined(hs)), (weights, inputs, carry, initial, None, borders)
+    state, (hs, kept) = forward_steps(plan, matmuls, initial, carry, inputs, keep=True)
+    return (state, hs), (weights, inputs, carry, initial, (hs, kept), None)
 
 
 def _unroll_backward(plan: Plan, residuals, cotangents):
-    weights, inputs, carry, initial, hs, kept, borders = residuals
+    weights, inputs, carry, initial, kept, borders = residuals
     dstate, dhs = cotangents
     num_steps, batch_size, _ = dhs.shape
     # Chunk by chunk, the derivatives of the inputs take the place of those of the outputs.
@@ -118,12 +125,12 @@ def _unroll_backward(plan: Plan, residuals, cotangents):
             return cut(a, start, plan.chunk)
 
         xs, mask, reset = of_chunk = jax.tree.map(part, inputs)
-        kept_of_chunk = kept
         if plan.recomputes:
-            _, (_, kept_of_chunk) = forward_steps(
-                plan, matmuls, initial, border, of_chunk, keep=True
-            )
-        h_tm1 = before(plan, carry[0].T, hs, start)
+            _, (hs, gates) = forward_steps(plan, matmuls, initial, border, of_chunk, keep=True)
+            h_tm1 = one_before(plan, border[0].T, hs)
+        else:
+            all_hs, gates = kept
+            hs, h_tm1 = part(all_hs), before(plan, carry[0].T, all_hs, start)
         if reset is not None:
             h_tm1 = jnp.where(reset[..., None], initial[0].T, h_tm1)
         t, dstates, derivatives = backward_steps(
@@ -133,8 +140,8 @@ def _unroll_backward(plan: Plan, residuals, cotangents):
             Place(t, start, num_steps),
             dstates,
             part(place if in_place else dhs),
-            part(hs),
-            kept_of_chunk,
+            hs,
+            gates,
             (mask, reset),
             derivatives,
         )

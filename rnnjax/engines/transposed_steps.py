@@ -196,8 +196,8 @@ def backward_steps(
 
 def no_derivatives(plan: Plan, weights: Weights, batch_size: int) -> Derivatives:
     """A place for those of a chunk."""
-    dtype = packed(plan, weights.b_x).dtype
-    zeros = jnp.zeros((len(weights.b_x), plan.chunk, batch_size), dtype)
+    shape = (len(weights.b_x), plan.chunk, batch_size)
+    zeros = jnp.zeros_like(packed(plan, weights.b_x), shape=shape)
     return Derivatives(zeros, None if weights.b_h is None else zeros)
 
 

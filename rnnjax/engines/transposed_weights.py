@@ -47,7 +47,7 @@ def gradients(
 
 def no_gradients(weights: Weights) -> Weights:
     """Zeros to add `gradients` to."""
-    zeros = jax.tree.map(lambda a: jnp.zeros(a.shape[::-1], a.dtype), weights)
+    zeros = jax.tree.map(lambda a: jnp.zeros_like(a, shape=a.shape[::-1]), weights)
     return zeros._replace(b_h=None if weights.b_h is None else zeros.b_x)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from rnnjax.errors import UserError
 from rnnjax.heads.constraints import Constraints
+from rnnjax.lengths import mask_of_lengths
 from rnnjax.typing import Array, PRNGKey
 
 
@@ -84,8 +85,9 @@ def prepare(
             are known (they are not while jax traces).
     """
     params, scores, lengths = jax.tree.map(jnp.asarray, (params, scores, lengths))
-    _check(params, scores, lengths, allowed)
-    num_steps = scores.shape[0]
+    _check(params, scores, allowed)
+    num_steps, batch_size, _ = scores.shape
+    valid_TB = mask_of_lengths(lengths, num_steps, (batch_size,))
     dtypes = (jnp.float32, scores.dtype, *(array.dtype for array in params))
     dtype = max(dtypes, key=lambda dtype: jnp.finfo(dtype).bits)
     params = CRFParams(*(array.astype(dtype) for array in params))
@@ -95,7 +97,6 @@ def prepare(
         params, scores_TKB = jax.tree.map(
             lambda x: jnp.nan_to_num(jnp.clip(x, -limit, limit), nan=-limit), (params, scores_TKB)
         )
-    valid_TB = jnp.arange(num_steps, dtype=jnp.int32)[:, None] < lengths.astype(jnp.int32)
     return Chain(
         params=restrict(params, allowed),
         scores_TKB=jnp.where(valid_TB[:, None], scores_TKB, 0),
@@ -103,14 +104,14 @@ def prepare(
     )
 
 
-def _check(params: CRFParams, scores: Array, lengths: Array, allowed: Constraints | None) -> None:
+def _check(params: CRFParams, scores: Array, allowed: Constraints | None) -> None:
     if not jnp.issubdtype(scores.dtype, np.floating):
         raise UserError(f"scores are floating; got {scores.dtype}")
     if scores.ndim != 3 or 0 in (scores.shape[0], scores.shape[2]):
         raise UserError(
             f"scores have shape [T, B, K] with T and K at least 1; got {list(scores.shape)}"
         )
-    num_steps, batch_size, num_tags = scores.shape
+    num_tags = scores.shape[2]
     shapes = ((num_tags, num_tags), (num_tags,), (num_tags,))
     groups: list[tuple[str, CRFParams | Constraints, type]] = [("params", params, np.floating)]
     if allowed is not None:
@@ -123,13 +124,3 @@ def _check(params: CRFParams, scores: Array, lengths: Array, allowed: Constraint
                     f"{name} of the {group} is {kind.__name__} of shape {list(shape)}; got "
                     f"{array.dtype} of shape {list(array.shape)}"
                 )
-    if lengths.shape != (batch_size,) or not jnp.issubdtype(lengths.dtype, np.integer):
-        raise UserError(
-            f"scores of shape {list(scores.shape)} have B = {batch_size} sequences, for which "
-            f"lengths are integers of shape [{batch_size}]; got {lengths.dtype} of shape "
-            f"{list(lengths.shape)}"
-        )
-    if not isinstance(lengths, jax.core.Tracer):
-        outside = [n for n in np.asarray(lengths).tolist() if not 0 <= n <= num_steps]
-        if outside:
-            raise UserError(f"lengths are within 0 .. T = {num_steps}; got {outside[0]}")

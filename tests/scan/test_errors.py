@@ -1,5 +1,7 @@
 """Mistakes in calling `unroll`: one clear message each."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -29,9 +31,31 @@ def params():
         (XS, {"reset": np.ones(4, bool)}, r"reset has .* \[4, 3\]; got \[4\]"),
         (XS, {"reset": np.ones((4, 3), np.int32)}, "reset is boolean; got int32"),
         (XS[:, 0], {"mask": np.ones((4, 1), bool)}, r"mask has .* \[4\]; got \[4, 1\]"),
-        (jnp.ones((4, 3, 5)), {}, r"made for inputs of size 2; got xs of shape \[4, 3, 5\]"),
-        (XS, {"carry": LSTMCarry(*jnp.zeros((2, 4, 2)))}, r"c=\[3, 2\].*; got .*c=\[4, 2\]"),
-        (XS, {"carry": jnp.zeros((3, 2))}, r"c=\[3, 2\].*; got \[3, 2\]"),
+        (
+            jnp.ones((4, 3, 5)),
+            {},
+            r"of size 5, lstm\(2\) has params.w_ih of shape \[5, 8\]; got \[2",
+        ),
+        (
+            XS,
+            {"carry": LSTMCarry(*jnp.zeros((2, 4, 2)))},
+            r"carry.c of shape \[3, 2\]; got \[4, 2\]",
+        ),
+        (XS, {"carry": jnp.zeros((3, 2))}, r"LSTMCarry\(c=\[3, 2\], h=\[3, 2\]\); got \[3, 2\]"),
+        (
+            XS,
+            {"carry": jnp.zeros((2, 3, 2), int)},
+            r"carry LSTMCarry.*; got \[2, 3, 2\] of dtype int",
+        ),
+        (XS, {"initial": jnp.zeros((3, 2))}, r"LSTMCarry\(c=\[3, 2\], h=\[3, 2\]\); got \[3, 2\]"),
+        (XS * 1j, {}, "xs holds real numbers; got complex64"),
+        ("text", {}, "xs is an array of numbers; got str"),
+        (XS > 0, {}, "xs holds real numbers; got bool"),
+        (XS, {"lengths": [4, 5, 1]}, r"lengths are within 0 .. T = 4; got 5"),
+        (XS, {"lengths": [4, -1, 1]}, r"lengths are within 0 .. T = 4; got -1"),
+        (XS, {"lengths": [4, 1]}, r"lengths are integers of shape \[3\], .*; got .* \[2\]"),
+        (XS, {"lengths": np.ones(3)}, r"lengths are integers .*; got float"),
+        (XS, {"lengths": [1] * 3, "mask": np.ones((4, 3), bool)}, "give one of them"),
     ],
 )
 def test_inputs_that_do_not_fit(run, params, xs, options, message):
@@ -51,3 +75,79 @@ def test_unknown_names(params, cell, options, message):
     own = params if cell is CELL else (params,)
     with pytest.raises(rnnjax.UserError, match=message):
         rnnjax.unroll(cell, own, XS, **options)
+
+
+OTHERS = {
+    "lstm in rnn": (rnnjax.lstm(4), rnnjax.rnn(4), r"rnn\(4\) has params RNNParams\(.*; got LSTM"),
+    "layer norm in plain": (
+        rnnjax.lstm(4, layer_norm=True),
+        rnnjax.lstm(4),
+        r"lstm\(4\) has no params.norms; got Norms",
+    ),
+    "plain in layer norm": (
+        rnnjax.lstm(4),
+        rnnjax.lstm(4, layer_norm=True),
+        r"lstm\(4, layer_norm=True\) has params.norms Norms\(.*; got None",
+    ),
+    "peepholes in plain": (
+        rnnjax.lstm(4, peepholes=True),
+        rnnjax.lstm(4),
+        r"has no params.w_peep; got \[3, 4\]",
+    ),
+    "projection in plain": (
+        rnnjax.lstm(4, projection_size=4),
+        rnnjax.lstm(4),
+        r"has no params.w_hr; got \[4, 4\]",
+    ),
+    "reset after in before": (
+        rnnjax.gru(4),
+        rnnjax.gru(4, reset="before"),
+        r"gru\(4, reset='before'\) has no params.b_hn; got \[4\]",
+    ),
+    "another hidden size": (
+        rnnjax.lstm(4),
+        rnnjax.lstm(7),
+        r"lstm\(7\) has params.w_ih of shape \[2, 28\]; got \[2, 16\]",
+    ),
+    "of a layer of a stack": (
+        rnnjax.stack([rnnjax.rnn(4), rnnjax.gru(4)]),
+        rnnjax.stack([rnnjax.rnn(4), rnnjax.gru(5)]),
+        r"params\[1\].w_ih of shape \[4, 15\]; got \[4, 12\]",
+    ),
+    "fewer layers": (
+        rnnjax.stack([rnnjax.rnn(4)]),
+        rnnjax.stack([rnnjax.rnn(4), rnnjax.rnn(4)]),
+        r"has params tuple\(.*; got tuple\(",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda cell, params, carry: rnnjax.unroll(cell, params, XS),
+        lambda cell, params, carry: rnnjax.unroll_reference(cell, params, XS),
+        lambda cell, params, carry: cell(params, carry, XS[0]),
+    ],
+)
+@pytest.mark.parametrize("case", OTHERS)
+def test_params_of_another_cell(case, call):
+    one, other, message = OTHERS[case]
+    params = one.init(jax.random.key(0), 2)
+    carry = one.initial_carry(params, (3,))
+    with pytest.raises(rnnjax.UserError, match=message):
+        call(other, params, carry)
+
+
+def test_what_is_no_cell(params):
+    with pytest.raises(rnnjax.UserError, match=r"unroll runs a Cell, such as .*; got 'lstm'"):
+        rnnjax.unroll("lstm", params, XS)
+
+
+def test_forward_mode_names_the_engine_that_has_it(params):
+    def run(xs, engine="auto"):
+        return rnnjax.unroll(CELL, params, xs, engine=engine)[1]
+
+    with pytest.raises(rnnjax.UserError, match=r'jax.jvp, .* give unroll engine="scan"'):
+        jax.jvp(run, (XS,), (XS,))
+    jax.jvp(functools.partial(run, engine="scan"), (XS,), (XS,))

@@ -1,0 +1,100 @@
+"""Whether params and a carry are those of a cell: their fields, shapes and kinds of numbers."""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from rnnjax.errors import UserError
+from rnnjax.typing import Array, Carry, Params
+
+
+def params_that_fit(cell: Any, params: Params, input_size: int) -> Params:
+    """The params, where they are such as `cell.init(key, input_size)` makes.
+
+    Any precision will do. A plain tuple or list serves for a NamedTuple of as many fields.
+
+    Raises:
+        UserError: names the first field that does not fit, what was expected and what came.
+    """
+    expected = _made_by_init(cell, input_size)
+    if expected is None:
+        return params
+    return _fitting("params", expected, params, f"for inputs of size {input_size}, {_brief(cell)}")
+
+
+def carry_that_fits(cell: Any, expected: Carry, carry: Carry) -> Carry:
+    """The carry, where it is like the cell's own; narrow floating numbers become as wide.
+
+    Raises:
+        UserError: as for `params_that_fit`.
+    """
+
+    def widened(leaf: Array, like: Array) -> Array:
+        return jnp.asarray(leaf, jnp.promote_types(jnp.result_type(leaf), like.dtype))
+
+    return jax.tree.map(widened, _fitting("carry", expected, carry, _brief(cell)), expected)
+
+
+@functools.lru_cache(maxsize=256)
+def _made_by_init(cell: Any, input_size: int) -> Params | None:
+    """The shapes of the params; None of a cell whose `init` jax cannot trace."""
+    try:
+        return jax.eval_shape(lambda: cell.init(jax.random.key(0), input_size))
+    except UserError:
+        raise
+    except Exception:
+        return None
+
+
+def _fitting(path: str, expected: Any, got: Any, owner: str) -> Any:
+    if expected is None and got is not None:
+        raise UserError(f"{owner} has no {path}; got {_described(got)}")
+    if isinstance(expected, tuple | list):
+        if type(got) not in (type(expected), tuple, list) or len(got) != len(expected):
+            raise UserError(f"{owner} has {path} {_described(expected)}; got {_described(got)}")
+        fields = getattr(expected, "_fields", None)
+        names = [f"[{n}]" for n in range(len(expected))]
+        if fields is not None:
+            names = [f".{field}" for field in fields]
+        parts = [
+            _fitting(path + name, part, own, owner)
+            for name, part, own in zip(names, expected, got, strict=True)
+        ]
+        return type(expected)(parts) if fields is None else type(expected)(*parts)
+    if jax.tree.structure(expected) != jax.tree.structure(got):  # type: ignore[operator]
+        raise UserError(f"{owner} has {path} {_described(expected)}; got {_described(got)}")
+    pairs = zip(jax.tree.leaves_with_path(expected), jax.tree.leaves(got), strict=True)
+    for (keys, leaf), own in pairs:
+        if jnp.shape(own) != leaf.shape or _kind(own) != _kind(leaf):
+            name = path + jax.tree_util.keystr(keys)
+            raise UserError(
+                f"{owner} has {name} of shape {_described(leaf)}; got {_described(own)}"
+            )
+    return got
+
+
+def _kind(leaf: Any) -> str:
+    dtype = getattr(leaf, "dtype", None) or jnp.result_type(leaf)
+    kinds = {"complex": jnp.complexfloating, "floating": jnp.floating, "integer": jnp.integer}
+    return next((name for name, kind in kinds.items() if jnp.issubdtype(dtype, kind)), str(dtype))
+
+
+def _described(tree: Any) -> str:
+    """A tree in a few words: its type, and the shapes of its parts."""
+    if isinstance(tree, tuple | list):
+        fields = getattr(tree, "_fields", None)
+        names = [""] * len(tree) if fields is None else [f"{name}=" for name in fields]
+        parts = zip(names, tree, strict=True)
+        inside = (name + _described(part) for name, part in parts if part is not None)
+        return f"{type(tree).__name__}({', '.join(inside)})"
+    if hasattr(tree, "shape"):
+        kind = _kind(tree)
+        return f"{list(tree.shape)}{'' if kind == 'floating' else ' of dtype ' + kind}"
+    return "None" if tree is None else type(tree).__name__
+
+
+def _brief(cell: Any) -> str:
+    name = repr(cell)
+    return name if len(name) <= 60 and not name.startswith("<") else "this cell"

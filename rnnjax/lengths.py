@@ -1,0 +1,34 @@
+"""How many steps of each sequence are real."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rnnjax.errors import UserError
+from rnnjax.typing import Array
+
+
+def mask_of_lengths(lengths: Array, num_steps: int, batch_shape: tuple[int, ...]) -> Array:
+    """bool `[T, B]`, True at the steps before `lengths`.
+
+    Args:
+        lengths: int `[B]`, 0 .. T. Checked where their values are known, which they are not while
+            jax traces; there, what is beyond T counts as T.
+        num_steps: T.
+        batch_shape: of the sequences, `(B,)`.
+
+    Raises:
+        UserError: another shape, no integers, or a length outside 0 .. T.
+    """
+    lengths = jnp.asarray(lengths)
+    if lengths.shape != batch_shape or not jnp.issubdtype(lengths.dtype, jnp.integer):
+        raise UserError(
+            f"lengths are integers of shape {list(batch_shape)}, one a sequence; got "
+            f"{lengths.dtype} of shape {list(lengths.shape)}"
+        )
+    if not isinstance(lengths, jax.core.Tracer):
+        outside = [n for n in np.asarray(lengths).reshape(-1).tolist() if not 0 <= n <= num_steps]
+        if outside:
+            raise UserError(f"lengths are within 0 .. T = {num_steps}; got {outside[0]}")
+    steps = jnp.arange(num_steps, dtype=jnp.int32).reshape(-1, *[1] * len(batch_shape))
+    return steps < lengths.astype(jnp.int32)
