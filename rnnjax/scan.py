@@ -5,7 +5,6 @@ from typing import Any, NamedTuple, cast, get_args
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from rnnjax.cells.cell import Cell, real_array
 from rnnjax.cells.structure import carry_that_fits, params_that_fit
@@ -261,7 +260,7 @@ def _given(cell, params, xs, carry, mask, lengths, reset, initial) -> _Given:
 def _flags(name: str, flags: Any, xs: Array) -> Array | None:
     if flags is None:
         return None
-    flags = flags if hasattr(flags, "dtype") else np.asarray(flags)
+    flags = flags if hasattr(flags, "dtype") else jnp.asarray(flags)
     if flags.shape != xs.shape[:-1]:
         raise UserError(
             f"{name} has the shape of xs without its last axis, {list(xs.shape[:-1])}; "

@@ -33,7 +33,7 @@ ONLY_THESE_LIBRARIES = {
     "errors": set(),
     "lengths": {"jax", "numpy"},
     "cells": {"jax"},
-    "scan": {"jax", "numpy"},
+    "scan": {"jax"},
     "engines": {"jax"},
     "heads": {"jax", "numpy"},
     "data": {"numpy", "grain", "absl", "tensorflow_datasets", "tokenizers", "PIL"},
