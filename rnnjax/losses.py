@@ -3,6 +3,8 @@
 import jax
 import jax.numpy as jnp
 
+from rnnjax.errors import UserError
+from rnnjax.ranges import check_ids
 from rnnjax.typing import Array
 
 
@@ -16,15 +18,25 @@ def cross_entropy(logits: Array, targets: Array, mask: Array | None = None) -> t
 
     Args:
         logits: `[..., V]`, any scale; the softmax is taken in float32 or wider.
-        targets: int `[...]`, in 0 .. V-1.
-        mask: bool `[...]`, True where a target counts; None counts all.
+        targets: int `[...]`, in 0 .. V-1 where they count.
+        mask: bool `[...]`, True where a target counts; None counts all. Elsewhere logits and
+            targets may be anything, NaN too; the gradient there is 0.
 
     Returns:
         The sum in nats and the number of targets that count, both scalars of the logits' dtype.
+
+    Raises:
+        UserError: the mask is not boolean, or a target is outside 0 .. V-1 (see `check_ids`).
     """
-    log_probability = target_log_probability(logits, targets)
-    weight = jnp.ones_like(log_probability) if mask is None else mask.astype(log_probability.dtype)
-    return -jnp.sum(weight * log_probability), jnp.sum(weight)
+    if mask is not None and mask.dtype != bool:
+        raise UserError(f"the mask of a loss is boolean; got {mask.dtype}")
+    check_ids("targets", targets, logits.shape[-1], mask)
+    if mask is None:
+        log_probability = target_log_probability(logits, targets)
+        return -jnp.sum(log_probability), jnp.asarray(log_probability.size, log_probability.dtype)
+    logits = jnp.where(mask[..., None], logits, 0)
+    kept = jnp.where(mask, target_log_probability(logits, targets), 0)
+    return -jnp.sum(kept), jnp.sum(mask, dtype=kept.dtype)
 
 
 @jax.named_scope("loss")

@@ -13,7 +13,7 @@ from rnnjax.engines.problem import Problem, Remat, select
 from rnnjax.engines.registry import choose, listening
 from rnnjax.engines.rows import varying_alike
 from rnnjax.errors import UserError, did_you_mean
-from rnnjax.lengths import mask_of_lengths
+from rnnjax.ranges import mask_of_lengths
 from rnnjax.typing import Array, Carry, Params, PRNGKey
 
 

@@ -13,12 +13,12 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 # Each room of rnnjax and the other rooms it may import.
-FOUNDATION = {"errors", "typing", "lengths"}
+FOUNDATION = {"errors", "typing", "ranges"}
 SCANNING = {"cells", "scan", "engines"}
 ALGORITHMS = {"heads", "losses", "decode", "diagnostics"}
 BESIDE = {"data", "metrics", "visuals", "training"}
 MAY_IMPORT = (
-    {"version": set(), "errors": set(), "typing": {"errors"}, "lengths": {"errors", "typing"}}
+    {"version": set(), "errors": set(), "typing": {"errors"}, "ranges": {"errors", "typing"}}
     | {"cells": FOUNDATION, "testing": FOUNDATION | SCANNING}
     | {room: FOUNDATION | SCANNING for room in SCANNING - {"cells"}}
     | {room: FOUNDATION | SCANNING | ALGORITHMS for room in ALGORITHMS | {"models"}}
@@ -31,7 +31,7 @@ TASKS = sorted(p.name for p in (ROOT / "rnnjax/tasks").iterdir() if (p / "__init
 ONLY_THESE_LIBRARIES = {
     "version": set(),
     "errors": set(),
-    "lengths": {"jax", "numpy"},
+    "ranges": {"jax", "numpy"},
     "cells": {"jax"},
     "scan": {"jax"},
     "engines": {"jax"},

@@ -4,6 +4,7 @@ import numpy as np
 import optax
 import pytest
 
+from rnnjax.errors import UserError
 from rnnjax.losses import cross_entropy, target_log_probability
 
 T, B, V = 5, 3, 7
@@ -50,3 +51,28 @@ def test_nothing_that_counts_is_zero_over_zero():
     logits, targets, _ = draw()
     total, count = cross_entropy(logits, targets, jnp.zeros((T, B), bool))
     assert (float(total), float(count)) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("filler", [np.nan, np.inf, -1e38])
+def test_what_does_not_count_changes_not_one_bit(filler):
+    logits, targets, mask = draw(dtype=np.float32)
+    run = jax.jit(jax.value_and_grad(lambda x, y: cross_entropy(x, y, mask)[0]))
+    filled = run(jnp.where(mask[..., None], logits, filler), jnp.where(mask, targets, V + 9))
+    expected = run(jnp.where(mask[..., None], logits, 0), targets)
+    jax.tree.map(np.testing.assert_array_equal, filled, expected)
+
+
+@pytest.mark.parametrize(
+    ("targets", "mask", "message"),
+    [
+        (np.full((T, B), V), None, "targets are in 0 .. 6; got 7"),
+        (np.full((T, B), -1), np.ones((T, B), bool), "targets are in 0 .. 6; got -1"),
+        (np.zeros((T, B)), None, "targets are integers; got float"),
+        (np.zeros((T, B), int), np.ones((T, B)), "the mask of a loss is boolean; got float"),
+    ],
+)
+def test_what_no_loss_can_be_of(targets, mask, message):
+    with pytest.raises(UserError, match=message):
+        cross_entropy(draw()[0], targets, mask)
+    if mask is not None and mask.dtype == bool:
+        cross_entropy(draw()[0], targets, ~mask)

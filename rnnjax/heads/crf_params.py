@@ -8,7 +8,7 @@ import numpy as np
 
 from rnnjax.errors import UserError
 from rnnjax.heads.constraints import Constraints
-from rnnjax.lengths import mask_of_lengths
+from rnnjax.ranges import mask_of_lengths
 from rnnjax.typing import Array, PRNGKey
 
 

@@ -17,7 +17,8 @@ from rnnjax.errors import UserError, did_you_mean
 from rnnjax.heads import attention
 from rnnjax.models.hard_attention import DEFAULT_HARD_TRAINING, HardTraining
 from rnnjax.models.memory import Glance, Memory, hidden_states, summary_of
-from rnnjax.models.recurrent import Recurrent
+from rnnjax.models.recurrent import Recurrent, check_left_to_right
+from rnnjax.ranges import check_ids
 from rnnjax.typing import Array, Carry, DType, PRNGKey
 
 Context = Literal["initial", "every_step", "soft", "hard"]
@@ -101,11 +102,13 @@ class Decoder(nnx.Module):
             rngs: for the initial parameters.
 
         Raises:
-            UserError: an unknown context or scorer, or a scorer that does not fit the sizes.
+            UserError: an unknown context or scorer, a scorer that does not fit the sizes, or a cell
+                that is bidirectional.
         """
         contexts = get_args(Context)
         if context not in contexts:
             raise UserError(f"unknown context {context!r}; {did_you_mean(context, contexts)}")
+        check_left_to_right(cell, "a decoder")
         self.context, self.dropout, self.memory_size = context, dropout, memory_size
         self.attends = context in ("soft", "hard")
         if isinstance(scorer, str):
@@ -196,6 +199,7 @@ class Decoder(nnx.Module):
         Returns:
             Logits `[N, V]`, the glance, the next carry.
         """
+        check_ids("tokens", tokens, self.embed.num_embeddings)
         x_t = self.embed(tokens)
         everywhere = jnp.ones(len(tokens), bool)
         carry, (y_t, z_t, glance) = self._advance(memory, carry, x_t, key, hard, everywhere)
@@ -225,6 +229,7 @@ class Decoder(nnx.Module):
             UserError: there is no such remat.
         """
         key_embedded, key_steps, key_output, key_soft = keys
+        check_ids("tokens", before, self.embed.num_embeddings)
         with jax.named_scope("embed"):
             xs = self.embed(before)
             xs = drop(xs, self.dropout, key_embedded, xs.shape[1:])

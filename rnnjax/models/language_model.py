@@ -5,7 +5,8 @@ from flax import nnx
 
 from rnnjax.cells.cell import Cell, split_key
 from rnnjax.losses import cross_entropy
-from rnnjax.models.recurrent import Recurrent
+from rnnjax.models.recurrent import Recurrent, check_left_to_right
+from rnnjax.ranges import check_ids
 from rnnjax.typing import Array, Carry, DType, PRNGKey
 
 
@@ -33,7 +34,11 @@ class LanguageModel(nnx.Module):
             embed_size: D, the width of a token's vector.
             compute_dtype: dtype of the head's matmul operands; the logits are float32.
             rngs: for the initial parameters.
+
+        Raises:
+            UserError: the cell is bidirectional.
         """
+        check_left_to_right(cell, "a language model")
         self.embed = nnx.Embed(vocab_size, embed_size, rngs=rngs)
         self.recurrent = Recurrent(cell, embed_size, rngs=rngs)
         self.head = nnx.Linear(
@@ -65,6 +70,7 @@ class LanguageModel(nnx.Module):
         Returns:
             Logits `[T, B, V]` and the carry after the last step.
         """
+        check_ids("tokens", tokens_TB, self.embed.num_embeddings)
         with jax.named_scope("embed"):
             embedded = self.embed(tokens_TB)
         carry, ys = self.recurrent(embedded, carry, reset=reset, key=key, remat=remat)
@@ -73,6 +79,7 @@ class LanguageModel(nnx.Module):
 
     def step(self, tokens_B: Array, carry: Carry) -> tuple[Array, Carry]:
         """One step, for decoding: tokens `[B]` to logits `[B, V]`."""
+        check_ids("tokens", tokens_B, self.embed.num_embeddings)
         carry, y_t = self.recurrent.step(self.embed(tokens_B), carry)
         return self.head(y_t), carry
 

@@ -5,6 +5,7 @@ from typing import Any
 from flax import nnx
 
 from rnnjax.cells.cell import Cell
+from rnnjax.errors import UserError
 from rnnjax.scan import unroll
 from rnnjax.typing import Array, Carry
 
@@ -35,3 +36,12 @@ class Recurrent(nnx.Module):
     def initial_carry(self, batch_size: int) -> Carry:
         """The carry before the first step of `batch_size` sequences."""
         return self.cell.initial_carry(self.params.get_value(), (batch_size,))
+
+
+def check_left_to_right(cell: Cell, model: str) -> None:
+    """Raises UserError if a cell would show a model the symbols that it is to predict."""
+    if cell.step is None:
+        raise UserError(
+            f"{model} reads from left to right; {cell!r} is bidirectional and would see the "
+            "symbols that are to be predicted"
+        )

@@ -133,7 +133,8 @@ def seq2seq_loss(
     Returns:
         The sum in nats and the number of targets that count.
     """
-    logits, glances, drawn, _ = model(sources, shift_right(targets, start), key, hard, remat=remat)
+    before = shift_right(targets if mask is None else jnp.where(mask, targets, start), start)
+    logits, glances, drawn, _ = model(sources, before, key, hard, remat=remat)
     total, count = cross_entropy(logits, targets, mask)
     if key is not None and model.context == "hard" and hard.gradient == "reinforce":
         mask = jnp.ones(targets.shape, bool) if mask is None else mask

@@ -12,6 +12,7 @@ from rnnjax.errors import UserError
 from rnnjax.heads import pooling
 from rnnjax.models.memory import hidden_states
 from rnnjax.models.recurrent import Recurrent
+from rnnjax.ranges import check_ids
 from rnnjax.typing import Array, PRNGKey
 
 
@@ -77,6 +78,7 @@ class SequenceEncoder(nnx.Module):
                     f"tokens are integers of shape [T, B]; got {inputs.dtype} of shape "
                     f"{list(inputs.shape)}"
                 )
+            check_ids("tokens", inputs, self.embed.num_embeddings, mask)
             with jax.named_scope("embed"):
                 xs = self.embed(inputs)
         elif inputs.ndim != 3 or inputs.shape[-1] != self.input_size:

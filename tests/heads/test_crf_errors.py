@@ -44,7 +44,10 @@ FUNCTIONS = {
             {"allowed": ALLOWED._replace(end=np.zeros(K))},
             "end of the constraints is bool .* got float",
         ),
-        ({"lengths": np.array([4, 2, 1])}, r"B = 2 sequences.* \[2\]; got .* \[3\]"),
+        (
+            {"lengths": np.array([4, 2, 1])},
+            r"lengths are .* of shape \[2\], .*; got .* \[3\]",
+        ),
         ({"lengths": np.array([4.0, 2.0])}, "lengths are integers .* got float"),
         ({"lengths": np.array([4, 5])}, "lengths are within 0 .. T = 4; got 5"),
         ({"lengths": jnp.array([-1, 4])}, "lengths are within 0 .. T = 4; got -1"),

@@ -1,4 +1,4 @@
-"""How many steps of each sequence are real."""
+"""Integers within a range: lengths of sequences, and ids of symbols, labels and tags."""
 
 import jax
 import jax.numpy as jnp
@@ -32,3 +32,25 @@ def mask_of_lengths(lengths: Array, num_steps: int, batch_shape: tuple[int, ...]
             raise UserError(f"lengths are within 0 .. T = {num_steps}; got {outside[0]}")
     steps = jnp.arange(num_steps, dtype=jnp.int32).reshape(-1, *[1] * len(batch_shape))
     return steps < lengths.astype(jnp.int32)
+
+
+def check_ids(name: str, ids: Array, size: int, mask: Array | None = None) -> None:
+    """Raises UserError unless ids are integers in 0 .. size - 1, at least where the mask is True.
+
+    Values are checked where they are known, which they are not while jax traces: an id outside the
+    range then reads as NaN, or from the end if it is negative.
+
+    Args:
+        name: what the message calls them.
+        ids: of any shape.
+        size: how many there are.
+        mask: bool, of the shape of ids; None: all count.
+    """
+    if not jnp.issubdtype(jnp.result_type(ids), jnp.integer):
+        raise UserError(f"{name} are integers; got {jnp.result_type(ids)}")
+    if isinstance(ids, jax.core.Tracer) or isinstance(mask, jax.core.Tracer):
+        return
+    values = np.asarray(ids) if mask is None else np.asarray(ids)[np.asarray(mask)]
+    outside = values[(values < 0) | (values >= size)]
+    if outside.size:
+        raise UserError(f"{name} are in 0 .. {size - 1}; got {outside.flat[0]}")
