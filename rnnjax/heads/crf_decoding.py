@@ -12,7 +12,9 @@ from rnnjax.typing import Array
 def viterbi(
     params: CRFParams, scores: Array, lengths: Array, *, allowed: Constraints | None = None
 ) -> tuple[Array, Array]:
-    """The legal sequence of tags with the highest score.
+    """The legal sequence of tags with the highest score; of equals, that of the lowest last tag.
+
+    Where their last tags are the same, the tag before it decides, and so on.
 
     ::
 

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from rnnjax import bidirectional, gru, lstm, stack, variational_dropout, weight_drop
 from rnnjax.cells.named import CELLS, deep, make_cell
 from rnnjax.errors import UserError
 
@@ -94,3 +95,12 @@ def test_a_weight_drop_of_zero_is_no_wrapper(name):
     params = deep(name, 3).init(jax.random.key(0), 2)
     dropped = deep(name, 3, weight_drop=0.5).init(jax.random.key(0), 2)
     jax.tree.map(lambda a, b: (a == b).all() or pytest.fail(name), params, dropped)
+
+
+def test_deep_is_the_stack_that_it_says():
+    layer = [weight_drop(lstm(4), 0.3), variational_dropout(0.2)]
+    assert deep("lstm", 4, num_layers=2, dropout=0.2, weight_drop=0.3) == stack(layer * 2)
+    both = bidirectional(gru(4), gru(4))
+    assert deep("gru", 4, dropout=0.1, both_directions=True) == stack(
+        [both, variational_dropout(0.1)]
+    )

@@ -126,3 +126,10 @@ def test_numbers_out_of_range(wrong):
 def test_an_empty_prompt():
     with pytest.raises(UserError, match="prompt"):
         sample(np.zeros(0, int), length=3)
+
+
+def test_a_nucleus_that_is_full_takes_no_more():
+    logits = jnp.zeros(4)  # A quarter each, exactly.
+    for top_p, kept in [(0.25, 1), (0.2501, 2), (0.5, 2), (0.75, 3), (0.7501, 4)]:
+        filtered = decode.filter_logits(logits, top_p=top_p)
+        np.testing.assert_array_equal(jnp.isfinite(filtered), np.arange(4) < kept)

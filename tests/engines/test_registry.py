@@ -6,6 +6,7 @@ import pytest
 
 import rnnjax
 from rnnjax import UserError
+from rnnjax.cells.named import make_cell
 from rnnjax.engines.target import compiling_for
 
 XS = jnp.zeros((5, 2, 3))
@@ -47,9 +48,11 @@ def test_an_engine_asked_by_name_says_why_it_cannot(cell, engine, reason):
         unroll(cell, engine)
 
 
-def test_a_carry_of_another_dtype_is_refused():
-    with pytest.raises(UserError, match="the carry is bfloat16, the parameters are float32"):
-        unroll(rnnjax.gru(4), "fused_gru", carry=jnp.zeros((2, 4), jnp.bfloat16))
+def test_a_carry_wider_than_the_params_is_refused():
+    cell = rnnjax.gru(4)
+    params = jax.tree.map(lambda a: a.astype(jnp.bfloat16), cell.init(jax.random.key(0), 3))
+    with pytest.raises(UserError, match="the carry is float32, the parameters are bfloat16"):
+        rnnjax.unroll(cell, params, XS, jnp.zeros((2, 4)), engine="fused_gru")
 
 
 @pytest.mark.parametrize("platform", ["cpu", "gpu", "tpu"])
@@ -63,3 +66,50 @@ def test_the_explanation_names_the_platform(platform):
 def test_an_unknown_engine_is_named_with_the_nearest():
     with pytest.raises(UserError, match=r"unknown engine 'fused_lst'.*fused_lstm"):
         unroll(rnnjax.lstm(4), "fused_lst")
+
+
+@pytest.mark.parametrize(("platform", "steps"), [("cpu", 1), ("gpu", 4), ("tpu", 1)])
+@pytest.mark.parametrize("cell", [rnnjax.lstm(3), rnnjax.lstm(3, peepholes=True)])
+def test_a_gpu_takes_four_steps_an_iteration(platform, steps, cell):
+    params = cell.init(jax.random.key(0), 2)
+    with compiling_for(platform):
+        traced = jax.make_jaxpr(lambda xs: rnnjax.unroll(cell, params, xs))(jnp.ones((9, 2, 2)))
+    unrolls = {
+        eqn.params["unroll"]
+        for jaxpr in all_jaxprs(traced.jaxpr)
+        for eqn in jaxpr.eqns
+        if eqn.primitive.name == "scan" and eqn.params["length"] == 9
+    }
+    assert unrolls == {steps}
+
+
+@pytest.mark.parametrize("platform", ["cpu", "gpu"])
+@pytest.mark.parametrize("name", ["lstm", "gru", "rnn", "gru_cho"])
+def test_narrow_operands_are_summed_in_the_wide_dtype(platform, name):
+    cell = make_cell(name, 3, compute_dtype=jnp.bfloat16)
+    params = cell.init(jax.random.key(0), 2)
+
+    def loss(params, xs):
+        return jnp.sum(rnnjax.unroll(cell, params, xs)[1])
+
+    with compiling_for(platform):
+        traced = jax.make_jaxpr(jax.grad(loss, argnums=(0, 1)))(params, jnp.ones((5, 2, 2)))
+    dots = [
+        eqn
+        for jaxpr in all_jaxprs(traced.jaxpr)
+        for eqn in jaxpr.eqns
+        if eqn.primitive.name == "dot_general"
+    ]
+    assert {eqn.outvars[0].aval.dtype.name for eqn in dots} == {"float32"}
+    assert "bfloat16" in {var.aval.dtype.name for eqn in dots for var in eqn.invars}
+
+
+def all_jaxprs(jaxpr):
+    """The program, and the programs inside of it."""
+    yield jaxpr
+    for eqn in jaxpr.eqns:
+        for value in eqn.params.values():
+            for leaf in jax.tree.leaves(value, is_leaf=lambda v: hasattr(v, "jaxpr")):
+                inside = getattr(leaf, "jaxpr", leaf)
+                if hasattr(inside, "eqns"):
+                    yield from all_jaxprs(inside)

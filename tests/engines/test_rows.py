@@ -61,6 +61,11 @@ def whole_or_rows(mesh, a):
     return jax.device_put(a, NamedSharding(mesh, P(None, ("data", "fsdp"))))
 
 
+def close(got, expected, where):
+    for one, other in zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(one, other, rtol=2e-5, atol=2e-5, err_msg=where)
+
+
 shape = dict(data=2, fsdp=2)
 mesh = jax.make_mesh(tuple(shape.values()), tuple(shape), axis_types=(AxisType.Auto,) * 2)
 CASES = [
@@ -79,12 +84,37 @@ for layout, name, options in CASES:
     with compiling_for(layout):
         compiled = program(cell, options, mesh).lower(placed, *arrays).compile()
     got = compiled(placed, *arrays)
-    for one, other in zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True):
-        where = f"{layout} {name} {options}"
-        np.testing.assert_allclose(one, other, rtol=2e-5, atol=2e-5, err_msg=where)
+    where = f"{layout} {name} {options}"
+    close(got, expected, where)
     assert len(got[0][1].sharding.device_set) == 4
     assert not loops_that_talk(compiled.as_text()), (where, compiled.as_text())
     assert "all-reduce" in compiled.as_text()
+
+# Rows that four devices do not divide are left to XLA.
+cell, params = CELLS["lstm"], CELLS["lstm"].init(jax.random.key(1), D)
+few = [a[:, :6] for a in (xs, mask, reset, weights)]
+expected = program(cell, {}, None)(params, *few)
+close(program(cell, {}, mesh)(params, *few), expected, "six rows")
+
+# Inside of a user's shard_map, with each array's axes checked.
+deep = rnnjax.stack([CELLS["before"], CELLS["gru"]])
+for layout, cell in [("cpu", CELLS["lstm"]), ("gpu", deep)]:
+    params = cell.init(jax.random.key(1), D)
+
+    def total(params, xs, mask, reset, shared):
+        carry, ys = rnnjax.unroll(cell, params, xs, mask=mask, reset=reset, remat="sqrt")
+        value = jnp.sum(ys**2) + sum(jnp.sum(c**2) for c in jax.tree.leaves(carry))
+        return jax.lax.psum(value, ("data", "fsdp")) if shared else value
+
+    gradient = jax.value_and_grad(total, argnums=(0, 1))
+    own = P(None, ("data", "fsdp"))
+    with compiling_for(layout):
+        sharded = jax.shard_map(
+            lambda *a: gradient(*a, True), mesh=mesh, in_specs=(P(), own, own, own),
+            out_specs=(P(), (P(), own)),
+        )
+        close(jax.jit(sharded)(params, xs, mask, reset), gradient(params, xs, mask, reset, False),
+              f"shard_map {layout}")
 print("agreed")
 """
 

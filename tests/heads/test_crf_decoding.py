@@ -5,6 +5,7 @@ import functools
 import hypothesis
 import hypothesis.strategies as st
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -145,3 +146,13 @@ def test_under_vmap_each_problem_is_its_own():
             for rank in range(2):
                 assert tuple(tags_k[n, :length, row, rank].tolist()) == ranking[rank][1]
             assert tuple(tags[n, :length, row].tolist()) == ranking[0][1]
+
+
+def test_of_equals_the_last_tag_that_is_lowest_decides():
+    params = crf.CRFParams(jnp.zeros((3, 3)), jnp.zeros(3), jnp.zeros(3))
+    tags, _ = viterbi(params, jnp.zeros((4, 1, 3)), jnp.array([4]))
+    np.testing.assert_array_equal(tags[:, 0], [0, 0, 0, 0])
+    # 0 1 and 1 0 have the same score, and no other sequence has one as high.
+    cross = params._replace(transitions=jnp.array([[0, 1, 0], [1, 0, 0], [0, 0, 0]], float))
+    tags, _ = viterbi(cross, jnp.zeros((2, 1, 3)), jnp.array([2]))
+    np.testing.assert_array_equal(tags[:, 0], [1, 0])

@@ -161,3 +161,41 @@ def test_a_cell_travels_as_its_factory_and_arguments(again):
 def test_a_cell_reads_as_it_was_written():
     assert repr(rnnjax.lstm(512, peepholes=True)) == "lstm(512, peepholes=True)"
     assert repr(rnnjax.stack([rnnjax.gru(3), rnnjax.dense(2)])) == "stack([gru(3), dense(2)])"
+
+
+@pytest.mark.parametrize("run", [rnnjax.unroll, rnnjax.unroll_reference])
+@pytest.mark.parametrize("name", ["lstm", "gru", "gru_reset_before"])
+def test_a_reset_at_the_first_step(run, name):
+    """In reverse no step precedes it in time, so that there is nothing to put back."""
+    params, xs, carry = inputs(name, 0)
+    reset = np.zeros((T, B), bool)
+    reset[0] = True
+    cell = ZOO[name].cell
+    close = functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6)
+    fresh, resumed = run(cell, params, xs), run(cell, params, xs, carry, reverse=True)
+    jax.tree.map(close, run(cell, params, xs, carry, reset=reset), fresh)
+    jax.tree.map(close, run(cell, params, xs, carry, reset=reset, reverse=True), resumed)
+
+
+@pytest.mark.parametrize("platform", ["cpu", "gpu"])
+@pytest.mark.parametrize("name", ["lstm", "gru", "rnn", "gru_reset_before"])
+def test_a_reset_at_padding_is_held(name, platform):
+    params, xs, carry = inputs(name, 0)
+    cell = ZOO[name].cell
+    mask, reset = np.ones((T, B), bool), np.zeros((T, B), bool)
+    mask[2:4], reset[2] = False, True
+    with compiling_for(platform):
+        end, ys = rnnjax.unroll(cell, params, xs, carry, mask=mask, reset=reset)
+    expected_end, rest = rnnjax.unroll_reference(cell, params, xs[4:])
+    close = functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6)
+    jax.tree.map(close, (end, ys[4:]), (expected_end, rest))
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru", "rnn", "lstm_peepholes"])
+@pytest.mark.parametrize("dtype", ["bfloat16", "int32"])
+def test_inputs_of_another_dtype_are_cast_first(name, dtype):
+    params, xs, _ = inputs(name, 0)
+    xs = jnp.asarray(3 * xs, dtype)
+    cell = ZOO[name].cell
+    expected = rnnjax.unroll(cell, params, xs.astype(jnp.float32))
+    jax.tree.map(np.testing.assert_array_equal, rnnjax.unroll(cell, params, xs), expected)
