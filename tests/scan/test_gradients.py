@@ -61,11 +61,6 @@ def check_finite_differences(name, **options):
             np.testing.assert_allclose(sum(jax.tree.leaves(products)), numeric, 1e-6, 1e-7)
 
 
-@every_cell
-def test_gradient_is_that_of_finite_differences(name):
-    check_finite_differences(name, guarded=True, reverse=False)
-
-
 @pytest.mark.parametrize("name", ["rnn", "gru", "lstm", "bidirectional_deep"])
 def test_gradient_without_mask_in_reverse(name):
     check_finite_differences(name, guarded=False, reverse=True)

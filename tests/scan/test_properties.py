@@ -1,4 +1,7 @@
-"""What holds for every cell: `unroll` against one row at a time, one step at a time."""
+"""What holds for every cell: `unroll` against one row at a time, one step at a time.
+
+`tests/test_testing.py` has the rest: jit, vmap, gradients.
+"""
 
 import functools
 
@@ -152,33 +155,6 @@ def test_windows_joined_through_the_carry_are_one_pass(name, seed, reverse):
     # Normalised where its variance is small, rounding grows: 4e-5 after 2 T steps was seen.
     tolerance = 2e-4 if name == "fast_weights" else 2e-5
     assert_close(whole, (carry, np.concatenate([ys[0], ys[1]])), tolerance)
-
-
-@every_cell
-@few
-@given(seed=seeds, mask=flags, reset=flags)
-def test_unbatched_is_vmapped(name, seed, mask, reset):
-    params, xs, carry = inputs(name, seed)
-    batched = unroll(name, params, xs, carry, mask, reset)
-    assert_close(vmapped(name)(params, xs, carry, mask, reset), batched)
-
-
-@functools.cache
-def vmapped(name):
-    def run(params, xs, carry, mask, reset):
-        return rnnjax.unroll(ZOO[name].cell, params, xs, carry, mask=mask, reset=reset)
-
-    return jit(jax.vmap(run, in_axes=(None, 1, 0, 1, 1), out_axes=(0, 1)))
-
-
-@every_cell
-def test_jit_is_not_jit(name):
-    params, xs, carry = inputs(name, seed=0)
-    mask = np.arange(T)[:, None] < np.array([T, 4, 1])
-    reset = np.arange(T)[:, None] == np.array([2, 3, 0])
-    with jax.disable_jit():
-        interpreted = rnnjax.unroll(ZOO[name].cell, params, xs, carry, mask=mask, reset=reset)
-    assert_close(unroll(name, params, xs, carry, mask, reset), interpreted)
 
 
 @pytest.mark.parametrize("name", ["rnn", "gru", "lstm", "bidirectional_deep"])
