@@ -9,8 +9,7 @@ case "${1:-}" in
 Usage: launch/test.sh [pytest arguments]
 
 Runs ruff, mypy and pytest. The arguments go to pytest, for example: tests/cells -k lstm
-RNNJAX_VENV, RNNJAX_PYTHON and RNNJAX_PIP choose the virtual environment's folder (default:
-.venv in the checkout), its Python, and further requirements for pip.
+$venv_help
 END
     exit 0
     ;;

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from launch.sweep.plan import Planned
 from rnnjax.training import atomic_files
+from rnnjax.visuals.pictures import as_png
 
 
 class Row(NamedTuple):
@@ -99,7 +99,6 @@ def draw(rows: Sequence[Row], result: str) -> bytes:
         The bytes of a PNG file.
     """
     figure = Figure(figsize=(8, 1.2 + 0.45 * len(rows)), dpi=110, layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots()
     for n, row in enumerate(rows):
         if values := row.values.get(result):
@@ -112,9 +111,7 @@ def draw(rows: Sequence[Row], result: str) -> bytes:
     axes.set_xlabel(f"{result} (dots: seeds; diamond: mean ± standard deviation)")
     axes.grid(alpha=0.25, axis="x")
     axes.spines[["top", "right"]].set_visible(False)
-    png = io.BytesIO()
-    figure.savefig(png, format="png")
-    return png.getvalue()
+    return as_png(figure)
 
 
 def write(runs: Sequence[Planned], folder: Path) -> str:
