@@ -26,16 +26,11 @@ END
 }
 
 experiments="$(list_experiments)"
-case "${1:-}" in
-  "")
-    usage >&2
-    exit 2
-    ;;
-  -h | --help)
-    usage
-    exit 0
-    ;;
-esac
+help_if_asked "$@"
+if [[ -z "${1:-}" ]]; then
+  usage >&2
+  exit 2
+fi
 
 experiment="$1"
 shift

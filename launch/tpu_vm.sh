@@ -27,13 +27,10 @@ share.
 END
 }
 
+help_if_asked "$@"
 step="${1:-}"
 case "$step" in
   create | install | run | fetch | delete | all) shift ;;
-  -h | --help)
-    usage
-    exit 0
-    ;;
   *)
     usage >&2
     exit 2

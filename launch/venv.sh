@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Sourced by the other scripts. Sets `root` (the checkout) and `venv_python`, and defines
-# `venv_help`, `die`, `run`, `read_options`, `prepare_venv` and `use_large_pages`.
+# `venv_help`, `die`, `help_if_asked`, `run`, `read_options`, `prepare_venv` and `use_large_pages`.
 
 # What the variables of the environment choose, for the --help of the scripts.
 venv_help="RNNJAX_VENV, RNNJAX_PYTHON and RNNJAX_PIP choose the virtual environment's folder (default:
@@ -16,6 +16,14 @@ venv_python="$venv/bin/python"
 die() {
   printf '%s\n' "$@" >&2
   exit 2
+}
+
+# Prints the script's `usage` and ends, if its first argument asks for that.
+help_if_asked() {
+  if [[ "${1:-}" == -h || "${1:-}" == --help ]]; then
+    usage
+    exit 0
+  fi
 }
 
 # Runs a command, or only prints it where `dry_run` is set.
@@ -34,6 +42,7 @@ read_options() {
   local options=" $1 " switches=" $2 " option
   shift 2
   while [[ $# -gt 0 && "$1" != "--" ]]; do
+    help_if_asked "$1"
     option="${1%%=*}"
     option="${option#--}"
     if [[ "$1" == --*=* && "$options" == *" $option "* ]]; then

@@ -20,10 +20,6 @@ The pods find each other by --coordinator=auto, which is added.
 END
 }
 
-if [[ "${1:-}" == -h || "${1:-}" == --help ]]; then
-  usage
-  exit 0
-fi
 cluster="" workload="" tpu_type="v5litepod-16" num_slices=1 image="python:3.12" max_restarts=20
 project="" zone="" dry_run=""
 read_options "cluster workload tpu-type num-slices image max-restarts project zone" dry_run "$@"

@@ -61,6 +61,7 @@ def draw(rows: Sequence[Row], *, contest: bool) -> Figure:
             own, with a bar for each row.
     """
     names = _columns(rows)
+    panels: list[tuple[str, Sequence[Row], list[str]]]
     if contest:
         panels = [(what, group, names) for what, group in _groups(rows).items()]
         ticks = {"fontsize": 8}

@@ -16,7 +16,8 @@ from typing import Any
 import jax
 from flax import nnx
 
-from experiments.benchmark.suites import Row, interleaved
+from experiments.benchmark.report import Row
+from experiments.benchmark.suites import interleaved
 from rnnjax import data, training
 from rnnjax.data.padded_batches import EvaluationBatches, in_order, padding_share
 from rnnjax.heads import crf
@@ -150,12 +151,9 @@ def decoding(vocabulary: TaggingVocabulary, sentences: Sequence[Sentence], repea
 def training_step(model: Tagger) -> Callable[[data.Batch], Any]:
     """The whole training step of these presets, as a function that keeps the state to itself."""
     graph, params = nnx.split(model, nnx.Param)
-    optimizer = training.make_optimizer("adam", learning_rate=2e-3, clip_norm=5.0)
-    average = training.make_average("ema", decay=0.998)
-    train_step = training.make_train_step(
-        make_loss(graph), optimizer, clip_norm=5.0, average=average
-    )
-    state = training.create_state(params, optimizer, average=average)
+    config = TaggingConfig(learning_rate=2e-3, clip_norm=5.0)
+    train_step, new_state = training.make_training(config, make_loss(graph))
+    state = new_state(params, None)
 
     def step(batch: data.Batch) -> Any:
         nonlocal state

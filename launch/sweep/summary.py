@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from launch.sweep.plan import Planned
@@ -103,7 +102,8 @@ def draw(rows: Sequence[Row], result: str) -> bytes:
     for n, row in enumerate(rows):
         if values := row.values.get(result):
             axes.plot(values, [n] * len(values), "o", color="#2b6cb0", alpha=0.5, ms=5)
-            mean, deviation = np.mean(values), np.std(values, ddof=1) if len(values) > 1 else 0.0
+            mean = statistics.fmean(values)
+            deviation = statistics.stdev(values) if len(values) > 1 else 0.0
             axes.errorbar(mean, n + 0.2, xerr=deviation, fmt="D", color="#dd6b20", ms=4, capsize=3)
     labels = ("\n".join(f"{name}={value}" for name, value in row.setting.items()) for row in rows)
     axes.set_yticks(range(len(rows)), [label or "all" for label in labels])
