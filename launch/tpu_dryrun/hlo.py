@@ -75,7 +75,7 @@ ENTRY = "ENTRY"
 
 
 def parse(text: str) -> Module:
-    """Reads what `compiled.as_text()` gives."""
+    """Reads what `compiled.as_text()` gives; ValueError for an instruction of another form."""
     module: Module = {}
     current: Computation = {}
     for line in text.splitlines():
@@ -92,4 +92,6 @@ def parse(text: str) -> Module:
                 found["name"], found["opcode"], arrays, operands,
                 found["text"], bool(found["root"]), found["argument"],
             )  # fmt: skip
+        elif line.startswith(("  %", "  ROOT ")):
+            raise ValueError(f"not an instruction of HLO: {line[:80]}")
     return module
