@@ -119,7 +119,7 @@ def predict(run: Run) -> None:
         reports.check_output(output)
     columns = {"token_column": run.config.token_column, "encoding": run.config.encoding}
     given = inputs.sentences_of_file(file, **columns) if file else inputs.sentences_of_texts(text)
-    print(reports.report_predictions(given.with_texts(restored(run).tag(given.sentences)), output))
+    print(reports.report_predictions(restored(run).tag(given), output))
 
 
 def inspect(run: Run) -> None:

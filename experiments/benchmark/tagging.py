@@ -23,8 +23,7 @@ from rnnjax.heads import crf
 from rnnjax.tasks.tagging.assembly import make_tagger
 from rnnjax.tasks.tagging.config import TaggerConfig, TaggingConfig
 from rnnjax.tasks.tagging.evaluation import make_loss
-from rnnjax.tasks.tagging.examples import tagged_examples
-from rnnjax.tasks.tagging.preparation import Prepared, prepare
+from rnnjax.tasks.tagging.preparation import Prepared, prepare, tagged_examples
 from rnnjax.tasks.tagging.sentences import Sentence
 from rnnjax.tasks.tagging.tagger import Tagger, best_tags
 from rnnjax.tasks.tagging.text_tagger import BUCKETS, TextTagger, in_bio
@@ -58,7 +57,7 @@ def suite(repeats: int, source: str) -> list[Row]:
 def throughput(prepared: Prepared, repeats: int) -> Row:
     """Training on the first batches of an epoch, made by a thread as in real training."""
     num_batches = min(NUM_BATCHES, prepared.batches.batches_per_epoch)
-    batches = data.iterator(prepared.batches)
+    batches = data.BatchIterator(prepared.batches)
     beginning = batches.get_state()
     step = training_step(make_tagger(CONFIG, prepared.vocabulary))
 

@@ -11,7 +11,7 @@ import numpy as np
 from rnnjax.errors import UserError, did_you_mean
 
 Level = Literal["char", "byte"]
-LEVELS = ("char", "byte")
+LEVELS = get_args(Level)
 
 T = TypeVar("T")
 

@@ -164,7 +164,7 @@ def report_inspection(
     return "\n".join(lines)
 
 
-def _text_section(name: str, characters: Sequence[str], values: np.ndarray) -> Section:
+def _text_section(name: str, characters: Sequence[str], values: Array) -> Section:
     """The text on the colours of a unit."""
     hints = [f"{c!r}: {value:+.3f}" for c, value in zip(characters, values, strict=True)]
     colours = [signed_colour(float(value)) for value in values]

@@ -42,7 +42,6 @@ def make_tagger(
         first_singleton=vocabulary.first_singleton,
         word_dropout=config.word_dropout,
         characters=_character_encoder(config, vocabulary.num_characters, rngs),
-        num_cases=len(data.CASES),
         case_size=config.case_size,
         dropout=config.input_dropout,
         vectors=vectors and vectors.by_id(vocabulary.words, FIRST_ID),

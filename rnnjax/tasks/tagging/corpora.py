@@ -1,5 +1,6 @@
 """Corpora of tagged sentences by name."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -70,18 +71,16 @@ def load_tagged(
             )
             for split, paths in named.files.items()
         }
-    scheme = scheme_of(sentence.tags for part in splits.values() for sentence in part)
+    scheme = scheme_of(sentence.tags for sentence in itertools.chain(*splits.values()))
     types = types_of(tag for sentence in splits["train"] for tag in sentence.tags)
     if not types:
         raise UserError(f"{source} has no entity in its training split: all its tags are O")
     repaired = 0
-    for part in splits.values():
-        for sentence in part:
-            out_of_place = faults(sentence.tags, scheme)
-            if strict and out_of_place:
-                raise _out_of_place(sentence, out_of_place[0], scheme)
-            repaired += len(out_of_place)
-    for sentence in (sentence for part in splits.values() for sentence in part):
+    for sentence in itertools.chain(*splits.values()):
+        out_of_place = faults(sentence.tags, scheme)
+        if strict and out_of_place:
+            raise _out_of_place(sentence, out_of_place[0], scheme)
+        repaired += len(out_of_place)
         for n, tag in enumerate(sentence.tags):
             kind = prefix_and_type(tag)[1]
             if kind and kind not in types:

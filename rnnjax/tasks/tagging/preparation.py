@@ -3,16 +3,20 @@
 import functools
 import hashlib
 import json
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from rnnjax import data
-from rnnjax.data.padded_batches import TrainingBatches
+from rnnjax.data.padded_batches import Example, Examples, Ragged, TrainingBatches
 from rnnjax.tasks.tagging.config import TaggingConfig
 from rnnjax.tasks.tagging.corpora import load_tagged
 from rnnjax.tasks.tagging.entity_swapping import entity_inventory, swap_entities
-from rnnjax.tasks.tagging.examples import tagged_examples
-from rnnjax.tasks.tagging.sentences import TaggedCorpus
-from rnnjax.tasks.tagging.vocabulary import TaggingVocabulary
+from rnnjax.tasks.tagging.sentences import Sentence, TaggedCorpus
+from rnnjax.tasks.tagging.vocabulary import EncodedSentence, TaggingVocabulary
+
+Transform = Callable[[Sentence, np.random.Generator], Sentence]
 
 
 class Prepared(NamedTuple):
@@ -90,6 +94,35 @@ def prepare(
     examples = tagged_examples(sentences, vocabulary, buckets, transform)
     batches = TrainingBatches(examples, batch_size=config.batch_size, seed=config.seed)
     return Prepared(corpus, vocabulary, vectors, buckets, batches, _digest(corpus))
+
+
+def tagged_examples(
+    sentences: Sequence[Sentence],
+    vocabulary: TaggingVocabulary,
+    buckets: Sequence[int],
+    transform: Transform | None = None,
+) -> Examples:
+    """Sentences in numbers: the fields of `EncodedSentence`, all ragged, and `lengths`.
+
+    Args:
+        sentences: a split, or what shall be tagged; they are encoded batch by batch.
+        vocabulary: turns them into numbers.
+        buckets: lengths to pad to, ascending.
+        transform: makes another sentence of one, anew in every epoch of training.
+    """
+
+    def encode(sentence: Sentence) -> Example:
+        return vocabulary.encode(sentence)._asdict()
+
+    lengths = np.array([len(sentence.tokens) for sentence in sentences])
+    return Examples(
+        get=lambda n: encode(sentences[n]),
+        size=len(sentences),
+        ragged={"lengths": Ragged(EncodedSentence._fields, lengths, buckets)},
+        draw=None if transform is None else lambda n, rng: encode(transform(sentences[n], rng)),
+        noun="sentence",
+        name_of=lambda n: sentences[n].source,
+    )
 
 
 def _digest(corpus: TaggedCorpus) -> str:

@@ -2,9 +2,9 @@ import contextlib
 
 import numpy as np
 
-from rnnjax.data.batch_iterator import iterator
+from rnnjax.data.batch_iterator import BatchIterator
 from rnnjax.data.padded_batches import EvaluationBatches, TrainingBatches, in_order
-from rnnjax.tasks.tagging.examples import tagged_examples
+from rnnjax.tasks.tagging.preparation import tagged_examples
 from rnnjax.tasks.tagging.sentences import Sentence
 from rnnjax.tasks.tagging.vocabulary import TaggingVocabulary
 
@@ -76,7 +76,7 @@ def test_workers_make_the_transformed_sentences_of_a_seed():
     batches = TrainingBatches(examples, batch_size=4, seed=9)
     straight = TrainingBatches(tagged_examples(sentences, vocabulary, [3, 7]), batch_size=4, seed=9)
     changed = 0
-    with contextlib.closing(iterator(batches, workers=1)) as made:
+    with contextlib.closing(BatchIterator(batches, workers=1)) as made:
         for n in range(15):
             expected, batch = batches[n], next(made)
             assert set(batch) == set(expected)
