@@ -89,7 +89,7 @@ def crf_shares(
     """What the CRF takes of a training step and of decoding, at one full batch."""
     length, batch_size, _ = SHAPE
     tokens = itertools.cycle(token for sentence in sentences for token in sentence.tokens)
-    rows = [Sentence(tuple(itertools.islice(tokens, length)), (), "", 0) for _ in range(batch_size)]
+    rows = [Sentence(tuple(itertools.islice(tokens, length)), (), "") for _ in range(batch_size)]
     examples = tagged_examples(rows, vocabulary, [length])
     batch = jax.device_put(EvaluationBatches(examples, batch_size=batch_size)[0])
     model = make_tagger(CONFIG, vocabulary)

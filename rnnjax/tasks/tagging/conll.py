@@ -20,7 +20,7 @@ def read_conll(
 
     Columns are separated by tabs in a line that has one, by spaces in any other; every line has as
     many columns as the first. Lines of white space end a sentence, and lines that begin with
-    `-DOCSTART-` begin a document. Line ends may be LF, CR LF or CR; a byte order mark is skipped.
+    `-DOCSTART-` are skipped. Line ends may be LF, CR LF or CR; a byte order mark is skipped.
 
     A line that begins with `#` is a comment only if it has no tab, is before the first token of its
     sentence and cannot be a token: in a file with tabs because it has none, in a file with spaces
@@ -39,7 +39,7 @@ def read_conll(
     """
     sentences = []
     needed = [token_column] if tag_column is None else [token_column, tag_column]
-    for rows, line, document in _sentences(path, needed, encoding):
+    for rows, line in _sentences(path, needed, encoding):
         for n, row in enumerate(rows):
             if not row[token_column].strip(" "):
                 raise UserError(f"{path}:{line + n} has no token in column {token_column}")
@@ -49,12 +49,12 @@ def read_conll(
                 raise UserError(f"{path}:{line + n}: {error}") from error
         columns = [tuple(row[column] for row in rows) for column in needed]
         tokens, tags = (*columns, ())[:2]
-        sentences.append(Sentence(tokens, tags, f"{path}:{line}", document))
+        sentences.append(Sentence(tokens, tags, f"{path}:{line}"))
     return sentences
 
 
-def _sentences(path: str, needed: Sequence[int], encoding: str) -> Iterator[tuple[_Rows, int, int]]:
-    """Yields the rows of each sentence, the number of its first line, and that of its document."""
+def _sentences(path: str, needed: Sequence[int], encoding: str) -> Iterator[tuple[_Rows, int]]:
+    """Yields the rows of each sentence, and the number of its first line."""
     lines = read_text(path, encoding=encoding).split("\n")
     for first, text in enumerate(lines, 1):  # noqa: B007
         if _split(text) and not (_is_like_comment(text) or text.startswith(DOCUMENT_START)):
@@ -65,15 +65,12 @@ def _sentences(path: str, needed: Sequence[int], encoding: str) -> Iterator[tupl
     _check_columns(f"{path}:{first}", num_columns, needed)
     with_tabs = "\t" in lines[first - 1].rstrip(" \t")
     rows: list[list[str]] = []
-    document = following = 0
     for line, text in enumerate([*lines, ""], 1):
         row = _split(text)
-        boundary = text.startswith(DOCUMENT_START)
-        if not row or boundary:
+        if not row or text.startswith(DOCUMENT_START):
             if rows:
-                yield rows, line - len(rows), document
-                rows, following = [], document + 1
-            document = following if boundary else document
+                yield rows, line - len(rows)
+                rows = []
         elif rows or not _is_like_comment(text) or (not with_tabs and len(row) == num_columns):
             if len(row) != num_columns:
                 raise UserError(

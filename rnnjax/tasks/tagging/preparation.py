@@ -1,6 +1,5 @@
 """From the sentences of a config to what a tagger trains on."""
 
-import functools
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -89,9 +88,8 @@ def prepare(
     lengths = (len(sentence.tokens) for sentence in sentences)
     buckets = data.bucket_lengths(lengths, config.num_buckets, batch_size=config.batch_size)
     inventory, rate = entity_inventory(sentences), config.swap_rate
-    swap = functools.partial(swap_entities, inventory=inventory, rate=rate)
-    transform = (lambda sentence, rng: swap(sentence, rng=rng)) if rate else None
-    examples = tagged_examples(sentences, vocabulary, buckets, transform)
+    swap = (lambda sentence, rng: swap_entities(sentence, inventory, rng, rate)) if rate else None
+    examples = tagged_examples(sentences, vocabulary, buckets, swap)
     batches = TrainingBatches(examples, batch_size=config.batch_size, seed=config.seed)
     return Prepared(corpus, vocabulary, vectors, buckets, batches, _digest(corpus))
 

@@ -14,7 +14,6 @@ class Sentence:
         tokens: at least one.
         tags: one a token; empty where none are known, as in input for prediction.
         source: where it stands, `FILE:LINE` of its first token, for messages.
-        document: the number of its document within its split, from 0.
         text: what the tokens were cut from; None where they came as tokens.
         offsets: start and end (not included) of each token, in characters of `text`.
     """
@@ -22,7 +21,6 @@ class Sentence:
     tokens: tuple[str, ...]
     tags: tuple[str, ...]
     source: str
-    document: int = 0
     text: str | None = None
     offsets: tuple[tuple[int, int], ...] | None = None
 

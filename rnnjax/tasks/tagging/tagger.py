@@ -1,7 +1,6 @@
 """A sequence tagger: features of each word, a recurrent network, a tag for each word."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,18 +15,6 @@ from rnnjax.tasks.tagging.word_features import WordFeatures
 from rnnjax.typing import Array, DType, PRNGKey
 
 Batch = dict[str, Array]
-
-
-class Tagging(NamedTuple):
-    """The tags of a batch.
-
-    Attributes:
-        tags: int `[T, B]`, 0 after a sentence's end.
-        probability: `[T, B]`, of each of these tags given the whole sentence, ``p(tag_t | x)``.
-    """
-
-    tags: Array
-    probability: Array
 
 
 class Tagger(nnx.Module):
@@ -131,8 +118,13 @@ def best_tags(model: Tagger, batch: Batch) -> Array:
     return _best_tags(model, model(batch), batch)
 
 
-def tag(model: Tagger, batch: Batch) -> Tagging:
-    """The likeliest tags, and the probability of each."""
+def tag(model: Tagger, batch: Batch) -> tuple[Array, Array]:
+    """Tags a batch.
+
+    Returns:
+        The likeliest tags, int `[T, B]`, 0 after a sentence's end; and the probability of each of
+        them given the whole sentence, ``p(tag_t | x)``, `[T, B]`.
+    """
     scores = model(batch)
     tags = _best_tags(model, scores, batch)
     if model.crf is None:
@@ -142,7 +134,7 @@ def tag(model: Tagger, batch: Batch) -> Tagging:
             model.crf.get_value(), scores, batch["lengths"], allowed=model.allowed()
         )
     probability = jnp.take_along_axis(probabilities, tags[..., None], axis=-1)[..., 0]
-    return Tagging(tags, jnp.where(mask_of(batch), probability, 0.0))
+    return tags, jnp.where(mask_of(batch), probability, 0.0)
 
 
 def _best_tags(model: Tagger, scores: Array, batch: Batch) -> Array:

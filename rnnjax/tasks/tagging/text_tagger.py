@@ -57,8 +57,8 @@ class TextTagger(NamedTuple):
             batch_size: how many are tagged side by side.
         """
         results = list(self._run(tag, sentences, batch_size))
-        ids = in_order((batch, tagging.tags) for batch, tagging in results)
-        probabilities = in_order((batch, tagging.probability) for batch, tagging in results)
+        ids = in_order((batch, tags) for batch, (tags, _) in results)
+        probabilities = in_order((batch, probability) for batch, (_, probability) in results)
         tagged = []
         for sentence, numbers, probability in zip(sentences, ids, probabilities, strict=True):
             tags = in_bio(numbers, self.vocabulary)

@@ -2,15 +2,14 @@
 
 import dataclasses
 import functools
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from rnnjax.data.vocabulary import dataclass_from_json
+from rnnjax.data.vocabulary import SavedVocabulary
 from rnnjax.data.word_vocabulary import by_frequency
 from rnnjax.errors import UserError, did_you_mean
 from rnnjax.tasks.tagging.schemes import OUTSIDE, PREFIXES, Scheme, check_scheme, spans_of, tags_of
@@ -61,7 +60,7 @@ class EncodedSentence(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class TaggingVocabulary:
+class TaggingVocabulary(SavedVocabulary):
     """The vocabulary of a tagger, made by `of`.
 
     Attributes:
@@ -84,6 +83,8 @@ class TaggingVocabulary:
     word_length: int
     lowercase: bool = True
     digits_to_zero: bool = True
+
+    texts_are: ClassVar[str] = "tagged sentences"
 
     def __post_init__(self) -> None:
         check_scheme(self.scheme)
@@ -216,19 +217,6 @@ class TaggingVocabulary:
                     f"training split has no entity of that type: {did_you_mean(kind, self.types)}"
                 )
         return np.array([self.tags.index(t) for t in tags_of(spans, length, self.scheme)], np.int32)
-
-    def to_json(self) -> str:
-        """As JSON text, to be saved beside a checkpoint."""
-        return json.dumps(dataclasses.asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> "TaggingVocabulary":
-        """The inverse of `to_json`.
-
-        Raises:
-            UserError: the text is not what `to_json` writes.
-        """
-        return dataclass_from_json(cls, text, "tagging vocabulary")
 
 
 def normalise(token: str, *, lowercase: bool = True, digits_to_zero: bool = True) -> str:

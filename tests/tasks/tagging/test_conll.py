@@ -71,20 +71,20 @@ def test_gz_and_other_encodings(tmp_path):
 def test_which_column_is_what_can_be_chosen(tmp_path):
     path = write(tmp_path, "1 B-PER Ada NN\n2 O left VB\n")
     (sentence,) = read_conll(path, token_column=-2, tag_column=1)
-    assert sentence == Sentence(("Ada", "left"), ("B-PER", "O"), f"{path}:1", 0)
+    assert sentence == Sentence(("Ada", "left"), ("B-PER", "O"), f"{path}:1")
 
 
-def test_every_sentence_knows_its_line_and_its_document(tmp_path):
+def test_every_sentence_knows_its_line(tmp_path):
     content = (
         "-DOCSTART- -X- -X- O\n\na x x O\n\n\nb x x O\n-DOCSTART- -X- O\n"
         "c x x O\nd x x O\n\n-DOCSTART- (x)\n-DOCSTART-\n\ne x x O"
     )
     path = write(tmp_path, content)
-    assert [(s.tokens, s.source, s.document) for s in read_conll(path)] == [
-        (("a",), f"{path}:3", 0),
-        (("b",), f"{path}:6", 0),
-        (("c", "d"), f"{path}:8", 1),
-        (("e",), f"{path}:14", 2),
+    assert [(s.tokens, s.source) for s in read_conll(path)] == [
+        (("a",), f"{path}:3"),
+        (("b",), f"{path}:6"),
+        (("c", "d"), f"{path}:8"),
+        (("e",), f"{path}:14"),
     ]
 
 
@@ -189,9 +189,7 @@ def test_what_is_written_is_read_back(tmp_path_factory, parts):
     text = as_conll(sentences)
     path = write(tmp_path_factory.getbasetemp(), text)
     got = read_conll(path)
-    assert [(s.tokens, s.tags, s.document) for s in got] == [
-        (s.tokens, s.tags, 0) for s in sentences
-    ]
+    assert [(s.tokens, s.tags) for s in got] == [(s.tokens, s.tags) for s in sentences]
     lines = text.split("\n")
     assert [lines[int(s.source.rpartition(":")[2]) - 1].split("\t")[0] for s in got] == [
         s.tokens[0] for s in sentences

@@ -15,7 +15,7 @@ def corpus(lengths):
     for k, length in enumerate(lengths):
         tokens = tuple(chr(97 + k % 26) * (1 + k // 26) + chr(0x4E00 + n) for n in range(length))
         tags = tuple("OB"[n % 2] + "-X" * (n % 2) for n in range(length))
-        sentences.append(Sentence(tokens, tags, f"a.conll:{k}", 0))
+        sentences.append(Sentence(tokens, tags, f"a.conll:{k}"))
     return sentences, TaggingVocabulary.of(sentences, scheme="BIOES")
 
 
@@ -70,7 +70,7 @@ def test_workers_make_the_transformed_sentences_of_a_seed():
     def backwards(sentence, rng):
         if rng.random() < 0.5:
             return sentence
-        return Sentence(sentence.tokens[::-1], sentence.tags[::-1], "backwards", 0)
+        return Sentence(sentence.tokens[::-1], sentence.tags[::-1], "backwards")
 
     examples = tagged_examples(sentences, vocabulary, [3, 7], backwards)
     batches = TrainingBatches(examples, batch_size=4, seed=9)

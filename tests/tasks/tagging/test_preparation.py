@@ -15,7 +15,7 @@ from rnnjax.tasks.tagging.vocabulary import TaggingVocabulary
 
 
 def sentence(text, *tags):
-    return Sentence(tuple(text.split()), tags, "made:1", 0)
+    return Sentence(tuple(text.split()), tags, "made:1")
 
 
 TRAIN = [

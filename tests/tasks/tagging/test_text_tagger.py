@@ -31,14 +31,14 @@ def make_sentences(lengths=LENGTHS, seed=0):
     for n, length in enumerate(lengths):
         tokens = tuple(rng.choice(WORDS, length).tolist())
         tags = tuple(rng.choice(["O", "B-PER", "B-LOC"], length).tolist())
-        made.append(Sentence(tokens, tags, f"made:{n}", 0, f"text {n}", ((n, n + 1),) * length))
+        made.append(Sentence(tokens, tags, f"made:{n}", f"text {n}", ((n, n + 1),) * length))
     return made
 
 
 @functools.cache
 def make_text_tagger(use_crf=True):
     """With scores so far apart that tags of all types are found."""
-    known = [Sentence(WORDS, ("B-PER", "B-LOC", *["O"] * 10), "known:1", 0)]
+    known = [Sentence(WORDS, ("B-PER", "B-LOC", *["O"] * 10), "known:1")]
     vocabulary = TaggingVocabulary.of(known, scheme="BIOES")
     config = tagging.TaggerConfig(
         hidden_size=4, embed_size=4, character_embed_size=3, character_size=3, case_size=2,
@@ -85,7 +85,7 @@ def expected(sentences):
     """Tags and probabilities of each sentence alone."""
     tagger = make_text_tagger()
     answers = [alone(tagger, sentence, tag) for sentence in sentences]
-    return [(bio(tagger, a.tags[:, 0].tolist()), np.asarray(a.probability[:, 0])) for a in answers]
+    return [(bio(tagger, tags[:, 0].tolist()), np.asarray(p[:, 0])) for tags, p in answers]
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from rnnjax.tasks.tagging.vocabulary import CASES, TaggingVocabulary, case_of, n
 
 
 def sentence(text, tags="", source="a.conll:1"):
-    return Sentence(tuple(text.split(" ")), tuple(tags.split()), source, 0)
+    return Sentence(tuple(text.split(" ")), tuple(tags.split()), source)
 
 
 TRAIN = [
@@ -185,7 +185,7 @@ def test_threads_that_share_a_vocabulary_get_the_same_numbers(monkeypatch):
 
 @given(st.lists(st.text(min_size=1), min_size=1), st.sampled_from(["BIO", "IOB1", "BIOES"]))
 def test_json_gives_back_an_equal_vocabulary(tokens, scheme):
-    train = Sentence(tuple(tokens), tuple(f"B-{len(t) % 3}" for t in tokens), "x:1", 0)
+    train = Sentence(tuple(tokens), tuple(f"B-{len(t) % 3}" for t in tokens), "x:1")
     v = vocabulary([train], scheme=scheme)
     again = TaggingVocabulary.from_json(v.to_json())
     assert again == v
@@ -199,7 +199,7 @@ SAVED = json.loads(vocabulary().to_json())
 @pytest.mark.parametrize(
     ("saved", "named"),
     [
-        ("{", "no saved tagging vocabulary"),
+        ("{", "no saved vocabulary of tagged sentences"),
         ("[]", "got list"),
         ('{"level": "char", "symbols": "abc"}', "got level, symbols"),
         (SAVED | {"more": 1}, "got words.*more"),
