@@ -22,9 +22,9 @@ from experiments.experiment import Experiment, Measures, Preset, Run, Trained
 from rnnjax import training
 from rnnjax.errors import UserError
 from rnnjax.tasks.tagging import evaluation, inputs, reports
-from rnnjax.tasks.tagging.assembly import make_tagger
 from rnnjax.tasks.tagging.config import TaggingConfig as Config
 from rnnjax.tasks.tagging.preparation import Prepared, load_corpus, prepare
+from rnnjax.tasks.tagging.tagger import make_tagger
 from rnnjax.tasks.tagging.text_tagger import TextTagger
 from rnnjax.tasks.tagging.vocabulary import TaggingVocabulary
 from rnnjax.training import setting

@@ -20,12 +20,11 @@ from experiments.benchmark.suites import Row, interleaved
 from rnnjax import data, training
 from rnnjax.data.padded_batches import EvaluationBatches, in_order, padding_share
 from rnnjax.heads import crf
-from rnnjax.tasks.tagging.assembly import make_tagger
 from rnnjax.tasks.tagging.config import TaggerConfig, TaggingConfig
 from rnnjax.tasks.tagging.evaluation import make_loss
 from rnnjax.tasks.tagging.preparation import Prepared, prepare, tagged_examples
 from rnnjax.tasks.tagging.sentences import Sentence
-from rnnjax.tasks.tagging.tagger import Tagger, best_tags
+from rnnjax.tasks.tagging.tagger import Tagger, best_tags, make_tagger
 from rnnjax.tasks.tagging.text_tagger import BUCKETS, TextTagger, in_bio
 from rnnjax.tasks.tagging.vocabulary import TaggingVocabulary
 

@@ -8,9 +8,9 @@ import pytest
 from rnnjax import data
 from rnnjax.errors import UserError
 from rnnjax.tasks.tagging import preparation
-from rnnjax.tasks.tagging.assembly import make_tagger
 from rnnjax.tasks.tagging.config import TaggerConfig, TaggingConfig
 from rnnjax.tasks.tagging.sentences import Sentence, TaggedCorpus
+from rnnjax.tasks.tagging.tagger import make_tagger
 from rnnjax.tasks.tagging.vocabulary import TaggingVocabulary
 
 
