@@ -15,8 +15,6 @@ from rnnjax.tasks.tagging.entity_swapping import entity_inventory, swap_entities
 from rnnjax.tasks.tagging.sentences import Sentence, TaggedCorpus
 from rnnjax.tasks.tagging.vocabulary import EncodedSentence, TaggingVocabulary
 
-Transform = Callable[[Sentence, np.random.Generator], Sentence]
-
 
 class Prepared(NamedTuple):
     """A corpus in numbers.
@@ -98,7 +96,7 @@ def tagged_examples(
     sentences: Sequence[Sentence],
     vocabulary: TaggingVocabulary,
     buckets: Sequence[int],
-    transform: Transform | None = None,
+    transform: Callable[[Sentence, np.random.Generator], Sentence] | None = None,
 ) -> Examples:
     """Sentences in numbers: the fields of `EncodedSentence`, all ragged, and `lengths`.
 
