@@ -24,12 +24,11 @@ import math
 
 from experiments.experiment import Experiment, Measures, Preset, Run, Trained
 from rnnjax import data, training
-from rnnjax.tasks.language.assembly import make_loss, make_model
+from rnnjax.tasks.language.assembly import describe_loss, make_loss, make_model
 from rnnjax.tasks.language.config import LanguageConfig as Config
-from rnnjax.tasks.language.evaluation import describe_loss
 from rnnjax.tasks.language.inspection import report_inspection
 from rnnjax.tasks.language.preparation import abstract_data, load_corpus, prepare
-from rnnjax.tasks.language.score_report import report_scores, texts_of_file
+from rnnjax.tasks.language.score_report import report_scores
 from rnnjax.tasks.language.text_model import TextModel, longest_document, opening_of, step_scores
 from rnnjax.training import setting
 
@@ -147,8 +146,9 @@ def sample(run: Run) -> None:
 def score(run: Run) -> None:
     """Prints how likely texts are, the likeliest first; writes score.html and score.json."""
     options = run.options
-    file = options.text_file
-    texts = [*options.text, *(texts_of_file(file, run.config.encoding) if file else ())]
+    texts = list(options.text)
+    if options.text_file:
+        texts += data.read_text(options.text_file, encoding=run.config.encoding).splitlines()
     print(report_scores(restored(run), texts, run.workdir, prompt=options.prompt))
 
 

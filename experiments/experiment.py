@@ -86,7 +86,7 @@ class Experiment:
         about: what `--help` begins with.
         presets: by name, `default` among them.
         options: a dataclass of the task's own flags, fields made by `training.setting`.
-        prepare: `(run) -> prepared`, an object that has `batches` (see `data.iterator`) and
+        prepare: `(run) -> prepared`, an object that has `batches` (see `data.BatchIterator`) and
             `description`, and further what the other functions read. `run.vocabulary()` is the
             vocabulary of the run that is resumed or restored from.
         model: `(config, prepared) -> nnx.Module`, with fresh parameters.
@@ -230,7 +230,7 @@ class Experiment:
             config,
             loss_fn,
             params,
-            data.iterator(prepared.batches, run.placement.rows, workers=config.data_workers),
+            data.BatchIterator(prepared.batches, run.placement.rows, workers=config.data_workers),
             workdir=workdir._replace(extra=extra),
             carry=carry,
             evaluate=evaluate,

@@ -22,9 +22,9 @@ from experiments.experiment import Experiment, Measures, Preset, Run, Trained
 from rnnjax import training
 from rnnjax.errors import UserError
 from rnnjax.tasks.tagging import evaluation, inputs, reports
-from rnnjax.tasks.tagging.assembly import make_tagger
 from rnnjax.tasks.tagging.config import TaggingConfig as Config
 from rnnjax.tasks.tagging.preparation import Prepared, load_corpus, prepare
+from rnnjax.tasks.tagging.tagger import make_tagger
 from rnnjax.tasks.tagging.text_tagger import TextTagger
 from rnnjax.tasks.tagging.vocabulary import TaggingVocabulary
 from rnnjax.training import setting
@@ -119,7 +119,7 @@ def predict(run: Run) -> None:
         reports.check_output(output)
     columns = {"token_column": run.config.token_column, "encoding": run.config.encoding}
     given = inputs.sentences_of_file(file, **columns) if file else inputs.sentences_of_texts(text)
-    print(reports.report_predictions(given.with_texts(restored(run).tag(given.sentences)), output))
+    print(reports.report_predictions(restored(run).tag(given), output))
 
 
 def inspect(run: Run) -> None:

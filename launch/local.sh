@@ -3,24 +3,13 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/venv.sh"
 
-# A line for each experiment, with the summary in its file; bash alone, as there may be no Python.
+# A line for each experiment, with the summary in its file; there may be no Python yet.
 list_experiments() {
-  local file name line summary
+  local file
   for file in "$root"/experiments/[!_]*.py; do
-    name="${file##*/}"
-    summary=""
-    while IFS= read -r line; do
-      case "$line" in
-        '    summary="'*'",') summary="${line#*\"}" ;;
-        'if __name__ == "__main__":'*)
-          name="${name%.py}"
-          if [[ -n "$summary" ]]; then
-            printf -v name '%-18s%s' "$name" "${summary%\",}"
-          fi
-          printf '  %s\n' "$name"
-          ;;
-      esac
-    done <"$file"
+    if grep -q '^if __name__ == "__main__":' "$file"; then
+      printf '  %-18s%s\n' "$(basename "$file" .py)" "$(sed -n 's/^    summary="\(.*\)",$/\1/p' "$file")"
+    fi
   done
 }
 
@@ -32,22 +21,16 @@ Experiments:
 $experiments
 
 The flags go to the experiment; launch/local.sh EXPERIMENT --help lists them.
-RNNJAX_VENV, RNNJAX_PYTHON and RNNJAX_PIP choose the virtual environment's folder (default:
-.venv in the checkout), its Python, and further requirements for pip.
+$venv_help
 END
 }
 
 experiments="$(list_experiments)"
-case "${1:-}" in
-  "")
-    usage >&2
-    exit 2
-    ;;
-  -h | --help)
-    usage
-    exit 0
-    ;;
-esac
+help_if_asked "$@"
+if [[ -z "${1:-}" ]]; then
+  usage >&2
+  exit 2
+fi
 
 experiment="$1"
 shift

@@ -3,19 +3,16 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/venv.sh"
 
-case "${1:-}" in
-  -h | --help)
-    cat <<END
+usage() {
+  cat <<END
 Usage: launch/test.sh [pytest arguments]
 
 Runs ruff, mypy and pytest. The arguments go to pytest, for example: tests/cells -k lstm
-RNNJAX_VENV, RNNJAX_PYTHON and RNNJAX_PIP choose the virtual environment's folder (default:
-.venv in the checkout), its Python, and further requirements for pip.
+$venv_help
 END
-    exit 0
-    ;;
-esac
+}
 
+help_if_asked "$@"
 prepare_venv dev
 cd "$root"
 "$venv_python" -m ruff check .

@@ -27,39 +27,21 @@ share.
 END
 }
 
+help_if_asked "$@"
 step="${1:-}"
 case "$step" in
   create | install | run | fetch | delete | all) shift ;;
-  -h | --help)
-    usage
-    exit 0
-    ;;
   *)
     usage >&2
     exit 2
     ;;
 esac
 
-name="" zone="" type="v5litepod-1" version="" dry_run=""
-place=() spot=()
-while [[ $# -gt 0 && "$1" != "--" ]]; do
-  case "$1" in
-    --name=*) name="${1#*=}" ;;
-    --zone=*) zone="${1#*=}" ;;
-    --type=*) type="${1#*=}" ;;
-    --version=*) version="${1#*=}" ;;
-    --project=*) place+=("$1") ;;
-    --spot) spot=(--spot) ;;
-    --dry_run) dry_run=1 ;;
-    *) die "Unknown option '$1': launch/tpu_vm.sh --help lists them. Flags of the experiment follow --." ;;
-  esac
-  shift
-done
-if [[ "${1:-}" == "--" ]]; then
-  shift
-fi
+name="" zone="" type="v5litepod-1" version="" project="" spot="" dry_run=""
+read_options "name zone type version project" "spot dry_run" "$@"
+set -- ${command[@]+"${command[@]}"}
 [[ -n "$name" && -n "$zone" ]] || die "--name and --zone are needed; launch/tpu_vm.sh --help says more."
-place+=("--zone=$zone")
+place=(${project:+"--project=$project"} "--zone=$zone")
 if [[ "$step" == run || "$step" == all ]] && [[ $# -eq 0 ]]; then
   die "What to run? launch/tpu_vm.sh $step ... -- EXPERIMENT [flags]"
 fi
@@ -82,7 +64,7 @@ on_all() {
 
 create() {
   tpu_vm create "$name" "${place[@]}" --accelerator-type="$type" --version="$version" \
-    ${spot[@]+"${spot[@]}"}
+    ${spot:+--spot}
 }
 
 # The machines' own Python is older than 3.11.

@@ -1,10 +1,10 @@
 # shellcheck shell=bash
 # Sourced by the other scripts. Sets `root` (the checkout) and `venv_python`, and defines
-# `die`, `run`, `prepare_venv` and `use_large_pages`.
-#
-#   RNNJAX_VENV    folder of the virtual environment (default: .venv in the checkout)
-#   RNNJAX_PYTHON  the Python that makes it (default: the first one found that is new enough)
-#   RNNJAX_PIP     further requirements, separated by spaces, e.g. 'jax==0.10.2'
+# `venv_help`, `die`, `help_if_asked`, `run`, `read_options`, `prepare_venv` and `use_large_pages`.
+
+# What the variables of the environment choose, for the --help of the scripts.
+venv_help="RNNJAX_VENV, RNNJAX_PYTHON and RNNJAX_PIP choose the virtual environment's folder (default:
+.venv in the checkout), its Python, and further requirements for pip."
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
 venv="${RNNJAX_VENV:-$root/.venv}"
@@ -18,6 +18,14 @@ die() {
   exit 2
 }
 
+# Prints the script's `usage` and ends, if its first argument asks for that.
+help_if_asked() {
+  if [[ "${1:-}" == -h || "${1:-}" == --help ]]; then
+    usage
+    exit 0
+  fi
+}
+
 # Runs a command, or only prints it where `dry_run` is set.
 run() {
   if [[ -n "${dry_run:-}" ]]; then
@@ -26,6 +34,27 @@ run() {
   else
     "$@"
   fi
+}
+
+# read_options "NAME ..." "SWITCH ..." ARGUMENT...: sets a variable for each --NAME=value or --SWITCH,
+# with _ for - in its name. What follows -- becomes the array `command`.
+read_options() {
+  local options=" $1 " switches=" $2 " option
+  shift 2
+  while [[ $# -gt 0 && "$1" != "--" ]]; do
+    help_if_asked "$1"
+    option="${1%%=*}"
+    option="${option#--}"
+    if [[ "$1" == --*=* && "$options" == *" $option "* ]]; then
+      printf -v "${option//-/_}" '%s' "${1#*=}"
+    elif [[ "$1" == "--$option" && "$switches" == *" $option "* ]]; then
+      printf -v "$option" 1
+    else
+      die "Unknown option '$1': launch/${0##*/} --help lists them. Flags of the experiment follow --."
+    fi
+    shift
+  done
+  command=("${@:2}")
 }
 
 # glibc then asks Linux for pages of 2 MiB: a large training step meets fewer new pages.

@@ -20,29 +20,10 @@ The pods find each other by --coordinator=auto, which is added.
 END
 }
 
-cluster="" workload="" type="v5litepod-16" slices=1 image="python:3.12" restarts=20 dry_run=""
-place=()
-while [[ $# -gt 0 && "$1" != "--" ]]; do
-  case "$1" in
-    -h | --help)
-      usage
-      exit 0
-      ;;
-    --cluster=*) cluster="${1#*=}" ;;
-    --workload=*) workload="${1#*=}" ;;
-    --tpu-type=*) type="${1#*=}" ;;
-    --num-slices=*) slices="${1#*=}" ;;
-    --image=*) image="${1#*=}" ;;
-    --max-restarts=*) restarts="${1#*=}" ;;
-    --project=* | --zone=*) place+=("$1") ;;
-    --dry_run) dry_run=1 ;;
-    *) die "Unknown option '$1': launch/xpk.sh --help lists them. Flags of the experiment follow --." ;;
-  esac
-  shift
-done
-if [[ "${1:-}" == "--" ]]; then
-  shift
-fi
+cluster="" workload="" tpu_type="v5litepod-16" num_slices=1 image="python:3.12" max_restarts=20
+project="" zone="" dry_run=""
+read_options "cluster workload tpu-type num-slices image max-restarts project zone" dry_run "$@"
+set -- ${command[@]+"${command[@]}"}
 [[ -n "$cluster" && -n "$workload" && $# -gt 0 ]] || {
   usage >&2
   exit 2
@@ -58,10 +39,10 @@ fi
 run xpk workload create \
   --cluster="$cluster" \
   --workload="$workload" \
-  --tpu-type="$type" \
-  --num-slices="$slices" \
+  --tpu-type="$tpu_type" \
+  --num-slices="$num_slices" \
   --base-docker-image="$image" \
   --script-dir="$root" \
-  --max-restarts="$restarts" \
-  ${place[@]+"${place[@]}"} \
+  --max-restarts="$max_restarts" \
+  ${project:+"--project=$project"} ${zone:+"--zone=$zone"} \
   --command="pip install --quiet '.[tpu]' && exec python -P -m experiments.$experiment --coordinator=auto$flags"

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from rnnjax.cells.cell import Cell, dot
 from rnnjax.cells.gru import GRUParams
@@ -204,6 +205,8 @@ def gradient_norms(
 
     _, carries = jax.lax.scan(advance, carry, inputs)
 
+    norms = jax.vmap(optax.tree.norm)
+
     def at(places):
         return jax.tree.map(lambda leaf: leaf[places], (carries, inputs))
 
@@ -214,14 +217,8 @@ def gradient_norms(
     def one_step_back(gradient, distance):
         carries_back, inputs_back = at(positions - distance)
         gradient = jax.vmap(pull_back)(carries_back, inputs_back, gradient)
-        return gradient, _norms(gradient)
+        return gradient, norms(gradient)
 
     gradient = jax.vmap(jax.grad(lambda c, x_t: step(c, x_t)[1]))(*at(positions))
-    _, norms = jax.lax.scan(one_step_back, gradient, jnp.arange(1, max_distance + 1))
-    return jnp.concatenate([_norms(gradient)[None], norms]).T
-
-
-def _norms(gradient: Carry) -> Array:
-    """Euclidean norms `[P]` of pytrees whose leaves are `[P, ...]`."""
-    squares = [(g**2).reshape(len(g), -1).sum(axis=1) for g in jax.tree.leaves(gradient)]
-    return jnp.sqrt(jnp.sum(jnp.stack(squares), axis=0))
+    _, earlier = jax.lax.scan(one_step_back, gradient, jnp.arange(1, max_distance + 1))
+    return jnp.concatenate([norms(gradient)[None], earlier]).T

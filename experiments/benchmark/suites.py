@@ -1,13 +1,12 @@
 """What is measured: speed of layers, time to compile, memory."""
 
 import functools
-import os
+import itertools
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,9 @@ import jax
 
 from experiments.benchmark import peers
 from experiments.benchmark.peers import BASELINE, CONTENDERS, Calls, Case, Layer
+from experiments.benchmark.report import Row
 
-Row = dict[str, Any]
-
+KINDS: tuple[peers.Kind, ...] = ("lstm", "gru")
 SIZES = [(100, 64, 128, 128), (200, 16, 64, 256), (100, 64, 512, 512), (50, 32, 256, 1024)]
 COMPILED_SIZES = [(50, 32, 128, 128), (400, 32, 128, 128)]
 LONG = Case("lstm", 4000, 32, 256, 256)
@@ -27,16 +26,14 @@ LONGEST = Case("lstm", 10_000, 8, 256, 256)
 def layers(repeats: int) -> list[Row]:
     """Forward and training step of LSTM and GRU layers, as fast as how many flax.nnx.RNN."""
     rows = []
-    for kind in ("lstm", "gru"):
-        for size in SIZES:
-            case = Case(kind, *size)
-            contenders = _present(case)
-            for what in ("train", "forward"):
-                times = interleaved(
-                    {name: getattr(calls, what) for name, calls in contenders.items()}, repeats
-                )
-                rows.append({"what": f"{kind} {what}", "size": list(size)} | _ratios(times))
-                print(f"{kind} {what} {size}: rnnjax {rows[-1]['rnnjax']:.2f}", flush=True)
+    for kind, size in itertools.product(KINDS, SIZES):
+        contenders = _present(Case(kind, *size))
+        for what in ("train", "forward"):
+            times = interleaved(
+                {name: getattr(calls, what) for name, calls in contenders.items()}, repeats
+            )
+            rows.append({"what": f"{kind} {what}", "size": list(size)} | _ratios(times))
+            print(f"{kind} {what} {size}: rnnjax {rows[-1]['rnnjax']:.2f}", flush=True)
     return rows
 
 
@@ -46,21 +43,16 @@ def compile_times(repeats: int) -> list[Row]:
     Once of a language model with one such layer, once of the layer alone.
     """
     rows = []
-    for kind in ("lstm", "gru"):
-        for size in COMPILED_SIZES:
-            case = Case(kind, *size)
-            layers = {"flax.nnx": peers.nnx_layer(case), "rnnjax": peers.rnnjax_layer(case)}
-            whats: dict[str, Callable[[Layer], Any]] = {
-                "model": functools.partial(_compile_model, case),
-                "layer": _compile,
-            }
-            for what, compiled in whats.items():
-                times = interleaved(
-                    {name: functools.partial(compiled, layer) for name, layer in layers.items()},
-                    repeats,
-                )
-                ratio = times["rnnjax"] / times["flax.nnx"]
-                rows.append({"what": f"{kind} {what}", "size": list(size), "rnnjax": ratio})
+    for kind, size in itertools.product(KINDS, COMPILED_SIZES):
+        case = Case(kind, *size)
+        layers = {BASELINE: peers.nnx_layer(case), "rnnjax": peers.rnnjax_layer(case)}
+        for what, compiled in {"model": _compile_model, "layer": _compile}.items():
+            times = interleaved(
+                {name: functools.partial(compiled, case, layer) for name, layer in layers.items()},
+                repeats,
+            )
+            ratio = times["rnnjax"] / times[BASELINE]
+            rows.append({"what": f"{kind} {what}", "size": list(size), "rnnjax": ratio})
     return rows
 
 
@@ -68,13 +60,13 @@ def memory(repeats: int) -> list[Row]:
     """Temporary memory and time of a long training step against plain autodiff of the scan."""
     built = {
         "autodiff": peers.rnnjax_layer(LONG, engine="scan"),
-        "flax.nnx": peers.nnx_layer(LONG),
+        BASELINE: peers.nnx_layer(LONG),
         **{
             f"remat={remat}": peers.rnnjax_layer(LONG, remat=remat)
             for remat in ("none", "gates", "sqrt")
         },
     }
-    compiled = {name: _compile(layer) for name, layer in built.items()}
+    compiled = {name: _compile(LONG, layer) for name, layer in built.items()}
     mib = {
         name: program.memory_analysis().temp_size_in_bytes / 2**20
         for name, program in compiled.items()
@@ -93,14 +85,11 @@ def memory(repeats: int) -> list[Row]:
         }
         for name in built
     ]
-    rows.append(
-        {
-            "what": "process, remat=sqrt",
-            "size": list(LONGEST[1:]),
-            "peak process MiB": _peak_of_process(),
-        }
-    )
-    return rows
+    # In a process of its own, where nothing else has been run.
+    command = [sys.executable, "-m", "experiments.benchmark", "--suite=peak"]
+    printed = subprocess.run(command, check=True, capture_output=True).stdout
+    what, size = "process, remat=sqrt", list(LONGEST[1:])
+    return [*rows, {"what": what, "size": size, "peak process MiB": float(printed.split()[-1])}]
 
 
 def peak() -> float:
@@ -132,25 +121,13 @@ def interleaved(calls: Mapping[str, Callable[[], Any]], repeats: int) -> dict[st
 
 
 def _present(case: Case) -> dict[str, Calls]:
-    """The contenders that are installed, compiled side by side."""
-
-    def ready(make: Callable[[Case], Calls]) -> Calls | ImportError:
-        try:
-            calls = make(case)
-        except ImportError as error:
-            return error
-        calls.forward()
-        calls.train()
-        return calls
-
-    with ThreadPoolExecutor() as pool:
-        made = dict(zip(CONTENDERS, pool.map(ready, CONTENDERS.values()), strict=True))
+    """The contenders that are installed."""
     contenders = {}
-    for name, calls in made.items():
-        if isinstance(calls, ImportError):
-            print(f"{name} is left out: {calls}")
-        else:
-            contenders[name] = calls
+    for name, make in CONTENDERS.items():
+        try:
+            contenders[name] = make(case)
+        except ImportError as error:
+            print(f"{name} is left out: {error}")
     return contenders
 
 
@@ -162,7 +139,7 @@ def _ratios(times: Mapping[str, float]) -> Row:
     return row
 
 
-def _compile(layer: Layer):
+def _compile(_: Case, layer: Layer):
     jax.clear_caches()
     return peers.gradient(layer).lower(layer.params, layer.xs).compile()
 
@@ -174,13 +151,6 @@ def _compile_model(case: Case, layer: Layer):
 
 def _run(program, layer: Layer) -> None:
     jax.block_until_ready(program(layer.params, layer.xs))
-
-
-def _peak_of_process() -> float:
-    """`peak()` in a process of its own, where nothing else has been run."""
-    command = [sys.executable, "-m", "experiments.benchmark", "--suite=peak"]
-    finished = subprocess.run(command, env=dict(os.environ), check=True, capture_output=True)
-    return float(finished.stdout.split()[-1])
 
 
 # The title of each suite, and `(repeats) -> rows`.

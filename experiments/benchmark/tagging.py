@@ -16,17 +16,16 @@ from typing import Any
 import jax
 from flax import nnx
 
-from experiments.benchmark.suites import Row, interleaved
+from experiments.benchmark.report import Row
+from experiments.benchmark.suites import interleaved
 from rnnjax import data, training
 from rnnjax.data.padded_batches import EvaluationBatches, in_order, padding_share
 from rnnjax.heads import crf
-from rnnjax.tasks.tagging.assembly import make_tagger
 from rnnjax.tasks.tagging.config import TaggerConfig, TaggingConfig
 from rnnjax.tasks.tagging.evaluation import make_loss
-from rnnjax.tasks.tagging.examples import tagged_examples
-from rnnjax.tasks.tagging.preparation import Prepared, prepare
+from rnnjax.tasks.tagging.preparation import Prepared, prepare, tagged_examples
 from rnnjax.tasks.tagging.sentences import Sentence
-from rnnjax.tasks.tagging.tagger import Tagger, best_tags
+from rnnjax.tasks.tagging.tagger import Tagger, best_tags, make_tagger
 from rnnjax.tasks.tagging.text_tagger import BUCKETS, TextTagger, in_bio
 from rnnjax.tasks.tagging.vocabulary import TaggingVocabulary
 
@@ -58,7 +57,7 @@ def suite(repeats: int, source: str) -> list[Row]:
 def throughput(prepared: Prepared, repeats: int) -> Row:
     """Training on the first batches of an epoch, made by a thread as in real training."""
     num_batches = min(NUM_BATCHES, prepared.batches.batches_per_epoch)
-    batches = data.iterator(prepared.batches)
+    batches = data.BatchIterator(prepared.batches)
     beginning = batches.get_state()
     step = training_step(make_tagger(CONFIG, prepared.vocabulary))
 
@@ -90,7 +89,7 @@ def crf_shares(
     """What the CRF takes of a training step and of decoding, at one full batch."""
     length, batch_size, _ = SHAPE
     tokens = itertools.cycle(token for sentence in sentences for token in sentence.tokens)
-    rows = [Sentence(tuple(itertools.islice(tokens, length)), (), "", 0) for _ in range(batch_size)]
+    rows = [Sentence(tuple(itertools.islice(tokens, length)), (), "") for _ in range(batch_size)]
     examples = tagged_examples(rows, vocabulary, [length])
     batch = jax.device_put(EvaluationBatches(examples, batch_size=batch_size)[0])
     model = make_tagger(CONFIG, vocabulary)
@@ -150,12 +149,9 @@ def decoding(vocabulary: TaggingVocabulary, sentences: Sequence[Sentence], repea
 def training_step(model: Tagger) -> Callable[[data.Batch], Any]:
     """The whole training step of these presets, as a function that keeps the state to itself."""
     graph, params = nnx.split(model, nnx.Param)
-    optimizer = training.make_optimizer("adam", learning_rate=2e-3, clip_norm=5.0)
-    average = training.make_average("ema", decay=0.998)
-    train_step = training.make_train_step(
-        make_loss(graph), optimizer, clip_norm=5.0, average=average
-    )
-    state = training.create_state(params, optimizer, average=average)
+    config = TaggingConfig(learning_rate=2e-3, clip_norm=5.0)
+    train_step, new_state = training.make_training(config, make_loss(graph))
+    state = new_state(params, None)
 
     def step(batch: data.Batch) -> Any:
         nonlocal state

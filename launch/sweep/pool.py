@@ -1,6 +1,5 @@
 """Processes side by side, each with cores of its own, and a line about their progress."""
 
-import itertools
 import os
 import signal
 import subprocess
@@ -10,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 from tqdm import tqdm
 
 from launch.sweep.plan import Planned
@@ -103,8 +103,7 @@ def share_out(cores: Sequence[int], num_jobs: int) -> list[list[int]]:
     """
     if num_jobs >= len(cores):
         return [[cores[job % len(cores)]] for job in range(num_jobs)]
-    ends = [job * len(cores) // num_jobs for job in range(num_jobs + 1)]
-    return [list(cores[a:b]) for a, b in itertools.pairwise(ends)]
+    return [share.tolist() for share in np.array_split(cores, num_jobs)]
 
 
 def _start(experiment: str, run: Planned, cores: list[int]) -> _Child:

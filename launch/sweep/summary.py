@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from launch.sweep.plan import Planned
 from rnnjax.training import atomic_files
+from rnnjax.visuals.pictures import as_png
 
 
 class Row(NamedTuple):
@@ -99,12 +98,12 @@ def draw(rows: Sequence[Row], result: str) -> bytes:
         The bytes of a PNG file.
     """
     figure = Figure(figsize=(8, 1.2 + 0.45 * len(rows)), dpi=110, layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots()
     for n, row in enumerate(rows):
         if values := row.values.get(result):
             axes.plot(values, [n] * len(values), "o", color="#2b6cb0", alpha=0.5, ms=5)
-            mean, deviation = np.mean(values), np.std(values, ddof=1) if len(values) > 1 else 0.0
+            mean = statistics.fmean(values)
+            deviation = statistics.stdev(values) if len(values) > 1 else 0.0
             axes.errorbar(mean, n + 0.2, xerr=deviation, fmt="D", color="#dd6b20", ms=4, capsize=3)
     labels = ("\n".join(f"{name}={value}" for name, value in row.setting.items()) for row in rows)
     axes.set_yticks(range(len(rows)), [label or "all" for label in labels])
@@ -112,9 +111,7 @@ def draw(rows: Sequence[Row], result: str) -> bytes:
     axes.set_xlabel(f"{result} (dots: seeds; diamond: mean ± standard deviation)")
     axes.grid(alpha=0.25, axis="x")
     axes.spines[["top", "right"]].set_visible(False)
-    png = io.BytesIO()
-    figure.savefig(png, format="png")
-    return png.getvalue()
+    return as_png(figure)
 
 
 def write(runs: Sequence[Planned], folder: Path) -> str:

@@ -33,7 +33,7 @@ def dryrun(argv: Sequence[str]) -> int:
     print(f"{given.experiment}, batch_size {config.batch_size}, on {target.name}, "
           f"{target.num_chips} chips.", flush=True)  # fmt: skip
     if given.sweep:
-        batch_size = largest.largest_batch(experiment, config, target, given.mesh, print)
+        batch_size = largest.largest_batch(experiment, config, target, given.mesh)
         if batch_size is None:
             return 1
         config = dataclasses.replace(config, batch_size=batch_size)

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from launch.tpu_dryrun.hlo import Array, Computation, Instruction, Module
+from launch.tpu_dryrun.hlo import ENTRY, Array, Computation, Instruction, Module
 from rnnjax.training.profiling.programs import COLLECTIVES
 
 NO_TRAFFIC = {
@@ -58,16 +58,16 @@ class Cost(NamedTuple):
     unknown_loops: int
 
 
-def cost(module: Module, num_chips: int, name: str | None = None, times: int = 1) -> Cost:
+def cost(module: Module, num_chips: int, name: str = ENTRY, times: int = 1) -> Cost:
     """The cost of a program.
 
     Args:
         module: see `hlo.parse`.
         num_chips: that run it.
-        name: of the computation that is counted; None: the whole program.
+        name: of the computation that is counted; by default, the whole program.
         times: how often it runs.
     """
-    computation = module.computations[name or module.entry]
+    computation = module[name]
     work = num_bytes = 0.0
     collectives: Counter[Collective] = Counter()
     unknown = 0
@@ -90,22 +90,19 @@ def _called(
     """Computations that an instruction runs, but for fusions, and how often."""
     if one.opcode == "while" and (body := one.called("body")):
         return [(body, _trips(one, computation, module))]
-    if one.opcode in ("call", "async-start"):
-        called = one.called("to_apply") or one.called("calls")
-        return [(called, 1)] if called else []
-    if one.opcode == "conditional":
-        branches = re.search(r"branch_computations=\{([^}]*)\}", one.text)
-        names = branches[1] if branches else one.text
-        return [(name, 1) for name in re.findall(r"%([\w.\-]+)", names)][:1]
+    if one.opcode in ("call", "async-start", "conditional"):  # of its branches, the first
+        return [(name, 1) for name in re.findall(r"%([\w.\-]+)", one.text)[:1]]
     return []
 
 
 def _trips(loop: Instruction, computation: Computation, module: Module) -> int | None:
     """How often a loop runs that counts in ones up to a constant; None for any other."""
-    condition = module.computations[loop.called("condition") or ""]
+    condition = module[loop.called("condition") or ""]
     compare = next(one for one in condition.values() if one.is_root)
-    if loop.trip_count is not None or "direction=LT" not in compare.text:
-        return loop.trip_count
+    if known := re.search(r'"known_trip_count":\{"n":"(\d+)"', loop.text):
+        return int(known[1])
+    if "direction=LT" not in compare.text:
+        return None
     counter, end = (condition[name] for name in compare.operands)
     index = re.search(r"index=(\d+)", counter.text)
     begin = computation[loop.operands[0]]
@@ -122,7 +119,7 @@ def flops(one: Instruction, computation: Computation, module: Module) -> float:
     """
     operands = _types(one, computation)
     if one.opcode == "fusion" and (called := one.called("calls")):
-        inside = module.computations[called]
+        inside = module[called]
         return sum(flops(other, inside, module) for other in inside.values())
     if one.opcode == "dot":
         found = re.search(r"lhs_contracting_dims=\{([\d,]*)\}", one.text)
@@ -183,7 +180,7 @@ def _traffic(one: Instruction, computation: Computation, module: Module) -> floa
     if one.opcode in NO_TRAFFIC or one.opcode.endswith("-done"):
         return 0.0
     if one.opcode == "fusion" and (called := one.called("calls")):
-        return _fusion_traffic(one, module.computations[called], computation)
+        return _fusion_traffic(one, module[called], computation)
     if one.opcode == "dynamic-slice":
         return 2.0 * _in_hbm(one.arrays)
     operands = _types(one, computation)
@@ -198,9 +195,7 @@ def _fusion_traffic(one: Instruction, inside: Computation, computation: Computat
     total = 0.0
     parameters = {int(p.argument): p.name for p in inside.values() if p.opcode == "parameter"}
     for index, operand in enumerate(one.operands):
-        types = computation[operand].arrays if operand in computation else ()
-        if _in_hbm(types):
-            total += _read_inside(parameters.get(index), inside, _in_hbm(types))
+        total += _read_inside(parameters[index], inside, _in_hbm(computation[operand].arrays))
     root = next(other for other in inside.values() if other.is_root)
     roots = [inside[name] for name in root.operands] if root.opcode == "tuple" else [root]
     for written, made in zip(one.arrays, roots, strict=False):
@@ -212,10 +207,8 @@ def _fusion_traffic(one: Instruction, inside: Computation, computation: Computat
     return total
 
 
-def _read_inside(parameter: str | None, inside: Computation, size: int) -> float:
+def _read_inside(parameter: str, inside: Computation, size: int) -> float:
     """How many of its operand's `size` bytes a fusion reads."""
-    if parameter is None:
-        return float(size)
     names, total = {parameter}, 0.0
     for other in inside.values():
         if not names & set(other.operands):
@@ -244,7 +237,7 @@ def _collective(
 
 
 def _types(one: Instruction, computation: Computation) -> list[Array]:
-    return [a for name in one.operands if name in computation for a in computation[name].arrays]
+    return [a for name in one.operands for a in computation[name].arrays]
 
 
 def _in_hbm(types: Sequence[Array]) -> int:
@@ -252,6 +245,6 @@ def _in_hbm(types: Sequence[Array]) -> int:
 
 
 def _behind_bitcasts(one: Instruction, inside: Computation) -> Instruction:
-    while one.opcode in ("bitcast", "convert", "copy") and one.operands[0] in inside:
+    while one.opcode in ("bitcast", "convert", "copy"):
         one = inside[one.operands[0]]
     return one

@@ -13,20 +13,15 @@ FINENESS = 8
 
 
 def largest_batch(
-    experiment: Experiment,
-    config: Any,
-    target: Slice,
-    mesh: str | None,
-    say: Callable[[str], None],
+    experiment: Experiment, config: Any, target: Slice, mesh: str | None
 ) -> int | None:
-    """Doubles the batch until it does not fit, then halves the distance.
+    """Doubles the batch until it does not fit, then halves the distance; prints each attempt.
 
     Args:
         experiment: what is trained.
         config: its batch size is tried first, then one row a chip if that does not fit.
         target: the slice.
         mesh: see `compile_step`.
-        say: takes a line about each attempt.
 
     Returns:
         The batch size: a multiple of the number of chips, at most an eighth below the least that
@@ -37,12 +32,12 @@ def largest_batch(
         batch_size = rows * target.num_chips
         chosen = dataclasses.replace(config, batch_size=batch_size)
         try:
-            taken = compile_step(experiment, chosen, target, mesh).memory.total
+            taken = compile_step(experiment, chosen, target, mesh).memory.total / GIB
+            note = ""
         except DoesNotFit as fault:
-            say(f"  batch_size {batch_size:>8}: {fault.needed / GIB:8.3f} GiB a chip, too much")
-            return False
-        say(f"  batch_size {batch_size:>8}: {taken / GIB:8.3f} GiB a chip")
-        return True
+            taken, note = fault.needed / GIB, ", too much"
+        print(f"  batch_size {batch_size:>8}: {taken:8.3f} GiB a chip{note}")
+        return not note
 
     rows = search(fits, max(config.batch_size // target.num_chips, 1), LARGEST // target.num_chips)
     return None if rows is None else rows * target.num_chips

@@ -1,13 +1,12 @@
 """Data of every task: text corpora, examples from files, vocabularies and batches."""
 
-from rnnjax.data.batch_iterator import iterator
+from rnnjax.data.batch_iterator import BatchIterator
 from rnnjax.data.buckets import bucket_lengths
 from rnnjax.data.corpus import Corpus
 from rnnjax.data.endless_batches import Batch
 from rnnjax.data.examples import Example, read_examples, read_parallel
 from rnnjax.data.files import read_text
 from rnnjax.data.images import ResizePolicy
-from rnnjax.data.spelling import CASES
 from rnnjax.data.streams import EvaluationWindows, Stream, TrainingWindows
 from rnnjax.data.text import from_texts, load
 from rnnjax.data.tokens import tokenize
@@ -16,9 +15,9 @@ from rnnjax.data.vocabulary import UNKNOWN, Level, Vocabulary
 from rnnjax.data.word_vocabulary import WordVocabulary
 
 __all__ = [
-    "CASES",
     "UNKNOWN",
     "Batch",
+    "BatchIterator",
     "Corpus",
     "EvaluationWindows",
     "Example",
@@ -31,7 +30,6 @@ __all__ = [
     "WordVocabulary",
     "bucket_lengths",
     "from_texts",
-    "iterator",
     "load",
     "read_examples",
     "read_parallel",

@@ -1,52 +1,43 @@
 """Batches one after another, made ahead by a thread or by processes of their own."""
 
+import functools
 import multiprocessing
 import os
 import signal
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
-from typing import Protocol
 
 import grain
 import grain.experimental
 import numpy as np
 from absl import flags
 
-from rnnjax.data.endless_batches import Batch
+from rnnjax.data.endless_batches import Batch, EndlessBatches
 from rnnjax.errors import UserError
 
 _AHEAD = 2
 """Groups of batches that are made before they are asked for, by each thread or process."""
 
 
-class Source(Protocol):
-    """Endless batches by their index: `TrainingWindows`, `TrainingBatches`.
-
-    `of_rows` gives the same batches with some of their rows only.
-
-    Attributes:
-        made_together: how many batches in a row it makes in one piece of work.
-    """
-
-    @property
-    def made_together(self) -> int: ...  # noqa: D102
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int) -> Batch: ...
-
-    def of_rows(self, rows: np.ndarray) -> "Source": ...  # noqa: D102
-
-
 class BatchIterator:
-    """The batches of a source in order, from any position on; see `iterator`.
+    """Batches in order, from any position on; the next ones are made while one is in use.
 
     Which batches come, and what `get_state` says, does not depend on how many workers make them.
     """
 
-    def __init__(self, batches: Source, workers: int):
-        self._batches, self._workers = batches, workers
+    def __init__(
+        self, batches: EndlessBatches, rows: np.ndarray | None = None, *, workers: int = 0
+    ):
+        """Starts at the first batch.
+
+        Args:
+            batches: by index.
+            rows: of each batch, those that this process makes, ascending; None: all.
+            workers: processes that make them side by side; 0: a thread of this one.
+        """
+        self._batches = batches if rows is None else batches.of_rows(rows)
+        self._workers = workers
         self._next_index = 0
         self._running: list[grain.DatasetIterator] = []
         self._group: Sequence[Batch] = ()
@@ -64,7 +55,7 @@ class BatchIterator:
         """
         number, place = divmod(self._next_index, self._batches.made_together)
         if not self._running:
-            self._running.append(iter(_ahead(_Groups(self._batches, number), self._workers)))
+            self._running.append(iter(_ahead(self._batches, number, self._workers)))
             self._group = _read(self._running[0])
         elif place == 0:
             self._group = _read(self._running[0])
@@ -85,17 +76,6 @@ class BatchIterator:
         _close(self._running)
 
 
-def iterator(batches: Source, rows: np.ndarray | None = None, *, workers: int = 0) -> BatchIterator:
-    """The batches in order; the next ones are made while one is in use.
-
-    Args:
-        batches: by index.
-        rows: of each batch, those that this process makes, ascending; None: all.
-        workers: processes that make them side by side; 0: a thread of this one.
-    """
-    return BatchIterator(batches if rows is None else batches.of_rows(rows), workers)
-
-
 def _read(groups: Iterator[Sequence[Batch]]) -> Sequence[Batch]:
     try:
         return next(groups)
@@ -113,23 +93,15 @@ def _close(running: list[grain.DatasetIterator]) -> None:
         running.pop().close()
 
 
-class _Groups:
-    """What is made together, by its number, from one of them on."""
-
-    def __init__(self, batches: Source, first: int):
-        self._batches, self._first = batches, first
-
-    def __len__(self) -> int:
-        return len(self._batches) // self._batches.made_together - self._first
-
-    def __getitem__(self, index: int) -> list[Batch]:
-        size = self._batches.made_together
-        start = (self._first + int(index)) * size
-        return [self._batches[n] for n in range(start, start + size)]
+def _group(batches: EndlessBatches, number: int) -> list[Batch]:
+    """What is made together, by its number."""
+    size = batches.made_together
+    return [batches[n] for n in range(number * size, (number + 1) * size)]
 
 
-def _ahead(groups: _Groups, workers: int) -> grain.IterDataset:
-    in_order = grain.MapDataset.source(groups)
+def _ahead(batches: EndlessBatches, first: int, workers: int) -> grain.IterDataset:
+    numbers = grain.MapDataset.range(first, len(batches) // batches.made_together)
+    in_order = numbers.map(functools.partial(_group, batches))
     if workers == 0:
         thread = grain.ReadOptions(num_threads=1, prefetch_buffer_size=_AHEAD)
         return in_order.to_iter_dataset(thread)
@@ -140,10 +112,10 @@ def _ahead(groups: _Groups, workers: int) -> grain.IterDataset:
     processes = grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=_AHEAD)
     # Shared memory would have to be cleaned up after every kind of death.
     through_pipes = grain.experimental.DatasetOptions(min_shm_size=1 << 62)
-    batches = grain.experimental.WithOptionsIterDataset(
+    groups = grain.experimental.WithOptionsIterDataset(
         in_order.to_iter_dataset(here), through_pipes
     )
-    return batches.mp_prefetch(processes, worker_init_fn=_as_worker)
+    return groups.mp_prefetch(processes, worker_init_fn=_as_worker)
 
 
 def _as_worker(number: int, count: int) -> None:

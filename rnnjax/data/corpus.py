@@ -1,15 +1,15 @@
 """Documents decoded, split, given a vocabulary and encoded."""
 
+import itertools
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
 from rnnjax.data.documents import Document, symbols
 from rnnjax.data.growing_array import GrowingArray
-from rnnjax.data.splits import Segment, check_fractions, split
 from rnnjax.data.streams import Stream
 from rnnjax.data.vocabulary import NUM_CODE_POINTS, Level, Vocabulary, check_level
 from rnnjax.errors import UserError
@@ -18,6 +18,9 @@ BLOCK = 1 << 20
 """Symbols encoded at a time."""
 
 SECONDS_BETWEEN_NEWS = 5.0
+
+Segment = tuple[int, int]
+"""Symbols [start, end) of a corpus, from one document."""
 
 _log = logging.getLogger(__name__)
 
@@ -50,42 +53,40 @@ class Corpus(NamedTuple):
 
 def build(
     documents: Mapping[str, Iterable[Document]],
-    fractions: Mapping[str, float],
+    valid_fraction: float,
     name: str,
     level: Level,
     vocabulary: Vocabulary | None = None,
-    new_array: Callable[[Any], GrowingArray] = GrowingArray,
 ) -> Corpus:
-    """Decodes documents, takes the missing splits from "train", and encodes.
+    """Decodes documents, takes the validation split from "train" if it is missing, and encodes.
 
     Args:
         documents: {split name: its documents}, with "train" at least.
-        fractions: {"validation", "test": share of "train" that becomes this split if it has no
-            documents}.
+        valid_fraction: share of "train" that becomes "validation" if that has no documents.
         name: of the source, for messages.
         level: "char" or "byte".
         vocabulary: to use, with its own level; None: that of the training split.
-        new_array: makes an array of a dtype.
 
     Raises:
         UserError: a document cannot be decoded, a split is empty, the disk is full.
     """
     level = vocabulary.level if vocabulary else level
     check_level(level)
-    check_fractions(fractions["validation"], fractions["test"])
+    if not 0 <= valid_fraction < 1:
+        raise UserError(f"valid_fraction must lie in [0, 1), got {valid_fraction}")
     if "train" not in documents:
         raise UserError(f"{name} has no training split, only {', '.join(documents)}")
-    fractions = {k: f for k, f in fractions.items() if f > 0 and k not in documents}
     decoded: dict[str, np.ndarray] = {}
     segments: dict[str, list[Segment]] = {}
     for part, its_documents in documents.items():
-        with new_array(np.uint8 if level == "byte" else np.uint32) as array:
+        with GrowingArray(np.uint8 if level == "byte" else np.uint32) as array:
             ends = _decode(its_documents, level, array)
             values = array.finish()
         if not values.size:
             raise UserError(f"{name} is empty: there is no text in its {part} split")
-        pieces = split(ends, fractions if part == "train" else {})
-        pieces = {part if key == "train" else key: pieces[key] for key in pieces}
+        cut = part == "train" and valid_fraction > 0 and "validation" not in documents
+        kept, held_out = split(ends, valid_fraction if cut else 0)
+        pieces = {part: kept, "validation": held_out} if cut else {part: kept}
         decoded |= dict.fromkeys(pieces, values)
         segments |= pieces
     for part in segments:
@@ -104,12 +105,47 @@ def build(
         vocabulary = Vocabulary.of_text(map(chr, np.flatnonzero(seen).tolist()))
     streams: dict[str, Stream] = {}
     for part, pieces_of_part in segments.items():
-        with new_array(vocabulary.dtype) as array:
+        with GrowingArray(vocabulary.dtype) as array:
             for block in _blocks(decoded[part], pieces_of_part):
                 array.append(block if level == "byte" else vocabulary.id_of_code_point[block])
-            lengths = [segment.end - segment.start for segment in pieces_of_part]
+            lengths = [end - start for start, end in pieces_of_part]
             streams[part] = Stream(array.finish(), np.cumsum([0, *lengths[:-1]]))
     return Corpus(vocabulary, streams)
+
+
+def split(document_ends: np.ndarray, fraction: float) -> tuple[list[Segment], list[Segment]]:
+    """Divides a corpus of documents; the same documents always give the same splits.
+
+    Whole documents are held out, from the longest to the shortest: each adds its share to what is
+    owed to the held-out split, and goes there if at least half of its length is owed. So both
+    splits have documents of all lengths. If the size of the held-out split is off by more than half
+    (there are few documents), the corpus is cut by position instead, training first.
+
+    Args:
+        document_ends: int [number of documents], where each document ends, in symbols; ascending,
+            no document empty.
+        fraction: of the symbols, held out.
+
+    Returns:
+        The segments of the training split and of the held-out one, in order.
+    """
+    lengths = np.diff(document_ends, prepend=0)
+    held_out = np.zeros(len(lengths), bool)
+    owed = 0.0
+    for n in np.argsort(-lengths, kind="stable"):
+        owed += fraction * lengths[n]
+        if owed >= lengths[n] / 2:
+            owed -= lengths[n]
+            held_out[n] = True
+    borders = [0, *document_ends.tolist()]
+    wanted = fraction * borders[-1]
+    if abs(lengths[held_out].sum() - wanted) > wanted / 2:
+        # Rounded so that 0.9 * 100 is 90 whatever 1 - 0.1 is in binary.
+        cut = int(round((1 - fraction) * borders[-1], 6))
+        borders = sorted({cut, *borders})
+        held_out = np.array(borders[1:]) > cut
+    segments = list(zip(itertools.pairwise(borders), held_out.tolist(), strict=True))
+    return [one for one, held in segments if not held], [one for one, held in segments if held]
 
 
 def _decode(documents: Iterable[Document], level: Level, array: GrowingArray) -> np.ndarray:

@@ -18,6 +18,9 @@ class EndlessBatches:
 
     A subclass makes the rows `_rows` of a batch in `__getitem__`, and in `_make_plan` what the
     batches of an epoch have in common.
+
+    Attributes:
+        made_together: how many batches in a row are made in one piece of work.
     """
 
     made_together = 1
@@ -30,6 +33,9 @@ class EndlessBatches:
 
     def __len__(self) -> int:
         return ENDLESS
+
+    def __getitem__(self, index: int) -> Batch:
+        raise NotImplementedError
 
     def of_rows(self, rows: np.ndarray) -> Self:
         """The same batches, with some of their rows only: as one of several processes makes them.

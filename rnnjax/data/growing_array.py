@@ -3,7 +3,6 @@
 import contextlib
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,20 +16,18 @@ MEMORY_LIMIT = 1 << 28
 class GrowingArray:
     """Append values, then `finish()` gives all of them as one read-only array.
 
-    with GrowingArray(np.uint8, memory_limit=1 << 20) as array:
+    with GrowingArray(np.uint8) as array:
         array.append(values)
         everything = array.finish()
 
-    Up to `memory_limit` bytes stay in memory. Larger arrays are written to an unnamed temporary
-    file in `folder` (None: the system's folder for these), which the operating system removes when
-    the array is no longer used, even if the process is killed.
+    Up to `MEMORY_LIMIT` bytes stay in memory. Larger arrays are written to an unnamed temporary
+    file, which the operating system removes when the array is no longer used, even if the process
+    is killed. Characters take 4 bytes there until they are encoded, and 1 or 2 from then on.
     """
 
-    def __init__(self, dtype: Any, *, memory_limit: int = MEMORY_LIMIT, folder: Path | None = None):
+    def __init__(self, dtype: Any):
         self._dtype = np.dtype(dtype)
-        self._memory_limit = memory_limit
-        self._folder = str(folder or tempfile.gettempdir())
-        self._file = tempfile.SpooledTemporaryFile(memory_limit, dir=self._folder)  # noqa: SIM115
+        self._file = tempfile.SpooledTemporaryFile(MEMORY_LIMIT)  # noqa: SIM115
         self._length = 0
 
     def __enter__(self) -> "GrowingArray":
@@ -60,15 +57,15 @@ class GrowingArray:
             yield
         except OSError as error:
             raise UserError(
-                f"cannot keep the encoded text in {self._folder}: {error.strerror}. It is too "
-                f"large for memory, so it needs a folder with free space (set TMPDIR)"
+                f"cannot keep the encoded text in {tempfile.gettempdir()}: {error.strerror}. It is "
+                f"too large for memory, so it needs a folder with free space (set TMPDIR)"
             ) from error
 
     def finish(self) -> np.ndarray:
         """All the values: a plain array, or a view of the memory-mapped file."""
         with self._disk_errors():
             self._file.flush()
-        if self._length * self._dtype.itemsize > self._memory_limit:
+        if self._length * self._dtype.itemsize > MEMORY_LIMIT:
             return np.memmap(self._file, self._dtype, mode="r")  # type: ignore[call-overload]
         self._file.seek(0)
         return np.frombuffer(self._file.read(), self._dtype)

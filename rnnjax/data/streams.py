@@ -21,11 +21,6 @@ class Stream(NamedTuple):
     ids: np.ndarray
     document_starts: np.ndarray
 
-    @property
-    def num_targets(self) -> int:
-        """How many symbols have one before them in their own document."""
-        return len(self.ids) - len(self.document_starts)
-
 
 class TrainingWindows(EndlessBatches):
     """Windows for TBPTT(k1, k2): an update every k1 = `window` steps, back over k2 = `bptt`.
@@ -182,7 +177,7 @@ class _Circle:
 
 def _check_sizes(stream: Stream, batch_size: int, window: int) -> None:
     check_positive(batch_size=batch_size, window=window)
-    if stream.num_targets < 1:
+    if len(stream.ids) == len(stream.document_starts):
         raise UserError(
             f"a split of {len(stream.ids)} symbols in {len(stream.document_starts)} documents has "
             f"nothing to predict: give it more text"

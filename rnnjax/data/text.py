@@ -1,6 +1,5 @@
 """Text corpora by name."""
 
-import functools
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,7 +9,6 @@ from rnnjax.data.bundled_text import NAMED
 from rnnjax.data.corpus import Corpus, build
 from rnnjax.data.documents import Document, check_encoding
 from rnnjax.data.files import document, nearest
-from rnnjax.data.growing_array import MEMORY_LIMIT, GrowingArray
 from rnnjax.data.named_splits import SplitFiles, is_list_of_paths, split_files
 from rnnjax.data.vocabulary import Level, Vocabulary
 from rnnjax.errors import UserError, did_you_mean
@@ -22,10 +20,7 @@ def load(
     level: Level = "char",
     encoding: str = "utf-8",
     valid_fraction: float = 0.1,
-    test_fraction: float = 0.0,
     vocabulary: Vocabulary | None = None,
-    memory_limit: int = MEMORY_LIMIT,
-    temporary_folder: Path | None = None,
     tfds_data_dir: str | None = None,
 ) -> Corpus:
     """Loads a text corpus by name.
@@ -40,11 +35,7 @@ def load(
         encoding: of the files at a path.
         valid_fraction: part of the training text kept for validation, where the source has no
             validation split of its own.
-        test_fraction: likewise for the test.
         vocabulary: use this one (of a checkpoint) and its level instead of the training split's.
-        memory_limit: bytes; an array of symbols larger than this becomes a memory-mapped file.
-        temporary_folder: where such files go; None: the system's folder. Characters take 4 bytes
-            there until they are encoded, and 1 or 2 from then on.
         tfds_data_dir: TFDS's folder; None: its default.
 
     Raises:
@@ -72,9 +63,7 @@ def load(
             split: [document(path, encoding) for path in paths]
             for split, paths in found.files.items()
         }
-    fractions = {"validation": valid_fraction, "test": test_fraction}
-    new_array = functools.partial(GrowingArray, memory_limit=memory_limit, folder=temporary_folder)
-    corpus = build(documents, fractions, spec, level, vocabulary, new_array)
+    corpus = build(documents, valid_fraction, spec, level, vocabulary)
     return corpus._replace(origin=origin)
 
 
@@ -94,7 +83,6 @@ def from_texts(
     *,
     level: Level = "char",
     valid_fraction: float = 0.1,
-    test_fraction: float = 0.0,
     vocabulary: Vocabulary | None = None,
 ) -> Corpus:
     """A corpus of the given texts, a document each; arguments as in `load`."""
@@ -102,5 +90,4 @@ def from_texts(
         Document(f"text {n}", [text.encode("utf-8", "surrogatepass")])
         for n, text in enumerate(texts)
     )
-    fractions = {"validation": valid_fraction, "test": test_fraction}
-    return build({"train": documents}, fractions, "the text given", level, vocabulary)
+    return build({"train": documents}, valid_fraction, "the text given", level, vocabulary)

@@ -3,17 +3,15 @@
 import dataclasses
 import functools
 import json
-from collections.abc import Callable, Iterable
-from typing import Any, Literal, TypeVar, cast, get_args, get_origin
+from collections.abc import Iterable
+from typing import Any, ClassVar, Literal, Self, cast, get_args, get_origin
 
 import numpy as np
 
 from rnnjax.errors import UserError, did_you_mean
 
 Level = Literal["char", "byte"]
-LEVELS = ("char", "byte")
-
-T = TypeVar("T")
+LEVELS = get_args(Level)
 
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 """How the unknown symbol (id 0 of a character vocabulary) is shown."""
@@ -32,8 +30,43 @@ def code_points(text: str) -> np.ndarray:
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
 
 
+class SavedVocabulary:
+    """A dataclass of text, numbers and tuples of these that can be saved as JSON."""
+
+    texts_are: ClassVar[str] = "texts"
+    """What messages call the texts."""
+
+    def to_json(self) -> str:
+        """As JSON text, to be saved beside a checkpoint."""
+        return json.dumps(dataclasses.asdict(cast(Any, self)))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The inverse of `to_json`.
+
+        Raises:
+            UserError: the text is no JSON, or has other fields or values than the class.
+        """
+        wrong = f"this is no saved vocabulary of {cls.texts_are}"
+        try:
+            saved = json.loads(text)
+        except ValueError as error:
+            raise UserError(f"{wrong}: {error}") from error
+        kinds = {field.name: field.type for field in dataclasses.fields(cast(Any, cls))}
+        if not isinstance(saved, dict) or saved.keys() != kinds.keys():
+            got = ", ".join(saved) if isinstance(saved, dict) else type(saved).__name__
+            raise UserError(f"{wrong}: expected {', '.join(kinds)}; got {got or 'nothing'}")
+        values = {}
+        for field, value in saved.items():
+            try:
+                values[field] = _of_kind(value, kinds[field])
+            except (TypeError, ValueError) as error:
+                raise UserError(f"{wrong}: it cannot have {field} = {value!r:.80}") from error
+        return cls(**values)
+
+
 @dataclasses.dataclass(frozen=True)
-class Vocabulary:
+class Vocabulary(SavedVocabulary):
     """An immutable, ordered set of symbols, made by `of_text` or `of_bytes`.
 
     Attributes:
@@ -122,48 +155,6 @@ class Vocabulary:
             return ""
         known = set(self.symbols) - {UNKNOWN}
         return "".join(dict.fromkeys(c for c in text if c not in known))
-
-    def to_json(self) -> str:
-        """As JSON text, to be saved beside a checkpoint."""
-        return json.dumps({"level": self.level, "symbols": self.symbols})
-
-    @classmethod
-    def from_json(cls, text: str) -> "Vocabulary":
-        """The inverse of `to_json`.
-
-        Raises:
-            UserError: the text is not what `to_json` writes.
-        """
-        return dataclass_from_json(cls, text, "vocabulary")
-
-
-def dataclass_from_json(cls: Callable[..., T], text: str, name: str) -> T:
-    """A dataclass of text, numbers and tuples of these, from its fields in JSON.
-
-    Args:
-        cls: the dataclass.
-        text: what `json.dumps(dataclasses.asdict(...))` writes.
-        name: what messages call it.
-
-    Raises:
-        UserError: the text is no JSON, or has other fields or values than the class.
-    """
-    wrong = f"this is no saved {name}"
-    try:
-        saved = json.loads(text)
-    except ValueError as error:
-        raise UserError(f"{wrong}: {error}") from error
-    kinds = {field.name: field.type for field in dataclasses.fields(cast(Any, cls))}
-    if not isinstance(saved, dict) or saved.keys() != kinds.keys():
-        got = ", ".join(saved) if isinstance(saved, dict) else type(saved).__name__
-        raise UserError(f"{wrong}: expected {', '.join(kinds)}; got {got or 'nothing'}")
-    values = {}
-    for field, value in saved.items():
-        try:
-            values[field] = _of_kind(value, kinds[field])
-        except (TypeError, ValueError) as error:
-            raise UserError(f"{wrong}: it cannot have {field} = {value!r:.80}") from error
-    return cls(**values)
 
 
 def _of_kind(value: Any, kind: Any) -> Any:

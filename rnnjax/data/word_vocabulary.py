@@ -6,12 +6,12 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import ClassVar, Literal, Self, get_args
+from typing import Literal, Self, get_args
 
 import numpy as np
 
 from rnnjax.data.tokens import tokenize
-from rnnjax.data.vocabulary import dataclass_from_json
+from rnnjax.data.vocabulary import SavedVocabulary
 from rnnjax.errors import UserError, did_you_mean
 
 WordLevel = Literal["word", "subword"]
@@ -31,7 +31,7 @@ def by_frequency(counts: Mapping[str, int], words: Iterable[str]) -> list[str]:
 
 
 @dataclasses.dataclass(frozen=True)
-class WordVocabulary:
+class WordVocabulary(SavedVocabulary):
     """An immutable, ordered set of symbols, made by `of`.
 
     Attributes:
@@ -48,8 +48,9 @@ class WordVocabulary:
     symbols: tuple[str, ...]
     merges: tuple[tuple[str, str], ...] = ()
 
-    texts_are: ClassVar[str] = "texts"
-    """What messages call the texts."""
+    def __post_init__(self) -> None:
+        if self.symbols[: len(RESERVED)] != RESERVED:
+            raise UserError(f"this is no saved vocabulary of {self.texts_are}: no reserved symbols")
 
     @classmethod
     def words_of(cls, text: str) -> Sequence[str]:
@@ -127,22 +128,6 @@ class WordVocabulary:
             return np.arange(len(symbols))
         ends = np.array([symbol.endswith(_WORD_END) for symbol in symbols], int)
         return np.cumsum(ends) - ends
-
-    def to_json(self) -> str:
-        """As JSON text, to be saved beside a checkpoint."""
-        return json.dumps(dataclasses.asdict(self), ensure_ascii=False)
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """The inverse of `to_json`.
-
-        Raises:
-            UserError: the text is not what `to_json` writes.
-        """
-        vocabulary = dataclass_from_json(cls, text, f"vocabulary of {cls.texts_are}")
-        if vocabulary.symbols[: len(RESERVED)] != RESERVED:
-            raise UserError(f"this is no saved vocabulary of {cls.texts_are}: no reserved symbols")
-        return vocabulary
 
 
 def _tokenizer(ids: dict[str, int], merges: Sequence[tuple[str, str]]):

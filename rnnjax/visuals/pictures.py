@@ -111,7 +111,7 @@ def draw_confusion(names: Sequence[str], counts: Any) -> bytes:
 
     Args:
         names: of the K classes.
-        counts: `[K, K]`: true class, predicted class (`rnnjax.metrics.confusion_counts`).
+        counts: `[K, K]`: true class, predicted class (`sklearn.metrics.confusion_matrix`).
     """
     counts = np.asarray(counts)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)

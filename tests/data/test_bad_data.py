@@ -160,12 +160,16 @@ def test_a_full_disk(tmp_path, monkeypatch, source):
         return open("/dev/full", "wb")
 
     monkeypatch.setattr(tempfile, "TemporaryFile", open_full)
-    told = message(source, memory_limit=10, temporary_folder=tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr("rnnjax.data.growing_array.MEMORY_LIMIT", 10)
+    told = message(source)
     assert f"{tmp_path}: No space left on device" in told
 
 
-def test_a_temporary_folder_that_is_not_there(tmp_path):
-    told = message("embedded", memory_limit=1000, temporary_folder=tmp_path / "no")
+def test_a_temporary_folder_that_is_not_there(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "no"))
+    monkeypatch.setattr("rnnjax.data.growing_array.MEMORY_LIMIT", 1000)
+    told = message("embedded")
     assert "No such file or directory" in told
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from rnnjax.data import Stream, TrainingWindows
-from rnnjax.data.batch_iterator import iterator
+from rnnjax.data.batch_iterator import BatchIterator
 from rnnjax.data.growing_array import GrowingArray
 from rnnjax.errors import UserError
 from rnnjax.tasks.captioning.batches import SceneBatches
@@ -58,7 +58,7 @@ def assert_same(batch, other):
 
 def test_workers_make_the_same_batches_and_any_number_of_them_goes_on_from_a_position():
     expected = [scenes()[n] for n in range(NUM_BATCHES + 5)]
-    with contextlib.closing(iterator(scenes(), workers=2)) as batches:
+    with contextlib.closing(BatchIterator(scenes(), workers=2)) as batches:
         for n in range(NUM_BATCHES):
             assert batches.get_state() == {"next_index": n}
             assert_same(next(batches), expected[n])
@@ -66,7 +66,7 @@ def test_workers_make_the_same_batches_and_any_number_of_them_goes_on_from_a_pos
         batches.set_state({"next_index": 5})
         assert_same(next(batches), expected[5])
     for workers in (0, 1):
-        with contextlib.closing(iterator(scenes(), np.arange(2), workers=workers)) as resumed:
+        with contextlib.closing(BatchIterator(scenes(), np.arange(2), workers=workers)) as resumed:
             resumed.set_state(state)
             for n in range(NUM_BATCHES, NUM_BATCHES + 5):
                 some_rows = next(resumed)
@@ -75,7 +75,7 @@ def test_workers_make_the_same_batches_and_any_number_of_them_goes_on_from_a_pos
 
 
 def test_each_worker_makes_every_second_piece_of_work():
-    with contextlib.closing(iterator(Squares(), workers=2)) as batches:
+    with contextlib.closing(BatchIterator(Squares(), workers=2)) as batches:
         makers = [int(next(batches)["process"]) for _ in range(8)]
     assert makers[0] == makers[1] == makers[4] == makers[5]
     assert makers[2] == makers[3] == makers[6] == makers[7]
@@ -85,7 +85,7 @@ def test_each_worker_makes_every_second_piece_of_work():
 def test_a_fault_of_the_source_is_told_as_it_is():
     faulty = Squares(1, UserError("bad.png: no image"))
     with (
-        contextlib.closing(iterator(faulty, workers=1)) as batches,
+        contextlib.closing(BatchIterator(faulty, workers=1)) as batches,
         pytest.raises(UserError) as error,
     ):
         next(batches)
@@ -94,7 +94,7 @@ def test_a_fault_of_the_source_is_told_as_it_is():
 
 def test_a_worker_that_is_killed_is_told():
     with (
-        contextlib.closing(iterator(Squares(2), workers=1)) as batches,
+        contextlib.closing(BatchIterator(Squares(2), workers=1)) as batches,
         pytest.raises(UserError, match=r"ended .*-9.*--config\.data_workers=0"),
     ):
         list(batches)
@@ -103,10 +103,10 @@ def test_a_worker_that_is_killed_is_told():
 OWNER = """
 import time
 
-from tests.data.test_batch_iterator import Squares, iterator
+from tests.data.test_batch_iterator import Squares, BatchIterator
 
 if __name__ == "__main__":
-    batches = iterator(Squares(), workers=1)
+    batches = BatchIterator(Squares(), workers=1)
     print(int(next(batches)["process"]), flush=True)
     time.sleep(60)
 """
@@ -153,16 +153,17 @@ def test_a_worker_leaves_signals_to_its_parent_and_ends_with_it(owner):
     assert not lives(worker)
 
 
-def test_a_text_that_is_on_disk_for_one_process_only_is_refused(tmp_path):
-    with GrowingArray(np.uint8, memory_limit=10, folder=tmp_path) as array:
+def test_a_text_that_is_on_disk_for_one_process_only_is_refused(monkeypatch):
+    monkeypatch.setattr("rnnjax.data.growing_array.MEMORY_LIMIT", 10)
+    with GrowingArray(np.uint8) as array:
         array.append(np.arange(200, dtype=np.uint8))
         stream = Stream(array.finish(), np.array([0]))
     windows = TrainingWindows(stream, batch_size=2, window=5)
     with pytest.raises(UserError, match=r"--config\.data_workers=0"):
         pickle.dumps(windows)
     with (
-        contextlib.closing(iterator(windows, workers=1)) as batches,
+        contextlib.closing(BatchIterator(windows, workers=1)) as batches,
         pytest.raises(UserError, match=r"--config\.data_workers=0"),
     ):
         next(batches)
-    assert_same(next(iterator(windows)), windows[0])
+    assert_same(next(BatchIterator(windows)), windows[0])

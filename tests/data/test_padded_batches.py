@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnjax.data.batch_iterator import iterator
+from rnnjax.data.batch_iterator import BatchIterator
 from rnnjax.data.buckets import bucket_lengths
 from rnnjax.data.padded_batches import (
     FILLER,
@@ -235,12 +235,12 @@ def test_an_iterator_resumes_exactly_where_its_state_says(full_only):
         return TrainingBatches(every, batch_size=5, seed=9, full_only=full_only)
 
     straight = [batches()[n] for n in range(40)]
-    first = iterator(batches())
+    first = BatchIterator(batches())
     for n in range(17):
         assert_same(next(first), straight[n])
     state = json.loads(json.dumps(first.get_state()))
     next(first)
-    second = iterator(batches())
+    second = BatchIterator(batches())
     next(second)
     for resumed in (second, first):
         resumed.set_state(state)
@@ -254,7 +254,7 @@ def test_processes_make_the_rows_of_the_whole_batches(num_processes, full_only):
     lengths = [1, 2, 2, 3, 3, 3, 4, 5, 6, 6, 7] * 5
     batches = TrainingBatches(examples(lengths, [3, 7]), batch_size=12, seed=2, full_only=full_only)
     shares = np.array_split(np.arange(12), num_processes)
-    readers = [iterator(batches, rows) for rows in shares]
+    readers = [BatchIterator(batches, rows) for rows in shares]
     for n in range(2 * batches.batches_per_epoch):
         whole, parts = batches[n], [next(reader) for reader in readers]
         for part, rows in zip(parts, shares, strict=True):

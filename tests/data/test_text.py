@@ -38,13 +38,6 @@ def test_one_file_is_split_at_nine_tenths_of_its_characters(play):
     assert f"train {cut:,} characters in 1 document" in corpus.describe()
 
 
-def test_a_test_split_comes_last(play):
-    corpus = load(str(play), valid_fraction=0.2, test_fraction=0.1)
-    n = len(PLAY)
-    assert documents_of(corpus, "validation") == [PLAY[int(n * 0.7) : int(n * 0.9)]]
-    assert documents_of(corpus, "test") == [PLAY[int(n * 0.9) :]]
-
-
 def test_the_vocabulary_is_that_of_the_training_split(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("ab" * 45 + "cabbacabba")
@@ -147,28 +140,29 @@ def test_a_glob_takes_the_files_it_matches_in_order(tmp_path):
     assert documents_of(some, "train") == [f"document {n}\n" * 3 for n in (11, 13, 15, 17, 19)]
 
 
-def test_memory_mapped_is_the_same_as_in_memory(tmp_path):
+def test_memory_mapped_is_the_same_as_in_memory(tmp_path, monkeypatch):
     make_folder(tmp_path / "texts")
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     for level in ("char", "byte"):
-        options = {"level": level, "test_fraction": 0.2}
-        mapped = load(
-            str(tmp_path / "texts"), memory_limit=100, temporary_folder=scratch, **options
-        )
+        with monkeypatch.context() as patch:
+            patch.setattr("rnnjax.data.growing_array.MEMORY_LIMIT", 100)
+            patch.setattr(tempfile, "tempdir", str(scratch))
+            mapped = load(str(tmp_path / "texts"), level=level)
         assert isinstance(mapped.splits["train"].ids, np.memmap)
         assert not list(scratch.iterdir())
-        assert_same(mapped, load(str(tmp_path / "texts"), **options))
+        assert_same(mapped, load(str(tmp_path / "texts"), level=level))
 
 
 def test_a_mapped_file_is_never_whole_in_memory(tmp_path, monkeypatch):
     monkeypatch.setattr("rnnjax.data.corpus.BLOCK", 1 << 14)
     monkeypatch.setattr("rnnjax.data.files.CHUNK_BYTES", 1 << 14)
+    monkeypatch.setattr("rnnjax.data.growing_array.MEMORY_LIMIT", 1 << 16)
     path = tmp_path / "large.txt"
     path.write_text(PLAY * 1000)
-    load(str(path), memory_limit=1 << 16).vocabulary.id_of_code_point  # noqa: B018
+    load(str(path)).vocabulary.id_of_code_point  # noqa: B018
     tracemalloc.start()
-    corpus = load(str(path), memory_limit=1 << 16)
+    corpus = load(str(path))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     table = corpus.vocabulary.id_of_code_point.nbytes

@@ -63,7 +63,7 @@ def test_looking_a_data_set_up_leaves_nothing_behind(tmp_path, monkeypatch):
 def test_validation_is_taken_from_training_where_there_is_none(tmp_path):
     documents = [[f"document {n}"] for n in range(10, 50)]
     prepare(tmp_path, "two_splits", {"train": documents, "test": [["document 1"]]})
-    corpus = load("tfds:two_splits", tfds_data_dir=str(tmp_path), test_fraction=0.3)
+    corpus = load("tfds:two_splits", tfds_data_dir=str(tmp_path))
     assert texts(corpus, "test") == ["document 1"]
     train, validation = texts(corpus, "train"), texts(corpus, "validation")
     assert len(validation) == 4

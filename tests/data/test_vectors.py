@@ -107,7 +107,7 @@ def test_a_word_is_found_as_it_is_or_else_in_lower_case(file):
 
 
 def test_vectors_by_the_id_of_the_word(file):
-    train = [Sentence(("In", "Paris", "the", "the"), (), "a:1", 0)]
+    train = [Sentence(("In", "Paris", "the", "the"), (), "a:1")]
     vocabulary = TaggingVocabulary.of(train, scheme="BIO", extra_words=["berlin"])
     assert vocabulary.words == ("the", "in", "paris", "berlin")
     found = read_vectors(file(GLOVE), vocabulary.words).by_id(vocabulary.words, FIRST_ID)

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from rnnjax.data.vocabulary import dataclass_from_json
+from rnnjax.data.vocabulary import SavedVocabulary
 from rnnjax.data.word_vocabulary import UNKNOWN_WORD, WordVocabulary, by_frequency
 from rnnjax.errors import UserError
 
@@ -34,7 +34,7 @@ def test_frequent_words_come_first():
 
 
 @dataclasses.dataclass(frozen=True)
-class Saved:
+class Saved(SavedVocabulary):
     name: str
     sizes: tuple[int, ...]
     pairs: tuple[tuple[str, int], ...]
@@ -46,13 +46,13 @@ GOOD = {"name": "a", "sizes": [1, 2], "pairs": [["x", 1]], "on": True}
 
 def test_dataclasses_come_back_from_json():
     saved = Saved("a", (1, 2), (("x", 1),), True)
-    assert dataclass_from_json(Saved, json.dumps(dataclasses.asdict(saved)), "thing") == saved
+    assert Saved.from_json(saved.to_json()) == saved
 
 
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"name": 1}, "this is no saved thing: it cannot have name = 1"),
+        ({"name": 1}, "this is no saved vocabulary of texts: it cannot have name = 1"),
         ({"sizes": "12"}, "sizes = '12'"),
         ({"sizes": [1, True]}, "sizes = "),
         ({"pairs": [["x"]]}, "pairs = "),
@@ -63,4 +63,4 @@ def test_dataclasses_come_back_from_json():
 )
 def test_other_values_are_refused(change, told):
     with pytest.raises(UserError, match=told):
-        dataclass_from_json(Saved, json.dumps(GOOD | change), "thing")
+        Saved.from_json(json.dumps(GOOD | change))

@@ -114,7 +114,9 @@ def interrupted_before(monkeypatch):
     @contextlib.contextmanager
     def context(batch):
         with monkeypatch.context() as patch:
-            patch.setattr(data, "iterator", functools.partial(iterator, batch, data.iterator))
+            patch.setattr(
+                data, "BatchIterator", functools.partial(iterator, batch, data.BatchIterator)
+            )
             yield
 
     return context

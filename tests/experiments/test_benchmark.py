@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 
 import jax.numpy as jnp
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -70,14 +69,13 @@ def test_contenders_stand_side_by_side():
         {"what": "a", "size": [2], "x": 4.0},
         {"what": "b", "size": [1], "x": 5.0, "y": 6.0},
     ]
-    figure = report._contest(rows, ["x", "y"])
+    figure = report.draw(rows, contest=True)
     bars = [
         [(round(bar.get_center()[0]), bar.get_height()) for bar in panel.patches]
         for panel in figure.axes
     ]
     assert bars == [[(0, 2.0), (1, 4.0), (0, 3.0), (1, 0.0)], [(0, 5.0), (0, 6.0)]]
     assert [panel.get_title("left") for panel in figure.axes] == ["a", "b"]
-    plt.close(figure)
 
 
 def test_a_tagger_is_measured_on_the_sentences_it_was_given(tmp_path, monkeypatch):

@@ -116,17 +116,17 @@ def test_scores_are_the_least_marginal_of_an_entity(trained_ner, ner_command):
     result = ner_command(f"--workdir={trained_ner}", "--mode=predict", f"--text={text}")
     record = json.loads(result.out)
     tagger = ner.restored(ner.EXPERIMENT.parse(["--mode=predict", f"--workdir={trained_ner}"]))
-    sentence = Sentence(tuple(text.split()), (), "text:1", 0)
+    sentence = Sentence(tuple(text.split()), (), "text:1")
     encoded = tagger.vocabulary.encode(sentence)._asdict()
     batch = {name: jnp.asarray(values)[:, None] for name, values in encoded.items()}
     batch["lengths"] = jnp.asarray([len(sentence.tokens)])
     graph, params = nnx.split(tagger.model)
-    tagging = jax.jit(lambda params: tag(nnx.merge(graph, params), batch))(params)
-    names = [tagger.vocabulary.tags[n] for n in tagging.tags[:, 0].tolist()]
+    tags, probability = jax.jit(lambda params: tag(nnx.merge(graph, params), batch))(params)
+    names = [tagger.vocabulary.tags[n] for n in tags[:, 0].tolist()]
     spans = spans_of(names)
     assert [(e["start"], e["end"], e["type"]) for e in record["entities"]] == spans
     assert len(spans) > 1
-    least = [float(tagging.probability[start:end, 0].min()) for start, end, _ in spans]
+    least = [float(probability[start:end, 0].min()) for start, end, _ in spans]
     assert [e["score"] for e in record["entities"]] == pytest.approx(least, abs=2e-6)
     assert all(0 <= score <= 1 for score in least)
     assert min(least) < 0.99

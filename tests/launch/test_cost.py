@@ -160,6 +160,11 @@ ENTRY %main (xs0: f32[100,8,16], w0: f32[16,16]) -> f32[16,16] {
 """  # noqa: E501
 
 
+def test_an_instruction_that_cannot_be_read_is_told():
+    with pytest.raises(ValueError, match="not an instruction of HLO:   %zero"):
+        hlo.parse(PROGRAM.replace("%zero = s32[] constant(0)", "%zero = s32[] constant(0"))
+
+
 def test_a_program_for_a_tpu():
     found = cost.cost(hlo.parse(PROGRAM), 4)
     assert found.unknown_loops == 0

@@ -73,7 +73,7 @@ def run(
     def evaluate(params):
         return training.evaluate(eval_step, params, carry, held_out, placement)
 
-    batches = data.iterator(windows, placement.rows)
+    batches = data.BatchIterator(windows, placement.rows)
     trained = training.fit(
         config,
         loss_fn,

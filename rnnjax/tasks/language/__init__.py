@@ -1,7 +1,7 @@
 """A language model together with its vocabulary: text in, text out."""
 
 from rnnjax.tasks.language.inspection import report_inspection
-from rnnjax.tasks.language.score_report import report_scores, texts_of_file
+from rnnjax.tasks.language.score_report import report_scores
 from rnnjax.tasks.language.text_model import TextModel, longest_document, opening_of, step_scores
 
 __all__ = [
@@ -11,5 +11,4 @@ __all__ = [
     "report_inspection",
     "report_scores",
     "step_scores",
-    "texts_of_file",
 ]

@@ -1,10 +1,15 @@
-"""A language model made from a config, and its loss."""
+"""A language model made from a config, its loss, and its loss over a whole split."""
 
+import math
+
+import optax
 from flax import nnx
 
-from rnnjax import training
+from rnnjax import data, training
+from rnnjax.errors import UserError
 from rnnjax.models import LanguageModel, window_loss
 from rnnjax.tasks.language.config import LanguageConfig
+from rnnjax.tasks.language.scoring import perplexity
 
 
 def make_model(config: LanguageConfig, vocab_size: int) -> LanguageModel:
@@ -30,3 +35,47 @@ def make_loss(config: LanguageConfig, graph: nnx.GraphDef) -> training.LossFn:
         return training.Loss(total, count, carry)
 
     return loss_fn
+
+
+def describe_loss(
+    model: LanguageModel,
+    config: LanguageConfig,
+    stream: data.Stream,
+    batch_size: int,
+    dynamic_learning_rate: float = 0.0,
+) -> str:
+    """Reads a split from its beginning to its end.
+
+    Args:
+        model: the language model.
+        config: of its run.
+        stream: the split.
+        batch_size: B, rows read side by side.
+        dynamic_learning_rate: of a gradient step on each window after its score; 0: none.
+
+    Returns:
+        Nats and bits a symbol and the perplexity, in a line.
+
+    Raises:
+        UserError: a number is out of range, or the loss is not finite.
+    """
+    graph, params = nnx.split(model, nnx.Param)
+    windows = data.EvaluationWindows(stream, batch_size=batch_size, window=config.window)
+    loss_fn = make_loss(config, graph)
+    state = model.initial_carry(batch_size)
+    step = training.make_eval_step(loss_fn)
+    how, rate = "", dynamic_learning_rate
+    if rate:
+        if not 0 < rate < math.inf:
+            raise UserError(f"--dynamic_learning_rate is 0 or more; got {rate}")
+        init, step = training.make_dynamic_eval_step(loss_fn, optax.sgd(rate))
+        state = init(params, state)
+        how = f", learning from each window after its score (rate {rate:g})"
+    result = training.evaluate(step, params, state, windows)
+    loss, unit = result["loss"], config.level
+    if not math.isfinite(loss):
+        raise UserError(f"the loss is {loss}: take a lower --dynamic_learning_rate than {rate:g}")
+    return (
+        f"{loss:.4f} nats/{unit}, {loss / math.log(2):.4f} bits/{unit}, "
+        f"perplexity {perplexity(loss):.3f}, over {result['count']:,.0f} {unit}s{how}"
+    )

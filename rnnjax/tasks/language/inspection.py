@@ -1,6 +1,7 @@
 """What units, gates and gradients do while a language model reads a text."""
 
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,13 +15,27 @@ from rnnjax import diagnostics
 from rnnjax.errors import UserError
 from rnnjax.losses import target_log_probability
 from rnnjax.models.language_model import LanguageModel
-from rnnjax.tasks.language.pages import inspection_page, inspection_pictures
 from rnnjax.tasks.language.text_model import TextModel
 from rnnjax.training import atomic_files
 from rnnjax.typing import Array
+from rnnjax.visuals.page import Section, render_page
+from rnnjax.visuals.pictures import draw_activations, draw_gradient_norms, draw_saturation
+from rnnjax.visuals.text import coloured_text, signed_colour
 
 MAX_DISTANCE = 100
 NUM_UNITS = 6
+
+CAPTIONS = {
+    "saturation": (
+        "Gate saturation",
+        "Each dot is a unit: how much of the time its gate is shut, and open.",
+    ),
+    "gradient": (
+        "Gradient against distance in time",
+        "How strongly the loss at a step depends on the carry k steps before.",
+    ),
+}
+ABOUT = "after each character: -1 is red, +1 is blue (tanh of an LSTM's cell state, or h)"
 
 
 class LayerFindings(NamedTuple):
@@ -125,11 +140,18 @@ def report_inspection(
     }
     characters = [text_model.vocabulary.decode([n]) for n in ids]
     saturation = {f"layer {n}": found.saturation for n, found in enumerate(findings.layers, 1)}
-    pictures = inspection_pictures(characters, values, saturation, findings.gradient_norms)
+    pictures = {"units": draw_activations(characters, values)}
+    if any(saturation.values()):
+        pictures["saturation"] = draw_saturation(saturation)
+    pictures["gradient"] = draw_gradient_norms(findings.gradient_norms)
     for name, png in pictures.items():
         atomic_files.write_bytes(folder / f"inspect_{name}.png", png)
     page = folder / "inspect.html"
-    atomic_files.write_text(page, inspection_page(characters, values, pictures))
+    sections = [_text_section(name, characters, shown) for name, shown in values.items()]
+    sections += [
+        Section(*told, png=pictures[name]) for name, told in CAPTIONS.items() if name in pictures
+    ]
+    atomic_files.write_text(page, render_page("Inside the network", ABOUT, {}, sections))
     lines = [
         f"{name}, gate {gate}: below 0.1 for {left.mean():.1%} of the time, "
         f"above 0.9 for {right.mean():.1%}"
@@ -140,6 +162,13 @@ def report_inspection(
     lines.append(f"gradient {len(norms) - 1} steps back: {norms[-1] / norms[0]:.2g} of that at 0")
     lines.append(f"layer {layer}, units {','.join(map(str, chosen))}: {page}")
     return "\n".join(lines)
+
+
+def _text_section(name: str, characters: Sequence[str], values: Array) -> Section:
+    """The text on the colours of a unit."""
+    hints = [f"{c!r}: {value:+.3f}" for c, value in zip(characters, values, strict=True)]
+    colours = [signed_colour(float(value)) for value in values]
+    return Section(name, html=coloured_text(characters, colours, hints))
 
 
 def _chosen_units(layer: LayerFindings, units: str | None) -> list[int]:

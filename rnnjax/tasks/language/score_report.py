@@ -1,14 +1,18 @@
-"""Texts compared by how likely they are."""
+"""Texts compared by how likely they are: as a table for the terminal, a page and JSON."""
 
 import json
+import math
+import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rnnjax.errors import UserError
-from rnnjax.tasks.language.pages import score_page, score_table
+from rnnjax.tasks.language.scoring import TextScore
 from rnnjax.tasks.language.text_model import TextModel
-from rnnjax.tasks.language.text_score import TextScore
 from rnnjax.training import atomic_files
+from rnnjax.visuals.page import Section, render_page
+from rnnjax.visuals.text import MAX_SURPRISE, coloured_text, surprise_colour
 
 
 def report_scores(
@@ -38,23 +42,43 @@ def report_scores(
     context = f"Each text is read after {prompt!r} (--prompt), which has no part in its score."
     if not prompt:
         context = "The first character of each text has no score: nothing is before it (--prompt)."
-    page = folder / "score.html"
-    atomic_files.write_text(page, score_page(scores, context))
+    table, page = _table(scores), folder / "score.html"
+    atomic_files.write_text(page, score_page(scores, f"{table}\n\n{context}"))
     results = {"prompt": prompt, "texts": list(map(_as_json, scores))}
     atomic_files.write_text(
         folder / "score.json", json.dumps(results, indent=1, ensure_ascii=False)
     )
-    return f"{score_table(scores)}\n{context}\nSurprise of each character: {page}"
+    return f"{table}\n{context}\nSurprise of each character: {page}"
 
 
-def texts_of_file(path: str, encoding: str) -> list[str]:
-    """The lines of a file; UserError if it cannot be read, or is not in that encoding."""
-    try:
-        return Path(path).read_text(encoding=encoding).splitlines()
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from error
-    except UnicodeError as error:
-        raise UserError(f"{path} is not {encoding} text: {error}") from error
+def score_page(scores: Sequence[TextScore], summary: str) -> str:
+    """A page with each text on the colours of its surprise, below a summary."""
+    legend = f"The redder, the less expected: from 0 bits to {MAX_SURPRISE:g} bits and more."
+    sections = [Section("Scores", text=f"{summary} {legend}")]
+    for score in scores:
+        surprise = -score.log_probability / math.log(2)
+        hints = [
+            f"{character!r}: p = {2**-bits:.4g}, rank {rank}, {bits:.2f} bits"
+            if rank
+            else "unscored"
+            for character, bits, rank in zip(score.text, surprise, score.rank, strict=True)
+        ]
+        shown = coloured_text(score.text, [surprise_colour(bits) for bits in surprise], hints)
+        sections.append(Section(f"{score.bits_per_character:.3f} bits/char", html=shown))
+    return render_page("Scores", "log-probabilities in nats", {}, sections)
+
+
+def _table(scores: Sequence[TextScore]) -> str:
+    """Scores as aligned lines, one a text, the first marked as the likeliest if there are more."""
+    lines = [f"{'log-probability':>17} {'bits/char':>10} {'perplexity':>11} {'chars':>6}  text"]
+    for n, score in enumerate(scores):
+        mark = "*" if n == 0 and len(scores) > 1 else " "
+        text = textwrap.shorten(repr(score.text)[1:-1], 60, placeholder=" ...")
+        lines.append(
+            f"{mark}{score.total:>16.3f} {score.bits_per_character:>10.4f} "
+            f"{score.perplexity:>11.3f} {score.num_scored:>6}  {text or repr(score.text)}"
+        )
+    return "\n".join(lines)
 
 
 def _as_json(score: TextScore) -> dict[str, Any]:

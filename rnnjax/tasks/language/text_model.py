@@ -1,17 +1,19 @@
 """Writing and scoring text with a language model over characters or bytes."""
 
+import functools
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import nnx
 
-from rnnjax import data, models
+from rnnjax import data, decode, models
 from rnnjax.errors import UserError
-from rnnjax.tasks.language import generation, scoring
-from rnnjax.tasks.language.pages import step_table
-from rnnjax.tasks.language.text_score import TextScore, score_of_text
+from rnnjax.tasks.language import scoring
+from rnnjax.tasks.language.scoring import TextScore, score_of_text
+from rnnjax.typing import Array, PRNGKey
 
 
 class TextModel(NamedTuple):
@@ -78,18 +80,23 @@ class TextModel(NamedTuple):
             raise UserError(f"--stop is one {self.vocabulary.level}; got {stop!r}")
         if num_samples < 1:
             raise UserError(f"num_samples is 1 or more; got {num_samples}")
-        drawn = generation.generate(
-            self.model,
-            self.encode(prompt, "--prompt"),
-            length=length,
-            key=jax.random.key(seed),
-            num_samples=num_samples,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            stop=stops[0] if stops else None,
+        graph, params = nnx.split(self.model)
+        prompts = np.tile(self.encode(prompt, "--prompt")[:, None], (1, num_samples))
+        drawn, valid = jax.device_get(
+            _draw(
+                graph,
+                params,
+                prompts,
+                jax.random.key(seed),
+                length=length,
+                temperature=temperature,
+                top_k=top_k,
+                top_p=top_p,
+                stop=stops[0] if stops else None,
+            )
         )
-        return [prompt + self.vocabulary.decode(ids) for ids in drawn]
+        texts = zip(drawn.T, valid.T, strict=True)
+        return [prompt + self.vocabulary.decode(ids[kept]) for ids, kept in texts]
 
     def score(self, texts: Sequence[str], prompt: str = "") -> list[TextScore]:
         """How likely texts are, each by itself, in their order.
@@ -125,8 +132,33 @@ def longest_document(stream: data.Stream) -> np.ndarray:
 
 
 def step_scores(model: models.LanguageModel, vocabulary: data.Vocabulary, ids: np.ndarray) -> str:
-    """A table of the scores of every symbol at every step of a text."""
+    """A table of the scores of every symbol at every step of a text, the next one in brackets."""
     ids = np.asarray(ids, np.int32)
     logits, _ = model(jnp.asarray(ids[:-1, None]), model.initial_carry(1))
+    scores = np.stack([logits[:, 0], jax.nn.softmax(logits[:, 0])], axis=1)
     symbols = [vocabulary.decode([n]) for n in range(len(vocabulary))]
-    return step_table(symbols, ids[:-1], ids[1:], logits[:, 0])
+    head = "".join(f"{symbol!r:^18}" for symbol in symbols)
+    lines = ["each cell: logit, probability; [target]", f"{'after':>7} {head}"]
+    for n, target in enumerate(ids[1:]):
+        cells = [f" {logit:7.2f} {p:6.1%}  " for logit, p in zip(*scores[n], strict=True)]
+        cells[target] = f"[{cells[target][1:-2]}] "
+        lines.append(f"{symbols[ids[n]]!r:>7} {' '.join(cells)}".rstrip())
+    return "\n".join(lines)
+
+
+@functools.partial(
+    jax.jit,
+    static_argnums=0,
+    static_argnames=("length", "temperature", "top_k", "top_p", "stop"),
+)
+def _draw(
+    graph: nnx.GraphDef, params: Any, prompts: Array, key: PRNGKey, **options: Any
+) -> tuple[Array, Array]:
+    return decode.sample(
+        lambda params, carry, tokens: nnx.merge(graph, params).step(tokens, carry),
+        params,
+        nnx.merge(graph, params).initial_carry(prompts.shape[1]),
+        prompts,
+        key=key,
+        **options,
+    )

@@ -1,10 +1,9 @@
 """Sequence tagging: sentences in, entities out."""
 
-from rnnjax.tasks.tagging.assembly import make_tagger
 from rnnjax.tasks.tagging.config import TaggerConfig, TaggingConfig
 from rnnjax.tasks.tagging.predictions import TaggedSentence
 from rnnjax.tasks.tagging.preparation import load_corpus, prepare
-from rnnjax.tasks.tagging.tagger import Tagger
+from rnnjax.tasks.tagging.tagger import Tagger, make_tagger
 from rnnjax.tasks.tagging.text_tagger import TextTagger
 
 __all__ = [

@@ -1,6 +1,7 @@
 """Corpora of tagged sentences by name."""
 
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,31 +58,29 @@ def load_tagged(
             if not splits.get(split):
                 raise UserError(f"{source} has no {split} split with sentences in it")
     else:
+
+        def read(path: str) -> list[Sentence]:
+            if _is_inline(path):
+                return read_inline(path, encoding=encoding)
+            columns = {"token_column": token_column, "tag_column": tag_column}
+            return read_conll(path, **columns, encoding=encoding)
+
         named = split_files(str(EMBEDDED) if source == "embedded" else source)
         notes = named.note_of_others()
         splits = {
-            split: _one_after_another(
-                read_inline(str(path), encoding=encoding)
-                if _is_inline(str(path))
-                else read_conll(
-                    str(path), token_column=token_column, tag_column=tag_column, encoding=encoding
-                )
-                for path in paths
-            )
+            split: [sentence for path in paths for sentence in read(str(path))]
             for split, paths in named.files.items()
         }
-    scheme = scheme_of(sentence.tags for part in splits.values() for sentence in part)
+    scheme = scheme_of(sentence.tags for sentence in itertools.chain(*splits.values()))
     types = types_of(tag for sentence in splits["train"] for tag in sentence.tags)
     if not types:
         raise UserError(f"{source} has no entity in its training split: all its tags are O")
     repaired = 0
-    for part in splits.values():
-        for sentence in part:
-            out_of_place = faults(sentence.tags, scheme)
-            if strict and out_of_place:
-                raise _out_of_place(sentence, out_of_place[0], scheme)
-            repaired += len(out_of_place)
-    for sentence in (sentence for part in splits.values() for sentence in part):
+    for sentence in itertools.chain(*splits.values()):
+        out_of_place = faults(sentence.tags, scheme)
+        if strict and out_of_place:
+            raise _out_of_place(sentence, out_of_place[0], scheme)
+        repaired += len(out_of_place)
         for n, tag in enumerate(sentence.tags):
             kind = prefix_and_type(tag)[1]
             if kind and kind not in types:
@@ -91,15 +90,6 @@ def load_tagged(
                 )
     converted = {split: [_to_bio(s) for s in part] for split, part in splits.items()}
     return TaggedCorpus(converted, scheme, types, repaired, tuple(notes))
-
-
-def _one_after_another(files: Iterable[list[Sentence]]) -> list[Sentence]:
-    """The sentences of the files of a split, with documents counted across files."""
-    found: list[Sentence] = []
-    for sentences in files:
-        first = found[-1].document + 1 if found else 0
-        found += [replace(s, document=first + s.document) for s in sentences]
-    return found
 
 
 def _is_inline(path: str) -> bool:

@@ -7,7 +7,6 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from rnnjax.errors import UserError
-from rnnjax.metrics.classification import confusion_counts
 from rnnjax.tasks.tagging.schemes import OUTSIDE, Span, spans_of, tags_of
 
 Tags = Sequence[Sequence[str]]
@@ -138,8 +137,9 @@ def confusion(gold: Tags, predicted: Tags) -> tuple[tuple[str, ...], np.ndarray]
             side += types
     names = sorted({kind for side in sides for kind in side if kind is not None})
     ids = {kind: n for n, kind in enumerate([*names, None])}
-    true, found = ([ids[kind] for kind in side] for side in sides)
-    return (*names, OUTSIDE), confusion_counts(true, found, len(ids))
+    counts = np.zeros((len(ids), len(ids)), int)
+    np.add.at(counts, tuple(np.array([ids[kind] for kind in side], int) for side in sides), 1)
+    return (*names, OUTSIDE), counts
 
 
 def score_table(scores: EntityScores) -> str:

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from rnnjax.errors import UserError
 from rnnjax.tasks.tagging.schemes import Span, spans_of, tags_of
 from rnnjax.tasks.tagging.sentences import Sentence
 
@@ -42,15 +41,10 @@ def swap_entities(
     Returns:
         A sentence with as many entities of the same types in the same order; tags are BIO.
 
-    Raises:
-        UserError: the rate is not from 0 to 1.
-
     References:
         Dai & Adel 2020, "An Analysis of Simple Data Augmentation for Named Entity Recognition",
         where this is called mention replacement.
     """
-    if not 0 <= rate <= 1:
-        raise UserError(f"the rate of swapped entities is {rate}: expected a number from 0 to 1")
     tokens: list[str] = []
     spans = []
     copied = 0
@@ -63,12 +57,8 @@ def swap_entities(
         tokens += entity
         copied = end
     tokens += sentence.tokens[copied:]
-    return Sentence(
-        tuple(tokens),
-        tuple(tags_of(spans, len(tokens), "BIO")),
-        sentence.source,
-        sentence.document,
-    )
+    tags = tags_of(spans, len(tokens), "BIO")
+    return Sentence(tuple(tokens), tuple(tags), sentence.source)
 
 
 def _another(

@@ -10,8 +10,7 @@ from rnnjax import training
 from rnnjax.data.padded_batches import EvaluationBatches, in_order
 from rnnjax.tasks.tagging.config import TaggingConfig
 from rnnjax.tasks.tagging.entity_scores import entity_scores
-from rnnjax.tasks.tagging.examples import tagged_examples
-from rnnjax.tasks.tagging.preparation import Prepared
+from rnnjax.tasks.tagging.preparation import Prepared, tagged_examples
 from rnnjax.tasks.tagging.tagger import best_tags, tagging_loss
 from rnnjax.tasks.tagging.text_tagger import in_bio, run_over
 

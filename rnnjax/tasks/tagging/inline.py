@@ -1,7 +1,7 @@
 r"""Tagged text that people read and write: `[Marie Curie|PER] was born in [Warsaw|LOC].`
 
-There is a sentence a line. A blank line begins a new document, and a line that begins with `# ` is
-a comment. `\[`, `\]`, `\|` and `\\` are the characters themselves.
+There is a sentence a line. Blank lines are skipped, and a line that begins with `# ` is a comment.
+`\[`, `\]`, `\|` and `\\` are the characters themselves.
 """
 
 import re
@@ -29,19 +29,15 @@ def read_inline(path: str, *, encoding: str = "utf-8") -> list[Sentence]:
             or there is no sentence. Names file, line and column.
     """
     sentences = []
-    document = following = 0
     for n, line in enumerate(read_text(path, encoding=encoding).split("\n"), 1):
-        if not line.strip():
-            document = following
-        elif not line.startswith("# "):
-            sentences.append(parse(line, f"{path}:{n}", document))
-            following = document + 1
+        if line.strip() and not line.startswith("# "):
+            sentences.append(parse(line, f"{path}:{n}"))
     if not sentences:
         raise UserError(f"{path} has no sentence: all its lines are blank or comments")
     return sentences
 
 
-def parse(line: str, source: str, document: int = 0) -> Sentence:
+def parse(line: str, source: str) -> Sentence:
     """The sentence of a line.
 
     The text is tokenized without its marks; tokens that cross the border of an entity are cut.
@@ -49,7 +45,6 @@ def parse(line: str, source: str, document: int = 0) -> Sentence:
     Args:
         line: with its entities marked.
         source: its place, for messages: `FILE:LINE`.
-        document: the number of its document.
 
     Raises:
         UserError: an entity is not written as it should be; names the column, from 1.
@@ -62,7 +57,7 @@ def parse(line: str, source: str, document: int = 0) -> Sentence:
         for start, end, kind in entities
     ]
     words = tuple(token.text for token in tokens)
-    return Sentence(words, tuple(tags_of(spans, len(words), "BIO")), source, document)
+    return Sentence(words, tuple(tags_of(spans, len(words), "BIO")), source)
 
 
 def _text_and_entities(line: str, source: str) -> tuple[str, list[Span]]:

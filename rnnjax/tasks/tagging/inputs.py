@@ -1,41 +1,18 @@
 """Sentences to be tagged: texts and files."""
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable
 
 from rnnjax.data.examples import suffix_of
 from rnnjax.data.files import read_text
 from rnnjax.data.tokens import tokenize
 from rnnjax.errors import UserError
-from rnnjax.tasks.tagging.conll import read_tokens
-from rnnjax.tasks.tagging.predictions import TaggedSentence
+from rnnjax.tasks.tagging.conll import read_conll
 from rnnjax.tasks.tagging.sentences import Sentence
 
 COLUMN_SUFFIXES = (".bio", ".conll", ".iob", ".tsv")
 
 
-class Inputs(NamedTuple):
-    """Sentences and the texts that they come from.
-
-    Attributes:
-        sentences: at least one.
-        texts: the text of each; None where the sentences came as tokens.
-    """
-
-    sentences: Sequence[Sentence]
-    texts: Sequence[str] | None = None
-
-    def with_texts(self, tagged: Iterable[TaggedSentence]) -> list[TaggedSentence]:
-        """Adds to each tagged sentence its text and the places of its tokens in the text."""
-        if self.texts is None:
-            return list(tagged)
-        return [
-            one._replace(text=text, offsets=tuple((t.start, t.end) for t in tokenize(text)))
-            for one, text in zip(tagged, self.texts, strict=True)
-        ]
-
-
-def sentences_of_texts(texts: Iterable[str], source: str = "--text") -> Inputs:
+def sentences_of_texts(texts: Iterable[str], source: str = "--text") -> list[Sentence]:
     """A sentence of each text; those without any token are left out.
 
     Args:
@@ -45,18 +22,20 @@ def sentences_of_texts(texts: Iterable[str], source: str = "--text") -> Inputs:
     Raises:
         UserError: nothing is left.
     """
-    kept = {
-        f"{source}:{n}": (text, tuple(token.text for token in tokenize(text)))
-        for n, text in enumerate(texts, 1)
-        if text.strip()
-    }
-    if not kept:
+    sentences = []
+    for n, text in enumerate(texts, 1):
+        if tokens := tokenize(text):
+            words, *offsets = zip(*tokens, strict=True)
+            places = tuple(zip(*offsets, strict=True))
+            sentences.append(Sentence(words, (), f"{source}:{n}", text=text, offsets=places))
+    if not sentences:
         raise UserError(f"nothing to tag: {source} has no word")
-    sentences = [Sentence(tokens, (), at, 0) for at, (_, tokens) in kept.items()]
-    return Inputs(sentences, [text for text, _ in kept.values()])
+    return sentences
 
 
-def sentences_of_file(path: str, *, token_column: int = 0, encoding: str = "utf-8") -> Inputs:
+def sentences_of_file(
+    path: str, *, token_column: int = 0, encoding: str = "utf-8"
+) -> list[Sentence]:
     """The sentences of a file.
 
     Files that end in .conll, .tsv, .bio or .iob (and .gz behind it) are column files, of which
@@ -71,5 +50,5 @@ def sentences_of_file(path: str, *, token_column: int = 0, encoding: str = "utf-
         UserError: it cannot be read, or has no sentence.
     """
     if suffix_of(path) in COLUMN_SUFFIXES:
-        return Inputs(read_tokens(path, token_column=token_column, encoding=encoding))
+        return read_conll(path, token_column=token_column, tag_column=None, encoding=encoding)
     return sentences_of_texts(read_text(path, encoding=encoding).split("\n"), path)

@@ -14,14 +14,13 @@ CONTEXT = 12
 GOLDEN_ANGLE = 137.508
 
 
-def spans_page(sentences: Sequence[TaggedSentence], subtitle: str) -> str:
+def spans_page(sentences: Sequence[TaggedSentence]) -> str:
     """A page of sentences with the predicted entities in the colours of their types.
 
     The probability of an entity is shown while the pointer rests on it.
 
     Args:
-        sentences: in the order in which they are shown.
-        subtitle: says where they come from.
+        sentences: at least one, in the order in which they are shown.
     """
     counts = Counter(span.type for sentence in sentences for span in spans_of(sentence.tags))
     hues = hues_of(counts)
@@ -36,7 +35,8 @@ def spans_page(sentences: Sequence[TaggedSentence], subtitle: str) -> str:
         "tokens": f"{sum(len(sentence.tokens) for sentence in sentences):,}",
         "entities": f"{counts.total():,}",
     }
-    return render_page("Entities", subtitle, cards, [Section("Sentences", html=body)])
+    file = sentences[0].source.rpartition(":")[0]
+    return render_page("Entities", file, cards, [Section("Sentences", html=body)])
 
 
 def scores_section(scores: EntityScores, title: str = "Scores") -> Section:

@@ -1,12 +1,15 @@
 """Sentences with predicted tags, and their file formats."""
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from rnnjax.tasks.tagging.conll import write_conll
+from rnnjax.errors import UserError
+from rnnjax.tasks.tagging.conll import DOCUMENT_START
 from rnnjax.tasks.tagging.schemes import spans_of
-from rnnjax.tasks.tagging.sentences import Sentence
+
+_NOT_IN_COLUMNS = re.compile(rf"[\t\r\n]|^ *$|^ | $|^{DOCUMENT_START}")
 
 
 class TaggedSentence(NamedTuple):
@@ -34,7 +37,7 @@ class TaggedSentence(NamedTuple):
 def as_conll(sentences: Sequence[TaggedSentence]) -> str:
     """A column file: token, gold tag if all sentences have one, predicted tag, separated by tabs.
 
-    With gold tags the scorer conlleval reads it (`conlleval -d '\\t'`).
+    `read_conll` reads it back, and with gold tags the scorer conlleval (`conlleval -d '\\t'`).
 
     Args:
         sentences: one or more.
@@ -42,12 +45,19 @@ def as_conll(sentences: Sequence[TaggedSentence]) -> str:
     Raises:
         UserError: a token cannot be written to a column.
     """
-    columns = [[sentence.tags for sentence in sentences]]
-    gold = [sentence.gold for sentence in sentences if sentence.gold is not None]
-    if len(gold) == len(sentences):
-        columns.insert(0, gold)
-    plain = [Sentence(s.tokens, s.tags, s.source, document=0) for s in sentences]
-    return write_conll(plain, columns)
+    with_gold = all(sentence.gold is not None for sentence in sentences)
+    lines = []
+    for sentence in sentences:
+        gold = [sentence.gold or ()] if with_gold else []
+        for row in zip(sentence.tokens, *gold, sentence.tags, strict=True):
+            if (wrong := next(filter(_NOT_IN_COLUMNS.search, row), None)) is not None:
+                raise UserError(
+                    f"{sentence.source}: {wrong!r} cannot stand in a column file: expected "
+                    f"text without tabs, line ends or spaces around it, and no {DOCUMENT_START}"
+                )
+            lines.append("\t".join(row))
+        lines.append("")
+    return "".join(f"{line}\n" for line in lines)
 
 
 def as_jsonl(sentences: Iterable[TaggedSentence]) -> str:

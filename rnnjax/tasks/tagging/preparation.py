@@ -1,18 +1,19 @@
 """From the sentences of a config to what a tagger trains on."""
 
-import functools
 import hashlib
 import json
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from rnnjax import data
-from rnnjax.data.padded_batches import TrainingBatches
+from rnnjax.data.padded_batches import Example, Examples, Ragged, TrainingBatches
 from rnnjax.tasks.tagging.config import TaggingConfig
 from rnnjax.tasks.tagging.corpora import load_tagged
 from rnnjax.tasks.tagging.entity_swapping import entity_inventory, swap_entities
-from rnnjax.tasks.tagging.examples import tagged_examples
-from rnnjax.tasks.tagging.sentences import TaggedCorpus
-from rnnjax.tasks.tagging.vocabulary import TaggingVocabulary
+from rnnjax.tasks.tagging.sentences import Sentence, TaggedCorpus
+from rnnjax.tasks.tagging.vocabulary import EncodedSentence, TaggingVocabulary
 
 
 class Prepared(NamedTuple):
@@ -85,11 +86,39 @@ def prepare(
     lengths = (len(sentence.tokens) for sentence in sentences)
     buckets = data.bucket_lengths(lengths, config.num_buckets, batch_size=config.batch_size)
     inventory, rate = entity_inventory(sentences), config.swap_rate
-    swap = functools.partial(swap_entities, inventory=inventory, rate=rate)
-    transform = (lambda sentence, rng: swap(sentence, rng=rng)) if rate else None
-    examples = tagged_examples(sentences, vocabulary, buckets, transform)
+    swap = (lambda sentence, rng: swap_entities(sentence, inventory, rng, rate)) if rate else None
+    examples = tagged_examples(sentences, vocabulary, buckets, swap)
     batches = TrainingBatches(examples, batch_size=config.batch_size, seed=config.seed)
     return Prepared(corpus, vocabulary, vectors, buckets, batches, _digest(corpus))
+
+
+def tagged_examples(
+    sentences: Sequence[Sentence],
+    vocabulary: TaggingVocabulary,
+    buckets: Sequence[int],
+    transform: Callable[[Sentence, np.random.Generator], Sentence] | None = None,
+) -> Examples:
+    """Sentences in numbers: the fields of `EncodedSentence`, all ragged, and `lengths`.
+
+    Args:
+        sentences: a split, or what shall be tagged; they are encoded batch by batch.
+        vocabulary: turns them into numbers.
+        buckets: lengths to pad to, ascending.
+        transform: makes another sentence of one, anew in every epoch of training.
+    """
+
+    def encode(sentence: Sentence) -> Example:
+        return vocabulary.encode(sentence)._asdict()
+
+    lengths = np.array([len(sentence.tokens) for sentence in sentences])
+    return Examples(
+        get=lambda n: encode(sentences[n]),
+        size=len(sentences),
+        ragged={"lengths": Ragged(EncodedSentence._fields, lengths, buckets)},
+        draw=None if transform is None else lambda n, rng: encode(transform(sentences[n], rng)),
+        noun="sentence",
+        name_of=lambda n: sentences[n].source,
+    )
 
 
 def _digest(corpus: TaggedCorpus) -> str:

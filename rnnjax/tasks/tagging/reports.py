@@ -12,14 +12,9 @@ from rnnjax.tasks.tagging.text_tagger import TextTagger
 from rnnjax.training import atomic_files
 from rnnjax.visuals.page import Section, render_page
 
-
-def _as_page(sentences: Sequence[TaggedSentence]) -> str:
-    return spans_page(sentences, sentences[0].source.rpartition(":")[0])
-
-
 WRITERS: dict[str, Callable[[Sequence[TaggedSentence]], str]] = {
     ".conll": as_conll,
-    ".html": _as_page,
+    ".html": spans_page,
     ".jsonl": as_jsonl,
 }
 """How predictions are written, by the suffix of the file."""

@@ -50,16 +50,6 @@ def prefix_and_type(tag: str) -> tuple[str, str]:
     return prefix, kind
 
 
-def belongs_to(tag: str, scheme: Scheme) -> bool:
-    """Whether a tag has a prefix of a scheme.
-
-    Raises:
-        UserError: it is no tag of any scheme, or the scheme is unknown.
-    """
-    _check_scheme(scheme)
-    return prefix_and_type(tag)[0] in PREFIXES[scheme]
-
-
 def spans_of(tags: Sequence[str]) -> list[Span]:
     """The spans of tags of any scheme, by the rules of conlleval.
 
@@ -99,7 +89,7 @@ def tags_of(spans: Iterable[Span], length: int, scheme: Scheme) -> list[str]:
         UserError: spans overlap, have no token or reach out of the sentence; or the scheme is
             unknown.
     """
-    _check_scheme(scheme)
+    check_scheme(scheme)
     tags = [OUTSIDE] * length
     free = 0
     for start, end, kind in sorted(spans):
@@ -129,10 +119,11 @@ def may_follow(before: str | None, after: str | None, scheme: Scheme) -> bool:
     Raises:
         UserError: something is no tag of any scheme, or the scheme is unknown.
     """
-    if not belongs_to(OUTSIDE if after is None else after, scheme):
+    check_scheme(scheme)
+    prefix, kind = prefix_and_type(OUTSIDE if before is None else before)
+    next_prefix, next_kind = prefix_and_type(OUTSIDE if after is None else after)
+    if next_prefix not in PREFIXES[scheme]:
         return False
-    prefix, kind = (OUTSIDE, "") if before is None else prefix_and_type(before)
-    next_prefix, next_kind = (OUTSIDE, "") if after is None else prefix_and_type(after)
     same = kind == next_kind
     if scheme == "IOB1":
         return next_prefix != "B" or same
@@ -181,13 +172,8 @@ def scheme_constraints(tags: Sequence[str], scheme: Scheme) -> Constraints:
         scheme: how they mark spans.
 
     Raises:
-        UserError: a tag is not of the scheme or occurs twice, or no tag may stand alone.
+        UserError: something is no tag, the scheme is unknown, or no tag may stand alone.
     """
-    for number, tag in enumerate(tags):
-        if not belongs_to(tag, scheme):
-            raise UserError(f"tag {number}, {tag!r}, is not of the scheme {scheme}")
-        if tag in tags[:number]:
-            raise UserError(f"tag {number}, {tag!r}, occurs twice among the tags")
     allowed = Constraints(
         transitions=np.array([[may_follow(i, j, scheme) for j in tags] for i in tags], bool),
         start=np.array([may_follow(None, tag, scheme) for tag in tags], bool),
@@ -201,6 +187,7 @@ def scheme_constraints(tags: Sequence[str], scheme: Scheme) -> Constraints:
     return allowed
 
 
-def _check_scheme(scheme: str) -> None:
+def check_scheme(scheme: str) -> None:
+    """Raises UserError unless there is such a scheme."""
     if scheme not in PREFIXES:
         raise UserError(f"unknown scheme {scheme!r}; {did_you_mean(scheme, PREFIXES)}")

@@ -14,13 +14,15 @@ class Sentence:
         tokens: at least one.
         tags: one a token; empty where none are known, as in input for prediction.
         source: where it stands, `FILE:LINE` of its first token, for messages.
-        document: the number of its document within its split, from 0.
+        text: what the tokens were cut from; None where they came as tokens.
+        offsets: start and end (not included) of each token, in characters of `text`.
     """
 
     tokens: tuple[str, ...]
     tags: tuple[str, ...]
     source: str
-    document: int
+    text: str | None = None
+    offsets: tuple[tuple[int, int], ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -1,33 +1,24 @@
 """A sequence tagger: features of each word, a recurrent network, a tag for each word."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from rnnjax import data
 from rnnjax.cells.cell import Cell, split_key
+from rnnjax.errors import UserError
 from rnnjax.heads import crf
 from rnnjax.losses import cross_entropy
 from rnnjax.models.recurrent import Recurrent
+from rnnjax.tasks.tagging.config import TaggerConfig
 from rnnjax.tasks.tagging.schemes import Scheme, scheme_constraints
-from rnnjax.tasks.tagging.word_features import WordFeatures
+from rnnjax.tasks.tagging.vocabulary import FIRST_ID, TaggingVocabulary
+from rnnjax.tasks.tagging.word_features import CharacterCNN, CharacterLSTM, WordFeatures
 from rnnjax.typing import Array, DType, PRNGKey
 
 Batch = dict[str, Array]
-
-
-class Tagging(NamedTuple):
-    """The tags of a batch.
-
-    Attributes:
-        tags: int `[T, B]`, 0 after a sentence's end.
-        probability: `[T, B]`, of each of these tags given the whole sentence, ``p(tag_t | x)``.
-    """
-
-    tags: Array
-    probability: Array
 
 
 class Tagger(nnx.Module):
@@ -98,6 +89,65 @@ class Tagger(nnx.Module):
             return self.head(ys)
 
 
+def make_tagger(
+    config: TaggerConfig,
+    vocabulary: TaggingVocabulary,
+    vectors: data.Vectors | None = None,
+    *,
+    seed: int = 0,
+) -> Tagger:
+    """A tagger for a vocabulary, with fresh parameters.
+
+    Args:
+        config: what it consists of; `input_dropout` is on the features of words, and on the
+            characters' vectors of the encoder "cnn" too.
+        vocabulary: decides the numbers of words and characters, and the tags.
+        vectors: of words, made elsewhere.
+        seed: of the parameters.
+
+    Raises:
+        UserError: a setting cannot work, or the vectors have another width than `embed_size`.
+    """
+    config.validate()
+    if vectors is not None and vectors.matrix.shape[1] != config.embed_size:
+        raise UserError(
+            f"the word vectors have {vectors.matrix.shape[1]} numbers each: expected "
+            f"--config.embed_size={vectors.matrix.shape[1]}, got {config.embed_size}"
+        )
+    rngs = nnx.Rngs(seed)
+    features = WordFeatures(
+        vocabulary.num_words,
+        embed_size=config.embed_size,
+        first_singleton=vocabulary.first_singleton,
+        word_dropout=config.word_dropout,
+        characters=_character_encoder(config, vocabulary.num_characters, rngs),
+        case_size=config.case_size,
+        dropout=config.input_dropout,
+        vectors=vectors and vectors.by_id(vocabulary.words, FIRST_ID),
+        rngs=rngs,
+    )
+    return Tagger(
+        features,
+        config.network(both_directions=config.both_directions),
+        vocabulary.tags,
+        vocabulary.scheme,
+        use_crf=config.crf,
+        compute_dtype=config.operand_dtype,
+        rngs=rngs,
+    )
+
+
+def _character_encoder(
+    config: TaggerConfig, num_characters: int, rngs: nnx.Rngs
+) -> CharacterCNN | CharacterLSTM | None:
+    sizes = {"embed_size": config.character_embed_size, "output_size": config.character_size}
+    if config.characters == "cnn":
+        return CharacterCNN(num_characters, **sizes, dropout=config.input_dropout, rngs=rngs)
+    if config.characters == "lstm":
+        return CharacterLSTM(num_characters, **sizes, rngs=rngs)
+    return None
+
+
 def mask_of(batch: Batch) -> Array:
     """True at the words of each sentence, bool `[T, B]`."""
     return jnp.arange(len(batch["words"]))[:, None] < batch["lengths"]
@@ -131,8 +181,13 @@ def best_tags(model: Tagger, batch: Batch) -> Array:
     return _best_tags(model, model(batch), batch)
 
 
-def tag(model: Tagger, batch: Batch) -> Tagging:
-    """The likeliest tags, and the probability of each."""
+def tag(model: Tagger, batch: Batch) -> tuple[Array, Array]:
+    """Tags a batch.
+
+    Returns:
+        The likeliest tags, int `[T, B]`, 0 after a sentence's end; and the probability of each of
+        them given the whole sentence, ``p(tag_t | x)``, `[T, B]`.
+    """
     scores = model(batch)
     tags = _best_tags(model, scores, batch)
     if model.crf is None:
@@ -142,7 +197,7 @@ def tag(model: Tagger, batch: Batch) -> Tagging:
             model.crf.get_value(), scores, batch["lengths"], allowed=model.allowed()
         )
     probability = jnp.take_along_axis(probabilities, tags[..., None], axis=-1)[..., 0]
-    return Tagging(tags, jnp.where(mask_of(batch), probability, 0.0))
+    return tags, jnp.where(mask_of(batch), probability, 0.0)
 
 
 def _best_tags(model: Tagger, scores: Array, batch: Batch) -> Array:

@@ -12,8 +12,8 @@ from tqdm import tqdm
 
 from rnnjax import data
 from rnnjax.data.padded_batches import EvaluationBatches, in_order
-from rnnjax.tasks.tagging.examples import tagged_examples
 from rnnjax.tasks.tagging.predictions import TaggedSentence
+from rnnjax.tasks.tagging.preparation import tagged_examples
 from rnnjax.tasks.tagging.schemes import spans_of, tags_of
 from rnnjax.tasks.tagging.sentences import Sentence
 from rnnjax.tasks.tagging.tagger import Tagger, best_tags, tag
@@ -57,14 +57,23 @@ class TextTagger(NamedTuple):
             batch_size: how many are tagged side by side.
         """
         results = list(self._run(tag, sentences, batch_size))
-        ids = in_order((batch, tagging.tags) for batch, tagging in results)
-        probabilities = in_order((batch, tagging.probability) for batch, tagging in results)
+        ids = in_order((batch, tags) for batch, (tags, _) in results)
+        probabilities = in_order((batch, probability) for batch, (_, probability) in results)
         tagged = []
         for sentence, numbers, probability in zip(sentences, ids, probabilities, strict=True):
             tags = in_bio(numbers, self.vocabulary)
             scores = tuple(float(probability[s.start : s.end].min()) for s in spans_of(tags))
-            gold = sentence.tags or None
-            tagged.append(TaggedSentence(sentence.tokens, tags, scores, gold, sentence.source))
+            tagged.append(
+                TaggedSentence(
+                    sentence.tokens,
+                    tags,
+                    scores,
+                    sentence.tags or None,
+                    sentence.source,
+                    sentence.text,
+                    sentence.offsets,
+                )
+            )
         return tagged
 
     def _run(

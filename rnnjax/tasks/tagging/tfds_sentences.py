@@ -21,7 +21,7 @@ def tagged_sentences(spec: str, *, data_dir: str | None = None) -> dict[str, lis
         data_dir: TFDS's folder; None: its default (~/tensorflow_datasets, or TFDS_DATA_DIR).
 
     Returns:
-        {"train", "validation", "test", those that there are: the sentences}, all in document 0.
+        {"train", "validation", "test", those that there are: the sentences}.
 
     Raises:
         UserError: no such data set or feature, no network, no TensorFlow, an example without
@@ -46,7 +46,7 @@ def tagged_sentences(spec: str, *, data_dir: str | None = None) -> dict[str, lis
                 )
             if min(labels) < 0:
                 raise UserError(f"{place} has a token without a tag (class {min(labels)})")
-            sentences.append(Sentence(words, tuple(names[n] for n in labels), place, 0))
+            sentences.append(Sentence(words, tuple(names[n] for n in labels), place))
     return found
 
 

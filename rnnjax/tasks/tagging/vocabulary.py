@@ -2,18 +2,17 @@
 
 import dataclasses
 import functools
-import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from rnnjax.data.spelling import case_of, normalise
-from rnnjax.data.vocabulary import dataclass_from_json
+from rnnjax.data.vocabulary import SavedVocabulary
 from rnnjax.data.word_vocabulary import by_frequency
 from rnnjax.errors import UserError, did_you_mean
-from rnnjax.tasks.tagging.schemes import OUTSIDE, Scheme, spans_of, tags_of
+from rnnjax.tasks.tagging.schemes import OUTSIDE, PREFIXES, Scheme, check_scheme, spans_of, tags_of
 from rnnjax.tasks.tagging.sentences import Sentence, types_of
 
 PADDING_ID = 0
@@ -27,7 +26,21 @@ MAX_WORD_LENGTH = 32
 CACHED_TOKENS = 1 << 16
 """Distinct tokens whose numbers are kept."""
 
-_PREFIXES: dict[Scheme, str] = {"BIO": "BI", "IOB1": "BI", "BIOES": "BIES"}
+CASES = (
+    "padding",
+    "digits",
+    "mostly digits",
+    "some digits",
+    "lower",
+    "upper",
+    "initial upper",
+    "mixed",
+    "other",
+)
+"""Names of the case features by id. A token has the first that fits, from "digits" on: all of its
+characters are digits, more than half, at least one; its letters are all lower case, all upper case
+("A" too); only its first character is upper case; some other is; it has no letters of either case.
+"""
 
 
 class EncodedSentence(NamedTuple):
@@ -36,7 +49,7 @@ class EncodedSentence(NamedTuple):
     Attributes:
         words: [T].
         characters: [T, C], from the left, PADDING_ID behind the end of a word.
-        case: [T], see `rnnjax.data.spelling.CASES`.
+        case: [T], see `CASES`.
         tags: [T]; 0, the tag O, throughout where the sentence has no tags.
     """
 
@@ -47,7 +60,7 @@ class EncodedSentence(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class TaggingVocabulary:
+class TaggingVocabulary(SavedVocabulary):
     """The vocabulary of a tagger, made by `of`.
 
     Attributes:
@@ -68,13 +81,13 @@ class TaggingVocabulary:
     types: tuple[str, ...]
     scheme: Scheme
     word_length: int
-    lowercase: bool
-    digits_to_zero: bool
+    lowercase: bool = True
+    digits_to_zero: bool = True
+
+    texts_are: ClassVar[str] = "tagged sentences"
 
     def __post_init__(self) -> None:
-        if self.scheme not in _PREFIXES:
-            hint = did_you_mean(str(self.scheme), _PREFIXES)
-            raise UserError(f"unknown scheme {self.scheme!r}: {hint}")
+        check_scheme(self.scheme)
         for name in ("words", "characters", "types"):
             things = getattr(self, name)
             if len(set(things)) != len(things):
@@ -97,9 +110,6 @@ class TaggingVocabulary:
         sentences: Iterable[Sentence],
         *,
         scheme: Scheme,
-        min_count: int = 1,
-        lowercase: bool = True,
-        digits_to_zero: bool = True,
         extra_words: Iterable[str] = (),
     ) -> "TaggingVocabulary":
         """The vocabulary of training sentences.
@@ -107,16 +117,12 @@ class TaggingVocabulary:
         Args:
             sentences: the training split, tags in any scheme.
             scheme: of the model's tags, which are every prefix of it with every type.
-            min_count: words that occur less often are unknown.
-            lowercase: see `normalise`.
-            digits_to_zero: see `normalise`.
-            extra_words: words that are known however rare they are: those of the validation and
-                test splits for which there are pretrained vectors.
+            extra_words: more words that are known: those of the validation and test splits for
+                which there are pretrained vectors.
 
         Raises:
-            UserError: there are no sentences, or something else is out of range.
+            UserError: there are no sentences, or there is no such scheme.
         """
-        word_of = functools.partial(normalise, lowercase=lowercase, digits_to_zero=digits_to_zero)
         tokens: Counter[str] = Counter()
         tags: set[str] = set()
         for sentence in sentences:
@@ -124,13 +130,10 @@ class TaggingVocabulary:
             tags.update(sentence.tags)
         if not tokens:
             raise UserError("a vocabulary needs training sentences, and there are none")
-        if min_count < 1:
-            raise UserError(f"min_count must be at least 1, got {min_count}")
         counts: Counter[str] = Counter()
         for token, count in tokens.items():
-            counts[word_of(token)] += count
-        known = {word for word, count in counts.items() if count >= min_count}
-        words = by_frequency(counts, known.union(map(word_of, extra_words)))
+            counts[normalise(token)] += count
+        words = by_frequency(counts, {*counts, *map(normalise, extra_words)})
         return cls(
             words=tuple(words),
             counts=tuple(counts[word] for word in words),
@@ -138,8 +141,6 @@ class TaggingVocabulary:
             types=types_of(tags),
             scheme=scheme,
             word_length=min(max(map(len, tokens)), MAX_WORD_LENGTH),
-            lowercase=lowercase,
-            digits_to_zero=digits_to_zero,
         )
 
     @property
@@ -155,7 +156,7 @@ class TaggingVocabulary:
     @functools.cached_property
     def tags(self) -> tuple[str, ...]:
         """The tags by id, O first."""
-        return OUTSIDE, *(f"{p}-{kind}" for kind in self.types for p in _PREFIXES[self.scheme])
+        return OUTSIDE, *(f"{p}-{kind}" for kind in self.types for p in PREFIXES[self.scheme][1:])
 
     @property
     def first_singleton(self) -> int:
@@ -217,15 +218,39 @@ class TaggingVocabulary:
                 )
         return np.array([self.tags.index(t) for t in tags_of(spans, length, self.scheme)], np.int32)
 
-    def to_json(self) -> str:
-        """As JSON text, to be saved beside a checkpoint."""
-        return json.dumps(dataclasses.asdict(self))
 
-    @classmethod
-    def from_json(cls, text: str) -> "TaggingVocabulary":
-        """The inverse of `to_json`.
+def normalise(token: str, *, lowercase: bool = True, digits_to_zero: bool = True) -> str:
+    """The word that a token counts as, so that several spellings have one id.
 
-        Raises:
-            UserError: the text is not what `to_json` writes.
-        """
-        return dataclass_from_json(cls, text, "tagging vocabulary")
+    Args:
+        token: as it is in the text.
+        lowercase: whether "The" is the word "the".
+        digits_to_zero: whether "1997" is the word "0000".
+
+    References:
+        Lample et al. 2016, "Neural architectures for named entity recognition", and its code.
+    """
+    token = token.lower() if lowercase else token
+    return re.sub(r"\d", "0", token) if digits_to_zero else token
+
+
+def case_of(token: str) -> int:
+    """The id in CASES of how a token is written.
+
+    References:
+        Collobert et al. 2011, "Natural language processing (almost) from scratch",
+        whose features are "lower", "upper", "initial upper" and "mixed"; those of digits are added.
+    """
+    num_digits = sum(c.isdigit() for c in token)
+    if num_digits:
+        everywhere, mostly = num_digits == len(token), 2 * num_digits > len(token)
+        name = "digits" if everywhere else "mostly digits" if mostly else "some digits"
+    elif token.islower():
+        name = "lower"
+    elif token.isupper():
+        name = "upper"
+    elif token[:1].isupper() and not any(c.isupper() for c in token[1:]):
+        name = "initial upper"
+    else:
+        name = "mixed" if any(c.isupper() for c in token) else "other"
+    return CASES.index(name)

@@ -9,15 +9,12 @@ from rnnjax.cells.cell import split_key
 from rnnjax.cells.combinators import bidirectional
 from rnnjax.cells.lstm import lstm
 from rnnjax.cells.pointwise import drop
-from rnnjax.errors import UserError
 from rnnjax.models.recurrent import Recurrent
+from rnnjax.tasks.tagging.vocabulary import CASES, PADDING_ID, UNKNOWN_ID
 from rnnjax.typing import Array, PRNGKey
 
-UNKNOWN = 1
-"""The id of a word that was not in the training text."""
-
-PADDING = 0
-"""The id that fills words up to the same number of characters."""
+WIDTH = 3
+"""Characters that a filter sees."""
 
 embedding_init = jax.nn.initializers.variance_scaling(1.0, "fan_out", "uniform")
 """Uniform in +-sqrt(3 / D), D the width of the vectors (Ma & Hovy 2016, section 3.1)."""
@@ -29,7 +26,7 @@ class CharacterCNN(nnx.Module):
     ::
 
         e_c = dropout(embed(character_c))
-        y_f = max_c tanh(W_f [e_{c-w//2}, .., e_{c+w//2}] + b_f),    e outside of the word = 0
+        y_f = max_c tanh(W_f [e_{c-1}, e_c, e_{c+1}] + b_f),    e outside of the word = 0
 
     References:
         Ma & Hovy 2016, "End-to-end sequence labeling via bi-directional LSTM-CNNs-CRF", sec. 2.1.
@@ -41,7 +38,6 @@ class CharacterCNN(nnx.Module):
         *,
         embed_size: int,
         output_size: int,
-        width: int = 3,
         dropout: float = 0.0,
         rngs: nnx.Rngs,
     ):
@@ -51,28 +47,27 @@ class CharacterCNN(nnx.Module):
             num_characters: ids, that of padding (0) among them.
             embed_size: of a character's vector.
             output_size: filters.
-            width: w, characters that a filter sees; odd.
             dropout: on the characters' vectors, one mask a word.
             rngs: for the initial parameters.
         """
         self.embed = nnx.Embed(num_characters, embed_size, embedding_init=embedding_init, rngs=rngs)
-        self.filters = nnx.Linear(width * embed_size, output_size, rngs=rngs)
-        self.width, self.dropout, self.output_size = width, dropout, output_size
+        self.filters = nnx.Linear(WIDTH * embed_size, output_size, rngs=rngs)
+        self.dropout, self.output_size = dropout, output_size
 
     def __call__(self, characters: Array, key: PRNGKey | None = None) -> Array:
         """Encodes words: int `[..., C]`, 0 after a word's end, to `[..., output_size]`.
 
         The encoding of a word without characters is 0.
         """
-        present = (characters != PADDING)[..., None]
+        present = (characters != PADDING_ID)[..., None]
         embedded = self.embed(characters)
         mask_shape = (*characters.shape[:-1], 1, embedded.shape[-1])
         embedded = present * drop(embedded, self.dropout, key, mask_shape)
-        margin = self.width // 2
+        margin = WIDTH // 2
         around = [(0, 0)] * (embedded.ndim - 2) + [(margin, margin), (0, 0)]
         padded = jnp.pad(embedded, around)
         length = characters.shape[-1]
-        windows = [padded[..., n : n + length, :] for n in range(self.width)]
+        windows = [padded[..., n : n + length, :] for n in range(WIDTH)]
         outputs = jnp.tanh(self.filters(jnp.concatenate(windows, axis=-1)))
         outputs = jnp.where(present, outputs, -1.0)
         return jnp.where(present.any(axis=-2), outputs.max(axis=-2), 0.0)
@@ -106,7 +101,7 @@ class CharacterLSTM(nnx.Module):
         """
         words_first = characters.reshape(-1, characters.shape[-1])
         over_time = words_first.T
-        carry, _ = self.recurrent(self.embed(over_time), mask=over_time != PADDING, key=key)
+        carry, _ = self.recurrent(self.embed(over_time), mask=over_time != PADDING_ID, key=key)
         last = jnp.concatenate([carry.forward.h, carry.backward.h], axis=-1)
         return last.reshape(*characters.shape[:-1], self.output_size)
 
@@ -130,7 +125,6 @@ class WordFeatures(nnx.Module):
         first_singleton: int,
         word_dropout: float = 0.0,
         characters: CharacterCNN | CharacterLSTM | None = None,
-        num_cases: int = 0,
         case_size: int = 0,
         dropout: float = 0.0,
         vectors: dict[int, np.ndarray] | None = None,
@@ -144,26 +138,17 @@ class WordFeatures(nnx.Module):
             first_singleton: words from this id on occur once in the training text, or never.
             word_dropout: probability that such a word is replaced by the unknown one.
             characters: an encoder of words by their characters; None: none.
-            num_cases: ids of cases.
             case_size: width of a case's vector; 0: the case is not used.
             dropout: on x.
             vectors: pretrained word vectors `[D]`, by word id; they are trained further.
             rngs: for the initial parameters.
-
-        Raises:
-            UserError: a vector is not of size D.
         """
         self.embed = nnx.Embed(num_words, embed_size, embedding_init=embedding_init, rngs=rngs)
         if vectors:
-            rows = np.stack(list(vectors.values()))
-            if rows.shape[1] != embed_size:
-                raise UserError(
-                    f"word vectors of size {rows.shape[1]} do not fit embed_size={embed_size}"
-                )
-            ids = jnp.asarray(list(vectors))
+            ids, rows = jnp.asarray(list(vectors)), np.stack(list(vectors.values()))
             self.embed.embedding[...] = self.embed.embedding[...].at[ids].set(rows)
         self.characters = characters
-        self.case = nnx.Embed(num_cases, case_size, rngs=rngs) if case_size else None
+        self.case = nnx.Embed(len(CASES), case_size, rngs=rngs) if case_size else None
         self.first_singleton, self.word_dropout = first_singleton, word_dropout
         self.dropout = dropout
         character_size = characters.output_size if characters else 0
@@ -183,7 +168,7 @@ class WordFeatures(nnx.Module):
         words = batch["words"]
         if key_word is not None and self.word_dropout:
             unknown = jax.random.bernoulli(key_word, self.word_dropout, words.shape)
-            words = jnp.where(unknown & (words >= self.first_singleton), UNKNOWN, words)
+            words = jnp.where(unknown & (words >= self.first_singleton), UNKNOWN_ID, words)
         parts = [self.embed(words)]
         if self.characters is not None:
             parts.append(self.characters(batch["characters"], key_character))

@@ -4,7 +4,7 @@ import math
 import re
 import warnings
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -64,21 +64,9 @@ class Profile(NamedTuple):
         return sum(one.seconds for one in self.operations)
 
 
-class _Key(NamedTuple):
+class _Event(NamedTuple):
     program: int
     name: str
-    scope: str
-
-
-class _Known(NamedTuple):
-    """A program, and its instructions by the names of their kernels."""
-
-    instructions: Program
-    by_kernel: dict[str, str]
-
-
-class _Event(NamedTuple):
-    key: _Key
     instruction: Instruction
     device: tuple[str, Any]
     start: float
@@ -101,25 +89,21 @@ def measure(trace: Path, program: str, first: int, last: int) -> Profile | None:
     Returns:
         The operations of that program; None: the trace has none.
     """
-    programs = {
-        number: _Known(
-            instructions,
-            # If two names become the same, the first one counts.
-            {re.sub(r"\W", "_", name): name for name in reversed(instructions)},
-        )
-        for number, instructions in read_programs(trace.read_bytes(), program).items()
+    programs = read_programs(trace.read_bytes(), program)
+    # If two names become the same, the first one counts.
+    kernels = {
+        number: {re.sub(r"\W", "_", name): name for name in reversed(instructions)}
+        for number, instructions in programs.items()
     }
-    times: dict[_Key, list[float]] = defaultdict(list)
-    instructions: dict[_Key, Instruction] = {}
+    times: dict[tuple[int, str, Instruction], list[float]] = defaultdict(list)
     devices, start, end = set(), math.inf, 0.0
     with warnings.catch_warnings():
         # Of jaxlib's own types, in Python 3.12.
         warnings.filterwarnings("ignore", "builtin type .* has no __module__", DeprecationWarning)
         for plane in ProfileData.from_file(str(trace)).planes:
             for line in plane.lines:  # a thread, or a stream
-                for event, own in _own_times(list(_events(plane.name, line, program, programs))):
-                    instructions[event.key] = event.instruction
-                    times[event.key].append(own)
+                for event, own in _own_times(_events(plane.name, line, program, programs, kernels)):
+                    times[event.program, event.name, event.instruction].append(own)
                     devices.add(event.device)
                     start, end = min(start, event.start), max(end, event.end)
     if not times:
@@ -127,13 +111,13 @@ def measure(trace: Path, program: str, first: int, last: int) -> Profile | None:
     runs = (last - first + 1) * len(devices)
     operations = (
         Operation(
-            key.name,
-            *instructions[key],
-            seconds=sum(times[key]) * 1e-9 / runs,
-            runs=len(times[key]) / runs,
-            shortest=min(times[key]) * 1e-9,
+            name,
+            *instruction,
+            seconds=sum(own) * 1e-9 / runs,
+            runs=len(own) / runs,
+            shortest=min(own) * 1e-9,
         )
-        for key in sorted(times, key=lambda key: -sum(times[key]))
+        for (_, name, instruction), own in sorted(times.items(), key=lambda item: -sum(item[1]))
     )
     seconds = (end - start) * 1e-9 / (last - first + 1)
     return Profile(first, last, len(devices), seconds, tuple(operations))
@@ -154,7 +138,10 @@ def read_profile(folder: Path) -> Profile | None:
     return Profile(**stored, operations=operations)
 
 
-def _events(plane: str, line: Any, program: str, programs: dict[int, _Known]) -> Iterator[_Event]:
+def _events(
+    plane: str, line: Any, program: str,
+    programs: dict[int, Program], kernels: dict[int, dict[str, str]],
+) -> Iterator[_Event]:  # fmt: skip
     """The operations of a program in a line of a trace."""
     for event in line.events:
         stats = dict(event.stats)
@@ -165,36 +152,35 @@ def _events(plane: str, line: Any, program: str, programs: dict[int, _Known]) ->
             continue
         ids = [stats["program_id"] % 2**64] if "program_id" in stats else programs
         known = [number for number in ids if number in programs]
-        number = next((one for one in known if name in programs[one].instructions), None)
+        number = next((one for one in known if name in programs[one]), None)
         if number is not None:
-            instruction = programs[number].instructions[name]
+            instruction = programs[number][name]
         elif known and "cuda_graph_id" in stats:
             number = known[0]
             op_name = str(stats.get("name", ""))
-            name, instruction = _of_kernel(event.name, op_name, programs[number])
+            name, instruction = _of_kernel(event.name, op_name, programs[number], kernels[number])
         else:
             continue
-        key = _Key(number, name, instruction.scope)
         device = plane, stats.get("device_ordinal")
         end_ns = event.start_ns + event.duration_ns
-        yield _Event(key, instruction, device, event.start_ns, end_ns)
+        yield _Event(number, name, instruction, device, event.start_ns, end_ns)
 
 
-def _of_kernel(kernel: str, op_name: str, program: _Known) -> tuple[str, Instruction]:
+def _of_kernel(
+    kernel: str, op_name: str, program: Program, kernels: dict[str, str]
+) -> tuple[str, Instruction]:
     """The instruction of a kernel of a CUDA graph.
 
     A trace has the kernel's own name, made of that of the instruction (or of one that computes the
     same elsewhere in the program) unless it comes from a library, and the JAX operation that the
     graph belongs to, if it is a single one.
     """
-    name = program.by_kernel.get(kernel, kernel)
-    instruction = program.instructions.get(name)
-    if instruction is None:
-        instruction = Instruction("kernel", "", "", "transpose(" in op_name)
+    name = kernels.get(kernel, kernel)
+    instruction = program.get(name) or Instruction("kernel", "", "", "transpose(" in op_name)
     return name, instruction._replace(scope=scope_of(op_name) or instruction.scope)
 
 
-def _own_times(events: list[_Event]) -> Iterator[tuple[_Event, float]]:
+def _own_times(events: Iterable[_Event]) -> Iterator[tuple[_Event, float]]:
     """Each event of a line with its time in ns, less that of the events that start within it."""
     events = sorted(events, key=lambda event: (event.start, -event.end))
     own = [0.0] * len(events)

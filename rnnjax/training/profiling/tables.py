@@ -4,7 +4,7 @@ from collections import defaultdict
 
 from rnnjax.training.profiling.operations import Profile
 from rnnjax.training.reporting.progress import aligned
-from rnnjax.visuals.page import Section, escape, wide_table
+from rnnjax.visuals.page import Section, escape, number_cell, wide_table
 
 TOP = 15
 """Operations in the table."""
@@ -60,9 +60,11 @@ def _share(seconds: float, profile: Profile) -> tuple[str, str]:
 
 
 def _html(rows: Rows) -> str:
-    def row(cells: tuple[str, ...]) -> str:
-        kinds = (' class="number"' if n in NUMBERS else "" for n in range(len(cells)))
-        boxes = zip(cells, kinds, strict=True)
-        return f"<tr>{''.join(f'<td{kind}>{escape(cell)}</td>' for cell, kind in boxes)}</tr>"
-
-    return wide_table(rows[0], map(row, rows[1:]), NUMBERS)
+    lines = (
+        "".join(
+            number_cell(escape(cell)) if n in NUMBERS else f"<td>{escape(cell)}</td>"
+            for n, cell in enumerate(row)
+        )
+        for row in rows[1:]
+    )
+    return wide_table(rows[0], (f"<tr>{line}</tr>" for line in lines), NUMBERS)

@@ -1,5 +1,6 @@
 import itertools
 import json
+import math
 
 import jax
 import numpy as np
@@ -8,18 +9,19 @@ from flax import nnx
 
 import rnnjax
 from rnnjax import data, models
-from rnnjax.errors import UserError
 from rnnjax.tasks.language import (
     TextModel,
     longest_document,
     opening_of,
+    report_inspection,
     report_scores,
-    texts_of_file,
+    step_scores,
 )
+from rnnjax.tasks.language.score_report import score_page
+from rnnjax.tasks.language.scoring import TextScore, perplexity, score_of_text
 
 
-def make(vocabulary):
-    cell = rnnjax.gru(6)
+def make(vocabulary, cell=rnnjax.gru(6)):  # noqa: B008
     model = models.LanguageModel(len(vocabulary), cell, embed_size=4, rngs=nnx.Rngs(0))
     return TextModel(model, vocabulary)
 
@@ -74,8 +76,53 @@ def test_a_corpus_suggests_a_prompt_and_a_length(texts, level, opening, longest)
     assert corpus.vocabulary.decode(found) == longest
 
 
-def test_a_file_in_another_encoding(tmp_path):
-    (tmp_path / "texts").write_bytes("é\n".encode("latin-1"))
-    assert texts_of_file(str(tmp_path / "texts"), "latin-1") == ["é"]
-    with pytest.raises(UserError, match="is not utf-8 text"):
-        texts_of_file(str(tmp_path / "texts"), "utf-8")
+@pytest.mark.parametrize(("cell", "more"), [(rnnjax.rnn(6), []), (rnnjax.gru(6), ["saturation"])])
+def test_cells_without_gates_have_no_picture_of_saturation(tmp_path, cell, more):
+    vocabulary = data.Vocabulary.of_text("ab")
+    ids = vocabulary.encode("abbabaab")
+    report_inspection(make(vocabulary, cell), ids, tmp_path)
+    pictures = {path.stem.removeprefix("inspect_") for path in tmp_path.glob("*.png")}
+    assert pictures == {"units", "gradient", *more}
+    assert ("Gate saturation" in (tmp_path / "inspect.html").read_text()) == bool(more)
+
+
+def test_step_scores_mark_the_target_and_sum_to_one():
+    vocabulary = data.Vocabulary("char", "\N{REPLACEMENT CHARACTER}bc")
+    logits = np.log([[[0.7, 0.2, 0.1]], [[0.05, 0.05, 0.9]]]) + 5
+
+    class Fixed:
+        def initial_carry(self, batch_size):
+            assert batch_size == 1
+
+        def __call__(self, tokens, carry):
+            assert tokens.tolist() == [[0], [2]]
+            return logits, carry
+
+    lines = step_scores(Fixed(), vocabulary, np.array([0, 2, 1])).splitlines()[2:]
+    assert lines[0].count("[") == lines[1].count("[") == 1
+    assert "70.0%" in lines[0]
+    assert "[   2.70  10.0%]" in lines[0]
+    assert "[   2.00   5.0%]" in lines[1]
+
+
+def test_scores_of_symbols_become_those_of_characters():
+    log_probability = np.log([0.5, 0.25, 0.5, 0.125])
+    score = score_of_text("aé!", [1, 2, 1], log_probability, np.array([1, 7, 2, 3]))
+    np.testing.assert_allclose(score.log_probability, np.log([0.5, 0.125, 0.125]))
+    assert score.rank.tolist() == [1, 7, 3]
+    assert score.num_scored == 3
+    assert score.total == pytest.approx(-7 * math.log(2))
+    assert score.bits_per_character == pytest.approx(7 / 3)
+    assert score.perplexity == pytest.approx(2 ** (7 / 3))
+
+
+def test_scores_leave_out_what_has_none():
+    score = TextScore("ab", np.array([np.nan, math.log(0.25)]), np.array([0, 2]))
+    assert (score.num_scored, score.bits_per_character) == (1, pytest.approx(2))
+    empty = TextScore("a", np.array([np.nan]), np.array([0]))
+    assert math.isnan(empty.perplexity)
+    assert math.isnan(empty.bits_per_character)
+    page = score_page([score, empty], "Read after '\\n'.")
+    assert "p = 0.25, rank 2, 2.00 bits" in page
+    assert "unscored" in page
+    assert (perplexity(1e4), perplexity(0)) == (math.inf, 1)

@@ -6,13 +6,14 @@ import pytest
 from flax import nnx
 
 import rnnjax
+from rnnjax import data
 from rnnjax.models import LanguageModel
-from rnnjax.tasks.language import scoring
-from rnnjax.tasks.language.generation import generate
+from rnnjax.tasks.language import TextModel, scoring
 from rnnjax.tasks.language.inspection import inspect
 from rnnjax.tasks.language.scoring import score
 
 V = 6
+VOCABULARY = data.Vocabulary.of_text("abcde")
 
 
 @pytest.fixture(scope="module")
@@ -53,23 +54,31 @@ def test_scores_are_those_of_reading_symbol_by_symbol(model, monkeypatch, prompt
 def test_probabilities_of_all_texts_of_a_length_sum_to_one(model):
     texts = [np.array([a, b]) for a in range(V) for b in range(V)]
     found = score(model, texts, np.array([1]))
-    total = sum(np.exp(scores.log_probability.sum()) for scores in found)
+    total = sum(np.exp(log_probability.sum()) for log_probability, _ in found)
     np.testing.assert_allclose(total, 1, rtol=1e-5)
 
 
+def written(model, prompt, **options):
+    """What a model writes after a prompt, in numbers."""
+    texts = TextModel(model, VOCABULARY).write(prompt, **options)
+    assert all(text.startswith(prompt) for text in texts)
+    return [VOCABULARY.encode(text.removeprefix(prompt)) for text in texts]
+
+
 def test_coldest_samples_are_the_likeliest_steps(model):
-    (text,) = generate(model, np.array([0, 3]), length=12, key=jax.random.key(0), temperature=0)
-    (scores,) = score(model, [text], np.array([0, 3]))
-    assert scores.rank.tolist() == [1] * 12
+    (text,) = written(model, "ac", length=12, temperature=0)
+    ((_, rank),) = score(model, [text], VOCABULARY.encode("ac"))
+    assert rank.tolist() == [1] * 12
 
 
 def test_a_sample_ends_with_its_stop(model):
-    texts = generate(model, np.array([0]), length=40, key=jax.random.key(1), num_samples=8, stop=2)
-    free = generate(model, np.array([0]), length=40, key=jax.random.key(1), num_samples=8)
+    options = {"length": 40, "num_samples": 8, "temperature": 1.0, "seed": 1}
+    texts, free = written(model, "a", stop="b", **options), written(model, "a", **options)
+    stop = VOCABULARY.encode("b")[0]
     assert any(len(text) < 40 for text in texts)
     for text, whole in zip(texts, free, strict=True):
-        assert 2 not in text[:-1]
-        assert len(text) == 40 or text[-1] == 2
+        assert stop not in text[:-1]
+        assert len(text) == 40 or text[-1] == stop
         np.testing.assert_array_equal(text, whole[: len(text)])
 
 
@@ -98,7 +107,7 @@ def test_inspection_follows_the_model(model):
 @pytest.mark.parametrize(
     "read",
     [
-        lambda model, ids: generate(model, ids, length=3, key=jax.random.key(0)),
+        lambda model, ids: TextModel(model, VOCABULARY).write(VOCABULARY.decode(ids), length=3),
         lambda model, ids: score(model, [ids], ids),
         lambda model, ids: inspect(model, ids, max_distance=2),
     ],
@@ -112,8 +121,8 @@ def test_a_second_text_of_that_length_compiles_nothing(read):
 
     counting = dataclasses.replace(cell, project=project, spec=None)
     model = LanguageModel(V, counting, embed_size=4, rngs=nnx.Rngs(3))
-    read(model, np.arange(6))
+    read(model, np.arange(6) % 5 + 1)
     first = len(traced)
     assert first > 0
-    read(model, np.arange(6)[::-1])
+    read(model, np.arange(6)[::-1] % 5 + 1)
     assert len(traced) == first

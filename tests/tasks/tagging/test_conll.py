@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnjax.errors import UserError
-from rnnjax.tasks.tagging.conll import read_conll, read_tokens, write_conll
+from rnnjax.tasks.tagging.conll import read_conll
+from rnnjax.tasks.tagging.predictions import TaggedSentence, as_conll
 from rnnjax.tasks.tagging.sentences import Sentence
 
 TOKENS = [("Ada", "left", "London", "."), ("Rain", "!")]
@@ -70,20 +71,20 @@ def test_gz_and_other_encodings(tmp_path):
 def test_which_column_is_what_can_be_chosen(tmp_path):
     path = write(tmp_path, "1 B-PER Ada NN\n2 O left VB\n")
     (sentence,) = read_conll(path, token_column=-2, tag_column=1)
-    assert sentence == Sentence(("Ada", "left"), ("B-PER", "O"), f"{path}:1", 0)
+    assert sentence == Sentence(("Ada", "left"), ("B-PER", "O"), f"{path}:1")
 
 
-def test_every_sentence_knows_its_line_and_its_document(tmp_path):
+def test_every_sentence_knows_its_line(tmp_path):
     content = (
         "-DOCSTART- -X- -X- O\n\na x x O\n\n\nb x x O\n-DOCSTART- -X- O\n"
         "c x x O\nd x x O\n\n-DOCSTART- (x)\n-DOCSTART-\n\ne x x O"
     )
     path = write(tmp_path, content)
-    assert [(s.tokens, s.source, s.document) for s in read_conll(path)] == [
-        (("a",), f"{path}:3", 0),
-        (("b",), f"{path}:6", 0),
-        (("c", "d"), f"{path}:8", 1),
-        (("e",), f"{path}:14", 2),
+    assert [(s.tokens, s.source) for s in read_conll(path)] == [
+        (("a",), f"{path}:3"),
+        (("b",), f"{path}:6"),
+        (("c", "d"), f"{path}:8"),
+        (("e",), f"{path}:14"),
     ]
 
 
@@ -104,17 +105,19 @@ def test_a_comment_is_told_from_a_token_that_begins_with_a_hash(tmp_path, conten
 def test_odd_white_space_is_part_of_tokens(tmp_path):
     path = write(tmp_path, "New York\tB-LOC\n\u00a0\tO\na\u2028b\tO\n\u3000c\u00a0\tO\n")
     assert read_conll(path)[0].tokens == ("New York", "\u00a0", "a\u2028b", "\u3000c\u00a0")
-    assert read_tokens(write(tmp_path, "a\nb\u00a0 \n"))[0].tokens == ("a", "b\u00a0")
+    bare = read_conll(write(tmp_path, "a\nb\u00a0 \n"), tag_column=None)
+    assert bare[0].tokens == ("a", "b\u00a0")
 
 
 def test_tokens_alone_are_read_with_and_without_tags(tmp_path):
-    tagged = read_tokens(write(tmp_path, columns("\t")))
-    bare = read_tokens(write(tmp_path, "# id 1\nAda\nleft\nLondon\n.\n\nRain\n!"))
+    tagged = read_conll(write(tmp_path, columns("\t")), tag_column=None)
+    bare_path = write(tmp_path, "# id 1\nAda\nleft\nLondon\n.\n\nRain\n!")
+    bare = read_conll(bare_path, tag_column=None)
     for sentences in (tagged, bare):
         assert [s.tokens for s in sentences] == TOKENS
         assert [s.tags for s in sentences] == [(), ()]
     path = write(tmp_path, "1 x\n2 no-tag")
-    assert read_tokens(path, token_column=1)[0].tokens == ("x", "no-tag")
+    assert read_conll(path, token_column=1, tag_column=None)[0].tokens == ("x", "no-tag")
 
 
 @pytest.mark.parametrize(
@@ -141,7 +144,7 @@ def test_a_wrong_line_is_named(tmp_path, content, line, told):
 def test_too_few_columns_for_the_columns_asked_for(tmp_path):
     path = write(tmp_path, "\na O\n")
     assert message(path, tag_column=3).startswith(f"{path}:2 has too few columns, 2: expected")
-    assert "too few columns, 2" in message(path, read_tokens, token_column=-3)
+    assert "too few columns, 2" in message(path, tag_column=None, token_column=-3)
 
 
 @pytest.mark.parametrize("content", ["", "\n \n", "-DOCSTART- O\n\n", "# only a comment\n"])
@@ -177,35 +180,25 @@ strings = (
 rows = st.lists(st.tuples(strings, strings, st.sampled_from(["O", "B-X", "I-Y"])), min_size=1)
 
 
-@given(st.lists(st.tuples(rows, st.integers(0, 1)), min_size=1, max_size=4))
+@given(st.lists(rows, min_size=1, max_size=4))
 def test_what_is_written_is_read_back(tmp_path_factory, parts):
-    document, sentences = 0, []
-    for part, step in parts:
-        document += step if sentences else 0
-        tokens, _, tags = zip(*part, strict=True)
-        sentences.append(Sentence(tokens, tags, "", document))
-    middle = [[row[1] for row in part] for part, _ in parts]
-    text = write_conll(sentences, [middle, [s.tags for s in sentences]])
+    sentences = []
+    for part in parts:
+        tokens, middle, tags = zip(*part, strict=True)
+        sentences.append(TaggedSentence(tokens, tags, (), middle, ""))
+    text = as_conll(sentences)
     path = write(tmp_path_factory.getbasetemp(), text)
     got = read_conll(path)
-    assert [(s.tokens, s.tags, s.document) for s in got] == [
-        (s.tokens, s.tags, s.document) for s in sentences
-    ]
+    assert [(s.tokens, s.tags) for s in got] == [(s.tokens, s.tags) for s in sentences]
     lines = text.split("\n")
     assert [lines[int(s.source.rpartition(":")[2]) - 1].split("\t")[0] for s in got] == [
         s.tokens[0] for s in sentences
     ]
-    assert [s.tokens for s in read_tokens(path, token_column=1)] == list(map(tuple, middle))
-
-
-def test_what_is_written_looks_as_expected():
-    sentences = [Sentence(("a", "b"), ("O", "O"), "", 0), Sentence(("c",), ("O",), "", 1)]
-    assert write_conll(sentences, [[["O", "B-X"], ["O"]], [["O", "O"], ["B-Y"]]]) == (
-        "a\tO\tO\nb\tB-X\tO\n\n-DOCSTART-\tO\tO\n\nc\tO\tB-Y\n\n"
-    )
+    again = read_conll(path, token_column=1, tag_column=None)
+    assert [s.tokens for s in again] == [s.gold for s in sentences]
 
 
 @pytest.mark.parametrize("token", ["a\tb", "a\n", "", " ", " a", "-DOCSTART-"])
 def test_what_no_column_can_hold_is_refused(token):
     with pytest.raises(UserError, match=r"^here: .* cannot stand in a column file"):
-        write_conll([Sentence((token,), ("O",), "here", 0)], [[["O"]]])
+        as_conll([TaggedSentence((token,), ("O",), (), None, "here")])

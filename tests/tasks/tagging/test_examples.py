@@ -2,9 +2,9 @@ import contextlib
 
 import numpy as np
 
-from rnnjax.data.batch_iterator import iterator
+from rnnjax.data.batch_iterator import BatchIterator
 from rnnjax.data.padded_batches import EvaluationBatches, TrainingBatches, in_order
-from rnnjax.tasks.tagging.examples import tagged_examples
+from rnnjax.tasks.tagging.preparation import tagged_examples
 from rnnjax.tasks.tagging.sentences import Sentence
 from rnnjax.tasks.tagging.vocabulary import TaggingVocabulary
 
@@ -15,7 +15,7 @@ def corpus(lengths):
     for k, length in enumerate(lengths):
         tokens = tuple(chr(97 + k % 26) * (1 + k // 26) + chr(0x4E00 + n) for n in range(length))
         tags = tuple("OB"[n % 2] + "-X" * (n % 2) for n in range(length))
-        sentences.append(Sentence(tokens, tags, f"a.conll:{k}", 0))
+        sentences.append(Sentence(tokens, tags, f"a.conll:{k}"))
     return sentences, TaggingVocabulary.of(sentences, scheme="BIOES")
 
 
@@ -70,13 +70,13 @@ def test_workers_make_the_transformed_sentences_of_a_seed():
     def backwards(sentence, rng):
         if rng.random() < 0.5:
             return sentence
-        return Sentence(sentence.tokens[::-1], sentence.tags[::-1], "backwards", 0)
+        return Sentence(sentence.tokens[::-1], sentence.tags[::-1], "backwards")
 
     examples = tagged_examples(sentences, vocabulary, [3, 7], backwards)
     batches = TrainingBatches(examples, batch_size=4, seed=9)
     straight = TrainingBatches(tagged_examples(sentences, vocabulary, [3, 7]), batch_size=4, seed=9)
     changed = 0
-    with contextlib.closing(iterator(batches, workers=1)) as made:
+    with contextlib.closing(BatchIterator(batches, workers=1)) as made:
         for n in range(15):
             expected, batch = batches[n], next(made)
             assert set(batch) == set(expected)

@@ -59,10 +59,10 @@ def test_no_character_but_white_space_is_lost_and_every_token_knows_its_place(te
 
 
 def test_entities_are_marked_in_the_line():
-    sentence = parse("[Marie Curie|PER] left [Warsaw|LOC]'s [1891|DATE].", "f:3", 7)
+    sentence = parse("[Marie Curie|PER] left [Warsaw|LOC]'s [1891|DATE].", "f:3")
     assert sentence.tokens == ("Marie", "Curie", "left", "Warsaw", "'s", "1891", ".")
     assert sentence.tags == ("B-PER", "I-PER", "O", "B-LOC", "O", "B-DATE", "O")
-    assert (sentence.source, sentence.document) == ("f:3", 7)
+    assert sentence.source == "f:3"
 
 
 @pytest.mark.parametrize(
@@ -103,13 +103,13 @@ def test_what_is_marked_is_found_and_the_rest_is_as_in_plain_text(pieces):
         assert list(sentence.tokens) == words(plain)
 
 
-def test_blank_lines_divide_documents_and_comments_are_skipped(tmp_path):
+def test_blank_lines_and_comments_are_skipped(tmp_path):
     content = "\ufeff# about\n\n[A|X] b\r\n# c\r\n#tag d\n \n\n# e\n\nf"
     path = write(tmp_path, content)
-    assert [(s.tokens, s.source, s.document) for s in read_inline(path)] == [
-        (("A", "b"), f"{path}:3", 0),
-        (("#tag", "d"), f"{path}:5", 0),
-        (("f",), f"{path}:10", 1),
+    assert [(s.tokens, s.source) for s in read_inline(path)] == [
+        (("A", "b"), f"{path}:3"),
+        (("#tag", "d"), f"{path}:5"),
+        (("f",), f"{path}:10"),
     ]
 
 

@@ -48,15 +48,15 @@ def test_spans_are_marked_and_all_else_is_kept_and_escaped():
     places = ((0, 1), (1, 4), (4, 5), (7, 10), (11, 19), (19, 20), (21, 24), (25, 30), (31, 32))
     tags = ("O", "B-<T>", "O", "B-PER", "I-PER", "O", "O", "B-PER", "I-PER", "I-PER")
     one = TaggedSentence(
-        tokens, tags, (0.5, 0.987, 1.0), None, 'a "file":3', text, (*places, (33, 35))
+        tokens, tags, (0.5, 0.987, 1.0), None, '<i>"file":3', text, (*places, (33, 35))
     )
-    page = spans_page([one, one], "<i>from")
+    page = spans_page([one, one])
     assert "<u>" not in page
     assert "<T>" not in page
     assert "<i>" not in page
     found = Marks(page)
     assert found.texts["li"] == [text, text]
-    assert found.titles == ['a "file":3'] * 2
+    assert found.titles == ['<i>"file":3'] * 2
     legend, inside = found.marks[:2], found.marks[2:5]
     assert [(mark["data-type"], mark["words"]) for mark in legend] == [("<T>", "2"), ("PER", "4")]
     assert [mark["words"] for mark in inside] == ["<u>", "Ada Lovelace", "Byron & co"]
@@ -68,7 +68,7 @@ def test_spans_are_marked_and_all_else_is_kept_and_escaped():
 
 
 def test_tokens_without_a_text_are_parted_by_spaces():
-    page = spans_page([sentence("He saw New York .", "O O B-LOC I-LOC O", (0.9,))], "")
+    page = spans_page([sentence("He saw New York .", "O O B-LOC I-LOC O", (0.9,))])
     assert Marks(page).texts["li"] == ["He saw New York . "]
     assert Marks(page).marks[1]["words"] == "New York"
 

@@ -8,14 +8,14 @@ import pytest
 from rnnjax import data
 from rnnjax.errors import UserError
 from rnnjax.tasks.tagging import preparation
-from rnnjax.tasks.tagging.assembly import make_tagger
 from rnnjax.tasks.tagging.config import TaggerConfig, TaggingConfig
 from rnnjax.tasks.tagging.sentences import Sentence, TaggedCorpus
+from rnnjax.tasks.tagging.tagger import make_tagger
 from rnnjax.tasks.tagging.vocabulary import TaggingVocabulary
 
 
 def sentence(text, *tags):
-    return Sentence(tuple(text.split()), tags, "made:1", 0)
+    return Sentence(tuple(text.split()), tags, "made:1")
 
 
 TRAIN = [

@@ -23,7 +23,7 @@ def make(use_crf=True, seed=0, dropout=0.0):
     rngs = nnx.Rngs(seed)
     characters = CharacterCNN(6, embed_size=2, output_size=3, rngs=rngs)
     features = WordFeatures(
-        9, embed_size=4, first_singleton=9, characters=characters, num_cases=3, case_size=2,
+        9, embed_size=4, first_singleton=9, characters=characters, case_size=2,
         dropout=dropout, rngs=rngs,
     )  # fmt: skip
     cell = deep("lstm", 3, num_layers=1, both_directions=True, dropout=dropout)

@@ -14,8 +14,7 @@ from rnnjax.errors import UserError
 from rnnjax.tasks import tagging
 from rnnjax.tasks.tagging.entity_scores import entity_scores
 from rnnjax.tasks.tagging.evaluation import make_evaluation, make_loss
-from rnnjax.tasks.tagging.examples import tagged_examples
-from rnnjax.tasks.tagging.preparation import Prepared
+from rnnjax.tasks.tagging.preparation import Prepared, tagged_examples
 from rnnjax.tasks.tagging.schemes import spans_of
 from rnnjax.tasks.tagging.sentences import Sentence, TaggedCorpus
 from rnnjax.tasks.tagging.tagger import best_tags, tag, tagging_loss
@@ -32,14 +31,14 @@ def make_sentences(lengths=LENGTHS, seed=0):
     for n, length in enumerate(lengths):
         tokens = tuple(rng.choice(WORDS, length).tolist())
         tags = tuple(rng.choice(["O", "B-PER", "B-LOC"], length).tolist())
-        made.append(Sentence(tokens, tags, f"made:{n}", 0))
+        made.append(Sentence(tokens, tags, f"made:{n}", f"text {n}", ((n, n + 1),) * length))
     return made
 
 
 @functools.cache
 def make_text_tagger(use_crf=True):
     """With scores so far apart that tags of all types are found."""
-    known = [Sentence(WORDS, ("B-PER", "B-LOC", *["O"] * 10), "known:1", 0)]
+    known = [Sentence(WORDS, ("B-PER", "B-LOC", *["O"] * 10), "known:1")]
     vocabulary = TaggingVocabulary.of(known, scheme="BIOES")
     config = tagging.TaggerConfig(
         hidden_size=4, embed_size=4, character_embed_size=3, character_size=3, case_size=2,
@@ -86,7 +85,7 @@ def expected(sentences):
     """Tags and probabilities of each sentence alone."""
     tagger = make_text_tagger()
     answers = [alone(tagger, sentence, tag) for sentence in sentences]
-    return [(bio(tagger, a.tags[:, 0].tolist()), np.asarray(a.probability[:, 0])) for a in answers]
+    return [(bio(tagger, tags[:, 0].tolist()), np.asarray(p[:, 0])) for tags, p in answers]
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +97,9 @@ def test_tags_are_those_of_each_sentence_alone(sentences, expected, tagged):
     assert [one.tokens for one in tagged] == [sentence.tokens for sentence in sentences]
     assert [one.tags for one in tagged] == [tags for tags, _ in expected]
     assert [one.gold for one in tagged] == [sentence.tags for sentence in sentences]
-    assert [one.source for one in tagged] == [sentence.source for sentence in sentences]
+    assert [(one.source, one.text, one.offsets) for one in tagged] == [
+        (sentence.source, sentence.text, sentence.offsets) for sentence in sentences
+    ]
     found = {tag for one in tagged for tag in one.tags}
     assert {"O", "B-PER", "B-LOC"} < found  # Otherwise equality says little.
 

@@ -7,7 +7,8 @@ import pytest
 from flax import nnx
 
 import rnnjax
-from rnnjax.tasks.tagging.word_features import UNKNOWN, CharacterCNN, CharacterLSTM, WordFeatures
+from rnnjax.tasks.tagging.vocabulary import UNKNOWN_ID
+from rnnjax.tasks.tagging.word_features import CharacterCNN, CharacterLSTM, WordFeatures
 
 WORDS = [[3, 4, 5, 2], [6, 0, 0, 0], [2, 6, 0, 0], [0, 0, 0, 0]]
 NUM_CHARACTERS, E, F = 7, 3, 4
@@ -79,7 +80,7 @@ def batch(words):
 
 def test_features_stand_side_by_side():
     encoder = CharacterCNN(NUM_CHARACTERS, embed_size=E, output_size=F, rngs=nnx.Rngs(0))
-    model = features(characters=encoder, num_cases=3, case_size=2)
+    model = features(characters=encoder, case_size=2)
     x = np.asarray(model(batch([2, 7, 1, 3])))[:, 0]
     assert x.shape == (4, model.output_size)
     np.testing.assert_array_equal(x[:, :2], np.asarray(model.embed.embedding[...])[[2, 7, 1, 3]])
@@ -93,7 +94,7 @@ def test_only_words_seen_once_are_taken_for_unknown():
     words = np.array([2, 3, 4, 5, 6, 7, 5, 6] * 200)
     given = {"words": jnp.asarray(words)[:, None], "lengths": jnp.asarray([len(words)])}
     x = np.asarray(model(given, jax.random.key(0)))[:, 0]
-    unknown = (x == table[UNKNOWN]).all(axis=1)
+    unknown = (x == table[UNKNOWN_ID]).all(axis=1)
     np.testing.assert_array_equal(x[~unknown], table[words[~unknown]])
     assert not unknown[words < 5].any()
     assert 0.45 < unknown[words >= 5].mean() < 0.55
@@ -116,5 +117,3 @@ def test_given_vectors_take_their_places():
     np.testing.assert_array_equal(table[[3, 6]], [[1, 2], [-1, 0.5]])
     others = [0, 1, 2, 4, 5, 7]
     np.testing.assert_array_equal(table[others], fresh[others])
-    with pytest.raises(rnnjax.UserError, match=r"size 3 do not fit embed_size=2"):
-        features(vectors={3: np.zeros(3)})

@@ -184,7 +184,7 @@ def test_own_times_are_what_the_operation_that_started_last_covers():
     nest(0, 900, 4)
     intervals.sort(key=lambda interval: (interval[0], -interval[1]))
     events = [
-        module._Event(module._Key(0, str(n), ""), None, ("cpu", 0), start, end)
+        module._Event(0, str(n), None, ("cpu", 0), start, end)
         for n, (start, end) in enumerate(intervals)
     ]
     expected = dict.fromkeys(range(len(intervals)), 0)
@@ -195,7 +195,7 @@ def test_own_times_are_what_the_operation_that_started_last_covers():
     assert len(intervals) > 30
     assert any(a < c < b < d for a, b in intervals for c, d in intervals)
     draw.shuffle(events)
-    found = {int(event.key.name): own for event, own in module._own_times(events)}
+    found = {int(event.name): own for event, own in module._own_times(events)}
     for same in set(intervals):  # which of two equal ones is the inner one cannot be told
         twins = [n for n, interval in enumerate(intervals) if interval == same]
         assert sum(found[n] for n in twins) == sum(expected[n] for n in twins)
