@@ -41,6 +41,11 @@ class TrainingWindows(EndlessBatches):
             continue what came before), and each step once where windows overlap (k2 > k1): all of
             the first window of a pass, only the last k1 steps of the others.
 
+    A text of fewer than B k2 symbols is read by rows of k2 steps that overlap.
+
+    Attributes:
+        rows_overlap: whether they do.
+
     References:
         Williams and Peng, "An efficient gradient-based algorithm for on-line training of recurrent
         network trajectories" (1990): BPTT(h; h').
@@ -74,11 +79,11 @@ class TrainingWindows(EndlessBatches):
         _check_sizes(stream, batch_size, window)
         if bptt < window:
             raise UserError(f"bptt={bptt} must be at least window={window}")
-        row_length = len(stream.ids) // batch_size
-        if row_length < bptt:
-            raise UserError(_too_short(len(stream.ids), batch_size, bptt))
+        distance = len(stream.ids) // batch_size
+        self.rows_overlap = distance < bptt
+        row_length = max(distance, bptt)
         self._stream = _Circle(stream)
-        self._row_starts = np.arange(batch_size) * row_length
+        self._row_starts = np.arange(batch_size) * max(distance, 1)
         self._window, self._bptt = window, bptt
         self._rotate = rotate
         self.windows_per_pass = 1 + (row_length - bptt) // window
@@ -182,16 +187,3 @@ def _check_sizes(stream: Stream, batch_size: int, window: int) -> None:
             f"a split of {len(stream.ids)} symbols in {len(stream.document_starts)} documents has "
             f"nothing to predict: give it more text"
         )
-
-
-def _too_short(num_symbols: int, batch_size: int, bptt: int) -> str:
-    fits = []
-    if num_symbols >= bptt:
-        fits.append(f"batch_size of at most {num_symbols // bptt}")
-    if num_symbols >= batch_size:
-        fits.append(f"window (and bptt) of at most {num_symbols // batch_size}")
-    return (
-        f"the training split has {num_symbols:,} symbols, too few for batch_size={batch_size} rows "
-        f"of {bptt} steps, which take {batch_size * bptt:,}. What would fit: "
-        f"{' or a '.join(fits) or 'a smaller batch_size and window'}"
-    )

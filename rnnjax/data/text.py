@@ -85,7 +85,13 @@ def from_texts(
     valid_fraction: float = 0.1,
     vocabulary: Vocabulary | None = None,
 ) -> Corpus:
-    """A corpus of the given texts, a document each; arguments as in `load`."""
+    """A corpus of the given texts, a document each; the other arguments are those of `load`.
+
+    Raises:
+        UserError: there is one text, not a list of texts; or as in `load`.
+    """
+    if isinstance(texts, str):
+        raise UserError(f"from_texts takes a list of texts; got one text: [{texts[:20]!r}]?")
     documents = (
         Document(f"text {n}", [text.encode("utf-8", "surrogatepass")])
         for n, text in enumerate(texts)

@@ -176,3 +176,8 @@ def test_a_temporary_folder_that_is_not_there(tmp_path, monkeypatch):
 def test_text_that_is_no_unicode():
     with pytest.raises(UserError, match="text 0 is not utf-8 text: byte 1 "):
         from_texts(["a\ud800b"])
+
+
+def test_one_text_is_no_list_of_texts():
+    with pytest.raises(UserError, match=r"takes a list of texts; got one text: \['the quick"):
+        from_texts("the quick brown fox")

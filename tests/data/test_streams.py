@@ -161,16 +161,19 @@ def test_an_iterator_resumes_exactly_where_its_state_says():
             assert_same(next(resumed), straight[n])
 
 
-def test_a_text_too_short_is_told_what_would_fit():
-    stream = Stream(np.zeros(100, np.uint8), np.array([0]))
-    with pytest.raises(UserError, match=r"100 symbols.* take 1,280") as error:
-        TrainingWindows(stream, batch_size=20, window=32, bptt=64)
-    assert "batch_size of at most 1 or a window (and bptt) of at most 5" in str(error.value)
-    for fitting in ({"batch_size": 1, "window": 64}, {"batch_size": 20, "window": 5}):
-        TrainingWindows(stream, **fitting)
-    for failing in ({"batch_size": 2, "window": 64}, {"batch_size": 20, "window": 6}):
-        with pytest.raises(UserError, match="too few"):
-            TrainingWindows(stream, **failing)
+@pytest.mark.parametrize(("num_symbols", "overlap"), [(5, True), (63, True), (64, False)])
+def test_the_rows_of_a_short_text_overlap(num_symbols, overlap):
+    ids = np.arange(num_symbols)
+    windows = TrainingWindows(
+        Stream(ids, np.array([0])), batch_size=4, window=16, seed=0, rotate=False
+    )
+    assert windows.rows_overlap == overlap
+    assert windows.windows_per_pass == 1
+    batch = windows[0]
+    assert set(batch["inputs"].flat) == set(ids)
+    np.testing.assert_array_equal(batch["targets"], (batch["inputs"] + 1) % num_symbols)
+    np.testing.assert_array_equal(batch["inputs"][0], np.arange(4) * max(num_symbols // 4, 1))
+    np.testing.assert_array_equal(batch["mask"], batch["targets"] != 0)
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,6 @@ def message(result):
         (["--config.encoding=utf9"], "unknown text encoding 'utf9'"),
         (["--workdir"], "Missing value for flag --workdir"),
         (["hello"], "unexpected argument 'hello'"),
-        (["--config.data=hello"], "too few for batch_size=32 rows of 64 steps"),
         (["--restore_from=/no/such/run"], "No checkpoint in /no/such/run"),
     ],
 )

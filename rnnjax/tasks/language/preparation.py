@@ -63,7 +63,14 @@ def prepare(config: LanguageConfig, vocabulary: data.Vocabulary | None = None) -
     held_out = data.EvaluationWindows(
         corpus.splits["validation"], batch_size=config.batch_size, window=config.window
     )
-    return Prepared(corpus.vocabulary, corpus, windows, held_out, corpus.describe())
+    about = corpus.describe()
+    if windows.rows_overlap:
+        steps = config.bptt or config.window
+        about += (
+            f"\nThe training text has {len(corpus.splits['train'].ids):,} symbols: the "
+            f"{config.batch_size} rows of a batch, of {steps} steps each, overlap."
+        )
+    return Prepared(corpus.vocabulary, corpus, windows, held_out, about)
 
 
 class AbstractData(NamedTuple):
