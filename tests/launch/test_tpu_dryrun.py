@@ -114,16 +114,16 @@ def test_a_bad_command_line_is_told_in_a_line(capsys, arguments, said):
 
 
 PRESETS = [
-    pytest.param(command.experiment(name), preset, topology, id=f"{name}-{preset}-{topology}")
+    pytest.param(command.experiment(name), preset, id=f"{name}-{preset}")
     for name in experiments.summaries()
     for preset in command.experiment(name).presets
-    for topology in (["v5e-1", "v5e-16"] if preset == "default" else ["v5e-1"])
 ]
 
 
-@pytest.mark.parametrize(("experiment", "preset", "topology"), PRESETS)
-def test_every_preset_fits_on_colab_and_each_default_on_a_slice(experiment, preset, topology):
-    target = chips.find_slice(topology)
+@pytest.mark.parametrize(("experiment", "preset"), PRESETS)
+def test_every_preset_fits_on_colab_or_the_default_on_a_slice(experiment, preset):
+    """The defaults are small; what is asked of them is that they can be shared out."""
+    target = chips.find_slice("v5e-16" if preset == "default" else "v5e-1")
     config = experiment.presets[preset].config
     rows = -(-config.batch_size // target.num_chips)
     config = dataclasses.replace(config, batch_size=rows * target.num_chips)
