@@ -18,4 +18,4 @@ cd "$root"
 "$venv_python" -m ruff check .
 "$venv_python" -m ruff format --check .
 "$venv_python" -m mypy
-exec "$venv_python" -m pytest -n 2 --durations=15 "$@"
+exec "$venv_python" -m pytest -n 2 --dist worksteal --durations=15 "$@"

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from rnnjax import training
+from tests.training.test_resume import COMPILES_FOR_ITSELF
 
 ROOT = Path(__file__).parents[2]
 
@@ -148,7 +149,8 @@ def run_process(workdir):
     return subprocess.Popen(
         [sys.executable, "-m", "experiments.char_lm", "--preset=hello", f"--workdir={workdir}",
          "--config.num_steps=120", "--config.checkpoint_every=10", "--config.log_every=5"],
-        cwd=ROOT, env={**os.environ, "JAX_PLATFORMS": "cpu"}, stderr=subprocess.PIPE, text=True,
+        cwd=ROOT, env={**os.environ, "JAX_PLATFORMS": "cpu", **COMPILES_FOR_ITSELF},
+        stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 
 

@@ -120,10 +120,10 @@ PRESETS = [
 ]
 
 
-@pytest.mark.parametrize("topology", ["v5e-1", "v5e-16"])
 @pytest.mark.parametrize(("experiment", "preset"), PRESETS)
-def test_every_preset_fits_on_colab_and_on_a_slice(experiment, preset, topology):
-    target = chips.find_slice(topology)
+def test_every_preset_fits_on_colab_or_the_default_on_a_slice(experiment, preset):
+    """The defaults are small; what is asked of them is that they can be shared out."""
+    target = chips.find_slice("v5e-16" if preset == "default" else "v5e-1")
     config = experiment.presets[preset].config
     rows = -(-config.batch_size // target.num_chips)
     config = dataclasses.replace(config, batch_size=rows * target.num_chips)

@@ -101,7 +101,7 @@ def run(
 
 def start(devices, *runs):
     """A process of that many devices, on its way."""
-    flags = f"--xla_force_host_platform_device_count={devices} --xla_backend_optimization_level=0"
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={devices}"
     return subprocess.Popen(
         [sys.executable, "-m", "tests.training.sharded", *map(json.dumps, runs)],
         cwd=Path(__file__).parents[2],

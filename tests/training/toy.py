@@ -177,7 +177,7 @@ def _linger_at(awaited):
         if moment not in missing:
             return
         missing.clear()
-        slow = jax.jit(_slow_to_compile, static_argnums=1).lower(1.0, 150 if long else 20)
+        slow = jax.jit(_slow_to_compile, static_argnums=1).lower(1.0, 600 if long else 60)
         print(awaited, flush=True)
         if moment == "compiling":
             slow.compile()  # no instruction of Python's is carried out meanwhile

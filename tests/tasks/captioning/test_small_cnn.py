@@ -33,22 +33,23 @@ def affine(layer):
 def halved(layer, x):
     """Each place of the smaller map sees the two by two that it stands for, and one around them."""
     x = np.pad(x, [(1, 1), (1, 1), (0, 0)])
-    places = range(0, len(x) - 2, 2)
-    return np.stack([[affine(layer)(x[r : r + 4, c : c + 4]) for c in places] for r in places])
+    places, seen = range(0, len(x) - 2, 2), affine(layer)
+    return np.stack([[seen(x[r : r + 4, c : c + 4]) for c in places] for r in places])
 
 
 def around(layer, x):
     """Each place sees itself and the eight around it."""
-    x, places = np.pad(x, [(1, 1), (1, 1), (0, 0)]), range(len(x))
-    return np.stack([[affine(layer)(x[r : r + 3, c : c + 3]) for c in places] for r in places])
+    x, places, seen = np.pad(x, [(1, 1), (1, 1), (0, 0)]), range(len(x)), affine(layer)
+    return np.stack([[seen(x[r : r + 3, c : c + 3]) for c in places] for r in places])
 
 
 def test_it_is_the_equation_of_its_docstring():
     cnn, images = encoder(), pictures()
-    found = cnn(jnp.asarray(images))
+    found = np.asarray(cnn(jnp.asarray(images)))
     assert found.dtype == jnp.float32
     side = SIDE // 4
     assert cnn.grid == (side, side)
+    layers = affine(cnn.around_form), affine(cnn.around_colour)
     for image, features in zip(images, found, strict=True):
         pixels = image.astype(np.float64) / 127.5 - 1
         first, second, *others = cnn.layers
@@ -64,7 +65,6 @@ def test_it_is_the_equation_of_its_docstring():
                 where = np.array([r, c]) * 2 / (side - 1) - 1
                 near = slice(max(r - 3, 0), r + 4), slice(max(c - 3, 0), c + 4)
                 sums = (map_[near].sum(axis=(0, 1)) / 7 for map_ in (form, colour))
-                layers = affine(cnn.around_form), affine(cnn.around_colour)
                 parts = [layer(total) for layer, total in zip(layers, sums, strict=True)]
                 y = np.concatenate([form[r, c], colour[r, c], where @ place, *parts])
                 np.testing.assert_allclose(features[r * side + c], y, atol=2e-5)
