@@ -156,10 +156,12 @@ def evaluate(run: Run) -> None:
     """Prints the loss of a whole split, read from its beginning to its end."""
     model, vocabulary, _ = restored(run)
     config, options = run.config, run.options
-    split = run.chosen_split(load_corpus(config, vocabulary).splits)
+    corpus = load_corpus(config, vocabulary)
+    split = run.chosen_split(corpus.splits)
     batch_size = config.batch_size if options.eval_batch_size is None else options.eval_batch_size
     rate = options.dynamic_learning_rate
-    print(f"{options.split}: {describe_loss(model, config, split, batch_size, rate)}")
+    unknown = data.told_unknown(corpus.num_unknown(options.split))
+    print(f"{options.split}: {describe_loss(model, config, split, batch_size, rate)}{unknown}")
 
 
 def inspect(run: Run) -> None:
@@ -186,7 +188,10 @@ EXPERIMENT = Experiment(
     model=lambda config, prepared: make_model(config, len(prepared.vocabulary)),
     loss=lambda config, graph, prepared: make_loss(config, graph),
     carry=lambda config, model: model.initial_carry(config.batch_size),
-    stored=lambda prepared, model: {"opening": opening_of(prepared.corpus)},
+    stored=lambda prepared, model: {
+        "opening": opening_of(prepared.corpus),
+        "corpus": prepared.corpus.digest(),
+    },
     shapes=abstract_data,
     measures=lambda config: Measures(config.level),
     report=report,

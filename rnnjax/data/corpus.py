@@ -1,5 +1,6 @@
 """Documents decoded, split, given a vocabulary and encoded."""
 
+import hashlib
 import itertools
 import logging
 import time
@@ -40,15 +41,39 @@ class Corpus(NamedTuple):
     origin: str = ""
 
     def describe(self) -> str:
-        """One line: the origin, and the sizes of the vocabulary and of every split."""
+        """One line: the origin, and the sizes of the vocabulary and of every split.
+
+        Symbols that the vocabulary does not know are told.
+        """
         unit = "characters" if self.vocabulary.level == "char" else "bytes"
         sizes = ", ".join(
             f"{name} {len(stream.ids):,} {unit} in {len(stream.document_starts):,} "
             f"document{'s' if len(stream.document_starts) != 1 else ''}"
+            + told_unknown(self.num_unknown(name))
             for name, stream in self.splits.items()
         )
         origin = self.origin and f"{self.origin}; "
         return f"{origin}vocabulary of {len(self.vocabulary)}; {sizes}"
+
+    def num_unknown(self, split: str) -> int:
+        """How many symbols of a split the vocabulary does not know."""
+        if self.vocabulary.level == "byte":
+            return 0
+        return int(np.count_nonzero(self.splits[split].ids == 0))
+
+    def digest(self) -> str:
+        """The same for the same splits in the same vocabulary only."""
+        found = hashlib.sha256(self.vocabulary.to_json().encode())
+        for name, stream in self.splits.items():
+            found.update(f"{name} {len(stream.ids)} {len(stream.document_starts)}".encode())
+            found.update(np.ascontiguousarray(stream.ids))
+            found.update(np.ascontiguousarray(stream.document_starts, np.int64))
+        return found.hexdigest()
+
+
+def told_unknown(count: int) -> str:
+    """What is said of symbols that a vocabulary does not know; nothing where there are none."""
+    return f" ({count:,} of them unknown to the vocabulary)" if count else ""
 
 
 def build(
