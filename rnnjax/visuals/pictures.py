@@ -153,9 +153,7 @@ def draw_transitions(
     for row, column in np.ndindex(scores.shape):
         if not legal[row, column]:
             place = (column - 0.5, row - 0.5)
-            axes.add_patch(
-                Rectangle(place, 1, 1, fc="#edf2f7", ec="#cbd5e0", hatch="////", lw=0)
-            )
+            axes.add_patch(Rectangle(place, 1, 1, fc="#edf2f7", ec="#cbd5e0", hatch="////", lw=0))
         elif len(tags) < READABLE:
             score = scores[row, column]
             _number(axes, row, column, f"{score:z.1f}", bright=abs(score) > 0.75 * limit)

@@ -16,7 +16,6 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from rnnjax.engines.rows import ROW_AXES
 from rnnjax.training.checkpoints.arrays import path_of
 from rnnjax.training.devices.mesh import default_mesh, make_mesh
-from rnnjax.training.reporting.progress import say
 from rnnjax.training.state import TrainState
 
 PyTree = Any
@@ -156,12 +155,9 @@ class Placement:
         return places._replace(carry=self._of_carry(state.carry))
 
     def _of_carry(self, carry: PyTree) -> PyTree:
-        return self._of_rows(carry, (0,))
+        return self._of_batch(carry, (0,))
 
-    def _of_batch(self, batch: PyTree) -> PyTree:
-        return self._of_rows(batch, (1, 0))
-
-    def _of_rows(self, tree: PyTree, candidates: tuple[int, ...]) -> PyTree:
+    def _of_batch(self, tree: PyTree, candidates: tuple[int, ...] = (1, 0)) -> PyTree:
         def of(leaf):
             shape = jnp.shape(leaf)
             return self._rows_at(_axis_of(self.batch_size, shape, candidates), len(shape))
@@ -189,10 +185,7 @@ def choose_placement(mesh: str | None, batch_size: int) -> Placement:
     Raises:
         UserError: the mesh does not divide the devices or the rows.
     """
-    if mesh is None:
-        mesh, why = default_mesh(batch_size)
-        if why:
-            say(f"--mesh={mesh}: {why}." if mesh else why)
+    mesh = default_mesh(batch_size) if mesh is None else mesh
     return Placement(make_mesh(mesh, batch_size), batch_size) if mesh else LOCAL
 
 
