@@ -22,7 +22,7 @@ from pathlib import Path
 
 from experiments.experiment import Experiment, Measures, Preset, Run
 from rnnjax.errors import UserError
-from rnnjax.tasks.captioning import assembly, evaluation
+from rnnjax.tasks.captioning import assembly, evaluation, reports
 from rnnjax.tasks.captioning.abstract_data import abstract_data
 from rnnjax.tasks.captioning.config import SIGHT, CaptionerConfig
 from rnnjax.tasks.captioning.ensemble import CaptionEnsemble
@@ -103,7 +103,7 @@ def restored(run: Run) -> tuple[ImageCaptioner, Search, Path]:
 def evaluate(run: Run) -> None:
     """Prints the scores of a split; writes scores.json and captions.json."""
     split = load_split(run.config, run.options.split)
-    print(evaluation.report_scores(split, run.options.split, *restored(run)))
+    print(reports.report_scores(split, run.options.split, *restored(run)))
 
 
 def predict(run: Run) -> None:
@@ -111,13 +111,13 @@ def predict(run: Run) -> None:
     if not run.options.input:
         raise UserError("mode predict takes --input=IMAGE_OR_FOLDER")
     split = load_images(run.config, run.options.input)
-    print(evaluation.report_captions(split, *restored(run), run.options.output))
+    print(reports.report_captions(split, *restored(run), run.options.output))
 
 
 def inspect(run: Run) -> None:
     """Writes inspect.html: captions good and bad, the attention's entropy, attended regions."""
     split = load_split(run.config, run.options.split)
-    print(evaluation.report_inspection(split, run.options.split, *restored(run)))
+    print(reports.report_inspection(split, run.options.split, *restored(run)))
 
 
 EXPERIMENT = Experiment(
@@ -139,7 +139,7 @@ EXPERIMENT = Experiment(
     measures=lambda config: Measures(config.unit, "word", config.metric, higher_is_better=True),
     report=lambda trained: (
         {f"validation {trained.run.config.metric}": trained.best},
-        evaluation.report_held_out(trained.run.config, *restored(trained.run)),
+        reports.report_held_out(trained.run.config, *restored(trained.run)),
     ),
     modes={"evaluate": evaluate, "predict": predict, "inspect": inspect},
 )

@@ -7,13 +7,13 @@ import sys
 import textwrap
 import types
 import typing
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from absl import flags
 
 from rnnjax import training
-from rnnjax.errors import UserError, did_you_mean
+from rnnjax.errors import UserError
 
 WIDTH = 100
 INDENT = " " * 34
@@ -63,13 +63,6 @@ def parse_flags(values: flags.FlagValues, argv: Sequence[str]) -> None:
         raise UserError(f"{_in_our_words(error)} --help lists all flags.") from None
     if rest:
         raise UserError(f"unexpected argument {rest[0]!r}: flags are written --name=value")
-
-
-def chosen(flag: str, value: str, valid: Collection[str]) -> str:
-    """The value of a flag, which is one of the valid words; UserError otherwise."""
-    if value not in valid:
-        raise UserError(f"unknown --{flag}={value}; {did_you_mean(value, valid)}")
-    return value
 
 
 def parse_fields(argv: Sequence[str], *groups: tuple[type, str]) -> list[dict[str, Any]]:
@@ -142,32 +135,25 @@ class _Number(flags.ArgumentParser):
 
 
 def _define(values: flags.FlagValues, fields: type, prefix: str) -> None:
-    """A flag for each field; they have no defaults here, so that those given can be told."""
-    for field, kind in _kinds(fields):
-        name, about = prefix + field.name, field.metadata["help"]
-        if kind is tuple:
-            flags.DEFINE_multi_string(name, None, about, flag_values=values)
-        elif kind is bool:
-            flags.DEFINE_boolean(name, None, about, flag_values=values)
-        elif kind is str:
-            flags.DEFINE_string(name, None, about, flag_values=values)
-        else:
-            parser = _Number(kind, {int: "a whole number", float: "a number"}[kind])
-            flags.DEFINE(parser, name, None, about, flag_values=values)
+    """A flag for each field; they have no defaults here, so that those given can be told.
 
-
-def _kinds(fields: type) -> list[tuple[dataclasses.Field, type]]:
-    """Each field with its type, without the None of `int | None`; str for a `Literal` of words."""
+    The type is that of the field, without the None of `int | None`; str for a `Literal` of words.
+    """
     hints = typing.get_type_hints(fields)
-    kinds = []
+    numbers = {int: "a whole number", float: "a number"}
+    define: dict[Any, Callable[..., Any]] = {
+        tuple: flags.DEFINE_multi_string, bool: flags.DEFINE_boolean, str: flags.DEFINE_string,
+    }  # fmt: skip
     for field in dataclasses.fields(fields):
-        hint = hints[field.name]
-        if isinstance(hint, types.UnionType):
-            hint = next(kind for kind in typing.get_args(hint) if kind is not types.NoneType)
-        if typing.get_origin(hint) is typing.Literal:
-            hint = type(typing.get_args(hint)[0])
-        kinds.append((field, typing.get_origin(hint) or hint))
-    return kinds
+        name, about, kind = prefix + field.name, field.metadata["help"], hints[field.name]
+        if isinstance(kind, types.UnionType):
+            kind = next(one for one in typing.get_args(kind) if one is not types.NoneType)
+        if typing.get_origin(kind) is typing.Literal:
+            kind = type(typing.get_args(kind)[0])
+        if kind in numbers:
+            flags.DEFINE(_Number(kind, numbers[kind]), name, None, about, flag_values=values)
+        else:
+            define[typing.get_origin(kind) or kind](name, None, about, flag_values=values)
 
 
 def _in_our_words(error: flags.Error) -> str:

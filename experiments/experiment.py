@@ -15,6 +15,7 @@ from experiments import cli
 from experiments.run import Run, SharedFlags, join, steps_to_trace, stored_config
 from rnnjax import data, training
 from rnnjax.errors import UserError
+from rnnjax.training import Measures
 
 __all__ = ["Experiment", "Measures", "Preset", "Run", "Trained"]
 
@@ -35,27 +36,6 @@ class Preset(NamedTuple):
 
     about: str
     config: Any
-
-
-class Measures(NamedTuple):
-    """What the numbers of a training count.
-
-    Attributes:
-        unit: what the loss is in nats of; empty where it is not in nats.
-        speed_unit: what the speed counts; empty: the same.
-        metric: the number of an evaluation that decides which checkpoint is best.
-        higher_is_better: whether more of it is better.
-    """
-
-    unit: str
-    speed_unit: str = ""
-    metric: str = "loss"
-    higher_is_better: bool = False
-
-    @property
-    def counted(self) -> str:
-        """What a batch holds."""
-        return self.unit or self.speed_unit
 
 
 class Trained(NamedTuple):
@@ -160,8 +140,8 @@ class Experiment:
         groups = (SharedFlags, ""), (type(self.options), ""), (config_class, "config.")
         flags, options, fields = cli.parse_fields([self.name, *argv], *groups)
         shared = SharedFlags(**flags)
-        mode = cli.chosen("mode", shared.mode, ["train", *self.modes])
-        preset = self.presets[cli.chosen("preset", shared.preset, self.presets)]
+        mode = training.chosen("mode", shared.mode, ["train", *self.modes])
+        preset = self.presets[training.chosen("preset", shared.preset, self.presets)]
         workdir = Path(shared.workdir or f"runs/{self.name}")
         training.check_owner(workdir, self.name)
         if mode == "train":
@@ -226,17 +206,17 @@ class Experiment:
             evaluate = self.evaluation(config, graph, prepared, run.placement)
         else:
             evaluate = _mean_loss(loss_fn, carry, prepared.validation, run.placement)
-        result = training.fit(
-            config,
-            loss_fn,
-            params,
+        step, new_state = training.make_training(config, loss_fn, run.placement)
+        result = training.train(
+            step,
+            new_state(params, carry),
             data.BatchIterator(prepared.batches, run.placement.rows, workers=config.data_workers),
+            config=config,
             workdir=workdir._replace(extra=extra),
-            carry=carry,
             evaluate=evaluate,
             placement=run.placement,
             profile=steps_to_trace(run),
-            **measures._asdict(),
+            measures=measures,
         )
         if not training.processes.is_first():
             return

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from flax import nnx
 
 import rnnjax
-from experiments import cli
 from rnnjax import training
 from rnnjax.errors import UserError
 from rnnjax.training import setting
@@ -113,7 +112,7 @@ class Run(NamedTuple):
 
     def chosen_split(self, splits: Mapping[str, Any]) -> Any:
         """The split that `--split` names; UserError if there is none of that name."""
-        return splits[cli.chosen("split", self.options.split, splits)]
+        return splits[training.chosen("split", self.options.split, splits)]
 
     def beside(self, flag: str, folder: str, same: Sequence[str]) -> "Run":
         """The call of another run of this experiment whose model works together with this one's.
@@ -145,7 +144,7 @@ class Run(NamedTuple):
 
 def stored_config(workdir: str | Path, config_class: type[Any]) -> Any:
     """The config of a run; what there was no setting for when it began has its default."""
-    stored = training.read_config(workdir)
+    stored = training.read_meta(workdir).config
     known = {field.name for field in dataclasses.fields(config_class)}
     return config_class(**{key: stored[key] for key in known & stored.keys()})
 

@@ -9,6 +9,7 @@ from typing import NoReturn
 import experiments
 from experiments import cli
 from experiments.experiment import Experiment
+from rnnjax import training
 from rnnjax.errors import UserError
 
 
@@ -29,7 +30,7 @@ class Parser(argparse.ArgumentParser):
 
 def experiment(name: str) -> Experiment:
     """The experiment of that name; UserError if there is none."""
-    cli.chosen("experiment", name, experiments.summaries())
+    training.chosen("experiment", name, experiments.summaries())
     return importlib.import_module(f"experiments.{name}").EXPERIMENT
 
 

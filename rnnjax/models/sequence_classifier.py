@@ -101,26 +101,18 @@ class SequenceClassifier(nnx.Module):
 
 
 def classification_loss(
-    model: SequenceClassifier,
-    inputs: Array,
-    labels: Array,
-    mask: Array | None = None,
-    key: PRNGKey | None = None,
-    *,
-    remat: Remat = "none",
-) -> tuple[Array, Array]:
-    """Negative log-likelihood of the labels.
+    logits: Array, labels: Array, real: Array | None = None
+) -> tuple[Array, Array, Array]:
+    """Negative log-likelihood of the labels, and how many are predicted.
 
     Args:
-        model: the classifier.
-        inputs: as for `SequenceEncoder`.
+        logits: `[B, K]`, from `SequenceClassifier`.
         labels: int `[B]`, in 0 .. K-1.
-        mask: bool `[T, B]`, True at real steps; rows without any do not count.
-        key: turns on the noise of training.
-        remat: as for `rnnjax.unroll`.
+        real: bool `[B]`, False at rows that do not count; None counts all.
 
     Returns:
-        The sum in nats and the number of sequences that count.
+        The sum in nats, the number of sequences that count, and that of those whose label has the
+        highest score.
     """
-    logits = model(inputs, mask, key, remat=remat)
-    return cross_entropy(logits, labels, None if mask is None else mask.any(axis=0))
+    right = logits.argmax(axis=-1) == labels
+    return *cross_entropy(logits, labels, real), right.sum(where=real)

@@ -4,20 +4,13 @@ Nothing here knows a task: a run is a loss function, parameters and an iterator 
 """
 
 from rnnjax.training import processes
-from rnnjax.training.checkpoints.reading import (
-    find_checkpoint,
-    read_config,
-    read_meta,
-    restore_params,
-)
+from rnnjax.training.checkpoints.reading import find_checkpoint, read_meta, restore_params
 from rnnjax.training.checkpoints.workdir import Workdir, check_owner, open_workdir
-from rnnjax.training.config import MAY_CHANGE, Settings, TrainingConfig, setting
+from rnnjax.training.config import MAY_CHANGE, Settings, TrainingConfig, chosen, setting
 from rnnjax.training.devices.determinism import make_gpus_deterministic
 from rnnjax.training.devices.mesh import make_mesh
 from rnnjax.training.devices.placement import LOCAL, Placement, choose_placement
-from rnnjax.training.dynamic_evaluation import make_dynamic_eval_step
-from rnnjax.training.evaluate import evaluate
-from rnnjax.training.fit import Task, fit, make_training
+from rnnjax.training.evaluate import evaluate, make_dynamic_eval_step
 from rnnjax.training.loop import EXIT_LOST, ProcessLost, TrainingDiverged, TrainResult, train
 from rnnjax.training.optimizers.averaging import make_average
 from rnnjax.training.optimizers.factory import make_optimizer, make_schedule
@@ -32,21 +25,21 @@ from rnnjax.training.processes.signals import (
 from rnnjax.training.profiling.tracing import TracedSteps, parse_steps
 from rnnjax.training.reporting.curves import draw_curves
 from rnnjax.training.reporting.metrics_log import read_metrics
-from rnnjax.training.reporting.progress import say
+from rnnjax.training.reporting.progress import Measures, say
 from rnnjax.training.reporting.report import read_results, write_report
+from rnnjax.training.setup import Task, make_training
 from rnnjax.training.state import create_state, evaluation_params, num_parameters
 from rnnjax.training.step import Loss, LossFn, make_eval_step, make_train_step
 from rnnjax.visuals import Section
 
 __all__ = [
     "EXIT_LOST", "EXIT_SAVED", "EXIT_STOPPED", "LOCAL", "MAY_CHANGE", "Interrupted", "Loss",
-    "LossFn", "Placement", "ProcessLost", "Section", "Settings", "Task", "TracedSteps",
+    "LossFn", "Measures", "Placement", "ProcessLost", "Section", "Settings", "Task", "TracedSteps",
     "TrainResult", "TrainingConfig", "TrainingDiverged", "Workdir", "cancel_loss_message",
-    "check_agreement", "check_owner", "choose_placement", "code_version", "create_state",
-    "draw_curves",
-    "end_at_second_signal", "evaluate", "evaluation_params", "find_checkpoint", "fit",
+    "check_agreement", "check_owner", "choose_placement", "chosen", "code_version", "create_state",
+    "draw_curves", "end_at_second_signal", "evaluate", "evaluation_params", "find_checkpoint",
     "make_average", "make_dynamic_eval_step", "make_eval_step", "make_gpus_deterministic",
     "make_mesh", "make_optimizer", "make_schedule", "make_train_step", "make_training",
-    "num_parameters", "open_workdir", "parse_steps", "processes", "read_config", "read_meta",
+    "num_parameters", "open_workdir", "parse_steps", "processes", "read_meta",
     "read_metrics", "read_results", "restore_params", "say", "setting", "train", "write_report",
 ]  # fmt: skip

@@ -1,6 +1,8 @@
 """The settings that tasks share: of the training and of the recurrent network."""
 
 import dataclasses
+import math
+from collections.abc import Collection
 from typing import Any
 
 from rnnjax.cells.cell import Cell
@@ -26,6 +28,13 @@ def setting(default: Any, help_text: str) -> Any:
     return dataclasses.field(default=default, metadata={"help": help_text})
 
 
+def chosen(flag: str, value: str, valid: Collection[str]) -> str:
+    """The value of a flag, which is one of the valid words; UserError otherwise."""
+    if value not in valid:
+        raise UserError(f"unknown --{flag}={value}; {did_you_mean(value, valid)}")
+    return value
+
+
 class Settings:
     """What a config dataclass knows of its fields: which values cannot work, in the user's words.
 
@@ -37,9 +46,7 @@ class Settings:
 
     def check_choice(self, name: str, valid) -> None:
         """Raises UserError unless the field is one of the valid words."""
-        value = getattr(self, name)
-        if value not in valid:
-            raise UserError(f"unknown --config.{name}={value}; {did_you_mean(value, valid)}")
+        chosen(f"config.{name}", getattr(self, name), valid)
 
     def check_at_least(self, least: float, *names: str) -> None:
         """Raises UserError unless the fields are at least that."""
@@ -87,10 +94,10 @@ class TrainingConfig(Settings):
         self.check_choice("schedule", SCHEDULES)
         self.check_choice("average", AVERAGES)
         self.check_at_least(1, "batch_size", "num_steps", "log_every", "decay_every")
-        self.check_rate("momentum")
+        self.check_rate("momentum", "average_decay")
         self.check_at_least(0, "warmup_steps", "weight_decay", "clip_norm", "average_start")
         self.check_at_least(0, "eval_every", "checkpoint_every", "data_workers", "patience")
-        if not self.learning_rate > 0:
+        if not 0 < self.learning_rate < math.inf:
             raise UserError(f"--config.learning_rate is above 0; got {self.learning_rate}")
         if self.schedule == "cosine" and self.num_steps <= self.warmup_steps:
             raise UserError(

@@ -1,4 +1,7 @@
-"""Evaluation over a split; each batch begins with the carry of the one before."""
+"""Evaluation over a split, by a model as it is or by one that goes on learning from the split.
+
+Each batch begins with the carry of the one before.
+"""
 
 import math
 from collections import defaultdict, deque
@@ -6,12 +9,18 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+import optax
 
 from rnnjax.training.devices.placement import LOCAL, Placement
+from rnnjax.training.step import LossFn, Metrics, make_eval_step
 
 PyTree = Any
 MAX_IN_FLIGHT = 4
+
+DynamicState = tuple[PyTree, optax.OptState, PyTree]
+"""What goes from batch to batch: the adapted parameters, the optimizer's state, the carry."""
 
 
 def evaluate(
@@ -53,3 +62,51 @@ def evaluate(
         fetch_oldest()
     means = {name: float(sum_ / n) if n else math.nan for name, (sum_, n) in totals.items()}
     return {**means, "count": float(totals["loss"][1])}
+
+
+def make_dynamic_eval_step(
+    loss_fn: LossFn, optimizer: optax.GradientTransformation
+) -> tuple[
+    Callable[[PyTree, PyTree], DynamicState],
+    Callable[[PyTree, DynamicState, PyTree], tuple[DynamicState, Metrics]],
+]:
+    """Makes an evaluation step that scores a batch, and then learns from it.
+
+    ::
+
+        score batch n with theta_n;   theta_{n+1} = theta_n + optimizer(d loss_n / d theta_n)
+
+    No batch is scored by parameters that have seen it. All rows of a batch share the parameters:
+    with one row, each window is scored by a model that has read all the text before it.
+
+    Args:
+        loss_fn: the task; it is called with key None.
+        optimizer: its gradient is that of the batch's mean loss; `optax.sgd(learning_rate)`.
+
+    Returns:
+        `init(params, carry) -> DynamicState`, and a step for `rnnjax.training.evaluate`,
+        `(params, DynamicState, batch) -> (DynamicState, sums)`, which does not use `params`.
+
+    References:
+        Mikolov et al. 2010, "Recurrent neural network based language model"; Krause et al. 2018,
+        "Dynamic evaluation of neural sequence models", section 3.
+    """
+    static = make_eval_step(loss_fn)
+
+    def init(params: PyTree, carry: PyTree) -> DynamicState:
+        return params, optimizer.init(params), carry
+
+    @jax.jit
+    def step(_: PyTree, state: DynamicState, batch: PyTree) -> tuple[DynamicState, Metrics]:
+        params, opt_state, carry = state
+
+        def objective(params):
+            new_carry, sums = static(params, carry, batch)
+            total, count = sums["loss"]
+            return total / jnp.maximum(count, 1), (new_carry, sums)
+
+        gradient, (carry, sums) = jax.grad(objective, has_aux=True)(params)
+        updates, opt_state = optimizer.update(gradient, opt_state, params)
+        return (optax.apply_updates(params, updates), opt_state, carry), sums
+
+    return init, step

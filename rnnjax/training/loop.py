@@ -1,6 +1,7 @@
 """The training loop."""
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,8 +9,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from rnnjax.errors import UserError
-from rnnjax.training.checkpoints.best_so_far import BestSoFar, make_score
+from rnnjax.errors import UserError, did_you_mean
 from rnnjax.training.checkpoints.checkpoints import Checkpoints
 from rnnjax.training.checkpoints.reading import Meta
 from rnnjax.training.checkpoints.workdir import Workdir
@@ -21,7 +21,7 @@ from rnnjax.training.processes.signals import Interrupted, Interruption
 from rnnjax.training.profiling.tracing import TracedSteps, traced
 from rnnjax.training.reporting.meter import Meter, NonFinite
 from rnnjax.training.reporting.metrics_log import MetricsLog
-from rnnjax.training.reporting.progress import Progress, describe, say
+from rnnjax.training.reporting.progress import Measures, Progress, describe, say
 from rnnjax.training.state import TrainState, evaluation_params, is_finite
 from rnnjax.training.step import TrainStep
 
@@ -42,6 +42,34 @@ class TrainingDiverged(UserError):
 
 class ProcessLost(UserError):
     """Another process of this run ended, or cannot be reached."""
+
+
+class BestSoFar(NamedTuple):
+    """The best evaluation of a run so far, and the latest; every checkpoint holds it.
+
+    Attributes:
+        best_score: the lowest score so far that decides; one to maximise is negated.
+        best_step: when that was.
+        stale: evaluations since.
+        evaluation: the latest evaluation's metrics.
+    """
+
+    best_score: float | None = None
+    best_step: int = 0
+    stale: int = 0
+    evaluation: dict[str, float] = {}  # noqa: RUF012
+
+    def after(self, step: int, score: float, evaluation: dict[str, float]) -> "BestSoFar":
+        """The same after one more evaluation."""
+        if self.best_score is None or score < self.best_score:
+            return BestSoFar(score, step, 0, evaluation)
+        return self._replace(stale=self.stale + 1, evaluation=evaluation)
+
+    def reason_to_stop(self, step: int, num_steps: int, patience: int) -> str:
+        """'done', 'stopped early', or '' to go on."""
+        if step >= num_steps:
+            return "done"
+        return "stopped early" if 0 < patience <= self.stale else ""
 
 
 class TrainResult(NamedTuple):
@@ -70,12 +98,8 @@ def train(
     *,
     config: TrainingConfig,
     workdir: Workdir,
+    measures: Measures,
     evaluate: Callable[[Any], dict[str, float]] | None = None,
-    metric: str = "loss",
-    higher_is_better: bool = False,
-    unit: str = "",
-    speed_unit: str = "",
-    keep_last: int = 3,
     placement: Placement = LOCAL,
     profile: TracedSteps | None = None,
 ) -> TrainResult:
@@ -86,21 +110,17 @@ def train(
 
     Args:
         train_step: see `make_train_step`.
-        state: see `create_state`; it is donated.
+        state: see `make_training` and `create_state`; it is donated.
         batches: the training data.
         config: when to end, log, evaluate and save.
         workdir: see `open_workdir`.
+        measures: which metric decides which checkpoint is best, and what is counted.
         evaluate: ``(params) -> metrics``; gets the averaged parameters where there are any.
-        metric: the evaluation metric that decides which checkpoint is best.
-        higher_is_better: whether more of it is better.
-        unit: what the loss counts, for the display: 'char' for nats per character.
-        speed_unit: what the speed counts, for the display; empty: the same.
-        keep_last: checkpoints to keep besides the best.
         placement: where state and batches live; a checkpoint fits any.
         profile: steps to trace.
 
     Returns:
-        How it ended.
+        How it ended, with the state on the default device.
 
     Raises:
         TrainingDiverged: something is not finite; such a state is never saved.
@@ -110,11 +130,10 @@ def train(
             finished first, since it belongs to the state.
         KeyboardInterrupt: a second signal came; earlier checkpoints are intact.
     """
-    score_of = make_score(metric, higher_is_better)
     best, reason, interrupted = BestSoFar(), "", False
     with (
         workdir.in_use(),
-        workdir.checkpoints(keep_last) as checkpoints,
+        workdir.checkpoints() as checkpoints,
         _explained_failures(checkpoints),
     ):
         if restored := checkpoints.restore(state):
@@ -129,7 +148,7 @@ def train(
         with (
             traced(train_step, profile, workdir.path, step) as train_step,
             MetricsLog(workdir.path, step) as log,
-            Progress(step, config.num_steps, unit, speed_unit) as progress,
+            Progress(step, config.num_steps, measures) as progress,
             Interruption() as interruption,
         ):
 
@@ -161,10 +180,10 @@ def train(
                 score = None
                 if evaluate and evaluating:
                     evaluation = evaluate(evaluation_params(state))
-                    score = score_of(step, evaluation)
+                    score = _score_of(evaluation, step, measures)
                     best = best.after(step, score, evaluation)
                     log.write("valid", {"step": step, **evaluation})
-                    say(f"step {step}: validation {describe(evaluation, unit)}")
+                    say(f"step {step}: validation {describe(evaluation, measures.unit)}")
                 reason = best.reason_to_stop(step, config.num_steps, config.patience)
                 if saving or reason or best.best_step == step:
                     began = time.perf_counter()
@@ -193,7 +212,25 @@ def train(
             checkpoints.wait()
     if step == 0:
         raise UserError("The training data holds no batch.")
-    return TrainResult(state, step, reason or "the data ended", best, meter.data_wait)
+    reason = reason or "the data ended"
+    return TrainResult(placement.gather(state), step, reason, best, meter.data_wait)
+
+
+def _score_of(evaluation: dict[str, float], step: int, measures: Measures) -> float:
+    """The number by which evaluations are compared, lower is better: one to maximise is negated.
+
+    Raises:
+        UserError: the evaluation lacks the metric.
+        NonFinite: it is not finite.
+    """
+    metric = measures.metric
+    if metric not in evaluation:
+        hint = did_you_mean(metric, evaluation)
+        raise UserError(f"The evaluation gives no metric '{metric}': {hint}")
+    value = evaluation[metric]
+    if not math.isfinite(value):
+        raise NonFinite(step, f"the evaluation gave {metric} = {value}")
+    return -value if measures.higher_is_better else value
 
 
 def _is_due(every: int, step: int) -> bool:

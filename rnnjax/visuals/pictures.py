@@ -48,8 +48,8 @@ def draw_activations(
             row, column = divmod(n, LINE_LENGTH)
             shown = "↵" if character == "\n" else character if character.isprintable() else "·"
             axes.text(
-                column, row, shown.replace("$", r"\$"), family="monospace", fontsize=8,
-                ha="center", va="center",
+                column, row, shown, family="monospace", fontsize=8, ha="center", va="center",
+                parse_math=False,
             )  # fmt: skip
         axes.set_title(name, fontsize=9, loc="left")
         axes.set_axis_off()
@@ -152,7 +152,8 @@ def draw_transitions(
     figure.colorbar(image, ax=axes, label="score", aspect=30, pad=0.02)
     for row, column in np.ndindex(scores.shape):
         if not legal[row, column]:
-            axes.add_patch(_hatched(row, column))
+            place = (column - 0.5, row - 0.5)
+            axes.add_patch(Rectangle(place, 1, 1, fc="#edf2f7", ec="#cbd5e0", hatch="////", lw=0))
         elif len(tags) < READABLE:
             score = scores[row, column]
             _number(axes, row, column, f"{score:z.1f}", bright=abs(score) > 0.75 * limit)
@@ -171,10 +172,10 @@ def _grid(
     size = (name + 1.6 + width * len(columns), name + 0.6 + height * len(rows))
     figure = Figure(figsize=size, dpi=110, layout="constrained")
     axes = figure.subplots()
-    axes.set_xticks(range(len(columns)), list(map(_plain, columns)))
+    axes.set_xticks(range(len(columns)), columns, parse_math=False)
     if name > width:
         axes.tick_params("x", rotation=90)
-    axes.set_yticks(range(len(rows)), list(map(_plain, rows)))
+    axes.set_yticks(range(len(rows)), rows, parse_math=False)
     axes.tick_params(length=0, labelsize=9)
     axes.spines[:].set_color("#cbd5e0")
     return figure, axes
@@ -189,15 +190,6 @@ def _with_ends(transitions: Any, start: Any, end: Any, corner: Any) -> np.ndarra
 def _number(axes: Axes, row: int, column: int, text: str, *, bright: bool) -> None:
     colour = "white" if bright else "#1a202c"
     axes.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
-
-
-def _hatched(row: int, column: int) -> Rectangle:
-    place = (column - 0.5, row - 0.5)
-    return Rectangle(place, 1, 1, facecolor="#edf2f7", edgecolor="#cbd5e0", hatch="////", lw=0)
-
-
-def _plain(name: str) -> str:
-    return name.replace("$", r"\$")
 
 
 def as_png(figure: Figure) -> bytes:

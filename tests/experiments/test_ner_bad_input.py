@@ -42,11 +42,11 @@ def until_training(monkeypatch):
     """Ends a command where its training would begin; a list of what it would begin with."""
     begun = []
 
-    def fit(config, loss_fn, params, batches, *, workdir, **options):
-        begun.append(Begun(params, workdir.extra["vocabulary"]))
+    def train(step, state, batches, *, workdir, **options):
+        begun.append(Begun(state.params, workdir.extra["vocabulary"]))
         raise UserError("training begins")
 
-    monkeypatch.setattr(training, "fit", fit)
+    monkeypatch.setattr(training, "train", train)
     return begun
 
 
@@ -287,7 +287,7 @@ def test_sentences_that_changed_since_the_checkpoint(
     path = tagged_folder / f"{split}.inline"
     whole = path.read_text()
     before = contents(trained_ner)
-    config = training.read_config(trained_ner)
+    config = training.read_meta(trained_ner).config
     argv = [f"--config.{name}={value}" for name, value in config.items() if value is not None]
     try:
         path.write_text(whole.replace(old, new))

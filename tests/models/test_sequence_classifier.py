@@ -64,9 +64,9 @@ def run(case):
     graph, _ = make(case)
 
     def loss(params, inputs):
-        model = nnx.merge(graph, params)
-        total, count = classification_loss(model, inputs, LABELS, MASK)
-        return total, (count, model(inputs, MASK))
+        logits = nnx.merge(graph, params)(inputs, MASK)
+        total, *counts = classification_loss(logits, LABELS, MASK.any(axis=0))
+        return total, (counts, logits)
 
     return jit(jax.value_and_grad(loss, has_aux=True))
 
@@ -93,14 +93,14 @@ def by_hand(case, p, xs):
 def test_classes_are_scored_by_the_equations(case):
     _, params = make(case)
     inputs = inputs_of(case, masked=np.nan)
-    (total, (count, logits)), _ = run(case)(params, inputs)
+    (total, (counts, logits)), _ = run(case)(params, inputs)
     expected = np.array([
         by_hand(case, nnx.to_pure_dict(params), inputs[:n, row]) for row, n in enumerate(LENGTHS)
     ])  # fmt: skip
     np.testing.assert_allclose(logits, expected, rtol=1e-10, atol=1e-12)
     nats = -special.log_softmax(expected, axis=-1)[range(B), LABELS]
     assert float(total) == pytest.approx(nats[LENGTHS > 0].sum(), rel=1e-10)
-    assert count == 3
+    assert counts == [3, ((expected.argmax(axis=-1) == LABELS) & (LENGTHS > 0)).sum()]
 
 
 @every_case

@@ -74,18 +74,19 @@ def run(
         return training.evaluate(eval_step, params, carry, held_out, placement)
 
     batches = data.BatchIterator(windows, placement.rows)
-    trained = training.fit(
-        config,
-        loss_fn,
-        params,
+    step, new_state = training.make_training(config, loss_fn, placement)
+    trained = training.train(
+        step,
+        new_state(params, carry),
         batches if kill_at is None else Deadly(batches, kill_at),
+        config=config,
+        measures=training.Measures(),
         workdir=training.open_workdir(
             workdir,
             name="sharded",
             config={"batch_size": batch_size, "num_steps": num_steps},
             may_change=training.MAY_CHANGE,
         ),
-        carry=carry,
         evaluate=evaluate,
         placement=placement,
     )

@@ -159,7 +159,6 @@ def run_with_scores(path, scores, num_steps=10, **options):
         path,
         num_steps,
         eval_every=1,
-        keep_last=1,
         evaluate=lambda params: {"loss": 9.0, "score": next(given)},
         **options,
     )
@@ -169,7 +168,7 @@ def test_early_stopping_counts_evaluations_without_a_new_best(tmp_path):
     result = run_with_scores(tmp_path, [5, 4, 6, 3, 3, 7, 8], metric="score", patience=3)
     assert (result.step, result.reason) == (7, "stopped early")
     assert (result.best_so_far.best_step, result.best_so_far.best_score) == (4, 3)
-    assert steps_saved(tmp_path) == [4, 7]
+    assert steps_saved(tmp_path) == [2, 4, 7]
     assert training.find_checkpoint(tmp_path, "best").name == "step_00000004"
     # The same command again: nothing more to do, and no evaluation is asked for.
     again = run_with_scores(tmp_path, [], metric="score", patience=3)

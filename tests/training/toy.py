@@ -113,9 +113,12 @@ def evaluate(params):
 
 
 def train(path, num_steps, *, step=None, state=None, batches=None, **options):
-    """`training.train` of the toy; `options` are fields of the config and what `train` takes."""
+    """`training.train` of the toy; `options`: of it, and fields of the config and the measures."""
     own_step, own_state = setup()
-    fields = {name: options.pop(name) for name in [*options] if name in CONFIG_FIELDS}
+    fields, measures = (
+        {name: options.pop(name) for name in names & options.keys()}
+        for names in (CONFIG_FIELDS, {*training.Measures._fields})
+    )
     if not isinstance(path, training.Workdir):
         path = training.open_workdir(path, name="toy")
     return training.train(
@@ -124,6 +127,7 @@ def train(path, num_steps, *, step=None, state=None, batches=None, **options):
         batches or Batches(),
         config=training.TrainingConfig(num_steps=num_steps, **fields),
         workdir=path,
+        measures=training.Measures(**measures),
         **options,
     )
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 from flax import nnx
@@ -21,19 +21,6 @@ from rnnjax.tasks.captioning.vocabulary import UNSPEAKABLE, CaptionVocabulary
 from rnnjax.typing import Array
 
 
-def trained_encoder(config: CaptionerConfig) -> Any:
-    """The encoder that is part of the model, with fresh or pretrained parameters.
-
-    Returns:
-        An nnx module; None where features are computed beforehand.
-    """
-    if config.features or config.encoder == "efficientnet":
-        return None
-    if config.encoder == "efficientnet_tuned":
-        return EfficientNetLite0(config.feature_map)
-    return SmallCNN(config.image_size, output_size=config.feature_size, rngs=nnx.Rngs(config.seed))
-
-
 def make_captioner(
     config: CaptionerConfig,
     vocab_size: int,
@@ -46,9 +33,14 @@ def make_captioner(
         vocab_size: V.
         locations: of features that are computed beforehand; None: the encoder is trained.
     """
-    encoder = trained_encoder(config)
-    if encoder is not None:
-        locations = Locations(encoder.grid[0], encoder.grid[1], encoder.output_size)
+    encoder: EfficientNetLite0 | SmallCNN | None = None
+    if not config.features and config.encoder != "efficientnet":
+        if config.encoder == "efficientnet_tuned":
+            encoder = EfficientNetLite0(config.feature_map)
+        else:
+            rngs = nnx.Rngs(config.seed)
+            encoder = SmallCNN(config.image_size, output_size=config.feature_size, rngs=rngs)
+        locations = Locations(*encoder.grid, encoder.output_size)
     assert locations is not None
     return Captioner(
         vocab_size,

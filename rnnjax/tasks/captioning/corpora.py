@@ -5,31 +5,19 @@ import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Literal, get_args
+from typing import Literal
 
 from rnnjax.data.named_splits import SPLITS
-from rnnjax.errors import UserError, did_you_mean
+from rnnjax.errors import UserError
 from rnnjax.tasks.captioning.annotation_files import image_folder, read_annotations
 from rnnjax.tasks.captioning.annotation_lines import Annotations, Listed
 from rnnjax.tasks.captioning.captioned_images import (
     CaptionCorpus,
-    CaptionedImage,
-    caption_words,
     counted,
-    read_images,
     shortened,
 )
 from rnnjax.tasks.captioning.corpus_checks import gathered, notes_on_captions, notes_on_files, some
 from rnnjax.tasks.captioning.tfds_captions import captioned_examples
-
-__all__ = [
-    "CaptionCorpus",
-    "CaptionedImage",
-    "LongCaptions",
-    "caption_words",
-    "load_captions",
-    "read_images",
-]
 
 LongCaptions = Literal["keep", "truncate"]
 
@@ -42,7 +30,7 @@ def load_captions(
     images: str | None = None,
     skip_faulty: bool = False,
     held_out: float | None = None,
-    max_words: int | None = None,
+    max_words: int = 30,
     long_captions: LongCaptions = "keep",
     encoding: str = "utf-8",
     tfds_data_dir: str | None = None,
@@ -77,7 +65,7 @@ def load_captions(
         held_out: of a source without splits, the share of images for validation, and as much again
             for testing, in (0, 0.5). The same names always give the same splits.
         max_words: the length of captions, in words of `caption_words`, above which one counts as
-            long; None: none does.
+            long.
         long_captions: `keep` them whole, or `truncate` those for training at `max_words`; those of
             other splits are references and stay whole.
         encoding: of the caption files.
@@ -87,13 +75,6 @@ def load_captions(
         UserError: there is no such source, it cannot be read, something in it is faulty, or a split
             is missing.
     """
-    if long_captions not in get_args(LongCaptions):
-        hint = did_you_mean(long_captions, get_args(LongCaptions))
-        raise UserError(f"unknown policy for long captions {long_captions!r}: {hint}")
-    if long_captions == "truncate" and max_words is None:
-        raise UserError("long captions are to be truncated: set max_words, the words that stay")
-    if max_words is not None and max_words < 1:
-        raise UserError(f"max_words must be at least 1, got {max_words}")
     stored: Mapping[str, Callable[[], bytes]] = {}
     if source.startswith("tfds:"):
         spec = source.removeprefix("tfds:")
@@ -117,7 +98,7 @@ def load_captions(
     notes = [] if stored else list(notes_on_files(annotations))
     truncated = long_captions == "truncate"
     notes += notes_on_captions(splits, max_words, truncated)
-    if truncated and max_words is not None:
+    if truncated:
         splits["train"] = [
             replace(image, captions=tuple(shortened(c, max_words) for c in image.captions))
             for image in splits["train"]

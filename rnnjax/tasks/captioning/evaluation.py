@@ -1,22 +1,62 @@
-"""Held-out images captioned and scored: during training, and by a trained captioner."""
+"""Scores of captions of held-out images: during training, and by a trained captioner."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from flax import nnx
 
 from rnnjax import training
-from rnnjax.tasks.captioning import reports
+from rnnjax.metrics.attention import Pointing, pointing_accuracy
+from rnnjax.tasks.captioning.caption_scores import CaptionScores, caption_scores
+from rnnjax.tasks.captioning.captioned_images import caption_words
 from rnnjax.tasks.captioning.config import CaptionerConfig
-from rnnjax.tasks.captioning.image_captioner import Caption, ImageCaptioner, Search
-from rnnjax.tasks.captioning.pages import caption_scores_section, gallery_section
-from rnnjax.tasks.captioning.preparation import Prepared, held_out_splits, load_split
-from rnnjax.tasks.captioning.scoring import SplitScores, score
+from rnnjax.tasks.captioning.image_captioner import Caption, ImageCaptioner, Readings, Search
+from rnnjax.tasks.captioning.preparation import Prepared
 from rnnjax.tasks.captioning.splits import Split
 
-SHOWN = 12
-"""Captions of the report."""
+
+class SplitScores(NamedTuple):
+    """Scores of a captioner on a split.
+
+    Attributes:
+        captions: against all references.
+        exact: share of the captions that are a reference word for word.
+        loss: nats a word of the first references.
+        pointing: of the attention while these are read; None where the regions or the attention
+            are missing.
+    """
+
+    captions: CaptionScores
+    exact: float
+    loss: float
+    pointing: Pointing | None
+
+
+def score(split: Split, captions: Sequence[Caption], readings: Readings) -> SplitScores:
+    """Scores captions of a split, and the reading of its references."""
+    texts = [caption.text for caption in captions]
+    hits = sum(
+        caption_words(text) in map(caption_words, references)
+        for text, references in zip(texts, split.references, strict=True)
+    )
+    loss = sum(readings.nats) / readings.num_words
+    pointing = None
+    if split.regions is not None and readings.maps:
+        size = split.show(0).shape[:2]
+        counts = [
+            pointing_accuracy(maps, regions, size)
+            for maps, regions in zip(readings.maps, split.regions, strict=True)
+        ]
+        pointing = Pointing(*map(sum, zip(*counts, strict=True)))
+    return SplitScores(caption_scores(texts, split.references), hits / len(texts), loss, pointing)
+
+
+def write_and_score(
+    split: Split, captioner: ImageCaptioner, search: Search
+) -> tuple[Sequence[Caption], SplitScores]:
+    """Captions every image of a split, and scores the captions and the reading of references."""
+    captions = captioner.write(split, search)
+    return captions, score(split, captions, captioner.read(split))
 
 
 def make_evaluation(
@@ -43,7 +83,7 @@ def make_evaluation(
     def evaluate(params: Any) -> dict[str, float]:
         model = nnx.merge(graph, placement.gather(params))
         captioner = ImageCaptioner(model, prepared.vocabulary)
-        _, found = _write_and_score(prepared.validation, captioner, search)
+        _, found = write_and_score(prepared.validation, captioner, search)
         results = {
             "loss": found.loss,
             "bleu4": found.captions.bleu4 / 100,
@@ -54,78 +94,3 @@ def make_evaluation(
         return results
 
     return evaluate
-
-
-def report_held_out(
-    config: CaptionerConfig, captioner: ImageCaptioner, search: Search, folder: Path
-) -> list[training.Section]:
-    """Says how good the captions of the held-out splits are; writes `scores.json` of the last one.
-
-    Args:
-        config: of the run.
-        captioner: the model.
-        search: how captions are looked for.
-        folder: where the file goes.
-
-    Returns:
-        The scores of each split, and captions of the last one.
-    """
-    sections = []
-    for title in held_out_splits(config):
-        split = load_split(config, title)
-        captions, scores = _write_and_score(split, captioner, search)
-        training.say(reports.scores_text(scores, title))
-        reports.write_scores(scores, title, folder)
-        sections.append(caption_scores_section(scores.captions, f"Scores, {title}"))
-    shown = reports.caption_predictions(split, captions, range(min(SHOWN, len(split))))
-    return [*sections, gallery_section("Captions", shown)]
-
-
-def report_scores(
-    split: Split, title: str, captioner: ImageCaptioner, search: Search, folder: Path
-) -> str:
-    """Writes `scores.json` and `captions.json` of a split; gives the scores for the terminal."""
-    captions, scores = _write_and_score(split, captioner, search)
-    reports.write_scores(scores, title, folder)
-    reports.write_captions(split, captions, folder)
-    return reports.scores_text(scores, title)
-
-
-def report_captions(
-    split: Split,
-    captioner: ImageCaptioner,
-    search: Search,
-    folder: Path,
-    output: str | None = None,
-) -> str:
-    """Writes `captions.json` and pictures of the attention; gives captions for the terminal.
-
-    Args:
-        split: the images.
-        captioner: the model.
-        search: how captions are looked for.
-        folder: of the run; its `predictions` take the files.
-        output: another folder for them.
-    """
-    target = Path(output or folder / "predictions")
-    captions = captioner.write(split, search)
-    reports.write_captions(split, captions, target)
-    reports.write_overlays(split, captions, target)
-    lines = [f"{name}: {one.text}" for name, one in zip(split.names, captions, strict=True)]
-    return "\n".join([*lines, f"{len(captions):,} captions: {target}"])
-
-
-def report_inspection(
-    split: Split, title: str, captioner: ImageCaptioner, search: Search, folder: Path
-) -> str:
-    """Writes `inspect.html` of a split; gives its scores and the path for the terminal."""
-    captions, scores = _write_and_score(split, captioner, search)
-    page = reports.write_inspection(split, captions, scores, title, folder)
-    return f"{reports.scores_text(scores, title)}\n{page}"
-
-
-def _write_and_score(
-    split: Split, captioner: ImageCaptioner, search: Search
-) -> tuple[Sequence[Caption], SplitScores]:
-    captions = captioner.write(split, search)
-    return captions, score(split, captions, captioner.read(split))

@@ -12,7 +12,7 @@ import numpy as np
 
 from rnnjax.data.images import Skipped
 from rnnjax.errors import UserError
-from rnnjax.tasks.captioning.corpora import CaptionedImage
+from rnnjax.tasks.captioning.captioned_images import CaptionedImage
 from rnnjax.tasks.captioning.features import Features, ProcessLocalFile, memory_mapped_array
 
 _NOT_ARRAYS = (OSError, ValueError, EOFError, zipfile.BadZipFile)
@@ -26,28 +26,27 @@ def read_features(
     path: str | Path,
     images: Sequence[CaptionedImage],
     *,
-    grid: tuple[int, int] | None = None,
     skip_missing: bool = False,
 ) -> Features:
     """The features of images from a file.
 
     The file is an `.npz` with an array `[S, F]` for every image, under its name; or an `.npy`,
-    `[N, S, F]`, with the N names beside it, a line each, in a `.txt` of the same name. An image's
+    `[N, S, F]`, with the N names beside it, a line each, in a `.txt` of the same name. The S
+    locations have as many rows as columns. An image's
     name is its path as `CaptionedImage` has it, or the last part of that. Features of other images
     are ignored.
 
     Args:
         path: of the .npz or .npy.
         images: with captions or without.
-        grid: rows and columns of locations, S = rows * columns; None: as many rows as columns.
         skip_missing: an image without features is left out; otherwise it is an error.
 
     Returns:
         The features; each is read from the file when it is asked for.
 
     Raises:
-        UserError: there is no such file, its shapes do not agree with each other, the names or the
-            grid, or an image has no features in it.
+        UserError: there is no such file, its shapes do not agree with each other or the names, the
+            locations are no square, or an image has no features in it.
     """
     path = Path(path).expanduser()
     if path.suffix not in (".npz", ".npy"):
@@ -56,17 +55,13 @@ def read_features(
         raise UserError(f"there is no file of features {path}")
     (locations, output_size), names, read = (_of_npz if path.suffix == ".npz" else _of_npy)(path)
     root = math.isqrt(locations)
-    grid = (root, root) if grid is None else grid
-    if grid[0] * grid[1] != locations:
-        raise UserError(
-            f"{path} has {locations} locations an image, not {grid[0]} rows of {grid[1]}: "
-            f"set grid to its rows and columns"
-        )
+    if root**2 != locations:
+        raise UserError(f"{path} has {locations} locations an image: expected a square, such as 49")
     found, skipped = _match(path, images, names, skip_missing)
     chosen = list(found.values())
     return Features(
         images=tuple(images[n] for n in found),
-        grid=grid,
+        grid=(root, root),
         output_size=output_size,
         skipped=tuple(skipped),
         read=lambda index: read(chosen[index]),

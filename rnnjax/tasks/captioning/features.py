@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import jax
 import numpy as np
@@ -15,9 +15,9 @@ from tqdm import tqdm
 
 from rnnjax.data.images import ResizePolicy, Skipped, check_resizing
 from rnnjax.errors import UserError
-from rnnjax.tasks.captioning.corpora import CaptionedImage, read_images
+from rnnjax.tasks.captioning.captioned_images import CaptionedImage, read_images
+from rnnjax.tasks.captioning.efficientnet import EfficientNetLite0
 from rnnjax.training.atomic_files import read_json, write_bytes, write_json
-from rnnjax.typing import Array
 
 T = TypeVar("T")
 
@@ -59,26 +59,9 @@ class Features:
         return np.stack([self[int(index)] for index in indices])
 
 
-class Encoder(Protocol):
-    """An `nnx.Module` that makes features of square images.
-
-    Attributes:
-        side: height and width of the images, in pixels.
-        grid: rows and columns of locations.
-        output_size: F, features a location.
-    """
-
-    side: int
-    grid: tuple[int, int]
-    output_size: int
-
-    def __call__(self, images: Any) -> Array:
-        """Features `[B, S, F]` of images `[B, side, side, 3]`, uint8."""
-
-
 def features_of(
     images: Sequence[CaptionedImage],
-    encoder: Encoder,
+    encoder: EfficientNetLite0,
     *,
     policy: ResizePolicy,
     cache_dir: str | Path,
@@ -94,7 +77,7 @@ def features_of(
 
     Args:
         images: with captions or without.
-        encoder: makes the features.
+        encoder: makes the features, of images of its `side` and for the locations of its `grid`.
         policy: how images are made square; see `rnnjax.data.images.decode_image`.
         cache_dir: the folder of the cache. It may serve many encoders, policies and corpora.
         batch_size: images that the encoder sees at once.
@@ -228,7 +211,7 @@ class _FeatureCache:
         self.places |= {key: (file, row) for row, key in enumerate(keys)}
 
 
-def _fingerprint(encoder: Encoder) -> str:
+def _fingerprint(encoder: EfficientNetLite0) -> str:
     """The SHA-256 of the names and values of all parameters of an encoder."""
     digest = hashlib.sha256()
     params = nnx.to_pure_dict(nnx.state(encoder))
@@ -254,7 +237,7 @@ def _keys(images: Sequence[CaptionedImage], skip_faulty: bool) -> list[str | Ski
 
 def _compute(
     cache: _FeatureCache,
-    encoder: Encoder,
+    encoder: EfficientNetLite0,
     missing: Mapping[str, CaptionedImage],
     policy: ResizePolicy,
     batch_size: int,

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from rnnjax import decode
 from rnnjax.data.padded_batches import pad
 from rnnjax.losses import target_log_probability
+from rnnjax.models.decoder import decoding_step
 from rnnjax.tasks.captioning.captioner import Captioner
 from rnnjax.tasks.captioning.ensemble import CaptionEnsemble
 from rnnjax.tasks.captioning.splits import Split
@@ -168,20 +169,13 @@ def _search(graph: nnx.GraphDef, params: Any, batch: dict[str, Array], search: S
     carry = model.initial_carry(memory)
     start = jnp.full(len(jax.tree.leaves(batch)[0]), START)
 
-    def step(params_and_memory: Any, carry: Carry, words: Array):
-        params, memory = params_and_memory
-        return nnx.merge(graph, params).step(memory, carry, words)
-
-    def logits_of(params_and_memory: Any, carry: Carry, words: Array) -> tuple[Array, Carry]:
-        logits, _, carry = step(params_and_memory, carry, words)
-        return logits.at[:, list(UNSPEAKABLE)].set(-jnp.inf), carry
-
     def glance_of(params_and_memory: Any, carry: Carry, words: Array) -> tuple[Any, Carry]:
-        _, glance, carry = step(params_and_memory, carry, words)
+        params, memory = params_and_memory
+        _, glance, carry = nnx.merge(graph, params).step(memory, carry, words)
         return glance, carry
 
     found = decode.beam_search(
-        logits_of,
+        decoding_step(graph, UNSPEAKABLE),
         (params, memory),
         carry,
         start,

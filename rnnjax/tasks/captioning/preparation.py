@@ -9,13 +9,13 @@ from rnnjax import data
 from rnnjax.data.padded_batches import TrainingBatches
 from rnnjax.errors import UserError, did_you_mean
 from rnnjax.tasks.captioning.batches import SceneBatches, caption_examples, image_examples
+from rnnjax.tasks.captioning.captioned_images import CaptionCorpus, CaptionedImage, images_at
 from rnnjax.tasks.captioning.captioner import Locations
 from rnnjax.tasks.captioning.config import SCENES, CaptionerConfig
-from rnnjax.tasks.captioning.corpora import CaptionCorpus, CaptionedImage, load_captions
+from rnnjax.tasks.captioning.corpora import load_captions
 from rnnjax.tasks.captioning.efficientnet import EfficientNetLite0
 from rnnjax.tasks.captioning.feature_files import read_features
 from rnnjax.tasks.captioning.features import features_of
-from rnnjax.tasks.captioning.image_paths import images_at
 from rnnjax.tasks.captioning.rewards import Reward, reward_of
 from rnnjax.tasks.captioning.scenes import MAX_WORDS, VOCABULARY, DigitScenes
 from rnnjax.tasks.captioning.scenes.digits import SPLITS

@@ -1,20 +1,99 @@
-"""Captions and their scores as files and as lines for the terminal."""
+"""Captions and their scores as files, as lines for the terminal and as sections of a report."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from rnnjax.tasks.captioning.image_captioner import Caption
-from rnnjax.tasks.captioning.pages import CaptionPrediction, caption_page
+from rnnjax import training
+from rnnjax.tasks.captioning.config import CaptionerConfig
+from rnnjax.tasks.captioning.evaluation import SplitScores, write_and_score
+from rnnjax.tasks.captioning.image_captioner import Caption, ImageCaptioner, Search
+from rnnjax.tasks.captioning.pages import (
+    CaptionPrediction,
+    caption_page,
+    caption_scores_section,
+    gallery_section,
+)
+from rnnjax.tasks.captioning.preparation import held_out_splits, load_split
 from rnnjax.tasks.captioning.scenes import grammar
-from rnnjax.tasks.captioning.scoring import SplitScores
 from rnnjax.tasks.captioning.splits import Split
 from rnnjax.training import atomic_files
 from rnnjax.visuals.attention import draw_attention_over_image
 
-SHOWN = 200
+SHOWN = 12
+"""Captions of the report."""
+
+INSPECTED = 200
 """Number of captions on the page of an inspection."""
+
+
+def report_held_out(
+    config: CaptionerConfig, captioner: ImageCaptioner, search: Search, folder: Path
+) -> list[training.Section]:
+    """Says how good the captions of the held-out splits are; writes `scores.json` of the last one.
+
+    Args:
+        config: of the run.
+        captioner: the model.
+        search: how captions are looked for.
+        folder: where the file goes.
+
+    Returns:
+        The scores of each split, and captions of the last one.
+    """
+    sections = []
+    for title in held_out_splits(config):
+        split = load_split(config, title)
+        captions, scores = write_and_score(split, captioner, search)
+        training.say(scores_text(scores, title))
+        write_scores(scores, title, folder)
+        sections.append(caption_scores_section(scores.captions, f"Scores, {title}"))
+    shown = caption_predictions(split, captions, range(min(SHOWN, len(split))))
+    return [*sections, gallery_section("Captions", shown)]
+
+
+def report_scores(
+    split: Split, title: str, captioner: ImageCaptioner, search: Search, folder: Path
+) -> str:
+    """Writes `scores.json` and `captions.json` of a split; gives the scores for the terminal."""
+    captions, scores = write_and_score(split, captioner, search)
+    write_scores(scores, title, folder)
+    write_captions(split, captions, folder)
+    return scores_text(scores, title)
+
+
+def report_captions(
+    split: Split,
+    captioner: ImageCaptioner,
+    search: Search,
+    folder: Path,
+    output: str | None = None,
+) -> str:
+    """Writes `captions.json` and pictures of the attention; gives captions for the terminal.
+
+    Args:
+        split: the images.
+        captioner: the model.
+        search: how captions are looked for.
+        folder: of the run; its `predictions` take the files.
+        output: another folder for them.
+    """
+    target = Path(output or folder / "predictions")
+    captions = captioner.write(split, search)
+    write_captions(split, captions, target)
+    write_overlays(split, captions, target)
+    lines = [f"{name}: {one.text}" for name, one in zip(split.names, captions, strict=True)]
+    return "\n".join([*lines, f"{len(captions):,} captions: {target}"])
+
+
+def report_inspection(
+    split: Split, title: str, captioner: ImageCaptioner, search: Search, folder: Path
+) -> str:
+    """Writes `inspect.html` of a split; gives its scores and the path for the terminal."""
+    captions, scores = write_and_score(split, captioner, search)
+    page = write_inspection(split, captions, scores, title, folder)
+    return f"{scores_text(scores, title)}\n{page}"
 
 
 def scores_text(scores: SplitScores, title: str) -> str:
@@ -89,7 +168,7 @@ def write_inspection(
     Returns:
         A line for the terminal.
     """
-    some = np.linspace(0, len(split) - 1, min(SHOWN, len(split))).astype(int).tolist()
+    some = np.linspace(0, len(split) - 1, min(INSPECTED, len(split))).astype(int).tolist()
     groups = None
     if split.regions is not None:
         groups = {

@@ -70,15 +70,10 @@ class SmallCNN(nnx.Module):
             rngs: for the initial parameters.
 
         Raises:
-            UserError: the side is not a multiple of `STRIDE`, or there are too few features.
+            UserError: the side is not a multiple of `STRIDE`.
         """
         if side < STRIDE or side % STRIDE:
             raise UserError(f"the side of images must be a multiple of {STRIDE} pixels; got {side}")
-        if output_size < self.least_features:
-            raise UserError(
-                f"form, colour, place and what is around take {self.least_features} features; "
-                f"got {output_size}"
-            )
         colour_channels, place_channels, around_channels = (
             max(1, parts * output_size // 30) for parts in (8, 4, 1)
         )

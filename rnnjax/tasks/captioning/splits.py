@@ -9,8 +9,8 @@ from rnnjax import data
 from rnnjax.errors import UserError
 from rnnjax.metrics.attention import Region
 from rnnjax.tasks.captioning.batches import Pictures
+from rnnjax.tasks.captioning.captioned_images import CaptionedImage, read_images
 from rnnjax.tasks.captioning.captioner import Locations
-from rnnjax.tasks.captioning.corpora import CaptionedImage, read_images
 from rnnjax.tasks.captioning.features import Features
 from rnnjax.tasks.captioning.scenes import DigitScenes
 

@@ -8,8 +8,7 @@ from flax import nnx
 
 from rnnjax import training, visuals
 from rnnjax.data.padded_batches import EvaluationBatches, in_order
-from rnnjax.losses import cross_entropy
-from rnnjax.models import SequenceClassifier
+from rnnjax.models import SequenceClassifier, classification_loss
 from rnnjax.tasks.sequential_mnist.digits import NUM_CLASSES, Digits, pixel_sequences
 from rnnjax.training import setting
 from rnnjax.training.config import NetworkConfig
@@ -34,9 +33,8 @@ def make_loss(graph: nnx.GraphDef) -> training.LossFn:
 
     def loss_fn(params, carry, batch, key):
         logits, real = nnx.merge(graph, params)(batch["pixels"], key=key), batch["lengths"] > 0
-        total, count = cross_entropy(logits, batch["label"], real)
-        right = (logits.argmax(axis=-1) == batch["label"]) & real
-        return training.Loss(total, count, carry, {"accuracy": right.sum()})
+        total, count, right = classification_loss(logits, batch["label"], real)
+        return training.Loss(total, count, carry, {"accuracy": right})
 
     return loss_fn
 

@@ -74,10 +74,10 @@ def load_digits(source: str) -> dict[str, Digits]:
         found = of_scikit_learn()
         every = _digits(found.images / 16, found.target)
         train, validation, test = _drawn(every, 8, 1, 1)
-        return {"train": train, "validation": validation, "test": test}
-    arrays = _read_arrays(source)
-    train, validation = _drawn(_digits(arrays["x_train"] / 255, arrays["y_train"]), 11, 1)
-    test = _digits(arrays["x_test"] / 255, arrays["y_test"])
+    else:
+        arrays = _read_arrays(source)
+        train, validation = _drawn(_digits(arrays["x_train"] / 255, arrays["y_train"]), 11, 1)
+        test = _digits(arrays["x_test"] / 255, arrays["y_test"])
     return {"train": train, "validation": validation, "test": test}
 
 

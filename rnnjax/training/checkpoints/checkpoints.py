@@ -43,12 +43,10 @@ class Checkpoints:
 
     Args:
         folder: where they are; made at the first save.
-        keep_last: how many of the newest to keep, besides the best.
+        keep_last: how many of the newest to keep, besides the best; at least one.
     """
 
     def __init__(self, folder: Path, keep_last: int = 3):
-        if keep_last < 1:
-            raise UserError(f"keep_last must be 1 or more, not {keep_last}.")
         self.folder = folder
         self._keep_last = keep_last
         self._writer = futures.ThreadPoolExecutor(1, "checkpoint")
@@ -120,11 +118,11 @@ class Checkpoints:
         """
 
         def find_newest() -> str | None:
-            if self.newest() is None:
-                return None
-            if found := next(intact(newest_first(self.folder), set_aside=True), None):
-                return found.name
-            raise UserError(f"No checkpoint in {self.folder} is intact.")
+            paths = newest_first(self.folder)
+            found = next(intact(paths, set_aside=True), None)
+            if paths and found is None:
+                raise UserError(f"No checkpoint in {self.folder} is intact.")
+            return found.name if found else None
 
         name = from_first(find_newest)
         if name is None:

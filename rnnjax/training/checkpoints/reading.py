@@ -81,11 +81,6 @@ def read_meta(folder: str | os.PathLike, which: str = "latest") -> Meta:
     return _read_meta(find_checkpoint(folder, which))[0]
 
 
-def read_config(folder: str | os.PathLike, which: str = "latest") -> dict[str, Any]:
-    """Reads the config that a checkpoint was trained with; arguments as in `find_checkpoint`."""
-    return read_meta(folder, which).config
-
-
 def restore_params(
     folder: str | os.PathLike,
     template: PyTree = None,

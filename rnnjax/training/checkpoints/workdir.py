@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from rnnjax.errors import UserError
 from rnnjax.training import atomic_files
 from rnnjax.training.checkpoints.checkpoints import Checkpoints
-from rnnjax.training.checkpoints.reading import FOLDER, read_config
+from rnnjax.training.checkpoints.reading import FOLDER, read_meta
 from rnnjax.training.processes.group import from_first
 from rnnjax.training.reporting.progress import aligned
 
@@ -33,9 +33,9 @@ class Workdir(NamedTuple):
     config: dict[str, Any]
     extra: dict[str, Any]
 
-    def checkpoints(self, keep_last: int = 3) -> Checkpoints:
+    def checkpoints(self) -> Checkpoints:
         """The checkpoints of this run."""
-        return Checkpoints(self.path / FOLDER, keep_last)
+        return Checkpoints(self.path / FOLDER)
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
@@ -107,7 +107,7 @@ def open_workdir(
         check_owner(path, name)
         atomic_files.check_writable(path)
         if workdir.checkpoints().newest() is not None:
-            began_with = json.loads(json.dumps(defaults or {})) | read_config(path)
+            began_with = json.loads(json.dumps(defaults or {})) | read_meta(path).config
             _check_config(began_with, config, may_change, path)
 
     from_first(prepare)

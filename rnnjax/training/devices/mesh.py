@@ -8,6 +8,7 @@ from jax.sharding import AxisType, Mesh
 
 from rnnjax.engines.rows import ROW_AXES
 from rnnjax.errors import UserError, did_you_mean
+from rnnjax.training.reporting.progress import say
 
 AXES = (*ROW_AXES, "model")
 """data: rows of the batch; fsdp: rows, and parameters besides; model: gates and vocabulary."""
@@ -63,7 +64,14 @@ def make_mesh(text: str, batch_size: int, devices: Sequence[jax.Device] | None =
         if jax.process_count() > 1:
             held += f" in {jax.process_count()} processes, all of which take part"
         raise UserError(f"--mesh={text} is for {needed} devices; there are {held}")
-    _check_rows(text, math.prod(sizes.get(name, 1) for name in ROW_AXES), batch_size)
+    shards = math.prod(sizes.get(name, 1) for name in ROW_AXES)
+    if batch_size % shards:
+        near = [n * shards for n in (batch_size // shards, batch_size // shards + 1) if n]
+        raise UserError(
+            f"--mesh={text} divides the rows of a batch among {shards} devices, and "
+            f"--config.batch_size={batch_size} is no multiple of {shards}: take "
+            f"{' or '.join(map(str, near))}"
+        )
     return jax.make_mesh(
         tuple(sizes.values()),
         tuple(sizes),
@@ -72,39 +80,27 @@ def make_mesh(text: str, batch_size: int, devices: Sequence[jax.Device] | None =
     )
 
 
-def default_mesh(batch_size: int) -> tuple[str | None, str]:
-    """What to do where no mesh is given: all devices over data, if they divide the rows.
+def default_mesh(batch_size: int) -> str | None:
+    """What `make_mesh` takes where no mesh is given; prints why.
+
+    All devices over data, if they divide the rows, and if several processes share them; otherwise
+    None, for one device.
 
     Args:
         batch_size: B, rows of a batch over all devices.
-
-    Returns:
-        What `make_mesh` takes, or None for one device; and a sentence that says why, empty where
-        there is only one device.
-
-    Raises:
-        UserError: several processes cannot share the rows.
     """
     count = len(jax.devices())
+    mesh = f"data:{count}"
     if count == 1:
-        return None, ""
-    if jax.process_count() > 1:
-        _check_rows(f"data:{count}", count, batch_size)
+        return None
     if batch_size % count == 0:
-        return f"data:{count}", f"{batch_size // count} rows of a batch on each of {count} devices"
-    fits = max(n for n in range(1, count + 1) if batch_size % n == 0 and count % n == 0)
-    hint = f"; --mesh=data:{fits} would use {fits}" if fits > 1 else ""
-    return None, (
-        f"One of {count} devices is used, since --config.batch_size={batch_size} is no multiple "
-        f"of {count}{hint}."
-    )
-
-
-def _check_rows(text: str, shards: int, batch_size: int) -> None:
-    if batch_size % shards:
-        near = [n * shards for n in (batch_size // shards, batch_size // shards + 1) if n]
-        raise UserError(
-            f"--mesh={text} divides the rows of a batch among {shards} devices, and "
-            f"--config.batch_size={batch_size} is no multiple of {shards}: take "
-            f"{' or '.join(map(str, near))}"
+        say(f"--mesh={mesh}: {batch_size // count} rows of a batch on each of {count} devices.")
+    elif jax.process_count() == 1:
+        fits = max(n for n in range(1, count + 1) if batch_size % n == 0 and count % n == 0)
+        hint = f"; --mesh=data:{fits} would use {fits}" if fits > 1 else ""
+        say(
+            f"One of {count} devices is used, since --config.batch_size={batch_size} is no "
+            f"multiple of {count}{hint}."
         )
+        return None
+    return mesh

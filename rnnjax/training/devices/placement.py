@@ -16,7 +16,6 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from rnnjax.engines.rows import ROW_AXES
 from rnnjax.training.checkpoints.arrays import path_of
 from rnnjax.training.devices.mesh import default_mesh, make_mesh
-from rnnjax.training.reporting.progress import say
 from rnnjax.training.state import TrainState
 
 PyTree = Any
@@ -85,11 +84,11 @@ class Placement:
 
     def put_state(self, state: TrainState) -> TrainState:
         """Brings a state to the devices: its carry by rows, the rest as `param_spec` says."""
-        return self._by_place(_global, state, self._of_state)
+        return self._by_place(_put_whole, state, self._of_state)
 
     def put_carry(self, carry: PyTree) -> PyTree:
         """Brings a carry, arrays [B, ...], to the devices."""
-        return self._by_place(_global, carry, self._of_carry)
+        return self._by_place(_put_whole, carry, self._of_carry)
 
     def shapes_of_state(self, state: TrainState) -> TrainState:
         """The `jax.ShapeDtypeStruct`s of a state, with their shardings."""
@@ -136,10 +135,11 @@ class Placement:
 
         def put(array):
             axis = _axis_of(count, array.shape, (1, 0))
+            shape = list(array.shape)
+            if axis is not None:
+                shape[axis] = self.batch_size
             place = self._rows_at(axis, array.ndim)
-            if axis is None or rows is None:
-                return _global(array, place)
-            return _global_rows(array, place, axis, rows, self.batch_size)
+            return jax.make_array_from_process_local_data(place, array, tuple(shape))
 
         return jax.tree.map(put, batch)
 
@@ -155,12 +155,9 @@ class Placement:
         return places._replace(carry=self._of_carry(state.carry))
 
     def _of_carry(self, carry: PyTree) -> PyTree:
-        return self._of_rows(carry, (0,))
+        return self._of_batch(carry, (0,))
 
-    def _of_batch(self, batch: PyTree) -> PyTree:
-        return self._of_rows(batch, (1, 0))
-
-    def _of_rows(self, tree: PyTree, candidates: tuple[int, ...]) -> PyTree:
+    def _of_batch(self, tree: PyTree, candidates: tuple[int, ...] = (1, 0)) -> PyTree:
         def of(leaf):
             shape = jnp.shape(leaf)
             return self._rows_at(_axis_of(self.batch_size, shape, candidates), len(shape))
@@ -188,10 +185,7 @@ def choose_placement(mesh: str | None, batch_size: int) -> Placement:
     Raises:
         UserError: the mesh does not divide the devices or the rows.
     """
-    if mesh is None:
-        mesh, why = default_mesh(batch_size)
-        if why:
-            say(f"--mesh={mesh}: {why}." if mesh else why)
+    mesh = default_mesh(batch_size) if mesh is None else mesh
     return Placement(make_mesh(mesh, batch_size), batch_size) if mesh else LOCAL
 
 
@@ -205,23 +199,6 @@ def _shape(array: Any, place: NamedSharding) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=place)
 
 
-def _global(array: Any, place: NamedSharding) -> jax.Array:
-    """An array of which all processes have all parts, sharded."""
-    if place.is_fully_addressable:
-        return jax.device_put(array, place)
-    local = np.asarray(array)
-    return jax.make_array_from_callback(local.shape, place, lambda index: local[index])
-
-
-def _global_rows(
-    array: np.ndarray, place: NamedSharding, axis: int, rows: np.ndarray, batch_size: int
-) -> jax.Array:
-    """An array of which each process has its own `rows` along `axis`, sharded."""
-
-    def part(index):
-        first, stop, _ = index[axis].indices(batch_size)
-        start = int(np.searchsorted(rows, first))
-        return array[(slice(None),) * axis + (slice(start, start + stop - first),)]
-
-    shape = (*array.shape[:axis], batch_size, *array.shape[axis + 1 :])
-    return jax.make_array_from_callback(shape, place, part)
+def _put_whole(array: Any, place: NamedSharding) -> jax.Array:
+    """An array that every process has whole, sharded."""
+    return jax.make_array_from_process_local_data(place, np.asarray(array), jnp.shape(array))

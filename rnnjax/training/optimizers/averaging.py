@@ -48,25 +48,18 @@ def make_average(name: str = "none", *, decay: float = 0.999, start_step: int = 
         The average; 'none' keeps None and costs nothing.
 
     Raises:
-        UserError: an unknown name, or a number out of range.
+        UserError: an unknown name.
     """
     if name == "none":
         return Average(lambda params: None, lambda average, params, updates_made: None)
-    if name == "ema":
-        if not 0 <= decay < 1:
-            raise UserError(f"The decay of the averaged weights must be in [0, 1), not {decay}.")
-        log_decay = math.log(decay) if decay else -math.inf
-
-        def weight(updates_made):
-            return (1 - decay) / -jnp.expm1(updates_made * log_decay)
-    elif name == "asgd":
-        if start_step < 0:
-            raise UserError(f"The start of the averaging must be 0 or more, not {start_step}.")
-
-        def weight(updates_made):
-            return 1 / jnp.maximum(updates_made - start_step, 1)
-    else:
+    log_decay = math.log(decay) if decay else -math.inf
+    weights = {
+        "ema": lambda updates_made: (1 - decay) / -jnp.expm1(updates_made * log_decay),
+        "asgd": lambda updates_made: 1 / jnp.maximum(updates_made - start_step, 1),
+    }
+    if name not in weights:
         raise UserError(f"Unknown average '{name}': {did_you_mean(name, AVERAGES)}")
+    weight = weights[name]
 
     def update(average, params, updates_made):
         w_t = weight(updates_made.astype(jnp.float32))

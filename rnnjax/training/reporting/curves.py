@@ -1,14 +1,14 @@
 """Learning curves as a PNG picture."""
 
 import functools
-import io
 import math
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from rnnjax.visuals.pictures import as_png
 
 BLUE, ORANGE, GREY = "#2b6cb0", "#dd6b20", "#718096"
 Series = tuple[list[int], list[float]]
@@ -42,7 +42,6 @@ def draw_curves(rows: list[dict[str, Any]], unit: str = "", metric: str = "loss"
         heights["metric"] = 2.0
     heights["grad_norm"] = 1.0
     figure = Figure(figsize=(9, 1.6 * sum(heights.values())), dpi=110, layout="constrained")
-    FigureCanvasAgg(figure)
     column = figure.subplots(len(heights), 1, height_ratios=[*heights.values()], sharex=True)
     panels = dict(zip(heights, column, strict=True))
     for axes in column:
@@ -58,9 +57,7 @@ def draw_curves(rows: list[dict[str, Any]], unit: str = "", metric: str = "loss"
         _mark_best(panels["metric"], f"best validation {metric}", step, value)
     _plot(panels["grad_norm"], of("train", "grad_norm"), GREY, "train", "gradient norm")
     column[-1].set_xlabel("step")
-    png = io.BytesIO()
-    figure.savefig(png, format="png")
-    return png.getvalue()
+    return as_png(figure)
 
 
 def _draw_loss(axes: Axes, train: Series, valid: Series, unit: str) -> None:

@@ -31,7 +31,11 @@ class Meter:
     A row holds: step (the last one of the interval), the mean of every sum that the step reports
     ('loss' among them), grad_norm (mean), clip_rate, units_per_second (of the steps' work),
     steps_per_second, and data_wait: the share of the time since the row before in which the device
-    had nothing to do because a batch was not there, at most (see `DataWait`).
+    had nothing to do because a batch was not there, at most.
+
+    The host reads ahead of the device: its waiting for a batch costs nothing while the device is
+    busy. So a wait counts only if the device is idle at its end, and then all of it counts: the
+    share is an upper bound. Steps at which something is compiled do not count at all.
 
     Args:
         step: steps made before the first that will be added.
@@ -45,21 +49,35 @@ class Meter:
         self._waiting: list[Metrics] = []
         self._mark: tuple[float, int] | None = None
         self._steps_per_second = 0.0
-        self._wait = DataWait()
+        self._since: float | None = None
+        self._compiled = 0
+        self._waited = self._total = 0.0
+        self._reported = 0.0, 0.0
 
     def watch(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """Hands batches on, and measures for how long the device waits for them."""
+        while True:
+            began = time.perf_counter()
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+            now, compiled = time.perf_counter(), _compilations()[COMPILATION]
+            if self._since is not None and compiled == self._compiled:
+                self._total += now - self._since
+                self._waited += now - began if self._is_idle() else 0.0
+            self._since, self._compiled = now, compiled
+            yield batch
 
-        def is_idle() -> bool:
-            steps = self._open or self._waiting
-            return not steps or steps[-1]["grad_norm"].is_ready()
-
-        return self._wait.watch(batches, is_idle)
+    def _is_idle(self) -> bool:
+        """Whether the device has done all steps so far; does not wait."""
+        steps = self._open or self._waiting
+        return not steps or steps[-1]["grad_norm"].is_ready()
 
     @property
     def data_wait(self) -> float | None:
         """The share of the time so far in which the device waited for a batch; None: unknown."""
-        return self._wait.share()
+        return self._waited / self._total if self._total else None
 
     def add(self, metrics: Metrics) -> None:
         """Adds the metrics of the step that was just dispatched."""
@@ -81,12 +99,15 @@ class Meter:
         """Ends an interval, waits for its steps, and reports all; raises as `close` does."""
         self.close()
         self.close()
-        self._wait.pause()
+        if self._since is not None and _compilations()[COMPILATION] == self._compiled:
+            self._total += time.perf_counter() - self._since
+        self._since = None
 
     def restart_clock(self) -> None:
         """Leaves the time since the last flush out of the speeds and shares."""
-        self._wait.go_on()
-        self._mark = (time.perf_counter(), self._fetched)
+        now = time.perf_counter()
+        self._since, self._compiled = now, _compilations()[COMPILATION]
+        self._mark = (now, self._fetched)
 
     def _report(self, interval: list[Metrics]) -> None:
         steps = jax.device_get(interval)
@@ -106,7 +127,8 @@ class Meter:
             means[name] = total / count if count else float("nan")
         work = sum(float(metrics["work"]) for metrics in steps)
         self._update_speed()
-        wait = self._wait.share_since_last()
+        waited, total = self._waited - self._reported[0], self._total - self._reported[1]
+        self._reported = self._waited, self._total
         self._emit(
             {
                 "step": self._fetched,
@@ -115,7 +137,7 @@ class Meter:
                 "clip_rate": sum(bool(m["clipped"]) for m in steps) / len(steps),
                 "units_per_second": work / len(steps) * self._steps_per_second,
                 "steps_per_second": self._steps_per_second,
-                **({} if wait is None else {"data_wait": wait}),
+                **({"data_wait": waited / total} if total else {}),
             }
         )
 
@@ -127,61 +149,6 @@ class Meter:
         if self._mark is not None and done > self._mark[1]:
             self._steps_per_second = (done - self._mark[1]) / (now - self._mark[0])
             self._mark = (now, done)
-
-
-class DataWait:
-    """Measures the share of the time in which the device is idle because a batch is not there.
-
-    The host reads ahead of the device: its waiting for a batch costs nothing while the device is
-    busy. So a wait counts only if the device is idle at its end, and then all of it counts: the
-    share is an upper bound. Steps at which something is compiled do not count at all.
-    """
-
-    def __init__(self) -> None:
-        self._since: float | None = None
-        self._compiled = 0
-        self._waited = self._total = 0.0
-        self._reported = 0.0, 0.0
-
-    def watch(self, batches: Iterator[Batch], idle: Callable[[], bool]) -> Iterator[Batch]:
-        """Hands batches on.
-
-        Args:
-            batches: where they come from.
-            idle: whether the device has done all steps so far; must not wait.
-        """
-        while True:
-            began = time.perf_counter()
-            try:
-                batch = next(batches)
-            except StopIteration:
-                return
-            now, compiled = time.perf_counter(), _compilations()[COMPILATION]
-            if self._since is not None and compiled == self._compiled:
-                self._total += now - self._since
-                self._waited += now - began if idle() else 0.0
-            self._since, self._compiled = now, compiled
-            yield batch
-
-    def pause(self) -> None:
-        """The time until `go_on` does not count."""
-        if self._since is not None and _compilations()[COMPILATION] == self._compiled:
-            self._total += time.perf_counter() - self._since
-        self._since = None
-
-    def go_on(self) -> None:
-        """The time from here on counts."""
-        self._since, self._compiled = time.perf_counter(), _compilations()[COMPILATION]
-
-    def share(self) -> float | None:
-        """Of the time so far, 0 to 1; None: no time was counted."""
-        return self._waited / self._total if self._total else None
-
-    def share_since_last(self) -> float | None:
-        """Of the time since the last call, 0 to 1; None: no time was counted."""
-        waited, total = self._waited - self._reported[0], self._total - self._reported[1]
-        self._reported = self._waited, self._total
-        return waited / total if total else None
 
 
 @functools.cache

@@ -4,6 +4,7 @@ import math
 import sys
 import time
 from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 from tqdm import tqdm
 
@@ -41,19 +42,39 @@ def aligned(rows: Sequence[Sequence[str]], numbers: Collection[int] = ()) -> str
     )
 
 
+class Measures(NamedTuple):
+    """What the numbers of a training count.
+
+    Attributes:
+        unit: what the loss is in nats of, 'char' for one; empty where it is not in nats.
+        speed_unit: what the speed counts; empty: the same.
+        metric: the number of an evaluation that decides which checkpoint is best.
+        higher_is_better: whether more of it is better.
+    """
+
+    unit: str = ""
+    speed_unit: str = ""
+    metric: str = "loss"
+    higher_is_better: bool = False
+
+    @property
+    def counted(self) -> str:
+        """What a batch holds."""
+        return self.unit or self.speed_unit
+
+
 class Progress:
     """Shows how far the training is.
 
     Args:
         step: where it begins.
         num_steps: where it ends.
-        unit: what the loss counts, 'char' for one; empty: the loss is not in nats per unit.
-        speed_unit: what the speed counts; empty: the same.
+        measures: what the loss and the speed count.
     """
 
-    def __init__(self, step: int, num_steps: int, unit: str, speed_unit: str = ""):
-        self._first_step, self._num_steps, self._unit = step, num_steps, unit
-        self._speed_unit = speed_unit or unit or "unit"
+    def __init__(self, step: int, num_steps: int, measures: Measures):
+        self._first_step, self._num_steps, self._unit = step, num_steps, measures.unit
+        self._speed_unit = measures.speed_unit or measures.unit or "unit"
         self._began = self._last_line = time.monotonic()
         self._bar = None
         if sys.stderr.isatty() and is_first():

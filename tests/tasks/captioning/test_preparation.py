@@ -7,9 +7,8 @@ from PIL import Image
 from rnnjax.errors import UserError
 from rnnjax.tasks import captioning
 from rnnjax.tasks.captioning import CaptionerConfig, rewards
+from rnnjax.tasks.captioning.captioned_images import caption_words, images_at
 from rnnjax.tasks.captioning.captioner import Locations
-from rnnjax.tasks.captioning.corpora import caption_words
-from rnnjax.tasks.captioning.image_paths import images_at
 from rnnjax.tasks.captioning.preparation import held_out_splits
 from rnnjax.tasks.captioning.scenes import DigitScenes, source
 from rnnjax.tasks.captioning.splits import of_images, of_scenes

@@ -9,6 +9,7 @@ import numpy as np
 from rnnjax.metrics.attention import Pointing
 from rnnjax.tasks.captioning import Caption, reports
 from rnnjax.tasks.captioning.caption_scores import CaptionScores
+from rnnjax.tasks.captioning.evaluation import SplitScores
 from rnnjax.tasks.captioning.reports import (
     caption_predictions,
     scores_text,
@@ -17,7 +18,6 @@ from rnnjax.tasks.captioning.reports import (
     write_overlays,
     write_scores,
 )
-from rnnjax.tasks.captioning.scoring import SplitScores
 from tests.tasks.captioning import tiny
 
 EVEN = np.full((2, 3), 1 / 6)

@@ -33,6 +33,7 @@ from rnnjax.tasks.captioning.vocabulary import CaptionVocabulary
         ({"num_counts": -1}, "--config.num_counts is 0 or more; got -1"),
         ({"detection_weight": -0.1}, "--config.detection_weight is 0 or more; got -0.1"),
         ({"min_count": 0}, "--config.min_count is 1 or more; got 0"),
+        ({"max_words": 0}, "--config.max_words is 1 or more; got 0"),
         ({"image_size": 4}, "--config.image_size is 8 or more; got 4"),
         ({"num_subwords": 7}, "--config.num_subwords is 8 or more; got 7"),
         ({"spread_weight": -1.0}, "--config.spread_weight is 0 or more; got -1"),

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from rnnjax.errors import UserError
-from rnnjax.training import atomic_files, find_checkpoint, read_config, read_meta, restore_params
+from rnnjax.training import atomic_files, find_checkpoint, read_meta, restore_params
 from rnnjax.training.checkpoints.checkpoints import Checkpoints
 from rnnjax.training.checkpoints.reading import Meta
 from tests.training import toy
@@ -164,7 +164,7 @@ def test_parameters_alone(tmp_path):
             assert_same(got, expected[averaged])
     flat = restore_params(tmp_path / "run" / "checkpoints" / "step_00000009", averaged=False)
     assert_same(flat, expected[False])
-    assert read_config(tmp_path / "run") == {"num_steps": 9}
+    assert read_meta(tmp_path / "run").config == {"num_steps": 9}
     assert read_meta(tmp_path / "run").step == 9
     with pytest.raises(UserError, match="do not fit"):
         restore_params(tmp_path / "run", {"w_h": jnp.zeros((8, 8))})
@@ -173,7 +173,7 @@ def test_parameters_alone(tmp_path):
 def test_folder_without_checkpoint_is_named(tmp_path):
     for folder in (tmp_path, tmp_path / "absent"):
         with pytest.raises(UserError, match=f"No checkpoint in {folder}"):
-            read_config(folder)
+            read_meta(folder)
     with pytest.raises(UserError, match="by 'latest' or 'best', not 'newest'"):
         find_checkpoint(tmp_path, "newest")
 

@@ -96,11 +96,11 @@ def test_too_little_disk_is_told_before_the_training(tmp_path, monkeypatch):
     batches = toy.Batches()
     limit_disk(monkeypatch, 4321)
     with pytest.raises(UserError) as raised:
-        toy.run(tmp_path / "run", 9, keep_last=4, batches=batches)
+        toy.run(tmp_path / "run", 9, batches=batches)
     size = sum(leaf.nbytes for leaf in jax.tree.leaves(toy.setup()[1]))
     assert str(raised.value) == (
-        f"Too little disk for {tmp_path}/run/checkpoints: up to 6 checkpoints of "
-        f"{size / 1024:.4g} KiB need {6 * size / 1024:.4g} KiB; 4.22 KiB are free. Make room, or "
+        f"Too little disk for {tmp_path}/run/checkpoints: up to 5 checkpoints of "
+        f"{size / 1024:.4g} KiB need {5 * size / 1024:.4g} KiB; 4.22 KiB are free. Make room, or "
         "choose a workdir on another disk."
     )
     assert batches.index == 0

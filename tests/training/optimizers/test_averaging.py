@@ -39,14 +39,6 @@ def test_none_keeps_nothing():
     assert average.update(None, {"w": jnp.ones(2)}, jnp.asarray(1)) is None
 
 
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"name": "emma"}, "did you mean 'ema'"),
-        ({"name": "ema", "decay": 1.0}, r"in \[0, 1\), not 1.0"),
-        ({"name": "asgd", "start_step": -1}, "0 or more, not -1"),
-    ],
-)
-def test_bad_options_are_named(options, words):
-    with pytest.raises(UserError, match=words):
-        make_average(**options)
+def test_the_nearest_name_is_told():
+    with pytest.raises(UserError, match="did you mean 'ema'"):
+        make_average("emma")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from rnnjax.errors import UserError
-from rnnjax.training import make_optimizer, make_schedule
+from rnnjax.training import TrainingConfig, make_optimizer, make_schedule, make_training
 
 RATE, CLIP = 0.05, 1.0
 
@@ -96,32 +96,32 @@ def test_schedule_values(name, warmup):
         assert float(rate(jnp.asarray(n))) == pytest.approx(expected, rel=1e-5, abs=1e-8), n
 
 
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"name": "adm"}, "Unknown optimizer 'adm': did you mean 'adam'"),
-        ({"learning_rate": -1.0}, "learning_rate must be above 0, not -1.0"),
-        ({"learning_rate": math.nan}, "learning_rate must be above 0, not nan"),
-        ({"clip_norm": -1.0}, "clip_norm"),
-        ({"clip_norm": math.nan}, "clip_norm"),
-        ({"weight_decay": -0.1}, "weight_decay"),
-    ],
-)
-def test_bad_options_of_an_optimizer_are_named(options, words):
-    with pytest.raises(UserError, match=words):
-        make_optimizer(**{"name": "adam", "learning_rate": 0.1, **options})
+def test_the_nearest_name_is_told():
+    with pytest.raises(UserError, match="Unknown optimizer 'adm': did you mean 'adam'"):
+        make_optimizer("adm", learning_rate=0.1)
+    with pytest.raises(UserError, match="Unknown schedule 'cosin': did you mean 'cosine'"):
+        make_schedule("cosin", 0.1)
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("field", "value", "words"),
     [
-        ({"name": "cosin"}, "Unknown schedule 'cosin': did you mean 'cosine'"),
-        ({"name": "cosine"}, "needs num_steps above warmup_steps"),
-        ({"name": "step"}, "needs decay_every"),
-        ({"name": "inverse"}, "needs decay_every"),
-        ({"warmup_steps": -1}, "warmup_steps"),
+        ("optimizer", "adm", "unknown --config.optimizer=adm; did you mean 'adam'"),
+        ("schedule", "cosin", "unknown --config.schedule=cosin; did you mean 'cosine'"),
+        ("average", "emma", "unknown --config.average=emma; did you mean 'ema'"),
+        ("learning_rate", -1.0, "learning_rate is above 0; got -1.0"),
+        ("learning_rate", math.nan, "learning_rate is above 0; got nan"),
+        ("learning_rate", math.inf, "learning_rate is above 0; got inf"),
+        ("clip_norm", -1.0, "clip_norm is 0 or more"),
+        ("clip_norm", math.nan, "clip_norm is 0 or more"),
+        ("weight_decay", -0.1, "weight_decay is 0 or more"),
+        ("average_decay", 1.0, r"average_decay lies in \[0, 1\); got 1.0"),
+        ("average_start", -1, "average_start is 0 or more; got -1"),
+        ("num_steps", 100, "cosine needs num_steps above warmup_steps"),
+        ("decay_every", 0, "decay_every is 1 or more"),
+        ("warmup_steps", -1, "warmup_steps is 0 or more"),
     ],
 )
-def test_bad_options_of_a_schedule_are_named(options, words):
+def test_settings_that_cannot_work_are_named(field, value, words):
     with pytest.raises(UserError, match=words):
-        make_schedule(**{"name": "constant", "learning_rate": 0.1, **options})
+        make_training(TrainingConfig(**{field: value}), loss_fn=None)

@@ -2,10 +2,11 @@ import time
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from rnnjax.training.reporting import meter
-from rnnjax.training.reporting.meter import DataWait
+from rnnjax.training.reporting.meter import Meter
 from tests.training import toy
 
 
@@ -22,66 +23,90 @@ class Clock:
             yield number
 
 
-def run(clock, waits, steps, idle):
-    """Batches that take `waits` to come and `steps` to work on; `idle` answers in turn."""
-    wait, answers = DataWait(), iter(idle)
-    for number in wait.watch(clock.batches(waits), lambda: next(answers)):
-        clock.now += steps[number]
-    return wait
+class Waiting(Meter):
+    """A meter of a device that is idle as `idle` says in turn, and then always."""
+
+    def __init__(self, *idle):
+        self.rows, self.idle = [], iter(idle)
+        super().__init__(0, self.rows.append)
+
+    def _is_idle(self):
+        return next(self.idle, True)
+
+    def _update_speed(self):
+        """No time goes by between two steps."""
 
 
 def test_only_waits_after_which_the_device_is_idle_count(monkeypatch):
     """The first wait is no part of it: nothing was running yet."""
-    wait = run(Clock(monkeypatch), [9, 1, 2, 4], [3, 3, 3, 3], [True, False, True])
-    assert wait.share() == pytest.approx((1 + 4) / (3 + 1 + 3 + 2 + 3 + 4))
+    clock, wait = Clock(monkeypatch), Waiting(True, False, True)
+    for _ in wait.watch(clock.batches([9, 1, 2, 4])):
+        clock.now += 3
+    assert wait.data_wait == pytest.approx((1 + 4) / (3 + 1 + 3 + 2 + 3 + 4))
 
 
 def test_what_is_no_training_does_not_count(monkeypatch):
     clock = Clock(monkeypatch)
-    wait = DataWait()
-    batches = wait.watch(clock.batches([1, 1, 1]), lambda: True)
+    wait = Waiting()
+    batches = wait.watch(clock.batches([1, 1, 1]))
     next(batches)
     clock.now += 4
-    wait.pause()
+    wait.flush()
     clock.now += 1000
-    wait.go_on()
+    wait.restart_clock()
     next(batches)
-    assert wait.share() == pytest.approx(1 / (4 + 1))
-    wait.pause()
+    assert wait.data_wait == pytest.approx(1 / (4 + 1))
+    wait.flush()
     next(batches)
-    assert wait.share() == pytest.approx(1 / (4 + 1))
+    assert wait.data_wait == pytest.approx(1 / (4 + 1))
 
 
 def test_compilations_do_not_count(monkeypatch):
     clock = Clock(monkeypatch)
-    wait = DataWait()
-    batches = wait.watch(clock.batches([1, 1, 1, 1]), lambda: True)
+    wait = Waiting()
+    batches = wait.watch(clock.batches([1, 1, 1, 1]))
     next(batches)
     clock.now += 7
     next(batches)
-    assert wait.share() == pytest.approx(1 / 8)
+    assert wait.data_wait == pytest.approx(1 / 8)
     jax.jit(lambda x: x + clock.now)(1.0)
     clock.now += 1000
     next(batches)
-    assert wait.share() == pytest.approx(1 / 8)
+    assert wait.data_wait == pytest.approx(1 / 8)
     clock.now += 7
     next(batches)
-    assert wait.share() == pytest.approx(2 / 16)
+    assert wait.data_wait == pytest.approx(2 / 16)
 
 
-def test_shares_since_the_last_time(monkeypatch):
+def test_shares_since_the_last_row(monkeypatch):
     clock = Clock(monkeypatch)
-    wait = DataWait()
-    assert wait.share() is None
-    batches = wait.watch(clock.batches([1, 1, 3]), lambda: True)
+    wait = Waiting()
+    step = {
+        "sums": {"loss": (np.float32(6), np.int32(3))},
+        "work": np.int32(7),
+        "grad_norm": jnp.ones(()),
+        "clipped": np.bool_(False),
+        "finite": np.bool_(True),
+    }
+
+    def next_row():
+        """Of the interval before this one, which ends here."""
+        wait.add(step)
+        wait.close()
+        return wait.rows[-1]
+
+    wait.add(step)
+    wait.close()
+    assert wait.data_wait is None
+    batches = wait.watch(clock.batches([1, 1, 3]))
     next(batches)
     next(batches)
-    assert wait.share_since_last() == 1
-    assert wait.share_since_last() is None
+    assert next_row()["data_wait"] == 1
+    assert "data_wait" not in next_row()
     clock.now += 1
     next(batches)
-    assert wait.share_since_last() == pytest.approx(3 / 4)
-    assert wait.share() == pytest.approx(4 / 5)
+    assert next_row()["data_wait"] == pytest.approx(3 / 4)
+    assert wait.data_wait == pytest.approx(4 / 5)
 
 
 class SlowBatches(toy.Batches):

@@ -9,10 +9,9 @@ from flax import nnx
 from rnnjax.tasks.captioning import Caption, Search
 from rnnjax.tasks.captioning.caption_scores import caption_scores
 from rnnjax.tasks.captioning.config import CaptionerConfig
-from rnnjax.tasks.captioning.evaluation import make_evaluation
+from rnnjax.tasks.captioning.evaluation import make_evaluation, score
 from rnnjax.tasks.captioning.image_captioner import Readings
 from rnnjax.tasks.captioning.preparation import Prepared
-from rnnjax.tasks.captioning.scoring import score
 from tests.tasks.captioning import tiny
 
 LEFT, RIGHT = np.zeros((2, 2, 3))

@@ -1,12 +1,10 @@
-"""A training run from a config and a loss function."""
+"""The training step and the first state of a run, from a config and a loss function."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from rnnjax.training.config import TrainingConfig
 from rnnjax.training.devices.placement import LOCAL, Placement
-from rnnjax.training.devices.prefetch import DataIterator
-from rnnjax.training.loop import TrainResult, train
 from rnnjax.training.optimizers.averaging import make_average
 from rnnjax.training.optimizers.factory import make_optimizer, make_schedule
 from rnnjax.training.state import TrainState, create_state
@@ -45,7 +43,11 @@ def make_training(
 
     Returns:
         The step (see `make_train_step`) and `(params, carry) -> state` (see `create_state`).
+
+    Raises:
+        UserError: a setting is out of range.
     """
+    config.validate()
     schedule = make_schedule(
         config.schedule,
         config.learning_rate,
@@ -71,38 +73,3 @@ def make_training(
         loss_fn, optimizer, clip_norm=config.clip_norm, average=average, placement=placement
     )
     return step, new_state
-
-
-def fit(
-    config: TrainingConfig,
-    loss_fn: LossFn,
-    params: Any,
-    batches: DataIterator,
-    *,
-    carry: Any = None,
-    placement: Placement = LOCAL,
-    **options: Any,
-) -> TrainResult:
-    """Trains as the config says; a run in the workdir is resumed.
-
-    Args:
-        config: optimizer, schedule, averaging, and how often to do what.
-        loss_fn: the task.
-        params: initial parameters.
-        batches: training data.
-        carry: initial carry of all rows of a batch.
-        placement: where to train; see `choose_placement`.
-        options: `workdir` and all else that `train` takes: `evaluate`, `metric`,
-            `higher_is_better`, `unit`, `speed_unit`, `keep_last` and `profile`.
-
-    Returns:
-        How it ended, with the state on the default device.
-
-    Raises:
-        UserError: a setting is out of range; otherwise as `train`.
-    """
-    config.validate()
-    step, new_state = make_training(config, loss_fn, placement)
-    state = new_state(params, carry)
-    result = train(step, state, batches, config=config, placement=placement, **options)
-    return result._replace(state=placement.gather(result.state))
