@@ -157,11 +157,10 @@ def evaluate(run: Run) -> None:
     model, vocabulary, _ = restored(run)
     config, options = run.config, run.options
     corpus = load_corpus(config, vocabulary)
-    split = run.chosen_split(corpus.splits)
+    split = training.chosen("split", options.split, corpus.splits)
     batch_size = config.batch_size if options.eval_batch_size is None else options.eval_batch_size
     rate = options.dynamic_learning_rate
-    unknown = data.told_unknown(corpus.num_unknown(options.split))
-    print(f"{options.split}: {describe_loss(model, config, split, batch_size, rate)}{unknown}")
+    print(f"{split}: {describe_loss(model, config, corpus, split, batch_size, rate)}")
 
 
 def inspect(run: Run) -> None:
@@ -188,10 +187,7 @@ EXPERIMENT = Experiment(
     model=lambda config, prepared: make_model(config, len(prepared.vocabulary)),
     loss=lambda config, graph, prepared: make_loss(config, graph),
     carry=lambda config, model: model.initial_carry(config.batch_size),
-    stored=lambda prepared, model: {
-        "opening": opening_of(prepared.corpus),
-        "corpus": prepared.corpus.digest(),
-    },
+    stored=lambda prepared, model: prepared.stored(),
     shapes=abstract_data,
     measures=lambda config: Measures(config.level),
     report=report,

@@ -145,7 +145,7 @@ class Experiment:
         workdir = Path(shared.workdir or f"runs/{self.name}")
         training.check_owner(workdir, self.name)
         if mode == "train":
-            config: Any = preset.config
+            config: Any = preset.config.of_length(fields.get("num_steps", preset.config.num_steps))
             source: str | Path | None = shared.restore_from
         else:
             for flag in ONLY_TO_TRAIN:
@@ -265,7 +265,7 @@ class Experiment:
             run.workdir,
             name=self.name,
             config=dataclasses.asdict(run.config),
-            may_change=training.MAY_CHANGE,
+            may_change=(*training.MAY_CHANGE, *run.config.phases),
             defaults=dataclasses.asdict(type(run.config)()),
         )
         if workdir.checkpoints().newest() is None:

@@ -55,7 +55,8 @@ SGD = replace(
 PRESETS = {
     "default": Preset(
         "Sentences that ship with rnnjax: minutes on two CPU cores.",
-        Config(batch_size=16, num_steps=1500, learning_rate=2e-3, clip_norm=5.0, swap_rate=0.3),
+        Config(batch_size=16, num_steps=1500, learning_rate=2e-3, clip_norm=5.0, swap_rate=0.3,
+               average_decay=0.998),
     ),
     "conll": Preset("For a corpus of thousands of sentences: --config.data=FOLDER.", CORPUS),
     "softmax": Preset("As conll, but each word is tagged by itself.", replace(CORPUS, crf=False)),
@@ -68,10 +69,8 @@ PRESETS = {
     ),
     "ma_hovy2016": Preset(
         "Ma & Hovy 2016: characters by a CNN, dropout before and after the LSTM, SGD with decay.",
-        replace(
-            SGD, learning_rate=0.015, schedule="inverse", decay_every=28000, hidden_size=200,
-            word_dropout=0.0,
-        ),
+        replace(SGD, learning_rate=0.015, schedule="inverse", decay_every=28000, hidden_size=200,
+                word_dropout=0.0),
     ),
 }  # fmt: skip
 
@@ -94,7 +93,7 @@ def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
     tagger, splits, sections = restored(trained.run), trained.prepared.corpus.splits, []
     for split in [name for name in ("validation", "test") if name in splits]:
         tagged = tagger.tag(splits[split])
-        training.say(reports.report_scores(tagged, split, trained.run.workdir))
+        training.say(reports.report_scores(tagged, split, trained.run.workdir / "scores.json"))
         sections += reports.score_sections(tagged, split)
     return {"validation F1": 100 * trained.best}, sections
 
@@ -106,17 +105,17 @@ def tag_split(run: Run) -> tuple[TextTagger, list]:
 
 
 def evaluate(run: Run) -> None:
-    """Prints precision, recall and F1 of a split; writes scores.json."""
-    print(reports.report_scores(tag_split(run)[1], run.options.split, run.workdir))
+    """Prints precision, recall and F1 of a split; writes scores_SPLIT.json."""
+    split = run.options.split
+    print(reports.report_scores(tag_split(run)[1], split, run.workdir / f"scores_{split}.json"))
 
 
 def predict(run: Run) -> None:
     """Tags texts or a file."""
     text, file, output = run.options.text, run.options.input, run.options.output
     if bool(text) == bool(file):
-        raise UserError("mode predict takes --text=SENTENCE (repeatedly) or --input=FILE")
-    if output:
-        reports.check_output(output)
+        raise UserError("mode predict takes --text=SENTENCE (repeatedly) or --input=FILE, not both")
+    reports.check_output(output)
     columns = {"token_column": run.config.token_column, "encoding": run.config.encoding}
     given = inputs.sentences_of_file(file, **columns) if file else inputs.sentences_of_texts(text)
     print(reports.report_predictions(restored(run).tag(given), output))

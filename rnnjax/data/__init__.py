@@ -2,7 +2,7 @@
 
 from rnnjax.data.batch_iterator import BatchIterator
 from rnnjax.data.buckets import bucket_lengths
-from rnnjax.data.corpus import Corpus
+from rnnjax.data.corpus import Corpus, told_unknown
 from rnnjax.data.endless_batches import Batch
 from rnnjax.data.examples import Example, read_examples, read_parallel
 from rnnjax.data.files import read_text
@@ -36,4 +36,5 @@ __all__ = [
     "read_text",
     "read_vectors",
     "tokenize",
+    "told_unknown",
 ]

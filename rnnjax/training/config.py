@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Collection
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from rnnjax.cells.cell import Cell
 from rnnjax.cells.named import CELLS, DTYPES, deep, make_cell, operand_dtype
@@ -14,6 +14,8 @@ from rnnjax.typing import DType
 
 MAY_CHANGE = (
     "num_steps",
+    "warmup_steps",
+    "average_decay",
     "log_every",
     "eval_every",
     "checkpoint_every",
@@ -54,6 +56,12 @@ class Settings:
             if not getattr(self, name) >= least:
                 raise UserError(f"--config.{name} is {least} or more; got {getattr(self, name)}")
 
+    def check_at_most(self, most: float, *names: str) -> None:
+        """Raises UserError unless the fields are at most that."""
+        for name in names:
+            if not getattr(self, name) <= most:
+                raise UserError(f"--config.{name} is at most {most:,}; got {getattr(self, name)}")
+
     def check_rate(self, *names: str) -> None:
         """Raises UserError unless the fields are rates: of dropout, or of momentum."""
         for name in names:
@@ -65,13 +73,18 @@ class Settings:
 class TrainingConfig(Settings):
     """How to train; the config of an experiment adds its data and its model."""
 
+    phases: ClassVar[tuple[str, ...]] = ()
+    """Fields that count updates from the first one on."""
+
     seed: int = setting(0, "Decides the initial weights, dropout and the order of the data.")
     batch_size: int = setting(32, "B, sequences read side by side.")
     num_steps: int = setting(3000, "Updates.")
     optimizer: str = setting("adam", f"One of {', '.join(OPTIMIZERS)}.")
     learning_rate: float = setting(4e-3, "The highest of the schedule.")
     schedule: str = setting("cosine", f"One of {', '.join(SCHEDULES)}.")
-    warmup_steps: int = setting(100, "Updates of linear warm-up.")
+    warmup_steps: int | None = setting(
+        None, "Updates of linear warm-up; default: a tenth of num_steps, at most 100."
+    )
     decay_every: int = setting(
         1000, "Schedule step: updates between two halvings; inverse: until the first halving."
     )
@@ -79,13 +92,41 @@ class TrainingConfig(Settings):
     weight_decay: float = setting(0.0, "Of adamw and muon (decoupled), or L2 with the others.")
     clip_norm: float = setting(1.0, "The global gradient norm is clipped to this; 0: never.")
     average: str = setting("ema", f"Weights to evaluate with, one of {', '.join(AVERAGES)}.")
-    average_decay: float = setting(0.998, "Of ema.")
+    average_decay: float | None = setting(
+        None, "Of ema; default: 0.998, less where that remembers more than a sixth of num_steps."
+    )
     average_start: int = setting(0, "Of asgd: updates before it begins.")
     log_every: int = setting(50, "Updates in a row of metrics.")
     eval_every: int = setting(250, "Updates between evaluations.")
     checkpoint_every: int = setting(500, "Updates between checkpoints.")
     data_workers: int = setting(0, "Processes that make batches; 0: a thread of this one.")
     patience: int = setting(0, "Evaluations without a new best before stopping; 0: never.")
+
+    @property
+    def warmup(self) -> int:
+        """Updates of linear warm-up."""
+        return min(100, self.num_steps // 10) if self.warmup_steps is None else self.warmup_steps
+
+    @property
+    def decay(self) -> float:
+        """Of the exponential average: 1 - 1 / n remembers about n updates."""
+        if self.average_decay is not None:
+            return self.average_decay
+        return 1 - 1 / min(500, max(1, self.num_steps // 6))
+
+    def of_length(self, num_steps: int) -> Self:
+        """The config with so many updates; warm-up, average and phases of a shorter run shrink."""
+        config = dataclasses.replace(self, num_steps=num_steps)
+        if num_steps >= self.num_steps:
+            return config
+        phases = {name: getattr(self, name) * num_steps // self.num_steps for name in self.phases}
+        config = dataclasses.replace(config, **phases)
+        short = dataclasses.replace(config, warmup_steps=None, average_decay=None)
+        if self.warmup_steps is not None:
+            config = dataclasses.replace(config, warmup_steps=min(self.warmup, short.warmup))
+        if self.average_decay is not None:
+            config = dataclasses.replace(config, average_decay=min(self.decay, short.decay))
+        return config
 
     def validate(self) -> None:
         """Raises UserError for a value that cannot work."""
@@ -94,15 +135,17 @@ class TrainingConfig(Settings):
         self.check_choice("schedule", SCHEDULES)
         self.check_choice("average", AVERAGES)
         self.check_at_least(1, "batch_size", "num_steps", "log_every", "decay_every")
-        self.check_rate("momentum", "average_decay")
-        self.check_at_least(0, "warmup_steps", "weight_decay", "clip_norm", "average_start")
+        self.check_rate("momentum", *["average_decay"] * (self.average_decay is not None))
+        self.check_at_least(0, *["warmup_steps"] * (self.warmup_steps is not None))
+        self.check_at_least(0, "weight_decay", "clip_norm", "average_start")
         self.check_at_least(0, "eval_every", "checkpoint_every", "data_workers", "patience")
+        self.check_at_most(2**31 - 1, "batch_size", "num_steps", "decay_every", "seed")
         if not 0 < self.learning_rate < math.inf:
             raise UserError(f"--config.learning_rate is above 0; got {self.learning_rate}")
-        if self.schedule == "cosine" and self.num_steps <= self.warmup_steps:
+        if self.schedule == "cosine" and self.num_steps <= self.warmup:
             raise UserError(
                 f"--config.schedule=cosine needs num_steps above warmup_steps; got "
-                f"num_steps={self.num_steps} and warmup_steps={self.warmup_steps}"
+                f"num_steps={self.num_steps} and warmup_steps={self.warmup}"
             )
 
 

@@ -52,7 +52,7 @@ def make_training(
         config.schedule,
         config.learning_rate,
         num_steps=config.num_steps,
-        warmup_steps=config.warmup_steps,
+        warmup_steps=config.warmup,
         decay_every=config.decay_every,
     )
     optimizer = make_optimizer(
@@ -62,9 +62,7 @@ def make_training(
         weight_decay=config.weight_decay,
         momentum=config.momentum,
     )
-    average = make_average(
-        config.average, decay=config.average_decay, start_step=config.average_start
-    )
+    average = make_average(config.average, decay=config.decay, start_step=config.average_start)
 
     def new_state(params: Any, carry: Any) -> TrainState:
         return create_state(params, optimizer, carry=carry, seed=config.seed, average=average)

@@ -64,7 +64,7 @@ def test_flags(tmp_path, char_lm_command, argv, told):
     ("content", "told"),
     [
         (b"", "is empty"),
-        (b"abc", "too few"),
+        (b"abc", "nothing to predict"),
         (b"text\0\1\2", "is not text: character 4 is NUL. A binary file can be modelled byte by"),
         (b"caf\xe9 " * 90, "byte 3 has the value 0xe9"),
     ],

@@ -66,8 +66,9 @@ def test_evaluation_of_the_sentences_that_it_knows(tagger_run, sentences, ner_co
     perfect = {kind: (100, 100, 100, count) for kind, count in counts.items()}
     total = (100, 100, 100, sum(counts.values()))
     assert table(result.out) == {**perfect, "all": total, "types": total}
-    scores = json.loads((tagger_run / "scores.json").read_text())
+    scores = json.loads((tagger_run / "scores_validation.json").read_text())
     assert (scores["split"], scores["micro"]["f1"]) == ("validation", 1)
+    assert json.loads((tagger_run / "scores.json").read_text())["split"] == "test"
 
 
 def test_evaluation_of_others_counts_what_prediction_finds(
@@ -90,7 +91,7 @@ def test_evaluation_of_others_counts_what_prediction_finds(
                 200 * right / (num_found + num_true), num_true)  # fmt: skip
     assert table(result.out)["all"] == pytest.approx(expected, abs=0.005)
     after_training = json.loads((trained_ner / "scores.json").read_text())
-    assert json.loads((tagger_run / "scores.json").read_text()) == after_training
+    assert json.loads((tagger_run / "scores_test.json").read_text()) == after_training
 
 
 def test_texts_are_tagged_where_they_stand(trained_ner, ner_command):

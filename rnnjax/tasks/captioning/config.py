@@ -62,6 +62,8 @@ class CaptionData(TrainingConfig):
 class CaptionerConfig(CaptionData, NetworkConfig):
     """All that decides a run."""
 
+    phases = ("soft_steps", "detection_steps")
+
     encoder: str = setting("cnn", f"Of images: {', '.join(ENCODERS)} (photos; frozen, or trained).")
     feature_map: FeatureMap = setting(
         "last",

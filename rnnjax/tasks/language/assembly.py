@@ -40,7 +40,8 @@ def make_loss(config: LanguageConfig, graph: nnx.GraphDef) -> training.LossFn:
 def describe_loss(
     model: LanguageModel,
     config: LanguageConfig,
-    stream: data.Stream,
+    corpus: data.Corpus,
+    split: str,
     batch_size: int,
     dynamic_learning_rate: float = 0.0,
 ) -> str:
@@ -49,7 +50,8 @@ def describe_loss(
     Args:
         model: the language model.
         config: of its run.
-        stream: the split.
+        corpus: the text.
+        split: the name of the split.
         batch_size: B, rows read side by side.
         dynamic_learning_rate: of a gradient step on each window after its score; 0: none.
 
@@ -60,7 +62,9 @@ def describe_loss(
         UserError: a number is out of range, or the loss is not finite.
     """
     graph, params = nnx.split(model, nnx.Param)
-    windows = data.EvaluationWindows(stream, batch_size=batch_size, window=config.window)
+    windows = data.EvaluationWindows(
+        corpus.splits[split], batch_size=batch_size, window=config.window
+    )
     loss_fn = make_loss(config, graph)
     state = model.initial_carry(batch_size)
     step = training.make_eval_step(loss_fn)
@@ -78,4 +82,5 @@ def describe_loss(
     return (
         f"{loss:.4f} nats/{unit}, {loss / math.log(2):.4f} bits/{unit}, "
         f"perplexity {perplexity(loss):.3f}, over {result['count']:,.0f} {unit}s{how}"
+        + data.told_unknown(corpus.num_unknown(split))
     )

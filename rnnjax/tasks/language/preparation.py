@@ -7,6 +7,7 @@ import numpy as np
 
 from rnnjax import data, training
 from rnnjax.tasks.language.config import LanguageConfig
+from rnnjax.tasks.language.text_model import opening_of
 
 ASSUMED_SYMBOLS = data.Vocabulary.of_bytes()
 """The vocabulary of data that are not read: as many symbols as there are bytes."""
@@ -28,6 +29,10 @@ class Prepared(NamedTuple):
     batches: data.TrainingWindows
     validation: data.EvaluationWindows
     description: str
+
+    def stored(self) -> dict[str, str]:
+        """What checkpoints hold besides the vocabulary: what to prompt with, and which text."""
+        return {"opening": opening_of(self.corpus), "corpus": self.corpus.digest()}
 
 
 def load_corpus(config: LanguageConfig, vocabulary: data.Vocabulary | None = None) -> data.Corpus:

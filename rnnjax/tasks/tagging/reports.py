@@ -36,25 +36,29 @@ def report_predictions(sentences: Sequence[TaggedSentence], output: str | None) 
     return f"{len(sentences):,} sentences: {output}"
 
 
-def check_output(output: str) -> str:
-    """The suffix of a file for predictions; UserError if there is no writer for it."""
-    suffix = Path(output).suffix
+def check_output(output: str | None) -> str:
+    """The suffix of a file for predictions, if any; UserError if it cannot be written."""
+    if output is None:
+        return ""
+    suffix, folder = Path(output).suffix, Path(output).parent
     if suffix not in WRITERS:
         raise UserError(f"--output={output} has an unknown ending; {did_you_mean(suffix, WRITERS)}")
+    if not folder.is_dir():
+        raise UserError(f"--output={output}: there is no folder {folder}")
     return suffix
 
 
-def report_scores(tagged: Sequence[TaggedSentence], title: str, folder: Path) -> str:
-    """Writes `scores.json` of sentences with gold tags; returns their table for the terminal.
+def report_scores(tagged: Sequence[TaggedSentence], title: str, file: Path) -> str:
+    """Writes the scores of sentences with gold tags; returns their table for the terminal.
 
     Args:
         tagged: sentences with gold tags.
         title: the name of the split.
-        folder: where the file goes.
+        file: JSON, to be written.
     """
     scores = entity_scores(*_both(tagged))
     atomic_files.write_json(
-        folder / "scores.json",
+        file,
         {
             "split": title,
             "micro": scores.micro._asdict(),

@@ -54,11 +54,18 @@ def test_another_suffix(tmp_path, name):
     with pytest.raises(UserError, match=r"has an unknown ending; .*Valid: .conll, .html, .jsonl."):
         report_predictions(TAGGED, str(tmp_path / name))
     assert not list(tmp_path.iterdir())
-    assert [check_output(f"x/y{suffix}") for suffix in WRITERS] == list(WRITERS)
+    assert [check_output(str(tmp_path / f"y{suffix}")) for suffix in WRITERS] == list(WRITERS)
+
+
+def test_a_folder_that_is_not_there(tmp_path):
+    with pytest.raises(
+        UserError, match=r"--output=.*nowhere/out\.html: there is no folder .*nowhere"
+    ):
+        check_output(str(tmp_path / "nowhere" / "out.html"))
 
 
 def test_scores_are_written_and_shown(tmp_path):
-    table = report_scores(TAGGED, "dev", tmp_path)
+    table = report_scores(TAGGED, "dev", tmp_path / "scores.json")
     assert table.startswith("dev, 2 sentences:\n")
     assert table.splitlines()[-3].split() == ["all", "(micro)", "50.00", "50.00", "50.00", "2"]
     scores = json.loads((tmp_path / "scores.json").read_text())

@@ -117,7 +117,7 @@ def test_the_nearest_name_is_told():
         ("weight_decay", -0.1, "weight_decay is 0 or more"),
         ("average_decay", 1.0, r"average_decay lies in \[0, 1\); got 1.0"),
         ("average_start", -1, "average_start is 0 or more; got -1"),
-        ("num_steps", 100, "cosine needs num_steps above warmup_steps"),
+        ("num_steps", 2**31, "num_steps is at most 2,147,483,647"),
         ("decay_every", 0, "decay_every is 1 or more"),
         ("warmup_steps", -1, "warmup_steps is 0 or more"),
     ],
