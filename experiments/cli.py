@@ -3,20 +3,25 @@
 import contextlib
 import dataclasses
 import os
+import signal
 import sys
 import textwrap
+import threading
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import jax
 from absl import flags
 
+from experiments import stop_at_once
 from rnnjax import training
 from rnnjax.errors import UserError
 
 WIDTH = 100
 INDENT = " " * 34
+_NO_MEMORY = "RESOURCE_EXHAUSTED"
 
 
 @contextlib.contextmanager
@@ -27,6 +32,8 @@ def plain_errors() -> Iterator[None]:
     SIGTERM came and the training has saved its state, so the same command goes on. 130: stopped at
     once, by a second signal or by Ctrl-C before the training began.
     """
+    if signal.getsignal(signal.SIGINT) is stop_at_once:
+        signal.signal(signal.SIGINT, _interrupt)
     try:
         with training.end_at_second_signal(lambda: _end_at_once(training.EXIT_STOPPED)):
             yield
@@ -36,10 +43,32 @@ def plain_errors() -> Iterator[None]:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+    except (MemoryError, jax.errors.JaxRuntimeError) as error:
+        if isinstance(error, jax.errors.JaxRuntimeError) and _NO_MEMORY not in str(error):
+            raise
+        print(f"error: {_too_large(error)}", file=sys.stderr)
+        sys.exit(2)
     except training.Interrupted:
         sys.exit(training.EXIT_SAVED)
     except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
         _end_at_once(training.EXIT_STOPPED)
+
+
+def _interrupt(*_: object) -> None:
+    """Raises KeyboardInterrupt, and ends the process where somebody catches it and goes on."""
+    timer = threading.Timer(training.SECONDS_TO_ANSWER, stop_at_once)
+    timer.daemon = True
+    timer.start()
+    raise KeyboardInterrupt
+
+
+def _too_large(error: Exception) -> str:
+    what = str(error).partition(_NO_MEMORY)[2].strip(": ").splitlines() or [str(error)]
+    return (
+        f"too little memory on this device: {what[0].strip().rstrip('.') or 'out of memory'}. "
+        "Lower --config.batch_size, the length of what is read, or the sizes of the network."
+    )
 
 
 def _end_at_once(code: int) -> typing.NoReturn:

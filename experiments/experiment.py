@@ -122,7 +122,8 @@ class Experiment:
         with cli.plain_errors():
             run = self.parse(argv)
             if run.shared.mode == "train":
-                self.train(run._replace(placement=join(run)))
+                with training.removed_if_unused(run.workdir):
+                    self.train(run._replace(placement=join(run)))
             else:
                 self.modes[run.shared.mode](run)
             training.processes.leave()

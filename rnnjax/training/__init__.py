@@ -5,7 +5,12 @@ Nothing here knows a task: a run is a loss function, parameters and an iterator 
 
 from rnnjax.training import processes
 from rnnjax.training.checkpoints.reading import find_checkpoint, read_meta, restore_params
-from rnnjax.training.checkpoints.workdir import Workdir, check_owner, open_workdir
+from rnnjax.training.checkpoints.workdir import (
+    Workdir,
+    check_owner,
+    open_workdir,
+    removed_if_unused,
+)
 from rnnjax.training.config import MAY_CHANGE, Settings, TrainingConfig, chosen, setting
 from rnnjax.training.devices.determinism import make_gpus_deterministic
 from rnnjax.training.devices.mesh import make_mesh
@@ -19,6 +24,7 @@ from rnnjax.training.processes.loss_message import cancel_loss_message
 from rnnjax.training.processes.signals import (
     EXIT_SAVED,
     EXIT_STOPPED,
+    SECONDS_TO_ANSWER,
     Interrupted,
     end_at_second_signal,
 )
@@ -33,13 +39,14 @@ from rnnjax.training.step import Loss, LossFn, make_eval_step, make_train_step
 from rnnjax.visuals import Section
 
 __all__ = [
-    "EXIT_LOST", "EXIT_SAVED", "EXIT_STOPPED", "LOCAL", "MAY_CHANGE", "Interrupted", "Loss",
-    "LossFn", "Measures", "Placement", "ProcessLost", "Section", "Settings", "Task", "TracedSteps",
-    "TrainResult", "TrainingConfig", "TrainingDiverged", "Workdir", "cancel_loss_message",
-    "check_agreement", "check_owner", "choose_placement", "chosen", "code_version", "create_state",
-    "draw_curves", "end_at_second_signal", "evaluate", "evaluation_params", "find_checkpoint",
-    "make_average", "make_dynamic_eval_step", "make_eval_step", "make_gpus_deterministic",
-    "make_mesh", "make_optimizer", "make_schedule", "make_train_step", "make_training",
-    "num_parameters", "open_workdir", "parse_steps", "processes", "read_meta",
-    "read_metrics", "read_results", "restore_params", "say", "setting", "train", "write_report",
+    "EXIT_LOST", "EXIT_SAVED", "EXIT_STOPPED", "LOCAL", "MAY_CHANGE", "SECONDS_TO_ANSWER",
+    "Interrupted", "Loss", "LossFn", "Measures", "Placement", "ProcessLost", "Section", "Settings",
+    "Task", "TracedSteps", "TrainResult", "TrainingConfig", "TrainingDiverged", "Workdir",
+    "cancel_loss_message", "check_agreement", "check_owner", "choose_placement", "chosen",
+    "code_version", "create_state", "draw_curves", "end_at_second_signal", "evaluate",
+    "evaluation_params", "find_checkpoint", "make_average", "make_dynamic_eval_step",
+    "make_eval_step", "make_gpus_deterministic", "make_mesh", "make_optimizer", "make_schedule",
+    "make_train_step", "make_training", "num_parameters", "open_workdir", "parse_steps",
+    "processes", "read_meta", "read_metrics", "read_results", "removed_if_unused", "restore_params",
+    "say", "setting", "train", "write_report",
 ]  # fmt: skip

@@ -6,9 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import pytest
 
-from experiments import char_lm
+from experiments import char_lm, cli
 from rnnjax.training import atomic_files
 
 ROOT = Path(__file__).parents[2]
@@ -52,12 +53,42 @@ def message(result):
         (["--workdir"], "Missing value for flag --workdir"),
         (["hello"], "unexpected argument 'hello'"),
         (["--restore_from=/no/such/run"], "No checkpoint in /no/such/run"),
+        (["--config.valid_fraction=0"], "has no validation split: --config.valid_fraction above 0"),
+        (["--config.num_steps=99999999999999999999"], "num_steps is at most 2,147,483,647"),
+        (["--config.num_steps=5", "--config.warmup_steps=5"], "needs num_steps above warmup_steps"),
     ],
 )
 def test_flags(tmp_path, char_lm_command, argv, told):
     workdir = ["--workdir", tmp_path / "run"] if argv != ["--workdir"] else []
     assert told in message(char_lm_command(*workdir, *argv))
-    assert contents(tmp_path) == {}
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes.\n more"),
+        MemoryError("Unable to allocate 9 bytes"),
+    ],
+)
+def test_too_little_memory(error, capsys):
+    with pytest.raises(SystemExit) as ended, cli.plain_errors():
+        raise error
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert told.startswith("error: too little memory on this device: ")
+    assert "9 bytes. Lower --config.batch_size" in told
+    assert told.count("\n") == 1
+
+
+def test_other_errors_of_the_device_keep_their_traceback():
+    with pytest.raises(jax.errors.JaxRuntimeError), cli.plain_errors():
+        raise jax.errors.JaxRuntimeError("INTERNAL: a bug")
+
+
+def test_a_folder_that_was_there_stays(tmp_path, char_lm_command):
+    message(char_lm_command(f"--workdir={tmp_path}", "--config.data=nofile"))
+    assert tmp_path.exists()
 
 
 @pytest.mark.parametrize(

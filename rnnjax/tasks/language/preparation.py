@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from rnnjax import data, training
+from rnnjax.errors import UserError
 from rnnjax.tasks.language.config import LanguageConfig
 from rnnjax.tasks.language.text_model import opening_of
 
@@ -65,6 +66,11 @@ def prepare(config: LanguageConfig, vocabulary: data.Vocabulary | None = None) -
         seed=config.seed,
         rotate=config.data != "hello",
     )
+    if "validation" not in corpus.splits:
+        raise UserError(
+            f"{config.data} has no validation split: --config.valid_fraction above 0 takes one of "
+            f"the text; got {config.valid_fraction}"
+        )
     held_out = data.EvaluationWindows(
         corpus.splits["validation"], batch_size=config.batch_size, window=config.window
     )

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import shutil
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -11,7 +12,8 @@ from rnnjax.errors import UserError
 from rnnjax.training import atomic_files
 from rnnjax.training.checkpoints.checkpoints import Checkpoints
 from rnnjax.training.checkpoints.reading import FOLDER, read_meta
-from rnnjax.training.processes.group import from_first
+from rnnjax.training.processes.group import from_first, is_first
+from rnnjax.training.reporting import metrics_log
 from rnnjax.training.reporting.progress import aligned
 
 MARKER = "experiment.json"
@@ -112,6 +114,20 @@ def open_workdir(
 
     from_first(prepare)
     return workdir
+
+
+@contextmanager
+def removed_if_unused(path: Path) -> Iterator[None]:
+    """A folder that an error leaves without a checkpoint or metrics goes, unless it was there."""
+    there = path.exists()
+    try:
+        yield
+    except BaseException:
+        files = [path / metrics_log.FILE, *(path / FOLDER).rglob("*")]
+        used = any(file.is_file() and file.stat().st_size for file in files)
+        if is_first() and not (there or used):
+            shutil.rmtree(path, ignore_errors=True)
+        raise
 
 
 def check_owner(path: str | Path, name: str) -> None:

@@ -1,0 +1,27 @@
+"""Ctrl-C before the training begins: one line, code 130, at any moment."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("module", "seconds"),
+    [*(("experiments.char_lm", n) for n in (0.3, 0.9, 1.6, 2.4)), ("launch.tpu_dryrun", 0.5)],
+)
+def test_ctrl_c_while_it_imports(tmp_path, module, seconds):
+    command = [sys.executable, "-m", module, f"--workdir={tmp_path / 'run'}"]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        time.sleep(seconds)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert said.splitlines()[-1] == "Stopped."
+    assert "Traceback" not in said
+    assert not (tmp_path / "run").exists()
