@@ -246,3 +246,19 @@ def test_the_real_command_prints_one_line_and_no_traceback(tmp_path):
         "error: unknown --mode=evaluat; did you mean 'evaluate'? "
         "Valid: evaluate, inspect, sample, score, train."
     ]
+
+
+def test_another_text_is_not_resumed_and_what_it_has_unknown_is_told(tmp_path, char_lm_command):
+    path, workdir = tmp_path / "text.txt", f"--workdir={tmp_path / 'run'}"
+    path.write_text("the quick brown fox " * 30)
+    train = [workdir, f"--config.data={path}", *SMALL]
+    assert char_lm_command(*train).code == 0
+    before = contents(tmp_path / "run")
+    path.write_text("the quick brown fix " * 30)
+    said = message(char_lm_command(*train))
+    assert f"the data of {path} are not those that the run in" in said
+    assert contents(tmp_path / "run") == before
+    path.write_text("the quick brown fox " * 27 + "The quick brown fox!" * 3)
+    found = char_lm_command(workdir, "--mode=evaluate")
+    assert found.code == 0
+    assert found.out.rstrip().endswith("(6 of them unknown to the vocabulary)")
