@@ -22,10 +22,12 @@ def read_conll(
     many columns as the first. Lines of white space end a sentence, and lines that begin with
     `-DOCSTART-` are skipped. Line ends may be LF, CR LF or CR; a byte order mark is skipped.
 
-    A line that begins with `#` is a comment only if it has no tab, is before the first token of its
-    sentence and cannot be a token: in a file with tabs because it has none, in a file with spaces
-    because it has another number of columns. So `# text = Hello` is a comment, and `#` and
-    `#hashtag` with a tag behind them are tokens anywhere.
+    A line that begins with `#` is a comment if it is before the first token of its sentence and
+    cannot be a token: it has another number of columns than the file, or no tab in a file with
+    tabs. So `# text = Hello` and GermEval's `#<tab>source` are comments, and `#hashtag` with a tab
+    and a tag behind it is a token anywhere.
+
+    A file may also hold a sentence a line, `word|pos|tag` separated by spaces (WikiNER).
 
     Args:
         path: of the file; plain or .gz.
@@ -37,7 +39,7 @@ def read_conll(
         UserError: there is no such file, it is not text, a line has the wrong number of columns, a
             tag is none, or there is no sentence. Names file and line.
     """
-    sentences = []
+    sentences: list[Sentence] = []
     needed = [token_column] if tag_column is None else [token_column, tag_column]
     for rows, line in _sentences(path, needed, encoding):
         for n, row in enumerate(rows):
@@ -46,21 +48,57 @@ def read_conll(
             try:
                 prefix_and_type(OUTSIDE if tag_column is None else row[tag_column])
             except UserError as error:
-                raise UserError(f"{path}:{line + n}: {error}") from error
+                told = columns_that_fit(rows, needed)
+                raise UserError(f"{path}:{line + n}: {error}{told}") from error
         columns = [tuple(row[column] for row in rows) for column in needed]
         tokens, tags = (*columns, ())[:2]
         sentences.append(Sentence(tokens, tags, f"{path}:{line}"))
     return sentences
 
 
+def columns_that_fit(rows: Sequence[Sequence[str]], needed: Sequence[int]) -> str:
+    """Which flags would read these rows, as the end of a message; nothing if none would.
+
+    Args:
+        rows: of a sentence.
+        needed: the columns that do not fit.
+    """
+    columns = list(enumerate(zip(*rows, strict=True)))
+    tags = [n for n, column in columns if all(map(_is_tag, column))]
+    if not tags:
+        return ""
+    tag = max(tags, key=lambda n: sum(value != OUTSIDE for value in columns[n][1]))
+    words = [n for n, column in columns if n != tag and not all(map(str.isdigit, column))]
+    indices = [n + len(columns) if n < 0 else n for n in needed]
+    if not words or indices == [words[0], tag]:
+        return ""
+    return f"; these would fit: --config.token_column={words[0]} --config.tag_column={tag}"
+
+
+def _is_tag(value: str) -> bool:
+    try:
+        prefix_and_type(value)
+    except UserError:
+        return False
+    return True
+
+
 def _sentences(path: str, needed: Sequence[int], encoding: str) -> Iterator[tuple[_Rows, int]]:
     """Yields the rows of each sentence, and the number of its first line."""
     lines = read_text(path, encoding=encoding).split("\n")
-    for first, text in enumerate(lines, 1):  # noqa: B007
-        if _split(text) and not (_is_like_comment(text) or text.startswith(DOCUMENT_START)):
-            break
-    else:
+    tokens = [
+        (line, text)
+        for line, text in enumerate(lines, 1)
+        if _split(text) and not text.startswith(DOCUMENT_START)
+    ]
+    marked = [(line, text) for line, text in tokens if text.startswith("#") and "\t" in text]
+    plain = [(line, text) for line, text in tokens if not text.startswith("#")]
+    if not (plain or marked):
         raise UserError(f"{path} has no sentence: no line holds a token")
+    first, text = (plain or marked)[0]
+    if _pipes(text):
+        yield from _piped_sentences(path, plain, needed)
+        return
     num_columns = len(_split(text))
     _check_columns(f"{path}:{first}", num_columns, needed)
     with_tabs = "\t" in lines[first - 1].rstrip(" \t")
@@ -71,7 +109,7 @@ def _sentences(path: str, needed: Sequence[int], encoding: str) -> Iterator[tupl
             if rows:
                 yield rows, line - len(rows)
                 rows = []
-        elif rows or not _is_like_comment(text) or (not with_tabs and len(row) == num_columns):
+        elif rows or not text.startswith("#") or _has(row, num_columns, text, with_tabs):
             if len(row) != num_columns:
                 raise UserError(
                     f"{path}:{line} has {_columns(len(row))}, but {path}:{first}, where the first "
@@ -80,8 +118,32 @@ def _sentences(path: str, needed: Sequence[int], encoding: str) -> Iterator[tupl
             rows.append(row)
 
 
-def _is_like_comment(text: str) -> bool:
-    return text.startswith("#") and "\t" not in text
+def _has(row: list[str], num_columns: int, text: str, with_tabs: bool) -> bool:
+    return len(row) == num_columns and (not with_tabs or "\t" in text)
+
+
+def _pipes(text: str) -> int:
+    """How many `|` each word of a line has; 0 where they have not as many, or the end is no tag."""
+    words = text.split()
+    counts = {word.count("|") for word in words}
+    is_tagged = all(_is_tag(word.rpartition("|")[2]) for word in words)
+    return counts.pop() if len(counts) == 1 and is_tagged else 0
+
+
+def _piped_sentences(
+    path: str, lines: Sequence[tuple[int, str]], needed: Sequence[int]
+) -> Iterator[tuple[_Rows, int]]:
+    num_columns = _pipes(lines[0][1]) + 1
+    _check_columns(f"{path}:{lines[0][0]}", num_columns, needed)
+    for line, text in lines:
+        rows = [word.rsplit("|", num_columns - 1) for word in text.split()]
+        for row in rows:
+            if len(row) != num_columns:
+                raise UserError(
+                    f"{path}:{line}: expected words of {_columns(num_columns)} separated by |, as "
+                    f"in the first sentence; got {row[0]!r}"
+                )
+        yield rows, line
 
 
 def _split(text: str) -> list[str]:

@@ -74,7 +74,11 @@ def load_tagged(
     scheme = scheme_of(sentence.tags for sentence in itertools.chain(*splits.values()))
     types = types_of(tag for sentence in splits["train"] for tag in sentence.tags)
     if not types:
-        raise UserError(f"{source} has no entity in its training split: all its tags are O")
+        raise UserError(
+            f"{source} has no entity in its training split: all its tags are O. "
+            "--config.tag_column chooses the column of the tags, --config.token_column that of the "
+            "tokens"
+        )
     repaired = 0
     for sentence in itertools.chain(*splits.values()):
         out_of_place = faults(sentence.tags, scheme)

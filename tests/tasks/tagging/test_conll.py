@@ -202,3 +202,31 @@ def test_what_is_written_is_read_back(tmp_path_factory, parts):
 def test_what_no_column_can_hold_is_refused(token):
     with pytest.raises(UserError, match=r"^here: .* cannot stand in a column file"):
         as_conll([TaggedSentence((token,), ("O",), (), None, "here")])
+
+
+def test_comments_of_germeval(tmp_path):
+    path = write(
+        tmp_path, "#\thttp://a.org [2009]\n1\tIn\tO\tO\n2\tWien\tB-LOC\tO\n\n#\tb\n1\t#\tO\tO\n"
+    )
+    read = read_conll(path, token_column=1, tag_column=2)
+    assert [sentence.tokens for sentence in read] == [("In", "Wien"), ("#",)]
+    assert read[0].tags == ("O", "B-LOC")
+
+
+def test_a_sentence_a_line_of_words_with_pipes(tmp_path):
+    path = write(tmp_path, "A|b|NN|B-PER left|VB|X|O\n\nB|x|NN|O\n".replace("VB|X", "r|VB"))
+    read = read_conll(path)
+    assert [sentence.tokens for sentence in read] == [("A", "left"), ("B",)]
+    assert read[0].tags == ("B-PER", "O")
+    odd = write(tmp_path, "A|NN|B-PER\nleft|O\n")
+    assert message(odd).startswith(f"{odd}:2: expected words of 3 columns separated by |")
+
+
+def test_columns_in_another_order_are_told(tmp_path):
+    path = write(tmp_path, "O\tshow\nB-DIRECTOR\tmira\n")
+    told = message(path)
+    assert "'show' is no tag" in told
+    assert told.endswith("would fit: --config.token_column=1 --config.tag_column=0")
+    assert read_conll(path, token_column=1, tag_column=0)[0].tags == ("O", "B-DIRECTOR")
+    numbered = write(tmp_path, "1\tIn\tO\tx\n2\tWien\tB-LOC\ty\n")
+    assert message(numbered).endswith("--config.token_column=1 --config.tag_column=2")
