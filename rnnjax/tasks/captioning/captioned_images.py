@@ -6,7 +6,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from rnnjax.data.images import ResizePolicy, Skipped, check_resizing, decode_image, read_bytes
+from rnnjax.data.files import existing
+from rnnjax.data.images import (
+    IMAGE_SUFFIXES,
+    ResizePolicy,
+    Skipped,
+    check_resizing,
+    decode_image,
+    read_bytes,
+)
 from rnnjax.errors import UserError
 
 
@@ -33,6 +41,24 @@ class CaptionedImage:
             UserError: it cannot be read.
         """
         return self.stored() if self.stored else read_bytes(self.image)
+
+
+def images_at(path: str) -> list[CaptionedImage]:
+    """An image, or all images of a folder, ordered by name; files of other suffixes are skipped.
+
+    Args:
+        path: of the file or folder.
+
+    Raises:
+        UserError: there is no such path, or no image in the folder.
+    """
+    place = existing(path)
+    if place.is_file():
+        return [CaptionedImage(str(place), (), str(place))]
+    found = sorted(file for file in place.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
+    if not found:
+        raise UserError(f"no image in {path}: expected names ending in {', '.join(IMAGE_SUFFIXES)}")
+    return [CaptionedImage(str(file), (), str(file)) for file in found]
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,16 @@ import dataclasses
 from typing import Literal, get_args
 
 from rnnjax.data import ResizePolicy
+from rnnjax.data.word_vocabulary import WordLevel
 from rnnjax.errors import UserError
 from rnnjax.models.decoder import Context
 from rnnjax.models.hard_attention import HardGradient
-from rnnjax.tasks.captioning.corpora import LongCaptions
 from rnnjax.tasks.captioning.efficientnet import EfficientNetLite0, FeatureMap
 from rnnjax.tasks.captioning.small_cnn import SmallCNN
-from rnnjax.tasks.captioning.vocabulary import CaptionLevel
 from rnnjax.training import TrainingConfig, setting
 from rnnjax.training.config import NetworkConfig
+
+LongCaptions = Literal["keep", "truncate"]
 
 Objective = Literal["likelihood", "bleu", "cider"]
 
@@ -44,7 +45,7 @@ class CaptionData(TrainingConfig):
     long_captions: LongCaptions = setting(
         "keep", f"What becomes of long captions in training: {_names(LongCaptions)}."
     )
-    level: CaptionLevel = setting("word", f"Of symbols: {_names(CaptionLevel)}.")
+    level: WordLevel = setting("word", f"Of symbols: {_names(WordLevel)}.")
     min_count: int = setting(1, "Level word: words that are rarer are unknown.")
     num_subwords: int = setting(2000, "Level subword: symbols.")
     num_buckets: int = setting(4, "Lengths that captions are padded to.")
@@ -129,7 +130,7 @@ class CaptionerConfig(CaptionData, NetworkConfig):
             ("decoder", Context),
             ("hard_gradient", HardGradient),
             ("objective", Objective),
-            ("level", CaptionLevel),
+            ("level", WordLevel),
             ("long_captions", LongCaptions),
             ("resize", ResizePolicy),
         ):

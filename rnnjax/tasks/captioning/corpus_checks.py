@@ -84,21 +84,19 @@ def notes_on_files(annotations: Annotations) -> Iterator[str]:
 
 
 def notes_on_captions(
-    splits: Mapping[str, Iterable[CaptionedImage]], max_words: int | None, truncated: bool
+    splits: Mapping[str, Iterable[CaptionedImage]], max_words: int, truncated: bool
 ) -> Iterator[str]:
     """Yields notes on captions that are repeated or long.
 
     Args:
         splits: of the corpus.
-        max_words: that a caption may have without being long; None: any number.
+        max_words: that a caption may have without being long.
         truncated: whether long captions for training will be truncated.
     """
     images = [image for part in splits.values() for image in part]
     repeated = [image.source for image in images if len(set(image.captions)) < len(image.captions)]
     if repeated:
         yield _note(repeated, "image", "with a caption more than once")
-    if max_words is None:
-        return
     for split, part in splits.items():
         long = [
             image.source for image in part for c in image.captions

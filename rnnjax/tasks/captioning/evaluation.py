@@ -11,9 +11,9 @@ from rnnjax.tasks.captioning import reports
 from rnnjax.tasks.captioning.config import CaptionerConfig
 from rnnjax.tasks.captioning.image_captioner import Caption, ImageCaptioner, Search
 from rnnjax.tasks.captioning.pages import caption_scores_section, gallery_section
-from rnnjax.tasks.captioning.preparation import Prepared, held_out_splits, load_split
+from rnnjax.tasks.captioning.preparation import Prepared
 from rnnjax.tasks.captioning.scoring import SplitScores, score
-from rnnjax.tasks.captioning.splits import Split
+from rnnjax.tasks.captioning.splits import Split, held_out_splits, load_split
 
 SHOWN = 12
 """Captions of the report."""

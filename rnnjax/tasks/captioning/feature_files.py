@@ -12,7 +12,7 @@ import numpy as np
 
 from rnnjax.data.images import Skipped
 from rnnjax.errors import UserError
-from rnnjax.tasks.captioning.corpora import CaptionedImage
+from rnnjax.tasks.captioning.captioned_images import CaptionedImage
 from rnnjax.tasks.captioning.features import Features, ProcessLocalFile, memory_mapped_array
 
 _NOT_ARRAYS = (OSError, ValueError, EOFError, zipfile.BadZipFile)
@@ -26,7 +26,6 @@ def read_features(
     path: str | Path,
     images: Sequence[CaptionedImage],
     *,
-    grid: tuple[int, int] | None = None,
     skip_missing: bool = False,
 ) -> Features:
     """The features of images from a file.
@@ -39,15 +38,14 @@ def read_features(
     Args:
         path: of the .npz or .npy.
         images: with captions or without.
-        grid: rows and columns of locations, S = rows * columns; None: as many rows as columns.
         skip_missing: an image without features is left out; otherwise it is an error.
 
     Returns:
         The features; each is read from the file when it is asked for.
 
     Raises:
-        UserError: there is no such file, its shapes do not agree with each other, the names or the
-            grid, or an image has no features in it.
+        UserError: there is no such file, its shapes do not agree with each other or the names, S is
+            no square, or an image has no features in it.
     """
     path = Path(path).expanduser()
     if path.suffix not in (".npz", ".npy"):
@@ -55,18 +53,17 @@ def read_features(
     if not path.is_file():
         raise UserError(f"there is no file of features {path}")
     (locations, output_size), names, read = (_of_npz if path.suffix == ".npz" else _of_npy)(path)
-    root = math.isqrt(locations)
-    grid = (root, root) if grid is None else grid
-    if grid[0] * grid[1] != locations:
+    side = math.isqrt(locations)
+    if side * side != locations:
         raise UserError(
-            f"{path} has {locations} locations an image, not {grid[0]} rows of {grid[1]}: "
-            f"set grid to its rows and columns"
+            f"{path} has {locations} locations an image: expected a square number, as many rows as "
+            f"columns"
         )
     found, skipped = _match(path, images, names, skip_missing)
     chosen = list(found.values())
     return Features(
         images=tuple(images[n] for n in found),
-        grid=grid,
+        grid=(side, side),
         output_size=output_size,
         skipped=tuple(skipped),
         read=lambda index: read(chosen[index]),

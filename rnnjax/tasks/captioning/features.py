@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from rnnjax.data.images import ResizePolicy, Skipped, check_resizing
 from rnnjax.errors import UserError
-from rnnjax.tasks.captioning.corpora import CaptionedImage, read_images
+from rnnjax.tasks.captioning.captioned_images import CaptionedImage, read_images
 from rnnjax.training.atomic_files import read_json, write_bytes, write_json
 from rnnjax.typing import Array
 

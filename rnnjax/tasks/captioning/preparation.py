@@ -1,4 +1,4 @@
-"""From the words of a config to images, captions and batches."""
+"""Data for training: vocabulary, batches and the validation split of a config."""
 
 import hashlib
 import json
@@ -7,19 +7,14 @@ from typing import NamedTuple
 
 from rnnjax import data
 from rnnjax.data.padded_batches import TrainingBatches
-from rnnjax.errors import UserError, did_you_mean
 from rnnjax.tasks.captioning.batches import SceneBatches, caption_examples, image_examples
+from rnnjax.tasks.captioning.captioned_images import CaptionedImage
 from rnnjax.tasks.captioning.captioner import Locations
 from rnnjax.tasks.captioning.config import SCENES, CaptionerConfig
-from rnnjax.tasks.captioning.corpora import CaptionCorpus, CaptionedImage, load_captions
-from rnnjax.tasks.captioning.efficientnet import EfficientNetLite0
-from rnnjax.tasks.captioning.feature_files import read_features
-from rnnjax.tasks.captioning.features import features_of
-from rnnjax.tasks.captioning.image_paths import images_at
+from rnnjax.tasks.captioning.corpora import load_captions
 from rnnjax.tasks.captioning.rewards import Reward, reward_of
 from rnnjax.tasks.captioning.scenes import MAX_WORDS, VOCABULARY, DigitScenes
-from rnnjax.tasks.captioning.scenes.digits import SPLITS
-from rnnjax.tasks.captioning.splits import Split, of_features, of_images, of_scenes
+from rnnjax.tasks.captioning.splits import Split, load_split
 from rnnjax.tasks.captioning.vocabulary import UNKNOWN_WORD, CaptionVocabulary
 
 
@@ -64,7 +59,7 @@ def prepare(config: CaptionerConfig, vocabulary: CaptionVocabulary | None = None
     """
     if config.data == SCENES:
         return _prepare_scenes(config, vocabulary)
-    corpus = _load_corpus(config)
+    corpus = load_captions(config)
     train = load_split(config, "train", corpus)
     captions = [caption for captions in train.references for caption in captions]
     vocabulary = vocabulary or CaptionVocabulary.of(
@@ -100,62 +95,6 @@ def prepare(config: CaptionerConfig, vocabulary: CaptionVocabulary | None = None
     )
 
 
-def load_split(config: CaptionerConfig, split: str, corpus: CaptionCorpus | None = None) -> Split:
-    """The images and captions of a split.
-
-    Args:
-        config: of the run.
-        split: its name.
-        corpus: that of the config, if it is loaded already.
-
-    Raises:
-        UserError: there is no such split, or it cannot be read.
-    """
-    if config.data == SCENES:
-        if split == "train":
-            raise UserError("digit scenes for training have no end: choose validation or test")
-        return of_scenes(DigitScenes(split, seed=config.seed, side=config.image_size))
-    splits = (corpus or _load_corpus(config)).splits
-    if split not in splits:
-        raise UserError(f"{config.data} has no split {split}; {did_you_mean(split, splits)}")
-    return split_of(config, splits[split])
-
-
-def load_images(config: CaptionerConfig, path: str) -> Split:
-    """An image, or all images of a folder, without captions; see `images_at` for what it raises."""
-    return split_of(config, images_at(path))
-
-
-def held_out_splits(config: CaptionerConfig) -> list[str]:
-    """The names of the splits that the data of a config keep aside."""
-    splits = SPLITS if config.data == SCENES else _load_corpus(config).splits
-    return [split for split in splits if split != "train"]
-
-
-def split_of(config: CaptionerConfig, images: Sequence[CaptionedImage]) -> Split:
-    """Any images, as the model of a config reads them."""
-    if config.features:
-        size = EfficientNetLite0.side
-        features = read_features(config.features, images, skip_missing=config.skip_faulty)
-        return of_features(features, size=size, policy=config.resize)
-    if config.encoder == "efficientnet":
-        encoder = EfficientNetLite0(config.feature_map)
-        features = features_of(
-            images,
-            encoder,
-            policy=config.resize,
-            cache_dir=config.cache,
-            skip_faulty=config.skip_faulty,
-        )
-        return of_features(features, size=encoder.side, policy=config.resize)
-    return of_images(
-        images,
-        size=config.side,
-        policy=config.resize,
-        skip_faulty=config.skip_faulty,
-    )
-
-
 def _prepare_scenes(config: CaptionerConfig, vocabulary: CaptionVocabulary | None) -> Prepared:
     words = sorted(VOCABULARY)
     vocabulary = vocabulary or CaptionVocabulary.of(words)
@@ -172,18 +111,6 @@ def _prepare_scenes(config: CaptionerConfig, vocabulary: CaptionVocabulary | Non
             f"Digit scenes of {config.image_size} by {config.image_size} pixels, composed as "
             f"they are needed; {len(vocabulary)} symbols."
         ),
-    )
-
-
-def _load_corpus(config: CaptionerConfig) -> CaptionCorpus:
-    return load_captions(
-        config.data,
-        images=config.images,
-        skip_faulty=config.skip_faulty,
-        held_out=config.held_out,
-        max_words=config.max_words,
-        long_captions=config.long_captions,
-        encoding=config.encoding,
     )
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from rnnjax.metrics.attention import Pointing, pointing_accuracy
 from rnnjax.tasks.captioning.caption_scores import CaptionScores, caption_scores
-from rnnjax.tasks.captioning.corpora import caption_words
+from rnnjax.tasks.captioning.captioned_images import caption_words
 from rnnjax.tasks.captioning.image_captioner import Caption, Readings
 from rnnjax.tasks.captioning.splits import Split
 

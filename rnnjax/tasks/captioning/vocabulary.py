@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-from rnnjax.data.word_vocabulary import END, START, UNKNOWN_WORD, WordLevel, WordVocabulary
+from rnnjax.data.word_vocabulary import END, START, UNKNOWN_WORD, WordVocabulary
 from rnnjax.tasks.captioning.captioned_images import caption_words
 
-__all__ = ["END", "START", "UNKNOWN_WORD", "UNSPEAKABLE", "CaptionLevel", "CaptionVocabulary"]
-
-CaptionLevel = WordLevel
+__all__ = ["END", "START", "UNKNOWN_WORD", "UNSPEAKABLE", "CaptionVocabulary"]
 
 UNSPEAKABLE = (START, UNKNOWN_WORD)
 """The ids that a caption which a model writes never holds."""

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from rnnjax.errors import UserError
-from rnnjax.tasks.captioning.corpora import CaptionedImage
+from rnnjax.tasks.captioning.captioned_images import CaptionedImage
 from rnnjax.tasks.captioning.feature_files import read_features
 
 NAMES = ("a.jpg", "b.jpg", "c.jpg")
@@ -58,12 +58,8 @@ def test_whole_paths_tell_files_of_one_name_apart(store):
         read_features(store(NAMES), images("y/a.jpg", "z/a.jpg"))
 
 
-def test_the_grid_may_be_told(store):
-    path = store()
-    assert read_features(path, images("a.jpg"), grid=(1, 4)).grid == (1, 4)
-    with pytest.raises(UserError, match="4 locations an image, not 3 rows of 2"):
-        read_features(path, images("a.jpg"), grid=(3, 2))
-    with pytest.raises(UserError, match="3 locations an image, not 1 rows of 1: set grid"):
+def test_locations_form_a_square(store):
+    with pytest.raises(UserError, match="3 locations an image: expected a square number"):
         read_features(store(maps=MAPS[:, :3]), images("a.jpg"))
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from rnnjax.errors import UserError
 from rnnjax.tasks.captioning import features
-from rnnjax.tasks.captioning.corpora import CaptionedImage
+from rnnjax.tasks.captioning.captioned_images import CaptionedImage
 from rnnjax.tasks.captioning.features import features_of
 
 

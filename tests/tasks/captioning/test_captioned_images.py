@@ -3,8 +3,7 @@
 import pytest
 
 from rnnjax.errors import UserError
-from rnnjax.tasks.captioning.captioned_images import CaptionedImage
-from rnnjax.tasks.captioning.image_paths import images_at
+from rnnjax.tasks.captioning.captioned_images import CaptionedImage, images_at
 
 
 def test_a_folder_gives_its_images_by_name(tmp_path):
