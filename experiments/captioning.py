@@ -23,12 +23,11 @@ from pathlib import Path
 from experiments.experiment import Experiment, Measures, Preset, Run
 from rnnjax.errors import UserError
 from rnnjax.tasks.captioning import assembly, evaluation
-from rnnjax.tasks.captioning.abstract_data import abstract_data
 from rnnjax.tasks.captioning.captioned_images import images_at
 from rnnjax.tasks.captioning.config import SIGHT, CaptionerConfig
 from rnnjax.tasks.captioning.ensemble import CaptionEnsemble
 from rnnjax.tasks.captioning.image_captioner import ImageCaptioner, Search
-from rnnjax.tasks.captioning.preparation import Prepared, prepare
+from rnnjax.tasks.captioning.preparation import Prepared, abstract_data, prepare
 from rnnjax.tasks.captioning.splits import load_split, split_of
 from rnnjax.tasks.captioning.vocabulary import CaptionVocabulary
 from rnnjax.training import setting

@@ -16,12 +16,13 @@ from rnnjax.data.named_splits import (
     split_of,
 )
 from rnnjax.errors import UserError
-from rnnjax.tasks.captioning.annotation_json import read_coco, read_karpathy
-from rnnjax.tasks.captioning.annotation_lines import (
+from rnnjax.tasks.captioning.annotation_formats import (
     Annotations,
     Listed,
+    read_coco,
     read_flickr,
     read_jsonl,
+    read_karpathy,
     read_table,
 )
 
@@ -31,7 +32,7 @@ EXPECTED = (
 )
 
 _LINES = {".tsv": read_table, ".jsonl": read_jsonl}
-_COCO = re.compile(r"captions_((train|val)\d*)\.json")
+_COCO = re.compile(r"captions_(train|val)\d*\.json")
 _KINDS = {
     "Flickr's": re.compile(r"(?!.*\.lemma\.).*\.token(\.txt)?|captions\.(txt|csv)"),
     "Karpathy's": re.compile(r"dataset.*\.json"),
@@ -83,32 +84,22 @@ def _read(paths: Sequence[Path], encoding: str) -> Annotations:
     """Reads caption files that are all of one layout."""
     first = paths[0]
     if _COCO.fullmatch(first.name):
-        return _read_coco(first.parent, encoding)
+        found = Annotations([], [], [])
+        files = [path for path in _files(first.parent) if _COCO.fullmatch(path.name)]
+        for split, (path,) in by_name(first.parent, files).files.items():
+            found.add(read_coco(str(path), split, encoding=encoding))
+        return found
     if first.suffix == ".json":
         return read_karpathy(str(first), encoding=encoding)
     if first.suffix.lower() not in _LINES:
         return _read_flickr(first, encoding)
     if len(paths) == 1:
         return _read_lines({None: paths}, encoding)
-    found = by_name(first.parent, paths)
-    if found.left_alone:
-        raise UserError(f"{first.parent / found.left_alone[0]} does not say in its name which "
+    named = by_name(first.parent, paths)
+    if named.left_alone:
+        raise UserError(f"{first.parent / named.left_alone[0]} does not say in its name which "
                         f"split it holds: expected one of {', '.join(SPLITS)} in it")  # fmt: skip
-    return _read_lines(found.files, encoding)
-
-
-def _read_coco(folder: Path, encoding: str) -> Annotations:
-    found = Annotations([], [], [])
-    read: dict[str, Path] = {}
-    for path in _files(folder):
-        if match := _COCO.fullmatch(path.name):
-            split = "train" if match[2] == "train" else "validation"
-            if split in read:
-                raise UserError(f"two files for the split {split}: {read[split]} and {path}: "
-                                f"move one away")  # fmt: skip
-            read[split] = path
-            found.add(read_coco(str(path), split, match[1], encoding=encoding))
-    return found
+    return _read_lines(named.files, encoding)
 
 
 def _read_flickr(path: Path, encoding: str) -> Annotations:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from rnnjax.data.named_splits import SPLITS
 from rnnjax.errors import UserError
 from rnnjax.tasks.captioning.annotation_files import image_folder, read_annotations
-from rnnjax.tasks.captioning.annotation_lines import Annotations, Listed
+from rnnjax.tasks.captioning.annotation_formats import Annotations, Listed
 from rnnjax.tasks.captioning.captioned_images import CaptionCorpus, counted, shortened
 from rnnjax.tasks.captioning.config import CaptionData
 from rnnjax.tasks.captioning.corpus_checks import gathered, notes_on_captions, notes_on_files, some
@@ -109,11 +109,11 @@ def _in_splits(source: str, listed: Sequence[Listed], held_out: float | None) ->
     if not 0 < held_out < 0.5:
         raise UserError(f"held_out must lie in (0, 0.5), got {held_out}")
     count = max(1, round(held_out * len(listed)))
-    digests = {
-        image.image: hashlib.sha256(os.path.basename(image.image).encode()).digest()
-        for image in listed
-    }
-    order = sorted((image.image for image in listed), key=lambda name: digests[name])
+    order = sorted((image.image for image in listed), key=_digest)
     split_of = dict.fromkeys(order[:count], "validation")
     split_of |= dict.fromkeys(order[count : 2 * count], "test")
     return [image._replace(split=split_of.get(image.image, "train")) for image in listed]
+
+
+def _digest(image: str) -> bytes:
+    return hashlib.sha256(os.path.basename(image).encode()).digest()

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from rnnjax.data.images import IMAGE_SUFFIXES, Skipped
-from rnnjax.tasks.captioning.annotation_lines import Annotations, Caption, Listed
+from rnnjax.tasks.captioning.annotation_formats import Annotations, Caption, Listed
 from rnnjax.tasks.captioning.captioned_images import CaptionedImage, caption_words, counted
 
 

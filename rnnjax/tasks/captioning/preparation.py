@@ -1,9 +1,12 @@
-"""Data for training: vocabulary, batches and the validation split of a config."""
+"""Data for training of a config: vocabulary, batches and validation split; and their shapes."""
 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
+
+import jax
+import numpy as np
 
 from rnnjax import data
 from rnnjax.data.padded_batches import TrainingBatches
@@ -12,10 +15,17 @@ from rnnjax.tasks.captioning.captioned_images import CaptionedImage
 from rnnjax.tasks.captioning.captioner import Locations
 from rnnjax.tasks.captioning.config import SCENES, CaptionerConfig
 from rnnjax.tasks.captioning.corpora import load_captions
+from rnnjax.tasks.captioning.efficientnet import FEATURE_MAPS
 from rnnjax.tasks.captioning.rewards import Reward, reward_of
 from rnnjax.tasks.captioning.scenes import MAX_WORDS, VOCABULARY, DigitScenes
 from rnnjax.tasks.captioning.splits import Split, load_split
 from rnnjax.tasks.captioning.vocabulary import UNKNOWN_WORD, CaptionVocabulary
+
+PHOTO_SYMBOLS = 10_000
+"""Words of a large corpus of photographs that stand in it five times or more."""
+
+NUM_CAPTIONS = 5
+"""Of an image in Flickr8k, Flickr30k and, but for a few with more, COCO."""
 
 
 class Prepared(NamedTuple):
@@ -120,3 +130,47 @@ def _digest(splits: Mapping[str, Sequence[CaptionedImage]]) -> str:
         for split in ("train", "validation")
     ]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+class AbstractData(NamedTuple):
+    """What training reads, in shapes, to compile a step for a machine without the data.
+
+    Attributes:
+        vocab_size: V.
+        locations: of features that are computed beforehand; None: the encoder is trained.
+        batch: of the longest captions, `jax.ShapeDtypeStruct`s.
+        units: words that a training step reads, or draws, at most.
+        reward: of captions that are drawn; None where none are.
+    """
+
+    vocab_size: int
+    locations: Locations | None
+    batch: dict[str, jax.ShapeDtypeStruct]
+    units: int
+    reward: Reward | None
+
+
+def abstract_data(config: CaptionerConfig) -> AbstractData:
+    """The shapes of a config's data: of scenes as they are, of photographs as they are assumed."""
+    rows = config.batch_size
+    of_scenes = config.data == SCENES and config.encoder == "cnn"
+    length = (MAX_WORDS if of_scenes else config.max_words) + 1
+    captions = (rows, NUM_CAPTIONS) if config.draws and not of_scenes else (rows,)
+    batch = {
+        "words": jax.ShapeDtypeStruct((length, *captions), np.int32),
+        "lengths": jax.ShapeDtypeStruct(captions, np.int32),
+    }
+    locations = None
+    if config.features or config.encoder == "efficientnet":
+        locations = FEATURE_MAPS[config.feature_map]
+        shape = (rows, locations.rows * locations.columns, locations.feature_size)
+        batch["features"] = jax.ShapeDtypeStruct(shape, np.float16)
+    else:
+        batch["image"] = jax.ShapeDtypeStruct((rows, config.side, config.side, 3), np.uint8)
+    return AbstractData(
+        vocab_size=len(CaptionVocabulary.of(VOCABULARY)) if of_scenes else PHOTO_SYMBOLS,
+        locations=locations,
+        batch=batch,
+        units=rows * (config.num_drawn * (config.drawn_words + 1) if config.draws else length),
+        reward=reward_of(config.objective, [[np.zeros(1, np.int32)]]),
+    )

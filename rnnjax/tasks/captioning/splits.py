@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from rnnjax.data.images import ResizePolicy, decode_image
+from rnnjax.data.named_splits import SPLITS
 from rnnjax.errors import UserError, did_you_mean
 from rnnjax.metrics.attention import Region
 from rnnjax.tasks.captioning.batches import Pictures
@@ -17,7 +18,6 @@ from rnnjax.tasks.captioning.efficientnet import EfficientNetLite0
 from rnnjax.tasks.captioning.feature_files import read_features
 from rnnjax.tasks.captioning.features import Features, features_of
 from rnnjax.tasks.captioning.scenes import DigitScenes
-from rnnjax.tasks.captioning.scenes.digits import SPLITS
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 
 from rnnjax.data.named_splits import SPLIT_OF_WORD
 from rnnjax.data.tfds import TfdsDataset, one_line_errors
-from rnnjax.tasks.captioning.annotation_lines import Annotations, Caption, Listed
+from rnnjax.tasks.captioning.annotation_formats import Annotations, Caption, Listed
 
 SPLITS = {"restval": "train"} | SPLIT_OF_WORD
 """TFDS's names of splits that are read, and what they are here."""
