@@ -42,21 +42,36 @@ _KINDS = {
 _PROBES = 100
 
 
-def read_annotations(source: str, *, encoding: str) -> tuple[Annotations, Path]:
-    """The images and captions of the caption files of a corpus.
+def read_annotations(source: str, *, images: str | None, encoding: str) -> Annotations:
+    """The images and captions of the caption files of a corpus, images by their whole paths.
 
     Args:
         source: a folder in one of the layouts, the one file of it that holds captions, or
             `train=PATH,validation=PATH,test=PATH` of TSV or JSONL files.
+        images: the folder from which the images' paths go; None: that of the captions or one up to
+            two folders below it, the one that has the most of a hundred of the images.
         encoding: of the files.
 
-    Returns:
-        The annotations; the folder in which or below which to look for the images.
-
     Raises:
-        UserError: there is no such source, no layout is recognised or more than one, or a file
-            cannot be read.
+        UserError: there is no such source, no layout is recognised or more than one, a file cannot
+            be read, no folder has any of these images, or two have as many.
     """
+    found, base = _read_source(source, encoding)
+    if not found.listed:
+        return found
+    folder = _image_folder(images, base, [listed.image for listed in found.listed])
+
+    def path(name: str) -> str:
+        return os.path.normpath(folder / name)
+
+    return found._replace(
+        listed=[image._replace(image=path(image.image)) for image in found.listed],
+        captions=[caption._replace(image=path(caption.image)) for caption in found.captions],
+    )
+
+
+def _read_source(source: str, encoding: str) -> tuple[Annotations, Path]:
+    """The annotations, and the folder in or below which the images are."""
     if is_list_of_paths(source):
         listed = split_files(source).files
         return _read_lines(listed, encoding), listed["train"][0].parent
@@ -132,18 +147,7 @@ def _read_lines(
     return found
 
 
-def image_folder(images: str | None, base: Path, names: Sequence[str]) -> Path:
-    """The folder from which the images' paths go.
-
-    Args:
-        images: that folder, if the user names it.
-        base: otherwise it is this folder or one up to two folders below it: the one that has the
-            most of a hundred of the images.
-        names: the images' paths.
-
-    Raises:
-        UserError: no folder has any of these images, or two have as many.
-    """
+def _image_folder(images: str | None, base: Path, names: Sequence[str]) -> Path:
     if images is not None:
         folder = Path(os.path.expanduser(images))
         if not folder.is_dir():

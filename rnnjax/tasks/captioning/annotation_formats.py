@@ -5,7 +5,7 @@ A file that cannot be read is a UserError; a faulty line or entry is recorded in
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -25,14 +25,16 @@ class Listed(NamedTuple):
     """An image that a source has.
 
     Attributes:
-        image: its path, from the folder of images.
+        image: its path, from the folder of images; of one that is no file its name.
         split: "train", "validation" or "test"; None where the source does not say.
         source: where it says so, for messages.
+        stored: of an image that is no file: returns its bytes.
     """
 
     image: str
     split: str | None
     source: str
+    stored: Callable[[], bytes] | None = None
 
 
 class Caption(NamedTuple):

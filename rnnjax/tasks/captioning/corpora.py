@@ -3,13 +3,13 @@
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from rnnjax.data.named_splits import SPLITS
 from rnnjax.errors import UserError
-from rnnjax.tasks.captioning.annotation_files import image_folder, read_annotations
-from rnnjax.tasks.captioning.annotation_formats import Annotations, Listed
+from rnnjax.tasks.captioning.annotation_files import read_annotations
+from rnnjax.tasks.captioning.annotation_formats import Listed
 from rnnjax.tasks.captioning.captioned_images import CaptionCorpus, counted, shortened
 from rnnjax.tasks.captioning.config import CaptionData
 from rnnjax.tasks.captioning.corpus_checks import gathered, notes_on_captions, notes_on_files, some
@@ -51,20 +51,16 @@ def load_captions(config: CaptionData, *, tfds_data_dir: str | None = None) -> C
         UserError: there is no such source, it cannot be read, something in it is faulty, or a split
             is missing.
     """
-    source, images, max_words = config.data, config.images, config.max_words
-    stored: Mapping[str, Callable[[], bytes]] = {}
-    if source.startswith("tfds:"):
-        spec = source.removeprefix("tfds:")
-        if images is not None:
-            raise UserError(f"images={images!r} has no use: {source} holds its images itself")
-        annotations, stored = captioned_examples(spec, data_dir=tfds_data_dir)
+    source, max_words = config.data, config.max_words
+    is_tfds = source.startswith("tfds:")
+    if not is_tfds:
+        annotations = read_annotations(source, images=config.images, encoding=config.encoding)
+    elif config.images is None:
+        annotations = captioned_examples(source.removeprefix("tfds:"), data_dir=tfds_data_dir)
     else:
-        annotations, base = read_annotations(source, encoding=config.encoding)
-        names = [listed.image for listed in annotations.listed]
-        if names:
-            annotations = _located(annotations, str(image_folder(images, base, names)))
+        raise UserError(f"images={config.images!r} has no use: {source} holds its images itself")
     drawn = _in_splits(source, annotations.listed, config.held_out)
-    found, faults = gathered(annotations._replace(listed=drawn), stored)
+    found, faults = gathered(annotations._replace(listed=drawn))
     if faults and not config.skip_faulty:
         others = f". {counted(len(faults) - 1, 'more fault')} like it" if faults[1:] else ""
         raise UserError(f"{faults[0].message}{others}. With skip_faulty what is faulty is left out")
@@ -72,7 +68,7 @@ def load_captions(config: CaptionData, *, tfds_data_dir: str | None = None) -> C
     for split in ("train", "validation"):
         if not splits.get(split):
             raise UserError(f"{source} has no {split} split with captioned images in it")
-    notes = [] if stored else list(notes_on_files(annotations))
+    notes = [] if is_tfds else list(notes_on_files(annotations))
     truncated = config.long_captions == "truncate"
     notes += notes_on_captions(splits, max_words, truncated)
     if truncated:
@@ -83,16 +79,6 @@ def load_captions(config: CaptionData, *, tfds_data_dir: str | None = None) -> C
     if faults:
         _log.warning("%s: left out as faulty: %s", source, some([f.message for f in faults]))
     return CaptionCorpus(splits, tuple(faults), tuple(notes))
-
-
-def _located(annotations: Annotations, folder: str) -> Annotations:
-    def path(name: str) -> str:
-        return os.path.normpath(os.path.join(folder, name))
-
-    return annotations._replace(
-        listed=[image._replace(image=path(image.image)) for image in annotations.listed],
-        captions=[caption._replace(image=path(caption.image)) for caption in annotations.captions],
-    )
 
 
 def _in_splits(source: str, listed: Sequence[Listed], held_out: float | None) -> list[Listed]:
