@@ -23,11 +23,12 @@ from pathlib import Path
 from experiments.experiment import Experiment, Measures, Preset, Run
 from rnnjax.errors import UserError
 from rnnjax.tasks.captioning import assembly, evaluation, reports
-from rnnjax.tasks.captioning.abstract_data import abstract_data
+from rnnjax.tasks.captioning.captioned_images import images_at
 from rnnjax.tasks.captioning.config import SIGHT, CaptionerConfig
 from rnnjax.tasks.captioning.ensemble import CaptionEnsemble
 from rnnjax.tasks.captioning.image_captioner import ImageCaptioner, Search
-from rnnjax.tasks.captioning.preparation import Prepared, load_images, load_split, prepare
+from rnnjax.tasks.captioning.preparation import Prepared, abstract_data, prepare
+from rnnjax.tasks.captioning.splits import load_split, split_of
 from rnnjax.tasks.captioning.vocabulary import CaptionVocabulary
 from rnnjax.training import setting
 
@@ -110,7 +111,7 @@ def predict(run: Run) -> None:
     """Captions an image or a folder; writes captions.json and pictures of the attention."""
     if not run.options.input:
         raise UserError("mode predict takes --input=IMAGE_OR_FOLDER")
-    split = load_images(run.config, run.options.input)
+    split = split_of(run.config, images_at(run.options.input))
     print(reports.report_captions(split, *restored(run), run.options.output))
 
 

@@ -16,12 +16,13 @@ from rnnjax.data.named_splits import (
     split_of,
 )
 from rnnjax.errors import UserError
-from rnnjax.tasks.captioning.annotation_json import read_coco, read_karpathy
-from rnnjax.tasks.captioning.annotation_lines import (
+from rnnjax.tasks.captioning.annotation_formats import (
     Annotations,
     Listed,
+    read_coco,
     read_flickr,
     read_jsonl,
+    read_karpathy,
     read_table,
 )
 
@@ -31,7 +32,7 @@ EXPECTED = (
 )
 
 _LINES = {".tsv": read_table, ".jsonl": read_jsonl}
-_COCO = re.compile(r"captions_((train|val)\d*)\.json")
+_COCO = re.compile(r"captions_(train|val)\d*\.json")
 _KINDS = {
     "Flickr's": re.compile(r"(?!.*\.lemma\.).*\.token(\.txt)?|captions\.(txt|csv)"),
     "Karpathy's": re.compile(r"dataset.*\.json"),
@@ -41,21 +42,36 @@ _KINDS = {
 _PROBES = 100
 
 
-def read_annotations(source: str, *, encoding: str) -> tuple[Annotations, Path]:
-    """The images and captions of the caption files of a corpus.
+def read_annotations(source: str, *, images: str | None, encoding: str) -> Annotations:
+    """The images and captions of the caption files of a corpus, images by their whole paths.
 
     Args:
         source: a folder in one of the layouts, the one file of it that holds captions, or
             `train=PATH,validation=PATH,test=PATH` of TSV or JSONL files.
+        images: the folder from which the images' paths go; None: that of the captions or one up to
+            two folders below it, the one that has the most of a hundred of the images.
         encoding: of the files.
 
-    Returns:
-        The annotations; the folder in which or below which to look for the images.
-
     Raises:
-        UserError: there is no such source, no layout is recognised or more than one, or a file
-            cannot be read.
+        UserError: there is no such source, no layout is recognised or more than one, a file cannot
+            be read, no folder has any of these images, or two have as many.
     """
+    found, base = _read_source(source, encoding)
+    if not found.listed:
+        return found
+    folder = _image_folder(images, base, [listed.image for listed in found.listed])
+
+    def path(name: str) -> str:
+        return os.path.normpath(folder / name)
+
+    return found._replace(
+        listed=[image._replace(image=path(image.image)) for image in found.listed],
+        captions=[caption._replace(image=path(caption.image)) for caption in found.captions],
+    )
+
+
+def _read_source(source: str, encoding: str) -> tuple[Annotations, Path]:
+    """The annotations, and the folder in or below which the images are."""
     if is_list_of_paths(source):
         listed = split_files(source).files
         return _read_lines(listed, encoding), listed["train"][0].parent
@@ -83,32 +99,22 @@ def _read(paths: Sequence[Path], encoding: str) -> Annotations:
     """Reads caption files that are all of one layout."""
     first = paths[0]
     if _COCO.fullmatch(first.name):
-        return _read_coco(first.parent, encoding)
+        found = Annotations([], [], [])
+        files = [path for path in _files(first.parent) if _COCO.fullmatch(path.name)]
+        for split, (path,) in by_name(first.parent, files).files.items():
+            found.add(read_coco(str(path), split, encoding=encoding))
+        return found
     if first.suffix == ".json":
         return read_karpathy(str(first), encoding=encoding)
     if first.suffix.lower() not in _LINES:
         return _read_flickr(first, encoding)
     if len(paths) == 1:
         return _read_lines({None: paths}, encoding)
-    found = by_name(first.parent, paths)
-    if found.left_alone:
-        raise UserError(f"{first.parent / found.left_alone[0]} does not say in its name which "
+    named = by_name(first.parent, paths)
+    if named.left_alone:
+        raise UserError(f"{first.parent / named.left_alone[0]} does not say in its name which "
                         f"split it holds: expected one of {', '.join(SPLITS)} in it")  # fmt: skip
-    return _read_lines(found.files, encoding)
-
-
-def _read_coco(folder: Path, encoding: str) -> Annotations:
-    found = Annotations([], [], [])
-    read: dict[str, Path] = {}
-    for path in _files(folder):
-        if match := _COCO.fullmatch(path.name):
-            split = "train" if match[2] == "train" else "validation"
-            if split in read:
-                raise UserError(f"two files for the split {split}: {read[split]} and {path}: "
-                                f"move one away")  # fmt: skip
-            read[split] = path
-            found.add(read_coco(str(path), split, match[1], encoding=encoding))
-    return found
+    return _read_lines(named.files, encoding)
 
 
 def _read_flickr(path: Path, encoding: str) -> Annotations:
@@ -141,18 +147,7 @@ def _read_lines(
     return found
 
 
-def image_folder(images: str | None, base: Path, names: Sequence[str]) -> Path:
-    """The folder from which the images' paths go.
-
-    Args:
-        images: that folder, if the user names it.
-        base: otherwise it is this folder or one up to two folders below it: the one that has the
-            most of a hundred of the images.
-        names: the images' paths.
-
-    Raises:
-        UserError: no folder has any of these images, or two have as many.
-    """
+def _image_folder(images: str | None, base: Path, names: Sequence[str]) -> Path:
     if images is not None:
         folder = Path(os.path.expanduser(images))
         if not folder.is_dir():

@@ -8,11 +8,12 @@ from rnnjax.data.word_vocabulary import WordLevel
 from rnnjax.errors import UserError
 from rnnjax.models.decoder import Context
 from rnnjax.models.hard_attention import HardGradient
-from rnnjax.tasks.captioning.corpora import LongCaptions
 from rnnjax.tasks.captioning.efficientnet import EfficientNetLite0, FeatureMap
 from rnnjax.tasks.captioning.small_cnn import SmallCNN
 from rnnjax.training import TrainingConfig, setting
 from rnnjax.training.config import NetworkConfig
+
+LongCaptions = Literal["keep", "truncate"]
 
 Objective = Literal["likelihood", "bleu", "cider"]
 

@@ -3,41 +3,25 @@
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
 
 from rnnjax.data.named_splits import SPLITS
 from rnnjax.errors import UserError
-from rnnjax.tasks.captioning.annotation_files import image_folder, read_annotations
-from rnnjax.tasks.captioning.annotation_lines import Annotations, Listed
-from rnnjax.tasks.captioning.captioned_images import (
-    CaptionCorpus,
-    counted,
-    shortened,
-)
+from rnnjax.tasks.captioning.annotation_files import read_annotations
+from rnnjax.tasks.captioning.annotation_formats import Listed
+from rnnjax.tasks.captioning.captioned_images import CaptionCorpus, counted, shortened
+from rnnjax.tasks.captioning.config import CaptionData
 from rnnjax.tasks.captioning.corpus_checks import gathered, notes_on_captions, notes_on_files, some
 from rnnjax.tasks.captioning.tfds_captions import captioned_examples
-
-LongCaptions = Literal["keep", "truncate"]
 
 _log = logging.getLogger(__name__)
 
 
-def load_captions(
-    source: str,
-    *,
-    images: str | None = None,
-    skip_faulty: bool = False,
-    held_out: float | None = None,
-    max_words: int = 30,
-    long_captions: LongCaptions = "keep",
-    encoding: str = "utf-8",
-    tfds_data_dir: str | None = None,
-) -> CaptionCorpus:
+def load_captions(config: CaptionData, *, tfds_data_dir: str | None = None) -> CaptionCorpus:
     """Loads a corpus of images with captions; no image is decoded.
 
-    A source is one of
+    `config.data` is one of
 
     - Flickr8k or Flickr30k: a folder with `NAME.token.txt` or `NAME.token` (`a.jpg#0<TAB>caption`),
       or Kaggle's `captions.txt` (`image,caption`), and beside it the lists of the splits, .txt
@@ -53,50 +37,39 @@ def load_captions(
 
     Faulty are: an image that does not exist, is listed twice or has no caption; a caption without a
     word, of an unknown image, or with the number of another; a line of another form. Notes are
-    made of captions longer than `max_words`, captioned images in no split list, repeated captions
-    and image files without a caption.
+    made of captions with more than `max_words` words as `caption_words` splits them, captioned
+    images in no split list, repeated captions and image files without a caption.
+
+    Images of a source without splits are held out by their names: the same names always give the
+    same splits. Long captions are truncated in training only; those of other splits are references.
 
     Args:
-        source: as above.
-        images: the folder from which the images' paths go; None: the one near the caption files
-            that has them.
-        skip_faulty: faulty images and captions are left out, counted and named; otherwise the first
-            is an error.
-        held_out: of a source without splits, the share of images for validation, and as much again
-            for testing, in (0, 0.5). The same names always give the same splits.
-        max_words: the length of captions, in words of `caption_words`, above which one counts as
-            long.
-        long_captions: `keep` them whole, or `truncate` those for training at `max_words`; those of
-            other splits are references and stay whole.
-        encoding: of the caption files.
+        config: which source, and what becomes of it.
         tfds_data_dir: TFDS's folder; None: its default.
 
     Raises:
         UserError: there is no such source, it cannot be read, something in it is faulty, or a split
             is missing.
     """
-    stored: Mapping[str, Callable[[], bytes]] = {}
-    if source.startswith("tfds:"):
-        spec = source.removeprefix("tfds:")
-        if images is not None:
-            raise UserError(f"images={images!r} has no use: {source} holds its images itself")
-        annotations, stored = captioned_examples(spec, data_dir=tfds_data_dir)
+    source, max_words = config.data, config.max_words
+    is_tfds = source.startswith("tfds:")
+    if not is_tfds:
+        annotations = read_annotations(source, images=config.images, encoding=config.encoding)
+    elif config.images is None:
+        annotations = captioned_examples(source.removeprefix("tfds:"), data_dir=tfds_data_dir)
     else:
-        annotations, base = read_annotations(source, encoding=encoding)
-        names = [listed.image for listed in annotations.listed]
-        if names:
-            annotations = _located(annotations, str(image_folder(images, base, names)))
-    drawn = _in_splits(source, annotations.listed, held_out)
-    found, faults = gathered(annotations._replace(listed=drawn), stored)
-    if faults and not skip_faulty:
+        raise UserError(f"images={config.images!r} has no use: {source} holds its images itself")
+    drawn = _in_splits(source, annotations.listed, config.held_out)
+    found, faults = gathered(annotations._replace(listed=drawn))
+    if faults and not config.skip_faulty:
         others = f". {counted(len(faults) - 1, 'more fault')} like it" if faults[1:] else ""
         raise UserError(f"{faults[0].message}{others}. With skip_faulty what is faulty is left out")
     splits = {split: found[split] for split in SPLITS if split in found}
     for split in ("train", "validation"):
         if not splits.get(split):
             raise UserError(f"{source} has no {split} split with captioned images in it")
-    notes = [] if stored else list(notes_on_files(annotations))
-    truncated = long_captions == "truncate"
+    notes = [] if is_tfds else list(notes_on_files(annotations))
+    truncated = config.long_captions == "truncate"
     notes += notes_on_captions(splits, max_words, truncated)
     if truncated:
         splits["train"] = [
@@ -106,16 +79,6 @@ def load_captions(
     if faults:
         _log.warning("%s: left out as faulty: %s", source, some([f.message for f in faults]))
     return CaptionCorpus(splits, tuple(faults), tuple(notes))
-
-
-def _located(annotations: Annotations, folder: str) -> Annotations:
-    def path(name: str) -> str:
-        return os.path.normpath(os.path.join(folder, name))
-
-    return annotations._replace(
-        listed=[image._replace(image=path(image.image)) for image in annotations.listed],
-        captions=[caption._replace(image=path(caption.image)) for caption in annotations.captions],
-    )
 
 
 def _in_splits(source: str, listed: Sequence[Listed], held_out: float | None) -> list[Listed]:
@@ -132,11 +95,11 @@ def _in_splits(source: str, listed: Sequence[Listed], held_out: float | None) ->
     if not 0 < held_out < 0.5:
         raise UserError(f"held_out must lie in (0, 0.5), got {held_out}")
     count = max(1, round(held_out * len(listed)))
-    digests = {
-        image.image: hashlib.sha256(os.path.basename(image.image).encode()).digest()
-        for image in listed
-    }
-    order = sorted((image.image for image in listed), key=lambda name: digests[name])
+    order = sorted((image.image for image in listed), key=_digest)
     split_of = dict.fromkeys(order[:count], "validation")
     split_of |= dict.fromkeys(order[count : 2 * count], "test")
     return [image._replace(split=split_of.get(image.image, "train")) for image in listed]
+
+
+def _digest(image: str) -> bytes:
+    return hashlib.sha256(os.path.basename(image).encode()).digest()

@@ -2,21 +2,18 @@
 
 import functools
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rnnjax.data.images import IMAGE_SUFFIXES, Skipped
-from rnnjax.tasks.captioning.annotation_lines import Annotations, Caption, Listed
+from rnnjax.tasks.captioning.annotation_formats import Annotations, Caption, Listed
 from rnnjax.tasks.captioning.captioned_images import CaptionedImage, caption_words, counted
 
 
-def gathered(
-    annotations: Annotations, stored: Mapping[str, Callable[[], bytes]]
-) -> tuple[dict[str, list[CaptionedImage]], list[Skipped]]:
+def gathered(annotations: Annotations) -> tuple[dict[str, list[CaptionedImage]], list[Skipped]]:
     """The images of a corpus with their captions, and what is faulty in them.
 
     Args:
         annotations: with whole paths, and with a split for every image.
-        stored: functions that return the bytes of images that are no files, by name.
 
     Returns:
         The images of each split that are without fault, in their order; and the faults, those of
@@ -39,13 +36,14 @@ def gathered(
     found: dict[str, list[CaptionedImage]] = {}
     names_in = functools.cache(_names_in)
     for name, image in owner.items():
-        if name not in stored and os.path.basename(name) not in names_in(os.path.dirname(name)):
+        is_file = image.stored is None
+        if is_file and os.path.basename(name) not in names_in(os.path.dirname(name)):
             annotations.add_fault(image.source, f"the image {name} does not exist")
         elif not texts[name]:
             annotations.add_fault(image.source, f"the image {name} has no caption")
         else:
             captioned = CaptionedImage(
-                name, tuple(c.text for c in texts[name]), texts[name][0].source, stored.get(name)
+                name, tuple(c.text for c in texts[name]), texts[name][0].source, image.stored
             )
             found.setdefault(str(image.split), []).append(captioned)
     return found, annotations.faults

@@ -45,8 +45,8 @@ def read_features(
         The features; each is read from the file when it is asked for.
 
     Raises:
-        UserError: there is no such file, its shapes do not agree with each other or the names, the
-            locations are no square, or an image has no features in it.
+        UserError: there is no such file, its shapes do not agree with each other or the names, S is
+            no square, or an image has no features in it.
     """
     path = Path(path).expanduser()
     if path.suffix not in (".npz", ".npy"):
@@ -54,14 +54,17 @@ def read_features(
     if not path.is_file():
         raise UserError(f"there is no file of features {path}")
     (locations, output_size), names, read = (_of_npz if path.suffix == ".npz" else _of_npy)(path)
-    root = math.isqrt(locations)
-    if root**2 != locations:
-        raise UserError(f"{path} has {locations} locations an image: expected a square, such as 49")
+    side = math.isqrt(locations)
+    if side * side != locations:
+        raise UserError(
+            f"{path} has {locations} locations an image: expected a square number, as many rows as "
+            f"columns"
+        )
     found, skipped = _match(path, images, names, skip_missing)
     chosen = list(found.values())
     return Features(
         images=tuple(images[n] for n in found),
-        grid=(root, root),
+        grid=(side, side),
         output_size=output_size,
         skipped=tuple(skipped),
         read=lambda index: read(chosen[index]),

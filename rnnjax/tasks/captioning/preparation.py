@@ -1,26 +1,31 @@
-"""From the words of a config to images, captions and batches."""
+"""Data for training of a config: vocabulary, batches and validation split; and their shapes."""
 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import jax
+import numpy as np
+
 from rnnjax import data
 from rnnjax.data.padded_batches import TrainingBatches
-from rnnjax.errors import UserError, did_you_mean
 from rnnjax.tasks.captioning.batches import SceneBatches, caption_examples, image_examples
-from rnnjax.tasks.captioning.captioned_images import CaptionCorpus, CaptionedImage, images_at
+from rnnjax.tasks.captioning.captioned_images import CaptionedImage
 from rnnjax.tasks.captioning.captioner import Locations
 from rnnjax.tasks.captioning.config import SCENES, CaptionerConfig
 from rnnjax.tasks.captioning.corpora import load_captions
-from rnnjax.tasks.captioning.efficientnet import EfficientNetLite0
-from rnnjax.tasks.captioning.feature_files import read_features
-from rnnjax.tasks.captioning.features import features_of
+from rnnjax.tasks.captioning.efficientnet import FEATURE_MAPS
 from rnnjax.tasks.captioning.rewards import Reward, reward_of
 from rnnjax.tasks.captioning.scenes import MAX_WORDS, VOCABULARY, DigitScenes
-from rnnjax.tasks.captioning.scenes.digits import SPLITS
-from rnnjax.tasks.captioning.splits import Split, of_features, of_images, of_scenes
+from rnnjax.tasks.captioning.splits import Split, load_split
 from rnnjax.tasks.captioning.vocabulary import UNKNOWN_WORD, CaptionVocabulary
+
+PHOTO_SYMBOLS = 10_000
+"""Words of a large corpus of photographs that stand in it five times or more."""
+
+NUM_CAPTIONS = 5
+"""Of an image in Flickr8k, Flickr30k and, but for a few with more, COCO."""
 
 
 class Prepared(NamedTuple):
@@ -64,7 +69,7 @@ def prepare(config: CaptionerConfig, vocabulary: CaptionVocabulary | None = None
     """
     if config.data == SCENES:
         return _prepare_scenes(config, vocabulary)
-    corpus = _load_corpus(config)
+    corpus = load_captions(config)
     train = load_split(config, "train", corpus)
     captions = [caption for captions in train.references for caption in captions]
     vocabulary = vocabulary or CaptionVocabulary.of(
@@ -100,62 +105,6 @@ def prepare(config: CaptionerConfig, vocabulary: CaptionVocabulary | None = None
     )
 
 
-def load_split(config: CaptionerConfig, split: str, corpus: CaptionCorpus | None = None) -> Split:
-    """The images and captions of a split.
-
-    Args:
-        config: of the run.
-        split: its name.
-        corpus: that of the config, if it is loaded already.
-
-    Raises:
-        UserError: there is no such split, or it cannot be read.
-    """
-    if config.data == SCENES:
-        if split == "train":
-            raise UserError("digit scenes for training have no end: choose validation or test")
-        return of_scenes(DigitScenes(split, seed=config.seed, side=config.image_size))
-    splits = (corpus or _load_corpus(config)).splits
-    if split not in splits:
-        raise UserError(f"{config.data} has no split {split}; {did_you_mean(split, splits)}")
-    return split_of(config, splits[split])
-
-
-def load_images(config: CaptionerConfig, path: str) -> Split:
-    """An image, or all images of a folder, without captions; see `images_at` for what it raises."""
-    return split_of(config, images_at(path))
-
-
-def held_out_splits(config: CaptionerConfig) -> list[str]:
-    """The names of the splits that the data of a config keep aside."""
-    splits = SPLITS if config.data == SCENES else _load_corpus(config).splits
-    return [split for split in splits if split != "train"]
-
-
-def split_of(config: CaptionerConfig, images: Sequence[CaptionedImage]) -> Split:
-    """Any images, as the model of a config reads them."""
-    if config.features:
-        size = EfficientNetLite0.side
-        features = read_features(config.features, images, skip_missing=config.skip_faulty)
-        return of_features(features, size=size, policy=config.resize)
-    if config.encoder == "efficientnet":
-        encoder = EfficientNetLite0(config.feature_map)
-        features = features_of(
-            images,
-            encoder,
-            policy=config.resize,
-            cache_dir=config.cache,
-            skip_faulty=config.skip_faulty,
-        )
-        return of_features(features, size=encoder.side, policy=config.resize)
-    return of_images(
-        images,
-        size=config.side,
-        policy=config.resize,
-        skip_faulty=config.skip_faulty,
-    )
-
-
 def _prepare_scenes(config: CaptionerConfig, vocabulary: CaptionVocabulary | None) -> Prepared:
     words = sorted(VOCABULARY)
     vocabulary = vocabulary or CaptionVocabulary.of(words)
@@ -175,21 +124,53 @@ def _prepare_scenes(config: CaptionerConfig, vocabulary: CaptionVocabulary | Non
     )
 
 
-def _load_corpus(config: CaptionerConfig) -> CaptionCorpus:
-    return load_captions(
-        config.data,
-        images=config.images,
-        skip_faulty=config.skip_faulty,
-        held_out=config.held_out,
-        max_words=config.max_words,
-        long_captions=config.long_captions,
-        encoding=config.encoding,
-    )
-
-
 def _digest(splits: Mapping[str, Sequence[CaptionedImage]]) -> str:
     content = [
         [(image.image.rpartition("/")[2], image.captions) for image in splits[split]]
         for split in ("train", "validation")
     ]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+class AbstractData(NamedTuple):
+    """What training reads, in shapes, to compile a step for a machine without the data.
+
+    Attributes:
+        vocab_size: V.
+        locations: of features that are computed beforehand; None: the encoder is trained.
+        batch: of the longest captions, `jax.ShapeDtypeStruct`s.
+        units: words that a training step reads, or draws, at most.
+        reward: of captions that are drawn; None where none are.
+    """
+
+    vocab_size: int
+    locations: Locations | None
+    batch: dict[str, jax.ShapeDtypeStruct]
+    units: int
+    reward: Reward | None
+
+
+def abstract_data(config: CaptionerConfig) -> AbstractData:
+    """The shapes of a config's data: of scenes as they are, of photographs as they are assumed."""
+    rows = config.batch_size
+    of_scenes = config.data == SCENES and config.encoder == "cnn"
+    length = (MAX_WORDS if of_scenes else config.max_words) + 1
+    captions = (rows, NUM_CAPTIONS) if config.draws and not of_scenes else (rows,)
+    batch = {
+        "words": jax.ShapeDtypeStruct((length, *captions), np.int32),
+        "lengths": jax.ShapeDtypeStruct(captions, np.int32),
+    }
+    locations = None
+    if config.features or config.encoder == "efficientnet":
+        locations = FEATURE_MAPS[config.feature_map]
+        shape = (rows, locations.rows * locations.columns, locations.feature_size)
+        batch["features"] = jax.ShapeDtypeStruct(shape, np.float16)
+    else:
+        batch["image"] = jax.ShapeDtypeStruct((rows, config.side, config.side, 3), np.uint8)
+    return AbstractData(
+        vocab_size=len(CaptionVocabulary.of(VOCABULARY)) if of_scenes else PHOTO_SYMBOLS,
+        locations=locations,
+        batch=batch,
+        units=rows * (config.num_drawn * (config.drawn_words + 1) if config.draws else length),
+        reward=reward_of(config.objective, [[np.zeros(1, np.int32)]]),
+    )

@@ -15,9 +15,8 @@ from rnnjax.tasks.captioning.pages import (
     caption_scores_section,
     gallery_section,
 )
-from rnnjax.tasks.captioning.preparation import held_out_splits, load_split
 from rnnjax.tasks.captioning.scenes import grammar
-from rnnjax.tasks.captioning.splits import Split
+from rnnjax.tasks.captioning.splits import Split, held_out_splits, load_split
 from rnnjax.training import atomic_files
 from rnnjax.visuals.attention import draw_attention_over_image
 

@@ -1,17 +1,22 @@
 """Images of a split as the model reads them, with their captions."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from rnnjax import data
-from rnnjax.errors import UserError
+from rnnjax.data.images import ResizePolicy, decode_image
+from rnnjax.data.named_splits import SPLITS
+from rnnjax.errors import UserError, did_you_mean
 from rnnjax.metrics.attention import Region
 from rnnjax.tasks.captioning.batches import Pictures
-from rnnjax.tasks.captioning.captioned_images import CaptionedImage, read_images
+from rnnjax.tasks.captioning.captioned_images import CaptionCorpus, CaptionedImage, read_images
 from rnnjax.tasks.captioning.captioner import Locations
-from rnnjax.tasks.captioning.features import Features
+from rnnjax.tasks.captioning.config import SCENES, CaptionerConfig
+from rnnjax.tasks.captioning.corpora import load_captions
+from rnnjax.tasks.captioning.efficientnet import EfficientNetLite0
+from rnnjax.tasks.captioning.feature_files import read_features
+from rnnjax.tasks.captioning.features import Features, features_of
 from rnnjax.tasks.captioning.scenes import DigitScenes
 
 
@@ -39,7 +44,34 @@ class Split:
         return len(self.names)
 
 
-def of_scenes(scenes: DigitScenes) -> Split:
+def load_split(config: CaptionerConfig, split: str, corpus: CaptionCorpus | None = None) -> Split:
+    """The images and captions of a split.
+
+    Args:
+        config: of the run.
+        split: its name.
+        corpus: that of the config, if it is loaded already.
+
+    Raises:
+        UserError: there is no such split, or it cannot be read.
+    """
+    if config.data == SCENES:
+        if split == "train":
+            raise UserError("digit scenes for training have no end: choose validation or test")
+        return _of_scenes(DigitScenes(split, seed=config.seed, side=config.image_size))
+    splits = (corpus or load_captions(config)).splits
+    if split not in splits:
+        raise UserError(f"{config.data} has no split {split}; {did_you_mean(split, splits)}")
+    return split_of(config, splits[split])
+
+
+def held_out_splits(config: CaptionerConfig) -> list[str]:
+    """The names of the splits that the data of a config keep aside."""
+    splits = SPLITS if config.data == SCENES else load_captions(config).splits
+    return [split for split in splits if split != "train"]
+
+
+def _of_scenes(scenes: DigitScenes) -> Split:
     """All scenes of a split that has an end."""
     drawn = list(scenes)
     images = np.stack([scene.image for scene in drawn])
@@ -52,59 +84,58 @@ def of_scenes(scenes: DigitScenes) -> Split:
     )
 
 
-def of_images(
-    images: Sequence[CaptionedImage],
-    *,
-    size: int,
-    policy: data.ResizePolicy,
-    skip_faulty: bool = False,
-) -> Split:
-    """Images that the encoder sees anew in every batch, read and resized now.
+def split_of(config: CaptionerConfig, images: Sequence[CaptionedImage]) -> Split:
+    """Any images, with captions or without, as the model of a config reads them.
 
-    Args:
-        images: with captions or without.
-        size: of both sides, in pixels.
-        policy: see `data.decode_image`.
-        skip_faulty: see `data.read_images`.
+    Images that the encoder sees anew in every batch are read and resized now; those of which only
+    the features are read, where somebody wants to see them.
 
     Raises:
-        UserError: an image cannot be read, or none is left.
+        UserError: an image or its features cannot be read, or none is left.
     """
-    read = list(read_images(images, size=size, policy=policy, skip_faulty=skip_faulty))
-    kept = [n for n, image in enumerate(read) if isinstance(image, np.ndarray)]
-    arrays = np.stack([read[n] for n in kept]) if kept else np.zeros((0, size, size, 3), np.uint8)
-    return _split([images[n] for n in kept], "image", arrays.__getitem__, arrays.__getitem__)
+    if config.features or config.encoder == "efficientnet":
+        return _of_features(_features_of(config, images), config.resize)
+    read = read_images(
+        images, size=config.side, policy=config.resize, skip_faulty=config.skip_faulty
+    )
+    kept = {n: image for n, image in enumerate(read) if isinstance(image, np.ndarray)}
+    arrays = np.array(list(kept.values()))
+    pictures = Pictures("image", arrays.__getitem__)
+    return _split([images[n] for n in kept], pictures, arrays.__getitem__)
 
 
-def of_features(features: Features, *, size: int, policy: data.ResizePolicy) -> Split:
-    """Images of which only the features are read, but where somebody wants to see them.
+def _features_of(config: CaptionerConfig, images: Sequence[CaptionedImage]) -> Features:
+    if config.features:
+        return read_features(config.features, images, skip_missing=config.skip_faulty)
+    return features_of(
+        images,
+        EfficientNetLite0(config.feature_map),
+        policy=config.resize,
+        cache_dir=config.cache,
+        skip_faulty=config.skip_faulty,
+    )
 
-    Args:
-        features: of the images.
-        size: of both sides of an image that is shown, in pixels.
-        policy: how the encoder's images were made square.
 
-    Raises:
-        UserError: there are no features.
-    """
-
+def _of_features(features: Features, policy: ResizePolicy) -> Split:
     def show(index: int) -> np.ndarray:
-        (image,) = read_images([features.images[index]], size=size, policy=policy)
-        assert isinstance(image, np.ndarray)
-        return image
+        image = features.images[index]
+        return decode_image(
+            image.encoded(), image.image, size=EfficientNetLite0.side, policy=policy
+        )
 
-    split = _split(features.images, "features", features.take, show)
+    split = _split(features.images, Pictures("features", features.take), show)
     locations = Locations(*features.grid, features.output_size)
     return dataclasses.replace(split, locations=locations)
 
 
-def _split(images: Iterable[CaptionedImage], kind: str, take, show) -> Split:
-    images = list(images)
+def _split(
+    images: Sequence[CaptionedImage], pictures: Pictures, show: Callable[[int], np.ndarray]
+) -> Split:
     if not images:
         raise UserError("no image is left: all of them are faulty")
     return Split(
         names=[image.image for image in images],
-        pictures=Pictures(kind, take),
+        pictures=pictures,
         references=[image.captions for image in images],
         show=show,
     )

@@ -1,14 +1,14 @@
 """Images with captions from TensorFlow Datasets, such as `tfds:coco_captions`."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from rnnjax.data.named_splits import SPLIT_OF_WORD
 from rnnjax.data.tfds import TfdsDataset, one_line_errors
-from rnnjax.tasks.captioning.annotation_lines import Annotations, Caption, Listed
+from rnnjax.tasks.captioning.annotation_formats import Annotations, Caption, Listed
 
 SPLITS = {"restval": "train"} | SPLIT_OF_WORD
 """TFDS's names of splits that are read, and what they are here."""
@@ -16,9 +16,7 @@ SPLITS = {"restval": "train"} | SPLIT_OF_WORD
 OFFLINE = "Without a network use --config.data=FOLDER, one that holds images and their captions."
 
 
-def captioned_examples(
-    spec: str, *, data_dir: str | None = None
-) -> tuple[Annotations, dict[str, Callable[[], bytes]]]:
+def captioned_examples(spec: str, *, data_dir: str | None = None) -> Annotations:
     """The images and captions of a data set; images are neither copied nor decoded.
 
     Every example is read once, for its captions. `restval`, of Karpathy's split of COCO, becomes
@@ -31,8 +29,7 @@ def captioned_examples(
         data_dir: TFDS's folder; None: its default (~/tensorflow_datasets, or TFDS_DATA_DIR).
 
     Returns:
-        The annotations, images named `tfds:NAME SPLIT NUMBER`; and, by that name, functions that
-        return the bytes of an image.
+        The annotations; images are named `tfds:NAME SPLIT NUMBER`.
 
     Raises:
         UserError: no such data set or feature, no network, no TensorFlow.
@@ -48,18 +45,17 @@ def captioned_examples(
     )
     captions = dataset.choose("feature of captions", _holds_texts, usual="captions")
     found = Annotations([], [], [])
-    stored: dict[str, Callable[[], bytes]] = {}
     for split, source in dataset.sources({image: tfds.decode.SkipDecoding()}).items():
         if split not in SPLITS:
             continue
         for n, (place, example) in enumerate(dataset.examples(split, source)):
-            found.listed.append(Listed(place, SPLITS[split], place))
+            stored = functools.partial(_bytes, dataset.name, source, n, image)
+            found.listed.append(Listed(place, SPLITS[split], place, stored))
             found.captions.extend(
                 Caption(place, text, f"{place}, caption {m}")
                 for m, text in enumerate(_texts(example[captions]))
             )
-            stored[place] = functools.partial(_bytes, dataset.name, source, n, image)
-    return found, stored
+    return found
 
 
 def _bytes(name: str, source: Any, n: int, feature: str) -> bytes:

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnjax.errors import UserError
+from rnnjax.tasks.captioning import CaptionerConfig, corpora
 from rnnjax.tasks.captioning.captioned_images import caption_words
-from rnnjax.tasks.captioning.corpora import load_captions
 
 IMAGES = {"a.jpg": "train", "b.jpg": "train", "c.jpg": "validation", "d.jpg": "test"}
 TEXTS = {
@@ -62,6 +62,12 @@ def expected(prefix=""):
         split: {f"{prefix}{n}": TEXTS[n] for n, its in IMAGES.items() if its == split}
         for split in ("train", "validation", "test")
     }
+
+
+def load_captions(source, **options):
+    config = CaptionerConfig(data=source, **options)
+    config.validate()
+    return corpora.load_captions(config)
 
 
 def message(source, **options):
@@ -429,6 +435,8 @@ def test_long_captions_are_counted_and_truncated_only_on_demand(tmp_path):
         ("One , two 's",), ("one two three",)]  # fmt: skip
     assert cut.splits["validation"] == kept.splits["validation"]
     assert "of more than 3 words, truncated" in cut.describe()
+    assert "max_words is 1 or more; got 0" in message(source, max_words=0)
+    assert "did you mean 'truncate'" in message(source, long_captions="trunc")
 
 
 def test_describe(tmp_path):

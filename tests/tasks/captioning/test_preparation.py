@@ -9,9 +9,8 @@ from rnnjax.tasks import captioning
 from rnnjax.tasks.captioning import CaptionerConfig, rewards
 from rnnjax.tasks.captioning.captioned_images import caption_words, images_at
 from rnnjax.tasks.captioning.captioner import Locations
-from rnnjax.tasks.captioning.preparation import held_out_splits
 from rnnjax.tasks.captioning.scenes import DigitScenes, source
-from rnnjax.tasks.captioning.splits import of_images, of_scenes
+from rnnjax.tasks.captioning.splits import held_out_splits, split_of
 from rnnjax.tasks.captioning.vocabulary import CaptionVocabulary
 
 COLOURS = {
@@ -198,7 +197,8 @@ def test_pictures_are_made_square_as_asked(tmp_path):
     Image.fromarray(half).save(tmp_path / "half.png")
     images = images_at(str(tmp_path))
     padded, cropped = (
-        of_images(images, size=8, policy=policy).show(0) for policy in ("pad", "crop")
+        split_of(config(tmp_path, image_size=8, resize=policy), images).show(0)
+        for policy in ("pad", "crop")
     )
     assert (padded[0] == 127).all()
     assert (cropped[:, 0] == 0).all()
@@ -212,7 +212,7 @@ def few_scenes(monkeypatch):
 
 def test_scenes_bring_captions_and_regions(few_scenes):
     scenes = DigitScenes("test", seed=3, side=48)
-    split = of_scenes(scenes)
+    split = captioning.load_split(CaptionerConfig(image_size=48, seed=3), "test")
     assert split.names == ["test 0", "test 1", "test 2"]
     for n in range(3):
         np.testing.assert_array_equal(split.show(n), scenes[n].image)

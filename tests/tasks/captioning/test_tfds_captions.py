@@ -9,6 +9,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from rnnjax.errors import UserError
+from rnnjax.tasks.captioning import CaptionerConfig
 from rnnjax.tasks.captioning.captioned_images import read_images
 from rnnjax.tasks.captioning.corpora import load_captions
 from tests.data.prepared_tfds import write_tfds
@@ -64,7 +65,7 @@ def prepare(data_dir, name, texts=TEXTS, captions=COCO, images=("image",), confi
 
 
 def load(source, data_dir, **options):
-    return load_captions(source, tfds_data_dir=str(data_dir), **options)
+    return load_captions(CaptionerConfig(data=source, **options), tfds_data_dir=str(data_dir))
 
 
 def message(source, data_dir, **options):

@@ -7,8 +7,6 @@ import numpy as np
 
 from rnnjax.tasks.captioning.scenes.grammar import COLOURS, SIZES, Box
 
-SPLITS = ("train", "validation", "test")
-
 SIDES = dict(zip(SIZES, (10, 18), strict=True))
 """Pixels that the 8 by 8 images are enlarged to."""
 
@@ -24,7 +22,7 @@ PALETTE = dict(
 )
 """Red, green and blue of each colour, 0 to 255."""
 
-_EIGHTH = {"validation": 6, "test": 7}
+_SPLITS_OF_EIGHT = np.array(["train"] * 6 + ["validation", "test"])
 _LIGHT = {colour: np.asarray(light, np.float32) for colour, light in PALETTE.items()}
 _DIMMEST = 0.8
 _CLOUDS = 5
@@ -47,7 +45,7 @@ def _images_and_digits() -> tuple[np.ndarray, np.ndarray]:
 
 @functools.cache
 def instances(split: str) -> tuple[tuple[int, ...], ...]:
-    """The images of one of SPLITS by digit: for each of 0 to 9, indices into `load_digits`.
+    """The images of a split by digit: for each of 0 to 9, indices into `load_digits`.
 
     Of the images of each digit, in the order of the data set, every eighth is for validation and
     the one after it for testing.
@@ -56,11 +54,7 @@ def instances(split: str) -> tuple[tuple[int, ...], ...]:
     of_digit = []
     for digit in range(10):
         (members,) = np.nonzero(digits == digit)
-        eighth = np.arange(len(members)) % 8
-        if split == "train":
-            chosen = ~np.isin(eighth, list(_EIGHTH.values()))
-        else:
-            chosen = eighth == _EIGHTH[split]
+        chosen = np.resize(_SPLITS_OF_EIGHT, len(members)) == split
         of_digit.append(tuple(members[chosen].tolist()))
     return tuple(of_digit)
 

@@ -6,8 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnjax.data.endless_batches import ENDLESS
+from rnnjax.data.named_splits import SPLITS
 from rnnjax.errors import UserError, did_you_mean
-from rnnjax.tasks.captioning.scenes.digits import SPLITS, cutouts, instances, paint
+from rnnjax.tasks.captioning.scenes.digits import cutouts, instances, paint
 from rnnjax.tasks.captioning.scenes.grammar import (
     CLEAR_GAP,
     COLOURS,
