@@ -102,7 +102,7 @@ def restored(run: Run) -> tuple[ImageCaptioner, Search, Path]:
 
 
 def evaluate(run: Run) -> None:
-    """Prints the scores of a split; writes scores.json and captions.json."""
+    """Prints the scores of a split; writes scores_SPLIT.json and captions_SPLIT.json."""
     split = load_split(run.config, run.options.split)
     print(reports.report_scores(split, run.options.split, *restored(run)))
 
@@ -112,7 +112,8 @@ def predict(run: Run) -> None:
     if not run.options.input:
         raise UserError("mode predict takes --input=IMAGE_OR_FOLDER")
     split = split_of(run.config, images_at(run.options.input))
-    print(reports.report_captions(split, *restored(run), run.options.output))
+    output, resize = run.options.output, run.config.resize
+    print(reports.report_captions(split, *restored(run), output, resize=resize))
 
 
 def inspect(run: Run) -> None:

@@ -55,6 +55,7 @@ class Options:
     stop: str | None = setting(None, "Mode sample: a character that ends a text.")
     text: tuple[str, ...] = setting((), "Modes score, inspect: a text; score takes several.")
     text_file: str | None = setting(None, "Mode score: a file with a text a line.")
+    unknown: bool = setting(False, "Mode score: characters the vocabulary lacks are scored too.")
     split: str = setting("validation", "Mode evaluate: which split.")
     eval_batch_size: int | None = setting(
         None, "Mode evaluate: rows read side by side; as in training if not given."
@@ -114,7 +115,7 @@ def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
     if len(corpus.vocabulary) <= SMALL_VOCABULARY:
         table = step_scores(trained.model, corpus.vocabulary, document)
         sections.insert(0, training.Section("Scores at each step", text=table))
-    training.say("\n".join(f"{section.title}:\n{section.text}\n" for section in sections))
+    training.tell("\n".join(f"{section.title}:\n{section.text}\n" for section in sections))
     loss = trained.best
     results = {f"validation loss, nats/{unit}": loss, f"bits/{unit}": loss / math.log(2)}
     return results, sections
@@ -149,7 +150,8 @@ def score(run: Run) -> None:
     texts = list(options.text)
     if options.text_file:
         texts += data.read_text(options.text_file, encoding=run.config.encoding).splitlines()
-    print(report_scores(restored(run), texts, run.workdir, prompt=options.prompt))
+    of_unknown = {"prompt": options.prompt, "unknown": options.unknown}
+    print(report_scores(restored(run), texts, run.workdir, **of_unknown))
 
 
 def evaluate(run: Run) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import errno
 import os
 import signal
 import sys
@@ -21,6 +22,8 @@ from rnnjax.errors import UserError
 
 WIDTH = 100
 INDENT = " " * 34
+EXIT_BROKEN_PIPE = 141
+"""As of a program that SIGPIPE ends: the reader of the output has gone."""
 _NO_MEMORY = "RESOURCE_EXHAUSTED"
 
 
@@ -30,13 +33,23 @@ def plain_errors() -> Iterator[None]:
 
     2: a `UserError`, which is printed. 69: another process of the run was lost. 75: SIGINT or
     SIGTERM came and the training has saved its state, so the same command goes on. 130: stopped at
-    once, by a second signal or by Ctrl-C before the training began.
+    once, by a second signal or by Ctrl-C before the training began. 141: nobody reads the output.
     """
     if signal.getsignal(signal.SIGINT) is stop_at_once:
         signal.signal(signal.SIGINT, _interrupt)
     try:
         with training.end_at_second_signal(lambda: _end_at_once(training.EXIT_STOPPED)):
             yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget_output()
+        sys.exit(EXIT_BROKEN_PIPE)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _forget_output()
+        print(f"error: the output cannot be written: {error.strerror}", file=sys.stderr)
+        sys.exit(2)
     except training.ProcessLost as error:
         print(f"error: {error}", file=sys.stderr)
         _end_at_once(training.EXIT_LOST)
@@ -53,6 +66,11 @@ def plain_errors() -> Iterator[None]:
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         _end_at_once(training.EXIT_STOPPED)
+
+
+def _forget_output() -> None:
+    """What is left to print goes nowhere, so that Python does not try again when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _interrupt(*_: object) -> None:

@@ -237,7 +237,7 @@ class Experiment:
             unit=measures.counted,
             metric=measures.metric,
         )
-        training.say(f"Report: {path}")
+        training.tell(f"Report: {path}")
 
     def abstract_task(self, config: Any) -> training.Task:
         """What `train` trains, in shapes."""

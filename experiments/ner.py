@@ -93,7 +93,7 @@ def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
     tagger, splits, sections = restored(trained.run), trained.prepared.corpus.splits, []
     for split in [name for name in ("validation", "test") if name in splits]:
         tagged = tagger.tag(splits[split])
-        training.say(reports.report_scores(tagged, split, trained.run.workdir / "scores.json"))
+        training.tell(reports.report_scores(tagged, split, trained.run.workdir / "scores.json"))
         sections += reports.score_sections(tagged, split)
     return {"validation F1": 100 * trained.best}, sections
 

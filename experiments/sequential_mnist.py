@@ -48,7 +48,7 @@ def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
     """The accuracy, and which digits of the test split are taken for which."""
     model = trained.run.restore(classifier.make_model, trained.run.config)
     section = classifier.confusion(model, trained.prepared.splits["test"])
-    training.say(f"test: {section.title}")
+    training.tell(f"test: {section.title}")
     return {"validation accuracy": trained.best}, [section]
 
 

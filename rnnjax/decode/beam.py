@@ -11,6 +11,9 @@ from rnnjax.decode.step import Step, check_start, check_stop, repeat_rows
 from rnnjax.errors import UserError
 from rnnjax.typing import Array, Carry
 
+MAX_BEAM_SIZE = 1000
+"""Wider beams find nothing better, and their memory grows with the vocabulary."""
+
 
 class BeamResult(NamedTuple):
     """The hypotheses of each row, the best first.
@@ -79,8 +82,8 @@ def beam_search(
         length 0.
 
     Raises:
-        UserError: `beam_size` or `max_length` is below 1, `length_penalty` below 0, `stop` is no
-            symbol, or a shape does not fit.
+        UserError: `beam_size` is not within 1 .. 1000, `max_length` below 1, `length_penalty` below
+            0, `stop` is no symbol, or a shape does not fit.
 
     References:
         The shrinking beam: Sutskever et al. 2014, "Sequence to sequence learning with neural
@@ -90,8 +93,8 @@ def beam_search(
         (5 + |Y|) / 6 in place of |Y|.
     """
     check_start(carry, start_tokens, max_length)
-    if beam_size < 1:
-        raise UserError(f"beam_size is 1 or more; got {beam_size}")
+    if not 1 <= beam_size <= MAX_BEAM_SIZE:
+        raise UserError(f"beam_size is 1 .. {MAX_BEAM_SIZE}; got {beam_size}")
     if not (length_penalty >= 0 and math.isfinite(length_penalty)):
         raise UserError(f"length_penalty is 0 or more; got {length_penalty}")
     return _search(

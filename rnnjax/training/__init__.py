@@ -31,7 +31,7 @@ from rnnjax.training.processes.signals import (
 from rnnjax.training.profiling.tracing import TracedSteps, parse_steps
 from rnnjax.training.reporting.curves import draw_curves
 from rnnjax.training.reporting.metrics_log import read_metrics
-from rnnjax.training.reporting.progress import Measures, say
+from rnnjax.training.reporting.progress import Measures, say, tell
 from rnnjax.training.reporting.report import read_results, write_report
 from rnnjax.training.setup import Task, make_training
 from rnnjax.training.state import create_state, evaluation_params, num_parameters
@@ -48,5 +48,5 @@ __all__ = [
     "make_eval_step", "make_gpus_deterministic", "make_mesh", "make_optimizer", "make_schedule",
     "make_train_step", "make_training", "num_parameters", "open_workdir", "parse_steps",
     "processes", "read_meta", "read_metrics", "read_results", "removed_if_unused", "restore_params",
-    "say", "setting", "train", "write_report",
+    "say", "setting", "tell", "train", "write_report",
 ]  # fmt: skip

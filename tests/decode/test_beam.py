@@ -321,8 +321,9 @@ def test_compiled_once_for_all_batches_of_a_shape(function):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"beam_size": 0}, {"max_length": 0}, {"stop": -1}, {"stop": V},
-              {"length_penalty": -0.1}, {"length_penalty": np.nan}, {"length_penalty": np.inf}],
+    "wrong", [{"beam_size": 0}, {"beam_size": 100_000}, {"max_length": 0}, {"stop": -1},
+              {"stop": V}, {"length_penalty": -0.1}, {"length_penalty": np.nan},
+              {"length_penalty": np.inf}],
 )  # fmt: skip
 def test_numbers_out_of_range(wrong):
     ((name, value),) = wrong.items()

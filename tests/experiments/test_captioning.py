@@ -129,10 +129,11 @@ def test_evaluation_and_inspection_of_scenes(scenes_run, captioning_command):
     result = captioning_command(f"--workdir={scenes_run}", "--mode=evaluate")
     assert result.code == 0, result.err
     assert result.out.startswith("test:\n")
-    scores = read(scenes_run / "scores.json")
+    assert read(scenes_run / "scores.json") == after_training
+    scores = read(scenes_run / "scores_test.json")
     assert {name for name, score in scores.items() if score != after_training[name]} <= {"loss"}
     assert scores["loss"] == pytest.approx(after_training["loss"], rel=1e-5)
-    written = read(scenes_run / "captions.json")
+    written = read(scenes_run / "captions_test.json")
     assert [row["image"] for row in written] == [f"test {n}" for n in range(NUM_SCENES)]
     truth = [" ".join(scene.caption) for scene in DigitScenes("test", side=48)]
     exact = np.mean([row["caption"] == true for row, true in zip(written, truth, strict=True)])
@@ -177,15 +178,15 @@ def test_a_captioner_that_writes_along_with_itself_writes_what_it_writes(
 ):
     workdir = shutil.copytree(trained_photos, tmp_path / "run")
     alone = captioning_command(f"--workdir={workdir}", "--mode=evaluate")
-    scores = (workdir / "scores.json").read_bytes()
+    scores = (workdir / "scores_test.json").read_bytes()
     for mode in ("evaluate", "inspect"):
         together = captioning_command(
             f"--workdir={workdir}", f"--mode={mode}", f"--ensemble={trained_photos}"
         )
         assert together.code == 0, together.err
         assert alone.out.splitlines()[1:8] == together.out.splitlines()[1:8]
-    assert (workdir / "scores.json").read_bytes() == scores
-    found, expected = (read(folder / "captions.json") for folder in (workdir / "ensemble", workdir))
+    assert (workdir / "scores_test.json").read_bytes() == scores
+    found, expected = (read(at / "captions_test.json") for at in (workdir / "ensemble", workdir))
     assert [row["caption"] for row in found] == [row["caption"] for row in expected]
     assert (workdir / "ensemble" / "inspect.html").exists()
     assert not (workdir / "inspect.html").exists()
@@ -220,7 +221,7 @@ def test_a_trained_captioner_learns_from_what_it_draws(
     rewards = [row["reward"] for row in of_split(workdir, "train")]
     assert len(rewards) == 150
     assert 0 < np.mean(rewards[:10]) < np.mean(rewards[-30:]) - 0.1
-    told = result.err.partition(" parameters on")[2].partition("validation:")[0]
+    told = result.err.partition(" parameters on")[2]
     assert " word/s" in told
     assert "nats" not in told
 
@@ -259,7 +260,7 @@ def test_a_text_file_among_the_pictures(trained_photos, photos, tmp_path, captio
         (["--mode=inspect", "--split=tset"], "has no split tset; did you mean 'test'?"),
         (["--mode=evaluate", "--config.level=word"],
          "was trained with --config.level=subword, not word"),
-        (["--mode=evaluate", "--beam_size=0"], "beam_size is 1 or more; got 0"),
+        (["--mode=evaluate", "--beam_size=0"], "beam_size is 1 .. 1000; got 0"),
         (["--mode=evaluate", "--length_penalty=-1"], "length_penalty is 0 or more; got -1"),
         (["--mode=caption"], "unknown --mode=caption; "),
     ],

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from rnnjax import training
+from rnnjax.data.images import ResizePolicy
 from rnnjax.tasks.captioning.config import CaptionerConfig
 from rnnjax.tasks.captioning.evaluation import SplitScores, write_and_score
 from rnnjax.tasks.captioning.image_captioner import Caption, ImageCaptioner, Search
@@ -45,8 +46,8 @@ def report_held_out(
     for title in held_out_splits(config):
         split = load_split(config, title)
         captions, scores = write_and_score(split, captioner, search)
-        training.say(scores_text(scores, title))
-        write_scores(scores, title, folder)
+        training.tell(scores_text(scores, title))
+        write_scores(scores, title, folder / "scores.json")
         sections.append(caption_scores_section(scores.captions, f"Scores, {title}"))
     shown = caption_predictions(split, captions, range(min(SHOWN, len(split))))
     return [*sections, gallery_section("Captions", shown)]
@@ -55,10 +56,10 @@ def report_held_out(
 def report_scores(
     split: Split, title: str, captioner: ImageCaptioner, search: Search, folder: Path
 ) -> str:
-    """Writes `scores.json` and `captions.json` of a split; gives the scores for the terminal."""
+    """Writes `scores_TITLE.json` and `captions_TITLE.json`; gives the scores for the terminal."""
     captions, scores = write_and_score(split, captioner, search)
-    write_scores(scores, title, folder)
-    write_captions(split, captions, folder)
+    write_scores(scores, title, _made(folder) / f"scores_{title}.json")
+    write_captions(split, captions, _made(folder) / f"captions_{title}.json")
     return scores_text(scores, title)
 
 
@@ -68,6 +69,8 @@ def report_captions(
     search: Search,
     folder: Path,
     output: str | None = None,
+    *,
+    resize: ResizePolicy,
 ) -> str:
     """Writes `captions.json` and pictures of the attention; gives captions for the terminal.
 
@@ -77,12 +80,15 @@ def report_captions(
         search: how captions are looked for.
         folder: of the run; its `predictions` take the files.
         output: another folder for them.
+        resize: how images were made square.
     """
-    target = Path(output or folder / "predictions")
+    target = _made(Path(output or folder / "predictions"))
     captions = captioner.write(split, search)
-    write_captions(split, captions, target)
+    write_captions(split, captions, target / "captions.json")
     write_overlays(split, captions, target)
     lines = [f"{name}: {one.text}" for name, one in zip(split.names, captions, strict=True)]
+    if resize == "crop":
+        lines.append("Of each image the square in its middle was looked at (--config.resize=crop).")
     return "\n".join([*lines, f"{len(captions):,} captions: {target}"])
 
 
@@ -107,21 +113,21 @@ def scores_text(scores: SplitScores, title: str) -> str:
     return "\n".join([f"{title}:", *lines])
 
 
-def write_scores(scores: SplitScores, title: str, folder: Path) -> None:
-    """Writes `scores.json`, to a folder made if need be."""
+def write_scores(scores: SplitScores, title: str, file: Path) -> None:
+    """Writes the scores of a split as JSON."""
     found = scores.captions._asdict() | {"exact": scores.exact, "loss": scores.loss}
     if scores.pointing is not None:
         found["pointing"] = scores.pointing.accuracy
-    atomic_files.write_json(_made(folder) / "scores.json", {"split": title, **found})
+    atomic_files.write_json(file, {"split": title, **found})
 
 
-def write_captions(split: Split, captions: Sequence[Caption], folder: Path) -> None:
-    """Writes `captions.json`, each image with its caption, to a folder made if need be."""
+def write_captions(split: Split, captions: Sequence[Caption], file: Path) -> None:
+    """Writes each image with its caption as JSON."""
     found = [
         {"image": name, "caption": caption.text, "log_probability": caption.log_probability}
         for name, caption in zip(split.names, captions, strict=True)
     ]
-    atomic_files.write_json(_made(folder) / "captions.json", found)
+    atomic_files.write_json(file, found)
 
 
 def write_overlays(split: Split, captions: Sequence[Caption], folder: Path) -> None:

@@ -16,7 +16,12 @@ from rnnjax.visuals.text import MAX_SURPRISE, coloured_text, surprise_colour
 
 
 def report_scores(
-    text_model: TextModel, texts: list[str], folder: Path, *, prompt: str | None = None
+    text_model: TextModel,
+    texts: list[str],
+    folder: Path,
+    *,
+    prompt: str | None = None,
+    unknown: bool = False,
 ) -> str:
     """Scores texts; writes `score.html` and `score.json` into a folder.
 
@@ -25,19 +30,30 @@ def report_scores(
         texts: at least one; empty ones are left out.
         folder: where the files go.
         prompt: what each text is read after; None: a line end, where the vocabulary has one.
+        unknown: characters that the vocabulary lacks are scored as its unknown symbol; otherwise
+            texts that have such are left out, and named.
 
     Returns:
         A table for the terminal, the likeliest text first.
 
     Raises:
-        UserError: there is no text, a character is unknown, or a file cannot be written.
+        UserError: there is no text left, or a file cannot be written.
     """
     texts = [text for text in texts if text]
     if not texts:
         raise UserError("nothing to score: give --text=TEXT (repeatedly) or --text_file=FILE")
+    left_out = [] if unknown else [t for t in texts if text_model.vocabulary.unknown_in(t)]
+    told = "".join(
+        f"\nleft out: {text!r}, for the training text has no "
+        f"{text_model.vocabulary.unknown_in(text)!r} (--unknown scores it all the same)"
+        for text in left_out
+    )
+    texts = [text for text in texts if text not in left_out]
+    if not texts:
+        raise UserError(f"nothing to score:{told}".replace("\n", " "))
     if prompt is None:
         prompt = "" if text_model.vocabulary.unknown_in("\n") else "\n"
-    scores = text_model.score(texts, prompt)
+    scores = text_model.score(texts, prompt, unknown=unknown)
     scores.sort(key=lambda score: (score.num_scored == 0, -score.total))
     context = f"Each text is read after {prompt!r} (--prompt), which has no part in its score."
     if not prompt:
@@ -48,7 +64,7 @@ def report_scores(
     atomic_files.write_text(
         folder / "score.json", json.dumps(results, indent=1, ensure_ascii=False)
     )
-    return f"{table}\n{context}\nSurprise of each character: {page}"
+    return f"{table}{told}\n{context}\nSurprise of each character: {page}"
 
 
 def score_page(scores: Sequence[TextScore], summary: str) -> str:

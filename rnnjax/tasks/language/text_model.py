@@ -98,17 +98,21 @@ class TextModel(NamedTuple):
         texts = zip(drawn.T, valid.T, strict=True)
         return [prompt + self.vocabulary.decode(ids[kept]) for ids, kept in texts]
 
-    def score(self, texts: Sequence[str], prompt: str = "") -> list[TextScore]:
+    def score(
+        self, texts: Sequence[str], prompt: str = "", *, unknown: bool = False
+    ) -> list[TextScore]:
         """How likely texts are, each by itself, in their order.
 
         Args:
             texts: of at least one character each.
             prompt: read before each text. Without one the first symbol of a text has no score.
+            unknown: a character outside of the vocabulary is scored as the unknown symbol.
 
         Raises:
             UserError: a character is outside of the vocabulary.
         """
-        ids = [self.encode(text) for text in texts]
+        encode = self.vocabulary.encode if unknown else self.encode
+        ids = [encode(text) for text in texts]
         found = scoring.score(self.model, ids, self.encode(prompt, "--prompt"))
         return [
             score_of_text(text, [len(self.vocabulary.encode(c)) for c in text], *symbols)

@@ -14,9 +14,15 @@ SECONDS_BETWEEN_LINES = 5.0
 
 
 def say(text: str) -> None:
-    """Prints to stderr, above the progress bar if there is one; the first process only."""
+    """Prints news to stderr, above the progress bar if there is one; the first process only."""
     if is_first():
         tqdm.write(text, file=sys.stderr)
+
+
+def tell(result: str) -> None:
+    """Prints a result to stdout; the first process only."""
+    if is_first():
+        print(result, flush=True)
 
 
 def describe(metrics: dict[str, float], unit: str) -> str:

@@ -51,18 +51,18 @@ def test_scores_for_the_terminal():
 
 
 def test_scores_as_a_file(tmp_path):
-    write_scores(SCORES, "validation", tmp_path)
+    write_scores(SCORES, "validation", tmp_path / "scores.json")
     found = json.loads((tmp_path / "scores.json").read_text())
     assert (found["split"], found["bleu4"], found["exact"], found["loss"], found["pointing"]) == (
         "validation", 20.0, 0.25, 1.5, 0.75,
     )  # fmt: skip
-    write_scores(SCORES._replace(pointing=None), "validation", tmp_path)
+    write_scores(SCORES._replace(pointing=None), "validation", tmp_path / "scores.json")
     assert "pointing" not in json.loads((tmp_path / "scores.json").read_text())
 
 
 def test_captions_as_a_file(tmp_path):
-    write_captions(tiny.images(3), CAPTIONS, tmp_path / "new")
-    assert json.loads((tmp_path / "new" / "captions.json").read_text()) == [
+    write_captions(tiny.images(3), CAPTIONS, tmp_path / "captions.json")
+    assert json.loads((tmp_path / "captions.json").read_text()) == [
         {"image": f"some/image{n}.jpg", "caption": text, "log_probability": nats}
         for n, (text, nats) in enumerate([("a dog", -1.5), ("", -0.5), ("red", -2.0)])
     ]

@@ -1,0 +1,57 @@
+"""Where results go: to stdout, whoever reads it, and progress to stderr."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HELLO = ["-m", "experiments.char_lm", "--preset=hello", "--config.num_steps=20"]
+
+
+def test_results_go_to_stdout_and_progress_to_stderr(char_lm_command, tmp_path):
+    result = char_lm_command(*HELLO[2:], f"--workdir={tmp_path}")
+    assert result.code == 0
+    assert "Samples:" in result.out
+    assert result.out.rstrip().endswith(f"Report: {tmp_path / 'report.html'}")
+    assert "step 20" in result.err
+    assert "Samples:" not in result.err
+
+
+@pytest.mark.parametrize(("stdout", "code"), [("closed", 141), ("full", 2)])
+def test_output_that_nobody_reads_and_that_fits_nowhere(trained_hello, stdout, code):
+    if stdout == "full" and not os.path.exists("/dev/full"):
+        pytest.skip("this system has no /dev/full")
+    if stdout == "closed":
+        reader, writer = os.pipe()
+        os.close(reader)
+    else:
+        writer = os.open("/dev/full", os.O_WRONLY)
+    command = [sys.executable, "-m", "experiments.char_lm", f"--workdir={trained_hello}"]
+    done = subprocess.run(
+        [*command, "--mode=sample", "--prompt=h", "--length=5"],
+        cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    os.close(writer)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert ("No space left" in done.stderr) == (stdout == "full")
+
+
+def test_texts_with_unknown_characters_are_named_and_the_others_scored(
+    trained_hello, char_lm_command, tmp_path
+):
+    flags = [f"--workdir={trained_hello}", "--mode=score", "--text=hello", "--text=h\u00e9llo"]
+    result = char_lm_command(*flags)
+    assert result.code == 0
+    assert "left out: 'h\u00e9llo', for the training text has no '\u00e9'" in result.out
+    assert " hello\n" in result.out
+    both = char_lm_command(*flags, "--unknown")
+    assert both.code == 0
+    assert "h\u00e9llo" in both.out
+    assert "left out" not in both.out
+    none = char_lm_command(*flags[:2], "--text=\u00e9")
+    assert none.code == 2
+    assert "nothing to score: left out: '\u00e9'" in none.err
