@@ -165,8 +165,6 @@ class Experiment:
     def help(self) -> str:
         """What `--help` prints."""
         default = self.presets["default"].config
-        of_training = {field.name for field in dataclasses.fields(training.TrainingConfig)}
-        own_first = sorted(dataclasses.fields(default), key=lambda field: field.name in of_training)
         return "\n\n".join([
             (self.about or "").strip(),
             f"Modes (--mode=NAME): {', '.join(['train', *self.modes])}.",
@@ -176,8 +174,11 @@ class Experiment:
             cli.describe_fields(dataclasses.fields(self.options), self.options),
             "Presets (--preset=NAME):",
             cli.describe({name: preset.about for name, preset in self.presets.items()}),
-            "Config; the defaults are those of the preset `default`:",
-            cli.describe_fields(own_first, default, "config."),
+            "Config; the defaults are those of the preset `default`.",
+            *(
+                f"{heading}:\n" + cli.describe_fields(fields, default, "config.")
+                for heading, fields in training.by_heading(type(default)).items()
+            ),
         ])  # fmt: skip
 
     def train(self, run: Run) -> None:

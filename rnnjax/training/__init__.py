@@ -11,7 +11,14 @@ from rnnjax.training.checkpoints.workdir import (
     open_workdir,
     removed_if_unused,
 )
-from rnnjax.training.config import MAY_CHANGE, Settings, TrainingConfig, chosen, setting
+from rnnjax.training.config import (
+    MAY_CHANGE,
+    Settings,
+    TrainingConfig,
+    by_heading,
+    chosen,
+    setting,
+)
 from rnnjax.training.devices.determinism import make_gpus_deterministic
 from rnnjax.training.devices.mesh import make_mesh
 from rnnjax.training.devices.placement import LOCAL, Placement, choose_placement
@@ -42,8 +49,8 @@ __all__ = [
     "EXIT_LOST", "EXIT_SAVED", "EXIT_STOPPED", "LOCAL", "MAY_CHANGE", "SECONDS_TO_ANSWER",
     "Interrupted", "Loss", "LossFn", "Measures", "Placement", "ProcessLost", "Section", "Settings",
     "Task", "TracedSteps", "TrainResult", "TrainingConfig", "TrainingDiverged", "Workdir",
-    "cancel_loss_message", "check_agreement", "check_owner", "choose_placement", "chosen",
-    "code_version", "create_state", "draw_curves", "end_at_second_signal", "evaluate",
+    "by_heading", "cancel_loss_message", "check_agreement", "check_owner", "choose_placement",
+    "chosen", "code_version", "create_state", "draw_curves", "end_at_second_signal", "evaluate",
     "evaluation_params", "find_checkpoint", "make_average", "make_dynamic_eval_step",
     "make_eval_step", "make_gpus_deterministic", "make_mesh", "make_optimizer", "make_schedule",
     "make_train_step", "make_training", "num_parameters", "open_workdir", "parse_steps",

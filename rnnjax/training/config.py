@@ -30,6 +30,16 @@ def setting(default: Any, help_text: str) -> Any:
     return dataclasses.field(default=default, metadata={"help": help_text})
 
 
+def by_heading(config_class: type) -> dict[str, list[dataclasses.Field]]:
+    """The fields of a config class under their headings, those of the data first."""
+    classes: list[Any] = [c for c in reversed(config_class.__mro__) if dataclasses.is_dataclass(c)]
+    found: dict[str, list[dataclasses.Field]] = {"Data": [], "Model": [], "Training": []}
+    for field in dataclasses.fields(config_class):
+        first = next(cls for cls in classes if field.name in cls.__dataclass_fields__)
+        found[first.heading].append(field)
+    return found
+
+
 def chosen(flag: str, value: str, valid: Collection[str]) -> str:
     """The value of a flag, which is one of the valid words; UserError otherwise."""
     if value not in valid:
@@ -41,7 +51,12 @@ class Settings:
     """What a config dataclass knows of its fields: which values cannot work, in the user's words.
 
     A config may inherit from several: each extends `validate` and calls the next.
+
+    Attributes:
+        heading: what `--help` puts above the fields of a class: Data, Model or Training.
     """
+
+    heading: ClassVar[str] = "Model"
 
     def validate(self) -> None:
         """Raises UserError for a value that cannot work."""
@@ -73,6 +88,7 @@ class Settings:
 class TrainingConfig(Settings):
     """How to train; the config of an experiment adds its data and its model."""
 
+    heading = "Training"
     phases: ClassVar[tuple[str, ...]] = ()
     """Fields that count updates from the first one on."""
 
@@ -80,7 +96,7 @@ class TrainingConfig(Settings):
     batch_size: int = setting(32, "B, sequences read side by side.")
     num_steps: int = setting(3000, "Updates.")
     optimizer: str = setting("adam", f"One of {', '.join(OPTIMIZERS)}.")
-    learning_rate: float = setting(4e-3, "The highest of the schedule.")
+    learning_rate: float = setting(4e-3, "The highest learning rate of the schedule.")
     schedule: str = setting("cosine", f"One of {', '.join(SCHEDULES)}.")
     warmup_steps: int | None = setting(
         None, "Updates of linear warm-up; default: a tenth of num_steps, at most 100."
@@ -88,14 +104,17 @@ class TrainingConfig(Settings):
     decay_every: int = setting(
         1000, "Schedule step: updates between two halvings; inverse: until the first halving."
     )
-    momentum: float = setting(0.9, "Of sgd.")
-    weight_decay: float = setting(0.0, "Of adamw and muon (decoupled), or L2 with the others.")
+    momentum: float = setting(0.9, "Of optimizer sgd; 0: none.")
+    weight_decay: float = setting(
+        0.0, "Weights shrink by it: decoupled in adamw and muon, else as L2."
+    )
     clip_norm: float = setting(1.0, "The global gradient norm is clipped to this; 0: never.")
     average: str = setting("ema", f"Weights to evaluate with, one of {', '.join(AVERAGES)}.")
     average_decay: float | None = setting(
-        None, "Of ema; default: 0.998, less where that remembers more than a sixth of num_steps."
+        None,
+        "Average ema: decay; default: 0.998, less where that remembers more than a sixth of num_steps.",
     )
-    average_start: int = setting(0, "Of asgd: updates before it begins.")
+    average_start: int = setting(0, "Average asgd: updates before it begins.")
     log_every: int = setting(50, "Updates in a row of metrics.")
     eval_every: int = setting(250, "Updates between evaluations.")
     checkpoint_every: int = setting(500, "Updates between checkpoints.")
@@ -155,9 +174,11 @@ class NetworkConfig(Settings):
 
     cell: str = setting("lstm", f"One of {', '.join(CELLS)}; or your own, as MODULE:FACTORY.")
     hidden_size: int = setting(256, "H, units a layer.")
-    num_layers: int = setting(1, "Recurrent layers.")
+    num_layers: int = setting(1, "L, recurrent layers.")
     dropout: float = setting(0.0, "On the output of each layer, a mask a sequence.")
-    compute_dtype: str = setting("float32", f"Of matmul operands, one of {', '.join(DTYPES)}.")
+    compute_dtype: str = setting(
+        "float32", f"Dtype of matmul operands, one of {', '.join(DTYPES)}."
+    )
 
     @property
     def operand_dtype(self) -> DType | None:

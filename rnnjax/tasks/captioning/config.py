@@ -34,20 +34,22 @@ def _names(kind) -> str:
 class CaptionData(TrainingConfig):
     """Which images and captions, and how they are prepared."""
 
+    heading = "Data"
+
     data: str = setting(SCENES, "embedded (digit scenes), a folder or file, or tfds:NAME.")
     images: str | None = setting(None, "Folder of the images, if not near the captions.")
     held_out: float | None = setting(
         None, "Share of the images for validation, and for testing, of a corpus without splits."
     )
     skip_faulty: bool = setting(False, "Leave out faulty images and captions instead of stopping.")
-    encoding: str = setting("utf-8", "Of the caption files.")
+    encoding: str = setting("utf-8", "Encoding of the caption files.")
     max_words: int = setting(30, "Words above which a caption is long.")
     long_captions: LongCaptions = setting(
         "keep", f"What becomes of long captions in training: {_names(LongCaptions)}."
     )
-    level: WordLevel = setting("word", f"Of symbols: {_names(WordLevel)}.")
+    level: WordLevel = setting("word", f"What a caption is made of: {_names(WordLevel)}.")
     min_count: int = setting(1, "Level word: words that are rarer are unknown.")
-    num_subwords: int = setting(2000, "Level subword: symbols.")
+    num_subwords: int = setting(2000, "Level subword: how many symbols.")
     num_buckets: int = setting(4, "Lengths that captions are padded to.")
     image_size: int = setting(56, "Side that images are resized to, in pixels; encoder cnn.")
     resize: ResizePolicy = setting(
@@ -63,44 +65,64 @@ class CaptionData(TrainingConfig):
 class CaptionerConfig(CaptionData, NetworkConfig):
     """All that decides a run."""
 
+    heading = "Model"
     phases = ("soft_steps", "detection_steps")
 
-    encoder: str = setting("cnn", f"Of images: {', '.join(ENCODERS)} (photos; frozen, or trained).")
+    encoder: str = setting(
+        "cnn", f"Reads images: {', '.join(ENCODERS)} (photos; frozen, or trained)."
+    )
     feature_map: FeatureMap = setting(
         "last",
-        "Of encoder efficientnet: middle (14 by 14 locations, F = 112) or last (7 by 7, F = 1280).",
+        "Encoder efficientnet: which map, middle (14 by 14 locations, F = 112) or last (7 by 7, F = 1280).",
     )
     decoder: Context = setting(
-        "soft", f"How it sees the image: {_names(Context)}; see models.Captioner."
+        "soft", f"How the decoder sees the image: {_names(Context)}; see models.Decoder."
     )
-    hard_gradient: HardGradient = setting("reinforce", f"Decoder hard: {_names(HardGradient)}.")
-    temperature: float = setting(1.0, "Of gumbel.")
+    hard_gradient: HardGradient = setting(
+        "reinforce", f"Decoder hard: how it learns where to look, {_names(HardGradient)}."
+    )
+    temperature: float = setting(
+        1.0, "Gradient gumbel: temperature of the softmax that stands in for the choice."
+    )
     soft_rate: float = setting(0.5, "Decoder hard: share of captions read with soft attention.")
-    soft_steps: int = setting(0, "Decoder hard: updates at first in which all captions are.")
-    reward_weight: float = setting(1.0, "Of reinforce.")
-    entropy_weight: float = setting(0.01, "Of reinforce: keeps it looking around.")
+    soft_steps: int = setting(
+        0, "Decoder hard: updates at first in which all captions are read with soft attention."
+    )
+    reward_weight: float = setting(1.0, "Gradient reinforce: weight of the reward.")
+    entropy_weight: float = setting(
+        0.01,
+        "Gradient reinforce: weight of the attention's entropy, which keeps it looking around.",
+    )
     objective: Objective = setting(
         "likelihood",
         "What is learned: likelihood of the captions given; or a reward of captions that it draws, "
         "bleu or cider, for a model that can write already (--restore_from).",
     )
     num_drawn: int = setting(5, "Objectives bleu, cider: captions drawn of each image.")
-    drawn_words: int = setting(20, "Objectives bleu, cider: words after which they are cut off.")
+    drawn_words: int = setting(
+        20, "Objectives bleu, cider: words after which a drawn caption is cut off."
+    )
     label_smoothing: float = setting(0.0, "Share of each target that goes to all words alike.")
-    spread_weight: float = setting(0.0, "Of the doubly stochastic regulariser.")
+    spread_weight: float = setting(
+        0.0,
+        "Weight of the doubly stochastic regulariser: each location gets attention of 1 in all.",
+    )
     detection_weight: float = setting(
-        0.0, "Of finding each word of a caption somewhere in its image; helps encoder cnn to start."
+        0.0,
+        "Weight of finding each word of a caption in its image; helps encoder cnn to start.",
     )
     detection_steps: int = setting(0, "Updates in which detection_weight sinks to 0; 0: it stays.")
     hidden_size: int = setting(192, "H, units of a layer.")
     embed_size: int = setting(64, "D, numbers that a word is turned into.")
-    attention_size: int = setting(64, "A, hidden layer of the attention.")
+    attention_size: int = setting(64, "A, units of the attention's hidden layer.")
     num_counts: int = setting(
-        0, "Decoders soft, hard: numbers of locations told besides what is there."
+        0, "Decoders soft, hard: how many counts of locations it is told besides what is there."
     )
     feature_size: int = setting(120, "F, numbers for each location that the decoder sees.")
     dropout: float = setting(0.0, "On words and before the output layer.")
-    swap_rate: float = setting(0.0, "Words read that another caption's take the place of.")
+    swap_rate: float = setting(
+        0.0, "Share of the words read that are swapped for another caption's."
+    )
 
     @property
     def metric(self) -> str:

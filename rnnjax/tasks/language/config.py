@@ -11,8 +11,10 @@ from rnnjax.training.config import NetworkConfig
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class LanguageConfig(TrainingConfig, NetworkConfig):
-    """All that decides a run."""
+class LanguageData(TrainingConfig):
+    """Which text, and how it is read."""
+
+    heading = "Data"
 
     data: str = setting("embedded", "embedded, python_source, hello, a path, or tfds:NAME.")
     level: Level = setting("char", "char, or byte (256 symbols, any file).")
@@ -20,10 +22,20 @@ class LanguageConfig(TrainingConfig, NetworkConfig):
     valid_fraction: float = setting(0.1, "Share of the text held out, from its end.")
     window: int = setting(64, "Steps between two updates (k1).")
     bptt: int = setting(0, "Steps that gradients reach back (k2); 0: as many as window.")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LanguageConfig(LanguageData, NetworkConfig):
+    """All that decides a run."""
+
+    heading = "Model"
+
     embed_size: int = setting(64, "D, numbers a character is turned into.")
-    dropout: float = setting(0.1, "On the output of each layer, a mask a window.")
-    weight_drop: float = setting(0.0, "Of recurrent weights, a mask a window.")
-    remat: str = setting("none", "Recompute to save memory: none, gates or sqrt.")
+    dropout: float = setting(0.1, "Dropout on the output of each layer, a mask a window.")
+    weight_drop: float = setting(0.0, "Dropout of recurrent weights, a mask a window.")
+    remat: str = setting(
+        "none", "What the backward pass computes again to save memory: none, gates or sqrt."
+    )
 
     def validate(self) -> None:
         """Raises UserError for a value that cannot work."""

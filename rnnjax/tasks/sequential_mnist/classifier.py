@@ -18,6 +18,8 @@ from rnnjax.training.config import NetworkConfig
 class DigitConfig(training.TrainingConfig, NetworkConfig):
     """All that decides a run."""
 
+    heading = "Data"
+
     data: str = setting("embedded", "embedded, or an .npz file such as mnist.npz.")
     hidden_size: int = setting(64, "H, units a layer.")
 

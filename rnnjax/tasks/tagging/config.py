@@ -22,8 +22,8 @@ class TaggerConfig(NetworkConfig):
     character_embed_size: int = setting(30, "Numbers that a character is turned into.")
     character_size: int = setting(30, "Size of a word's encoding by its characters.")
     case_size: int = setting(8, "Numbers that say how a word is capitalised; 0: none.")
-    input_dropout: float = setting(0.5, "On words and characters, a mask a sentence.")
-    dropout: float = setting(0.5, "On the output of each layer, a mask a sentence.")
+    input_dropout: float = setting(0.5, "Dropout on words and characters, a mask a sentence.")
+    dropout: float = setting(0.5, "Dropout on the output of each layer, a mask a sentence.")
     hidden_size: int = setting(100, "H, units of a layer in each direction.")
     both_directions: bool = setting(True, "Read from left to right and from right to left.")
     crf: bool = setting(True, "Tag sentences as a whole; otherwise each word by itself.")
@@ -46,12 +46,14 @@ class TaggerConfig(NetworkConfig):
 class TaggingConfig(TrainingConfig, TaggerConfig):
     """All that decides a run."""
 
+    heading = "Data"
+
     data: str = setting("embedded", "embedded, a folder of column files, or tfds:NAME.")
     token_column: int = setting(0, "The column of the tokens, from 0.")
     tag_column: int = setting(-1, "The column of the tags; -1: the last.")
-    encoding: str = setting("utf-8", "Of the files of the corpus and of word vectors.")
+    encoding: str = setting("utf-8", "Encoding of the files of the corpus and of word vectors.")
     strict: bool = setting(False, "Refuse tags out of place instead of repairing them.")
-    scheme: Scheme = setting("BIOES", f"Of the model's tags: {', '.join(get_args(Scheme))}.")
+    scheme: Scheme = setting("BIOES", f"Scheme of the model's tags: {', '.join(get_args(Scheme))}.")
     swap_rate: float = setting(0.0, "Augmentation: entities replaced by others of their type.")
     vectors: str | None = setting(None, "A file of word vectors: GloVe, word2vec or fastText text.")
     num_buckets: int = setting(5, "Lengths that sentences are padded to.")
