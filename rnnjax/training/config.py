@@ -112,7 +112,7 @@ class TrainingConfig(Settings):
     average: str = setting("ema", f"Weights to evaluate with, one of {', '.join(AVERAGES)}.")
     average_decay: float | None = setting(
         None,
-        "Average ema: decay; default: 0.998, less where that remembers more than a sixth of num_steps.",
+        "Average ema: default 0.998, or less, so that it remembers a sixth of num_steps at most.",
     )
     average_start: int = setting(0, "Average asgd: updates before it begins.")
     log_every: int = setting(50, "Updates in a row of metrics.")
