@@ -7,7 +7,7 @@ stated there as the sum of both directions over all links of a chip; it can send
 import math
 from typing import NamedTuple
 
-from rnnjax.errors import UserError
+from rnnjax.errors import UserError, did_you_mean
 
 GIB = 2**30
 SLICES_2D = ("1x1", "2x2", "2x4", "4x4", "4x8", "8x8", "8x16", "16x16")
@@ -83,9 +83,8 @@ def find_slice(name: str) -> Slice:
             found = Slice(chip, shape)
             if name in (found.name, f"{chip.name}-{found.num_chips}"):
                 return found
-    valid = (f"  {c.name}: {', '.join(f'{c.name}:{shape}' for shape in c.slices)}" for c in CHIPS)
+    valid = [f"{chip.name}:{shape}" for chip in CHIPS for shape in chip.slices]
     raise UserError(
-        f"unknown --topology={name}. Valid, the numbers being chips along each dimension:\n"
-        + "\n".join(valid)
-        + "\nand by the number of chips, such as v5e-16 for v5e:4x4"
+        f"unknown --topology={name}, chips along each dimension or, as v5e-16 for v5e:4x4, in all; "
+        f"{did_you_mean(name, valid)}"
     )

@@ -27,7 +27,7 @@ def test_a_slice_that_there_is_not_gives_those_that_there_are(name):
     with pytest.raises(UserError) as error:
         chips.find_slice(name)
     said = str(error.value)
-    assert said.startswith(f"unknown --topology={name}.")
+    assert said.startswith(f"unknown --topology={name},")
     for valid in ("v5e:16x16", "v5p:2x2x1", "v6e:4x4"):
         assert valid in said
         assert chips.find_slice(valid).name == valid

@@ -97,7 +97,7 @@ def test_the_command_tells_all(capsys):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--topology=v5e:5x5"], "unknown --topology=v5e:5x5. Valid"),
+        (["--topology=v5e:5x5"], "unknown --topology=v5e:5x5, chips along"),
         (["--topology=v5e-16", "--preset=hello"], "is no multiple of 16: take 16"),
         (["--topology=v5e-1", "--price_per_chip_hour=-1"], "--price_per_chip_hour is 0 or more"),
         (["--topology=v5e-1", "--config.cel=gru"], "config.cel"),

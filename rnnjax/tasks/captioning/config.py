@@ -73,7 +73,7 @@ class CaptionerConfig(CaptionData, NetworkConfig):
     )
     feature_map: FeatureMap = setting(
         "last",
-        "Encoder efficientnet: its map, middle (14 by 14 locations, F = 112) or last (7 by 7, 1280).",
+        "Encoder efficientnet: its map, middle (14 by 14, F = 112) or last (7 by 7, F = 1280).",
     )
     decoder: Context = setting(
         "soft", f"How the decoder sees the image: {_names(Context)}; see models.Decoder."
