@@ -8,7 +8,7 @@ list_experiments() {
   local file
   for file in "$root"/experiments/[!_]*.py; do
     if grep -q '^if __name__ == "__main__":' "$file"; then
-      printf '  %-18s%s\n' "$(basename "$file" .py)" "$(sed -n 's/^    summary="\(.*\)",$/\1/p' "$file")"
+      printf '  %-18s%s\n' "$(basename "$file" .py)" "$(sed -n 's/^    summary="\(.*\)",$/\1/p' "$file")" | sed 's/ *$//'
     fi
   done
 }

@@ -47,7 +47,7 @@ def make_training(
     Raises:
         UserError: a setting is out of range.
     """
-    config.validate()
+    TrainingConfig.validate(config)  # not what the task asks of its data
     schedule = make_schedule(
         config.schedule,
         config.learning_rate,
