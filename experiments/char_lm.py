@@ -54,7 +54,7 @@ class Options:
     top_p: float = setting(1.0, "Mode sample: draw from the nucleus of this mass.")
     stop: str | None = setting(None, "Mode sample: a character that ends a text.")
     text: tuple[str, ...] = setting((), "Modes score, inspect: a text; score takes several.")
-    text_file: str | None = setting(None, "Mode score: a file with a text a line.")
+    text_file: str | None = setting(None, "Mode score: a file with a text a line; - is stdin.")
     unknown: bool = setting(False, "Mode score: characters the vocabulary lacks are scored too.")
     split: str = setting("validation", "Mode evaluate: which split.")
     eval_batch_size: int | None = setting(

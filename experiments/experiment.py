@@ -1,9 +1,10 @@
 """The driver: the order of a run, whatever its task. An experiment hands over what is its own."""
 
+import contextlib
 import dataclasses
 import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -125,7 +126,8 @@ class Experiment:
                 with training.removed_if_unused(run.workdir):
                     self.train(run._replace(placement=join(run)))
             else:
-                self.modes[run.shared.mode](run)
+                with naming_the_data(run):
+                    self.modes[run.shared.mode](run)
             training.processes.leave()
 
     def parse(self, argv: Sequence[str]) -> Run:
@@ -275,6 +277,21 @@ class Experiment:
         if run.source:
             training.say(f"{run.workdir} has its own checkpoints: --restore_from is left aside.")
         return workdir, run._replace(source=workdir.path, resuming=True)
+
+
+@contextlib.contextmanager
+def naming_the_data(run: Run) -> Iterator[None]:
+    """An error about the data says whose path it is, and which flag gives another."""
+    try:
+        yield
+    except UserError as error:
+        data_of_run = getattr(run.config, "data", "")
+        if not data_of_run or data_of_run not in str(error) or "--config.data" in str(error):
+            raise
+        raise UserError(
+            f"{error} ({data_of_run} is what the run in {run.workdir} was trained on, as seen from "
+            "there; --config.data=PATH gives another path)"
+        ) from error
 
 
 def _mean_loss(

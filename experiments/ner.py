@@ -37,7 +37,8 @@ class Options:
     split: str = setting("test", "Modes evaluate, inspect: which split.")
     text: tuple[str, ...] = setting((), "Mode predict: a sentence; may be given several times.")
     input: str | None = setting(
-        None, "Mode predict: a file, in columns (.conll, .tsv and the like) or a sentence a line."
+        None,
+        "Mode predict: a file, in columns (.conll, .tsv) or a sentence a line; -: stdin.",
     )
     output: str | None = setting(
         None, "Mode predict: where to write; its suffix decides: .conll, .jsonl or .html."

@@ -5,6 +5,7 @@ import glob
 import gzip
 import logging
 import os
+import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,8 @@ from rnnjax.errors import UserError
 
 CHUNK_BYTES = 1 << 20
 HEAD_BYTES = 8192
+STDIN = "-"
+"""The path of what comes in by stdin."""
 
 _log = logging.getLogger(__name__)
 
@@ -82,13 +85,15 @@ def read_text(spec: str, *, encoding: str) -> str:
     """The text of one file, with LF as line ends.
 
     Args:
-        spec: its path; plain or .gz.
+        spec: its path, plain or .gz; or `-` for what comes in by stdin.
         encoding: of its bytes.
 
     Raises:
         UserError: there is no such file, or it is not text in this encoding.
     """
     check_encoding(encoding)
+    if spec == STDIN:
+        return "".join(texts(Document("stdin", [sys.stdin.buffer.read()], encoding)))
     return "".join(texts(document(regular_file(spec), encoding)))
 
 

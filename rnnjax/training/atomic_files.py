@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,24 @@ def check_space(folder: Path, there: list[Path], number: int, size: int) -> None
 def write_text(path: Path, text: str) -> None:
     """As `write_bytes`, for text."""
     write_bytes(path, text.encode("utf-8"))
+
+
+def write_results(folder: Path, files: Mapping[str, str | bytes]) -> str:
+    """Writes files whose numbers the terminal shows as well, so that no numbers are lost.
+
+    Args:
+        folder: where they go.
+        files: contents by name, the one to look at last.
+
+    Returns:
+        The path of the last file, or why it could not be written.
+    """
+    try:
+        for name, content in files.items():
+            write_bytes(folder / name, content.encode() if isinstance(content, str) else content)
+    except UserError as error:
+        return str(error)
+    return str(folder / name)
 
 
 def write_json(path: Path, value: Any) -> None:

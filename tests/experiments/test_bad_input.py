@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -165,8 +166,9 @@ def test_a_workdir_of_another_experiment(hello, char_lm_command, mode):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
-@pytest.mark.parametrize("mode", ["train", "score"])
+@pytest.mark.parametrize("mode", ["train", "score", "inspect"])
 def test_a_full_disk(hello, char_lm_command, monkeypatch, mode):
+    """Training ends with an error; the other modes still print what they found."""
     before = contents(hello)
 
     def full(file, mode="r", *args, **options):
@@ -176,9 +178,15 @@ def test_a_full_disk(hello, char_lm_command, monkeypatch, mode):
     argv = {
         "train": ["--preset=hello", "--config.num_steps=210"],
         "score": ["--mode=score", "--text=hello"],
+        "inspect": ["--mode=inspect", "--text=hello"],
     }
-    said = message(char_lm_command(f"--workdir={hello}", *argv[mode]))
+    result = char_lm_command(f"--workdir={hello}", *argv[mode])
+    said = message(result) if mode == "train" else result.out
     assert "No space left on device" in said
+    if mode == "score":
+        assert re.search(r"^ +-\d+\.\d+ .* hello$", said, re.M)
+    if mode == "inspect":
+        assert re.search(r"^gradient \d+ steps back: ", said, re.M)
     monkeypatch.undo()
     assert contents(hello) == before
 

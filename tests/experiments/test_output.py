@@ -1,5 +1,6 @@
 """Where results go: to stdout, whoever reads it, and progress to stderr."""
 
+import io
 import os
 import subprocess
 import sys
@@ -55,3 +56,34 @@ def test_texts_with_unknown_characters_are_named_and_the_others_scored(
     none = char_lm_command(*flags[:2], "--text=\u00e9")
     assert none.code == 2
     assert "nothing to score: left out: '\u00e9'" in none.err
+
+
+def test_texts_come_in_by_stdin(trained_hello, char_lm_command, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"hello\nhell\n")))
+    result = char_lm_command(f"--workdir={trained_hello}", "--mode=score", "--text_file=-")
+    assert result.code == 0
+    assert [line.split()[-1] for line in result.out.splitlines()[1:3]] == ["hell", "hello"]
+
+
+def test_sentences_come_in_by_stdin(trained_ner, ner_command, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"Marie Curie left.\n")))
+    piped = ner_command(f"--workdir={trained_ner}", "--mode=predict", "--input=-")
+    given = ner_command(f"--workdir={trained_ner}", "--mode=predict", "--text=Marie Curie left.")
+    assert piped.code == 0
+    assert piped.out == given.out
+
+
+def test_a_relative_path_of_a_run_says_whose_it_is(char_lm_command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("text.txt").write_text("the quick brown fox " * 20)
+    small = ["--config.window=5", "--config.batch_size=4", "--config.hidden_size=4"]
+    line = ["--config.data=text.txt", "--config.num_steps=2", *small, "--workdir=run"]
+    assert char_lm_command(*line).code == 0
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    result = char_lm_command("--workdir=../run", "--mode=evaluate")
+    assert result.code == 2
+    assert "text.txt is what the run in ../run was trained on" in result.err
+    assert "--config.data=PATH gives another path" in result.err
+    there = char_lm_command("--workdir=../run", "--mode=evaluate", "--config.data=../text.txt")
+    assert there.code == 0

@@ -123,7 +123,7 @@ def report_inspection(
         A summary for the terminal.
 
     Raises:
-        UserError: the text is too short, there is no such unit, or a file cannot be written.
+        UserError: the text is too short, or there is no such unit.
     """
     if len(ids) < 4:
         raise UserError(
@@ -144,14 +144,13 @@ def report_inspection(
     if any(saturation.values()):
         pictures["saturation"] = draw_saturation(saturation)
     pictures["gradient"] = draw_gradient_norms(findings.gradient_norms)
-    for name, png in pictures.items():
-        atomic_files.write_bytes(folder / f"inspect_{name}.png", png)
-    page = folder / "inspect.html"
     sections = [_text_section(name, characters, shown) for name, shown in values.items()]
     sections += [
         Section(*told, png=pictures[name]) for name, told in CAPTIONS.items() if name in pictures
     ]
-    atomic_files.write_text(page, render_page("Inside the network", ABOUT, {}, sections))
+    files: dict[str, str | bytes] = {f"inspect_{name}.png": png for name, png in pictures.items()}
+    files["inspect.html"] = render_page("Inside the network", ABOUT, {}, sections)
+    page = atomic_files.write_results(folder, files)
     lines = [
         f"{name}, gate {gate}: below 0.1 for {left.mean():.1%} of the time, "
         f"above 0.9 for {right.mean():.1%}"

@@ -37,7 +37,7 @@ def report_scores(
         A table for the terminal, the likeliest text first.
 
     Raises:
-        UserError: there is no text left, or a file cannot be written.
+        UserError: there is no text left.
     """
     texts = [text for text in texts if text]
     if not texts:
@@ -58,11 +58,14 @@ def report_scores(
     context = f"Each text is read after {prompt!r} (--prompt), which has no part in its score."
     if not prompt:
         context = "The first character of each text has no score: nothing is before it (--prompt)."
-    table, page = _table(scores), folder / "score.html"
-    atomic_files.write_text(page, score_page(scores, f"{table}\n\n{context}"))
+    table = _table(scores)
     results = {"prompt": prompt, "texts": list(map(_as_json, scores))}
-    atomic_files.write_text(
-        folder / "score.json", json.dumps(results, indent=1, ensure_ascii=False)
+    page = atomic_files.write_results(
+        folder,
+        {
+            "score.json": json.dumps(results, indent=1, ensure_ascii=False),
+            "score.html": score_page(scores, f"{table}\n\n{context}"),
+        },
     )
     return f"{table}{told}\n{context}\nSurprise of each character: {page}"
 

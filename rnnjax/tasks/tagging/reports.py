@@ -101,15 +101,14 @@ def report_inspection(
         pictures["transitions"] = visuals.draw_transitions(
             model.tags, params.transitions, params.start, params.end, model.allowed()
         )
-    for name, png in pictures.items():
-        atomic_files.write_bytes(folder / f"inspect_{name}.png", png)
     sections = [
         scores_section(entity_scores(*_both(tagged)), title),
         *(Section(name.capitalize(), captions[name], png=png) for name, png in pictures.items()),
         errors_section(tagged),
     ]
-    page = folder / "inspect.html"
-    atomic_files.write_text(page, render_page("Inside the tagger", title, {}, sections))
+    files: dict[str, str | bytes] = {f"inspect_{name}.png": png for name, png in pictures.items()}
+    files["inspect.html"] = render_page("Inside the tagger", title, {}, sections)
+    page = atomic_files.write_results(folder, files)
     wrong = sum(one.gold != one.tags for one in tagged)
     return f"{wrong:,} of {len(tagged):,} sentences of {title} have an error: {page}"
 
