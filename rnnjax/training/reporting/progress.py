@@ -27,12 +27,16 @@ def tell(result: str) -> None:
 
 def describe(metrics: dict[str, float], unit: str) -> str:
     """Metrics in words; the loss in nats and bits where `unit` says per what."""
-    words = [f"{name} {value:.4g}" for name, value in metrics.items() if name != "loss"]
+    words = [f"{name} {_short(value)}" for name, value in metrics.items() if name != "loss"]
     if "loss" in metrics:
         loss = metrics["loss"]
         in_nats = f"loss {loss:.4f} nats/{unit} ({loss / math.log(2):.4f} bits)"
         words.insert(0, in_nats if unit else f"loss {loss:.4g}")
     return ", ".join(words)
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
 
 
 def aligned(rows: Sequence[Sequence[str]], numbers: Collection[int] = ()) -> str:
