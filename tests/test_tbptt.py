@@ -4,9 +4,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
 import rnnjax
 from rnnjax.data import Stream, TrainingWindows
+from rnnjax.models import window_loss
+from rnnjax.tasks.language.assembly import make_loss, make_model
+from rnnjax.tasks.language.config import LanguageConfig
 from tests.cells.zoo import jit
 
 H, VOCABULARY = 3, 6
@@ -146,3 +150,41 @@ def test_updates_every_k1_steps_with_gradients_over_k2(k1, k2):
             params = jax.tree.map(lambda p, g: p - 0.1 * g, params, gradient)
     for ours, theirs in zip(jax.tree.leaves(params), expected, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-11, atol=1e-13)
+
+
+class Recorder:
+    """A language model that remembers with which keys it was called."""
+
+    def __init__(self):
+        self.keys = []
+
+    def __call__(self, inputs, carry, *, reset, key, remat):
+        self.keys.append(key)
+        return jnp.zeros((*inputs.shape, VOCABULARY)), carry + len(inputs)
+
+
+@pytest.mark.parametrize(("window", "carry"), [(2, 2), (5, 5), (None, 5)])
+def test_the_carry_handed_on_is_that_after_k1_steps_and_each_part_has_its_own_noise(window, carry):
+    batch = {
+        "inputs": jnp.zeros((5, 1), int), "targets": jnp.zeros((5, 1), int),
+        "reset": jnp.zeros((5, 1), bool), "mask": jnp.ones((5, 1), bool),
+    }  # fmt: skip
+    model = Recorder()
+    _, count, after = window_loss(model, jnp.zeros(()), batch, jax.random.key(0), window=window)
+    assert (float(count), float(after)) == (5, carry)
+    drawn = {tuple(jax.random.key_data(key).tolist()) for key in model.keys}
+    assert len(drawn) == len(model.keys) == (2 if window == 2 else 1)
+
+
+def test_the_loss_of_a_config_hands_on_the_carry_after_its_window():
+    config = LanguageConfig(window=2, bptt=5, hidden_size=3, embed_size=2, dropout=0.0)
+    model = make_model(config, VOCABULARY)
+    graph, params = nnx.split(model, nnx.Param)
+    batch = {
+        "inputs": jnp.arange(5)[:, None] % VOCABULARY, "targets": jnp.zeros((5, 1), int),
+        "reset": jnp.zeros((5, 1), bool), "mask": jnp.ones((5, 1), bool),
+    }  # fmt: skip
+    start = model.initial_carry(1)
+    loss = make_loss(config, graph)(params, start, batch, jax.random.key(0))
+    _, expected = model(batch["inputs"][:2], start)
+    jax.tree.map(np.testing.assert_allclose, loss.carry, expected)

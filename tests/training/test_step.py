@@ -61,6 +61,19 @@ def test_not_finite_is_reported(poison):
     assert not bool(metrics["finite"])
 
 
+def test_what_is_averaged_are_the_parameters_after_the_update():
+    def loss_fn(params, carry, batch, key):
+        return training.Loss(params["w"], jnp.asarray(1), carry)
+
+    optimizer = training.make_optimizer("sgd", learning_rate=1.0, momentum=0)
+    average = training.make_average("asgd")
+    state = training.create_state({"w": jnp.asarray(5.0)}, optimizer, average=average)
+    step = training.make_train_step(loss_fn, optimizer, average=average)
+    for expected in (4.0, 3.5, 3.0):  # The means of 4; 4 and 3; 4, 3 and 2.
+        state, _ = step(state, {})
+        assert float(training.evaluation_params(state)["w"]) == expected
+
+
 def test_nothing_flows_into_the_carry_of_the_last_window():
     def loss_fn(params, carry, batch, key):
         # The carry depends on the same parameter only through the window before.

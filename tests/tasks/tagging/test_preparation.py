@@ -79,6 +79,19 @@ def test_entities_are_swapped_at_the_rate_asked_for():
     assert words_of_epoch(prepare())[0][0] == ada
 
 
+def test_only_names_of_the_training_split_are_swapped_in():
+    held_out = [sentence("Grace saw Trier", "B-PER", "O", "B-LOC")] * 20
+    prepared = prepare(corpus(validation=held_out), swap_rate=1.0)
+    known = {prepared.vocabulary.word_id(word) for one in TRAIN for word in one.tokens}
+    seen = {
+        word
+        for epoch in range(5)
+        for row in words_of_epoch(prepared, epoch).values()
+        for word in row
+    }
+    assert seen <= known
+
+
 def test_the_seed_decides_the_order():
     def order(seed):
         batches = prepare(seed=seed, batch_size=1, num_buckets=1).batches
