@@ -159,7 +159,7 @@ def test_an_unknown_experiment_is_named_with_the_valid_ones(checkout, tmp_path):
 
 
 def test_without_a_new_enough_python_it_says_so(checkout, tmp_path):
-    for tool in ("bash", "dirname", "basename", "grep", "cat", "cksum", "rm", "ls"):
+    for tool in ("bash", "dirname", "basename", "grep", "sed", "cat", "cksum", "rm", "ls"):
         (tmp_path / "bin").mkdir(exist_ok=True)
         (tmp_path / "bin" / tool).symlink_to(shutil.which(tool))
     fake_python(tmp_path / "bin", "exit 1")

@@ -128,7 +128,7 @@ def test_files(tmp_path, char_lm_command, content, told):
         (["--mode=sample", "--preset=hello"], "--preset is for mode train"),
         (["--mode=sample", "--config.hidden_size=9"], "hello"),
         (["--mode=score"], "give --text=TEXT"),
-        (["--mode=score", "--text=häl"], "'ä'. A model trained with --config.level=byte takes"),
+        (["--mode=score", "--text=häl"], "left out: 'häl', for the training text has no 'ä'"),
         (["--mode=score", "--text_file=/no/file"], "/no/file does not exist"),
         (["--mode=evaluate", "--split=valid"], "did you mean 'validation'?"),
         (["--mode=evaluate", "--eval_batch_size=0"], "batch_size must be at least 1"),
