@@ -93,8 +93,6 @@ def unroll(
 def _unroll(
     cell, params, xs, carry, initial, *, mask, reset, reverse, key, engine, remat, scan_unroll
 ) -> tuple[Carry, Array]:
-    if mask is not None:
-        xs = select(mask, xs, jnp.zeros_like(xs))
     if cell.over_time is not None:
         unroll_child = functools.partial(
             _unroll, mask=mask, reset=reset, engine=engine, remat=remat, scan_unroll=scan_unroll
@@ -161,8 +159,6 @@ def unroll_reference(
 def _reference(
     cell, params, xs, carry, initial, *, mask, reset, reverse, key
 ) -> tuple[Carry, Array]:
-    if mask is not None:
-        xs = select(mask, xs, jnp.zeros_like(xs))
     if cell.step is None or (cell.over_time is not None and key is not None):
         unroll_child = functools.partial(_reference, mask=mask, reset=reset)
         return _run_combination(
@@ -195,7 +191,7 @@ def explain(cell: Cell, params: Params, xs: Array, *, engine: str = "auto", **op
 
 
 class _Given(NamedTuple):
-    """The arguments of `unroll`, checked."""
+    """The arguments of `unroll`, checked; xs is zero at padding."""
 
     params: Params
     xs: Array
@@ -253,8 +249,10 @@ def _given(cell, params, xs, carry, mask, lengths, reset, initial) -> _Given:
     zero = cell.initial_carry(params, tuple(batch_shape))
     initial = zero if initial is None else carry_that_fits(cell, zero, initial)
     carry = initial if carry is None else carry_that_fits(cell, zero, carry)
-    given = _Given(params, xs, carry, initial, _flags("mask", mask, xs), _flags("reset", reset, xs))
-    return varying_alike(given)
+    mask, reset = _flags("mask", mask, xs), _flags("reset", reset, xs)
+    if mask is not None:
+        xs = select(mask, xs, jnp.zeros_like(xs))  # each layer's outputs are zero there as well
+    return varying_alike(_Given(params, xs, carry, initial, mask, reset))
 
 
 def _flags(name: str, flags: Any, xs: Array) -> Array | None:

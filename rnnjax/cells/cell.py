@@ -1,6 +1,7 @@
 """The contract: a recurrent cell is a record of pure functions."""
 
 import dataclasses
+import functools
 import operator
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -8,7 +9,7 @@ from typing import Any, Protocol
 import jax
 import jax.numpy as jnp
 
-from rnnjax.cells.origin import Origin, remade
+from rnnjax.cells.origin import Origin
 from rnnjax.cells.structure import carry_that_fits, params_that_fit
 from rnnjax.errors import UserError
 from rnnjax.typing import Array, Carry, DType, Params, PRNGKey
@@ -78,7 +79,11 @@ class Cell:
         x_t = real_array("x_t", x_t)
         params = params_that_fit(self, params, x_t.shape[-1])
         expected = jax.eval_shape(lambda p: self.initial_carry(p, x_t.shape[:-1]), params)
-        carry = carry_that_fits(self, expected, carry)
+        return self.advance(params, carry_that_fits(self, expected, carry), x_t)
+
+    def advance(self, params: Params, carry: Carry, x_t: Array) -> tuple[Carry, Array]:
+        """As a call, of arguments that are known to fit: how a combination runs its layers."""
+        assert self.step is not None
         with jax.named_scope("project"):
             u_t = self.project(params, x_t)
         return self.step(params, carry, u_t)
@@ -98,7 +103,7 @@ class Cell:
         if self.origin is None:
             return super().__reduce_ex__(2)
         factory, positional, named = self.origin
-        return remade, (factory, positional, dict(named))
+        return functools.partial(factory, *positional, **dict(named)), ()
 
 
 def dot(x: Array, w: Array, compute_dtype: DType | None = None) -> Array:

@@ -57,7 +57,7 @@ def stack(cells: Sequence[Cell]) -> Cell:
     def step(params, carry, x_t):
         carries = []
         for cell, p, c in zip(cells, params, carry, strict=True):
-            c, x_t = cell(p, c, x_t)
+            c, x_t = cell.advance(p, c, x_t)
             carries.append(c)
         return tuple(carries), x_t
 
@@ -101,7 +101,7 @@ def residual(cell: Cell) -> Cell:
         return cell.init(key, input_size)
 
     def step(params, carry, x_t):
-        carry, y_t = cell(params, carry, x_t)
+        carry, y_t = cell.advance(params, carry, x_t)
         return carry, x_t + y_t
 
     def over_time(run, params, carry, initial, xs, key):

@@ -40,18 +40,18 @@ def cell_factory(make: Callable[Options, Any]) -> Callable[Options, Any]:
     the name of its factory, which must stand at the top of a module, and its arguments. Arguments
     that cannot be hashed leave a cell equal to itself alone.
     """
-    parameters = inspect.signature(make).parameters
+    signature = inspect.signature(make)
 
     @functools.wraps(make)
     def made(*args: Options.args, **kwargs: Options.kwargs) -> Any:
         cell = make(*args, **kwargs)
-        bound = inspect.signature(make).bind(*args, **kwargs).arguments
         positional, named = [], []
-        for name, value in bound.items():
+        for name, value in signature.bind(*args, **kwargs).arguments.items():
             value = tuple(value) if isinstance(value, list) else value
             value = value.item() if isinstance(value, Number) and hasattr(value, "item") else value
-            if parameters[name].kind is inspect.Parameter.KEYWORD_ONLY:
-                if value is not parameters[name].default:
+            parameter = signature.parameters[name]
+            if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
+                if value is not parameter.default:
                     named.append((name, value))
             else:
                 positional.append(value)
@@ -64,11 +64,6 @@ def cell_factory(make: Callable[Options, Any]) -> Callable[Options, Any]:
         return cell
 
     return made
-
-
-def remade(factory: Callable[..., Any], positional: tuple, named: dict[str, Any]) -> Any:
-    """Calls a factory: how an unpickled cell comes to be."""
-    return factory(*positional, **named)
 
 
 def _readable(value: Any) -> str:

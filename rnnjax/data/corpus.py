@@ -66,8 +66,8 @@ class Corpus(NamedTuple):
         found = hashlib.sha256(self.vocabulary.to_json().encode())
         for name, stream in self.splits.items():
             found.update(f"{name} {len(stream.ids)} {len(stream.document_starts)}".encode())
-            found.update(np.ascontiguousarray(stream.ids).tobytes())
-            found.update(stream.document_starts.tobytes())
+            found.update(np.ascontiguousarray(stream.ids).data)
+            found.update(stream.document_starts.data)
         return found.hexdigest()
 
 

@@ -154,8 +154,11 @@ class TrainingConfig(Settings):
         self.check_choice("schedule", SCHEDULES)
         self.check_choice("average", AVERAGES)
         self.check_at_least(1, "batch_size", "num_steps", "log_every", "decay_every")
-        self.check_rate("momentum", *["average_decay"] * (self.average_decay is not None))
-        self.check_at_least(0, *["warmup_steps"] * (self.warmup_steps is not None))
+        self.check_rate("momentum")
+        if self.average_decay is not None:
+            self.check_rate("average_decay")
+        if self.warmup_steps is not None:
+            self.check_at_least(0, "warmup_steps")
         self.check_at_least(0, "weight_decay", "clip_norm", "average_start")
         self.check_at_least(0, "eval_every", "checkpoint_every", "data_workers", "patience")
         self.check_at_most(2**31 - 1, "batch_size", "num_steps", "decay_every", "seed")

@@ -89,7 +89,7 @@ def _sentences(path: str, needed: Sequence[int], encoding: str) -> Iterator[tupl
     tokens = [
         (line, text)
         for line, text in enumerate(lines, 1)
-        if _split(text) and not text.startswith(DOCUMENT_START)
+        if text.strip() and not text.startswith(DOCUMENT_START)
     ]
     marked = [(line, text) for line, text in tokens if text.startswith("#") and "\t" in text]
     plain = [(line, text) for line, text in tokens if not text.startswith("#")]
