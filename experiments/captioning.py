@@ -26,7 +26,7 @@ from rnnjax.tasks.captioning import assembly, evaluation, reports
 from rnnjax.tasks.captioning.captioned_images import images_at
 from rnnjax.tasks.captioning.config import SIGHT, CaptionerConfig
 from rnnjax.tasks.captioning.ensemble import CaptionEnsemble
-from rnnjax.tasks.captioning.image_captioner import ImageCaptioner, Search
+from rnnjax.tasks.captioning.image_captioner import ImageCaptioner, load
 from rnnjax.tasks.captioning.preparation import Prepared, abstract_data, prepare
 from rnnjax.tasks.captioning.splits import load_split, split_of
 from rnnjax.tasks.captioning.vocabulary import CaptionVocabulary
@@ -87,18 +87,19 @@ def prepared(run: Run) -> Prepared:
     return prepare(run.config, run.vocabulary())
 
 
-def restored(run: Run) -> tuple[ImageCaptioner, Search, Path]:
-    """The trained captioner of a run, how it looks for captions, and where results are written."""
-    runs = [run, *(run.beside("ensemble", folder, SIGHT) for folder in run.options.ensemble)]
-    vocabulary = run.vocabulary()
-    models = [
-        one.restore(assembly.stored_captioner, one.config, vocabulary, one.stored) for one in runs
-    ]
-    model = CaptionEnsemble(models) if len(models) > 1 else models[0]
-    length = int(run.stored["max_length"])
-    search = Search(run.options.beam_size, run.options.length_penalty, length)
-    folder = run.workdir / "ensemble" if run.options.ensemble else run.workdir
-    return ImageCaptioner(model, vocabulary), search, folder
+def restored(run: Run) -> tuple[ImageCaptioner, Path]:
+    """The trained captioner of a run, or several as one, and where results are written."""
+    captioner, options = load(run.workdir, run.config), run.options
+    search = captioner.search._replace(
+        beam_size=options.beam_size, length_penalty=options.length_penalty
+    )
+    captioner = captioner._replace(search=search)
+    if not options.ensemble:
+        return captioner, run.workdir
+    others = [run.beside("ensemble", folder, SIGHT) for folder in options.ensemble]
+    models = [captioner, *(load(one.workdir, one.config) for one in others)]
+    model = CaptionEnsemble([one.model for one in models])
+    return captioner._replace(model=model), run.workdir / "ensemble"
 
 
 def evaluate(run: Run) -> None:
@@ -138,9 +139,9 @@ EXPERIMENT = Experiment(
     evaluation=evaluation.make_evaluation,
     stored=assembly.stored,
     shapes=abstract_data,
-    measures=lambda config: Measures(config.unit, "word", config.metric, higher_is_better=True),
+    measures=lambda config: Measures(config.unit, "word", config.metric, "%, greedy"),
     report=lambda trained: (
-        {f"validation {trained.run.config.metric}": trained.best},
+        {f"validation {trained.run.config.metric}, %, greedy": trained.best},
         reports.report_held_out(trained.run.config, *restored(trained.run)),
     ),
     modes={"evaluate": evaluate, "predict": predict, "inspect": inspect},

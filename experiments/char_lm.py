@@ -29,7 +29,13 @@ from rnnjax.tasks.language.config import LanguageConfig as Config
 from rnnjax.tasks.language.inspection import report_inspection
 from rnnjax.tasks.language.preparation import abstract_data, load_corpus, prepare
 from rnnjax.tasks.language.score_report import report_scores
-from rnnjax.tasks.language.text_model import TextModel, longest_document, opening_of, step_scores
+from rnnjax.tasks.language.text_model import (
+    TextModel,
+    load,
+    longest_document,
+    opening_of,
+    step_scores,
+)
 from rnnjax.training import setting
 
 SAMPLE_LENGTH = 600
@@ -52,6 +58,7 @@ class Options:
     temperature: float = setting(0.8, "Mode sample: 0 takes the likeliest.")
     top_k: int = setting(0, "Mode sample: draw from the k likeliest; 0: from all.")
     top_p: float = setting(1.0, "Mode sample: draw from the nucleus of this mass.")
+    seed: int = setting(1, "Mode sample: decides the draws; the report's samples have 0.")
     stop: str | None = setting(None, "Mode sample: a character that ends a text.")
     text: tuple[str, ...] = setting((), "Modes score, inspect: a text; score takes several.")
     text_file: str | None = setting(None, "Mode score: a file with a text a line; - is stdin.")
@@ -109,7 +116,7 @@ def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
     corpus, unit = trained.prepared.corpus, trained.run.config.level
     document = longest_document(corpus.splits["train"])
     texts = TextModel(trained.model, corpus.vocabulary, opening_of(corpus)).write(
-        length=min(SAMPLE_LENGTH, len(document) - 1), num_samples=3, seed=trained.run.config.seed
+        length=min(SAMPLE_LENGTH, len(document) - 1), num_samples=3
     )
     sections = [training.Section("Samples", text=RULE.join(texts))]
     if len(corpus.vocabulary) <= SMALL_VOCABULARY:
@@ -121,17 +128,10 @@ def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
     return results, sections
 
 
-def restored(run: Run) -> TextModel:
-    """The trained model of a workdir, best checkpoint."""
-    vocabulary = run.vocabulary()
-    model = run.restore(make_model, run.config, len(vocabulary))
-    return TextModel(model, vocabulary, run.stored.get("opening", "\n"))
-
-
 def sample(run: Run) -> None:
-    """Prints texts that go on from the prompt."""
-    options = run.options
-    texts = restored(run).write(
+    """Prints texts that go on from the prompt, the first while it is written."""
+    options, others = run.options, []
+    pieces = load(run.workdir, run.config).stream(
         options.prompt,
         length=options.length,
         num_samples=options.num_samples,
@@ -139,9 +139,12 @@ def sample(run: Run) -> None:
         top_k=options.top_k,
         top_p=options.top_p,
         stop=options.stop,
-        seed=run.config.seed,
+        seed=options.seed,
     )
-    print(RULE.join(texts))
+    for first, *rest in pieces:
+        print(first, end="", flush=True)
+        others.append(rest)
+    print("", *map("".join, zip(*others, strict=True)), sep=RULE)
 
 
 def score(run: Run) -> None:
@@ -151,12 +154,12 @@ def score(run: Run) -> None:
     if options.text_file:
         texts += data.read_text(options.text_file, encoding=run.config.encoding).splitlines()
     of_unknown = {"prompt": options.prompt, "unknown": options.unknown}
-    print(report_scores(restored(run), texts, run.workdir, **of_unknown))
+    print(report_scores(load(run.workdir, run.config), texts, run.workdir, **of_unknown))
 
 
 def evaluate(run: Run) -> None:
     """Prints the loss of a whole split, read from its beginning to its end."""
-    model, vocabulary, _ = restored(run)
+    model, vocabulary, _ = load(run.workdir, run.config)
     config, options = run.config, run.options
     corpus = load_corpus(config, vocabulary)
     split = training.chosen("split", options.split, corpus.splits)
@@ -167,7 +170,7 @@ def evaluate(run: Run) -> None:
 
 def inspect(run: Run) -> None:
     """Writes inspect.html and pictures of what units, gates and gradients do over a text."""
-    text_model, options = restored(run), run.options
+    text_model, options = load(run.workdir, run.config), run.options
     if options.text:
         ids = text_model.encode(options.text[0], "--text")
     else:

@@ -13,14 +13,16 @@ from absl import logging
 from flax import nnx
 
 from experiments import cli
-from experiments.run import Run, SharedFlags, join, steps_to_trace, stored_config
+from experiments.run import Run, SharedFlags, join, steps_to_trace
 from rnnjax import data, training
 from rnnjax.errors import UserError
+from rnnjax.models.network import Network
 from rnnjax.training import Measures
 
 __all__ = ["Experiment", "Measures", "Preset", "Run", "Trained"]
 
 HELP_FLAGS = {"--help", "-help", "-h", "--helpfull", "--helpshort"}
+QUICK = 10
 ONLY_TO_TRAIN = (
     *("preset", "restore_from", "mesh", "profile"),
     *("coordinator", "num_processes", "process_id", "join_timeout", "lost_after"),
@@ -46,7 +48,7 @@ class Trained(NamedTuple):
         run: the run, with its workdir as the source.
         prepared: the data.
         model: the network after the last update, by averaged weights where there are any; that of
-            the best checkpoint is `run.restore(...)`.
+            the best checkpoint is in the workdir.
         best: the best value of the metric that decides.
     """
 
@@ -65,12 +67,12 @@ class Experiment:
         summary: what it does, its default data, time and score, in a line of the source.
         title: of the report.
         about: what `--help` begins with.
-        presets: by name, `default` among them.
+        presets: by name, `default` among them; `quick` is added, a short run of it.
         options: a dataclass of the task's own flags, fields made by `training.setting`.
         prepare: `(run) -> prepared`, an object that has `batches` (see `data.BatchIterator`) and
             `description`, and further what the other functions read. `run.vocabulary()` is the
             vocabulary of the run that is resumed or restored from.
-        model: `(config, prepared) -> nnx.Module`, with fresh parameters.
+        model: `(config, prepared) -> Network`, with fresh parameters.
         loss: `(config, graph, prepared) -> training.LossFn`, for the graph of the model.
         report: `(trained) -> (results, sections)`: the final numbers by name, the one that matters
             most first, and what the page shows besides curves and config.
@@ -96,7 +98,7 @@ class Experiment:
     presets: Mapping[str, Preset]
     options: Any
     prepare: Callable[[Run], Any]
-    model: Callable[[Any, Any], nnx.Module]
+    model: Callable[[Any, Any], Network]
     loss: Callable[[Any, nnx.GraphDef, Any], training.LossFn]
     report: Callable[[Trained], tuple[dict[str, Any], list[training.Section]]]
     modes: Mapping[str, Callable[[Run], None]]
@@ -107,6 +109,12 @@ class Experiment:
     vocabulary_field: str = ""
     stored: Callable[[Any, Any], dict[str, str]] = lambda prepared, model: {}
     shapes: Callable[[Any], Any] | None = None
+
+    def __post_init__(self) -> None:
+        default = self.presets["default"].config
+        short = default.of_length(default.num_steps // QUICK)
+        quick = Preset(f"The default with one update in {QUICK}: to see that all works.", short)
+        object.__setattr__(self, "presets", {**self.presets, "quick": quick})
 
     def main(self, argv: Sequence[str] | None = None) -> None:
         """Runs the experiment from the command line; see `cli.plain_errors` for how it ends.
@@ -126,6 +134,7 @@ class Experiment:
                 with training.removed_if_unused(run.workdir):
                     self.train(run._replace(placement=join(run)))
             else:
+                run.vocabulary()
                 with naming_the_data(run):
                     self.modes[run.shared.mode](run)
             training.processes.leave()
@@ -156,7 +165,7 @@ class Experiment:
                     raise UserError(
                         f"--{flag} is for mode train; --workdir names the run to {mode}"
                     )
-            config, source = stored_config(workdir, config_class), workdir
+            config, source = training.read_config(workdir, config_class), workdir
         config = dataclasses.replace(config, **fields)
         config.validate()
         run = Run(self, config, dataclasses.replace(self.options, **options), workdir, source)
@@ -236,9 +245,12 @@ class Experiment:
             title=self.title,
             config=workdir.config,
             results={**results, "parameters": size, "updates": result.step},
-            sections=sections,
-            unit=measures.counted,
-            metric=measures.metric,
+            sections=[
+                *sections,
+                training.Section("Data", text=prepared.description),
+                training.Section("Model", text=model.summary()),
+            ],
+            measures=measures,
         )
         training.tell(f"Report: {path}")
 

@@ -25,7 +25,7 @@ from rnnjax.tasks.tagging import evaluation, inputs, reports
 from rnnjax.tasks.tagging.config import TaggingConfig as Config
 from rnnjax.tasks.tagging.preparation import Prepared, load_corpus, prepare
 from rnnjax.tasks.tagging.tagger import make_tagger
-from rnnjax.tasks.tagging.text_tagger import TextTagger
+from rnnjax.tasks.tagging.text_tagger import TextTagger, load
 from rnnjax.tasks.tagging.vocabulary import TaggingVocabulary
 from rnnjax.training import setting
 
@@ -83,25 +83,19 @@ def prepared(run: Run) -> Prepared:
     return prepare(run.config, run.vocabulary())
 
 
-def restored(run: Run) -> TextTagger:
-    """The trained tagger of a workdir, best checkpoint."""
-    vocabulary = run.vocabulary()
-    return TextTagger(run.restore(make_tagger, run.config, vocabulary), vocabulary)
-
-
 def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
     """The scores of the held-out splits, and the most confident errors."""
-    tagger, splits, sections = restored(trained.run), trained.prepared.corpus.splits, []
+    tagger, splits, sections = load(trained.run.workdir), trained.prepared.corpus.splits, []
     for split in [name for name in ("validation", "test") if name in splits]:
         tagged = tagger.tag(splits[split])
         training.tell(reports.report_scores(tagged, split, trained.run.workdir / "scores.json"))
         sections += reports.score_sections(tagged, split)
-    return {"validation F1": 100 * trained.best}, sections
+    return {"validation F1, %": trained.best}, sections
 
 
 def tag_split(run: Run) -> tuple[TextTagger, list]:
     """The trained tagger, and what it makes of the split that --split names."""
-    tagger, splits = restored(run), load_corpus(run.config).splits
+    tagger, splits = load(run.workdir, run.config), load_corpus(run.config).splits
     return tagger, tagger.tag(run.chosen_split(splits))
 
 
@@ -119,7 +113,7 @@ def predict(run: Run) -> None:
     reports.check_output(output)
     columns = {"token_column": run.config.token_column, "encoding": run.config.encoding}
     given = inputs.sentences_of_file(file, **columns) if file else inputs.sentences_of_texts(text)
-    print(reports.report_predictions(restored(run).tag(given), output))
+    print(reports.report_predictions(load(run.workdir, run.config).tag(given), output))
 
 
 def inspect(run: Run) -> None:
@@ -141,7 +135,7 @@ EXPERIMENT = Experiment(
     loss=lambda config, graph, data: evaluation.make_loss(graph),
     evaluation=evaluation.make_evaluation,
     stored=lambda data, model: {"corpus": data.digest},
-    measures=lambda config: Measures("sentence", "token", metric="f1", higher_is_better=True),
+    measures=lambda config: Measures("sentence", "token", metric="f1", scale="%"),
     report=report,
     modes={"evaluate": evaluate, "predict": predict, "inspect": inspect},
 )

@@ -1,11 +1,9 @@
 """One call of an experiment: its flags, its config, and what its workdir holds."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-from flax import nnx
 
 import rnnjax
 from rnnjax import training
@@ -97,19 +95,6 @@ class Run(NamedTuple):
                 )
         return vocabulary
 
-    def restore(self, make: Callable[..., Any], *args: Any) -> Any:
-        """The model `make(*args)` with the parameters of the best checkpoint.
-
-        Args:
-            make: makes the model; of its parameters only the shapes are used, and none is drawn.
-            *args: what it takes.
-
-        Raises:
-            UserError: there is no whole checkpoint, or it does not fit.
-        """
-        graph, shapes = nnx.split(nnx.eval_shape(lambda: make(*args)), nnx.Param)
-        return nnx.merge(graph, training.restore_params(self.workdir, shapes))
-
     def chosen_split(self, splits: Mapping[str, Any]) -> Any:
         """The split that `--split` names; UserError if there is none of that name."""
         return splits[training.chosen("split", self.options.split, splits)]
@@ -126,7 +111,7 @@ class Run(NamedTuple):
             UserError: they do not, or their vocabularies differ.
         """
         training.check_owner(folder, self.experiment.name)
-        config = stored_config(folder, type(self.config))
+        config = training.read_config(folder, type(self.config))
         for name in same:
             value, expected = getattr(config, name), getattr(self.config, name)
             if value != expected:
@@ -140,13 +125,6 @@ class Run(NamedTuple):
                 f"--{flag}={folder} was trained with another vocabulary than {self.workdir}"
             )
         return other
-
-
-def stored_config(workdir: str | Path, config_class: type[Any]) -> Any:
-    """The config of a run; what there was no setting for when it began has its default."""
-    stored = training.read_meta(workdir).config
-    known = {field.name for field in dataclasses.fields(config_class)}
-    return config_class(**{key: stored[key] for key in known & stored.keys()})
 
 
 def steps_to_trace(run: Run) -> training.TracedSteps | None:

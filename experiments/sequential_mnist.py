@@ -15,8 +15,6 @@ simple way to initialize recurrent networks of rectified linear units".
 
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from experiments.experiment import Experiment, Measures, Preset, Run, Trained
 from rnnjax import training
 from rnnjax.errors import UserError
@@ -46,16 +44,16 @@ PRESETS = {
 
 def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
     """The accuracy, and which digits of the test split are taken for which."""
-    model = trained.run.restore(classifier.make_model, trained.run.config)
-    section = classifier.confusion(model, trained.prepared.splits["test"])
+    reader = classifier.load(trained.run.workdir)
+    section = classifier.confusion(reader.model, trained.prepared.splits["test"])
     training.tell(f"test: {section.title}")
-    return {"validation accuracy": trained.best}, [section]
+    return {"validation accuracy, %": trained.best}, [section]
 
 
 def evaluate(run: Run) -> None:
     """Prints the accuracy of a split; draws confusion.png."""
     split = run.chosen_split(digits.load_digits(run.config.data))
-    section = classifier.confusion(run.restore(classifier.make_model, run.config), split)
+    section = classifier.confusion(classifier.load(run.workdir, run.config).model, split)
     picture = run.workdir / "confusion.png"
     picture.write_bytes(section.png or b"")
     print(f"{run.options.split}: {section.title}\nWho is taken for whom: {picture}")
@@ -65,11 +63,8 @@ def predict(run: Run) -> None:
     """Prints the likeliest digit of each image, and its probability."""
     if not run.options.input:
         raise UserError("mode predict takes --input=IMAGE (repeatedly)")
-    side = int(run.stored["side"])
-    images = np.stack([digits.read_digit(path, side) for path in run.options.input])
-    unlabelled = digits.Digits(images, np.zeros(len(images), np.int32))
-    model = run.restore(classifier.make_model, run.config)
-    for path, row in zip(run.options.input, classifier.classify(model, unlabelled), strict=True):
+    found = classifier.load(run.workdir, run.config).read(*run.options.input)
+    for path, row in zip(run.options.input, found, strict=True):
         print(f"{path}: {row.argmax()} ({row.max():.1%})")
 
 
@@ -84,7 +79,7 @@ EXPERIMENT = Experiment(
     model=lambda config, prepared: classifier.make_model(config),
     loss=lambda config, graph, prepared: classifier.make_loss(graph),
     stored=lambda prepared, model: {"corpus": prepared.digest, "side": str(prepared.side)},
-    measures=lambda config: Measures("digit", metric="accuracy", higher_is_better=True),
+    measures=lambda config: Measures("digit", metric="accuracy", scale="%"),
     report=report,
     modes={"evaluate": evaluate, "predict": predict},
 )

@@ -21,6 +21,7 @@ from rnnjax.cells import (
     zoneout,
 )
 from rnnjax.errors import UserError
+from rnnjax.loading import load
 from rnnjax.scan import explain, unroll, unroll_reference
 from rnnjax.version import __version__
 
@@ -39,6 +40,7 @@ __all__ = [
     "explain",
     "gru",
     "learned_carry",
+    "load",
     "lstm",
     "residual",
     "rnn",

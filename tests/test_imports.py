@@ -22,6 +22,7 @@ MAY_IMPORT = (
     | {"cells": FOUNDATION, "testing": FOUNDATION | SCANNING}
     | {room: FOUNDATION | SCANNING for room in SCANNING - {"cells"}}
     | {room: FOUNDATION | SCANNING | ALGORITHMS for room in ALGORITHMS | {"models"}}
+    | {"loading": {"errors", "tasks", "training"}}
     | {room: {"errors"} for room in ("data", "metrics")}
     | {"visuals": FOUNDATION | {"metrics"}}
     | {"training": FOUNDATION | SCANNING | {"visuals"}}

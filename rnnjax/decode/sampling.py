@@ -1,6 +1,6 @@
 """Sampling of sequences, with temperature, top-k and nucleus filtering."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -54,6 +54,85 @@ def filter_logits(
     return logits
 
 
+class Sampling(NamedTuple):
+    """A sampling that has begun.
+
+    Attributes:
+        carry: after the last symbol.
+        logits: `[B, V]` of the next one.
+        running: bool `[B]`, False after a stop.
+        step: symbols drawn so far.
+    """
+
+    carry: Carry
+    logits: Array
+    running: Array
+    step: Array
+
+
+def begin_sampling(step: Step, params: Any, carry: Carry, prompt: Array) -> Sampling:
+    """Reads a batch of prompts, for `continue_sampling`.
+
+    Args:
+        step: `(params, carry, tokens [B]) -> (logits [B, V], carry)`.
+        params: handed to `step`.
+        carry: before the prompt.
+        prompt: int `[P, B]`, P >= 1.
+
+    Raises:
+        UserError: the prompt is empty.
+    """
+    if prompt.ndim != 2 or prompt.shape[0] < 1:
+        raise UserError(f"a prompt has shape [P, B] with P >= 1; got {list(prompt.shape)}")
+
+    def read(carry, tokens):
+        logits, carry = step(params, carry, tokens)
+        return carry, logits
+
+    carry, logits = jax.lax.scan(read, carry, prompt)
+    return Sampling(carry, logits[-1], jnp.ones(prompt.shape[1], bool), jnp.zeros((), jnp.int32))
+
+
+def continue_sampling(
+    step: Step,
+    params: Any,
+    state: Sampling,
+    *,
+    length: int,
+    key: PRNGKey,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    stop: int | None = None,
+) -> tuple[Sampling, tuple[Array, Array]]:
+    """Draws the next `length` symbols; several calls draw what one call would.
+
+    Args:
+        step, params: as for `begin_sampling`.
+        state: from there, or from the call before.
+        length, key, temperature, top_k, top_p, stop: see `sample`.
+
+    Returns:
+        The state after them, and what `sample` returns.
+
+    Raises:
+        UserError: `length` is below 1, or a filter is out of range.
+    """
+    if length < 1:
+        raise UserError(f"length is 1 or more; got {length}")
+    rows = jnp.arange(len(state.running))
+
+    def draw(state, _):
+        keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.fold_in(key, state.step), rows)
+        filtered = filter_logits(state.logits, temperature=temperature, top_k=top_k, top_p=top_p)
+        tokens = jax.vmap(jax.random.categorical)(keys, filtered)
+        running = state.running if stop is None else state.running & (tokens != stop)
+        logits, carry = step(params, state.carry, tokens)
+        return Sampling(carry, logits, running, state.step + 1), (tokens, state.running)
+
+    return jax.lax.scan(draw, state, length=length)
+
+
 def sample(
     step: Step,
     params: Any,
@@ -86,28 +165,15 @@ def sample(
     Raises:
         UserError: the prompt is empty, `length` is below 1, or a filter is out of range.
     """
-    if prompt.ndim != 2 or prompt.shape[0] < 1:
-        raise UserError(f"a prompt has shape [P, B] with P >= 1; got {list(prompt.shape)}")
-    if length < 1:
-        raise UserError(f"length is 1 or more; got {length}")
-    rows = jnp.arange(prompt.shape[1])
-
-    def read(carry, tokens):
-        logits, carry = step(params, carry, tokens)
-        return carry, logits
-
-    def draw(state, t):
-        carry, logits, running = state
-        keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.fold_in(key, t), rows)
-        filtered = filter_logits(logits, temperature=temperature, top_k=top_k, top_p=top_p)
-        tokens = jax.vmap(jax.random.categorical)(keys, filtered).astype(prompt.dtype)
-        valid = running
-        if stop is not None:
-            running = running & (tokens != stop)
-        logits, carry = step(params, carry, tokens)
-        return (carry, logits, running), (tokens, valid)
-
-    carry, logits = jax.lax.scan(read, carry, prompt)
-    start = (carry, logits[-1], jnp.ones(len(rows), bool))
-    _, drawn = jax.lax.scan(draw, start, jnp.arange(length))
+    _, drawn = continue_sampling(
+        step,
+        params,
+        begin_sampling(step, params, carry, prompt),
+        length=length,
+        key=key,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        stop=stop,
+    )
     return drawn

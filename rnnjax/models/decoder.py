@@ -17,6 +17,7 @@ from rnnjax.errors import UserError, did_you_mean
 from rnnjax.heads import attention
 from rnnjax.models.hard_attention import DEFAULT_HARD_TRAINING, HardTraining
 from rnnjax.models.memory import Glance, Memory, hidden_states, summary_of
+from rnnjax.models.network import Network
 from rnnjax.models.recurrent import Recurrent, check_left_to_right
 from rnnjax.ranges import check_ids
 from rnnjax.typing import Array, Carry, DType, PRNGKey
@@ -41,7 +42,7 @@ class Reading(NamedTuple):
     extra: Array | None = None
 
 
-class Decoder(nnx.Module):
+class Decoder(Network):
     """Symbols one after another, each from those before it and a memory of S positions.
 
     With a_i the vector of position i, ``a`` the memory's summary (the mean of all a_i unless it is

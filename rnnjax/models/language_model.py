@@ -5,12 +5,13 @@ from flax import nnx
 
 from rnnjax.cells.cell import Cell, split_key
 from rnnjax.losses import cross_entropy
+from rnnjax.models.network import Network
 from rnnjax.models.recurrent import Recurrent, check_left_to_right
 from rnnjax.ranges import check_ids
 from rnnjax.typing import Array, Carry, DType, PRNGKey
 
 
-class LanguageModel(nnx.Module):
+class LanguageModel(Network):
     """p(token_t+1 | token_0 .. token_t) = softmax(head(y_t)), y = cell over embedded tokens.
 
     References:

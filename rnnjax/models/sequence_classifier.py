@@ -12,13 +12,14 @@ from rnnjax.engines.problem import Remat
 from rnnjax.errors import UserError, did_you_mean
 from rnnjax.heads.pooling import attention, init_attention, maximum, mean
 from rnnjax.losses import cross_entropy
+from rnnjax.models.network import Network
 from rnnjax.models.sequence_encoder import SequenceEncoder
 from rnnjax.typing import Array, DType, PRNGKey
 
 Pooling = Literal["last", "mean", "max", "attention"]
 
 
-class SequenceClassifier(nnx.Module):
+class SequenceClassifier(Network):
     """``logits = head(dropout(pool(cell over the steps)))``.
 
     Pooling is `last`, the last real output of each direction; `mean` or `max` over all real steps;

@@ -148,7 +148,7 @@ def train(
         with (
             traced(train_step, profile, workdir.path, step) as train_step,
             MetricsLog(workdir.path, step) as log,
-            Progress(step, config.num_steps, measures) as progress,
+            Progress(step, config.num_steps, config.log_every, measures) as progress,
             Interruption() as interruption,
         ):
 
@@ -183,7 +183,8 @@ def train(
                     score = _score_of(evaluation, step, measures)
                     best = best.after(step, score, evaluation)
                     log.write("valid", {"step": step, **evaluation})
-                    say(f"step {step}: validation {describe(evaluation, measures.unit)}")
+                    said = describe(evaluation, measures.unit, measures.scale)
+                    say(f"step {step}: validation {said}")
                 reason = best.reason_to_stop(step, config.num_steps, config.patience)
                 if saving or reason or best.best_step == step:
                     began = time.perf_counter()

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from rnnjax.training.config import TrainingConfig
 from rnnjax.training.devices.placement import LOCAL, Placement
 from rnnjax.training.optimizers.averaging import make_average
-from rnnjax.training.optimizers.factory import make_optimizer, make_schedule
+from rnnjax.training.optimizers.factory import make_optimizer
 from rnnjax.training.state import TrainState, create_state
 from rnnjax.training.step import LossFn, TrainStep, make_train_step
 
@@ -48,16 +48,10 @@ def make_training(
         UserError: a setting is out of range.
     """
     TrainingConfig.validate(config)  # not what the task asks of its data
-    schedule = make_schedule(
-        config.schedule,
-        config.learning_rate,
-        num_steps=config.num_steps,
-        warmup_steps=config.warmup,
-        decay_every=config.decay_every,
-    )
+    rates = config.rates()
     optimizer = make_optimizer(
         config.optimizer,
-        learning_rate=schedule,
+        learning_rate=rates,
         clip_norm=config.clip_norm,
         weight_decay=config.weight_decay,
         momentum=config.momentum,
@@ -68,6 +62,11 @@ def make_training(
         return create_state(params, optimizer, carry=carry, seed=config.seed, average=average)
 
     step = make_train_step(
-        loss_fn, optimizer, clip_norm=config.clip_norm, average=average, placement=placement
+        loss_fn,
+        optimizer,
+        clip_norm=config.clip_norm,
+        average=average,
+        rates=rates,
+        placement=placement,
     )
     return step, new_state

@@ -56,6 +56,7 @@ def make_train_step(
     *,
     clip_norm: float | None = None,
     average: Average | None = None,
+    rates: optax.Schedule | None = None,
     placement: Placement = LOCAL,
 ) -> TrainStep:
     """Makes the jitted training step; it donates the state it is given.
@@ -70,13 +71,15 @@ def make_train_step(
         clip_norm: the norm at which `optimizer` clips, to report how often it does; None or 0:
             it does not clip.
         average: the same as given to `create_state`.
+        rates: the schedule of `optimizer`, to report it; None: it is not reported.
         placement: where state and batches live.
 
     Returns:
         ``(state, batch) -> (state, metrics)``. The metrics stay on the device: 'sums' holds
         (sum, count) pairs by name, 'loss' among them; 'work' is what the speed is counted by;
         'grad_norm' is the global L2 norm before clipping, 'clipped' whether it exceeded
-        `clip_norm`, 'finite' whether the loss and the norm are.
+        `clip_norm`, 'finite' whether the loss and the norm are, 'learning_rate' is that of the
+        update.
     """
     average = make_average() if average is None else average
 
@@ -103,6 +106,8 @@ def make_train_step(
             "clipped": grad_norm > clip_norm if clip_norm else jnp.zeros((), bool),
             "finite": jnp.isfinite(loss.total) & jnp.isfinite(grad_norm),
         }
+        if rates is not None:
+            metrics["learning_rate"] = jnp.asarray(rates(state.step))
         state = TrainState(params, opt_state, loss.carry, state.rng, step, ema)
         return placement.keep_state(state), metrics
 

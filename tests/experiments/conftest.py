@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from experiments import captioning, char_lm, ner
-from rnnjax import data
+from rnnjax import data, training
 
 
 class Result(NamedTuple):
@@ -69,6 +69,11 @@ def command(capsys, experiment, *argv):
     except SystemExit as stop:
         code = stop.code
     return Result(code, *capsys.readouterr())
+
+
+def of_split(workdir, split):
+    """The rows of a split in the metrics of a run."""
+    return [row for row in training.read_metrics(workdir) if row["split"] == split]
 
 
 @pytest.fixture

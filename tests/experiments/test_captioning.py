@@ -12,6 +12,7 @@ from experiments import captioning
 from rnnjax import training
 from rnnjax.tasks.captioning.scenes import DigitScenes, source
 from rnnjax.tasks.captioning.vocabulary import CaptionVocabulary
+from tests.experiments.conftest import of_split
 
 SMALL = [
     "--config.image_size=48", "--config.feature_size=6", "--config.hidden_size=8",
@@ -76,10 +77,6 @@ def trained_photos(tmp_path_factory, photos):
         "--config.eval_every=300", "--config.log_every=10",
     ])  # fmt: skip
     return workdir
-
-
-def of_split(workdir, split):
-    return [row for row in training.read_metrics(workdir) if row["split"] == split]
 
 
 def read(path):

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from experiments import ner
+import rnnjax
 from rnnjax import training
 from rnnjax.tasks.tagging.conll import read_conll
 from rnnjax.tasks.tagging.inline import read_inline
 from rnnjax.tasks.tagging.schemes import spans_of
 from rnnjax.tasks.tagging.sentences import Sentence
 from rnnjax.tasks.tagging.tagger import tag
+from tests.experiments.conftest import of_split
 
 PLAIN = re.compile(r"\[([^|]*)\|\w+\]")
 
@@ -29,10 +30,6 @@ def table(text):
     """{first word of a row: precision, recall, F1, entities} of a table of scores."""
     rows = re.findall(r"^(\w+)(?: \(\w+\))? +([\d.]+) +([\d.]+) +([\d.]+) +(\d+)$", text, re.M)
     return {name: tuple(map(float, numbers)) for name, *numbers in rows}
-
-
-def of_split(workdir, split):
-    return [row for row in training.read_metrics(workdir) if row["split"] == split]
 
 
 def entities(record):
@@ -51,7 +48,7 @@ def read_tags(path):
 def test_training_learns_sentences_by_heart_and_reports_it(trained_ner):
     rows = of_split(trained_ner, "valid")
     assert [row["step"] for row in rows] == [20, 40, 60]
-    assert rows[-1]["f1"] == rows[-1]["precision"] == rows[-1]["recall"] == 1
+    assert rows[-1]["f1"] == rows[-1]["precision"] == rows[-1]["recall"] == 100
     assert rows[-1]["loss"] < 0.2 < 2 < of_split(trained_ner, "train")[0]["loss"]
     page = (trained_ner / "report.html").read_text()
     assert re.search(r"validation F1\W.*?100\.00", page, re.S)
@@ -67,7 +64,7 @@ def test_evaluation_of_the_sentences_that_it_knows(tagger_run, sentences, ner_co
     total = (100, 100, 100, sum(counts.values()))
     assert table(result.out) == {**perfect, "all": total, "types": total}
     scores = json.loads((tagger_run / "scores_validation.json").read_text())
-    assert (scores["split"], scores["micro"]["f1"]) == ("validation", 1)
+    assert (scores["split"], scores["micro"]["f1"]) == ("validation", 100)
     assert json.loads((tagger_run / "scores.json").read_text())["split"] == "test"
 
 
@@ -116,7 +113,7 @@ def test_scores_are_the_least_marginal_of_an_entity(trained_ner, ner_command):
     text = "Ada Noether hired Bonn"
     result = ner_command(f"--workdir={trained_ner}", "--mode=predict", f"--text={text}")
     record = json.loads(result.out)
-    tagger = ner.restored(ner.EXPERIMENT.parse(["--mode=predict", f"--workdir={trained_ner}"]))
+    tagger = rnnjax.load(trained_ner)
     sentence = Sentence(tuple(text.split()), (), "text:1")
     encoded = tagger.vocabulary.encode(sentence)._asdict()
     batch = {name: jnp.asarray(values)[:, None] for name, values in encoded.items()}
@@ -212,7 +209,7 @@ def test_other_taggers_learn(tmp_path, tagged_folder, small_tagger, ner_command,
     assert not any(name in names for name in lacks), names
     evaluated = ner_command(f"--workdir={tmp_path}", "--mode=evaluate", "--split=validation")
     assert table(evaluated.out)["all"][2] == pytest.approx(
-        100 * max(row["f1"] for row in of_split(tmp_path, "valid")), abs=0.005
+        max(row["f1"] for row in of_split(tmp_path, "valid")), abs=0.005
     )
 
 

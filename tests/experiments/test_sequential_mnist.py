@@ -1,5 +1,6 @@
 """Sequential MNIST from the command line: training, evaluation, prediction."""
 
+import math
 import re
 
 import numpy as np
@@ -7,11 +8,11 @@ import pytest
 from PIL import Image
 from sklearn.metrics import confusion_matrix
 
+import rnnjax
 from experiments import sequential_mnist
 from experiments.sequential_mnist import EXPERIMENT
-from rnnjax import training
 from rnnjax.tasks.sequential_mnist import classifier, digits
-from tests.experiments.conftest import command
+from tests.experiments.conftest import command, of_split
 
 SMALL = ["--config.num_steps=150", "--config.hidden_size=24", "--config.learning_rate=0.02",
          "--config.eval_every=75", "--config.average=none"]  # fmt: skip
@@ -30,9 +31,12 @@ def run(capsys, workdir, *flags):
 
 
 def test_training_learns_and_draws_the_confusions(trained):
-    rows = [row for row in training.read_metrics(trained) if row["split"] == "valid"]
+    rows = of_split(trained, "valid")
     assert [row["step"] for row in rows] == [75, 150]
-    assert rows[-1]["accuracy"] > 0.4  # 0.1 by chance
+    assert rows[-1]["accuracy"] > 40  # 10 by chance
+    for row in of_split(trained, "train"):
+        cosine = (1 + math.cos(math.pi * (row["step"] - 1 - 15) / (150 - 15))) / 2
+        assert row["learning_rate"] == pytest.approx(0.02 * cosine, rel=1e-5, abs=1e-8)
     assert "digits right</h2>" in (trained / "report.html").read_text()
 
 
@@ -43,9 +47,8 @@ def test_evaluation_counts_as_scikit_learn_does(trained, capsys, monkeypatch):
     )
     result = run(capsys, trained, "--mode=evaluate", "--split=validation")
     assert result.code == 0, result.err
-    run_ = EXPERIMENT.parse([f"--workdir={trained}", "--mode=evaluate"])
     held_out = digits.load_digits("embedded")["validation"]
-    model = run_.restore(classifier.make_model, run_.config)
+    model = rnnjax.load(trained).model
     logits = model(held_out.images.reshape(len(held_out.images), -1, 1).transpose(1, 0, 2))
     expected = confusion_matrix(held_out.labels, np.argmax(logits, axis=-1))
     np.testing.assert_array_equal(drawn[0], expected)

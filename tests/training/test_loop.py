@@ -165,7 +165,7 @@ def run_with_scores(path, scores, num_steps=10, **options):
 
 
 def test_early_stopping_counts_evaluations_without_a_new_best(tmp_path):
-    result = run_with_scores(tmp_path, [5, 4, 6, 3, 3, 7, 8], metric="score", patience=3)
+    result = run_with_scores(tmp_path, [-5, -4, -6, -3, -3, -7, -8], metric="score", patience=3)
     assert (result.step, result.reason) == (7, "stopped early")
     assert (result.best_so_far.best_step, result.best_so_far.best_score) == (4, 3)
     assert steps_saved(tmp_path) == [2, 4, 7]
@@ -177,7 +177,7 @@ def test_early_stopping_counts_evaluations_without_a_new_best(tmp_path):
 
 def test_higher_can_be_better(tmp_path):
     scores = [0.1, 0.5, 0.4, 0.3]
-    result = run_with_scores(tmp_path, scores, 4, metric="score", higher_is_better=True)
+    result = run_with_scores(tmp_path, scores, 4, metric="score")
     assert result.best_so_far.best_step == 2
     assert training.find_checkpoint(tmp_path, "best").name == "step_00000002"
 

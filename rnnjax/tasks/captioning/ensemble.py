@@ -9,11 +9,12 @@ from flax import nnx
 from rnnjax.errors import UserError
 from rnnjax.models.decoder import Reading
 from rnnjax.models.memory import Glance, Memory
+from rnnjax.models.network import Network
 from rnnjax.tasks.captioning.captioner import Captioner
 from rnnjax.typing import Array, Carry
 
 
-class CaptionEnsemble(nnx.Module):
+class CaptionEnsemble(Network):
     """At each word, the mean of what M captioners hold likely.
 
     ::

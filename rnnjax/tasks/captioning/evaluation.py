@@ -52,10 +52,10 @@ def score(split: Split, captions: Sequence[Caption], readings: Readings) -> Spli
 
 
 def write_and_score(
-    split: Split, captioner: ImageCaptioner, search: Search
+    split: Split, captioner: ImageCaptioner
 ) -> tuple[Sequence[Caption], SplitScores]:
     """Captions every image of a split, and scores the captions and the reading of references."""
-    captions = captioner.write(split, search)
+    captions = captioner.write(split)
     return captions, score(split, captions, captioner.read(split))
 
 
@@ -75,22 +75,22 @@ def make_evaluation(
 
     Returns:
         ``(params) -> {"loss", "bleu4", "exact"}`` and "pointing" where it is known: the loss in
-        nats a word of the first references, the others of captions written greedily, 0 to 1.
+        nats a word of the first references, the others of captions written greedily, in percent.
     """
     del config
     search = Search(beam_size=1, max_length=prepared.max_length)
 
     def evaluate(params: Any) -> dict[str, float]:
         model = nnx.merge(graph, placement.gather(params))
-        captioner = ImageCaptioner(model, prepared.vocabulary)
-        _, found = write_and_score(prepared.validation, captioner, search)
+        captioner = ImageCaptioner(model, prepared.vocabulary, search=search)
+        _, found = write_and_score(prepared.validation, captioner)
         results = {
             "loss": found.loss,
-            "bleu4": found.captions.bleu4 / 100,
-            "exact": found.exact,
+            "bleu4": found.captions.bleu4,
+            "exact": 100 * found.exact,
         }
         if found.pointing is not None:
-            results["pointing"] = found.pointing.accuracy
+            results["pointing"] = 100 * found.pointing.accuracy
         return results
 
     return evaluate

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -10,13 +11,14 @@ import numpy as np
 from flax import nnx
 from tqdm import tqdm
 
-from rnnjax import decode
+from rnnjax import decode, training
 from rnnjax.data.padded_batches import pad
 from rnnjax.losses import target_log_probability
 from rnnjax.models.decoder import decoding_step
-from rnnjax.tasks.captioning.captioner import Captioner
-from rnnjax.tasks.captioning.ensemble import CaptionEnsemble
-from rnnjax.tasks.captioning.splits import Split
+from rnnjax.tasks.captioning.assembly import stored_captioner
+from rnnjax.tasks.captioning.captioned_images import images_at
+from rnnjax.tasks.captioning.config import CaptionerConfig
+from rnnjax.tasks.captioning.splits import Split, split_of
 from rnnjax.tasks.captioning.vocabulary import END, START, UNSPEAKABLE, CaptionVocabulary
 from rnnjax.typing import Array, Carry
 
@@ -35,9 +37,6 @@ class Search(NamedTuple):
     beam_size: int = 5
     length_penalty: float = 0.6
     max_length: int = 40
-
-
-DEFAULT_SEARCH = Search()
 
 
 class Caption(NamedTuple):
@@ -80,27 +79,37 @@ class ImageCaptioner(NamedTuple):
     """A captioner with its vocabulary: writes and reads captions of images.
 
     Attributes:
-        model: the captioner, or several as one.
+        model: a `Captioner`, or several as one `CaptionEnsemble`.
         vocabulary: its symbols.
+        config: of its run; None: it has no run, and `caption` does not work.
+        search: settings of the beam search.
     """
 
-    model: Captioner | CaptionEnsemble
+    model: Any
     vocabulary: CaptionVocabulary
+    config: CaptionerConfig | None = None
+    search: Search = Search()
 
-    def write(
-        self, split: Split, search: Search = DEFAULT_SEARCH, *, batch_size: int = BATCH_SIZE
-    ) -> list[Caption]:
+    def caption(self, path: str) -> list[Caption]:
+        """Captions an image file, or all images of a folder in the order of their names.
+
+        Raises:
+            UserError: there is no image, or one cannot be read.
+        """
+        assert self.config is not None
+        return self.write(split_of(self.config, images_at(path)))
+
+    def write(self, split: Split, *, batch_size: int = BATCH_SIZE) -> list[Caption]:
         """Captions every image.
 
         Args:
             split: the images.
-            search: settings of the beam search.
             batch_size: images side by side.
         """
         graph, params = nnx.split(self.model, nnx.Param)
         captions = []
         for batch, count in _batches(split, batch_size, "captioning"):
-            found, glances = jax.device_get(_search(graph, params, batch, search))
+            found, glances = jax.device_get(_search(graph, params, batch, self.search))
             for row in range(count):
                 symbols = self.vocabulary.decode(found.tokens[row, 0].tolist())
                 words = tuple(self.vocabulary.text(symbols).split())
@@ -139,6 +148,24 @@ class ImageCaptioner(NamedTuple):
     def _map(self, weights: np.ndarray) -> np.ndarray:
         rows, columns, _ = self.model.locations
         return weights.reshape(len(weights), rows, columns)
+
+
+def load(workdir: str | Path, config: CaptionerConfig | None = None) -> ImageCaptioner:
+    """The trained captioner of a run, best checkpoint.
+
+    Args:
+        workdir: of the run.
+        config: of the run, where it is known.
+
+    Raises:
+        UserError: there is no intact checkpoint.
+    """
+    config = config or training.read_config(workdir, CaptionerConfig)
+    stored = training.read_meta(workdir).extra
+    vocabulary = CaptionVocabulary.from_json(stored["vocabulary"])
+    model = training.restore_model(workdir, stored_captioner, config, vocabulary, stored)
+    search = Search(max_length=int(stored["max_length"]))
+    return ImageCaptioner(model, vocabulary, config, search)
 
 
 def _mean_by_word(values: np.ndarray, word_numbers: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from rnnjax import training
 from rnnjax.data.images import ResizePolicy
 from rnnjax.tasks.captioning.config import CaptionerConfig
 from rnnjax.tasks.captioning.evaluation import SplitScores, write_and_score
-from rnnjax.tasks.captioning.image_captioner import Caption, ImageCaptioner, Search
+from rnnjax.tasks.captioning.image_captioner import Caption, ImageCaptioner
 from rnnjax.tasks.captioning.pages import (
     CaptionPrediction,
     caption_page,
@@ -29,14 +29,13 @@ INSPECTED = 200
 
 
 def report_held_out(
-    config: CaptionerConfig, captioner: ImageCaptioner, search: Search, folder: Path
+    config: CaptionerConfig, captioner: ImageCaptioner, folder: Path
 ) -> list[training.Section]:
     """Says how good the captions of the held-out splits are; writes `scores.json` of the last one.
 
     Args:
         config: of the run.
         captioner: the model.
-        search: how captions are looked for.
         folder: where the file goes.
 
     Returns:
@@ -45,7 +44,7 @@ def report_held_out(
     sections = []
     for title in held_out_splits(config):
         split = load_split(config, title)
-        captions, scores = write_and_score(split, captioner, search)
+        captions, scores = write_and_score(split, captioner)
         training.tell(scores_text(scores, title))
         write_scores(scores, title, folder / "scores.json")
         sections.append(caption_scores_section(scores.captions, f"Scores, {title}"))
@@ -53,11 +52,9 @@ def report_held_out(
     return [*sections, gallery_section("Captions", shown)]
 
 
-def report_scores(
-    split: Split, title: str, captioner: ImageCaptioner, search: Search, folder: Path
-) -> str:
+def report_scores(split: Split, title: str, captioner: ImageCaptioner, folder: Path) -> str:
     """Writes `scores_TITLE.json` and `captions_TITLE.json`; gives the scores for the terminal."""
-    captions, scores = write_and_score(split, captioner, search)
+    captions, scores = write_and_score(split, captioner)
     write_scores(scores, title, _made(folder) / f"scores_{title}.json")
     write_captions(split, captions, _made(folder) / f"captions_{title}.json")
     return scores_text(scores, title)
@@ -66,7 +63,6 @@ def report_scores(
 def report_captions(
     split: Split,
     captioner: ImageCaptioner,
-    search: Search,
     folder: Path,
     output: str | None = None,
     *,
@@ -77,13 +73,12 @@ def report_captions(
     Args:
         split: the images.
         captioner: the model.
-        search: how captions are looked for.
         folder: of the run; its `predictions` take the files.
         output: another folder for them.
         resize: how images were made square.
     """
     target = _made(Path(output or folder / "predictions"))
-    captions = captioner.write(split, search)
+    captions = captioner.write(split)
     write_captions(split, captions, target / "captions.json")
     write_overlays(split, captions, target)
     lines = [f"{name}: {one.text}" for name, one in zip(split.names, captions, strict=True)]
@@ -92,11 +87,9 @@ def report_captions(
     return "\n".join([*lines, f"{len(captions):,} captions: {target}"])
 
 
-def report_inspection(
-    split: Split, title: str, captioner: ImageCaptioner, search: Search, folder: Path
-) -> str:
+def report_inspection(split: Split, title: str, captioner: ImageCaptioner, folder: Path) -> str:
     """Writes `inspect.html` of a split; gives its scores and the path for the terminal."""
-    captions, scores = write_and_score(split, captioner, search)
+    captions, scores = write_and_score(split, captioner)
     page = write_inspection(split, captions, scores, title, folder)
     return f"{scores_text(scores, title)}\n{page}"
 
@@ -114,10 +107,10 @@ def scores_text(scores: SplitScores, title: str) -> str:
 
 
 def write_scores(scores: SplitScores, title: str, file: Path) -> None:
-    """Writes the scores of a split as JSON."""
-    found = scores.captions._asdict() | {"exact": scores.exact, "loss": scores.loss}
+    """Writes the scores of a split as JSON, shares in percent."""
+    found = scores.captions._asdict() | {"exact": 100 * scores.exact, "loss": scores.loss}
     if scores.pointing is not None:
-        found["pointing"] = scores.pointing.accuracy
+        found["pointing"] = 100 * scores.pointing.accuracy
     atomic_files.write_json(file, {"split": title, **found})
 
 

@@ -1,14 +1,4 @@
-"""A language model together with its vocabulary: text in, text out."""
+"""Language models of characters and bytes: text in, text out."""
 
-from rnnjax.tasks.language.inspection import report_inspection
-from rnnjax.tasks.language.score_report import report_scores
-from rnnjax.tasks.language.text_model import TextModel, longest_document, opening_of, step_scores
-
-__all__ = [
-    "TextModel",
-    "longest_document",
-    "opening_of",
-    "report_inspection",
-    "report_scores",
-    "step_scores",
-]
+LOADED_BY = {"char_lm": "text_model"}
+"""Experiments of this room, and the module whose `load` restores what they have trained."""

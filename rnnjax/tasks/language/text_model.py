@@ -1,7 +1,8 @@
 """Writing and scoring text with a language model over characters or bytes."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -9,11 +10,16 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from rnnjax import data, decode, models
+from rnnjax import data, decode, models, training
 from rnnjax.errors import UserError
 from rnnjax.tasks.language import scoring
+from rnnjax.tasks.language.assembly import make_model
+from rnnjax.tasks.language.config import LanguageConfig
 from rnnjax.tasks.language.scoring import TextScore, score_of_text
 from rnnjax.typing import Array, PRNGKey
+
+PIECE = 50
+"""Symbols drawn at a time."""
 
 
 class TextModel(NamedTuple):
@@ -46,7 +52,11 @@ class TextModel(NamedTuple):
             )
         return self.vocabulary.encode(text)
 
-    def write(
+    def write(self, prompt: str | None = None, **options: Any) -> list[str]:
+        """Writes texts that begin with a prompt; arguments and errors as for `stream`."""
+        return list(map("".join, zip(*self.stream(prompt, **options), strict=True)))
+
+    def stream(
         self,
         prompt: str | None = None,
         *,
@@ -57,8 +67,8 @@ class TextModel(NamedTuple):
         top_p: float = 1.0,
         stop: str | None = None,
         seed: int = 0,
-    ) -> list[str]:
-        """Writes texts that begin with a prompt.
+    ) -> Iterator[list[str]]:
+        """Writes texts that begin with a prompt, piece by piece.
 
         Args:
             prompt: at least one character; None: `opening`.
@@ -67,6 +77,9 @@ class TextModel(NamedTuple):
             temperature, top_k, top_p: see `rnnjax.decode.filter_logits`.
             stop: a symbol that ends a text; None: none does.
             seed: decides all draws.
+
+        Yields:
+            The prompts, then the next piece of each text, empty where it has ended.
 
         Raises:
             UserError: the prompt is empty, a character is outside of the vocabulary, or a number
@@ -80,23 +93,29 @@ class TextModel(NamedTuple):
             raise UserError(f"--stop is one {self.vocabulary.level}; got {stop!r}")
         if num_samples < 1:
             raise UserError(f"num_samples is 1 or more; got {num_samples}")
+        if length < 1:
+            raise UserError(f"length is 1 or more; got {length}")
         graph, params = nnx.split(self.model)
         prompts = np.tile(self.encode(prompt, "--prompt")[:, None], (1, num_samples))
-        drawn, valid = jax.device_get(
-            _draw(
-                graph,
-                params,
-                prompts,
-                jax.random.key(seed),
-                length=length,
-                temperature=temperature,
-                top_k=top_k,
-                top_p=top_p,
-                stop=stops[0] if stops else None,
+        state, key = _begin(graph, params, prompts), jax.random.key(seed)
+        filters = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+        yield [prompt] * num_samples
+        ids, shown = [np.empty(0, np.int32)] * num_samples, [0] * num_samples
+        for done in range(0, length, PIECE):
+            state, drawn = _continue(
+                graph, params, state, key, stop=stops[0] if stops else None, **filters
             )
-        )
-        texts = zip(drawn.T, valid.T, strict=True)
-        return [prompt + self.vocabulary.decode(ids[kept]) for ids, kept in texts]
+            tokens, valid = (x[: length - done].T for x in jax.device_get(drawn))
+            ended = done + PIECE >= length or not valid[:, -1].any()
+            new = (row[kept] for row, kept in zip(tokens, valid, strict=True))
+            ids = list(map(np.append, ids, new))
+            texts = [self.vocabulary.decode(row) for row in ids]
+            if not ended:  # the last bytes may begin a character
+                texts = [text.rstrip(data.UNKNOWN) for text in texts]
+            yield [text[n:] for text, n in zip(texts, shown, strict=True)]
+            shown = list(map(len, texts))
+            if ended:
+                return
 
     def score(
         self, texts: Sequence[str], prompt: str = "", *, unknown: bool = False
@@ -118,6 +137,23 @@ class TextModel(NamedTuple):
             score_of_text(text, [len(self.vocabulary.encode(c)) for c in text], *symbols)
             for text, symbols in zip(texts, found, strict=True)
         ]
+
+
+def load(workdir: str | Path, config: LanguageConfig | None = None) -> TextModel:
+    """The trained language model of a run, best checkpoint.
+
+    Args:
+        workdir: of the run.
+        config: of the run, where it is known.
+
+    Raises:
+        UserError: there is no intact checkpoint.
+    """
+    config = config or training.read_config(workdir, LanguageConfig)
+    stored = training.read_meta(workdir).extra
+    vocabulary = data.Vocabulary.from_json(stored["vocabulary"])
+    model = training.restore_model(workdir, make_model, config, len(vocabulary))
+    return TextModel(model, vocabulary, stored.get("opening", "\n"))
 
 
 def opening_of(corpus: data.Corpus) -> str:
@@ -150,19 +186,20 @@ def step_scores(model: models.LanguageModel, vocabulary: data.Vocabulary, ids: n
     return "\n".join(lines)
 
 
+def _step(graph: nnx.GraphDef) -> decode.Step:
+    return lambda params, carry, tokens: nnx.merge(graph, params).step(tokens, carry)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _begin(graph: nnx.GraphDef, params: Any, prompts: Array) -> decode.Sampling:
+    carry = nnx.merge(graph, params).initial_carry(prompts.shape[1])
+    return decode.begin_sampling(_step(graph), params, carry, prompts)
+
+
 @functools.partial(
-    jax.jit,
-    static_argnums=0,
-    static_argnames=("length", "temperature", "top_k", "top_p", "stop"),
+    jax.jit, static_argnums=0, static_argnames=("temperature", "top_k", "top_p", "stop")
 )
-def _draw(
-    graph: nnx.GraphDef, params: Any, prompts: Array, key: PRNGKey, **options: Any
-) -> tuple[Array, Array]:
-    return decode.sample(
-        lambda params, carry, tokens: nnx.merge(graph, params).step(tokens, carry),
-        params,
-        nnx.merge(graph, params).initial_carry(prompts.shape[1]),
-        prompts,
-        key=key,
-        **options,
-    )
+def _continue(
+    graph: nnx.GraphDef, params: Any, state: decode.Sampling, key: PRNGKey, **options: Any
+) -> tuple[decode.Sampling, tuple[Array, Array]]:
+    return decode.continue_sampling(_step(graph), params, state, length=PIECE, key=key, **options)

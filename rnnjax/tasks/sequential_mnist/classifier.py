@@ -1,6 +1,8 @@
 """The classifier of digits: its settings, its loss, and what it says of images."""
 
 import dataclasses
+from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -9,7 +11,7 @@ from flax import nnx
 from rnnjax import training, visuals
 from rnnjax.data.padded_batches import EvaluationBatches, in_order
 from rnnjax.models import SequenceClassifier, classification_loss
-from rnnjax.tasks.sequential_mnist.digits import NUM_CLASSES, Digits, pixel_sequences
+from rnnjax.tasks.sequential_mnist.digits import NUM_CLASSES, Digits, pixel_sequences, read_digit
 from rnnjax.training import setting
 from rnnjax.training.config import NetworkConfig
 
@@ -31,14 +33,46 @@ def make_model(config: DigitConfig) -> SequenceClassifier:
 
 
 def make_loss(graph: nnx.GraphDef) -> training.LossFn:
-    """The cross entropy of the labels in nats a digit, and the share that is right."""
+    """The cross entropy of the labels in nats a digit, and how many percent are right."""
 
     def loss_fn(params, carry, batch, key):
         logits, real = nnx.merge(graph, params)(batch["pixels"], key=key), batch["lengths"] > 0
         total, count, right = classification_loss(logits, batch["label"], real)
-        return training.Loss(total, count, carry, {"accuracy": right})
+        return training.Loss(total, count, carry, {"accuracy": 100 * right})
 
     return loss_fn
+
+
+class DigitReader(NamedTuple):
+    """A classifier of digits that reads image files.
+
+    Attributes:
+        model: the classifier.
+        side: pixels of each side of the images that it was trained on.
+    """
+
+    model: SequenceClassifier
+    side: int
+
+    def read(self, *paths: str) -> np.ndarray:
+        """The probability of each digit for each image file, `[N, 10]`; see `digits.read_digit`."""
+        images = np.stack([read_digit(path, self.side) for path in paths])
+        return classify(self.model, Digits(images, np.zeros(len(images), np.int32)))
+
+
+def load(workdir: str | Path, config: DigitConfig | None = None) -> DigitReader:
+    """The trained classifier of a run, best checkpoint.
+
+    Args:
+        workdir: of the run.
+        config: of the run, where it is known.
+
+    Raises:
+        UserError: there is no intact checkpoint.
+    """
+    config = config or training.read_config(workdir, DigitConfig)
+    side = int(training.read_meta(workdir).extra["side"])
+    return DigitReader(training.restore_model(workdir, make_model, config), side)
 
 
 def classify(model: SequenceClassifier, images: Digits, batch_size: int = 64) -> np.ndarray:

@@ -32,6 +32,11 @@ class TypeScore(NamedTuple):
     f1: float
     support: int
 
+    def in_percent(self) -> dict[str, float]:
+        """The fields by name, shares as percentages."""
+        shares = {"precision": self.precision, "recall": self.recall, "f1": self.f1}
+        return {name: 100 * share for name, share in shares.items()} | {"support": self.support}
+
 
 class EntityScores(NamedTuple):
     """Scores of the entities of all types.

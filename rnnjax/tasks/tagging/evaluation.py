@@ -47,7 +47,7 @@ def make_evaluation(
 
     Returns:
         ``(params) -> {"loss", "f1", "precision", "recall"}``: the loss in nats a sentence, the
-        others over entities, 0 to 1.
+        others over entities, in percent.
     """
     sentences, vocabulary = prepared.corpus.splits["validation"], prepared.vocabulary
     examples = tagged_examples(sentences, vocabulary, prepared.buckets)
@@ -66,11 +66,7 @@ def make_evaluation(
         loss = sum(float(total) for _, (total, _) in results) / len(sentences)
         ids = in_order((batch, tags) for batch, (_, tags) in results)
         scores = entity_scores(gold, [in_bio(numbers, vocabulary) for numbers in ids]).micro
-        return {
-            "loss": loss,
-            "f1": scores.f1,
-            "precision": scores.precision,
-            "recall": scores.recall,
-        }
+        found = scores.in_percent()
+        return {"loss": loss, **{name: found[name] for name in ("f1", "precision", "recall")}}
 
     return evaluate

@@ -49,7 +49,7 @@ def check_output(output: str | None) -> str:
 
 
 def report_scores(tagged: Sequence[TaggedSentence], title: str, file: Path) -> str:
-    """Writes the scores of sentences with gold tags; returns their table for the terminal.
+    """Writes scores of sentences with gold tags, in percent; returns a table for the terminal.
 
     Args:
         tagged: sentences with gold tags.
@@ -61,10 +61,10 @@ def report_scores(tagged: Sequence[TaggedSentence], title: str, file: Path) -> s
         file,
         {
             "split": title,
-            "micro": scores.micro._asdict(),
-            "macro": scores.macro._asdict(),
-            "token_accuracy": scores.token_accuracy,
-            "types": {name: score._asdict() for name, score in scores.per_type.items()},
+            "micro": scores.micro.in_percent(),
+            "macro": scores.macro.in_percent(),
+            "token_accuracy": 100 * scores.token_accuracy,
+            "types": {name: score.in_percent() for name, score in scores.per_type.items()},
         },
     )
     return f"{title}, {len(tagged):,} sentences:\n{score_table(scores)}"

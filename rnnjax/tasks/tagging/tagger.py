@@ -11,6 +11,7 @@ from rnnjax.cells.cell import Cell, split_key
 from rnnjax.errors import UserError
 from rnnjax.heads import crf
 from rnnjax.losses import cross_entropy
+from rnnjax.models.network import Network
 from rnnjax.models.recurrent import Recurrent
 from rnnjax.tasks.tagging.config import TaggerConfig
 from rnnjax.tasks.tagging.schemes import Scheme, scheme_constraints
@@ -21,7 +22,7 @@ from rnnjax.typing import Array, DType, PRNGKey
 Batch = dict[str, Array]
 
 
-class Tagger(nnx.Module):
+class Tagger(Network):
     """Tags by ``y_t = W_y [forward_t, backward_t] + b``, and a CRF over the whole sentence.
 
     Without the CRF the tags are independent, ``p(tag_t) = softmax(y_t)``.

@@ -3,6 +3,7 @@
 import functools
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -10,13 +11,15 @@ import numpy as np
 from flax import nnx
 from tqdm import tqdm
 
-from rnnjax import data
+from rnnjax import data, training
 from rnnjax.data.padded_batches import EvaluationBatches, in_order
+from rnnjax.tasks.tagging.config import TaggingConfig
+from rnnjax.tasks.tagging.inputs import sentences_of_texts
 from rnnjax.tasks.tagging.predictions import TaggedSentence
 from rnnjax.tasks.tagging.preparation import tagged_examples
 from rnnjax.tasks.tagging.schemes import spans_of, tags_of
 from rnnjax.tasks.tagging.sentences import Sentence
-from rnnjax.tasks.tagging.tagger import Tagger, best_tags, tag
+from rnnjax.tasks.tagging.tagger import Tagger, best_tags, make_tagger, tag
 from rnnjax.tasks.tagging.vocabulary import TaggingVocabulary
 
 BUCKETS = (8, 16, 24, 32, 48, 64, 96, 128)
@@ -76,6 +79,10 @@ class TextTagger(NamedTuple):
             )
         return tagged
 
+    def tag_texts(self, *texts: str) -> list[TaggedSentence]:
+        """The likeliest tags of the words of plain texts; see `tag`."""
+        return self.tag(sentences_of_texts(texts, "text"))
+
     def _run(
         self, function: Any, sentences: Sequence[Sentence], batch_size: int
     ) -> Iterator[tuple[data.Batch, Any]]:
@@ -84,6 +91,21 @@ class TextTagger(NamedTuple):
         batches = EvaluationBatches(examples, batch_size=batch_size)
         bar = tqdm(batches, desc="tagging", unit="batch", disable=None, leave=False, delay=2)
         yield from run_over(functools.partial(_apply, function, graph, params), bar)
+
+
+def load(workdir: str | Path, config: TaggingConfig | None = None) -> TextTagger:
+    """The trained tagger of a run, best checkpoint.
+
+    Args:
+        workdir: of the run.
+        config: of the run, where it is known.
+
+    Raises:
+        UserError: there is no intact checkpoint.
+    """
+    config = config or training.read_config(workdir, TaggingConfig)
+    vocabulary = TaggingVocabulary.from_json(training.read_meta(workdir).extra["vocabulary"])
+    return TextTagger(training.restore_model(workdir, make_tagger, config, vocabulary), vocabulary)
 
 
 def run_over(function: Any, batches: Iterable[data.Batch]) -> Iterator[tuple[data.Batch, Any]]:

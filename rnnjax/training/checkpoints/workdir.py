@@ -130,10 +130,18 @@ def removed_if_unused(path: Path) -> Iterator[None]:
         raise
 
 
+def read_owner(path: str | Path) -> str:
+    """The name of the experiment of a workdir; UserError if there is no workdir."""
+    marker = Path(path).absolute() / MARKER
+    if not marker.exists():
+        raise UserError(f"{marker.parent} is no workdir: it has no {MARKER}")
+    return atomic_files.read_json(marker).get("experiment")
+
+
 def check_owner(path: str | Path, name: str) -> None:
     """Raises UserError if the folder holds another experiment than `name`."""
     marker = Path(path).absolute() / MARKER
-    if marker.exists() and (owner := atomic_files.read_json(marker).get("experiment")) != name:
+    if marker.exists() and (owner := read_owner(path)) != name:
         raise UserError(
             f"The workdir {marker.parent} holds the experiment '{owner}', not '{name}': "
             "choose another workdir."

@@ -8,23 +8,32 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from rnnjax.training.reporting.progress import Measures
 from rnnjax.visuals.pictures import as_png
 
 BLUE, ORANGE, GREY = "#2b6cb0", "#dd6b20", "#718096"
 Series = tuple[list[int], list[float]]
 
 
-def draw_curves(rows: list[dict[str, Any]], unit: str = "", metric: str = "loss") -> bytes:
-    """Draws the logged metrics against the step: the loss, the metric, the gradient norm.
+SMALL = {
+    "grad_norm": "gradient norm",
+    "clip_rate": "clipped",
+    "learning_rate": "learning rate",
+    "units_per_second": "{}/s",
+}
+"""Metrics of training with a small panel each, and what it says of them."""
+
+
+def draw_curves(rows: list[dict[str, Any]], measures: Measures = Measures()) -> bytes:  # noqa: B008
+    """Draws the logged metrics against the step: the loss, the metric, and those of `SMALL`.
 
     The training loss is drawn beside the validation loss, or its part `nats` where it is more than
     a likelihood. Training that logs a `reward` has a curve of the reward instead.
 
     Args:
         rows: see `read_metrics`.
-        unit: what the loss counts: with it the loss also has an axis in bits.
-        metric: which validation metric decides; one other than the loss, of which more is better,
-            has a curve of its own.
+        measures: what they count. Where the loss is in nats it also has an axis in bits; a score
+            that decides has a curve of its own, if there are two evaluations at least.
 
     Returns:
         The bytes of a PNG file.
@@ -34,15 +43,18 @@ def draw_curves(rows: list[dict[str, Any]], unit: str = "", metric: str = "loss"
         chosen = [row for row in rows if row["split"] == split and name in row]
         return [row["step"] for row in chosen], [row[name] for row in chosen]
 
+    unit, metric = measures.counted, measures.metric
     reward, deciding = of("train", "reward"), of("valid", metric)
     heights = {"loss": 3.0}
     if reward[0]:
         heights["reward"] = 2.0
-    if metric != "loss" and deciding[0]:
+    if metric != "loss" and len(deciding[0]) > 1:
         heights["metric"] = 2.0
-    heights["grad_norm"] = 1.0
+    heights |= {name: 0.8 for name in SMALL if of("train", name)[0]}
     figure = Figure(figsize=(9, 1.6 * sum(heights.values())), dpi=110, layout="constrained")
-    column = figure.subplots(len(heights), 1, height_ratios=[*heights.values()], sharex=True)
+    column = figure.subplots(
+        len(heights), 1, height_ratios=[*heights.values()], sharex=True, squeeze=False
+    )[:, 0]
     panels = dict(zip(heights, column, strict=True))
     for axes in column:
         axes.grid(alpha=0.25)
@@ -52,10 +64,13 @@ def draw_curves(rows: list[dict[str, Any]], unit: str = "", metric: str = "loss"
     if "reward" in panels:
         _plot(panels["reward"], reward, BLUE, "train", "reward in training")
     if "metric" in panels:
-        _plot(panels["metric"], deciding, ORANGE, "valid", metric)
+        label = f"{metric} ({measures.scale})"
+        _plot(panels["metric"], deciding, ORANGE, "valid", label)
         step, value = max(zip(*deciding, strict=True), key=lambda point: point[1])
         _mark_best(panels["metric"], f"best validation {metric}", step, value)
-    _plot(panels["grad_norm"], of("train", "grad_norm"), GREY, "train", "gradient norm")
+    for name in SMALL.keys() & panels:
+        label = SMALL[name].format(measures.speed_unit or unit or "unit").replace(" ", "\n")
+        _plot(panels[name], of("train", name), GREY, "train", label)
     column[-1].set_xlabel("step")
     return as_png(figure)
 

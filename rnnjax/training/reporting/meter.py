@@ -30,8 +30,9 @@ class Meter:
 
     A row holds: step (the last one of the interval), the mean of every sum that the step reports
     ('loss' among them), grad_norm (mean), clip_rate, units_per_second (of the steps' work),
-    steps_per_second, and data_wait: the share of the time since the row before in which the device
-    had nothing to do because a batch was not there, at most.
+    steps_per_second, learning_rate (of the last step, if the step reports it), and data_wait: the
+    share of the time since the row before in which the device had nothing to do because a batch
+    was not there, at most.
 
     The host reads ahead of the device: its waiting for a batch costs nothing while the device is
     busy. So a wait counts only if the device is idle at its end, and then all of it counts: the
@@ -129,6 +130,7 @@ class Meter:
         self._update_speed()
         waited, total = self._waited - self._reported[0], self._total - self._reported[1]
         self._reported = self._waited, self._total
+        last = steps[-1]
         self._emit(
             {
                 "step": self._fetched,
@@ -138,6 +140,7 @@ class Meter:
                 "units_per_second": work / len(steps) * self._steps_per_second,
                 "steps_per_second": self._steps_per_second,
                 **({"data_wait": waited / total} if total else {}),
+                **{name: float(last[name]) for name in ("learning_rate",) if name in last},
             }
         )
 

@@ -11,6 +11,8 @@ from tqdm import tqdm
 from rnnjax.training.processes.group import is_first
 
 SECONDS_BETWEEN_LINES = 5.0
+BAR = "{n_fmt}/{total_fmt}{postfix}, {remaining} left |{bar}|"
+"""The loss stands where a narrow terminal still shows it."""
 
 
 def say(text: str) -> None:
@@ -25,18 +27,29 @@ def tell(result: str) -> None:
         print(result, flush=True)
 
 
-def describe(metrics: dict[str, float], unit: str) -> str:
-    """Metrics in words; the loss in nats and bits where `unit` says per what."""
-    words = [f"{name} {_short(value)}" for name, value in metrics.items() if name != "loss"]
-    if "loss" in metrics:
-        loss = metrics["loss"]
-        in_nats = f"loss {loss:.4f} nats/{unit} ({loss / math.log(2):.4f} bits)"
-        words.insert(0, in_nats if unit else f"loss {loss:.4g}")
-    return ", ".join(words)
+def describe(metrics: dict[str, float], unit: str, scale: str = "") -> str:
+    """Metrics in words.
+
+    Args:
+        metrics: by name; `loss` comes first, and of more than a likelihood its part `nats`.
+        unit: what the loss is in nats of; empty where it is not in nats.
+        scale: of the scores, see `Measures`.
+    """
+    hidden = ("loss", "nats", "count")
+    shown = {name: value for name, value in metrics.items() if name not in hidden}
+    scores = ", ".join(
+        f"{name} {value:.2f}" if scale else f"{name} {_short(value)}"
+        for name, value in shown.items()
+    )
+    if scale and scores:
+        scores = f"{scores} ({scale})"
+    loss = metrics.get("nats", metrics["loss"])
+    in_nats = f"loss {loss:.4f} nats/{unit} ({loss / math.log(2):.4f} bits)"
+    return ", ".join(filter(None, [in_nats if unit else f"loss {loss:.4g}", scores]))
 
 
 def _short(value: float) -> str:
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def aligned(rows: Sequence[Sequence[str]], numbers: Collection[int] = ()) -> str:
@@ -59,13 +72,19 @@ class Measures(NamedTuple):
         unit: what the loss is in nats of, 'char' for one; empty where it is not in nats.
         speed_unit: what the speed counts; empty: the same.
         metric: the number of an evaluation that decides which checkpoint is best.
-        higher_is_better: whether more of it is better.
+        scale: of the scores of an evaluation, of which more is better: `%`, or with how they were
+            found, `%, greedy`. Empty: there is a loss and no score.
     """
 
     unit: str = ""
     speed_unit: str = ""
     metric: str = "loss"
-    higher_is_better: bool = False
+    scale: str = ""
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether the metric that decides is a score, and not a loss."""
+        return self.metric != "loss"
 
     @property
     def counted(self) -> str:
@@ -74,23 +93,31 @@ class Measures(NamedTuple):
 
 
 class Progress:
-    """Shows how far the training is.
+    """Shows how far the training is: a bar on a terminal, else a line at regular steps.
 
     Args:
         step: where it begins.
         num_steps: where it ends.
+        log_every: steps from one row to the next.
         measures: what the loss and the speed count.
     """
 
-    def __init__(self, step: int, num_steps: int, measures: Measures):
+    def __init__(self, step: int, num_steps: int, log_every: int, measures: Measures):
         self._first_step, self._num_steps, self._unit = step, num_steps, measures.unit
         self._speed_unit = measures.speed_unit or measures.unit or "unit"
-        self._began = self._last_line = time.monotonic()
+        self._line_every = log_every
+        self._first_row: tuple[int, float] | None = None
+        self._last_line = time.monotonic()
         self._bar = None
+        if step >= num_steps:
+            return
         if sys.stderr.isatty() and is_first():
             self._bar = tqdm(
-                total=num_steps, initial=step, unit="step", dynamic_ncols=True, smoothing=0.05
+                total=num_steps, initial=step, dynamic_ncols=True, smoothing=0.05, bar_format=BAR
             )
+            self._bar.set_postfix_str("compiling")
+        else:
+            say("Compiling the training step.")
 
     def __enter__(self) -> "Progress":
         return self
@@ -103,15 +130,25 @@ class Progress:
         """Shows one row of training metrics (see `meter.Meter`)."""
         step = int(row["step"])
         rate = f"{tqdm.format_sizeof(row['units_per_second'])} {self._speed_unit}/s"
-        text = f"{describe({'loss': row['loss']}, self._unit)}, {rate}"
+        losses = {name: value for name, value in row.items() if name in ("loss", "nats")}
+        text = f"{describe(losses, self._unit)}, {rate}"
+        now = time.monotonic()
         if self._bar is not None:
+            if self._first_row is None:  # What came before was mostly compilation.
+                self._bar.initial = self._bar.last_print_n = self._bar.n = step
+                self._bar.start_t = self._bar.last_print_t = self._bar._time()
+                self._first_row = step, now
             self._bar.update(step - self._bar.n)
             self._bar.set_postfix_str(text)
             return
-        now = time.monotonic()
-        if now - self._last_line >= SECONDS_BETWEEN_LINES or step == self._num_steps:
+        if self._first_row is None:
+            self._first_row = step, now
+        elif step > self._first_row[0]:
+            seconds_a_step = (now - self._first_row[1]) / (step - self._first_row[0])
+            left = tqdm.format_interval(seconds_a_step * (self._num_steps - step))
+            text = f"{text}, {left} left"
+        if step % self._line_every == 0 or step == self._num_steps:
+            say(f"step {step}/{self._num_steps}: {text}")
+            if now - self._last_line < SECONDS_BETWEEN_LINES:
+                self._line_every *= 2
             self._last_line = now
-            done = max(step - self._first_step, 1)
-            remaining = (now - self._began) / done * (self._num_steps - step)
-            clock = tqdm.format_interval(remaining)
-            say(f"step {step}/{self._num_steps}: {text}, {clock} left")

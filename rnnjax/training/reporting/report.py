@@ -1,9 +1,13 @@
 """The report of a run: one page that opens without a network."""
 
 import contextlib
+import datetime
+import itertools
+import os
 import platform
 import shlex
 import statistics
+import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -18,11 +22,16 @@ from rnnjax.training.profiling.tables import profile_section
 from rnnjax.training.profiling.tracing import FOLDER
 from rnnjax.training.reporting.curves import draw_curves
 from rnnjax.training.reporting.metrics_log import read_metrics
+from rnnjax.training.reporting.progress import Measures
 from rnnjax.visuals.page import Section, render_page, table
 
 FILE = "report.html"
 RESULTS = "results.json"
 CURVES = "curves.png"
+CURVES_NOTE = (
+    '<p class="soft">train: with dropout and other noise, by the weights of the moment. '
+    "valid: without noise, by averaged weights where the config averages.</p>"
+)
 
 
 def write_report(
@@ -32,8 +41,7 @@ def write_report(
     config: dict[str, Any],
     results: dict[str, Any],
     sections: tuple[Section, ...] | list[Section] = (),
-    unit: str = "",
-    metric: str = "loss",
+    measures: Measures = Measures(),  # noqa: B008
 ) -> Path:
     """Writes ``curves.png``, ``report.html`` and ``results.json`` into a workdir.
 
@@ -45,8 +53,7 @@ def write_report(
         config: of the run.
         results: the final numbers by name, the one that matters most first.
         sections: samples, tables and pictures of the task.
-        unit: what the loss counts.
-        metric: which validation metric decides; see `draw_curves`.
+        measures: what the metrics count.
 
     Returns:
         The path of ``report.html``.
@@ -56,13 +63,13 @@ def write_report(
     """
     workdir = Path(workdir)
     rows = read_metrics(workdir)
-    curves = draw_curves(rows, unit, metric)
+    curves = draw_curves(rows, measures)
     atomic_files.write_bytes(workdir / CURVES, curves)
     profile = read_profile(workdir / FOLDER)
     shown = [
-        Section("Learning curves", png=curves),
+        Section("Learning curves", html=CURVES_NOTE, png=curves),
         *sections,
-        *_speed(rows),
+        *_time_and_speed(rows),
         *([profile_section(profile)] if profile else []),
         Section("Config", html=table(config)),
         Section("Command", text=shlex.join([Path(sys.executable).name, *sys.orig_argv[1:]])),
@@ -81,16 +88,27 @@ def read_results(workdir: str | Path) -> dict[str, Any] | None:
     return atomic_files.read_json(path) if path.exists() else None
 
 
-def _speed(rows: list[dict[str, Any]]) -> list[Section]:
-    speeds = [row["steps_per_second"] for row in rows if "steps_per_second" in row]
-    waits = [row["data_wait"] for row in rows if "data_wait" in row]
-    if not (speeds and waits):
+def _time_and_speed(rows: list[dict[str, Any]]) -> list[Section]:
+    trained = [row for row in rows if row.get("steps_per_second")]
+    if not trained:
         return []
+    steps = [0, *(row["step"] for row in trained)]
+    seconds = sum(
+        (after - before) / row["steps_per_second"]
+        for (before, after), row in zip(itertools.pairwise(steps), trained, strict=True)
+    )
     shown = {
-        "steps a second (median)": statistics.median(speeds),
-        "waiting for data, at most (mean)": f"{statistics.fmean(waits):.1%} of the time",
+        "first and last metrics": " to ".join(
+            f"{datetime.datetime.fromtimestamp(row['time']):%Y-%m-%d %H:%M:%S}"
+            for row in (rows[0], rows[-1])
+        ),
+        "updates took, evaluations apart": f"{datetime.timedelta(seconds=round(seconds))} h",
+        "updates a second (median)": statistics.median(row["steps_per_second"] for row in trained),
     }
-    return [Section("Speed", html=table(shown))]
+    waits = [row["data_wait"] for row in trained if "data_wait" in row]
+    if waits:
+        shown["waiting for data, at most (mean)"] = f"{statistics.fmean(waits):.1%} of the time"
+    return [Section("Time and speed", html=table(shown))]
 
 
 def _environment() -> dict[str, str]:
@@ -98,5 +116,17 @@ def _environment() -> dict[str, str]:
     for package in (*PACKAGES, "rnnjax"):
         with contextlib.suppress(metadata.PackageNotFoundError):
             found[package] = metadata.version(package)
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):
+        found["commit"] = subprocess.run(
+            ["git", "describe", "--always", "--dirty"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            check=True,
+            text=True,
+        ).stdout.strip()
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        name = next(line for line in lines if line.startswith("model name"))
+        found["processor"] = f"{name.partition(':')[2].strip()}, {os.cpu_count()} threads"
     devices = jax.devices()
     return {**found, "devices": f"{len(devices)} x {devices[0].device_kind}"}

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnjax.errors import UserError
-from rnnjax.tasks.captioning import CaptionerConfig, corpora
+from rnnjax.tasks.captioning import corpora
 from rnnjax.tasks.captioning.captioned_images import caption_words
+from rnnjax.tasks.captioning.config import CaptionerConfig
 
 IMAGES = {"a.jpg": "train", "b.jpg": "train", "c.jpg": "validation", "d.jpg": "test"}
 TEXTS = {

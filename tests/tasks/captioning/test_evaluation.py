@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from rnnjax.tasks.captioning import Caption, Search
 from rnnjax.tasks.captioning.caption_scores import caption_scores
 from rnnjax.tasks.captioning.config import CaptionerConfig
 from rnnjax.tasks.captioning.evaluation import make_evaluation, score
-from rnnjax.tasks.captioning.image_captioner import Readings
+from rnnjax.tasks.captioning.image_captioner import Caption, Readings
 from rnnjax.tasks.captioning.preparation import Prepared
 from tests.tasks.captioning import tiny
 
@@ -58,9 +57,7 @@ def test_without_regions_or_maps_there_is_no_pointing():
 
 def test_the_evaluation_of_training_writes_greedily_and_reads_the_references():
     captioner = tiny.captioner("soft")
-    greedy = captioner.write(
-        tiny.images(4), Search(beam_size=1, max_length=tiny.MAX_LENGTH), batch_size=4
-    )
+    greedy = captioner.write(tiny.images(4), batch_size=4)
     references = [(caption.text or "and",) for caption in greedy]
     references[2] = ("red red and",)
     regions = [((TOP_LEFT,) * len(text.split())) for (text,) in references]
@@ -71,14 +68,14 @@ def test_the_evaluation_of_training_writes_greedily_and_reads_the_references():
     found = evaluate(params)
     readings = captioner.read(split, batch_size=4)
     alike = [caption.text == text for caption, (text,) in zip(greedy, references, strict=True)]
-    assert found["exact"] == sum(alike) / 4
+    assert found["exact"] == 100 * sum(alike) / 4
     assert any(alike)
     assert not alike[2]
     assert found["loss"] == pytest.approx(sum(readings.nats) / readings.num_words, rel=1e-5)
     texts = [caption.text for caption in greedy]
-    assert found["bleu4"] == pytest.approx(caption_scores(texts, references).bleu4 / 100)
+    assert found["bleu4"] == pytest.approx(caption_scores(texts, references).bleu4)
     hits = [map_.argmax() == 0 for maps in readings.maps for map_ in maps]
-    assert found["pointing"] == pytest.approx(np.mean(hits))
+    assert found["pointing"] == pytest.approx(100 * np.mean(hits))
     plain = prepared._replace(validation=dataclasses.replace(split, regions=None))
     plain = make_evaluation(CaptionerConfig(), graph, plain)
     assert set(plain(params)) == {"loss", "bleu4", "exact"}

@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 
-from rnnjax.tasks.captioning import ImageCaptioner, Search
 from rnnjax.tasks.captioning.ensemble import CaptionEnsemble
+from rnnjax.tasks.captioning.image_captioner import ImageCaptioner, Search
 from rnnjax.tasks.captioning.vocabulary import END, START, UNKNOWN_WORD, CaptionVocabulary
 from tests.tasks.captioning import tiny
 
-GREEDY = Search(beam_size=1, max_length=tiny.MAX_LENGTH)
 COUNT = 7
 PARTS = ("a", "b</w>", "c", "d</w>", "e")
 
@@ -34,7 +33,7 @@ def greedy(decoder, index):
 
 @pytest.mark.parametrize("decoder", ["soft", "hard", "every_step"])
 def test_a_beam_of_one_takes_the_likeliest_word_each_time(decoder):
-    captions = tiny.captioner(decoder).write(tiny.images(COUNT), GREEDY, batch_size=3)
+    captions = tiny.captioner(decoder).write(tiny.images(COUNT), batch_size=3)
     assert len(captions) == COUNT
     by_hand = [greedy(decoder, n) for n in range(COUNT)]
     assert len({symbols for symbols, *_ in by_hand}) > 2
@@ -54,8 +53,8 @@ def test_a_beam_of_one_takes_the_likeliest_word_each_time(decoder):
 def test_several_write_the_word_that_is_the_likeliest_on_average():
     members = [("soft", 0), ("hard", 1), ("every_step", 2)]
     model = CaptionEnsemble([tiny.captioner(*member).model for member in members])
-    captions = ImageCaptioner(model, tiny.VOCABULARY).write(tiny.images(COUNT), GREEDY)
-    alone = tiny.captioner("soft", 0).write(tiny.images(COUNT), GREEDY)
+    captions = ImageCaptioner(model, tiny.VOCABULARY, search=tiny.GREEDY).write(tiny.images(COUNT))
+    alone = tiny.captioner("soft", 0).write(tiny.images(COUNT))
     assert any(a.words != b.words for a, b in zip(captions, alone, strict=True))
     for n, caption in enumerate(captions):
         ones = [tiny.OneImage(decoder, n, seed) for decoder, seed in members]
@@ -85,7 +84,7 @@ def test_images_that_fill_a_batch_up_change_nothing():
     captioner = tiny.captioner("soft")
     references = [("a red dog", "red")[n % 2 :] for n in range(COUNT)]
     split = tiny.images(COUNT, references)
-    some, others = (captioner.write(split, GREEDY, batch_size=size) for size in (3, 5))
+    some, others = (captioner.write(split, batch_size=size) for size in (3, 5))
     for a, b in zip(some, others, strict=True):
         assert a.words == b.words
         assert a.log_probability == pytest.approx(b.log_probability, rel=1e-5, abs=1e-5)
@@ -99,7 +98,7 @@ def test_images_that_fill_a_batch_up_change_nothing():
 def test_the_maps_of_what_was_written_are_those_of_reading_it():
     for decoder in ("soft", "hard"):
         captioner = tiny.captioner(decoder)
-        captions = captioner.write(tiny.images(COUNT), GREEDY, batch_size=3)
+        captions = captioner.write(tiny.images(COUNT), batch_size=3)
         written = tiny.images(COUNT, [(caption.text,) for caption in captions])
         for caption, map_ in zip(captions, captioner.read(written).maps, strict=True):
             assert map_.shape == (len(caption.words), 2, 3)
@@ -127,7 +126,7 @@ def test_references_are_read_to_their_end_unknown_words_too():
 def test_a_wide_beam_finds_the_best_of_all_captions(penalty):
     """Of two symbols at most, with END: 1 + 5 + 5 * 5 captions."""
     search = Search(beam_size=36, length_penalty=penalty, max_length=2)
-    captions = tiny.captioner("soft").write(tiny.images(4), search, batch_size=4)
+    captions = tiny.captioner("soft")._replace(search=search).write(tiny.images(4), batch_size=4)
     for n, caption in enumerate(captions):
         one = tiny.OneImage("soft", n)
         logits, *_, carry = one.read(one.carry, START)
@@ -147,9 +146,9 @@ def test_a_wide_beam_finds_the_best_of_all_captions(penalty):
 def test_parts_of_words_are_joined_and_so_is_where_it_looked():
     """Letters, of which some end words: maps and gates are means over the letters of a word."""
     parts = CaptionVocabulary("subword", ("<end>", "<start>", "<unknown>", *PARTS))
-    captions = tiny.captioner("soft").write(tiny.images(COUNT), GREEDY, batch_size=3)
+    captions = tiny.captioner("soft").write(tiny.images(COUNT), batch_size=3)
     joined = tiny.captioner("soft")._replace(vocabulary=parts)
-    found = joined.write(tiny.images(COUNT), GREEDY, batch_size=3)
+    found = joined.write(tiny.images(COUNT), batch_size=3)
     several = 0
     for whole, caption in zip(captions, found, strict=True):
         symbols = [parts.symbols[tiny.VOCABULARY.symbols.index(word)] for word in whole.words]

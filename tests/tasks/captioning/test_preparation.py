@@ -5,12 +5,13 @@ import pytest
 from PIL import Image
 
 from rnnjax.errors import UserError
-from rnnjax.tasks import captioning
-from rnnjax.tasks.captioning import CaptionerConfig, rewards
+from rnnjax.tasks.captioning import rewards
 from rnnjax.tasks.captioning.captioned_images import caption_words, images_at
 from rnnjax.tasks.captioning.captioner import Locations
+from rnnjax.tasks.captioning.config import CaptionerConfig
+from rnnjax.tasks.captioning.preparation import prepare
 from rnnjax.tasks.captioning.scenes import DigitScenes, source
-from rnnjax.tasks.captioning.splits import held_out_splits, split_of
+from rnnjax.tasks.captioning.splits import held_out_splits, load_split, split_of
 from rnnjax.tasks.captioning.vocabulary import CaptionVocabulary
 
 COLOURS = {
@@ -55,7 +56,7 @@ def told_apart(image):
 
 
 def test_every_caption_is_learned_with_its_own_picture(folder):
-    prepared = captioning.prepare(config(folder))
+    prepared = prepare(config(folder))
     assert prepared.batches.batches_per_epoch == 3
     found = []
     for n in range(3):
@@ -71,7 +72,7 @@ def test_every_caption_is_learned_with_its_own_picture(folder):
 
 
 def test_rewards_are_learned_from_pictures_with_all_their_captions(folder):
-    prepared = captioning.prepare(config(folder, objective="bleu", batch_size=3))
+    prepared = prepare(config(folder, objective="bleu", batch_size=3))
     assert prepared.batches.batches_per_epoch == 1
     batch = prepared.batches[0]
     assert batch["words"].shape == (8, 3, 2)
@@ -90,7 +91,7 @@ def test_rewards_are_learned_from_pictures_with_all_their_captions(folder):
 
 def test_the_reward_that_an_objective_stands_for(folder):
     found = {
-        objective: captioning.prepare(config(folder, objective=objective))
+        objective: prepare(config(folder, objective=objective))
         for objective in ("likelihood", "bleu", "cider")
     }
     assert found["likelihood"].reward is None
@@ -105,24 +106,24 @@ def test_the_reward_that_an_objective_stands_for(folder):
 
 
 def test_symbols_and_lengths_are_of_the_training_split(folder):
-    prepared = captioning.prepare(config(folder))
+    prepared = prepare(config(folder))
     assert prepared.vocabulary == CaptionVocabulary.of(text for _, text in TEXTS["train"])
     assert prepared.max_length == 8
     assert prepared.locations is None
     assert prepared.validation.references == [("a grey sheet",)]
     assert told_apart(prepared.validation.show(0)) == "grey"
     assert "which cover 100.0% of the training captions" in prepared.description
-    rare = captioning.prepare(config(folder, min_count=2))
+    rare = prepare(config(folder, min_count=2))
     assert set(rare.vocabulary.symbols[3:]) == {"blue", "green", "red", "the"}
     assert "which cover 66.7% of the" in rare.description  # 8 of 24 words and ends are unknown
-    parts = captioning.prepare(config(folder, level="subword", num_subwords=60, min_count=9))
+    parts = prepare(config(folder, level="subword", num_subwords=60, min_count=9))
     assert parts.vocabulary.level == "subword"
     other = CaptionVocabulary.of(["red sea"])
-    assert captioning.prepare(config(folder), other).vocabulary == other
+    assert prepare(config(folder), other).vocabulary == other
 
 
 def test_the_digest_tells_data_apart(tmp_path, folder):
-    digest = captioning.prepare(config(folder)).digest
+    digest = prepare(config(folder)).digest
     changes = {
         "caption": {**TEXTS, "train": [("red", "A red sheet!"), *TEXTS["train"][1:]]},
         "order": {**TEXTS, "train": TEXTS["train"][::-1]},
@@ -134,30 +135,30 @@ def test_the_digest_tells_data_apart(tmp_path, folder):
         "validation": {**TEXTS, "validation": [("grey", "grey")]},
     }
     found = {
-        name: captioning.prepare(config(write(tmp_path / name, texts))).digest
+        name: prepare(config(write(tmp_path / name, texts))).digest
         for name, texts in changes.items()
     }
     assert len({digest, *found.values()}) == 1 + len(found)
     moved = write(tmp_path / "moved", {**TEXTS, "test": [("white", "snow")]})
-    assert captioning.prepare(config(moved)).digest == digest
+    assert prepare(config(moved)).digest == digest
 
 
 def test_splits_by_name(folder):
-    test = captioning.load_split(config(folder), "test")
+    test = load_split(config(folder), "test")
     assert (test.names, test.references) == ([str(folder / "white.png")], [("white",)])
     assert len(test) == 1
     assert held_out_splits(config(folder)) == ["validation", "test"]
     (folder / "test.tsv").unlink()
     assert held_out_splits(config(folder)) == ["validation"]
     with pytest.raises(UserError, match=r"corpus has no split trian; did you mean 'train'\?"):
-        captioning.load_split(config(folder), "trian")
+        load_split(config(folder), "trian")
 
 
 def test_a_broken_picture_stops_or_is_left_out_with_its_captions(folder):
     (folder / "green.png").write_text("not a picture")
     with pytest.raises(UserError, match=r"green\.png is no image"):
-        captioning.prepare(config(folder))
-    prepared = captioning.prepare(config(folder, skip_faulty=True))
+        prepare(config(folder))
+    prepared = prepare(config(folder, skip_faulty=True))
     assert "green" not in prepared.vocabulary.symbols
     for n in range(4):
         batch = prepared.batches[n]
@@ -165,14 +166,14 @@ def test_a_broken_picture_stops_or_is_left_out_with_its_captions(folder):
             assert told_apart(image) in prepared.vocabulary.decode(batch["words"][:, row].tolist())
     (folder / "grey.png").write_text("neither")
     with pytest.raises(UserError, match="no image is left: all of them are faulty"):
-        captioning.prepare(config(folder, skip_faulty=True))
+        prepare(config(folder, skip_faulty=True))
 
 
 def test_features_from_a_file_belong_to_their_images(tmp_path, folder):
     path = tmp_path / "features.npz"
     maps = {f"{name}.png": np.full((9, 2), n, np.float32) for n, name in enumerate(COLOURS)}
     np.savez(path, **maps)
-    prepared = captioning.prepare(config(folder, features=str(path)))
+    prepared = prepare(config(folder, features=str(path)))
     assert prepared.locations == Locations(3, 3, 2)
     for n in range(3):
         batch = prepared.batches[n]
@@ -183,12 +184,12 @@ def test_features_from_a_file_belong_to_their_images(tmp_path, folder):
     del maps["blue.png"]
     np.savez(path, **maps)
     with pytest.raises(UserError, match=r"blue\.png"):
-        captioning.prepare(config(folder, features=str(path)))
+        prepare(config(folder, features=str(path)))
 
 
 def test_too_few_captions_for_a_batch(folder):
     with pytest.raises(UserError, match="6 captions are too few for a batch of 7"):
-        captioning.prepare(config(folder, batch_size=7))
+        prepare(config(folder, batch_size=7))
 
 
 def test_pictures_are_made_square_as_asked(tmp_path):
@@ -212,7 +213,7 @@ def few_scenes(monkeypatch):
 
 def test_scenes_bring_captions_and_regions(few_scenes):
     scenes = DigitScenes("test", seed=3, side=48)
-    split = captioning.load_split(CaptionerConfig(image_size=48, seed=3), "test")
+    split = load_split(CaptionerConfig(image_size=48, seed=3), "test")
     assert split.names == ["test 0", "test 1", "test 2"]
     for n in range(3):
         np.testing.assert_array_equal(split.show(n), scenes[n].image)
@@ -225,21 +226,21 @@ def test_scenes_bring_captions_and_regions(few_scenes):
 
 def test_scenes_are_prepared_from_the_seed_and_size(few_scenes):
     settings = CaptionerConfig(image_size=48, batch_size=2, seed=3)
-    prepared = captioning.prepare(settings)
+    prepared = prepare(settings)
     assert prepared.max_length == 18
     assert prepared.validation.names[0] == "validation 0"
     expected = DigitScenes("validation", seed=3, side=48)[1].image
     np.testing.assert_array_equal(prepared.validation.show(1), expected)
     digests = {
-        captioning.prepare(CaptionerConfig(image_size=side, batch_size=2, seed=seed)).digest
+        prepare(CaptionerConfig(image_size=side, batch_size=2, seed=seed)).digest
         for side, seed in ((48, 3), (56, 3), (48, 4))
     }
     assert len(digests) == 3
     assert prepared.digest in digests
     assert held_out_splits(settings) == ["validation", "test"]
     with pytest.raises(UserError, match="digit scenes for training have no end: choose valid"):
-        captioning.load_split(settings, "train")
+        load_split(settings, "train")
     with pytest.raises(UserError, match="digit scenes have no split 'tset': did you mean 'test'"):
-        captioning.load_split(settings, "tset")
+        load_split(settings, "tset")
     with pytest.raises(UserError, match="need a side of at least 48, got 32"):
-        captioning.prepare(CaptionerConfig(image_size=32))
+        prepare(CaptionerConfig(image_size=32))

@@ -7,9 +7,10 @@ import matplotlib.image
 import numpy as np
 
 from rnnjax.metrics.attention import Pointing
-from rnnjax.tasks.captioning import Caption, reports
+from rnnjax.tasks.captioning import reports
 from rnnjax.tasks.captioning.caption_scores import CaptionScores
 from rnnjax.tasks.captioning.evaluation import SplitScores
+from rnnjax.tasks.captioning.image_captioner import Caption
 from rnnjax.tasks.captioning.reports import (
     caption_predictions,
     scores_text,
@@ -54,7 +55,7 @@ def test_scores_as_a_file(tmp_path):
     write_scores(SCORES, "validation", tmp_path / "scores.json")
     found = json.loads((tmp_path / "scores.json").read_text())
     assert (found["split"], found["bleu4"], found["exact"], found["loss"], found["pointing"]) == (
-        "validation", 20.0, 0.25, 1.5, 0.75,
+        "validation", 20.0, 25.0, 1.5, 75.0,
     )  # fmt: skip
     write_scores(SCORES._replace(pointing=None), "validation", tmp_path / "scores.json")
     assert "pointing" not in json.loads((tmp_path / "scores.json").read_text())

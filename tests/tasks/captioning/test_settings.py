@@ -8,10 +8,9 @@ import pytest
 from flax import nnx
 
 from rnnjax.errors import UserError
-from rnnjax.tasks import captioning
-from rnnjax.tasks.captioning import CaptionerConfig
-from rnnjax.tasks.captioning.assembly import hard_training, initial_carry, make_loss
+from rnnjax.tasks.captioning.assembly import hard_training, initial_carry, make_captioner, make_loss
 from rnnjax.tasks.captioning.captioner import Locations
+from rnnjax.tasks.captioning.config import CaptionerConfig
 from rnnjax.tasks.captioning.vocabulary import CaptionVocabulary
 
 
@@ -69,7 +68,7 @@ SMALL = {"hidden_size": 6, "embed_size": 3, "attention_size": 4, "feature_size":
 
 
 def shapes(config, locations=None):
-    model = captioning.make_captioner(config, len(VOCABULARY), locations)
+    model = make_captioner(config, len(VOCABULARY), locations)
     flat = nnx.to_flat_state(nnx.state(model, nnx.Param))
     return {
         "/".join(map(str, path)): [leaf.shape for leaf in jax.tree.leaves(value.get_value())]
@@ -97,10 +96,10 @@ def test_a_config_makes_the_model_that_it_says():
     found = shapes(elsewhere, given)
     assert not any(name.startswith(("encoder", "attention")) for name in found)
     assert (found["project/kernel"], found["first/kernel"]) == ([(11, 9)], [(9, 12)])
-    model = captioning.make_captioner(elsewhere, len(VOCABULARY), given)
+    model = make_captioner(elsewhere, len(VOCABULARY), given)
     assert (model.locations, model.context, model.dropout) == (given, "initial", 0.0)
     drawn = [
-        captioning.make_captioner(
+        make_captioner(
             CaptionerConfig(**SMALL, data="folder", features="x.npz", seed=seed),
             len(VOCABULARY),
             given,
@@ -125,7 +124,7 @@ def test_hard_attention_is_read_softly_at_first(gradient):
         **SMALL, data="folder", features="x.npz", decoder="hard", hard_gradient=gradient,
         soft_rate=0.0, soft_steps=2,
     )  # fmt: skip
-    model = captioning.make_captioner(config, len(VOCABULARY), Locations(1, 3, 11))
+    model = make_captioner(config, len(VOCABULARY), Locations(1, 3, 11))
     graph, params = nnx.split(model, nnx.Param)
     batch = features_batch()
     key = jax.random.key(0)
@@ -158,7 +157,7 @@ def test_detection_fades_and_the_carry_counts():
     config = CaptionerConfig(
         **SMALL, data="folder", features="x.npz", detection_weight=2.0, detection_steps=4
     )
-    model = captioning.make_captioner(config, len(VOCABULARY), Locations(1, 3, 11))
+    model = make_captioner(config, len(VOCABULARY), Locations(1, 3, 11))
     graph, params = nnx.split(model, nnx.Param)
     batch = features_batch()
     loss_fn = jax.jit(make_loss(config, graph))

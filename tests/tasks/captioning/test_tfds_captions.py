@@ -9,8 +9,8 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from rnnjax.errors import UserError
-from rnnjax.tasks.captioning import CaptionerConfig
 from rnnjax.tasks.captioning.captioned_images import read_images
+from rnnjax.tasks.captioning.config import CaptionerConfig
 from rnnjax.tasks.captioning.corpora import load_captions
 from tests.data.prepared_tfds import write_tfds
 

@@ -8,17 +8,18 @@ import pytest
 from flax import nnx
 
 import rnnjax
-from rnnjax import data, models
-from rnnjax.tasks.language import (
+from rnnjax import data, decode, models
+from rnnjax.tasks.language import text_model
+from rnnjax.tasks.language.inspection import report_inspection
+from rnnjax.tasks.language.score_report import report_scores, score_page
+from rnnjax.tasks.language.scoring import TextScore, perplexity, score_of_text
+from rnnjax.tasks.language.text_model import (
+    PIECE,
     TextModel,
     longest_document,
     opening_of,
-    report_inspection,
-    report_scores,
     step_scores,
 )
-from rnnjax.tasks.language.score_report import score_page
-from rnnjax.tasks.language.scoring import TextScore, perplexity, score_of_text
 
 
 def make(vocabulary, cell=rnnjax.gru(6)):  # noqa: B008
@@ -126,3 +127,44 @@ def test_scores_leave_out_what_has_none():
     assert "p = 0.25, rank 2, 2.00 bits" in page
     assert "unscored" in page
     assert (perplexity(1e4), perplexity(0)) == (math.inf, 1)
+
+
+@pytest.mark.parametrize("length", [20, PIECE, 2 * PIECE + 7])
+def test_a_text_written_in_pieces_is_that_of_one_scan(length):
+    writer = make(data.Vocabulary.of_text("abcdefgh \n"))
+    graph, params = nnx.split(writer.model)
+    drawn, _ = decode.sample(
+        lambda params, carry, tokens: nnx.merge(graph, params).step(tokens, carry),
+        params,
+        writer.model.initial_carry(2),
+        np.tile(writer.encode("ab")[:, None], (1, 2)),
+        length=length,
+        key=jax.random.key(3),
+        temperature=0.9,
+    )
+    expected = ["ab" + writer.vocabulary.decode(row) for row in np.asarray(drawn).T]
+    pieces = list(writer.stream("ab", length=length, num_samples=2, temperature=0.9, seed=3))
+    assert len(pieces) == 1 + -(-length // PIECE)
+    assert list(map("".join, zip(*pieces, strict=True))) == expected
+    assert len(set(expected)) == 2
+
+
+def test_a_piece_never_ends_within_a_character(monkeypatch):
+    """A model of bytes that writes the bytes of ä€ in a circle; a piece may end at any of them."""
+    circle = list("ä€".encode())
+    after = dict(zip(circle, circle[1:] + circle[:1], strict=True))
+    logits = np.full((256, 256), -1e9, np.float32)
+    for byte, following in after.items():
+        logits[byte, following] = 0
+
+    def step(graph):
+        return lambda params, carry, tokens: (jax.numpy.asarray(logits)[tokens], carry)
+
+    monkeypatch.setattr(text_model, "_step", step)
+    pieces = list(make(data.Vocabulary.of_bytes()).stream("€", length=2 * PIECE + 2))
+    assert PIECE % len(circle) == 0
+    monkeypatch.setattr(text_model, "PIECE", 49)
+    jax.clear_caches()
+    odd = list(make(data.Vocabulary.of_bytes()).stream("€", length=2 * PIECE + 2))
+    assert "".join(p for (p,) in pieces) == "".join(p for (p,) in odd) == "€" + "ä€" * 20 + "ä"
+    assert all("\N{REPLACEMENT CHARACTER}" not in piece for (piece,) in pieces + odd)

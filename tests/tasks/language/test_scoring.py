@@ -8,9 +8,10 @@ from flax import nnx
 import rnnjax
 from rnnjax import data
 from rnnjax.models import LanguageModel
-from rnnjax.tasks.language import TextModel, scoring
+from rnnjax.tasks.language import scoring
 from rnnjax.tasks.language.inspection import inspect
 from rnnjax.tasks.language.scoring import score
+from rnnjax.tasks.language.text_model import TextModel
 
 V = 6
 VOCABULARY = data.Vocabulary.of_text("abcde")

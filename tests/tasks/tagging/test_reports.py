@@ -6,7 +6,6 @@ from types import SimpleNamespace
 import pytest
 
 from rnnjax.errors import UserError
-from rnnjax.tasks import tagging
 from rnnjax.tasks.tagging.predictions import TaggedSentence
 from rnnjax.tasks.tagging.reports import (
     WRITERS,
@@ -16,6 +15,7 @@ from rnnjax.tasks.tagging.reports import (
     report_scores,
     score_sections,
 )
+from rnnjax.tasks.tagging.text_tagger import TextTagger
 
 TAGGED = [
     TaggedSentence(
@@ -70,12 +70,12 @@ def test_scores_are_written_and_shown(tmp_path):
     assert table.splitlines()[-3].split() == ["all", "(micro)", "50.00", "50.00", "50.00", "2"]
     scores = json.loads((tmp_path / "scores.json").read_text())
     assert scores["split"] == "dev"
-    assert scores["micro"] == {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 2}
+    assert scores["micro"] == {"precision": 50, "recall": 50, "f1": 50, "support": 2}
     assert scores["types"]["PER"] == {
-        "precision": 1.0, "recall": 0.5, "f1": pytest.approx(2 / 3), "support": 2
+        "precision": 100, "recall": 50, "f1": pytest.approx(200 / 3), "support": 2
     }  # fmt: skip
     assert scores["types"]["LOC"]["precision"] == 0
-    assert scores["token_accuracy"] == pytest.approx(3 / 5)
+    assert scores["token_accuracy"] == pytest.approx(60)
 
 
 def test_sections_show_scores_and_errors():
@@ -86,7 +86,7 @@ def test_sections_show_scores_and_errors():
 
 
 def test_without_a_crf_there_are_no_transitions_to_draw(tmp_path):
-    tagger = tagging.TextTagger(SimpleNamespace(crf=None), None)
+    tagger = TextTagger(SimpleNamespace(crf=None), None)
     said = report_inspection(tagger, TAGGED, "dev", tmp_path)
     assert said == f"2 of 2 sentences of dev have an error: {tmp_path / 'inspect.html'}"
     assert sorted(path.name for path in tmp_path.iterdir()) == [

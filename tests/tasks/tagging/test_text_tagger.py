@@ -11,14 +11,14 @@ from flax import nnx
 
 from rnnjax.data.padded_batches import EvaluationBatches
 from rnnjax.errors import UserError
-from rnnjax.tasks import tagging
+from rnnjax.tasks.tagging.config import TaggerConfig, TaggingConfig
 from rnnjax.tasks.tagging.entity_scores import entity_scores
 from rnnjax.tasks.tagging.evaluation import make_evaluation, make_loss
 from rnnjax.tasks.tagging.preparation import Prepared, tagged_examples
 from rnnjax.tasks.tagging.schemes import spans_of
 from rnnjax.tasks.tagging.sentences import Sentence, TaggedCorpus
-from rnnjax.tasks.tagging.tagger import best_tags, tag, tagging_loss
-from rnnjax.tasks.tagging.text_tagger import BUCKETS, run_over
+from rnnjax.tasks.tagging.tagger import best_tags, make_tagger, tag, tagging_loss
+from rnnjax.tasks.tagging.text_tagger import BUCKETS, TextTagger, run_over
 from rnnjax.tasks.tagging.vocabulary import TaggingVocabulary
 
 WORDS = ("Ada", "Bonn", "left", "the", "old", "town", "of", "Cologne", "with", "Emmy", "and", "12")
@@ -40,13 +40,13 @@ def make_text_tagger(use_crf=True):
     """With scores so far apart that tags of all types are found."""
     known = [Sentence(WORDS, ("B-PER", "B-LOC", *["O"] * 10), "known:1")]
     vocabulary = TaggingVocabulary.of(known, scheme="BIOES")
-    config = tagging.TaggerConfig(
+    config = TaggerConfig(
         hidden_size=4, embed_size=4, character_embed_size=3, character_size=3, case_size=2,
         dropout=0.0, crf=use_crf,
     )  # fmt: skip
-    model = tagging.make_tagger(config, vocabulary, seed=5)
+    model = make_tagger(config, vocabulary, seed=5)
     model.head.kernel[...] = 9 * model.head.kernel[...]
-    return tagging.TextTagger(model, vocabulary)
+    return TextTagger(model, vocabulary)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
@@ -171,7 +171,7 @@ def test_evaluation_scores_each_sentence_once():
     graph, params = nnx.split(tagger.model, nnx.Param)
     corpus = TaggedCorpus({"validation": sentences}, "BIO", (), repaired=0)
     prepared = Prepared(corpus, tagger.vocabulary, None, (8,), None, "")
-    evaluate = make_evaluation(tagging.TaggingConfig(batch_size=4), graph, prepared)
+    evaluate = make_evaluation(TaggingConfig(batch_size=4), graph, prepared)
     found = evaluate(params)
     answers = [alone(tagger, sentence, loss_and_tags) for sentence in sentences]
     assert found["loss"] == pytest.approx(np.mean([loss for loss, _ in answers]), rel=1e-5)
@@ -179,5 +179,5 @@ def test_evaluation_scores_each_sentence_once():
     micro = entity_scores([sentence.tags for sentence in sentences], tags).micro
     assert 0 < micro.f1 < 1
     assert {name: found[name] for name in ("f1", "precision", "recall")} == pytest.approx(
-        {"f1": micro.f1, "precision": micro.precision, "recall": micro.recall}
+        {"f1": 100 * micro.f1, "precision": 100 * micro.precision, "recall": 100 * micro.recall}
     )

@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from rnnjax.errors import UserError
-from rnnjax.training import Section, write_report
+from rnnjax.training import Measures, Section, write_report
 from rnnjax.training.reporting import curves
 from rnnjax.training.reporting.curves import draw_curves
 from rnnjax.training.reporting.metrics_log import MetricsLog
@@ -42,7 +42,11 @@ def has_colour(png, colour):
 
 def test_curves_show_what_there_is():
     blue, orange = (0x2B, 0x6C, 0xB0), (0xDD, 0x6B, 0x20)
-    both, train_only, none = draw_curves(ROWS, "char"), draw_curves(ROWS[:59]), draw_curves([])
+    both, train_only, none = (
+        draw_curves(ROWS, Measures("char")),
+        draw_curves(ROWS[:59]),
+        draw_curves([]),
+    )
     assert has_colour(both, blue)
     assert has_colour(both, orange)
     assert has_colour(train_only, blue)
@@ -81,10 +85,10 @@ def test_the_metric_that_decides_and_the_reward_have_curves_of_their_own(monkeyp
         for n, bleu in ((1, 0.1), (2, 0.3), (3, 0.2))
     ]
     (_, _, losses), (label, title, bleus), (_, _, norms) = panels(
-        monkeypatch, train + valid, "", "bleu4"
+        monkeypatch, train + valid, Measures(metric="bleu4", scale="%")
     )
     assert losses == [(1, 2, 1.25, 2.25), (1, 2, 3, 5.0, 4.0, 3.0)]
-    assert (label, title) == ("bleu4", "best validation bleu4 0.3000 at step 2")
+    assert (label, title) == ("bleu4 (%)", "best validation bleu4 0.3000 at step 2")
     assert bleus[0] == (1, 2, 3, 0.1, 0.3, 0.2)
     assert norms == [(1, 2, 8.0, 9.0)]
 
@@ -94,7 +98,7 @@ def test_the_metric_that_decides_and_the_reward_have_curves_of_their_own(monkeyp
     assert losses[0] == (1, 2, 3, 5.0, 4.0, 3.0)
     assert label == "reward in training"
     assert rewards == [(1, 2, -1.5, -2.5)]
-    assert [label for label, *_ in rest] == ["gradient norm"]
+    assert [label for label, *_ in rest] == ["gradient\nnorm"]
 
 
 def report(folder, **fields):
@@ -106,7 +110,7 @@ def report(folder, **fields):
 
 
 def test_report_stands_alone(tmp_path):
-    path = report(tmp_path, sections=[Section("Samples", text="to be")], unit="char")
+    path = report(tmp_path, sections=[Section("Samples", text="to be")], measures=Measures("char"))
     text = path.read_text()
     page = Page(text)
     pictures = [v for k, v in page.attributes if k == "src"]
@@ -140,12 +144,13 @@ def test_unwritable_folder_is_one_message(tmp_path):
 
 
 def test_report_tells_the_speed_and_the_wait_for_data(tmp_path):
-    assert "Speed" not in report(tmp_path).read_text()
+    assert "Time and speed" not in report(tmp_path).read_text()
     (tmp_path / "with").mkdir()
     with MetricsLog(tmp_path / "with", 0) as log:
         for step, speed, wait in ((1, 9.0, 0.5), (2, 2.0, 0.02), (3, 3.0, 0.08)):
             row = {"step": step, "loss": 1.0, "steps_per_second": speed, "data_wait": wait}
             log.write("train", row)
     page = write_report(tmp_path / "with", title="t", config={}, results={}).read_text()
-    assert "<td>steps a second (median)</td><td>3</td>" in page
+    assert "<td>updates a second (median)</td><td>3</td>" in page
     assert "20.0% of the time" in page
+    assert "<td>0:00:01 h</td>" in page  # 1 / 9 + 1 / 2 + 1 / 3
