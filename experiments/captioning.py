@@ -30,7 +30,7 @@ from rnnjax.tasks.captioning.image_captioner import ImageCaptioner, load
 from rnnjax.tasks.captioning.preparation import Prepared, abstract_data, prepare
 from rnnjax.tasks.captioning.splits import load_split, split_of
 from rnnjax.tasks.captioning.vocabulary import CaptionVocabulary
-from rnnjax.training import setting
+from rnnjax.training import say, setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,10 +109,15 @@ def evaluate(run: Run) -> None:
 
 
 def predict(run: Run) -> None:
-    """Captions an image or a folder; writes captions.json and pictures of the attention."""
+    """Captions an image or a folder; writes captions.json and pictures of the attention.
+
+    Images that cannot be read are named and left out.
+    """
     if not run.options.input:
         raise UserError("mode predict takes --input=IMAGE_OR_FOLDER")
-    split = split_of(run.config, images_at(run.options.input))
+    split = split_of(replace(run.config, skip_faulty=True), images_at(run.options.input))
+    for fault in split.skipped:
+        say(f"Left out: {fault.message}")
     output, resize = run.options.output, run.config.resize
     print(reports.report_captions(split, *restored(run), output, resize=resize))
 

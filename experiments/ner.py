@@ -35,10 +35,11 @@ class Options:
     """The flags of the single modes."""
 
     split: str = setting("test", "Modes evaluate, inspect: which split.")
-    text: tuple[str, ...] = setting((), "Mode predict: a sentence; may be given several times.")
+    text: tuple[str, ...] = setting((), "Mode predict: a text; may be given several times.")
     input: str | None = setting(
         None,
-        "Mode predict: a file, in columns (.conll, .tsv) or a sentence a line; -: stdin.",
+        "Mode predict: a file, in columns (.conll, .tsv) or text, whole sentences in a line; -: "
+        "stdin.",
     )
     output: str | None = setting(
         None, "Mode predict: where to write; its suffix decides: .conll, .jsonl or .html."
@@ -109,7 +110,7 @@ def predict(run: Run) -> None:
     """Tags texts or a file."""
     text, file, output = run.options.text, run.options.input, run.options.output
     if bool(text) == bool(file):
-        raise UserError("mode predict takes --text=SENTENCE (repeatedly) or --input=FILE, not both")
+        raise UserError("mode predict takes --text=TEXT (repeatedly) or --input=FILE, not both")
     reports.check_output(output)
     columns = {"token_column": run.config.token_column, "encoding": run.config.encoding}
     given = inputs.sentences_of_file(file, **columns) if file else inputs.sentences_of_texts(text)

@@ -11,7 +11,9 @@ _JOINS = rf"{_APOSTROPHE}(?![sS](?!{_WORD}))|[-‐‑·&]|(?<=\d)[.,:](?=\d)"
 
 _TOKEN = re.compile(
     rf"""
-    (?:[^\W\d_]\.){{2,}}(?!{_WORD})             # U.S., e.g., J.R.R.
+    (?:https?://|www\.)[^\s<>"“”]*[^\W_]/?      # https://a.org/b?c=d, www.a.org
+    | [\w.+-]{{1,64}}@[\w-]+(?:\.[\w-]+)+        # ada@a.org
+    | (?:[^\W\d_]\.){{2,}}(?!{_WORD})           # U.S., e.g., J.R.R.
     | (?:Mrs?|Ms|Dr|Prof|St|Mt|Jr|Sr|vs|etc|Inc|Ltd|Corp|Co|Ph\.D)\.(?!{_WORD})
     | [A-ZÀ-ÖØ-Þ]\.(?=\s+\w)                    # J. R. R. Tolkien
     | [@#]{_WORD}+
@@ -45,7 +47,8 @@ def tokenize(text: str) -> list[Token]:
     it (`well-known`, `O'Brien`, `AT&T`), except that `'s` becomes a token (`Curie`, `'s`). A number
     keeps points, commas and colons between digits (`3.14`, `1,000`, `12:30`). A full stop stays
     with letters that each have one (`U.S.`, `e.g.`), with a capital before a word (`J. Smith`) and
-    with a few titles and abbreviations (`Dr.`, `St.`, `Inc.`). `@name`, `#topic`, and runs of full
-    stops or hyphens are tokens. Every other character is a token of its own.
+    with a few titles and abbreviations (`Dr.`, `St.`, `Inc.`). Addresses of pages and of mail,
+    `@name`, `#topic`, and runs of full stops or hyphens are tokens. Every other character is a
+    token of its own.
     """
     return [Token(match.group(), *match.span()) for match in _TOKEN.finditer(text)]

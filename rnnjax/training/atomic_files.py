@@ -78,13 +78,15 @@ def write_results(folder: Path, files: Mapping[str, str | bytes]) -> str:
     """Writes files whose numbers the terminal shows as well, so that no numbers are lost.
 
     Args:
-        folder: where they go.
+        folder: where they go; made if need be.
         files: contents by name, the one to look at last.
 
     Returns:
         The path of the last file, or why it could not be written.
     """
     try:
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
             write_bytes(folder / name, content.encode() if isinstance(content, str) else content)
     except UserError as error:

@@ -51,6 +51,12 @@ def test_nothing_is_held_out_at_fraction_0():
     assert split(np.array([2, 5]), 0) == ([(0, 2), (2, 5)], [])
 
 
+def test_a_document_is_held_out_as_soon_as_half_of_it_is_owed():
+    """At one tenth: half of the fifth of equal documents, then all of the fifteenth."""
+    kept = split(np.arange(100, 2001, 100), 0.1)[1]
+    assert kept == [(400, 500), (1400, 1500)]
+
+
 def test_whole_documents_of_every_length_are_kept_aside():
     sizes = np.tile([10, 1000], 100)
     kept = [b - a for a, b in split(np.cumsum(sizes), 0.1)[1]]

@@ -230,19 +230,23 @@ def message(result):
     return result.err
 
 
-def test_a_text_file_among_the_pictures(trained_photos, photos, tmp_path, captioning_command):
+def test_a_broken_file_among_the_pictures(trained_photos, photos, tmp_path, captioning_command):
+    """The others are captioned; where there are no others it is an error."""
     folder = tmp_path / "pictures"
     folder.mkdir()
     (folder / "a.jpg").write_text("This is text.")
-    shutil.copy(photos / "00_red.jpg", folder / "b.jpg")
+    (folder / "c.jpg").write_bytes((photos / "00_red.jpg").read_bytes()[:300])
     argv = [f"--workdir={trained_photos}", "--mode=predict", f"--input={folder}",
             f"--output={tmp_path / 'out'}"]  # fmt: skip
-    assert f"{folder / 'a.jpg'} is no image of a kind that is read" in message(
-        captioning_command(*argv)
-    )
+    told = f"{folder / 'a.jpg'} is no image of a kind that is read"
+    assert f"all of them are faulty; {told}" in message(captioning_command(*argv))
     assert not (tmp_path / "out").exists()
-    result = captioning_command(*argv, "--config.skip_faulty")
+    shutil.copy(photos / "00_red.jpg", folder / "b.jpg")
+    result = captioning_command(*argv)
     assert result.code == 0, result.err
+    first, second = [line for line in result.err.splitlines() if "Left out" in line]
+    assert first.startswith(f"Left out: {told}")
+    assert second.startswith(f"Left out: {folder / 'c.jpg'} is a broken image")
     assert [row["image"] for row in read(tmp_path / "out" / "captions.json")] == [
         str(folder / "b.jpg")
     ]

@@ -254,8 +254,8 @@ def test_vectors_are_what_words_begin_with(
     [
         (["--mode=evaluate", "--split=dev"], "unknown --split=dev; Valid: test, train, validation"),
         (["--mode=inspect", "--split=tset"], "unknown --split=tset; did you mean 'test'?"),
-        (["--mode=predict"], "mode predict takes --text=SENTENCE (repeatedly) or --input=FILE"),
-        (["--mode=predict", "--text=a", "--input=b"], "mode predict takes --text=SENTENCE"),
+        (["--mode=predict"], "mode predict takes --text=TEXT (repeatedly) or --input=FILE"),
+        (["--mode=predict", "--text=a", "--input=b"], "mode predict takes --text=TEXT"),
         (["--mode=predict", "--text= "], "nothing to tag: --text has no word"),
         (["--mode=predict", "--input=/no/file"], "/no/file does not exist"),
         (["--mode=predict", "--text=a", "--output=x.csv"], "--output=x.csv has an unknown ending;"),

@@ -177,6 +177,24 @@ def test_a_program_for_a_tpu():
     assert found.num_bytes == 90 * a_step + 2 * scalar + (matrix + 4 * matrix) + 2 * matrix
 
 
+IN_PLACE = """\
+ENTRY %main (all: f32[100,8,16], row: f32[1,8,16], n: s32[]) -> pred[1,8,16] {
+  %all = f32[100,8,16]{2,1,0} parameter(0)
+  %row = f32[1,8,16]{2,1,0} parameter(1)
+  %n = s32[] parameter(2)
+  %put = f32[100,8,16]{2,1,0} dynamic-update-slice(%all, %row, %n, %n, %n)
+  %got = f32[1,8,16]{2,1,0} dynamic-slice(%put, %n, %n, %n), dynamic_slice_sizes={1,8,16}
+  ROOT %less = pred[1,8,16]{2,1,0} compare(%got, %row), direction=LT
+}
+"""
+
+
+def test_an_update_in_place_moves_the_update_alone_and_a_bool_is_a_byte():
+    row, bools = 8 * 16 * 4, 8 * 16
+    put = got = row + row  # read here and written there
+    assert cost.cost(hlo.parse(IN_PLACE), 1).num_bytes == put + got + (row + row + bools)
+
+
 def test_what_must_be_sent():
     """By what each chip lacks at the beginning and has at the end."""
     assert Collective("all-gather", 400, 4).sent == 300

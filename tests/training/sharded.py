@@ -40,6 +40,7 @@ def run(
     num_steps=NUM_STEPS,
     batch_size=B,
     kill_at=None,
+    kill_by="SIGKILL",
     join=None,
     result="final",
 ):
@@ -78,7 +79,7 @@ def run(
     trained = training.train(
         step,
         new_state(params, carry),
-        batches if kill_at is None else Deadly(batches, kill_at),
+        batches if kill_at is None else Deadly(batches, kill_at, signal.Signals[kill_by]),
         config=config,
         measures=training.Measures(),
         workdir=training.open_workdir(
@@ -100,11 +101,11 @@ def run(
     np.savez(Path(workdir) / f"{result}.npz", **params)
 
 
-def start(devices, *runs):
+def start(devices, *runs, module="tests.training.sharded"):
     """A process of that many devices, on its way."""
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={devices}"
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.training.sharded", *map(json.dumps, runs)],
+        [sys.executable, "-m", module, *map(json.dumps, runs)],
         cwd=Path(__file__).parents[2],
         env={**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags},
         stdout=subprocess.PIPE,
@@ -130,10 +131,10 @@ def final(workdir, result="final"):
 
 
 class Deadly:
-    """An iterator that kills its process by SIGKILL at the n-th batch."""
+    """An iterator that sends its process a signal at the n-th batch."""
 
-    def __init__(self, batches, kill_at):
-        self.batches, self.left = batches, kill_at
+    def __init__(self, batches, kill_at, number):
+        self.batches, self.left, self.number = batches, kill_at, number
 
     def __iter__(self):
         return self
@@ -141,7 +142,7 @@ class Deadly:
     def __next__(self):
         self.left -= 1
         if not self.left:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), self.number)
         return next(self.batches)
 
     def get_state(self):

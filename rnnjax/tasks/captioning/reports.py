@@ -180,9 +180,7 @@ def write_inspection(
         scores=scores.captions,
         groups=groups,
     )
-    path = _made(folder) / "inspect.html"
-    atomic_files.write_text(path, page)
-    return f"{title}: {path}"
+    return f"{title}: {atomic_files.write_results(folder, {'inspect.html': page})}"
 
 
 def _made(folder: Path) -> Path:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from rnnjax.data.images import ResizePolicy, decode_image
+from rnnjax.data.images import ResizePolicy, Skipped, decode_image
 from rnnjax.data.named_splits import SPLITS
 from rnnjax.errors import UserError, did_you_mean
 from rnnjax.metrics.attention import Region
@@ -31,6 +31,7 @@ class Split:
         show: gives an image by its index for people to see, uint8 [height, width, 3].
         regions: of the words of each image's first caption, where they are known.
         locations: of features; None where the model reads images.
+        skipped: the images that were left out as faulty.
     """
 
     names: Sequence[str]
@@ -39,6 +40,7 @@ class Split:
     show: Callable[[int], np.ndarray]
     regions: Sequence[Sequence[Region]] | None = None
     locations: Locations | None = None
+    skipped: Sequence[Skipped] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -98,10 +100,17 @@ def split_of(config: CaptionerConfig, images: Sequence[CaptionedImage]) -> Split
     read = read_images(
         images, size=config.side, policy=config.resize, skip_faulty=config.skip_faulty
     )
-    kept = {n: image for n, image in enumerate(read) if isinstance(image, np.ndarray)}
-    arrays = np.array(list(kept.values()))
-    pictures = Pictures("image", arrays.__getitem__)
-    return _split([images[n] for n in kept], pictures, arrays.__getitem__)
+    kept: list[CaptionedImage] = []
+    pixels: list[np.ndarray] = []
+    skipped: list[Skipped] = []
+    for image, found in zip(images, read, strict=True):
+        if isinstance(found, Skipped):
+            skipped.append(found)
+        else:
+            kept.append(image)
+            pixels.append(found)
+    arrays = np.array(pixels)
+    return _split(kept, Pictures("image", arrays.__getitem__), arrays.__getitem__, skipped)
 
 
 def _features_of(config: CaptionerConfig, images: Sequence[CaptionedImage]) -> Features:
@@ -123,19 +132,24 @@ def _of_features(features: Features, policy: ResizePolicy) -> Split:
             image.encoded(), image.image, size=EfficientNetLite0.side, policy=policy
         )
 
-    split = _split(features.images, Pictures("features", features.take), show)
+    split = _split(features.images, Pictures("features", features.take), show, features.skipped)
     locations = Locations(*features.grid, features.output_size)
     return dataclasses.replace(split, locations=locations)
 
 
 def _split(
-    images: Sequence[CaptionedImage], pictures: Pictures, show: Callable[[int], np.ndarray]
+    images: Sequence[CaptionedImage],
+    pictures: Pictures,
+    show: Callable[[int], np.ndarray],
+    skipped: Sequence[Skipped],
 ) -> Split:
     if not images:
-        raise UserError("no image is left: all of them are faulty")
+        told = "".join(f"; {fault.message}" for fault in skipped[:1])
+        raise UserError(f"no image is left: all of them are faulty{told}")
     return Split(
         names=[image.image for image in images],
         pictures=pictures,
         references=[image.captions for image in images],
         show=show,
+        skipped=skipped,
     )

@@ -4,19 +4,19 @@ from collections.abc import Iterable
 
 from rnnjax.data.examples import suffix_of
 from rnnjax.data.files import read_text
-from rnnjax.data.tokens import tokenize
 from rnnjax.errors import UserError
 from rnnjax.tasks.tagging.conll import read_conll
+from rnnjax.tasks.tagging.sentence_splitter import split_sentences
 from rnnjax.tasks.tagging.sentences import Sentence
 
 COLUMN_SUFFIXES = (".bio", ".conll", ".iob", ".tsv")
 
 
 def sentences_of_texts(texts: Iterable[str], source: str = "--text") -> list[Sentence]:
-    """A sentence of each text; those without any token are left out.
+    """The sentences of each text; texts without any token are left out.
 
     Args:
-        texts: of any length.
+        texts: of one or more sentences.
         source: where they come from.
 
     Raises:
@@ -24,10 +24,10 @@ def sentences_of_texts(texts: Iterable[str], source: str = "--text") -> list[Sen
     """
     sentences = []
     for n, text in enumerate(texts, 1):
-        if tokens := tokenize(text):
+        for part, tokens in split_sentences(text):
             words, *offsets = zip(*tokens, strict=True)
             places = tuple(zip(*offsets, strict=True))
-            sentences.append(Sentence(words, (), f"{source}:{n}", text=text, offsets=places))
+            sentences.append(Sentence(words, (), f"{source}:{n}", text=part, offsets=places))
     if not sentences:
         raise UserError(f"nothing to tag: {source} has no word")
     return sentences
@@ -39,7 +39,7 @@ def sentences_of_file(
     """The sentences of a file.
 
     Files that end in .conll, .tsv, .bio or .iob (and .gz behind it) are column files, of which
-    only the tokens are read; any other is text with a sentence a line.
+    only the tokens are read; any other is text with one or more sentences a line.
 
     Args:
         path: of the file.

@@ -144,6 +144,15 @@ def test_batches_hold_captions_of_about_one_length(scene_batches):
     assert np.mean(spread) < 0.4 * np.ptp(every)
 
 
+def test_each_pool_has_an_order_of_its_own(scene_batches):
+    """Otherwise the longest captions would come at every eighth batch."""
+    longest = [
+        int(np.argmax([scene_batches[pool * POOL + n]["lengths"].mean() for n in range(POOL)]))
+        for pool in range(6)
+    ]
+    assert len(set(longest)) >= 3
+
+
 def test_the_index_decides_the_scenes(scene_batches):
     fresh = SceneBatches(DigitScenes("train", side=SIDE), KNOWN, batch_size=3)
     other = SceneBatches(DigitScenes("train", side=SIDE), KNOWN, batch_size=3, seed=1)

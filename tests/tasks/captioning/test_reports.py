@@ -105,6 +105,17 @@ def test_the_page_of_an_inspection(tmp_path):
     assert "colours" in page or page.count("data:image/png") >= 4
 
 
+def test_an_inspection_that_cannot_be_written_is_no_error(tmp_path):
+    (tmp_path / "taken").write_text("")
+    (tmp_path / "inspect.html").mkdir()
+    split = tiny.images(3, REFERENCES)
+    for folder in (tmp_path, tmp_path / "taken"):
+        said = write_inspection(split, CAPTIONS, SCORES, "test", folder)
+        assert said.startswith(f"test: Cannot write {folder}")
+    said = write_inspection(split, CAPTIONS, SCORES, "test", tmp_path / "new")
+    assert said == f"test: {tmp_path / 'new' / 'inspect.html'}"
+
+
 def test_the_page_shows_some_of_many_images_from_first_to_last(tmp_path, monkeypatch):
     taken = []
     monkeypatch.setattr(

@@ -11,27 +11,29 @@ COLUMNS = "Ada NNP B-PER\nleft VBD O\n\n-DOCSTART- X O\n\nBonn NNP B-LOC\n"
 
 
 def test_texts_know_where_their_tokens_stand():
-    sentences = sentences_of_texts([" Ada  left.", "", " \t", "O'Brien's"])
-    assert [s.tokens for s in sentences] == [("Ada", "left", "."), ("O'Brien", "'s")]
-    assert [s.source for s in sentences] == ["--text:1", "--text:4"]
-    assert [s.tags for s in sentences] == [(), ()]
-    first, second = sentences
-    assert (first.text, second.text) == (" Ada  left.", "O'Brien's")
+    sentences = sentences_of_texts([" Ada  left. She  stayed.", "", " \t", "O'Brien's"])
+    tokens = [("Ada", "left", "."), ("She", "stayed", "."), ("O'Brien", "'s")]
+    assert [s.tokens for s in sentences] == tokens
+    assert [s.source for s in sentences] == ["--text:1", "--text:1", "--text:4"]
+    assert [s.tags for s in sentences] == [()] * 3
+    first, second, third = sentences
+    assert (first.text, second.text, third.text) == (" Ada  left. ", "She  stayed.", "O'Brien's")
     assert first.offsets == ((1, 4), (6, 10), (10, 11))
-    assert [second.text[a:b] for a, b in second.offsets] == ["O'Brien", "'s"]
+    assert second.offsets == ((0, 3), (5, 11), (11, 12))
+    assert [third.text[a:b] for a, b in third.offsets] == ["O'Brien", "'s"]
 
 
 def test_the_same_text_twice_is_tagged_twice():
     assert len(sentences_of_texts(["Ada left", "Ada left"])) == 2
 
 
-def test_a_text_file_has_a_sentence_a_line(tmp_path):
+def test_a_line_of_a_text_file_has_whole_sentences(tmp_path):
     path = tmp_path / "notes.txt"
-    path.write_bytes(b"\xef\xbb\xbfAda left.\r\n\r\n  \r\nBonn")
+    path.write_bytes(b"\xef\xbb\xbfAda left.\r\n\r\n  \r\nBonn? Yes")
     sentences = sentences_of_file(str(path))
-    assert [s.tokens for s in sentences] == [("Ada", "left", "."), ("Bonn",)]
-    assert [s.source for s in sentences] == [f"{path}:1", f"{path}:4"]
-    assert [s.text for s in sentences] == ["Ada left.", "Bonn"]
+    assert [s.tokens for s in sentences] == [("Ada", "left", "."), ("Bonn", "?"), ("Yes",)]
+    assert [s.source for s in sentences] == [f"{path}:1", f"{path}:4", f"{path}:4"]
+    assert [s.text for s in sentences] == ["Ada left.", "Bonn? ", "Yes"]
 
 
 @pytest.mark.parametrize("suffix", [".conll", ".tsv", ".bio", ".iob", ".conll.gz"])

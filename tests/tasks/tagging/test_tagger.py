@@ -96,21 +96,25 @@ def test_loss_is_that_of_the_legal_sequences():
 
 
 def test_answers_are_the_likeliest_sequences_and_their_marginals():
-    model, batch = make(seed=4), make_batch(seed=4)
+    model, batch = make(seed=2), make_batch(seed=2)
     tags, probability = tag(model, batch)
     np.testing.assert_array_equal(tags, best_tags(model, batch))
+    unlike = 0  # words whose tag in the likeliest sequence is not their own likeliest one
     for n in (0, 1):
         length = LENGTHS[n]
         chances = distribution(model, row(batch, n))
         best = max(chances, key=chances.get)
         assert tuple(np.asarray(tags)[:length, n].tolist()) == best
-        marginal = [
-            sum(p for sequence, p in chances.items() if sequence[t] == best[t])
-            for t in range(length)
-        ]
-        np.testing.assert_allclose(probability[:length, n], marginal, rtol=1e-4)
+        marginals = np.zeros((length, len(TAGS)))
+        for sequence, chance in chances.items():
+            marginals[range(length), sequence] += chance
+        unlike += (marginals.argmax(axis=1) != best).sum()
+        np.testing.assert_allclose(
+            probability[:length, n], marginals[range(length), best], rtol=1e-4
+        )
         np.testing.assert_array_equal(tags[length:, n], 0)
         np.testing.assert_array_equal(probability[length:, n], 0)
+    assert unlike
 
 
 def test_without_a_crf_each_word_is_by_itself():

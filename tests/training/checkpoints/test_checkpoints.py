@@ -243,6 +243,41 @@ def test_any_failing_operation_leaves_older_checkpoints_whole(tmp_path, monkeypa
     assert checkpoints.restore(state())[1].step == 1
 
 
+@pytest.fixture
+def disk_calls(monkeypatch):
+    """The inodes that are synced and the names that are given, in their order."""
+    calls = []
+
+    def recorded(operation, call_of):
+        def record(*args, **options):
+            calls.append(call_of(*args))
+            operation(*args, **options)
+
+        return record
+
+    monkeypatch.setattr(os, "fsync", recorded(os.fsync, lambda file: os.fstat(file).st_ino))
+    for name in ("rename", "replace"):
+        renamed = recorded(getattr(os, name), lambda _, target: str(target))
+        monkeypatch.setattr(os, name, renamed)
+    return calls
+
+
+def test_all_of_a_checkpoint_is_synced_before_it_has_its_name_and_its_folder_after(
+    tmp_path, disk_calls
+):
+    path = save(Checkpoints(tmp_path), state(), meta(1))
+    named = disk_calls.index(str(path))
+    inside = {part.stat().st_ino for part in (path, *path.rglob("*"))}
+    assert inside <= set(disk_calls[:named])
+    assert tmp_path.stat().st_ino in disk_calls[named:]
+
+
+def test_a_file_is_synced_before_it_has_its_name_and_its_folder_after(tmp_path, disk_calls):
+    path = tmp_path / "config.json"
+    atomic_files.write_bytes(path, b"{}")
+    assert disk_calls == [path.stat().st_ino, str(path), tmp_path.stat().st_ino]
+
+
 def test_read_only_folder_is_an_error():
     folder = Path(tempfile.mkdtemp())
     try:

@@ -23,12 +23,12 @@ def free_port():
         return server.getsockname()[1]
 
 
-def start_both(workdir, kill_at=None, **options):
+def start_both(workdir, **of_second):
     where = f"127.0.0.1:{free_port()}"
-    given = {"workdir": str(workdir), **options}
+    given = {"workdir": str(workdir)}
     return (
         start(2, {**given, "join": [where, 2, 0]}),
-        start(2, {**given, "join": [where, 2, 1], "kill_at": kill_at}),
+        start(2, {**given, "join": [where, 2, 1], **of_second}),
     )
 
 
@@ -78,6 +78,25 @@ def test_two_processes_survive_a_kill_and_their_checkpoint_fits_everywhere(tmp_p
     assert all(after[leaf].tobytes() == before[leaf].tobytes() for leaf in before)
     np.testing.assert_allclose(losses(two), losses(one), atol=1e-5)
     assert len(losses(two)) == MORE_STEPS
+
+
+def test_a_signal_at_one_process_stops_both_at_the_same_step(tmp_path):
+    first, second = start_both(tmp_path, kill_at=2, kill_by="SIGTERM")
+    said = [process.communicate(timeout=150)[1] for process in (first, second)]
+    assert [first.returncode, second.returncode] == [training.EXIT_SAVED] * 2, said
+    newest = training.find_checkpoint(tmp_path)
+    step = training.read_meta(newest).step
+    assert 0 < step < NUM_STEPS
+    assert f"Interrupted; saved at step {step}." in said[0]
+    assert len(losses(tmp_path)) == step
+
+
+def test_all_devices_of_all_processes_share_the_rows():
+    where, module = f"127.0.0.1:{free_port()}", "tests.training.processes.rows_of_processes"
+    both = [start(2, [where, 2, number], module=module) for number in range(2)]
+    said = [finish(process) for process in both]
+    assert "--mesh=data:4: 2 rows of a batch on each of 4 devices" in said[0]
+    assert "--mesh" not in said[1]
 
 
 @pytest.mark.parametrize(
