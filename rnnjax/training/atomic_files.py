@@ -94,9 +94,14 @@ def write_results(folder: Path, files: Mapping[str, str | bytes]) -> str:
     return str(folder / name)
 
 
+def as_json(value: Any) -> str:
+    """The text of a JSON file."""
+    return json.dumps(value, indent=1) + "\n"
+
+
 def write_json(path: Path, value: Any) -> None:
     """As `write_bytes`, for a JSON file."""
-    write_text(path, json.dumps(value, indent=1) + "\n")
+    write_text(path, as_json(value))
 
 
 def read_json(path: Path) -> Any:

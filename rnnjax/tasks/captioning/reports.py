@@ -19,6 +19,7 @@ from rnnjax.tasks.captioning.pages import (
 from rnnjax.tasks.captioning.scenes import grammar
 from rnnjax.tasks.captioning.splits import Split, held_out_splits, load_split
 from rnnjax.training import atomic_files
+from rnnjax.training.atomic_files import as_json, write_results
 from rnnjax.visuals.attention import draw_attention_over_image
 
 SHOWN = 12
@@ -46,7 +47,9 @@ def report_held_out(
         split = load_split(config, title)
         captions, scores = write_and_score(split, captioner)
         training.tell(scores_text(scores, title))
-        write_scores(scores, title, folder / "scores.json")
+        training.say(
+            f"Scores: {write_results(folder, {'scores.json': scores_json(scores, title)})}"
+        )
         sections.append(caption_scores_section(scores.captions, f"Scores, {title}"))
     shown = caption_predictions(split, captions, range(min(SHOWN, len(split))))
     return [*sections, gallery_section("Captions", shown)]
@@ -55,8 +58,11 @@ def report_held_out(
 def report_scores(split: Split, title: str, captioner: ImageCaptioner, folder: Path) -> str:
     """Writes `scores_TITLE.json` and `captions_TITLE.json`; gives the scores for the terminal."""
     captions, scores = write_and_score(split, captioner)
-    write_scores(scores, title, _made(folder) / f"scores_{title}.json")
-    write_captions(split, captions, _made(folder) / f"captions_{title}.json")
+    files = {
+        f"captions_{title}.json": captions_json(split, captions),
+        f"scores_{title}.json": scores_json(scores, title),
+    }
+    training.say(f"Scores: {write_results(folder, files)}")
     return scores_text(scores, title)
 
 
@@ -77,9 +83,11 @@ def report_captions(
         output: another folder for them.
         resize: how images were made square.
     """
-    target = _made(Path(output or folder / "predictions"))
+    target = Path(output or folder / "predictions")
+    with atomic_files.writing(target):
+        target.mkdir(parents=True, exist_ok=True)
     captions = captioner.write(split)
-    write_captions(split, captions, target / "captions.json")
+    atomic_files.write_text(target / "captions.json", captions_json(split, captions))
     write_overlays(split, captions, target)
     lines = [f"{name}: {one.text}" for name, one in zip(split.names, captions, strict=True)]
     if resize == "crop":
@@ -106,21 +114,21 @@ def scores_text(scores: SplitScores, title: str) -> str:
     return "\n".join([f"{title}:", *lines])
 
 
-def write_scores(scores: SplitScores, title: str, file: Path) -> None:
-    """Writes the scores of a split as JSON, shares in percent."""
+def scores_json(scores: SplitScores, title: str) -> str:
+    """The scores of a split as JSON, shares in percent."""
     found = scores.captions._asdict() | {"exact": 100 * scores.exact, "loss": scores.loss}
     if scores.pointing is not None:
         found["pointing"] = 100 * scores.pointing.accuracy
-    atomic_files.write_json(file, {"split": title, **found})
+    return as_json({"split": title, **found})
 
 
-def write_captions(split: Split, captions: Sequence[Caption], file: Path) -> None:
-    """Writes each image with its caption as JSON."""
+def captions_json(split: Split, captions: Sequence[Caption]) -> str:
+    """Each image with its caption as JSON."""
     found = [
         {"image": name, "caption": caption.text, "log_probability": caption.log_probability}
         for name, caption in zip(split.names, captions, strict=True)
     ]
-    atomic_files.write_json(file, found)
+    return as_json(found)
 
 
 def write_overlays(split: Split, captions: Sequence[Caption], folder: Path) -> None:
@@ -180,10 +188,4 @@ def write_inspection(
         scores=scores.captions,
         groups=groups,
     )
-    return f"{title}: {atomic_files.write_results(folder, {'inspect.html': page})}"
-
-
-def _made(folder: Path) -> Path:
-    with atomic_files.writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    return f"{title}: {write_results(folder, {'inspect.html': page})}"

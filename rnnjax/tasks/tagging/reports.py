@@ -9,7 +9,8 @@ from rnnjax.tasks.tagging.entity_scores import Tags, confusion, entity_scores, s
 from rnnjax.tasks.tagging.pages import errors_section, scores_section, spans_page
 from rnnjax.tasks.tagging.predictions import TaggedSentence, as_conll, as_jsonl
 from rnnjax.tasks.tagging.text_tagger import TextTagger
-from rnnjax.training import atomic_files
+from rnnjax.training import atomic_files, say
+from rnnjax.training.atomic_files import as_json
 from rnnjax.visuals.page import Section, render_page
 
 WRITERS: dict[str, Callable[[Sequence[TaggedSentence]], str]] = {
@@ -57,16 +58,14 @@ def report_scores(tagged: Sequence[TaggedSentence], title: str, file: Path) -> s
         file: JSON, to be written.
     """
     scores = entity_scores(*_both(tagged))
-    atomic_files.write_json(
-        file,
-        {
-            "split": title,
-            "micro": scores.micro.in_percent(),
-            "macro": scores.macro.in_percent(),
-            "token_accuracy": 100 * scores.token_accuracy,
-            "types": {name: score.in_percent() for name, score in scores.per_type.items()},
-        },
-    )
+    found = {
+        "split": title,
+        "micro": scores.micro.in_percent(),
+        "macro": scores.macro.in_percent(),
+        "token_accuracy": 100 * scores.token_accuracy,
+        "types": {name: score.in_percent() for name, score in scores.per_type.items()},
+    }
+    say(f"Scores: {atomic_files.write_results(file.parent, {file.name: as_json(found)})}")
     return f"{title}, {len(tagged):,} sentences:\n{score_table(scores)}"
 
 

@@ -13,11 +13,11 @@ from rnnjax.tasks.captioning.evaluation import SplitScores
 from rnnjax.tasks.captioning.image_captioner import Caption
 from rnnjax.tasks.captioning.reports import (
     caption_predictions,
+    captions_json,
+    scores_json,
     scores_text,
-    write_captions,
     write_inspection,
     write_overlays,
-    write_scores,
 )
 from tests.tasks.captioning import tiny
 
@@ -51,19 +51,16 @@ def test_scores_for_the_terminal():
     assert "no METEOR" not in text
 
 
-def test_scores_as_a_file(tmp_path):
-    write_scores(SCORES, "validation", tmp_path / "scores.json")
-    found = json.loads((tmp_path / "scores.json").read_text())
+def test_scores_as_a_file():
+    found = json.loads(scores_json(SCORES, "validation"))
     assert (found["split"], found["bleu4"], found["exact"], found["loss"], found["pointing"]) == (
         "validation", 20.0, 25.0, 1.5, 75.0,
     )  # fmt: skip
-    write_scores(SCORES._replace(pointing=None), "validation", tmp_path / "scores.json")
-    assert "pointing" not in json.loads((tmp_path / "scores.json").read_text())
+    assert "pointing" not in json.loads(scores_json(SCORES._replace(pointing=None), "validation"))
 
 
-def test_captions_as_a_file(tmp_path):
-    write_captions(tiny.images(3), CAPTIONS, tmp_path / "captions.json")
-    assert json.loads((tmp_path / "captions.json").read_text()) == [
+def test_captions_as_a_file():
+    assert json.loads(captions_json(tiny.images(3), CAPTIONS)) == [
         {"image": f"some/image{n}.jpg", "caption": text, "log_probability": nats}
         for n, (text, nats) in enumerate([("a dog", -1.5), ("", -0.5), ("red", -2.0)])
     ]
