@@ -19,7 +19,7 @@ h1 { font-size: 1.9rem; margin: 0 } h2 { font-size: 1.15rem; margin: 2.2rem 0 .6
 .soft { color: var(--soft); margin: .2rem 0 1.5rem }
 .cards { display: flex; flex-wrap: wrap; gap: .8rem }
 .card { border: 1px solid var(--line); border-radius: .5rem; padding: .6rem 1rem;
-  background: var(--shade) } .card b { display: block; font-size: 1.3rem }
+  background: var(--shade); overflow-wrap: anywhere } .card b { display: block; font-size: 1.3rem }
 .card span { color: var(--soft); font-size: .85rem }
 img { max-width: 100%; background: #fff; border-radius: .5rem; border: 1px solid var(--line);
   box-sizing: border-box; vertical-align: top }
@@ -42,7 +42,7 @@ mark { background: hsl(var(--hue) var(--tint) / calc(var(--strength) * var(--p, 
   box-shadow: inset 0 -2px hsl(var(--hue) 55% 48% / var(--p, 1));
   -webkit-box-decoration-break: clone; box-decoration-break: clone }
 mark::after { content: attr(title); font-size: .7em; font-weight: 700; margin-left: .5em;
-  letter-spacing: .03em; color: hsl(var(--hue) var(--label)); white-space: nowrap }
+  letter-spacing: .03em; color: hsl(var(--hue) var(--label)) }
 mark.faint { background: none; box-shadow: inset 0 -1px var(--soft) }
 mark.faint::after { font-weight: 400; color: var(--soft) }
 .legend mark { margin-right: .8rem }

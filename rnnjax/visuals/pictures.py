@@ -13,6 +13,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
+from numpy.typing import ArrayLike
 
 RED_TO_BLUE = LinearSegmentedColormap.from_list("signed", ["#e53e3e", "#ffffff", "#4285f4"])
 LINE_LENGTH = 80
@@ -127,7 +128,7 @@ def draw_confusion(names: Sequence[str], counts: Any) -> bytes:
     if len(names) <= READABLE:
         for (row, column), count in np.ndenumerate(counts):
             if count:
-                _number(image, row, column, f"{count:,}")
+                _number(image, row, column, share[row, column], f"{count:,}")
     axes.set(xlabel="predicted", ylabel="true")
     return as_png(figure)
 
@@ -161,7 +162,8 @@ def draw_transitions(
             place = (column - 0.5, row - 0.5)
             axes.add_patch(Rectangle(place, 1, 1, fc="#edf2f7", ec="#cbd5e0", hatch="////", lw=0))
         elif len(tags) < READABLE:
-            _number(image, row, column, f"{scores[row, column]:z.1f}")
+            score = scores[row, column]
+            _number(image, row, column, score, f"{score:z.1f}")
     axes.axhline(0.5, color="#4a5568", lw=1)
     axes.axvline(len(tags) - 0.5, color="#4a5568", lw=1)
     axes.set(xlabel="to", ylabel="from")
@@ -192,13 +194,13 @@ def _with_ends(transitions: Any, start: Any, end: Any, corner: Any) -> np.ndarra
     return np.vstack([top, np.column_stack([np.asarray(transitions), np.asarray(end)])])
 
 
-def _number(image: AxesImage, row: int, column: int, text: str) -> None:
-    """Writes into a cell of an image."""
-    colour = text_colour(image.to_rgba(image.get_array()[row, column])[:3])
+def _number(image: AxesImage, row: int, column: int, value: np.ndarray, text: str) -> None:
+    """Writes into a cell of an image, on the colour of its value."""
+    colour = text_colour(image.to_rgba(value)[:3])
     image.axes.text(column, row, text, ha="center", va="center", fontsize=9, color=colour)
 
 
-def text_colour(ground: Sequence[float]) -> str:
+def text_colour(ground: ArrayLike) -> str:
     """Black or white, whichever has the higher contrast on a colour: 4.58 or more.
 
     Args:

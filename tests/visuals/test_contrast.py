@@ -80,7 +80,9 @@ def test_writing_is_legible_on_coloured_pieces_of_a_text(scheme):
 def test_entities_and_their_types_are_legible_in_every_hue(scheme):
     ink, paper = (colour_of(scheme[name], scheme) for name in ("ink", "paper"))
     (ground,) = re.findall(r"^mark \{ background: ([^;]+);", STYLE, re.MULTILINE)
-    (label,) = re.findall(r"^mark::after \{.*?[; ]color: ([^;]+);", STYLE, re.MULTILINE | re.DOTALL)
+    (label,) = re.findall(
+        r"^mark::after \{.*?[; ]color: ([^;}]+?) *[;}]", STYLE, re.MULTILINE | re.DOTALL
+    )
     for hue in range(0, 360, 2):
         for p in ("0", "0.5", "1"):
             variables = scheme | {"hue": str(hue), "p": p}

@@ -32,7 +32,7 @@ CHOSEN = (
     f"These units have the largest autocovariance at a distance of {LAG} steps: "
     "they vary much and switch seldom. --units=NUMBER,NUMBER shows others."
 )
-SCALE = (-1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75, 1.0)
+SCALE = (-1.0, -0.5, 0.0, 0.5, 1.0)
 SATURATION = "Each dot is a unit: how much of the time its gate is closed, and how much open."
 GATES = {
     "i": "i, the input gate, is how much of the candidate g enters the cell state c",

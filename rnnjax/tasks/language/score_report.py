@@ -88,7 +88,7 @@ def score_page(scores: Sequence[TextScore], context: str) -> str:
         for mark, *numbers, text in _rows(scores)
     ]
     table = wide_table((HEADS[-1], *HEADS[:-1]), rows, range(1, 5))
-    marks = range(int(MAX_SURPRISE) + 1)
+    marks = range(0, int(MAX_SURPRISE) + 1, 2)
     scale = coloured_text([f" 1/{2**bits} " for bits in marks], [*map(surprise_colour, marks)])
     legend = (
         "The colour of a character is its probability: the redder, the less expected. "

@@ -124,7 +124,8 @@ def _mark(words: str, kind: str, probability: float | None = None, *, faint: boo
     """Words in the colour of a type, with its name and the probability behind them."""
     style, title = f"--hue:{hue_of(kind)}", kind
     if probability is not None:
-        style, title = f"{style};--p:{probability:.2f}", f"{kind} {probability:.1%}"
+        style += f";--p:{probability:.2f}"
+        title += f"\N{NO-BREAK SPACE}{probability:.1%}"
     look = 'class="faint"' if faint else f'style="{style}"'
     return f'<mark {look} data-type="{escape(kind)}" title="{escape(title)}">{escape(words)}</mark>'
 

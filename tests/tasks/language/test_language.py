@@ -98,7 +98,7 @@ def test_an_inspection_says_why_it_shows_its_units(tmp_path):
         shown[units] = (tmp_path / "inspect.html").read_text()
     assert ["largest autocovariance" in page for page in shown.values()] == [True, False]
     scale = re.search(r"<h2>Units</h2>.*?(<p class=\"text\">.*?)<h2>", shown[None], re.DOTALL)
-    assert re.findall(r"/ ([\d.]+)\)\"> (\S+) ", scale[1])[::4] == [
+    assert re.findall(r"/ ([\d.]+)\)\"> (\S+) ", scale[1])[::2] == [
         ("1.00", "-1"), ("0.00", "0"), ("1.00", "1"),
     ]  # fmt: skip
 
