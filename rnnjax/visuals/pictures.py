@@ -57,7 +57,9 @@ def draw_activations(
             )  # fmt: skip
         axes.set_title(name, fontsize=9, loc="left")
         axes.set_axis_off()
-    figure.colorbar(image, ax=all_axes, label="activation", aspect=30, pad=0.01, ticks=[-1, 0, 1])
+    aspect = 4 * figure.get_figheight()  # A quarter of an inch wide, however few units there are.
+    scale = figure.colorbar(image, ax=all_axes, aspect=aspect, pad=0.01, ticks=[-1, 0, 1])
+    scale.set_label("activation")
     return as_png(figure)
 
 
