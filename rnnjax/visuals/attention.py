@@ -31,9 +31,9 @@ GATE_LINE = 16
 CHARACTER = 0.62
 """Width of a broad letter, such as m, relative to the font size."""
 
-SHADE, GLOW = 0.35, 0.35
-"""Brightness of the image without attention; share by which most attention moves it to white,
-so that black parts of the image become visible."""
+FLOOR, SHADE, GLOW = 40, 0.45, 0.45
+"""Without attention black becomes the grey `FLOOR`, and the rest is `SHADE` times as bright above
+it; most attention moves the image to white by the share `GLOW`. So black parts are visible too."""
 
 SIGMA = 0.6
 """Standard deviation of the Gaussian that smooths attention maps, in cells."""
@@ -166,7 +166,7 @@ def _light(image: np.ndarray, maps: np.ndarray) -> np.ndarray:
     light = (_enlarge if one_hot else smooth_maps)(maps, *image.shape[:2])
     light = (light / light.max(axis=(1, 2), keepdims=True))[..., None]
     grey = image.mean(axis=-1, keepdims=True)
-    dark = SHADE * (image + grey) / 2
+    dark = FLOOR + SHADE * (image + grey) / 2
     bright = image + GLOW * (255.0 - image)
     return np.rint(dark + light * (bright - dark)).astype(np.uint8)
 

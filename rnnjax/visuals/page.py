@@ -6,54 +6,70 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 STYLE = """
-:root { color-scheme: light dark; --ink: #1a202c; --soft: #718096; --line: #e2e8f0;
-  --paper: #fff; --shade: #f7fafc; --accent: #2b6cb0 }
+:root { color-scheme: light dark; --ink: #1a202c; --soft: #5f6c80; --line: #e2e8f0;
+  --paper: #ffffff; --shade: #f7fafc; --accent: #2b6cb0; --red: 240 82 82; --blue: 66 133 244;
+  --tint: 80% 50%; --strength: .25; --label: 70% 22% }
 @media (prefers-color-scheme: dark) { :root { --ink: #e2e8f0; --soft: #a0aec0; --line: #2d3748;
-  --paper: #171923; --shade: #1f2430; --accent: #63b3ed } }
+  --paper: #171923; --shade: #1f2430; --accent: #63b3ed; --red: 190 40 40; --blue: 37 99 180;
+  --tint: 80% 60%; --strength: .3; --label: 85% 85% } }
 body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink); background: var(--paper);
-  max-width: 60rem; margin: 2.5rem auto; padding: 0 1.25rem }
+  max-width: 60rem; margin: 2.5rem auto; padding: 0 1.25rem; overflow-wrap: break-word }
 h1 { font-size: 1.9rem; margin: 0 } h2 { font-size: 1.15rem; margin: 2.2rem 0 .6rem;
   color: var(--accent) }
 .soft { color: var(--soft); margin: .2rem 0 1.5rem }
 .cards { display: flex; flex-wrap: wrap; gap: .8rem }
 .card { border: 1px solid var(--line); border-radius: .5rem; padding: .6rem 1rem;
-  background: var(--shade) } .card b { display: block; font-size: 1.3rem }
+  background: var(--shade); overflow-wrap: anywhere } .card b { display: block; font-size: 1.3rem }
 .card span { color: var(--soft); font-size: .85rem }
-img { max-width: 100%; background: #fff; border-radius: .5rem; border: 1px solid var(--line) }
+img { max-width: 100%; background: #fff; border-radius: .5rem; border: 1px solid var(--line);
+  box-sizing: border-box; vertical-align: top }
+.picture { display: block; position: relative; overflow-x: auto; cursor: zoom-in }
+.picture input { position: absolute; opacity: 0 }
+.picture :checked + img { max-width: none; cursor: zoom-out }
+.picture :focus-visible + img { border-color: var(--accent) }
+.scroll { overflow-x: auto } .scroll + .soft { margin-top: .8rem }
 pre { background: var(--shade); border: 1px solid var(--line); border-radius: .5rem;
-  padding: .8rem 1rem; overflow-x: auto; white-space: pre-wrap; font-size: .87rem }
+  padding: .8rem 1rem; overflow-x: auto; white-space: pre-wrap; font-size: .87rem;
+  overflow-wrap: anywhere }
 table { border-collapse: collapse; font-size: .9rem }
-td { border-bottom: 1px solid var(--line); padding: .25rem 1.5rem .25rem 0; vertical-align: top }
-td:first-child { color: var(--soft) }
+td { border-bottom: 1px solid var(--line); padding: .25rem 1.5rem .25rem 0; vertical-align: top;
+  overflow-wrap: anywhere }
+td:first-child { color: var(--soft); min-width: 5rem; overflow-wrap: normal }
 .text { font: .87rem/1.9 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere }
 .text span { padding: .15em 0 }
-mark { background: hsl(var(--hue) 80% 50% / .17); color: inherit; border-radius: .25rem;
-  padding: .12em .3em; box-shadow: inset 0 -2px hsl(var(--hue) 55% 48%);
+mark { background: hsl(var(--hue) var(--tint) / calc(var(--strength) * var(--p, 1)));
+  color: inherit; border-radius: .25rem; padding: .12em .3em;
+  box-shadow: inset 0 -2px hsl(var(--hue) 55% 48% / var(--p, 1));
   -webkit-box-decoration-break: clone; box-decoration-break: clone }
-mark::after { content: attr(data-type); font-size: .66em; font-weight: 700; margin-left: .5em;
-  letter-spacing: .03em; color: hsl(var(--hue) 70% 32%) }
+mark::after { content: attr(title); font-size: .7em; font-weight: 700; margin-left: .5em;
+  letter-spacing: .03em; color: hsl(var(--hue) var(--label)) }
 mark.faint { background: none; box-shadow: inset 0 -1px var(--soft) }
 mark.faint::after { font-weight: 400; color: var(--soft) }
-@media (prefers-color-scheme: dark) { mark { background: hsl(var(--hue) 80% 60% / .26) }
-  mark::after { color: hsl(var(--hue) 85% 80%) } }
 .legend mark { margin-right: .8rem }
 .sentences { padding-left: 3.2rem; line-height: 2; overflow-wrap: anywhere }
 .sentences li { margin: .35rem 0; white-space: pre-wrap }
 .sentences li::marker { color: var(--soft); font-size: .8rem }
-.wide { width: 100% } .wide td { padding-top: .4rem; padding-bottom: .4rem }
+.wide { width: 100% } .wide td { padding-top: .4rem; padding-bottom: .4rem;
+  overflow-wrap: normal }
 .wide th { text-align: left; color: var(--soft); font-weight: 600;
   border-bottom: 2px solid var(--line); padding: .25rem 1.5rem .25rem 0 }
 .wide .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
-.wide td.number { color: inherit }
+.wide td.number, .wide td.words { color: inherit } .wide .words { min-width: 9rem }
 .wide .source { color: var(--soft); font-size: .8rem; max-width: 9rem; overflow-wrap: anywhere }
 .wide .bar { background: linear-gradient(var(--accent), var(--accent)) no-repeat 0 100% /
   var(--part) 3px }
 .wide .kind { white-space: nowrap } .total td { font-weight: 600 }
-.both { display: grid; grid-template-columns: auto 1fr; gap: .2rem .7rem; line-height: 1.9;
-  overflow-wrap: anywhere }
+.both { display: grid; grid-template-columns: auto 1fr; gap: .2rem .7rem; line-height: 1.9 }
 figure { margin: 0 0 2.2rem } figcaption { font-size: .9rem; overflow-wrap: anywhere }
 figcaption .soft { margin: .3rem 0 } figcaption ul { margin: 0; padding-left: 1.2rem }
-.both span { white-space: pre-wrap } .both i { color: var(--soft); font: .8rem/2.3 system-ui }
+.both span { white-space: pre-wrap; overflow-wrap: anywhere }
+.both i { color: var(--soft); font: .8rem/2.3 system-ui }
+@media (max-width: 40rem) { .wide th, .wide td { padding-right: .7rem; min-width: 0 }
+  .stack tr { display: block; padding: .6rem 0; border-bottom: 1px solid var(--line) }
+  .stack tr:first-child { display: none }
+  .stack td { display: inline-block; max-width: 100%; border: 0; padding-block: 0 }
+  .both { grid-template-columns: 1fr; gap: 0 } .sentences { padding-left: 2rem }
+  .picture::after { content: "tap: full size"; color: var(--soft); font-size: .8rem } }
 """
 
 
@@ -103,22 +119,28 @@ def table(values: Mapping[str, Any]) -> str:
         f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>"
         for name, value in values.items()
     )
-    return f"<table>{''.join(rows)}</table>"
+    return f'<div class="scroll"><table>{"".join(rows)}</table></div>'
 
 
-def wide_table(heads: Sequence[str], rows: Iterable[str], numbers: Container[int]) -> str:
+def wide_table(
+    heads: Sequence[str], rows: Iterable[str], numbers: Container[int], *, stack: bool = False
+) -> str:
     """An HTML table over the whole width.
 
     Args:
         heads: of the columns.
         rows: HTML, `<tr>` to `</tr>`.
         numbers: which columns hold numbers, from 0.
+        stack: on a narrow screen the cells of a row stand below each other, without heads;
+            otherwise the table scrolls.
     """
     cells = "".join(
         f'<th class="number">{head}</th>' if n in numbers else f"<th>{head}</th>"
         for n, head in enumerate(heads)
     )
-    return f'<table class="wide"><tr>{cells}</tr>{"".join(rows)}</table>'
+    kind = "wide stack" if stack else "wide"
+    body = f"<tr>{cells}</tr>{''.join(rows)}"
+    return f'<div class="scroll"><table class="{kind}">{body}</table></div>'
 
 
 def number_cell(text: str) -> str:
@@ -127,9 +149,20 @@ def number_cell(text: str) -> str:
 
 
 def picture(name: str, png: bytes) -> str:
-    """An HTML image that contains its PNG file; the name is the alternative text."""
+    """An HTML image that contains its PNG file; a click shows it in its own size, and back.
+
+    Args:
+        name: the alternative text.
+        png: the bytes of the file.
+    """
     data = base64.b64encode(png).decode()
-    return f'<img alt="{escape(name)}" src="data:image/png;base64,{data}">'
+    image = f'<img alt="{escape(name)}" src="data:image/png;base64,{data}">'
+    return f'<label class="picture"><input type="checkbox">{image}</label>'
+
+
+def note(text: str) -> str:
+    """A paragraph of HTML that explains what is shown below it."""
+    return f'<p class="soft">{escape(text)}</p>'
 
 
 def escape(value: Any) -> str:

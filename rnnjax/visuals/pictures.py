@@ -11,7 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
+from numpy.typing import ArrayLike
 
 RED_TO_BLUE = LinearSegmentedColormap.from_list("signed", ["#e53e3e", "#ffffff", "#4285f4"])
 LINE_LENGTH = 80
@@ -24,6 +26,8 @@ def draw_activations(
     characters: Sequence[str], values: Mapping[str, Any], *, limit: int = 320
 ) -> bytes:
     """Draws a text once a unit, in the colours of its activation: -1 red, 0 white, 1 blue.
+
+    A bar beside it is the scale of the colours.
 
     Args:
         characters: the text.
@@ -41,7 +45,7 @@ def draw_activations(
     for axes, (name, activation) in zip(all_axes, values.items(), strict=True):
         grid = np.full(num_lines * LINE_LENGTH, np.nan)
         grid[: len(characters)] = activation[: len(characters)]
-        axes.imshow(
+        image = axes.imshow(
             grid.reshape(num_lines, LINE_LENGTH), cmap=RED_TO_BLUE, vmin=-1, vmax=1, aspect="auto"
         )
         for n, character in enumerate(characters):
@@ -53,6 +57,9 @@ def draw_activations(
             )  # fmt: skip
         axes.set_title(name, fontsize=9, loc="left")
         axes.set_axis_off()
+    aspect = 4 * figure.get_figheight()  # A quarter of an inch wide, however few units there are.
+    scale = figure.colorbar(image, ax=all_axes, aspect=aspect, pad=0.01, ticks=[-1, 0, 1])
+    scale.set_label("activation")
     return as_png(figure)
 
 
@@ -84,6 +91,8 @@ def draw_saturation(layers: Mapping[str, Mapping[str, Any]]) -> bytes:
 def draw_gradient_norms(norms: Any) -> bytes:
     """Draws the gradient's norm against the distance in time, on a logarithmic scale.
 
+    The line is the median over positions, the band from the 10 % to the 90 % quantile.
+
     Args:
         norms: `[positions, K + 1]`, from `rnnjax.diagnostics.gradient_norms`.
     """
@@ -91,9 +100,9 @@ def draw_gradient_norms(norms: Any) -> bytes:
     distance = np.arange(norms.shape[1])
     figure = Figure(figsize=(8, 4), dpi=110, layout="constrained")
     axes = figure.subplots()
-    low, high = np.quantile(norms, [0.1, 0.9], axis=0)
+    low, middle, high = np.quantile(norms, [0.1, 0.5, 0.9], axis=0)
     axes.fill_between(distance, low, high, color="#2b6cb0", alpha=0.2, lw=0, label="10% to 90%")
-    axes.plot(distance, norms.mean(axis=0), color="#2b6cb0", label="mean over positions")
+    axes.plot(distance, middle, color="#2b6cb0", label="median over positions")
     axes.set(
         yscale="log", xlabel="distance k, in steps",
         ylabel=r"$\|\, d\, loss_t \,/\, d\, carry_{t-k} \|$",
@@ -121,7 +130,7 @@ def draw_confusion(names: Sequence[str], counts: Any) -> bytes:
     if len(names) <= READABLE:
         for (row, column), count in np.ndenumerate(counts):
             if count:
-                _number(axes, row, column, f"{count:,}", bright=share[row, column] > 0.5)
+                _number(image, row, column, share[row, column], f"{count:,}")
     axes.set(xlabel="predicted", ylabel="true")
     return as_png(figure)
 
@@ -147,7 +156,7 @@ def draw_transitions(
     if allowed is not None:
         legal &= _with_ends(*allowed, False).astype(bool)
     limit = max(np.abs(scores[legal]).max(initial=0.0), 1e-6)
-    figure, axes = _grid(["start", *tags], [*tags, "end"], cell=(0.58, 0.4))
+    figure, axes = _grid(["start", *tags], [*tags, "end"], cell=(0.42, 0.32))
     image = axes.imshow(scores, cmap=RED_TO_BLUE, vmin=-limit, vmax=limit, aspect="auto")
     figure.colorbar(image, ax=axes, label="score", aspect=30, pad=0.02)
     for row, column in np.ndindex(scores.shape):
@@ -156,7 +165,7 @@ def draw_transitions(
             axes.add_patch(Rectangle(place, 1, 1, fc="#edf2f7", ec="#cbd5e0", hatch="////", lw=0))
         elif len(tags) < READABLE:
             score = scores[row, column]
-            _number(axes, row, column, f"{score:z.1f}", bright=abs(score) > 0.75 * limit)
+            _number(image, row, column, score, f"{score:z.1f}")
     axes.axhline(0.5, color="#4a5568", lw=1)
     axes.axvline(len(tags) - 0.5, color="#4a5568", lw=1)
     axes.set(xlabel="to", ylabel="from")
@@ -187,9 +196,25 @@ def _with_ends(transitions: Any, start: Any, end: Any, corner: Any) -> np.ndarra
     return np.vstack([top, np.column_stack([np.asarray(transitions), np.asarray(end)])])
 
 
-def _number(axes: Axes, row: int, column: int, text: str, *, bright: bool) -> None:
-    colour = "white" if bright else "#1a202c"
-    axes.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
+def _number(image: AxesImage, row: int, column: int, value: np.ndarray, text: str) -> None:
+    """Writes into a cell of an image, on the colour of its value."""
+    colour = text_colour(image.to_rgba(value)[:3])
+    image.axes.text(column, row, text, ha="center", va="center", fontsize=9, color=colour)
+
+
+def text_colour(ground: ArrayLike) -> str:
+    """Black or white, whichever has the higher contrast on a colour: 4.58 or more.
+
+    Args:
+        ground: red, green and blue from 0 to 1.
+
+    References:
+        Web Content Accessibility Guidelines 2.1, "relative luminance" and "contrast ratio".
+    """
+    channels = np.asarray(ground)
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    luminance = linear @ (0.2126, 0.7152, 0.0722)
+    return "black" if (luminance + 0.05) ** 2 > 0.05 * 1.05 else "white"
 
 
 def as_png(figure: Figure) -> bytes:

@@ -1,4 +1,7 @@
-"""Text with a background colour for each character or word."""
+"""Text with a background colour for each character or word.
+
+Colours are names of the page's style, so that its text is legible on them in both schemes.
+"""
 
 import html
 from collections.abc import Iterable, Sequence
@@ -32,10 +35,9 @@ def coloured_text(
 
 def surprise_colour(bits: float) -> str:
     """From clear (0 bits) to red (`MAX_SURPRISE` bits or more); none where `bits` is nan."""
-    return "" if bits != bits else f"rgba(229,62,62,{min(bits / MAX_SURPRISE, 1):.2f})"
+    return "" if bits != bits else f"rgb(var(--red) / {min(bits / MAX_SURPRISE, 1):.2f})"
 
 
 def signed_colour(value: float) -> str:
     """From red (-1) through clear (0) to blue (1), as in Karpathy, Johnson & Fei-Fei 2015."""
-    ground = "66,133,244" if value > 0 else "229,62,62"
-    return f"rgba({ground},{min(abs(value), 1):.2f})"
+    return f"rgb(var(--{'blue' if value > 0 else 'red'}) / {min(abs(value), 1):.2f})"

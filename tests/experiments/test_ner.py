@@ -155,7 +155,7 @@ def test_a_text_file_is_tagged_into_a_page_and_into_json(trained_ner, tmp_path, 
     assert entities(second) == [("Lise Meitner", "PER"), ("Stockholm", "LOC")]
     assert ner_command(*argv, f"--output={page}").out == f"2 sentences: {page}\n"
     html = page.read_text()
-    marks = re.findall(r'<mark[^>]*data-type="(\w+)" title="\w+ [\d.]+%">([^<]*)</mark>', html)
+    marks = re.findall(r'<mark[^>]*data-type="(\w+)" title="\w+\s[\d.]+%">([^<]*)</mark>', html)
     assert {("PER", "Lise Meitner"), ("LOC", "Stockholm")} <= set(marks)
     items = re.findall(r"<li .*?</li>", html, re.S)
     assert len(items) == 2

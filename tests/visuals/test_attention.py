@@ -8,6 +8,7 @@ import pytest
 from rnnjax.errors import UserError
 from rnnjax.metrics.attention import WordEntropy
 from rnnjax.visuals.attention import (
+    FLOOR,
     GAP,
     GLOW,
     SHADE,
@@ -19,7 +20,7 @@ from rnnjax.visuals.attention import (
 )
 
 GREY = np.full((56, 56, 3), 100, np.uint8)
-DARK, BRIGHT = round(100 * SHADE), round(100 + 155 * GLOW)
+DARK, BRIGHT = round(FLOOR + 100 * SHADE), round(100 + 155 * GLOW)
 SIDE = 168
 CYAN = (0x22, 0xD3, 0xEE)
 BAR = (0x2B, 0x6C, 0xB0)
@@ -75,6 +76,15 @@ def test_soft_attention_is_brightest_in_its_cell_and_fades_from_there():
         assert (np.diff(line[line.argmax() :]) <= 0).all()
         assert np.abs(np.diff(line)).max() < 12
         assert DARK < light.min() < DARK + 20
+
+
+@pytest.mark.parametrize("grey", [0, 40, 128, 255])
+def test_images_of_any_brightness_show_where_attention_is(grey):
+    image = np.full((56, 56, 3), grey, np.uint8)
+    light = panel(pixels_of(draw_attention_over_image(image, ["a"], one_hot((0, 0)))), 1, 2)
+    lit, unlit = light[0, 0, 0], light[-1, -1, 0]
+    assert unlit > 30
+    assert lit - unlit > 60
 
 
 def test_even_attention_lights_all():

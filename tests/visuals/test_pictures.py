@@ -12,9 +12,9 @@ GREY = (0xED, 0xF2, 0xF7)
 
 
 def where(png, colour, tolerance=0.02):
-    """Whether each pixel of the left three quarters, where no scale of colours is, has a colour."""
+    """Whether each pixel of the left 70 %, where no scale of colours is, has a colour."""
     pixels = matplotlib.image.imread(io.BytesIO(png), format="png")[..., :3]
-    pixels = pixels[:, : int(0.75 * pixels.shape[1])]
+    pixels = pixels[:, : int(0.7 * pixels.shape[1])]
     return np.abs(pixels - np.array(colour) / 255).max(-1) < tolerance
 
 
@@ -24,6 +24,21 @@ def centre(png, colour):
 
 
 NAMES = ("LOC", "PER", "O")
+
+
+def inside(png, colour):
+    """The pixels from the first to the last row and column of a colour."""
+    places = np.argwhere(where(png, colour))
+    (top, left), (bottom, right) = places.min(axis=0), places.max(axis=0)
+    return matplotlib.image.imread(io.BytesIO(png))[top:bottom, left:right, :3]
+
+
+def test_numbers_are_black_on_red_and_white_on_dark_blue():
+    on_red = inside(draw(("transitions", 1, 1), -2.0), RED)
+    assert on_red.max(axis=-1).min() < 0.1
+    on_blue = inside(visuals.draw_confusion(NAMES, np.diag([7, 0, 0])), DARK)
+    assert on_blue.min(axis=-1).max() > 0.9
+    assert on_blue[..., 2].min() > 0.3
 
 
 def test_rows_of_a_confusion_are_the_true_types():

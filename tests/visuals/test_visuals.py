@@ -1,5 +1,6 @@
 import io
 import math
+import re
 
 import matplotlib.image
 import numpy as np
@@ -10,7 +11,9 @@ RED, BLUE = (0xE5, 0x3E, 0x3E), (0x42, 0x85, 0xF4)
 
 
 def amount_of(png, colour, tolerance=0.02):
+    """Share of the pixels left of the scale of colours that have a colour."""
     pixels = matplotlib.image.imread(io.BytesIO(png), format="png")[..., :3]
+    pixels = pixels[:, : int(0.85 * pixels.shape[1])]
     return (np.abs(pixels - np.array(colour) / 255).max(-1) < tolerance).mean()
 
 
@@ -30,11 +33,11 @@ def test_coloured_text_is_escaped_and_keeps_its_lines():
 
 def test_colours():
     assert visuals.surprise_colour(math.nan) == ""
-    assert visuals.surprise_colour(0.0).endswith(",0.00)")
-    assert visuals.surprise_colour(4.0).endswith(",0.50)")
-    assert visuals.surprise_colour(99.0).endswith(",1.00)")
-    assert visuals.signed_colour(-0.5) == "rgba(229,62,62,0.50)"
-    assert visuals.signed_colour(1.5) == "rgba(66,133,244,1.00)"
+    assert visuals.surprise_colour(0.0).endswith(" 0.00)")
+    assert visuals.surprise_colour(4.0).endswith(" 0.50)")
+    assert visuals.surprise_colour(99.0).endswith(" 1.00)")
+    assert visuals.signed_colour(-0.5) == "rgb(var(--red) / 0.50)"
+    assert visuals.signed_colour(1.5) == "rgb(var(--blue) / 1.00)"
 
 
 def test_pages_escape_what_comes_from_outside():
@@ -42,6 +45,19 @@ def test_pages_escape_what_comes_from_outside():
     for tag in ("em", "i", "u", "s", "q"):
         assert f"<{tag}>" not in page
         assert f"&lt;{tag}&gt;" in page
+
+
+def test_pictures_are_in_the_page_once_and_without_a_script():
+    page = visuals.render_page(
+        "", "", {}, [visuals.Section("<p>", png=b"one"), visuals.Section("")]
+    )
+    boxes = re.findall(r'<label class="picture">(.*?)</label>', page)
+    assert boxes == [
+        '<input type="checkbox"><img alt="&lt;p&gt;" src="data:image/png;base64,b25l">'
+    ]
+    assert page.count("b25l") == 1
+    assert "<script" not in page
+    assert re.search(r":checked \+ img \{[^}]*max-width: none", page)
 
 
 def test_activations_are_red_where_negative_and_blue_where_positive():
@@ -70,3 +86,13 @@ def test_saturation_and_gradients_are_drawn():
     assert shut[1] > opened[1] + 100
     norms = np.exp(-0.5 * np.arange(20.0)) * np.ones((3, 1))
     assert amount_of(visuals.draw_gradient_norms(norms), (0x2B, 0x6C, 0xB0)) > 0
+
+
+def test_the_line_in_the_band_of_gradient_norms_is_the_median():
+    norms = np.exp(-0.5 * np.arange(20.0)) * np.arange(1.0, 12.0)[:, None]
+    drawn = visuals.draw_gradient_norms(norms)
+    outlier, moved = norms.copy(), norms.copy()
+    outlier[10] *= 1e6  # Moves the mean, and none of the quantiles.
+    moved[5] *= 1.1  # Moves the median, and hardly the mean.
+    assert visuals.draw_gradient_norms(outlier) == drawn
+    assert visuals.draw_gradient_norms(moved) != drawn

@@ -16,10 +16,19 @@ from rnnjax.metrics.attention import (
 from rnnjax.tasks.captioning.caption_scores import CaptionScores, caption_tokens, rouge_l
 from rnnjax.tasks.captioning.image_captioner import Caption
 from rnnjax.visuals.attention import draw_attention_over_image, draw_entropies, draw_mean_maps
-from rnnjax.visuals.page import Section, escape, picture, render_page, table
+from rnnjax.visuals.page import Section, escape, note, picture, render_page, table
 
 FREQUENT = 7
 """The mean map is shown of so many words, unless others are chosen."""
+
+LIGHT = (
+    "The brighter a place, the more attention it has at the word above, compared with the others."
+)
+GATE = (
+    "β is the gating scalar: the attended features are multiplied by it, so that a word with a "
+    "small β depends little on the image."
+)
+BOXES = "Outlined: what the word refers to."
 
 
 class CaptionPrediction(NamedTuple):
@@ -88,7 +97,12 @@ def gallery_section(title: str, predictions: Sequence[CaptionPrediction]) -> Sec
         title: of the section.
         predictions: shown in this order; without attention, only the image.
     """
-    return Section(title, html="".join(map(_figure, predictions)))
+    attentive = [one for one in predictions if one.caption.maps is not None]
+    told = [LIGHT] if attentive else []
+    told += [GATE] if any(one.caption.gates is not None for one in attentive) else []
+    told += [BOXES] if any(one.boxes is not None for one in attentive) else []
+    legend = note(" ".join(told)) if told else ""
+    return Section(title, html=legend + "".join(map(_figure, predictions)))
 
 
 def _attention_sections(
@@ -107,13 +121,15 @@ def _attention_sections(
     return [
         Section(
             "Entropy of the attention",
-            html='<p class="soft">Of the most frequent words, how often each was written in '
-            "brackets. The shorter the bar, the fewer places the model looked at.</p>",
+            html=note(
+                "Of the most frequent words, how often each was written in brackets. The shorter "
+                "the bar, the fewer places the model looked at."
+            ),
             png=draw_entropies(entropies, means["all words"].size),
         ),
         Section(
             "Most attended regions",
-            html='<p class="soft">The mean of the attention maps over all images.</p>',
+            html=note("The mean of the attention maps over all images."),
             png=draw_mean_maps(means),
         ),
     ]
@@ -158,6 +174,6 @@ def _figure(one: CaptionPrediction) -> str:
     facts += [f"ROUGE-L {_rouge(one):.1f}"] if one.references else []
     facts.append(f"log-probability {log_probability:.2f}")
     references = "".join(f"<li>{escape(text)}</li>" for text in one.references)
-    below = f'<p class="soft">{escape(", ".join(facts))}</p>'
-    below += f"<ul>{references}</ul>" if references else ""
+    below = note(", ".join(facts))
+    below += f"Reference captions:<ul>{references}</ul>" if references else ""
     return f"<figure>{picture(title, png)}<figcaption>{below}</figcaption></figure>"

@@ -18,24 +18,30 @@ from rnnjax.models.language_model import LanguageModel
 from rnnjax.tasks.language.text_model import TextModel
 from rnnjax.training import atomic_files
 from rnnjax.typing import Array
-from rnnjax.visuals.page import Section, render_page
+from rnnjax.visuals.page import Section, note, render_page
 from rnnjax.visuals.pictures import draw_activations, draw_gradient_norms, draw_saturation
 from rnnjax.visuals.text import coloured_text, signed_colour
 
 MAX_DISTANCE = 100
 NUM_UNITS = 6
+LAG = 4
+"""Steps over which units that are shown should keep their value."""
 
-CAPTIONS = {
-    "saturation": (
-        "Gate saturation",
-        "Each dot is a unit: how much of the time its gate is shut, and open.",
-    ),
-    "gradient": (
-        "Gradient against distance in time",
-        "How strongly the loss at a step depends on the carry k steps before.",
-    ),
+ABOUT = "activations after each character: tanh(c) of an LSTM, h of other cells"
+CHOSEN = (
+    f"These units have the largest autocovariance at a distance of {LAG} steps: "
+    "they vary much and switch seldom. --units=NUMBER,NUMBER shows others."
+)
+SCALE = (-1.0, -0.5, 0.0, 0.5, 1.0)
+SATURATION = "Each dot is a unit: how much of the time its gate is closed, and how much open."
+GATES = {
+    "i": "i, the input gate, is how much of the candidate g enters the cell state c",
+    "f": "f, the forget gate, is how much of the old c is kept",
+    "o": "o, the output gate, is how much of tanh(c) is passed on as h",
+    "r": "r, the reset gate, is how much of the old h the candidate n depends on",
+    "z": "z, the update gate, is how much of the old h is kept; the rest comes from n",
 }
-ABOUT = "after each character: -1 is red, +1 is blue (tanh of an LSTM's cell state, or h)"
+GRADIENT = "How strongly the loss at a step depends on the carry k steps before."
 
 
 class LayerFindings(NamedTuple):
@@ -98,7 +104,7 @@ def _read(graph: nnx.GraphDef, max_distance: int, params: Any, tokens: Array) ->
         saturation = {
             name: diagnostics.saturation(gate) for name, gate in diagnostics.gates(layer).items()
         }
-        layers.append(LayerFindings(values, saturation, diagnostics.persistence(values)))
+        layers.append(LayerFindings(values, saturation, diagnostics.persistence(values, lag=LAG)))
     return Findings(layers, norms)
 
 
@@ -144,10 +150,16 @@ def report_inspection(
     if any(saturation.values()):
         pictures["saturation"] = draw_saturation(saturation)
     pictures["gradient"] = draw_gradient_norms(findings.gradient_norms)
-    sections = [_text_section(name, characters, shown) for name, shown in values.items()]
-    sections += [
-        Section(*told, png=pictures[name]) for name, told in CAPTIONS.items() if name in pictures
-    ]
+    scale = coloured_text([f" {value:g} " for value in SCALE], [*map(signed_colour, SCALE)])
+    sections = [Section("Units", html=(note(CHOSEN) if units is None else "") + scale)]
+    sections += [_text_section(name, characters, shown) for name, shown in values.items()]
+    if "saturation" in pictures:
+        letters = [GATES[gate] for gate in GATES if any(gate in of for of in saturation.values())]
+        told = note(f"{SATURATION} {'; '.join(letters)}.")
+        sections.append(Section("Gate saturation", html=told, png=pictures["saturation"]))
+    sections.append(
+        Section("Gradient against distance in time", html=note(GRADIENT), png=pictures["gradient"])
+    )
     files: dict[str, str | bytes] = {f"inspect_{name}.png": png for name, png in pictures.items()}
     files["inspect.html"] = render_page("Inside the network", ABOUT, {}, sections)
     page = atomic_files.write_results(folder, files)
@@ -157,7 +169,7 @@ def report_inspection(
         for name, gates in saturation.items()
         for gate, (left, right) in gates.items()
     ]
-    norms = findings.gradient_norms.mean(axis=0)
+    norms = np.median(findings.gradient_norms, axis=0)
     lines.append(f"gradient {len(norms) - 1} steps back: {norms[-1] / norms[0]:.2g} of that at 0")
     lines.append(f"layer {layer}, units {','.join(map(str, chosen))}: {page}")
     return "\n".join(lines)

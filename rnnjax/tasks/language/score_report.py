@@ -3,7 +3,7 @@
 import json
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,11 @@ from rnnjax.errors import UserError
 from rnnjax.tasks.language.scoring import TextScore
 from rnnjax.tasks.language.text_model import TextModel
 from rnnjax.training import atomic_files
-from rnnjax.visuals.page import Section, render_page
+from rnnjax.visuals.page import Section, escape, note, number_cell, render_page, wide_table
 from rnnjax.visuals.text import MAX_SURPRISE, coloured_text, surprise_colour
+
+HEADS = ("log-probability", "bits/char", "perplexity", "chars", "text")
+LINE = "{}{:>16} {:>10} {:>11} {:>6}  {}"
 
 
 def report_scores(
@@ -58,22 +61,40 @@ def report_scores(
     context = f"Each text is read after {prompt!r} (--prompt), which has no part in its score."
     if not prompt:
         context = "The first character of each text has no score: nothing is before it (--prompt)."
+    if len(scores) > 1:
+        context = f"* marks the likeliest text. {context}"
     table = _table(scores)
     results = {"prompt": prompt, "texts": list(map(_as_json, scores))}
     page = atomic_files.write_results(
         folder,
         {
             "score.json": json.dumps(results, indent=1, ensure_ascii=False),
-            "score.html": score_page(scores, f"{table}\n\n{context}"),
+            "score.html": score_page(scores, context),
         },
     )
     return f"{table}{told}\n{context}\nSurprise of each character: {page}"
 
 
-def score_page(scores: Sequence[TextScore], summary: str) -> str:
-    """A page with each text on the colours of its surprise, below a summary."""
-    legend = f"The redder, the less expected: from 0 bits to {MAX_SURPRISE:g} bits and more."
-    sections = [Section("Scores", text=f"{summary} {legend}")]
+def score_page(scores: Sequence[TextScore], context: str) -> str:
+    """A page with a table of the scores, and each text on the colours of its surprise.
+
+    Args:
+        scores: the likeliest text first.
+        context: what each text was read after.
+    """
+    rows = [
+        f'<tr><td class="words">{escape(f"{mark} {text}".strip())}</td>'
+        f"{''.join(map(number_cell, numbers))}</tr>"
+        for mark, *numbers, text in _rows(scores)
+    ]
+    table = wide_table((HEADS[-1], *HEADS[:-1]), rows, range(1, 5))
+    marks = range(0, int(MAX_SURPRISE) + 1, 2)
+    scale = coloured_text([f" 1/{2**bits} " for bits in marks], [*map(surprise_colour, marks)])
+    legend = (
+        "The colour of a character is its probability: the redder, the less expected. "
+        f"Below 1/{2 ** marks[-1]} it is the same."
+    )
+    sections = [Section("Scores", html=table + note(context) + note(legend) + scale)]
     for score in scores:
         surprise = -score.log_probability / math.log(2)
         hints = [
@@ -88,16 +109,17 @@ def score_page(scores: Sequence[TextScore], summary: str) -> str:
 
 
 def _table(scores: Sequence[TextScore]) -> str:
-    """Scores as aligned lines, one a text, the first marked as the likeliest if there are more."""
-    lines = [f"{'log-probability':>17} {'bits/char':>10} {'perplexity':>11} {'chars':>6}  text"]
+    """Scores as aligned lines, one a text."""
+    return "\n".join(LINE.format(*cells) for cells in [(" ", *HEADS), *_rows(scores)])
+
+
+def _rows(scores: Sequence[TextScore]) -> Iterator[tuple[str, ...]]:
+    """What stands below `HEADS`, after a mark of the likeliest text if there are more."""
     for n, score in enumerate(scores):
         mark = "*" if n == 0 and len(scores) > 1 else " "
-        text = textwrap.shorten(repr(score.text)[1:-1], 60, placeholder=" ...")
-        lines.append(
-            f"{mark}{score.total:>16.3f} {score.bits_per_character:>10.4f} "
-            f"{score.perplexity:>11.3f} {score.num_scored:>6}  {text or repr(score.text)}"
-        )
-    return "\n".join(lines)
+        text = textwrap.shorten(repr(score.text)[1:-1], 60, placeholder=" ...") or repr(score.text)
+        numbers = f"{score.total:.3f}", f"{score.bits_per_character:.4f}", f"{score.perplexity:.3f}"
+        yield mark, *numbers, str(score.num_scored), text
 
 
 def _as_json(score: TextScore) -> dict[str, Any]:

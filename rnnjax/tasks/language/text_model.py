@@ -98,7 +98,7 @@ class TextModel(NamedTuple):
         graph, params = nnx.split(self.model)
         prompts = np.tile(self.encode(prompt, "--prompt")[:, None], (1, num_samples))
         state, key = _begin(graph, params, prompts), jax.random.key(seed)
-        filters = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+        filters = {"length": PIECE, "temperature": temperature, "top_k": top_k, "top_p": top_p}
         yield [prompt] * num_samples
         ids, shown = [np.empty(0, np.int32)] * num_samples, [0] * num_samples
         for done in range(0, length, PIECE):
@@ -197,9 +197,9 @@ def _begin(graph: nnx.GraphDef, params: Any, prompts: Array) -> decode.Sampling:
 
 
 @functools.partial(
-    jax.jit, static_argnums=0, static_argnames=("temperature", "top_k", "top_p", "stop")
+    jax.jit, static_argnums=0, static_argnames=("length", "temperature", "top_k", "top_p", "stop")
 )
 def _continue(
     graph: nnx.GraphDef, params: Any, state: decode.Sampling, key: PRNGKey, **options: Any
 ) -> tuple[decode.Sampling, tuple[Array, Array]]:
-    return decode.continue_sampling(_step(graph), params, state, length=PIECE, key=key, **options)
+    return decode.continue_sampling(_step(graph), params, state, key=key, **options)

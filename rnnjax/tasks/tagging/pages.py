@@ -1,35 +1,38 @@
 """HTML pages about tagged sentences: entities in colour, scores and errors."""
 
+import zlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from rnnjax.tasks.tagging.entity_scores import EntityScores, SpanError, span_errors
 from rnnjax.tasks.tagging.predictions import TaggedSentence
 from rnnjax.tasks.tagging.schemes import Span, spans_of
-from rnnjax.visuals.page import Section, escape, number_cell, render_page, wide_table
+from rnnjax.visuals.page import Section, escape, note, number_cell, render_page, wide_table
 
 CONTEXT = 12
 """Tokens shown on either side of an error."""
 
-GOLDEN_ANGLE = 137.508
+HUE_SEED = 1253
+"""With it the hues of the types of CoNLL-2003 and of the embedded data lie far apart."""
+
+PALE = "The paler the colour, the less probable the entity is."
 
 
 def spans_page(sentences: Sequence[TaggedSentence]) -> str:
     """A page of sentences with the predicted entities in the colours of their types.
 
-    The probability of an entity is shown while the pointer rests on it.
+    Behind an entity stand its type and its probability; the less probable, the paler it is.
 
     Args:
         sentences: at least one, in the order in which they are shown.
     """
     counts = Counter(span.type for sentence in sentences for span in spans_of(sentence.tags))
-    hues = hues_of(counts)
-    legend = "".join(_mark(f"{counts[kind]:,}", kind, hue, kind) for kind, hue in hues.items())
+    legend = "".join(_mark(f"{counts[kind]:,}", kind) for kind in sorted(counts))
     items = (
-        f'<li title="{escape(sentence.source)}">{_marked(sentence, _hints(sentence), hues)}</li>'
+        f'<li title="{escape(sentence.source)}">{_marked(sentence, _probabilities(sentence))}</li>'
         for sentence in sentences
     )
-    body = f'<p class="legend">{legend}</p><ol class="sentences">{"".join(items)}</ol>'
+    body = f'<p class="legend">{legend}</p>{note(PALE)}<ol class="sentences">{"".join(items)}</ol>'
     cards = {
         "sentences": f"{len(sentences):,}",
         "tokens": f"{sum(len(sentence.tokens) for sentence in sentences):,}",
@@ -51,7 +54,7 @@ def scores_section(scores: EntityScores, title: str = "Scores") -> Section:
             f"{number_cell(f'{support:,}')}</tr>"
         )
     heads = ("", "precision", "recall", "F1", "entities")
-    accuracy = f'<p class="soft">Token accuracy {100 * scores.token_accuracy:.2f}</p>'
+    accuracy = note(f"Token accuracy {100 * scores.token_accuracy:.2f}")
     return Section(title, html=wide_table(heads, rows, numbers=range(1, 5)) + accuracy)
 
 
@@ -75,27 +78,29 @@ def errors_section(sentences: Sequence[TaggedSentence], limit: int = 200) -> Sec
         for error in errors
     ]
     found.sort(key=lambda pair: 1.0 if pair[1] is None else -pair[1])
+    if not errors:
+        return Section("Errors", html=note("none"))
     kinds = Counter(error.kind for error in errors).most_common()
-    summary = ", ".join(f"{count:,} {kind}" for kind, count in kinds) or "none"
+    summary = ", ".join(f"{count:,} {kind}" for kind, count in kinds)
     if len(errors) > limit:
         summary += f"; shown: the first {limit:,}"
-    hues = hues_of(span.type for error in errors for span in (error.gold, error.predicted) if span)
-    rows = (_error_row(judged[error.sentence], error, p, hues) for error, p in found[:limit])
-    table = wide_table(("error", "probability", "", "source"), rows, (1,)) if errors else ""
-    return Section("Errors", html=f'<p class="soft">{escape(summary)}</p>{table}')
+    summary += f". {PALE} Without a colour: other entities of the sentence."
+    rows = (_error_row(judged[error.sentence], error, p) for error, p in found[:limit])
+    table = wide_table(("error", "probability", "", "source"), rows, (1,), stack=True)
+    return Section("Errors", html=note(summary) + table)
 
 
-def _error_row(
-    sentence: TaggedSentence, error: SpanError, probability: float | None, hues: Mapping[str, int]
-) -> str:
+def _error_row(sentence: TaggedSentence, error: SpanError, probability: float | None) -> str:
     spans = [span for span in (error.gold, error.predicted) if span is not None]
     first, last = min(span.start for span in spans), max(span.end for span in spans)
     window = slice(max(first - CONTEXT, 0), last + CONTEXT)
-    both = {"true": {span: span.type for span in spans_of(sentence.gold or ())}}
-    both["predicted"] = _hints(sentence)
+    both: dict[str, Mapping[Span, float | None]] = {
+        "true": dict.fromkeys(spans_of(sentence.gold or ())),
+        "predicted": _probabilities(sentence),
+    }
     lines = "".join(
-        f"<i>{name}</i><span>{_marked(sentence, hints, hues, window=window, strong=spans)}</span>"
-        for name, hints in both.items()
+        f"<i>{name}</i><span>{_marked(sentence, shown, window=window, strong=spans)}</span>"
+        for name, shown in both.items()
     )
     return (
         f'<tr><td class="kind">{escape(error.kind)}</td>'
@@ -110,25 +115,24 @@ def _probabilities(sentence: TaggedSentence) -> dict[Span, float]:
     return dict(zip(spans_of(sentence.tags), sentence.scores, strict=True))
 
 
-def _hints(sentence: TaggedSentence) -> dict[Span, str]:
-    return {span: f"{span.type} {p:.1%}" for span, p in _probabilities(sentence).items()}
+def hue_of(kind: str) -> int:
+    """The hue in degrees of a type of entities: on every page the same, made from its name."""
+    return zlib.crc32(kind.encode(), HUE_SEED) % 360
 
 
-def hues_of(types: Iterable[str]) -> dict[str, int]:
-    """A hue in degrees for each of the types, sorted; hues of neighbours differ strongly."""
-    return {kind: round(210 + n * GOLDEN_ANGLE) % 360 for n, kind in enumerate(sorted(set(types)))}
-
-
-def _mark(words: str, kind: str, hue: int | None, hint: str) -> str:
-    """Words in the colour of a type (None: faint), with its name behind them."""
-    style = ' class="faint"' if hue is None else f' style="--hue:{hue}"'
-    return f'<mark{style} data-type="{escape(kind)}" title="{escape(hint)}">{escape(words)}</mark>'
+def _mark(words: str, kind: str, probability: float | None = None, *, faint: bool = False) -> str:
+    """Words in the colour of a type, with its name and the probability behind them."""
+    style, title = f"--hue:{hue_of(kind)}", kind
+    if probability is not None:
+        style += f";--p:{probability:.2f}"
+        title += f"\N{NO-BREAK SPACE}{probability:.1%}"
+    look = 'class="faint"' if faint else f'style="{style}"'
+    return f'<mark {look} data-type="{escape(kind)}" title="{escape(title)}">{escape(words)}</mark>'
 
 
 def _marked(
     sentence: TaggedSentence,
-    hints: Mapping[Span, str],
-    hues: Mapping[str, int],
+    probabilities: Mapping[Span, float | None],
     *,
     window: slice = slice(None),
     strong: Collection[Span] | None = None,
@@ -137,20 +141,19 @@ def _marked(
 
     Args:
         sentence: its tags are ignored.
-        hints: for each span to be marked the text shown while the pointer rests on it.
-        hues: of the types of the strong spans.
+        probabilities: of each span to be marked; None where there is none.
         window: the tokens that are shown.
         strong: the spans in colour; others are faint. None: all are in colour.
     """
     here, stop, _ = window.indices(len(sentence.tokens))
     parts = ["… "] if here > 0 else []
-    for span in sorted(hints):
+    for span in sorted(probabilities):
         start, end = max(span.start, here), min(span.end, stop)
         if start < end:
             parts.append(escape(_words(sentence, here, start)))
             words = _words(sentence, start, end).rstrip()
-            hue = hues[span.type] if strong is None or span in strong else None
-            parts.append(_mark(words, span.type, hue, hints[span]))
+            faint = strong is not None and span not in strong
+            parts.append(_mark(words, span.type, probabilities[span], faint=faint))
             parts.append(escape(_words(sentence, start, end)[len(words) :]))
             here = end
     parts.append(escape(_words(sentence, here, stop)))

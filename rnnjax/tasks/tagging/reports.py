@@ -96,7 +96,10 @@ def report_inspection(
     model = tagger.model
     if model.crf is not None:
         params = model.crf.get_value()
-        captions["transitions"] = "Scores of one tag after another; hatched: never."
+        captions["transitions"] = (
+            "The score that the CRF adds where the tag of a row is followed by that of a column: "
+            "blue for, red against; hatched: never."
+        )
         pictures["transitions"] = visuals.draw_transitions(
             model.tags, params.transitions, params.start, params.end, model.allowed()
         )

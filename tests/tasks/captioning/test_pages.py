@@ -4,7 +4,12 @@ import numpy as np
 
 from rnnjax.tasks.captioning.caption_scores import CaptionScores
 from rnnjax.tasks.captioning.image_captioner import Caption
-from rnnjax.tasks.captioning.pages import CaptionPrediction, caption_page, caption_scores_section
+from rnnjax.tasks.captioning.pages import (
+    CaptionPrediction,
+    caption_page,
+    caption_scores_section,
+    gallery_section,
+)
 
 IMAGE = np.full((20, 30, 3), 90, np.uint8)
 LEFT, RIGHT = np.array([[[1, 0], [0, 0]], [[0, 1], [0, 0]]], float)
@@ -86,6 +91,26 @@ def test_pointing_is_summed_over_words_of_all_captions():
         predicted("red dog ran", [LEFT, RIGHT, LEFT], boxes=[right, right, left]),
     ]
     assert cards(caption_page(several, ""))["pointing accuracy, 4 words"] == "75.0%"
+
+
+def test_references_beta_and_boxes_are_explained_where_they_are_shown():
+    left = [(0, 0, 10, 15)]
+    plain, alone = predicted("a dog"), predicted("a dog", None)
+    gated = plain._replace(caption=plain.caption._replace(gates=np.array([0.5, 0.25])))
+    told = {
+        name: [words in gallery_section("", [one]).html for words in ("brighter", "β", "Outlined")]
+        for name, one in {
+            "plain": plain, "alone": alone, "gated": gated,
+            "boxed": plain._replace(boxes=[None, left]),
+        }.items()
+    }  # fmt: skip
+    assert told == {
+        "plain": [True, False, False], "alone": [False] * 3,
+        "gated": [True, True, False], "boxed": [True, False, True],
+    }  # fmt: skip
+    assert "Reference" not in gallery_section("", [plain]).html
+    judged = gallery_section("", [predicted("a dog", EVEN, "two dogs")]).html
+    assert "Reference captions:<ul><li>two dogs</li></ul>" in judged
 
 
 def test_the_table_of_scores():

@@ -1,6 +1,7 @@
 import itertools
 import json
 import math
+import re
 
 import jax
 import numpy as np
@@ -84,7 +85,23 @@ def test_cells_without_gates_have_no_picture_of_saturation(tmp_path, cell, more)
     report_inspection(make(vocabulary, cell), ids, tmp_path)
     pictures = {path.stem.removeprefix("inspect_") for path in tmp_path.glob("*.png")}
     assert pictures == {"units", "gradient", *more}
-    assert ("Gate saturation" in (tmp_path / "inspect.html").read_text()) == bool(more)
+    page = (tmp_path / "inspect.html").read_text()
+    assert ("Gate saturation" in page) == bool(more)
+    assert [f"{name} gate" in page for name in ("reset", "update")] == [bool(more)] * 2
+    assert "forget gate" not in page
+
+
+def test_an_inspection_says_why_it_shows_its_units(tmp_path):
+    vocabulary = data.Vocabulary.of_text("ab")
+    shown = {}
+    for units in (None, "3,1"):
+        report_inspection(make(vocabulary), vocabulary.encode("abbabaab"), tmp_path, units=units)
+        shown[units] = (tmp_path / "inspect.html").read_text()
+    assert ["largest autocovariance" in page for page in shown.values()] == [True, False]
+    scale = re.search(r"<h2>Units</h2>.*?(<p class=\"text\">.*?)<h2>", shown[None], re.DOTALL)
+    assert re.findall(r"/ ([\d.]+)\)\"> (\S+) ", scale[1])[::2] == [
+        ("1.00", "-1"), ("0.00", "0"), ("1.00", "1"),
+    ]  # fmt: skip
 
 
 def test_step_scores_mark_the_target_and_sum_to_one():
@@ -149,22 +166,42 @@ def test_a_text_written_in_pieces_is_that_of_one_scan(length):
     assert len(set(expected)) == 2
 
 
-def test_a_piece_never_ends_within_a_character(monkeypatch):
-    """A model of bytes that writes the bytes of ä€ in a circle; a piece may end at any of them."""
-    circle = list("ä€".encode())
-    after = dict(zip(circle, circle[1:] + circle[:1], strict=True))
-    logits = np.full((256, 256), -1e9, np.float32)
-    for byte, following in after.items():
-        logits[byte, following] = 0
+class Circle(nnx.Module):
+    """A model of bytes that writes the bytes of ä€ in a circle."""
 
-    def step(graph):
-        return lambda params, carry, tokens: (jax.numpy.asarray(logits)[tokens], carry)
+    def initial_carry(self, batch_size):
+        return np.zeros(batch_size)
 
-    monkeypatch.setattr(text_model, "_step", step)
-    pieces = list(make(data.Vocabulary.of_bytes()).stream("€", length=2 * PIECE + 2))
-    assert PIECE % len(circle) == 0
-    monkeypatch.setattr(text_model, "PIECE", 49)
-    jax.clear_caches()
-    odd = list(make(data.Vocabulary.of_bytes()).stream("€", length=2 * PIECE + 2))
-    assert "".join(p for (p,) in pieces) == "".join(p for (p,) in odd) == "€" + "ä€" * 20 + "ä"
-    assert all("\N{REPLACEMENT CHARACTER}" not in piece for (piece,) in pieces + odd)
+    def step(self, tokens, carry):
+        circle = np.frombuffer("ä€".encode(), np.uint8)
+        logits = np.full((256, 256), -1e9, np.float32)
+        logits[circle, np.roll(circle, -1)] = 0
+        return jax.numpy.asarray(logits)[tokens], carry
+
+
+@pytest.mark.parametrize("piece", [48, 49, 50])
+def test_a_piece_never_ends_within_a_character(monkeypatch, piece):
+    monkeypatch.setattr(text_model, "PIECE", piece)
+    pieces = list(TextModel(Circle(), data.Vocabulary.of_bytes()).stream("€", length=102))
+    assert "".join(text for (text,) in pieces) == "€" + "ä€" * 20 + "ä"
+    assert all("\N{REPLACEMENT CHARACTER}" not in text for (text,) in pieces)
+
+
+def test_scores_are_a_table_of_the_page():
+    scores = [
+        TextScore(text, np.log(np.full(len(text), p)), np.full(len(text), 2))
+        for text, p in (("a<b", 0.5), ("  ", 0.25))
+    ]
+    page = score_page(scores, "* is the likeliest.")
+    cells = re.findall(r"<t([hd])(?: class=\"\w+\")?>(.*?)</t[hd]>", page)
+    assert [text for kind, text in cells if kind == "h"] == [
+        "text", "log-probability", "bits/char", "perplexity", "chars",
+    ]  # fmt: skip
+    assert [text for kind, text in cells if kind == "d"] == [
+        "* a&lt;b", "-2.079", "1.0000", "2.000", "3",
+        "&#x27;  &#x27;", "-2.773", "2.0000", "4.000", "2",
+    ]  # fmt: skip
+    assert '<div class="scroll"><table' in page
+    assert "<pre>" not in page
+    assert "* is the likeliest." in page
+    assert '<span style="background:rgb(var(--red) / 0.25)"> 1/4 </span>' in page

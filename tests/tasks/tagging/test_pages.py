@@ -5,7 +5,7 @@ import pytest
 
 from rnnjax.errors import UserError
 from rnnjax.tasks.tagging.entity_scores import entity_scores
-from rnnjax.tasks.tagging.pages import errors_section, hues_of, scores_section, spans_page
+from rnnjax.tasks.tagging.pages import errors_section, hue_of, scores_section, spans_page
 from rnnjax.tasks.tagging.predictions import TaggedSentence
 
 
@@ -60,9 +60,11 @@ def test_spans_are_marked_and_all_else_is_kept_and_escaped():
     legend, inside = found.marks[:2], found.marks[2:5]
     assert [(mark["data-type"], mark["words"]) for mark in legend] == [("<T>", "2"), ("PER", "4")]
     assert [mark["words"] for mark in inside] == ["<u>", "Ada Lovelace", "Byron & co"]
-    assert [mark["title"] for mark in inside] == ["<T> 50.0%", "PER 98.7%", "PER 100.0%"]
-    assert [mark["style"] for mark in inside] == [legend[n]["style"] for n in (0, 1, 1)]
-    assert legend[0]["style"] != legend[1]["style"]
+    assert [mark["title"] for mark in inside] == [
+        "<T>\xa050.0%", "PER\xa098.7%", "PER\xa0100.0%",
+    ]  # fmt: skip
+    hues = [mark["style"].partition(";")[0] for mark in (*legend, *inside)]
+    assert hues == [f"--hue:{hue_of(kind)}" for kind in ("<T>", "PER", "<T>", "PER", "PER")]
     cards = dict(zip(["sentences", "tokens", "entities"], found.texts["b"], strict=True))
     assert cards == {"sentences": "2", "tokens": "20", "entities": "6"}
 
@@ -73,12 +75,33 @@ def test_tokens_without_a_text_are_parted_by_spaces():
     assert Marks(page).marks[1]["words"] == "New York"
 
 
-def test_hues_of_types_are_far_apart():
-    hues = hues_of("ABCDEFGHAB")
-    assert list(hues) == list("ABCDEFGH")
-    values = sorted(hues.values())
+def test_hues_of_common_types_are_far_apart():
+    values = sorted(map(hue_of, ["PER", "LOC", "ORG", "MISC", "DATE", "WORK"]))
     gaps = [(b - a) % 360 for a, b in zip(values, values[1:] + values[:1], strict=True)]
-    assert min(gaps) > 20
+    assert min(gaps) > 30
+
+
+def test_a_type_has_one_colour_on_all_pages():
+    def hues(page):
+        marks = [mark for mark in Marks(page).marks if "style" in mark]
+        return {(mark["data-type"], mark["style"].partition(";")[0]) for mark in marks}
+
+    one = sentence("Ada saw Rome", "B-PER O B-LOC", (0.9, 0.8), "B-PER O O")
+    other = sentence("Bonn cut Jena 7", "B-LOC O B-ORG B-DATE", (0.9, 0.8, 0.7), "O O B-ORG O")
+    pages = [spans_page([one]), spans_page([other]), spans_page([other, one])]
+    found = [hues(page) for page in [*pages, errors_section([one]).html]]
+    assert found[0] | found[1] == found[2]
+    assert len(found[2]) == 4
+    assert found[3] < found[0]
+
+
+def test_less_probable_entities_are_paler_and_their_probability_is_shown():
+    page = spans_page([sentence("Ada saw Rome", "B-PER O B-LOC", (0.75, 0.3))])
+    styles = [mark["style"].partition(";")[2] for mark in Marks(page).marks]
+    assert styles == ["", "", "--p:0.75", "--p:0.30"]
+    assert re.search(r"mark \{ background: hsl\([^;]*\* var\(--p, 1\)\)", page)
+    assert re.search(r"mark::after \{ content: attr\(title\)", page)
+    assert "The paler the colour, the less probable" in page
 
 
 def rows_of(section):
@@ -115,6 +138,13 @@ def test_errors_come_with_the_most_confident_first_and_the_missed_last():
 
 def test_without_errors_there_is_no_table():
     assert "<table" not in errors_section([sentence("a b", "B-X O", (0.9,), "B-X O")]).html
+
+
+def test_errors_stack_and_scores_scroll_on_a_narrow_screen():
+    errors = errors_section([sentence("a b", "B-X O", (0.9,), "O O")]).html
+    scores = scores_section(entity_scores([["B-X"]], [["B-X"]])).html
+    assert '<div class="scroll"><table class="wide stack">' in errors
+    assert '<div class="scroll"><table class="wide">' in scores
 
 
 def test_only_the_words_around_an_error_are_shown():
