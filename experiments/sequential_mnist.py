@@ -20,7 +20,7 @@ from rnnjax import training
 from rnnjax.errors import UserError
 from rnnjax.tasks.sequential_mnist import classifier, digits
 from rnnjax.tasks.sequential_mnist.classifier import DigitConfig as Config
-from rnnjax.training import atomic_files, setting
+from rnnjax.training import setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ def evaluate(run: Run) -> None:
     """Prints the accuracy of a split; draws confusion.png."""
     split = run.chosen_split(digits.load_digits(run.config.data))
     section = classifier.confusion(classifier.load(run.workdir, run.config).model, split)
-    picture = atomic_files.write_results(run.workdir, {"confusion.png": section.png})
+    picture = training.write_results(run.workdir, {"confusion.png": section.png})
     print(f"{run.options.split}: {section.title}\nWho is taken for whom: {picture}")
 
 

@@ -41,6 +41,7 @@ from rnnjax.training.reporting.curves import draw_curves
 from rnnjax.training.reporting.metrics_log import read_metrics
 from rnnjax.training.reporting.progress import Measures, say, tell
 from rnnjax.training.reporting.report import read_results, write_report
+from rnnjax.training.reporting.results import write_results
 from rnnjax.training.setup import Task, make_training
 from rnnjax.training.state import create_state, evaluation_params, num_parameters
 from rnnjax.training.step import Loss, LossFn, make_eval_step, make_train_step
@@ -57,4 +58,5 @@ __all__ = [
     "make_train_step", "make_training", "num_parameters", "open_workdir", "parse_steps",
     "processes", "read_config", "read_meta", "read_metrics", "read_results", "removed_if_unused",
     "restore_model", "restore_params", "say", "setting", "tell", "train", "write_report",
+    "write_results",
 ]  # fmt: skip

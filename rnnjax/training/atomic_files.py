@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -72,26 +72,6 @@ def check_space(folder: Path, there: list[Path], number: int, size: int) -> None
 def write_text(path: Path, text: str) -> None:
     """As `write_bytes`, for text."""
     write_bytes(path, text.encode("utf-8"))
-
-
-def write_results(folder: Path, files: Mapping[str, str | bytes]) -> str:
-    """Writes files whose numbers the terminal shows as well, so that no numbers are lost.
-
-    Args:
-        folder: where they go; made if need be.
-        files: contents by name, the one to look at last.
-
-    Returns:
-        The path of the last file, or why it could not be written.
-    """
-    try:
-        with writing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            write_bytes(folder / name, content.encode() if isinstance(content, str) else content)
-    except UserError as error:
-        return str(error)
-    return str(folder / name)
 
 
 def as_json(value: Any) -> str:

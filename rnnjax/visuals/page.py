@@ -17,6 +17,7 @@ body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink); background: var
 h1 { font-size: 1.9rem; margin: 0 } h2 { font-size: 1.15rem; margin: 2.2rem 0 .6rem;
   color: var(--accent) }
 .soft { color: var(--soft); margin: .2rem 0 1.5rem }
+a { color: var(--accent) } nav a { margin-right: .8rem }
 .cards { display: flex; flex-wrap: wrap; gap: .8rem }
 .card { border: 1px solid var(--line); border-radius: .5rem; padding: .6rem 1rem;
   background: var(--shade); overflow-wrap: anywhere } .card b { display: block; font-size: 1.3rem }
@@ -73,6 +74,10 @@ figcaption .soft { margin: .3rem 0 } figcaption ul { margin: 0; padding-left: 1.
 """
 
 
+LINKS = r'<nav class="soft">.*?</nav>'
+"""Matches the `links` of a page."""
+
+
 class Section(NamedTuple):
     """A part of a page; those of the three contents that are given are shown, in this order.
 
@@ -108,9 +113,16 @@ def render_page(
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>\n"
-        f'<h1>{escape(title)}</h1><p class="soft">{escape(subtitle)}</p>\n'
+        f'{links()}<h1>{escape(title)}</h1><p class="soft">{escape(subtitle)}</p>\n'
         f'<div class="cards">{boxes}</div>\n{"".join(map(_render, sections))}</body></html>\n'
     )
+
+
+def links(files: Sequence[str] = ()) -> str:
+    """An HTML list of links to pages beside this one, where there are two at least."""
+    shown = files if len(files) > 1 else ()
+    anchors = " ".join(f'<a href="{escape(f)}">{escape(f.partition(".")[0])}</a>' for f in shown)
+    return f'<nav class="soft">{anchors}</nav>'
 
 
 def table(values: Mapping[str, Any]) -> str:

@@ -19,7 +19,8 @@ from rnnjax.tasks.captioning.pages import (
 from rnnjax.tasks.captioning.scenes import grammar
 from rnnjax.tasks.captioning.splits import Split, held_out_splits, load_split
 from rnnjax.training import atomic_files
-from rnnjax.training.atomic_files import as_json, write_results
+from rnnjax.training.atomic_files import as_json
+from rnnjax.training.reporting.results import write_results
 from rnnjax.visuals.attention import draw_attention_over_image
 
 SHOWN = 12

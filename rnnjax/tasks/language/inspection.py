@@ -11,12 +11,11 @@ import numpy as np
 from flax import nnx
 from jax.typing import ArrayLike
 
-from rnnjax import diagnostics
+from rnnjax import diagnostics, training
 from rnnjax.errors import UserError
 from rnnjax.losses import target_log_probability
 from rnnjax.models.language_model import LanguageModel
 from rnnjax.tasks.language.text_model import TextModel
-from rnnjax.training import atomic_files
 from rnnjax.typing import Array
 from rnnjax.visuals.page import Section, note, render_page
 from rnnjax.visuals.pictures import draw_activations, draw_gradient_norms, draw_saturation
@@ -162,7 +161,7 @@ def report_inspection(
     )
     files: dict[str, str | bytes] = {f"inspect_{name}.png": png for name, png in pictures.items()}
     files["inspect.html"] = render_page("Inside the network", ABOUT, {}, sections)
-    page = atomic_files.write_results(folder, files)
+    page = training.write_results(folder, files)
     lines = [
         f"{name}, gate {gate}: below 0.1 for {left.mean():.1%} of the time, "
         f"above 0.9 for {right.mean():.1%}"

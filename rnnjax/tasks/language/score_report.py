@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from rnnjax import training
 from rnnjax.errors import UserError
 from rnnjax.tasks.language.scoring import TextScore
 from rnnjax.tasks.language.text_model import TextModel
-from rnnjax.training import atomic_files
 from rnnjax.visuals.page import Section, escape, note, number_cell, render_page, wide_table
 from rnnjax.visuals.text import MAX_SURPRISE, coloured_text, surprise_colour
 
@@ -65,7 +65,7 @@ def report_scores(
         context = f"* marks the likeliest text. {context}"
     table = _table(scores)
     results = {"prompt": prompt, "texts": list(map(_as_json, scores))}
-    page = atomic_files.write_results(
+    page = training.write_results(
         folder,
         {
             "score.json": json.dumps(results, indent=1, ensure_ascii=False),

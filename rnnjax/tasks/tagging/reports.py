@@ -3,13 +3,13 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rnnjax import visuals
+from rnnjax import training, visuals
 from rnnjax.errors import UserError, did_you_mean
 from rnnjax.tasks.tagging.entity_scores import Tags, confusion, entity_scores, score_table
 from rnnjax.tasks.tagging.pages import errors_section, scores_section, spans_page
 from rnnjax.tasks.tagging.predictions import TaggedSentence, as_conll, as_jsonl
 from rnnjax.tasks.tagging.text_tagger import TextTagger
-from rnnjax.training import atomic_files, say
+from rnnjax.training import atomic_files
 from rnnjax.training.atomic_files import as_json
 from rnnjax.visuals.page import Section, render_page
 
@@ -65,7 +65,7 @@ def report_scores(tagged: Sequence[TaggedSentence], title: str, file: Path) -> s
         "token_accuracy": 100 * scores.token_accuracy,
         "types": {name: score.in_percent() for name, score in scores.per_type.items()},
     }
-    say(f"Scores: {atomic_files.write_results(file.parent, {file.name: as_json(found)})}")
+    training.say(f"Scores: {training.write_results(file.parent, {file.name: as_json(found)})}")
     return f"{title}, {len(tagged):,} sentences:\n{score_table(scores)}"
 
 
@@ -110,7 +110,7 @@ def report_inspection(
     ]
     files: dict[str, str | bytes] = {f"inspect_{name}.png": png for name, png in pictures.items()}
     files["inspect.html"] = render_page("Inside the tagger", title, {}, sections)
-    page = atomic_files.write_results(folder, files)
+    page = training.write_results(folder, files)
     wrong = sum(one.gold != one.tags for one in tagged)
     return f"{wrong:,} of {len(tagged):,} sentences of {title} have an error: {page}"
 

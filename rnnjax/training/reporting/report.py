@@ -23,6 +23,7 @@ from rnnjax.training.profiling.tracing import FOLDER
 from rnnjax.training.reporting.curves import draw_curves
 from rnnjax.training.reporting.metrics_log import read_metrics
 from rnnjax.training.reporting.progress import Measures
+from rnnjax.training.reporting.results import link_pages
 from rnnjax.visuals.page import Section, render_page, table
 
 FILE = "report.html"
@@ -78,6 +79,7 @@ def write_report(
     cards = {name: f"{n:,}" if isinstance(n, int) else n for name, n in results.items()}
     page = render_page(title, workdir.absolute(), cards, shown)
     atomic_files.write_text(workdir / FILE, page)
+    link_pages(workdir)
     atomic_files.write_json(workdir / RESULTS, results)
     return workdir / FILE
 

@@ -13,6 +13,8 @@ from rnnjax.training import Measures, Section, write_report
 from rnnjax.training.reporting import curves
 from rnnjax.training.reporting.curves import draw_curves
 from rnnjax.training.reporting.metrics_log import MetricsLog
+from rnnjax.training.reporting.results import write_results
+from rnnjax.visuals.page import render_page
 
 ROWS = [{"split": "train", "step": n, "loss": 3 - n / 50, "grad_norm": 1.0} for n in range(1, 60)]
 ROWS += [{"split": "valid", "step": n, "loss": 3.1 - n / 50} for n in (20, 40)]
@@ -154,3 +156,26 @@ def test_report_tells_the_speed_and_the_wait_for_data(tmp_path):
     assert "<td>updates a second (median)</td><td>3</td>" in page
     assert "20.0% of the time" in page
     assert "<td>0:00:01 h</td>" in page  # 1 / 9 + 1 / 2 + 1 / 3
+
+
+def test_pages_of_a_folder_link_to_each_other(tmp_path):
+    report(tmp_path)
+    assert links_of(tmp_path / "report.html") == []
+    page = render_page("Inside", "", {}, [Section("a", text="b")])
+    said = write_results(tmp_path, {"numbers.json": "[1]", "inspect.html": page})
+    assert said == str(tmp_path / "inspect.html")
+    foreign = "<nav>mine</nav>"
+    (tmp_path / "notes.html").write_text(foreign)
+    report(tmp_path)  # writes its page anew
+    for name in ("report.html", "inspect.html"):
+        assert links_of(tmp_path / name) == ["inspect.html", "notes.html", "report.html"]
+    assert (tmp_path / "notes.html").read_text() == foreign
+
+
+def links_of(path):
+    return [value for name, value in Page(path.read_text()).attributes if name == "href"]
+
+
+def test_results_that_cannot_be_written_are_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    assert write_results(tmp_path / "file" / "in", {"a.html": "b"}).startswith("Cannot write")
