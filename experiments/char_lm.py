@@ -24,18 +24,13 @@ import math
 
 from experiments.experiment import Experiment, Measures, Preset, Run, Trained
 from rnnjax import data, training
+from rnnjax.tasks.language import text_model
 from rnnjax.tasks.language.assembly import describe_loss, make_loss, make_model
 from rnnjax.tasks.language.config import LanguageConfig as Config
 from rnnjax.tasks.language.inspection import report_inspection
 from rnnjax.tasks.language.preparation import abstract_data, load_corpus, prepare
 from rnnjax.tasks.language.score_report import report_scores
-from rnnjax.tasks.language.text_model import (
-    TextModel,
-    load,
-    longest_document,
-    opening_of,
-    step_scores,
-)
+from rnnjax.tasks.language.text_model import TextModel, load
 from rnnjax.training import setting
 
 SAMPLE_LENGTH = 600
@@ -114,13 +109,13 @@ PRESETS = {
 def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
     """Samples, and where there are few symbols the score of each at every step."""
     corpus, unit = trained.prepared.corpus, trained.run.config.level
-    document = longest_document(corpus.splits["train"])
-    texts = TextModel(trained.model, corpus.vocabulary, opening_of(corpus)).write(
+    document = text_model.longest_document(corpus.splits["train"])
+    texts = TextModel(trained.model, corpus.vocabulary, text_model.opening_of(corpus)).write(
         length=min(SAMPLE_LENGTH, len(document) - 1), num_samples=3
     )
-    sections = [training.Section("Samples", text=RULE.join(texts))]
+    sections = [training.Section("Samples: temperature 0.8, seed 0", text=RULE.join(texts))]
     if len(corpus.vocabulary) <= SMALL_VOCABULARY:
-        table = step_scores(trained.model, corpus.vocabulary, document)
+        table = text_model.step_scores(trained.model, corpus.vocabulary, document)
         sections.insert(0, training.Section("Scores at each step", text=table))
     training.tell("\n".join(f"{section.title}:\n{section.text}\n" for section in sections))
     loss = trained.best
@@ -170,13 +165,13 @@ def evaluate(run: Run) -> None:
 
 def inspect(run: Run) -> None:
     """Writes inspect.html and pictures of what units, gates and gradients do over a text."""
-    text_model, options = load(run.workdir, run.config), run.options
+    model, options = load(run.workdir, run.config), run.options
     if options.text:
-        ids = text_model.encode(options.text[0], "--text")
+        ids = model.encode(options.text[0], "--text")
     else:
-        splits = load_corpus(run.config, text_model.vocabulary).splits
-        ids = longest_document(splits["validation"])[:INSPECTED_SYMBOLS]
-    print(report_inspection(text_model, ids, run.workdir, layer=options.layer, units=options.units))
+        splits = load_corpus(run.config, model.vocabulary).splits
+        ids = text_model.longest_document(splits["validation"])[:INSPECTED_SYMBOLS]
+    print(report_inspection(model, ids, run.workdir, layer=options.layer, units=options.units))
 
 
 EXPERIMENT = Experiment(

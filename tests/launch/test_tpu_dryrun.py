@@ -117,6 +117,7 @@ PRESETS = [
     pytest.param(command.experiment(name), preset, id=f"{name}-{preset}")
     for name in experiments.summaries()
     for preset in command.experiment(name).presets
+    if preset in ("default", "large") or "RNNJAX_ALL_PRESETS" in os.environ
 ]
 
 
