@@ -1,0 +1,1 @@
+"""Series of numbers from CSV files: a forecast of what comes next, or a class of each series."""
