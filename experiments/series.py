@@ -22,10 +22,9 @@ from rnnjax import training
 from rnnjax.errors import UserError
 from rnnjax.tasks.series import reports
 from rnnjax.tasks.series.config import SeriesConfig as Config
-from rnnjax.tasks.series.preparation import Prepared, prepare
+from rnnjax.tasks.series.preparation import Prepared, load_for, prepare
 from rnnjax.tasks.series.scaling import Scaling
 from rnnjax.tasks.series.series_model import SeriesModel, make_loss, make_model
-from rnnjax.tasks.series.sources import load_source
 from rnnjax.training import atomic_files, setting
 
 
@@ -42,7 +41,7 @@ SERIES = Config(num_steps=3000, learning_rate=2e-3)
 PRESETS = {
     "default": Preset(
         "A GRU for yearly numbers of sunspots, one year ahead.",
-        replace(SERIES, cell="gru", num_steps=1000, eval_every=50, checkpoint_every=250, season=11),
+        replace(SERIES, cell="gru", num_steps=1000, eval_every=50, checkpoint_every=250),
     ),
     "hourly": Preset(
         "An LSTM for hourly data, --config.data=FILE.csv: a week in, a day out.",
@@ -64,7 +63,8 @@ def restored(run: Run) -> SeriesModel:
 
 def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
     """The scores of the held-out splits, and a picture of the test."""
-    model, splits, sections = restored(trained.run), trained.prepared.splits, []
+    model, splits = restored(trained.run), trained.prepared.splits
+    sections: list[training.Section] = []
     for split in [name for name in ("validation", "test") if name in splits]:
         text, sections = reports.score_split(model, splits[split], split)
         training.tell(text)
@@ -74,8 +74,9 @@ def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
 
 def evaluate(run: Run) -> None:
     """Prints the score of a split; draws SPLIT.png."""
-    split = run.chosen_split(load_source(run.config).splits)
-    text, sections = reports.score_split(restored(run), split, run.options.split)
+    model = restored(run)
+    split = run.chosen_split(load_for(run.config, model.scaling).splits)
+    text, sections = reports.score_split(model, split, run.options.split)
     picture = run.workdir / f"{run.options.split}.png"
     atomic_files.write_bytes(picture, sections[-1].png or b"")
     print(f"{text}\nPicture: {picture}")
@@ -102,7 +103,7 @@ def measures(config: Config) -> Measures:
 
 EXPERIMENT = Experiment(
     name="series",
-    summary="forecasts or classifies series of a CSV file; yearly sunspots; 1 min",
+    summary="forecasts or classifies series in CSV; sunspots; 22 s; error 12.9, naive 22.3",
     title="Series of numbers",
     about=__doc__,
     presets=PRESETS,

@@ -11,7 +11,7 @@ from rnnjax.data.padded_batches import EvaluationBatches, Examples, Ragged, Trai
 from rnnjax.errors import UserError
 from rnnjax.tasks.series.config import SeriesConfig
 from rnnjax.tasks.series.scaling import Scaling, missing
-from rnnjax.tasks.series.sources import Series, load_source
+from rnnjax.tasks.series.sources import Series, Source, load_source
 
 
 class Prepared(NamedTuple):
@@ -48,9 +48,8 @@ def prepare(config: SeriesConfig, scaling: Scaling | None = None) -> Prepared:
     Raises:
         UserError: the source cannot be used.
     """
-    source = load_source(config)
+    source = load_for(config, scaling)
     scaling = scaling or Scaling.of(source)
-    _check_same(scaling, Scaling.of(source))
     examples = {
         split: examples_of(its, scaling, config, split) for split, its in source.splits.items()
     }
@@ -67,6 +66,26 @@ def prepare(config: SeriesConfig, scaling: Scaling | None = None) -> Prepared:
     what = f"{noun}: {sizes}; {filled:,} missing values filled"
     lines = f"{source.note}.\n{what}."
     return Prepared(source.splits, scaling, batches, validation, digest.hexdigest(), lines)
+
+
+def load_for(config: SeriesConfig, scaling: Scaling | None) -> Source:
+    """The source of a config, with the columns and classes that a model was trained with, if any.
+
+    Raises:
+        UserError: the source cannot be used, or it has other columns or classes.
+    """
+    if scaling is None:
+        return load_source(config)
+    source = load_source(config, scaling.inputs, scaling.target)
+    labels = {series.label for its in source.splits.values() for series in its} - {""}
+    for what, had, got in (
+        ("inputs", scaling.inputs, source.inputs),
+        ("target", scaling.target, source.target),
+        ("classes", scaling.classes, tuple(sorted({*scaling.classes, *labels}))),
+    ):
+        if had != got:
+            raise UserError(f"the run was trained with the {what} {had}; the data have {got}")
+    return source
 
 
 def examples_of(
@@ -143,11 +162,3 @@ def labelled_series(
         noun="sequence",
         name_of=lambda n: every[n].place,
     )
-
-
-def _check_same(trained: Scaling, found: Scaling) -> None:
-    """Raises UserError unless a model of other data can go on with these."""
-    for what in ("inputs", "target", "classes"):
-        had, got = getattr(trained, what), getattr(found, what)
-        if had != got:
-            raise UserError(f"the run was trained with the {what} {had}; the data have {got}")

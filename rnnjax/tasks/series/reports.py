@@ -48,7 +48,7 @@ def score_split(
     rows = starts[:, 1, None] + np.arange(config.horizon)
     truth = np.stack([every[n].values[row, at] for n, row in zip(starts[:, 0], rows, strict=True)])
     found = {"model": forecasts}
-    seasons = {"last value": 1, "last season": config.season}
+    seasons = {"last value": 1, "last season": config.season_length}
     for name, season in seasons.items():
         if season:
             found[name] = np.empty_like(forecasts)

@@ -95,8 +95,9 @@ class Scaling:
     @classmethod
     def from_json(cls, text: str) -> Self:
         """From the text of `to_json`."""
-        fields = {k: v if isinstance(v, str) else tuple(v) for k, v in json.loads(text).items()}
-        return cls(**fields)
+        fields = json.loads(text)
+        lists = {name: tuple(value) for name, value in fields.items() if isinstance(value, list)}
+        return cls(**{**fields, **lists})
 
 
 def carried_forward(values: np.ndarray, beginning: float) -> np.ndarray:

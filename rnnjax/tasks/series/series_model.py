@@ -11,7 +11,7 @@ import numpy as np
 from flax import nnx
 
 from rnnjax import training
-from rnnjax.data.padded_batches import EvaluationBatches, Examples, in_order
+from rnnjax.data.padded_batches import EvaluationBatches, Examples, Ragged, in_order
 from rnnjax.errors import UserError
 from rnnjax.models import SequenceClassifier, classification_loss
 from rnnjax.tasks.series.config import SeriesConfig
@@ -114,7 +114,8 @@ class SeriesModel(NamedTuple):
                 "(--config.window of the training)"
             )
         last = self.scaling.read(series.values)[-window:]
-        one = Examples(lambda n: {"values": last, "lengths": np.array(window)}, 1)
+        lengths = {"lengths": Ragged(("values",), np.array([window]))}
+        one = Examples(lambda n: {"values": last}, 1, lengths)
         return self.scaling.in_units(self._run(one)[0].astype(np.float64))
 
     def classify(self, series: Sequence[Any]) -> np.ndarray:

@@ -57,12 +57,17 @@ def columns_of(inputs: Sequence[str], target: str) -> list[str]:
     return [*inputs, *([target] if target and target not in inputs else [])]
 
 
-def load_source(config: SeriesConfig) -> Source:
+def load_source(config: SeriesConfig, inputs: Sequence[str] = (), target: str = "") -> Source:
     """Reads the files of a config.
 
     Where no file name says a split, a series to forecast is cut by time: the first 70 % of its rows
     are for training, 15 % for validation, the last 15 % for the test. Of the series of each class,
     15 % are drawn for validation and 15 % for the test, the same in every run.
+
+    Args:
+        config: of the run.
+        inputs: the columns to read where the config names none; empty: those of numbers.
+        target: likewise, the column to forecast; empty: the last one of numbers.
 
     Raises:
         UserError: a file, a column, a cell or a label cannot be used.
@@ -74,7 +79,7 @@ def load_source(config: SeriesConfig) -> Source:
         for split, paths in named.files.items()
     }
     first = tables["train"][0]
-    inputs, target, left_out = choose_columns(first, config)
+    inputs, target, left_out = choose_columns(first, config, inputs, target)
     splits = {
         split: [
             series
@@ -95,16 +100,18 @@ def load_source(config: SeriesConfig) -> Source:
     if config.label:
         _check_classes(splits)
     reads = f"reads {', '.join(inputs)}" + (f", forecasts {target}" if target else "")
-    files = f"{source}, {named.describe()}" if named.pooled else named.describe()
+    files = f"{config.data}, {named.describe()}" if named.pooled else named.describe()
     parts = [f"{files}; cells separated by {DELIMITERS[first.delimiter]}; {reads}"]
     return Source(splits, inputs, target, "; ".join([*parts, *left_out]))
 
 
-def choose_columns(table: Table, config: SeriesConfig) -> tuple[tuple[str, ...], str, list[str]]:
+def choose_columns(
+    table: Table, config: SeriesConfig, inputs: Sequence[str] = (), target: str = ""
+) -> tuple[tuple[str, ...], str, list[str]]:
     """The inputs, the target, and which columns are left out and why.
 
     A column that ascends by the same step in all rows of each series says no more than the number
-    of the row. It counts as time and is an input only if it is named.
+    of the row. It counts as time and is an input only if it is named. See `load_source`.
 
     Raises:
         UserError: a column of the config is missing, or there is none of numbers.
@@ -112,8 +119,8 @@ def choose_columns(table: Table, config: SeriesConfig) -> tuple[tuple[str, ...],
     special = [name for name in (config.series, config.label) if name]
     for name in special:
         table.column(name)
-    inputs = list(dict.fromkeys(filter(None, map(str.strip, config.inputs.split(",")))))
-    target, notes = config.target, []
+    named = list(dict.fromkeys(filter(None, map(str.strip, config.inputs.split(",")))))
+    inputs, target, notes = named or inputs, config.target or target, []
     if taken := [name for name in (*inputs, target) if name in special]:
         raise UserError(f"the column {taken[0]!r} names series or classes: it cannot be read too")
     if not inputs or not (target or config.label):
