@@ -60,7 +60,7 @@ def make_loss(graph: nnx.GraphDef, scaling: Scaling) -> training.LossFn:
             total, count, right = classification_loss(outputs, batch["label"], real)
             return training.Loss(total, count, carry, {"accuracy": right})
         known = real[:, None] & ~jnp.isnan(batch["target"])
-        error = jnp.where(known, outputs - jnp.where(known, batch["target"], 0), 0)
+        error = jnp.where(known, outputs - batch["target"], 0)
         in_units = jnp.abs(error).sum() * scaling.std[scaling.target_column]
         return training.Loss((error**2).sum(), known.sum(), carry, {"mae": in_units})
 
