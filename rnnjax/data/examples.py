@@ -123,15 +123,20 @@ def tsv_rows(path: str, *, encoding: str) -> Iterator[tuple[str, list[str]]]:
 
 def csv_rows(path: str, *, encoding: str) -> Iterator[tuple[str, list[str]]]:
     """Yields the place, `FILE:LINE`, and the cells of each record of a CSV file."""
-    reader = csv.reader(io.StringIO(read_text(path, encoding=encoding), newline=""), strict=True)
+    return delimited_rows(read_text(path, encoding=encoding), path)
+
+
+def delimited_rows(text: str, name: str, delimiter: str = ",") -> Iterator[tuple[str, list[str]]]:
+    """Yields the place, `NAME:LINE`, and the cells of each record of a text in CSV."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     line = 1
     try:
         for row in reader:
             if row:
-                yield f"{path}:{line}", row
+                yield f"{name}:{line}", row
             line = reader.line_num + 1
     except csv.Error as error:
-        raise UserError(f"{path}:{line} is no CSV: {error}") from error
+        raise UserError(f"{name}:{line} is no CSV: {error}") from error
 
 
 def _of_rows(

@@ -1,0 +1,116 @@
+"""Series of numbers from a CSV file: a forecast of what comes next, or a class of each series.
+
+    python -m experiments.series                                yearly sunspots, 1700 to 2008
+    python -m experiments.series --config.data=FILE.csv --config.target=COLUMN --workdir=runs/mine
+    python -m experiments.series --config.data=FILE.csv --config.series=ID --config.label=COLUMN \
+        --workdir=runs/classes
+
+FILE.csv has a header and a row a time step. Of each series to forecast, the first 70 % of the rows
+are for training, 15 % for validation and the last 15 % for the test. Then, with the --workdir of
+the training:
+
+    --mode=evaluate --split=test               errors beside those of naive forecasts; or accuracy
+    --mode=predict --input=FILE.csv            what follows the last row, or the class of each
+                                               series, as CSV; --output=FILE.csv writes it
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from experiments.experiment import Experiment, Measures, Preset, Run, Trained
+from rnnjax import training
+from rnnjax.errors import UserError
+from rnnjax.tasks.series import reports
+from rnnjax.tasks.series.config import SeriesConfig as Config
+from rnnjax.tasks.series.preparation import Prepared, load_for, prepare
+from rnnjax.tasks.series.scaling import Scaling
+from rnnjax.tasks.series.series_model import load, make_loss, make_model
+from rnnjax.training import atomic_files, setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The flags of the single modes."""
+
+    split: str = setting("test", "Mode evaluate: which split.")
+    input: str | None = setting(None, "Mode predict: a CSV file with the columns of the training.")
+    output: str | None = setting(None, "Mode predict: the CSV file to write; default: stdout.")
+
+
+SERIES = Config(num_steps=3000, learning_rate=2e-3)
+PRESETS = {
+    "default": Preset(
+        "A GRU for yearly numbers of sunspots, one year ahead.",
+        replace(SERIES, cell="gru", num_steps=1000, eval_every=50, checkpoint_every=250),
+    ),
+    "hourly": Preset(
+        "An LSTM for hourly data, --config.data=FILE.csv: a week in, a day out.",
+        replace(SERIES, window=168, horizon=24, season=24, hidden_size=64),
+    ),
+}
+
+
+def prepared(run: Run) -> Prepared:
+    """The series of a run, in batches."""
+    return prepare(run.config, run.vocabulary())
+
+
+def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
+    """The scores of the held-out splits, and a picture of the test."""
+    model, splits = load(trained.run.workdir), trained.prepared.splits
+    sections: list[training.Section] = []
+    for split in [name for name in ("validation", "test") if name in splits]:
+        text, sections = reports.score_split(model, splits[split], split)
+        training.tell(text)
+    name = "accuracy, %" if trained.run.config.label else "loss"
+    return {f"validation {name}": trained.best}, sections
+
+
+def evaluate(run: Run) -> None:
+    """Prints the score of a split; draws SPLIT.png."""
+    model = load(run.workdir, run.config)
+    split = run.chosen_split(load_for(run.config, model.scaling).splits)
+    text, sections = reports.score_split(model, split, run.options.split)
+    files = {f"{run.options.split}.png": sections[-1].png}
+    picture = training.write_results(run.workdir, files)
+    print(f"{text}\nPicture: {picture}")
+
+
+def predict(run: Run) -> None:
+    """Prints or writes what follows each series of a file, or its class."""
+    if not run.options.input:
+        raise UserError("mode predict takes --input=FILE.csv")
+    found = reports.predict_file(load(run.workdir, run.config), run.options.input)
+    if not run.options.output:
+        print(found, end="")
+        return
+    atomic_files.write_text(Path(run.options.output), found)
+    print(f"Predictions: {run.options.output}")
+
+
+def measures(config: Config) -> Measures:
+    """Loss of a class in nats a series; of a forecast, a squared error, in units of variance."""
+    if config.label:
+        return Measures("series", metric="accuracy", scale="%")
+    return Measures(speed_unit="forecast")
+
+
+EXPERIMENT = Experiment(
+    name="series",
+    summary="forecasts or classifies series in CSV; sunspots; 22 s; error 12.9, naive 22.3",
+    title="Series of numbers",
+    about=__doc__,
+    presets=PRESETS,
+    options=Options(),
+    vocabulary=Scaling,
+    prepare=prepared,
+    model=lambda config, prepared: make_model(config, prepared.vocabulary),
+    loss=lambda config, graph, prepared: make_loss(graph, prepared.vocabulary),
+    stored=lambda prepared, model: {"corpus": prepared.digest},
+    measures=measures,
+    report=report,
+    modes={"evaluate": evaluate, "predict": predict},
+)
+
+if __name__ == "__main__":
+    EXPERIMENT.main()
