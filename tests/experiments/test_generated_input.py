@@ -1,18 +1,19 @@
 """Two hundred wrong command lines, drawn with a fixed seed: each ends in a line or two."""
 
 import dataclasses
+import importlib
 import random
 
 import pytest
 
-from experiments import captioning, char_lm, ner, sequential_mnist
+from experiments import char_lm, ner, summaries
 from experiments.run import SharedFlags
 from launch import command, sweep, tpu_dryrun
 from launch.sweep import __main__ as sweep_main
 from launch.tpu_dryrun import __main__ as dryrun_main
 from rnnjax import training
 
-EXPERIMENTS = [char_lm, ner, captioning, sequential_mnist]
+EXPERIMENTS = [importlib.import_module(f"experiments.{name}") for name in summaries()]
 VALUES = [
     *("", " ", "-1", "0", "1.5", "1e400", "nan", "inf", "99999999999999999999", "None", "maybe"),
     *("/no/such/path", "tfds:no_such_set", "a,b", "{}", "é", "-", "lsmt", "~", "*", "\\", "0x1"),

@@ -14,7 +14,6 @@ from rnnjax.training.checkpoints.checkpoints import Checkpoints
 from rnnjax.training.checkpoints.reading import FOLDER, read_meta
 from rnnjax.training.processes.group import from_first, is_first
 from rnnjax.training.reporting import metrics_log
-from rnnjax.training.reporting.progress import aligned
 
 MARKER = "experiment.json"
 CONFIG = "config.json"
@@ -151,19 +150,21 @@ def check_owner(path: str | Path, name: str) -> None:
 def _check_config(
     old: dict[str, Any], new: dict[str, Any], may_change: Collection[str], path: Path
 ) -> None:
-    rows = [("field", "there", "now")]
-    for name in old | new:
-        there, now = (json.dumps(c[name]) if name in c else "(absent)" for c in (old, new))
-        if name not in may_change and there != now:
-            rows.append((name, there, now))
-    if len(rows) == 1:
+    there, now = ({name: json.dumps(value) for name, value in c.items()} for c in (old, new))
+    changed = [
+        name for name in old | new if name not in may_change and there.get(name) != now.get(name)
+    ]
+    if not changed:
         return
+    differences = "; ".join(
+        f"{name} is {there.get(name, 'absent')} there, {now.get(name, 'absent')} now"
+        for name in changed
+    )
     remedy = "Give the old values to resume it, or choose another workdir."
-    if "batch_size" in (name for name, *_ in rows):
+    if "batch_size" in changed:
         remedy += (
-            "\nThe position in the data counts batches of the old size and cannot carry over; "
+            " The position in the data counts batches of the old size and cannot carry over; "
             f"--restore_from={path} in a new workdir keeps the parameters and reads the data "
             "from its beginning."
         )
-    lines = [f"The run in {path} has another config:", aligned(rows), remedy]
-    raise UserError("\n".join(lines))
+    raise UserError(f"The run in {path} has another config: {differences}.\n{remedy}")

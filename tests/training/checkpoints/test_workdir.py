@@ -31,19 +31,17 @@ def test_a_run_that_never_began_leaves_nothing_in_its_folder(tmp_path):
     assert json.loads((tmp_path / "new" / "config.json").read_text()) == {"size": 1}
 
 
-def test_config_that_differs_is_shown_side_by_side(tmp_path):
+def test_each_field_of_a_config_that_differs_is_told(tmp_path):
     config = {"num_steps": 3, "size": 8, "name": "a", "old": True}
     toy.run(tmp_path, 3, config=config)
     now = {"num_steps": 9, "size": 16, "name": "a", "new": [1]}
     with pytest.raises(UserError) as error:
         training.open_workdir(tmp_path, name="toy", config=now, may_change={"num_steps"})
-    table = [line.split() for line in str(error.value).splitlines()[1:-1]]
-    assert table == [
-        ["field", "there", "now"],
-        ["size", "8", "16"],
-        ["old", "true", "(absent)"],
-        ["new", "(absent)", "[1]"],
-    ]
+    first, _ = str(error.value).splitlines()
+    assert first == (
+        f"The run in {tmp_path} has another config: size is 8 there, 16 now; "
+        "old is true there, absent now; new is absent there, [1] now."
+    )
     assert json.loads((tmp_path / "config.json").read_text()) == config
 
 
@@ -129,5 +127,5 @@ def test_another_batch_size_is_refused_with_what_to_do(tmp_path):
     toy.run(tmp_path, num_steps=2, config={"batch_size": 4})
     with pytest.raises(UserError) as raised:
         toy.run(tmp_path, num_steps=4, config={"batch_size": 8})
-    assert "batch_size  4      8" in str(raised.value)
+    assert "batch_size is 4 there, 8 now" in str(raised.value)
     assert f"--restore_from={tmp_path} in a new workdir keeps the parameters" in str(raised.value)
