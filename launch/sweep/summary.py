@@ -9,11 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from matplotlib.figure import Figure
-
 from launch.sweep.plan import Planned
 from rnnjax.training import atomic_files
-from rnnjax.visuals.pictures import as_png
+from rnnjax.visuals.figures import as_png, new_figure
 
 
 class Row(NamedTuple):
@@ -97,7 +95,7 @@ def draw(rows: Sequence[Row], result: str) -> bytes:
     Returns:
         The bytes of a PNG file.
     """
-    figure = Figure(figsize=(8, 1.2 + 0.45 * len(rows)), dpi=110, layout="constrained")
+    figure = new_figure(8, 1.2 + 0.45 * len(rows))
     axes = figure.subplots()
     for n, row in enumerate(rows):
         if values := row.values.get(result):

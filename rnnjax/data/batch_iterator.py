@@ -7,14 +7,16 @@ import signal
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-import grain
-import grain.experimental
 import numpy as np
 from absl import flags
 
 from rnnjax.data.endless_batches import Batch, EndlessBatches
 from rnnjax.errors import UserError
+
+if TYPE_CHECKING:
+    import grain
 
 _AHEAD = 2
 """Groups of batches that are made before they are asked for, by each thread or process."""
@@ -88,7 +90,7 @@ def _read(groups: Iterator[Sequence[Batch]]) -> Sequence[Batch]:
         ) from error
 
 
-def _close(running: list[grain.DatasetIterator]) -> None:
+def _close(running: "list[grain.DatasetIterator]") -> None:
     while running:
         running.pop().close()
 
@@ -99,7 +101,9 @@ def _group(batches: EndlessBatches, number: int) -> list[Batch]:
     return [batches[n] for n in range(number * size, (number + 1) * size)]
 
 
-def _ahead(batches: EndlessBatches, first: int, workers: int) -> grain.IterDataset:
+def _ahead(batches: EndlessBatches, first: int, workers: int) -> "grain.IterDataset":
+    import grain.experimental  # It takes long, which help and wrong flags should not wait for.
+
     numbers = grain.MapDataset.range(first, len(batches) // batches.made_together)
     in_order = numbers.map(functools.partial(_group, batches))
     if workers == 0:

@@ -2,17 +2,17 @@
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
-from matplotlib.transforms import IdentityTransform
 from numpy.typing import ArrayLike
 
 from rnnjax.errors import UserError
 from rnnjax.metrics.attention import Region, WordEntropy, check_distributions
-from rnnjax.visuals.pictures import as_png
+from rnnjax.visuals.figures import as_png, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 DPI = 100
 MAX_COLUMNS = 6
@@ -92,7 +92,7 @@ def draw_attention_over_image(
     top = GAP // 2 + len(lines) * TITLE_LINE
     canvas = np.full((top + rows * pitch_y, across, 3), 255, np.uint8)
 
-    figure = Figure(figsize=(across / DPI, len(canvas) / DPI), dpi=DPI)
+    figure = new_figure(across / DPI, len(canvas) / DPI, dpi=DPI, layout=None)
     for n, line in enumerate(lines):
         _write(figure, line, GAP, GAP // 2 + (n + 0.5) * TITLE_LINE, 12, ha="left", weight="bold")
     for n, panel in enumerate([plain, *_light(plain, maps)]):
@@ -121,7 +121,7 @@ def draw_entropies(entropies: Sequence[WordEntropy], num_locations: int) -> byte
     """
     frequent = sorted(entropies, key=lambda one: -one.occurrences)[:MOST_FREQUENT]
     shown = [one for one in entropies if one in frequent]
-    figure = Figure(figsize=(8, 0.9 + 0.2 * len(shown)), dpi=110, layout="constrained")
+    figure = new_figure(8, 0.9 + 0.2 * len(shown))
     axes = figure.subplots()
     places = range(len(shown))
     axes.barh(places, [one.mean for one in shown], color="#2b6cb0", height=0.7)
@@ -149,7 +149,7 @@ def draw_mean_maps(maps: Mapping[str, np.ndarray]) -> bytes:
     limit = max(map_.max() for map_ in times.values())
     columns = min(len(times), MEAN_COLUMNS)
     rows = -(-len(times) // columns)
-    figure = Figure(figsize=(1 + 2 * columns, 0.3 + 2.1 * rows), dpi=110, layout="constrained")
+    figure = new_figure(1 + 2 * columns, 0.3 + 2.1 * rows)
     all_axes = figure.subplots(rows, columns, squeeze=False)
     for axes in all_axes.flat:
         axes.set_axis_off()
@@ -221,15 +221,18 @@ def _areas(pixels: int, parts: int) -> np.ndarray:
     return np.diff(below, axis=0) * pixels / parts
 
 
-def _write(figure: Figure, text: str, x: float, y: float, size: float, **more: str) -> None:
+def _write(figure: "Figure", text: str, x: float, y: float, size: float, **more: str) -> None:
     """Writes at a distance in pixels from the left and the top."""
     width, height = figure.bbox.size
     style: dict[str, Any] = {"ha": "center", "va": "center_baseline", "color": "#1a202c"} | more
     figure.text(x / width, 1 - y / height, text, size=size, parse_math=False, **style)
 
 
-def _outline(figure: Figure, box: np.ndarray, x: float, y: float) -> None:
+def _outline(figure: "Figure", box: np.ndarray, x: float, y: float) -> None:
     """Outlines a box of the panel whose corner is at x and y, in pixels from the top left."""
+    from matplotlib.patches import Rectangle
+    from matplotlib.transforms import IdentityTransform
+
     top, left, bottom, right = box
     corner = (x + left, figure.bbox.height - y - bottom)
     outline = Rectangle(corner, right - left, bottom - top, fill=False, ec="#22d3ee", lw=1.2)

@@ -1,21 +1,20 @@
 """Pictures of activations, gates, gradients and matrices, as the bytes of PNG files."""
 
-import io
 import itertools
-import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
-from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
-RED_TO_BLUE = LinearSegmentedColormap.from_list("signed", ["#e53e3e", "#ffffff", "#4285f4"])
+from rnnjax.visuals.figures import as_png, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
+
 LINE_LENGTH = 80
 
 READABLE = 24
@@ -40,13 +39,13 @@ def draw_activations(
     """
     characters = characters[:limit]
     num_lines = -(-len(characters) // LINE_LENGTH)
-    figure = Figure(figsize=(10, len(values) * (0.35 + 0.21 * num_lines)), layout="constrained")
+    figure = new_figure(10, len(values) * (0.35 + 0.21 * num_lines), dpi=100)
     all_axes = figure.subplots(len(values), 1, squeeze=False)[:, 0]
     for axes, (name, activation) in zip(all_axes, values.items(), strict=True):
         grid = np.full(num_lines * LINE_LENGTH, np.nan)
         grid[: len(characters)] = activation[: len(characters)]
         image = axes.imshow(
-            grid.reshape(num_lines, LINE_LENGTH), cmap=RED_TO_BLUE, vmin=-1, vmax=1, aspect="auto"
+            grid.reshape(num_lines, LINE_LENGTH), cmap=red_to_blue(), vmin=-1, vmax=1, aspect="auto"
         )
         for n, character in enumerate(characters):
             row, column = divmod(n, LINE_LENGTH)
@@ -74,7 +73,7 @@ def draw_saturation(layers: Mapping[str, Mapping[str, Any]]) -> bytes:
         Karpathy, Johnson & Fei-Fei 2015, figure 3.
     """
     names = list(dict.fromkeys(itertools.chain.from_iterable(layers.values())))
-    figure = Figure(figsize=(3.4 * len(names), 3.6), dpi=110, layout="constrained")
+    figure = new_figure(3.4 * len(names), 3.6)
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         for layer, gates in layers.items():
             axes.scatter(*gates[name], s=18, alpha=0.45, label=layer, edgecolors="none")
@@ -98,7 +97,7 @@ def draw_gradient_norms(norms: Any) -> bytes:
     """
     norms = np.asarray(norms)
     distance = np.arange(norms.shape[1])
-    figure = Figure(figsize=(8, 4), dpi=110, layout="constrained")
+    figure = new_figure(8, 4)
     axes = figure.subplots()
     low, middle, high = np.quantile(norms, [0.1, 0.5, 0.9], axis=0)
     axes.fill_between(distance, low, high, color="#2b6cb0", alpha=0.2, lw=0, label="10% to 90%")
@@ -151,13 +150,15 @@ def draw_transitions(
         end: `[K]`, of the last tag.
         allowed: bool `[K, K]`, `[K]` and `[K]`; what is not allowed is hatched. None: all is.
     """
+    from matplotlib.patches import Rectangle
+
     scores = _with_ends(transitions, start, end, np.nan)
     legal = ~np.isnan(scores)
     if allowed is not None:
         legal &= _with_ends(*allowed, False).astype(bool)
     limit = max(np.abs(scores[legal]).max(initial=0.0), 1e-6)
     figure, axes = _grid(["start", *tags], [*tags, "end"], cell=(0.42, 0.32))
-    image = axes.imshow(scores, cmap=RED_TO_BLUE, vmin=-limit, vmax=limit, aspect="auto")
+    image = axes.imshow(scores, cmap=red_to_blue(), vmin=-limit, vmax=limit, aspect="auto")
     figure.colorbar(image, ax=axes, label="score", aspect=30, pad=0.02)
     for row, column in np.ndindex(scores.shape):
         if not legal[row, column]:
@@ -174,12 +175,12 @@ def draw_transitions(
 
 def _grid(
     rows: Sequence[str], columns: Sequence[str], cell: tuple[float, float]
-) -> tuple[Figure, Axes]:
+) -> "tuple[Figure, Axes]":
     """Axes with names at the sides and room for cells of so many inches, less without numbers."""
     width, height = cell if len(columns) <= READABLE else (0.22, 0.22)
     name = 0.08 * max(map(len, [*rows, *columns]))
     size = (name + 1.6 + width * len(columns), name + 0.6 + height * len(rows))
-    figure = Figure(figsize=size, dpi=110, layout="constrained")
+    figure = new_figure(*size)
     axes = figure.subplots()
     axes.set_xticks(range(len(columns)), columns, parse_math=False)
     if name > width:
@@ -196,10 +197,17 @@ def _with_ends(transitions: Any, start: Any, end: Any, corner: Any) -> np.ndarra
     return np.vstack([top, np.column_stack([np.asarray(transitions), np.asarray(end)])])
 
 
-def _number(image: AxesImage, row: int, column: int, value: np.ndarray, text: str) -> None:
+def _number(image: "AxesImage", row: int, column: int, value: np.ndarray, text: str) -> None:
     """Writes into a cell of an image, on the colour of its value."""
     colour = text_colour(image.to_rgba(value)[:3])
     image.axes.text(column, row, text, ha="center", va="center", fontsize=9, color=colour)
+
+
+def red_to_blue() -> "Colormap":
+    """Colours for values from -1 (red) through 0 (white) to 1 (blue)."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("signed", ["#e53e3e", "#ffffff", "#4285f4"])
 
 
 def text_colour(ground: ArrayLike) -> str:
@@ -215,13 +223,3 @@ def text_colour(ground: ArrayLike) -> str:
     linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
     luminance = linear @ (0.2126, 0.7152, 0.0722)
     return "black" if (luminance + 0.05) ** 2 > 0.05 * 1.05 else "white"
-
-
-def as_png(figure: Figure) -> bytes:
-    """The bytes of a figure as a PNG file."""
-    FigureCanvasAgg(figure)
-    png = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # Shown as a box.
-        figure.savefig(png, format="png")
-    return png.getvalue()

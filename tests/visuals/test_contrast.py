@@ -9,7 +9,7 @@ import pytest
 
 from rnnjax import visuals
 from rnnjax.visuals.page import STYLE
-from rnnjax.visuals.pictures import RED_TO_BLUE, text_colour
+from rnnjax.visuals.pictures import red_to_blue, text_colour
 
 LIGHT, DARK = (
     dict(re.findall(r"--([a-z]+): ([^;}]+?) *[;}]", block))
@@ -91,7 +91,7 @@ def test_entities_and_their_types_are_legible_in_every_hue(scheme):
             assert contrast(colour_of(f"{label} / 1", variables), behind) > ENOUGH, (hue, p)
 
 
-@pytest.mark.parametrize("colours", [RED_TO_BLUE, matplotlib.colormaps["Blues"]])
+@pytest.mark.parametrize("colours", [red_to_blue(), matplotlib.colormaps["Blues"]])
 def test_numbers_are_legible_in_the_cells_of_a_matrix(colours):
     names = {"black": (0, 0, 0), "white": (1, 1, 1)}
     for value in np.linspace(0, 1, 101):

@@ -5,7 +5,6 @@ import io
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from rnnjax import training, visuals
 from rnnjax.errors import UserError
@@ -14,7 +13,7 @@ from rnnjax.tasks.series.series_model import SeriesModel
 from rnnjax.tasks.series.sources import Series, series_of
 from rnnjax.tasks.series.tables import read_table
 from rnnjax.training.reporting.progress import aligned
-from rnnjax.visuals.pictures import as_png
+from rnnjax.visuals.figures import as_png, new_figure
 
 LONGEST = 400
 """Rows of a picture, at most."""
@@ -82,7 +81,7 @@ def draw_forecast(truth: np.ndarray, starts: np.ndarray, forecasts: np.ndarray, 
     horizon = forecasts.shape[1]
     chosen = slice(None, max(LONGEST // horizon, 1) * horizon, horizon)
     rows = (starts[chosen, None] + np.arange(horizon)).ravel()
-    figure = Figure(figsize=(9, 3.6), dpi=90, layout="constrained")
+    figure = new_figure(9, 3.6, dpi=90)
     axes = figure.subplots()
     axes.plot(rows, truth[rows], color="#4a5568", lw=1.4, label="truth")
     axes.plot(rows, forecasts[chosen].ravel(), color="#dd6b20", lw=1.4, label="forecast")

@@ -17,7 +17,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import orbax.checkpoint as ocp
 
 from rnnjax.errors import UserError
 
@@ -90,6 +89,8 @@ def write_arrays(path: Path, arrays: FlatArrays) -> None:
         OSError: the disk is full, or Orbax failed in another way.
         JaxRuntimeError: another process was lost.
     """
+    import orbax.checkpoint as ocp  # It takes long, which wrong flags should not wait for.
+
     stored = {name: array for name, array in arrays.items() if array.size}
     if shutil.disk_usage(path.parent).free < sum(array.nbytes for array in stored.values()):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -115,6 +116,8 @@ def read_arrays(path: Path, names: Iterable[str]) -> FlatArrays:
         path: a folder made by `write_arrays`.
         names: of all the arrays in it.
     """
+    import orbax.checkpoint as ocp
+
     on_host = {name: ocp.RestoreArgs(restore_type=np.ndarray) for name in names}
     here = jax.process_index()
     alone = ocp.options.MultiprocessingOptions(primary_host=here, active_processes={here})

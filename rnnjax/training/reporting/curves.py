@@ -2,14 +2,15 @@
 
 import functools
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from rnnjax.training.reporting.progress import Measures
-from rnnjax.visuals.pictures import as_png
+from rnnjax.visuals.figures import as_png, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 BLUE, ORANGE, GREY = "#2b6cb0", "#dd6b20", "#718096"
 Series = tuple[list[int], list[float]]
@@ -51,7 +52,7 @@ def draw_curves(rows: list[dict[str, Any]], measures: Measures = Measures()) -> 
     if metric != "loss" and len(deciding[0]) > 1:
         heights["metric"] = 2.0
     heights |= {name: 0.8 for name in SMALL if of("train", name)[0]}
-    figure = Figure(figsize=(9, 1.6 * sum(heights.values())), dpi=110, layout="constrained")
+    figure = new_figure(9, 1.6 * sum(heights.values()))
     column = figure.subplots(
         len(heights), 1, height_ratios=[*heights.values()], sharex=True, squeeze=False
     )[:, 0]
@@ -75,7 +76,7 @@ def draw_curves(rows: list[dict[str, Any]], measures: Measures = Measures()) -> 
     return as_png(figure)
 
 
-def _draw_loss(axes: Axes, train: Series, valid: Series, unit: str) -> None:
+def _draw_loss(axes: "Axes", train: Series, valid: Series, unit: str) -> None:
     label = f"loss (nats/{unit})" if unit else "loss"
     _plot(axes, train, BLUE, "train", label)
     _plot(axes, valid, ORANGE, "valid", label)
@@ -90,7 +91,7 @@ def _draw_loss(axes: Axes, train: Series, valid: Series, unit: str) -> None:
         axes.legend(frameon=False)
 
 
-def _plot(axes: Axes, series: Series, colour: str, split: str, label: str) -> None:
+def _plot(axes: "Axes", series: Series, colour: str, split: str, label: str) -> None:
     """A line, with a point for each of not too many evaluations."""
     steps, values = series
     few = split == "valid" and len(steps) < 200
@@ -99,6 +100,6 @@ def _plot(axes: Axes, series: Series, colour: str, split: str, label: str) -> No
     axes.set_ylabel(label)
 
 
-def _mark_best(axes: Axes, name: str, step: int, value: float) -> None:
+def _mark_best(axes: "Axes", name: str, step: int, value: float) -> None:
     axes.axhline(value, color=ORANGE, lw=0.7, ls=":")
     axes.set_title(f"{name} {value:.4f} at step {step}", fontsize=10)

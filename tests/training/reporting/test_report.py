@@ -65,7 +65,7 @@ def panels(monkeypatch, *args):
             super().__init__(**options)
             figures.append(self)
 
-    monkeypatch.setattr(curves, "Figure", Kept)
+    monkeypatch.setattr(curves, "new_figure", lambda *size: Kept(figsize=size))
     draw_curves(*args)
     return [
         (
