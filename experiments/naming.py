@@ -11,6 +11,10 @@ Then, with the --workdir of the training:
     --mode=predict --text=Bianchi --text=Ivanova            which class a name belongs to
     --mode=evaluate --split=test                            nats/char and accuracy, beside 5-grams
     --mode=inspect --text=Virtanen                          the classes after each letter, a picture
+
+Measured on two shared cores of an Intel Xeon at 2.5 GHz, jax 0.10.2, seed 0: the first command
+takes 1 min 55 s and reaches 1.9413 nats/char (5-grams 2.0029) and 85.96% of classes right (5-grams
+87.67%) on the test split.
 """
 
 from dataclasses import dataclass
@@ -78,9 +82,13 @@ def generate(run: Run) -> None:
     """Prints names; a star says that a name stands in the training data."""
     options, model = run.options, name_model.load(run.workdir, run.config)
     filters = {"temperature": options.temperature, "top_p": options.top_p}
-    labels = [options.class_] if options.class_ is not None else list(model.class_counts) or [None]
-    count, seed = options.num_samples, options.seed
-    found = {label: model.generate(label, count, seed, **filters) for label in labels}
+    labels: list[str | None] = list(model.class_counts) or [None]
+    if options.class_ is not None:
+        labels = [options.class_]
+    found = {
+        label: model.generate(label, options.num_samples, options.seed, **filters)
+        for label in labels
+    }
     train = {name.text for name in load_names(run.config).splits["train"]}
     for label, names in found.items():
         for name in names:
@@ -114,7 +122,7 @@ def inspect(run: Run) -> None:
 
 EXPERIMENT = Experiment(
     name="naming",
-    summary="names of a class, letter by letter; family names of twelve countries",
+    summary="writes and classifies names; family names of Faker; 2 min; 1.94 nats/char",
     title="Naming",
     about=__doc__,
     presets=PRESETS,

@@ -71,8 +71,8 @@ class Names(NamedTuple):
         lines = [f"{self.source}: {sizes}"]
         if counts := self.class_counts():
             classes = ", ".join(f"{label} {count:,}" for label, count in counts.items())
-            every = Counter(name for part in self.splits.values() for name in _pairs(part))
-            shared = Counter(text for text, _ in every)
+            distinct = {name[:2] for part in self.splits.values() for name in part}
+            shared = Counter(text for text, _ in distinct)
             several = sum(count > 1 for count in shared.values())
             lines.append(
                 f"classes of the training names: {classes}; {several:,} of {len(shared):,} names "
@@ -126,7 +126,7 @@ def clean(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
-def faker_names() -> Iterator[Name]:
+def faker_names() -> Iterable[Name]:
     """Yields the family names of Faker's providers for `LOCALES`."""
     for locale in LOCALES:
         provider = importlib.import_module(f"faker.providers.person.{locale}").Provider
@@ -134,7 +134,7 @@ def faker_names() -> Iterator[Name]:
             yield Name(text, locale, f"Faker's {locale}")
 
 
-def identifiers() -> Iterator[Name]:
+def identifiers() -> Iterable[Name]:
     """Yields what the source of the standard library defines, each identifier once a class."""
     found = {}
     for document in python_source():
@@ -206,7 +206,3 @@ def _divided(names: Iterable[Name], source: str) -> dict[str, list[Name]]:
         splits["train"] += [name for name in splits[split] if name.text in rare]
         splits[split] = [name for name in splits[split] if name.text not in rare]
     return splits
-
-
-def _pairs(names: Iterable[Name]) -> set[tuple[str, str]]:
-    return {(name.text, name.label) for name in names}

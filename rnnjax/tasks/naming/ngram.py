@@ -56,6 +56,6 @@ class WittenBell:
         return p
 
     def _steps(self, sequence: Sequence[int]) -> Iterable[tuple[tuple[int, ...], int]]:
-        symbols = (BEGIN, *map(int, sequence))
+        symbols = (BEGIN, *sequence)
         for n in range(1, len(symbols)):
             yield symbols[max(0, n - self._order + 1) : n], symbols[n]

@@ -107,14 +107,14 @@ def name_examples(
         buckets: lengths to pad to.
     """
     ids = [vocabulary.encode(name.text + END) for name in names]
-    number_of = {label: np.int32(n) for n, label in enumerate(classes)}
+    number_of = {label: np.array(n, np.int32) for n, label in enumerate(classes)}
     start = np.array([len(vocabulary)], np.int32)
     lengths = np.array(list(map(len, ids)))
     return Examples(
         lambda n: {
             "inputs": np.concatenate([start, ids[n][:-1]]),
             "targets": ids[n],
-            "class": number_of.get(names[n].label, np.int32(0)),
+            "class": number_of.get(names[n].label, np.array(0, np.int32)),
         },
         len(names),
         {"lengths": Ragged(("inputs", "targets"), lengths, buckets)},

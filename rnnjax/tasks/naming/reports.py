@@ -67,13 +67,18 @@ def ngram_scores(
         train: what the n-grams are counted in.
         names: to be scored.
     """
-    encode = name_model.vocabulary.encode
-    texts: dict[str, list[np.ndarray]] = {label: [] for label in name_model.class_counts or [""]}
+
+    def encode(name: Name) -> list[int]:
+        return name_model.vocabulary.encode(name.text + END).tolist()
+
+    texts: dict[str, list[list[int]]] = {label: [] for label in name_model.class_counts or [""]}
     for name in train:
-        texts[name.label].append(encode(name.text + END))
+        texts[name.label].append(encode(name))
     models = [WittenBell(its, len(name_model.vocabulary), ORDER) for its in texts.values()]
-    encoded = [encode(name.text + END) for name in names]
-    return [np.stack([m.log_probabilities(ids) for m in models], axis=1) for ids in encoded]
+    return [
+        np.stack([model.log_probabilities(ids) for model in models], axis=1)
+        for ids in map(encode, names)
+    ]
 
 
 def report_split(
