@@ -28,9 +28,9 @@ class NameGenerator(Network):
     no classes. The class is an input of every step.
 
     References:
-        Graves 2013, "Generating sequences with recurrent neural networks" (prediction networks);
-        Robertson, "NLP from scratch: generating names with a character-level RNN", a tutorial of
-        PyTorch (the class, one-hot, beside every character).
+        Graves 2013, "Generating sequences with recurrent neural networks", section 2 (the first
+        input is zero); Robertson, "NLP from scratch: generating names with a character-level RNN",
+        a tutorial of PyTorch (the class, one-hot, beside every character).
     """
 
     def __init__(
