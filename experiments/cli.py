@@ -131,7 +131,7 @@ def parse_fields(argv: Sequence[str], *groups: tuple[type, str]) -> list[dict[st
         _define(values, fields, prefix)
     parse_flags(values, argv)
     found = [
-        {field.name: values[prefix + field.name] for field in dataclasses.fields(fields)}
+        {field.name: values[_flag(field, prefix)] for field in dataclasses.fields(fields)}
         for fields, prefix in groups
     ]
     return [{name: flag.value for name, flag in group.items() if flag.present} for group in found]
@@ -147,10 +147,15 @@ def describe_fields(fields: Sequence[dataclasses.Field], defaults: Any, prefix: 
     """
     flags = {}
     for field in fields:
-        name, default = f"--{prefix}{field.name}", getattr(defaults, field.name)
+        name, default = f"--{_flag(field, prefix)}", getattr(defaults, field.name)
         shown = name if default in (None, ()) else f"{name}={default!r}".replace("'", "")
         flags[shown] = field.metadata["help"]
     return describe(flags)
+
+
+def _flag(field: dataclasses.Field, prefix: str) -> str:
+    """The flag of a field: its name, without the _ behind a word that Python keeps for itself."""
+    return prefix + field.name.removesuffix("_")
 
 
 def describe(entries: Mapping[str, str]) -> str:
@@ -192,7 +197,7 @@ def _define(values: flags.FlagValues, fields: type, prefix: str) -> None:
         tuple: flags.DEFINE_multi_string, bool: flags.DEFINE_boolean, str: flags.DEFINE_string,
     }  # fmt: skip
     for field in dataclasses.fields(fields):
-        name, about, kind = prefix + field.name, field.metadata["help"], hints[field.name]
+        name, about, kind = _flag(field, prefix), field.metadata["help"], hints[field.name]
         if isinstance(kind, types.UnionType):
             kind = next(one for one in typing.get_args(kind) if one is not types.NoneType)
         if typing.get_origin(kind) is typing.Literal:

@@ -1,0 +1,143 @@
+"""Naming: writes names letter by letter, of a class or of none, and says where a name belongs.
+
+    python -m experiments.naming                            family names of twelve countries (Faker)
+    python -m experiments.naming --config.data=names.tsv --workdir=runs/mine
+                                                            columns name and class
+    python -m experiments.naming --config.data=names.tsv --config.class_column= --workdir=runs/all
+
+Then, with the --workdir of the training:
+
+    --mode=generate --class=it_IT --num_samples=20          new names of a class
+    --mode=predict --text=Bianchi --text=Ivanova            which class a name belongs to
+    --mode=evaluate --split=test                            nats/char and accuracy, beside 5-grams
+    --mode=inspect --text=Virtanen                          the classes after each letter, a picture
+
+Measured on two shared cores of an Intel Xeon at 2.5 GHz, jax 0.10.2, seed 0: the first command
+takes 1 min 55 s and reaches 1.9413 nats/char (5-grams 2.0029) and 85.96% of classes right (5-grams
+87.67%) on the test split.
+"""
+
+from dataclasses import dataclass
+
+from experiments.experiment import Experiment, Measures, Preset, Run, Trained
+from rnnjax import data, training
+from rnnjax.errors import UserError
+from rnnjax.tasks.naming import generator, name_model, preparation, reports
+from rnnjax.tasks.naming.config import NamingConfig as Config
+from rnnjax.tasks.naming.names import clean, load_names
+from rnnjax.training import setting
+
+LISTED = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The flags of the single modes."""
+
+    class_: str | None = setting(None, "Mode generate: the class; default: each of them.")
+    num_samples: int = setting(10, "Mode generate: names of each class.")
+    temperature: float = setting(1.0, "Mode generate: 0 takes the likeliest.")
+    top_p: float = setting(1.0, "Mode generate: draw from the nucleus of this mass.")
+    seed: int = setting(1, "Mode generate: decides the draws; the report's names have 0.")
+    text: tuple[str, ...] = setting((), "Modes predict, inspect: a name; predict takes several.")
+    split: str = setting("test", "Mode evaluate: which split.")
+
+
+PRESETS = {
+    "default": Preset("A GRU of 128 units.", Config(num_steps=2000, learning_rate=1e-2)),
+    "tutorial": Preset(
+        "A plain RNN with the sizes, the dropout and the updates of PyTorch's tutorial.",
+        Config(
+            cell="rnn", dropout=0.1, optimizer="sgd", momentum=0.0, learning_rate=4e-3,
+            schedule="constant", warmup_steps=0, clip_norm=0.0, average="none", batch_size=1,
+            num_steps=100_000, eval_every=5000, checkpoint_every=5000, log_every=1000,
+        ),
+    ),
+}  # fmt: skip
+
+
+def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
+    """Scores beside those of 5-grams, which classes are taken for which, and new names."""
+    names, model = trained.prepared.names, name_model.load(trained.run.workdir)
+    split = "test" if names.splits.get("test") else "validation"
+    results, told, png = reports.report_split(model, names, split)
+    new, generated = reports.report_generated(model, names)
+    training.tell(f"{told}\ngenerated: {new:.1f}% are not training names")
+    sections = [training.Section("Which class is taken for which", png=png)] if png else []
+    return {**results, "generated, not in training, %": new}, [*sections, generated]
+
+
+def evaluate(run: Run) -> None:
+    """Prints the scores of a split; draws confusion.png."""
+    names, model = load_names(run.config), name_model.load(run.workdir, run.config)
+    run.chosen_split(names.splits)
+    _, told, png = reports.report_split(model, names, run.options.split)
+    print(told)
+    if png:
+        path = training.write_results(run.workdir, {"confusion.png": png})
+        print(f"Which class is taken for which: {path}")
+
+
+def generate(run: Run) -> None:
+    """Prints names; a star says that a name stands in the training data."""
+    options, model = run.options, name_model.load(run.workdir, run.config)
+    filters = {"temperature": options.temperature, "top_p": options.top_p}
+    labels: list[str | None] = list(model.class_counts) or [None]
+    if options.class_ is not None:
+        labels = [options.class_]
+    found = {
+        label: model.generate(label, options.num_samples, options.seed, **filters)
+        for label in labels
+    }
+    train = {name.text for name in load_names(run.config).splits["train"]}
+    for label, names in found.items():
+        for name in names:
+            print("\t".join([*filter(None, [label]), reports.marked(name, train)]))
+    drawn = [name for names in found.values() for name in names]
+    new = sum(name not in train for name in drawn)
+    training.say(f"{new} of {len(drawn)} are not in the training data, the others have a *")
+
+
+def predict(run: Run) -> None:
+    """Prints the likeliest classes of each name, and their probabilities."""
+    if not run.options.text:
+        raise UserError("mode predict takes --text=NAME (repeatedly)")
+    model = name_model.load(run.workdir, run.config)
+    found = model.classify(run.options.text)
+    for text, classes in zip(map(clean, run.options.text), found, strict=True):
+        ranked = ", ".join(f"{label} {p:.1%}" for label, p in list(classes.items())[:LISTED])
+        unknown = model.vocabulary.unknown_in(text)
+        print(f"{text}: {ranked}" + (f" (unknown characters: {unknown})" if unknown else ""))
+
+
+def inspect(run: Run) -> None:
+    """Draws belief.png: the probability of each class after each letter of a name."""
+    if len(run.options.text) != 1:
+        raise UserError("mode inspect takes one --text=NAME")
+    model = name_model.load(run.workdir, run.config)
+    png = reports.draw_beliefs(model, run.options.text[0])
+    path = training.write_results(run.workdir, {"belief.png": png})
+    print(f"The classes, letter by letter: {path}")
+
+
+EXPERIMENT = Experiment(
+    name="naming",
+    summary="writes and classifies names; family names of Faker; 2 min; 1.94 nats/char",
+    title="Naming",
+    about=__doc__,
+    presets=PRESETS,
+    options=Options(),
+    vocabulary=data.Vocabulary,
+    prepare=lambda run: preparation.prepare(run.config, run.vocabulary()),
+    model=lambda config, prepared: generator.make_model(
+        config, len(prepared.vocabulary), len(prepared.class_counts)
+    ),
+    loss=lambda config, graph, prepared: generator.make_loss(graph),
+    stored=lambda prepared, model: prepared.stored(),
+    measures=lambda config: Measures("char"),
+    report=report,
+    modes={"evaluate": evaluate, "generate": generate, "predict": predict, "inspect": inspect},
+)
+
+if __name__ == "__main__":
+    EXPERIMENT.main()

@@ -1,0 +1,123 @@
+"""From the names of a config to vocabulary and batches."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from rnnjax.data import Vocabulary, bucket_lengths
+from rnnjax.data.padded_batches import EvaluationBatches, Examples, Ragged, TrainingBatches
+from rnnjax.errors import UserError
+from rnnjax.tasks.naming.config import NamingConfig
+from rnnjax.tasks.naming.names import Name, Names, load_names
+
+END = "\n"
+"""The symbol after the last character of a name."""
+
+
+class Prepared(NamedTuple):
+    """The data of a run.
+
+    Attributes:
+        names: by split.
+        vocabulary: characters and the end symbol.
+        class_counts: training names by class, in the order of the classes' numbers.
+        batches: of the training split.
+        validation: batches of the validation split.
+        description: of the names, for people.
+    """
+
+    names: Names
+    vocabulary: Vocabulary
+    class_counts: dict[str, int]
+    batches: TrainingBatches
+    validation: EvaluationBatches
+    description: str
+
+    def stored(self) -> dict[str, str]:
+        """What checkpoints hold besides the vocabulary: the classes, and which names."""
+        train = json.dumps([name[:2] for name in self.names.splits["train"]])
+        digest = hashlib.sha256(train.encode("utf-8", "surrogatepass")).hexdigest()
+        return {"corpus": digest, "classes": json.dumps(self.class_counts)}
+
+
+def prepare(config: NamingConfig, vocabulary: Vocabulary | None = None) -> Prepared:
+    """Loads the names of a config and makes vocabulary and batches.
+
+    A batch holds `inputs` and `targets` int32 `[T, B]`, `class` int32 `[B]` and `lengths` int32
+    `[B]`, which counts the end symbol.
+
+    Args:
+        config: of the run.
+        vocabulary: one that a model was trained with.
+
+    Raises:
+        UserError: see `load_names`; or too few characters are frequent enough.
+    """
+    names = load_names(config)
+    train, counts = names.splits["train"], names.class_counts()
+    vocabulary = vocabulary or vocabulary_of(train, config.min_count)
+    examples = name_examples(train, vocabulary, list(counts))
+    lengths = examples.ragged["lengths"].lengths
+    buckets = bucket_lengths(lengths, config.num_buckets, batch_size=config.batch_size)
+    held_out = name_examples(names.splits["validation"], vocabulary, list(counts), buckets)
+    examples = name_examples(train, vocabulary, list(counts), buckets)
+    return Prepared(
+        names,
+        vocabulary,
+        counts,
+        TrainingBatches(examples, batch_size=config.batch_size, seed=config.seed),
+        EvaluationBatches(held_out, batch_size=config.batch_size),
+        f"{names.describe()}\n{len(vocabulary) - 2} characters, and the unknown one",
+    )
+
+
+def vocabulary_of(names: Sequence[Name], min_count: int) -> Vocabulary:
+    """The end symbol and the characters that stand in at least so many distinct names.
+
+    What is rarer is read as the unknown symbol, so that a model learns how likely that one is.
+
+    Raises:
+        UserError: there is no such character.
+    """
+    counts = Counter(character for text in {name.text for name in names} for character in set(text))
+    kept = [character for character, count in counts.items() if count >= min_count]
+    if not kept:
+        raise UserError(
+            f"no character stands in {min_count} training names: lower --config.min_count"
+        )
+    return Vocabulary.of_text([END, *kept])
+
+
+def name_examples(
+    names: Sequence[Name],
+    vocabulary: Vocabulary,
+    classes: Sequence[str],
+    buckets: Sequence[int] | None = None,
+) -> Examples:
+    """Names as examples: `inputs`, `targets` and `class`; see `prepare`.
+
+    Args:
+        names: of the given classes, or of none.
+        vocabulary: of the model.
+        classes: in the order of their numbers; empty: there are none.
+        buckets: lengths to pad to.
+    """
+    ids = [vocabulary.encode(name.text + END) for name in names]
+    number_of = {label: np.array(n, np.int32) for n, label in enumerate(classes)}
+    start = np.array([len(vocabulary)], np.int32)
+    lengths = np.array(list(map(len, ids)))
+    return Examples(
+        lambda n: {
+            "inputs": np.concatenate([start, ids[n][:-1]]),
+            "targets": ids[n],
+            "class": number_of.get(names[n].label, np.array(0, np.int32)),
+        },
+        len(names),
+        {"lengths": Ragged(("inputs", "targets"), lengths, buckets)},
+        noun="name",
+        name_of=lambda n: repr(names[n].text),
+    )

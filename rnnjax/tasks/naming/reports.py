@@ -1,0 +1,168 @@
+"""Scores of a model of names beside those of n-grams, and pictures of what it takes for what."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from rnnjax import visuals
+from rnnjax.tasks.naming.name_model import NameModel
+from rnnjax.tasks.naming.names import Name, Names
+from rnnjax.tasks.naming.ngram import WittenBell
+from rnnjax.tasks.naming.preparation import END
+from rnnjax.visuals import Section
+from rnnjax.visuals.figures import as_png, new_figure
+from rnnjax.visuals.page import table
+
+ORDER = 5
+SAMPLES_OF_A_CLASS = 100
+SHOWN = 6
+IN_TRAINING = "*"
+
+
+class Scores(NamedTuple):
+    """How well names are predicted and classified.
+
+    Attributes:
+        nats: of a symbol, the end symbol counted, given the class.
+        found: the number of the likeliest class of each name, int `[N]`; empty: no classes.
+        accuracy: names whose own class is the likeliest, in percent; nan: no classes.
+    """
+
+    nats: float
+    found: np.ndarray
+    accuracy: float
+
+
+def score(
+    name_model: NameModel, names: Sequence[Name], scores: Sequence[np.ndarray] | None = None
+) -> Scores:
+    """The scores of names.
+
+    Args:
+        name_model: whose classes they have.
+        names: at least one.
+        scores: log p(symbol | those before it, c), `[T, K]` for each name; None: the model's.
+    """
+    if scores is None:
+        scores = name_model.symbol_scores([name.text for name in names])
+    classes = list(name_model.class_counts)
+    own = np.array([classes.index(name.label) if classes else 0 for name in names])
+    total = sum(each[:, k].sum() for each, k in zip(scores, own, strict=True))
+    nats = -float(total) / sum(map(len, scores))
+    if not classes:
+        return Scores(nats, np.zeros(0, int), np.nan)
+    found = name_model.posteriors(scores).argmax(axis=1)
+    return Scores(nats, found, 100 * float(np.mean(found == own)))
+
+
+def ngram_scores(
+    name_model: NameModel, train: Iterable[Name], names: Sequence[Name]
+) -> list[np.ndarray]:
+    """log p(symbol | those before it, c) of names by a 5-gram model of each class, `[T, K]` each.
+
+    Args:
+        name_model: whose vocabulary and classes are used.
+        train: what the n-grams are counted in.
+        names: to be scored.
+    """
+
+    def encode(name: Name) -> list[int]:
+        return name_model.vocabulary.encode(name.text + END).tolist()
+
+    texts: dict[str, list[list[int]]] = {label: [] for label in name_model.class_counts or [""]}
+    for name in train:
+        texts[name.label].append(encode(name))
+    models = [WittenBell(its, len(name_model.vocabulary), ORDER) for its in texts.values()]
+    return [
+        np.stack([model.log_probabilities(ids) for model in models], axis=1)
+        for ids in map(encode, names)
+    ]
+
+
+def report_split(
+    name_model: NameModel, names: Names, split: str
+) -> tuple[dict[str, float], str, bytes]:
+    """The scores of a split beside those of 5-grams.
+
+    Returns:
+        The scores by name, what to print, and where there are classes a picture of which are taken
+        for which.
+    """
+    part, train = names.splits[split], names.splits["train"]
+    ours = score(name_model, part)
+    theirs = score(name_model, part, ngram_scores(name_model, train, part))
+    results = {f"{split}, nats/char": ours.nats, f"{split}, nats/char of 5-grams": theirs.nats}
+    told = f"{split}: {ours.nats:.4f} nats/char (5-grams {theirs.nats:.4f})"
+    png = b""
+    if name_model.class_counts:
+        results[f"{split} class accuracy, %"] = ours.accuracy
+        results[f"{split} class accuracy of 5-grams, %"] = theirs.accuracy
+        told += f", class right {ours.accuracy:.2f}% (5-grams {theirs.accuracy:.2f}%)"
+        png = draw_class_confusion(name_model, part, ours.found)
+    symbols = sum(len(name.text) for name in part)
+    unknown = sum(np.sum(name_model.vocabulary.encode(name.text) == 0) for name in part)
+    told += f", {len(part):,} names, {unknown / symbols:.2%} of the characters unknown"
+    return results, told, png
+
+
+def draw_class_confusion(name_model: NameModel, names: Sequence[Name], found: np.ndarray) -> bytes:
+    """Which classes are taken for which, a PNG.
+
+    Args:
+        name_model: whose classes they are.
+        names: with their own classes.
+        found: the number of the class that each is taken for.
+    """
+    from sklearn.metrics import confusion_matrix  # It takes seconds.
+
+    classes = list(name_model.class_counts)
+    own = [classes.index(name.label) for name in names]
+    counts = confusion_matrix(own, found, labels=range(len(classes)))
+    return visuals.draw_confusion(classes, counts)
+
+
+def report_generated(
+    name_model: NameModel, names: Names, count: int = SAMPLES_OF_A_CLASS
+) -> tuple[float, Section]:
+    """Generates names of each class, seed 0, and compares them with the training names.
+
+    Returns:
+        How many percent of them are not training names, and a table of a few of each class.
+    """
+    train = {name.text for name in names.splits["train"]}
+    drawn = {
+        label: name_model.generate(label or None, count)
+        for label in name_model.class_counts or [""]
+    }
+    rows = {
+        label: ", ".join(marked(name, train) for name in its[:SHOWN])
+        for label, its in drawn.items()
+    }
+    new = 100 * float(np.mean([name not in train for its in drawn.values() for name in its]))
+    title = f"Generated names ({IN_TRAINING} is in the training data)"
+    return new, Section(title, html=table(rows))
+
+
+def marked(name: str, train: set[str]) -> str:
+    """A name, with a star behind it if it is a training name."""
+    return name + IN_TRAINING * (name in train)
+
+
+def draw_beliefs(name_model: NameModel, name: str) -> bytes:
+    """The probability of each class after each letter of a name, a PNG.
+
+    Raises:
+        UserError: see `NameModel.beliefs`.
+    """
+    beliefs, classes = name_model.beliefs(name), list(name_model.class_counts)
+    letters = ["start", *name, "end"]
+    size = (0.45 * len(letters) + 2.2, 0.26 * len(classes) + 1)
+    figure = new_figure(*size)
+    axes = figure.subplots()
+    image = axes.imshow(beliefs.T, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    figure.colorbar(image, ax=axes, label="p(class | letters so far)")
+    axes.set_xticks(range(len(letters)), letters, parse_math=False)
+    axes.set_yticks(range(len(classes)), classes, parse_math=False)
+    axes.tick_params(length=0, labelsize=9)
+    return as_png(figure)
