@@ -56,7 +56,7 @@ def load_texts(
         splits = by_topic(read_reviews(EMBEDDED))
     else:
         found = split_files(source, pool=True)
-        columns = {"text": _column(text_column), "label": _column(label_column)}
+        columns = {"text": as_column(text_column), "label": as_column(label_column)}
         splits = {
             split: [one for path in paths for one in read_texts(str(path), columns, encoding)]
             for split, paths in found.files.items()
@@ -89,17 +89,30 @@ def read_texts(path: str, columns: dict[str, str | int], encoding: str) -> list[
         UserError: it cannot be read, or a text or label is empty.
     """
     if suffix_of(path) in SUFFIXES:
-        examples = data.read_examples(path, columns, encoding=encoding)
+        examples = _of_columns(path, columns, encoding)
     else:
         lines = numbered_lines(path, encoding=encoding)
         rows = ((place, line.strip().partition(" ")) for place, line in lines)
         examples = [data.Example({"label": row[0], "text": row[2]}, place) for place, row in rows]
+    if not examples:
+        raise UserError(f"{path} has no texts")
     for one in examples:
         one.fields.update({field: value.strip() for field, value in one.fields.items()})
         for field, value in one.fields.items():
             if not value:
                 raise UserError(f"{one.place}: the {field} is empty")
     return examples
+
+
+def _of_columns(path: str, columns: dict[str, str | int], encoding: str) -> list[data.Example]:
+    """As `data.read_examples`; an error about a column names the flag that chooses it."""
+    try:
+        return data.read_examples(path, columns, encoding=encoding)
+    except UserError as error:
+        for field, column in columns.items():
+            if f" no column {column!r}" in str(error) or f" has no {column!r}" in str(error):
+                raise UserError(f"{error} (--config.{field}_column)") from error
+        raise
 
 
 def read_reviews(path: Path) -> list[data.Example]:
@@ -138,7 +151,8 @@ def are_numbers(labels) -> bool:
     return all(re.fullmatch(r"[+-]?\d+", label) for label in labels)
 
 
-def _column(column: str) -> str | int:
+def as_column(column: str) -> str | int:
+    """The name of a column, or its number where it is one; see `data.read_examples`."""
     return int(column) if re.fullmatch(r"-?\d+", column) else column
 
 
@@ -146,7 +160,7 @@ def _drawn(examples: list[data.Example], fold: int, source: str) -> Splits:
     """Divides examples at random, as files may be sorted by label."""
     if len(examples) < FOLDS:
         name = os.path.basename(source)
-        raise UserError(f"{name} has {len(examples)} texts: expected {FOLDS} to draw splits from")
+        raise UserError(f"{name} has {len(examples)} texts: expected {FOLDS} or more to divide")
     folds = np.array_split(np.random.default_rng(0).permutation(len(examples)), FOLDS)
     rows = {"test": folds.pop(fold), "validation": folds.pop(fold % len(folds))}
     rows["train"] = np.sort(np.concatenate(folds))
