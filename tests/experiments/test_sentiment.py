@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -100,6 +101,20 @@ def test_prediction_is_that_of_the_python_class(trained, capsys, tmp_path):
     for record, one, text in zip(records, expected, texts, strict=True):
         assert (record["text"], record["label"]) == (text, one.label)
         assert record["probabilities"] == pytest.approx(one.probabilities, rel=1e-6)
+
+
+def test_the_python_code_of_the_docs_runs(trained, capsys, tmp_path, monkeypatch):
+    page = Path(__file__).parents[2] / "docs/sentiment.md"
+    (code,) = re.findall(r"^```py\n(.*?)^```", page.read_text(), re.M | re.S)
+    assert len(code.strip().splitlines()) <= 10
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs/sentiment").symlink_to(trained)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, str(page), "exec"), {})
+    lines = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"Lovely music and warm people\. 5 stars \(\d+%\)", lines[0])
+    assert re.fullmatch(r"A boring film\. 1 stars \(\d+%\)", lines[1])
+    assert lines[2].startswith("{'A': ")
 
 
 def test_pages_show_every_text_with_its_words_in_colour(trained, capsys, tmp_path):

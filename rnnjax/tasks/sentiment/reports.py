@@ -35,7 +35,7 @@ class Scores(NamedTuple):
     """How well labelled texts are classified.
 
     Attributes:
-        count: texts.
+        num_texts: how many they are.
         accuracy: in percent.
         macro_f1: the mean of the F1 of the classes, in percent.
         absolute_error: the mean distance from the true label, of labels that are numbers; None:
@@ -43,7 +43,7 @@ class Scores(NamedTuple):
         confusion: `[K, K]`: true class, predicted class.
     """
 
-    count: int
+    num_texts: int
     accuracy: float
     macro_f1: float
     absolute_error: float | None
@@ -53,7 +53,7 @@ class Scores(NamedTuple):
         """The numbers, in a line."""
         error = self.absolute_error
         return (
-            f"{self.accuracy:.2f}% of {self.count:,} texts right, macro F1 {self.macro_f1:.2f}"
+            f"{self.accuracy:.2f}% of {self.num_texts:,} texts right, macro F1 {self.macro_f1:.2f}"
             + ("" if error is None else f", mean absolute error {error:.3f}")
         )
 
@@ -87,7 +87,8 @@ def report_scores(
     title = f"{split}: {scores.describe()}"
     png = visuals.draw_confusion(model.vocabulary.labels, scores.confusion)
     numbers = scores._asdict() | {"confusion": scores.confusion.tolist()}
-    files = {f"scores_{split}.json": json.dumps(numbers, indent=1), "confusion.png": png}
+    files: dict[str, str | bytes] = {f"scores_{split}.json": json.dumps(numbers, indent=1)}
+    files["confusion.png"] = png
     picture = atomic_files.write_results(folder, files)
     return f"{title}\nWhat is taken for what: {picture}", [Section(title, png=png)]
 

@@ -60,9 +60,15 @@ def make_model(
             )
         found = vectors.by_id(vocabulary.symbols[FIRST_WORD:], FIRST_WORD)
         if found:
-            table = model.encoder.embed.embedding
+            table = embedding_of(model).embedding
             table[...] = table[...].at[jnp.array([*found])].set(np.stack([*found.values()]))
     return model
+
+
+def embedding_of(model: SequenceClassifier) -> nnx.Embed:
+    """The vectors of a model's words."""
+    assert model.encoder.embed is not None
+    return model.encoder.embed
 
 
 def make_loss(graph: nnx.GraphDef) -> training.LossFn:
@@ -71,8 +77,9 @@ def make_loss(graph: nnx.GraphDef) -> training.LossFn:
     def loss_fn(params: Any, carry: Any, batch: Batch, key: Array | None) -> training.Loss:
         out = nnx.merge(graph, params)(batch["words"], mask_of(batch), key=key)
         total, count, right = classification_loss(out, batch["label"], batch["lengths"] > 0)
-        metrics = {"accuracy": 100 * right}
-        return training.Loss(total, count, carry, metrics, work=batch["lengths"].sum())
+        return training.Loss(
+            total, count, carry, {"accuracy": 100 * right}, work=batch["lengths"].sum()
+        )
 
     return loss_fn
 
@@ -116,7 +123,7 @@ def gradient_times_input(model: SequenceClassifier, batch: Batch) -> Array:
         logits = of_vectors(xs, mask)
         return (logits.max(axis=-1) - logits.mean(axis=-1)).sum()
 
-    xs = model.encoder.embed(batch["words"])
+    xs = embedding_of(model)(batch["words"])
     return jnp.where(mask, (xs * jax.grad(score)(xs)).sum(axis=-1), 0)
 
 
