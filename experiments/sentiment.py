@@ -1,0 +1,130 @@
+"""Sentiment: a recurrent network reads a text and says its class, or its number of stars.
+
+    python -m experiments.sentiment                        1,100 reviews that ship with rnnjax
+    python -m experiments.sentiment --config.data=FOLDER --workdir=runs/mine
+    python -m experiments.sentiment --preset=sst2 --config.data=shared/data/sentiment
+
+FOLDER holds a file each whose name says train, dev (or valid) and test: .tsv, .csv or .jsonl, of
+which --config.text_column=NAME and --config.label_column=NAME choose the columns; any other file
+has a label, a blank and a text in a line. One file instead of a folder is divided. Then, with the
+--workdir of the training:
+
+    --mode=evaluate --split=test                           accuracy, macro F1, confusion matrix
+    --mode=predict --text="Not bad at all."                the class of a text, ...
+    --mode=predict --input=FILE --output=out.html          ... or of each line of a file; or .jsonl
+    --mode=inspect                                         errors, with the words in colour
+"""
+
+from dataclasses import dataclass, replace
+
+from experiments.experiment import Experiment, Measures, Preset, Run, Trained
+from rnnjax import training
+from rnnjax.errors import UserError
+from rnnjax.tasks.sentiment import preparation, reports, sentiment_model
+from rnnjax.tasks.sentiment.config import SentimentConfig as Config
+from rnnjax.tasks.sentiment.preparation import Prepared, SentimentVocabulary
+from rnnjax.training import setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The flags of the single modes."""
+
+    split: str = setting("test", "Modes evaluate, inspect: which split.")
+    text: tuple[str, ...] = setting((), "Mode predict: a text; may be given several times.")
+    input: str | None = setting(
+        None, "Mode predict: a file, .tsv, .csv, .jsonl or a text a line; -: stdin."
+    )
+    output: str | None = setting(None, "Mode predict: where to write, .jsonl or .html.")
+    by: str | None = setting(
+        None,
+        "Modes predict, inspect: colour words by attention or gradient; default: attention where "
+        "the model pools by it.",
+    )
+
+
+SST2 = Config(
+    embed_size=300, hidden_size=150, batch_size=50, num_steps=700, learning_rate=1e-3,
+    eval_every=70, checkpoint_every=70,
+)  # fmt: skip
+PRESETS = {
+    "default": Preset(
+        "Reviews that ship with rnnjax, one to five stars: a minute or two.",
+        Config(num_steps=750, learning_rate=3e-3, eval_every=25, checkpoint_every=25),
+    ),
+    "sst2": Preset(
+        "SST-2 as in Kim 2014 (random vectors of 300 numbers, dropout 0.5), by a BiLSTM: "
+        "--config.data=FOLDER.",
+        SST2,
+    ),
+    "mr": Preset(
+        "Movie reviews (MR) as in Kim 2014: --config.data=rt-polarity.all --config.fold=0 to 9.",
+        replace(SST2, num_steps=850, eval_every=85, checkpoint_every=85),
+    ),
+}  # fmt: skip
+
+
+def prepared(run: Run) -> Prepared:
+    """The texts of a run, in numbers."""
+    if run.source and not run.resuming and run.config.vectors:
+        raise UserError("--config.vectors would be overwritten by --restore_from: give one of them")
+    return preparation.prepare(run.config, run.vocabulary())
+
+
+def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
+    """The scores of the held-out splits; confusions and errors of the last of them."""
+    model, splits = sentiment_model.load(trained.run.workdir), trained.prepared.splits
+    sections: list[training.Section] = []
+    for split in [name for name in ("validation", "test") if name in splits]:
+        told, sections = reports.report_scores(model, splits[split], split, trained.run.workdir)
+        training.tell(told.splitlines()[0])
+        sections.append(reports.errors_section(model, splits[split], limit=20))
+    return {"validation accuracy, %": trained.best}, sections
+
+
+def evaluate(run: Run) -> None:
+    """Prints accuracy, macro F1 and more of a split; draws confusion.png."""
+    split = run.chosen_split(preparation.load_splits(run.config))
+    model = sentiment_model.load(run.workdir, run.config)
+    print(reports.report_scores(model, split, run.options.split, run.workdir)[0])
+
+
+def predict(run: Run) -> None:
+    """Classifies texts or the lines of a file."""
+    texts, file, output = run.options.text, run.options.input, run.options.output
+    if bool(texts) == bool(file):
+        raise UserError("mode predict takes --text=TEXT (repeatedly) or --input=FILE, not both")
+    reports.check_output(output)
+    if file:
+        texts = reports.texts_of_file(file, run.config.text_column, encoding=run.config.encoding)
+    model = sentiment_model.load(run.workdir, run.config)
+    print(reports.report_predictions(model, texts, output, run.options.by))
+
+
+def inspect(run: Run) -> None:
+    """Writes inspect.html: confusions, and the most confident errors with words in colour."""
+    split = run.chosen_split(preparation.load_splits(run.config))
+    model, name = sentiment_model.load(run.workdir, run.config), run.options.split
+    page = run.workdir / "inspect.html"
+    print(reports.report_inspection(model, split, name, run.options.by, page))
+
+
+EXPERIMENT = Experiment(
+    name="sentiment",
+    summary="the stars of a review; bundled reviews; 2 min; 69% right on topics it never saw",
+    title="Sentiment",
+    about=__doc__,
+    presets=PRESETS,
+    options=Options(),
+    vocabulary=SentimentVocabulary,
+    prepare=prepared,
+    model=lambda config, data: sentiment_model.make_model(config, data.vocabulary, data.vectors),
+    loss=lambda config, graph, data: sentiment_model.make_loss(graph),
+    stored=lambda data, model: {"corpus": data.digest},
+    measures=lambda config: Measures("text", "token", metric="accuracy", scale="%"),
+    report=report,
+    modes={"evaluate": evaluate, "predict": predict, "inspect": inspect},
+)
+
+if __name__ == "__main__":
+    EXPERIMENT.main()

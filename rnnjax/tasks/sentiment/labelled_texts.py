@@ -1,0 +1,167 @@
+"""Texts with a label, from files and from the reviews that ship with rnnjax."""
+
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+
+from rnnjax import data
+from rnnjax.data.examples import SUFFIXES, numbered_lines, suffix_of
+from rnnjax.data.named_splits import SPLITS, split_files
+from rnnjax.errors import UserError, did_you_mean
+
+EMBEDDED = Path(__file__).parent / "embedded/reviews.tsv"
+"""Reviews written for this project (CC0): stars, topic and text in a line each."""
+
+HELD_OUT = {
+    "validation": ("hairdresser", "museum", "train journey"),
+    "test": ("film", "headphones", "hotel"),
+}
+"""Topics of the embedded reviews that are not trained on."""
+
+STARS = ("1", "2", "3", "4", "5")
+FOLDS = 10
+
+Splits = dict[str, list[data.Example]]
+"""Examples by split, each with the fields text and label."""
+
+
+def load_texts(
+    source: str,
+    *,
+    text_column: str = "text",
+    label_column: str = "label",
+    fold: int = 0,
+    encoding: str = "utf-8",
+) -> Splits:
+    """The labelled texts of a source, by split.
+
+    Args:
+        source: `embedded`; a folder whose files say in their names which split they hold, or
+            `train=PATH,validation=PATH,test=PATH` (see `rnnjax.data.named_splits`); or one file,
+            of which a tenth each is drawn for test and validation, the same in every run. See
+            `read_texts` for the files.
+        text_column: name of the column of the texts, or its number from 0.
+        label_column: likewise of the labels.
+        fold: which of the ten tenths of one file is for the test; the one after it is for
+            validation.
+        encoding: of the files.
+
+    Raises:
+        UserError: there is no such source, it cannot be read, a split is missing, a text or label
+            is empty, there are fewer than two classes, or one that the training split has not.
+    """
+    if source == "embedded":
+        splits = by_topic(read_reviews(EMBEDDED))
+    else:
+        found = split_files(source, pool=True)
+        columns = {"text": as_column(text_column), "label": as_column(label_column)}
+        splits = {
+            split: [one for path in paths for one in read_texts(str(path), columns, encoding)]
+            for split, paths in found.files.items()
+        }
+        if found.pooled:
+            splits = _drawn(splits["train"], fold, source)
+    known = classes_of(splits["train"])
+    if len(known) < 2:
+        raise UserError(f"{source}: all training texts have the label {known[0]!r}: expected two")
+    for split, examples in splits.items():
+        for one in examples:
+            if (label := one.fields["label"]) not in known:
+                raise UserError(
+                    f"{one.place} has the label {label!r}, and no training text has it (this is "
+                    f"the {split} split): {did_you_mean(label, known)}"
+                )
+    return splits
+
+
+def read_texts(path: str, columns: dict[str, str | int], encoding: str) -> list[data.Example]:
+    """The labelled texts of a file.
+
+    Args:
+        path: of a TSV, CSV or JSONL file (see `data.read_examples`). Any other file has a label, a
+            blank and a text in a line, as those of Kim 2014 have.
+        columns: of the fields text and label.
+        encoding: of the file.
+
+    Raises:
+        UserError: it cannot be read, or a text or label is empty.
+    """
+    if suffix_of(path) in SUFFIXES:
+        examples = _of_columns(path, columns, encoding)
+    else:
+        lines = numbered_lines(path, encoding=encoding)
+        rows = ((place, line.strip().partition(" ")) for place, line in lines)
+        examples = [data.Example({"label": row[0], "text": row[2]}, place) for place, row in rows]
+    if not examples:
+        raise UserError(f"{path} has no texts")
+    for one in examples:
+        one.fields.update({field: value.strip() for field, value in one.fields.items()})
+        for field, value in one.fields.items():
+            if not value:
+                raise UserError(f"{one.place}: the {field} is empty")
+    return examples
+
+
+def _of_columns(path: str, columns: dict[str, str | int], encoding: str) -> list[data.Example]:
+    """As `data.read_examples`; an error about a column names the flag that chooses it."""
+    try:
+        return data.read_examples(path, columns, encoding=encoding)
+    except UserError as error:
+        for field, column in columns.items():
+            if f" no column {column!r}" in str(error) or f" has no {column!r}" in str(error):
+                raise UserError(f"{error} (--config.{field}_column)") from error
+        raise
+
+
+def read_reviews(path: Path) -> list[data.Example]:
+    """Reviews: the fields text, label (stars) and topic.
+
+    Args:
+        path: of a TSV file without header: stars from 1 to 5, topic, text.
+
+    Raises:
+        UserError: it cannot be read, or has other stars.
+    """
+    reviews = read_texts(str(path), {"label": 0, "topic": 1, "text": 2}, "utf-8")
+    for one in reviews:
+        if one.fields["label"] not in STARS:
+            raise UserError(f"{one.place}: expected 1 to 5 stars, got {one.fields['label']!r}")
+    return reviews
+
+
+def by_topic(reviews: list[data.Example]) -> Splits:
+    """Divides reviews: topics of `HELD_OUT` for validation and test, all others for training."""
+    split_of = {topic: split for split, topics in HELD_OUT.items() for topic in topics}
+    splits: Splits = {split: [] for split in SPLITS}
+    for one in reviews:
+        splits[split_of.get(one.fields["topic"], "train")].append(one)
+    return splits
+
+
+def classes_of(examples: list[data.Example]) -> tuple[str, ...]:
+    """The distinct labels: by value if all are whole numbers, else by code point."""
+    labels = {one.fields["label"] for one in examples}
+    return tuple(sorted(labels, key=int if are_numbers(labels) else None))
+
+
+def are_numbers(labels) -> bool:
+    """Whether all labels are whole numbers, such as stars."""
+    return all(re.fullmatch(r"[+-]?\d+", label) for label in labels)
+
+
+def as_column(column: str) -> str | int:
+    """The name of a column, or its number where it is one; see `data.read_examples`."""
+    return int(column) if re.fullmatch(r"-?\d+", column) else column
+
+
+def _drawn(examples: list[data.Example], fold: int, source: str) -> Splits:
+    """Divides examples at random, as files may be sorted by label."""
+    if len(examples) < FOLDS:
+        name = os.path.basename(source)
+        raise UserError(f"{name} has {len(examples)} texts: expected {FOLDS} or more to divide")
+    folds = np.array_split(np.random.default_rng(0).permutation(len(examples)), FOLDS)
+    rows = {"test": folds.pop(fold), "validation": folds.pop(fold % len(folds))}
+    rows["train"] = np.sort(np.concatenate(folds))
+    return {split: [examples[n] for n in rows[split].tolist()] for split in SPLITS}

@@ -1,0 +1,178 @@
+"""From labelled texts to the batches that a classifier trains on."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from rnnjax import data
+from rnnjax.data.padded_batches import EvaluationBatches, Examples, Ragged, TrainingBatches
+from rnnjax.data.word_vocabulary import RESERVED, UNKNOWN_WORD
+from rnnjax.errors import UserError, did_you_mean
+from rnnjax.tasks.sentiment.config import SentimentConfig
+from rnnjax.tasks.sentiment.labelled_texts import Splits, classes_of, load_texts
+
+FIRST_WORD = len(RESERVED)
+
+
+@dataclasses.dataclass(frozen=True)
+class SentimentVocabulary(data.WordVocabulary):
+    """Words in lower case, and classes.
+
+    Attributes:
+        labels: of the classes, in the order of their ids.
+    """
+
+    labels: tuple[str, ...] = ()
+
+    @classmethod
+    def words_of(cls, text: str) -> Sequence[str]:
+        """The words and punctuation marks of a text."""
+        return [token.text.lower() for token in data.tokenize(text)]
+
+    def encode(self, text: str) -> np.ndarray:
+        """The ids of a text's words, int32; `UNKNOWN_WORD` for those that are not known."""
+        return super().encode(text)[:-1]
+
+
+class Prepared(NamedTuple):
+    """The data of a run.
+
+    Attributes:
+        splits: examples by split.
+        vocabulary: of the training split, unless one was given.
+        vectors: of its words, made elsewhere; None: there are none.
+        batches: of the training split.
+        validation: batches of the validation split.
+        digest: of the training and validation texts and labels.
+    """
+
+    splits: Splits
+    vocabulary: SentimentVocabulary
+    vectors: data.Vectors | None
+    batches: TrainingBatches
+    validation: EvaluationBatches
+    digest: str
+
+    @property
+    def description(self) -> str:
+        """The sizes, in two lines."""
+        words, labels = self.vocabulary.symbols[FIRST_WORD:], self.vocabulary.labels
+        parts = [f"{split} {len(examples):,}" for split, examples in self.splits.items()]
+        unknown = [
+            f"{unknown_share(examples, self.vocabulary):.1%} of {split}"
+            for split, examples in self.splits.items()
+        ]
+        lines = [
+            f"texts of {len(labels)} classes ({', '.join(labels)[:60]}): {', '.join(parts)}.",
+            f"{len(words):,} known words; unknown: {', '.join(unknown)}.",
+        ]
+        if self.vectors is not None:
+            lines.append(f"{self.vectors.coverage(words)}.")
+        return "\n".join(lines)
+
+
+def prepare(config: SentimentConfig, vocabulary: SentimentVocabulary | None = None) -> Prepared:
+    """Loads the texts of a config and makes vocabulary and batches.
+
+    Args:
+        config: of the run; words of all splits that its file of vectors has are known.
+        vocabulary: one that a model was trained with.
+
+    Raises:
+        UserError: the texts or the vectors cannot be used, or the vocabulary lacks a class.
+    """
+    splits = load_splits(config)
+    vectors = None
+    if config.vectors:
+        texts = [one.fields["text"] for examples in splits.values() for one in examples]
+        words = {word for text in texts for word in SentimentVocabulary.words_of(text)}
+        vectors = data.read_vectors(config.vectors, words, encoding=config.encoding)
+    vocabulary = vocabulary or _vocabulary(splits, config.min_count, vectors)
+    for label in classes_of(splits["train"]):
+        if label not in vocabulary.labels:
+            raise UserError(
+                f"{config.data} has the label {label!r}, which the restored model does not know: "
+                f"{did_you_mean(label, vocabulary.labels)}"
+            )
+    texts, labels = _columns(splits["train"])
+    lengths = (len(vocabulary.words_of(text)) for text in texts)
+    buckets = data.bucket_lengths(lengths, config.num_buckets, batch_size=config.batch_size)
+    examples = text_examples(texts, vocabulary, buckets, labels, config.word_dropout)
+    batches = TrainingBatches(examples, batch_size=config.batch_size, seed=config.seed)
+    texts, labels = _columns(splits["validation"])
+    held_out = text_examples(texts, vocabulary, buckets, labels)
+    validation = EvaluationBatches(held_out, batch_size=config.batch_size)
+    content = [[one.fields for one in splits[split]] for split in ("train", "validation")]
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return Prepared(splits, vocabulary, vectors, batches, validation, digest)
+
+
+def load_splits(config: SentimentConfig) -> Splits:
+    """The texts of a config; see `load_texts` for what it raises."""
+    return load_texts(
+        config.data,
+        text_column=config.text_column,
+        label_column=config.label_column,
+        fold=config.fold,
+        encoding=config.encoding,
+    )
+
+
+def text_examples(
+    texts: Sequence[str],
+    vocabulary: SentimentVocabulary,
+    buckets: Sequence[int],
+    labels: Sequence[str] | None = None,
+    word_dropout: float = 0.0,
+) -> Examples:
+    """Texts in numbers: `words` int32 `[T]` (ragged), `label` int32 and `lengths`.
+
+    Args:
+        texts: each with a word or more.
+        vocabulary: turns them into numbers.
+        buckets: lengths to pad to, ascending.
+        labels: one a text; None: they are not known, and all are 0.
+        word_dropout: how often a word is replaced by the unknown one in training, drawn anew in
+            every epoch.
+    """
+    words = [vocabulary.encode(text) for text in texts]
+    ids = {label: np.int32(n) for n, label in enumerate(vocabulary.labels)}
+    classes = [ids[label] for label in labels] if labels else [np.int32(0)] * len(words)
+
+    def draw(n: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        dropped = rng.random(len(words[n])) < word_dropout
+        kept = np.where(dropped, np.int32(UNKNOWN_WORD), words[n])
+        return {"words": kept, "label": np.asarray(classes[n])}
+
+    return Examples(
+        get=lambda n: {"words": words[n], "label": np.asarray(classes[n])},
+        size=len(words),
+        ragged={"lengths": Ragged(("words",), np.array([len(its) for its in words]), buckets)},
+        draw=draw if word_dropout else None,
+        noun="text",
+    )
+
+
+def unknown_share(examples: Sequence[data.Example], vocabulary: SentimentVocabulary) -> float:
+    """The share of the words of some texts that are unknown."""
+    return float(np.mean(np.concatenate([
+        vocabulary.encode(one.fields["text"]) for one in examples
+    ]) == UNKNOWN_WORD))  # fmt: skip
+
+
+def _vocabulary(
+    splits: Splits, min_count: int, vectors: data.Vectors | None
+) -> SentimentVocabulary:
+    made = SentimentVocabulary.of(_columns(splits["train"])[0], min_count=min_count)
+    extra = sorted({word.lower() for word in vectors.words} - {*made.symbols}) if vectors else []
+    return dataclasses.replace(
+        made, symbols=(*made.symbols, *extra), labels=classes_of(splits["train"])
+    )
+
+
+def _columns(examples: Sequence[data.Example]) -> tuple[list[str], list[str]]:
+    return [one.fields["text"] for one in examples], [one.fields["label"] for one in examples]

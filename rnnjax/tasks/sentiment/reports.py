@@ -1,0 +1,236 @@
+"""Scores of a classifier of texts, and pages with its words in colour."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from rnnjax import data, training, visuals
+from rnnjax.data.examples import SUFFIXES, suffix_of
+from rnnjax.errors import UserError, did_you_mean
+from rnnjax.tasks.sentiment.labelled_texts import are_numbers, as_column
+from rnnjax.tasks.sentiment.sentiment_model import Classified, SentimentModel
+from rnnjax.training import atomic_files
+from rnnjax.visuals.page import Section, escape, render_page, wide_table
+
+MOST_ERRORS = 100
+OUTPUTS = (".html", ".jsonl")
+
+LEGENDS = {
+    "attention": (
+        ((0.3, "a little"), (0.6, "some"), (1, "most of all")),
+        "Blue: the weight of a word in the vector of its text (attention).",
+    ),
+    "gradient": (
+        ((-1, "against"), (-0.4, "a little against"), (0.4, "a little for"), (1, "for")),
+        "Blue words speak for the predicted class, red ones against it (gradient times input).",
+    ),
+}
+"""Of each kind of relevance: shades and what they mean, and a sentence."""
+
+
+class Scores(NamedTuple):
+    """How well labelled texts are classified.
+
+    Attributes:
+        num_texts: how many they are.
+        accuracy: in percent.
+        macro_f1: the mean of the F1 of the classes, in percent.
+        absolute_error: the mean distance from the true label, of labels that are numbers; None:
+            they are none, or only two.
+        confusion: `[K, K]`: true class, predicted class.
+    """
+
+    num_texts: int
+    accuracy: float
+    macro_f1: float
+    absolute_error: float | None
+    confusion: np.ndarray
+
+    def describe(self) -> str:
+        """The numbers, in a line."""
+        error = self.absolute_error
+        return (
+            f"{self.accuracy:.2f}% of {self.num_texts:,} texts right, macro F1 {self.macro_f1:.2f}"
+            + ("" if error is None else f", mean absolute error {error:.3f}")
+        )
+
+
+def scores_of(model: SentimentModel, examples: Sequence[data.Example]) -> Scores:
+    """Classifies labelled texts, and compares."""
+    from sklearn.metrics import confusion_matrix, f1_score  # It takes seconds.
+
+    labels = model.vocabulary.labels
+    gold = [one.fields["label"] for one in examples]
+    found = [one.label for one in model.classify([one.fields["text"] for one in examples])]
+    right = np.mean([a == b for a, b in zip(gold, found, strict=True)])
+    f1 = f1_score(gold, found, labels=labels, average="macro", zero_division=0)
+    error = None
+    if len(labels) > 2 and are_numbers(labels):
+        pairs = zip(gold, found, strict=True)
+        error = float(np.mean([abs(int(a) - int(b)) for a, b in pairs]))
+    counts = confusion_matrix(gold, found, labels=labels)
+    return Scores(len(gold), 100 * float(right), 100 * float(f1), error, counts)
+
+
+def report_scores(
+    model: SentimentModel, examples: Sequence[data.Example], split: str, folder: Path
+) -> tuple[str, list[Section]]:
+    """Writes `scores_SPLIT.json` and `confusion.png` into a folder.
+
+    Returns:
+        A summary for the terminal, and the confusion matrix for a report.
+    """
+    scores = scores_of(model, examples)
+    title = f"{split}: {scores.describe()}"
+    png = visuals.draw_confusion(model.vocabulary.labels, scores.confusion)
+    numbers = scores._asdict() | {"confusion": scores.confusion.tolist()}
+    files: dict[str, str | bytes] = {f"scores_{split}.json": json.dumps(numbers, indent=1)}
+    files["confusion.png"] = png
+    picture = training.write_results(folder, files)
+    return f"{title}\nWhat is taken for what: {picture}", [Section(title, png=png)]
+
+
+def texts_of_file(path: str, text_column: str, *, encoding: str) -> list[str]:
+    """The texts to classify of a file: a column of a TSV, CSV or JSONL file; else its lines.
+
+    Args:
+        path: of the file; -: stdin.
+        text_column: its name, or its number from 0.
+        encoding: of the file.
+
+    Raises:
+        UserError: it cannot be read, or has no text.
+    """
+    if suffix_of(path) in SUFFIXES:
+        examples = data.read_examples(path, {"text": as_column(text_column)}, encoding=encoding)
+        return [one.fields["text"] for one in examples]
+    lines = data.read_text(path, encoding=encoding).split("\n")
+    if not (texts := [line for line in lines if line.strip()]):
+        raise UserError(f"{path} has no text: expected one a line")
+    return texts
+
+
+def check_output(output: str | None) -> None:
+    """Raises UserError if predictions cannot be written to a file of that name."""
+    if output is not None:
+        suffix, folder = Path(output).suffix, Path(output).parent
+        if suffix not in OUTPUTS:
+            raise UserError(
+                f"--output={output} has an unknown ending; {did_you_mean(suffix, OUTPUTS)}"
+            )
+        if not folder.is_dir():
+            raise UserError(f"--output={output}: there is no folder {folder}")
+
+
+def report_predictions(
+    model: SentimentModel, texts: Sequence[str], output: str | None, by: str | None
+) -> str:
+    """Writes predictions to a file, or returns them for the terminal, a line a text.
+
+    Args:
+        model: that classifies.
+        texts: to be classified.
+        output: a path that ends in one of `OUTPUTS`; None: none.
+        by: what words are coloured by on a page; see `SentimentModel.relevance`.
+
+    Raises:
+        UserError: a text has no word, or the file cannot be written.
+    """
+    found = model.classify(texts)
+    if output is None:
+        pairs = zip(texts, found, strict=True)
+        return "\n".join(f"{one.label} ({_percent(one)})\t{text}" for text, one in pairs)
+    if output.endswith(".jsonl"):
+        content = "".join(
+            json.dumps({"text": text, **one._asdict()}, ensure_ascii=False) + "\n"
+            for text, one in zip(texts, found, strict=True)
+        )
+    else:
+        heads = [f"<b>{escape(one.label)}</b> {_percent(one)}" for one in found]
+        section = Section("Texts", html=_coloured(model, texts, heads, by))
+        content = render_page("Sentiment", f"{len(texts):,} texts", {}, [section])
+    atomic_files.write_text(Path(output), content)
+    return f"{len(texts):,} texts: {output}"
+
+
+def errors_section(
+    model: SentimentModel,
+    examples: Sequence[data.Example],
+    *,
+    by: str | None = None,
+    limit: int = MOST_ERRORS,
+) -> Section:
+    """The texts that are classified wrongly, the most confident errors first, in colour."""
+    found = model.classify([one.fields["text"] for one in examples])
+    wrong = [
+        (one, said)
+        for one, said in zip(examples, found, strict=True)
+        if one.fields["label"] != said.label
+    ]
+    wrong.sort(key=lambda pair: -pair[1].probabilities[pair[1].label])
+    title = f"{len(wrong):,} errors, the most confident first"
+    if len(wrong) > limit:
+        title += f"; shown: the first {limit:,}"
+    heads = [
+        f"<b>{escape(said.label)}</b> {_percent(said)}<br>true: "
+        f"<b>{escape(one.fields['label'])}</b>"
+        for one, said in wrong[:limit]
+    ]
+    texts = [one.fields["text"] for one, _ in wrong[:limit]]
+    return Section(title, html=_coloured(model, texts, heads, by) if texts else "<p>None.</p>")
+
+
+def report_inspection(
+    model: SentimentModel, examples: Sequence[data.Example], split: str, by: str | None, file: Path
+) -> str:
+    """Writes a page with confusions and errors; returns a line for the terminal."""
+    summary, sections = report_scores(model, examples, split, file.parent)
+    sections.append(errors_section(model, examples, by=by))
+    page = render_page("Inside the classifier", split, {}, sections)
+    return f"{summary}\nErrors: {training.write_results(file.parent, {file.name: page})}"
+
+
+def coloured_words(text: str, relevance: np.ndarray) -> str:
+    """HTML of a text as it was written, with a colour behind each word.
+
+    Args:
+        text: of T words and punctuation marks.
+        relevance: `[T]`; the largest distance from 0 gets the strongest colour.
+    """
+    pieces, values, end = [], [], 0
+    for token, value in zip(data.tokenize(text), relevance.tolist(), strict=True):
+        pieces += [text[end : token.start], token.text]
+        values += [0.0, value]
+        end = token.end
+    strongest = max(map(abs, values), default=0.0) or 1.0
+    colours = [visuals.signed_colour(value / strongest) if value else "" for value in values]
+    hints = [f"{value:.3g}" if value else "" for value in values]
+    return visuals.coloured_text(pieces, colours, hints)
+
+
+def _coloured(
+    model: SentimentModel, texts: Sequence[str], heads: Sequence[str], by: str | None
+) -> str:
+    """HTML of a legend and a table of texts in colour, each behind what is said of it."""
+    shades, sentence = LEGENDS[model.relevance_by(by)]
+    spans = "".join(
+        f'<span style="background:{visuals.signed_colour(value)};padding:.15em .4em">{name}</span> '
+        for value, name in shades
+    )
+    relevance = model.relevance(texts, by)
+    rows = (
+        f'<tr><td class="kind">{head}</td><td>{coloured_words(text, its)}</td></tr>'
+        for head, text, its in zip(heads, texts, relevance, strict=True)
+    )
+    table = wide_table(("class", "text"), rows, ())
+    return (
+        f'<p class="soft">{sentence} The strongest colour is the strongest word of each text.'
+        f"</p><p>{spans}</p>{table}"
+    )
+
+
+def _percent(said: Classified) -> str:
+    return f"{said.probabilities[said.label]:.1%}"

@@ -1,0 +1,133 @@
+"""The classifier of texts: its words, its attention and its gradients."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from scipy import special
+
+from rnnjax import data
+from rnnjax.errors import UserError
+from rnnjax.tasks.sentiment import sentiment_model
+from rnnjax.tasks.sentiment.config import SentimentConfig
+from rnnjax.tasks.sentiment.preparation import SentimentVocabulary
+from rnnjax.tasks.sentiment.sentiment_model import SentimentModel, make_model
+from tests.models import decoder_oracle as oracle
+
+TEXTS = ["Not a good film .", "The film was good , the music was bad , but why not ?"]
+VOCABULARY = dataclasses.replace(
+    SentimentVocabulary.of(["not a good film . bad the was , music but why"]),
+    labels=("1", "2", "3"),
+)
+
+
+def tiny(pooling="attention", cell="lstm", **options):
+    config = SentimentConfig(
+        embed_size=3, hidden_size=4, pooling=pooling, cell=cell, **options
+    )  # fmt: skip
+    return config, SentimentModel(make_model(config, VOCABULARY), VOCABULARY)
+
+
+def in_float64(pooling, cell):
+    config, _ = tiny(pooling, cell)
+    graph, params = oracle.in_float64(lambda: make_model(config, VOCABULARY))
+    return SentimentModel(nnx.merge(graph, jax.tree.map(jnp.asarray, params)), VOCABULARY)
+
+
+def ids_of(text):
+    return jnp.asarray(VOCABULARY.encode(text))[:, None]
+
+
+@pytest.mark.parametrize(("pooling", "cell"), [("max", "rnn"), ("attention", "lstm")])
+def test_gradient_times_input_is_the_slope_as_a_words_vector_grows(pooling, cell):
+    """Against central differences: the vector of one word is scaled by 1 + h and by 1 - h."""
+    with jax.enable_x64(True):
+        model = in_float64(pooling, cell)
+        text = "Not a good film , but why ?"  # no word twice; the last one is unknown
+        ids = ids_of(text)
+        graph = nnx.graphdef(model.model)
+        forward = jax.jit(lambda params: nnx.merge(graph, params)(ids))
+        k = int(forward(nnx.state(model.model)).argmax())
+
+        def score(row, factor):
+            changed = nnx.clone(model.model)
+            table = changed.encoder.embed.embedding
+            table[...] = table[...].at[row].multiply(factor)
+            logits = np.asarray(forward(nnx.state(changed)))[0]
+            return logits[k] - logits.mean()
+
+        h = 1e-5
+        slopes = [
+            (score(row, 1 + h) - score(row, 1 - h)) / (2 * h) for row in ids[:, 0].tolist()
+        ]  # fmt: skip
+        (found, _) = model.relevance([text, TEXTS[1]], "gradient")
+    np.testing.assert_allclose(found, slopes, rtol=1e-6, atol=1e-8)  # float64, error h^2
+
+
+def test_attention_weights_are_those_that_make_the_vector_of_a_text():
+    with jax.enable_x64(True):
+        model = in_float64("attention", "lstm")
+        found = model.relevance(TEXTS)
+        words = np.zeros((20, 2), np.int32)
+        lengths = np.array([len(VOCABULARY.encode(text)) for text in TEXTS])
+        for n, text in enumerate(TEXTS):
+            words[: lengths[n], n] = VOCABULARY.encode(text)
+        batch = {"words": jnp.asarray(words), "lengths": jnp.asarray(lengths)}
+        padded = np.asarray(sentiment_model.attention_weights(model.model, batch))
+        for n, (text, weights) in enumerate(zip(TEXTS, found, strict=True)):
+            assert weights.shape == (len(data.tokenize(text)),)
+            assert weights.sum() == pytest.approx(1, abs=1e-12)
+            np.testing.assert_allclose(padded[: lengths[n], n], weights, rtol=1e-12)
+            assert (padded[lengths[n] :, n] == 0).all()
+            ys = np.asarray(model.model.encoder(ids_of(text)))[:, 0]
+            head = model.model.head
+            logits = weights @ ys @ np.asarray(head.kernel[...]) + np.asarray(head.bias[...])
+            np.testing.assert_allclose(model.model(ids_of(text))[0], logits, rtol=1e-10)
+    assert max(weights.max() / weights.min() for weights in found) > 1.5
+
+
+@pytest.mark.parametrize("pooling", ["last", "attention"])
+def test_padding_and_neighbours_change_nothing(pooling):
+    _, model = tiny(pooling)
+    together = model.classify(TEXTS, batch_size=4)
+    for text, one in zip(TEXTS, together, strict=True):
+        expected = special.softmax(np.asarray(model.model(ids_of(text)))[0])
+        np.testing.assert_allclose([*one.probabilities.values()], expected, rtol=2e-5)  # float32
+        assert list(one.probabilities) == ["1", "2", "3"]
+        assert one.label == VOCABULARY.labels[expected.argmax()]
+
+
+def test_one_direction_reads_no_later_word_and_both_do():
+    for bidirectional in (False, True):
+        _, model = tiny(bidirectional=bidirectional)
+        first = [np.asarray(model.model.encoder(ids_of(text)))[0] for text in ("good film", "good")]
+        assert np.allclose(*first) != bidirectional
+
+
+def test_vectors_of_words_stand_at_their_ids():
+    vectors = data.Vectors(
+        ("why", "nowhere", "good"), np.arange(9.0, dtype=np.float32).reshape(3, 3)
+    )
+    config, model = tiny()
+    table = make_model(config, VOCABULARY, vectors).encoder.embed.embedding[...]
+    ids = {symbol: n for n, symbol in enumerate(VOCABULARY.symbols)}
+    np.testing.assert_array_equal(table[ids["why"]], [0, 1, 2])
+    np.testing.assert_array_equal(table[ids["good"]], [6, 7, 8])
+    others = np.array([n for symbol, n in ids.items() if symbol not in ("why", "good")])
+    np.testing.assert_array_equal(table[others], model.model.encoder.embed.embedding[...][others])
+    wider = data.Vectors(("why",), np.zeros((1, 5), np.float32))
+    with pytest.raises(UserError, match=r"expected --config\.embed_size=5, got 3"):
+        make_model(config, VOCABULARY, wider)
+
+
+def test_what_cannot_be_asked_of_a_model():
+    _, model = tiny("mean")
+    with pytest.raises(UserError, match="text 2 of 3 is empty: there is no word in it"):
+        model.classify(["good", " \t", "bad"])
+    with pytest.raises(UserError, match="--by=attention takes a model that pools by it, not by me"):
+        model.relevance(["good"], "attention")
+    with pytest.raises(UserError, match="unknown --by=gradent; did you mean 'gradient'"):
+        model.relevance(["good"], "gradent")
