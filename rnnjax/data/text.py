@@ -41,30 +41,53 @@ def load(
     Raises:
         UserError: there is no such source, or its text cannot be read or decoded, or is empty.
     """
-    check_encoding(encoding)
     level = vocabulary.level if vocabulary else level
-    documents: Mapping[str, Iterable[Document]]
-    origin = ""
+    documents, origin = find_documents(
+        spec,
+        encoding=encoding,
+        valid_fraction=valid_fraction,
+        decoded=level == "char",
+        tfds_data_dir=tfds_data_dir,
+    )
+    corpus = build(documents, valid_fraction, spec, level, vocabulary)
+    return corpus._replace(origin=origin)
+
+
+def find_documents(
+    spec: str,
+    *,
+    encoding: str = "utf-8",
+    valid_fraction: float = 0.1,
+    decoded: bool = True,
+    tfds_data_dir: str | None = None,
+) -> tuple[Mapping[str, Iterable[Document]], str]:
+    """The documents of a source by split, and what to say of its files; arguments as of `load`.
+
+    Args:
+        spec, encoding, valid_fraction, tfds_data_dir: see `load`.
+        decoded: whether files must be text in the encoding.
+
+    Raises:
+        UserError: there is no such source.
+    """
+    check_encoding(encoding)
     if spec in NAMED:
-        documents = {"train": NAMED[spec]()}
-    elif spec.startswith("tfds:"):
-        documents = tfds.documents(spec.removeprefix("tfds:"), data_dir=tfds_data_dir)
-    elif not spec or not (os.path.exists(spec) or any(mark in spec for mark in "/\\.*?[~=")):
+        return {"train": NAMED[spec]()}, ""
+    if spec.startswith("tfds:"):
+        return tfds.documents(spec.removeprefix("tfds:"), data_dir=tfds_data_dir), ""
+    if not spec or not (os.path.exists(spec) or any(mark in spec for mark in "/\\.*?[~=")):
         near = nearest(Path(spec)) or "none here has one like it"
         raise UserError(
             f"unknown data source {spec[:80]!r}: {did_you_mean(spec, NAMED)} It is no file or "
             f"folder either ({near}). tfds:NAME takes a TensorFlow data set."
         )
-    else:
-        text_encoding = encoding if level == "char" else None
-        found = split_files(spec, needed=["train"], pool=True, text_encoding=text_encoding)
-        origin = _origin(spec, found, valid_fraction)
-        documents = {
-            split: [document(path, encoding) for path in paths]
-            for split, paths in found.files.items()
-        }
-    corpus = build(documents, valid_fraction, spec, level, vocabulary)
-    return corpus._replace(origin=origin)
+    found = split_files(
+        spec, needed=["train"], pool=True, text_encoding=encoding if decoded else None
+    )
+    documents = {
+        split: [document(path, encoding) for path in paths] for split, paths in found.files.items()
+    }
+    return documents, _origin(spec, found, valid_fraction)
 
 
 def _origin(spec: str, found: SplitFiles, valid_fraction: float) -> str:

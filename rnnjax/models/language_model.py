@@ -1,9 +1,12 @@
 """A language model: embed each symbol, unroll a cell, score every next symbol."""
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 
 from rnnjax.cells.cell import Cell, split_key
+from rnnjax.cells.pointwise import check_rate, drop
+from rnnjax.errors import UserError
 from rnnjax.losses import cross_entropy
 from rnnjax.models.network import Network
 from rnnjax.models.recurrent import Recurrent, check_left_to_right
@@ -24,6 +27,8 @@ class LanguageModel(Network):
         cell: Cell,
         *,
         embed_size: int,
+        tied: bool = False,
+        embed_dropout: float = 0.0,
         compute_dtype: DType | None = None,
         rngs: nnx.Rngs,
     ):
@@ -33,22 +38,38 @@ class LanguageModel(Network):
             vocab_size: V.
             cell: any cell with a step; layers and dropout are the cell's own.
             embed_size: D, the width of a token's vector.
+            tied: the head's matrix is that of the tokens' vectors (Press & Wolf 2017, "Using the
+                output embedding to improve language models"); the cell's outputs have D numbers.
+            embed_dropout: rate at which the vectors of whole symbols are zero, one draw a call for
+                each symbol of the vocabulary (Gal & Ghahramani 2016; Merity et al. 2018, section
+                4.3); with a key only.
             compute_dtype: dtype of the head's matmul operands; the logits are float32.
             rngs: for the initial parameters.
 
         Raises:
-            UserError: the cell is bidirectional.
+            UserError: the cell is bidirectional; with `tied`, its outputs have not D numbers.
         """
         check_left_to_right(cell, "a language model")
+        check_rate(embed_dropout)
+        self.embed_dropout = embed_dropout
         self.embed = nnx.Embed(vocab_size, embed_size, rngs=rngs)
         self.recurrent = Recurrent(cell, embed_size, rngs=rngs)
-        self.head = nnx.Linear(
-            self.recurrent.output_size,
-            vocab_size,
-            dtype=compute_dtype,
-            preferred_element_type=None if compute_dtype is None else jax.numpy.float32,
-            rngs=rngs,
-        )
+        size = self.recurrent.output_size
+        if tied and size != embed_size:
+            raise UserError(
+                f"tied weights: {cell!r} has {size} outputs; embed_size is {embed_size}"
+            )
+        self.tied, self.compute_dtype = tied, compute_dtype
+        if tied:
+            self.bias = nnx.Param(jnp.zeros(vocab_size))
+        else:
+            self.head = nnx.Linear(
+                size,
+                vocab_size,
+                dtype=compute_dtype,
+                preferred_element_type=None if compute_dtype is None else jnp.float32,
+                rngs=rngs,
+            )
 
     def __call__(
         self,
@@ -73,16 +94,32 @@ class LanguageModel(Network):
         """
         check_ids("tokens", tokens_TB, self.embed.num_embeddings)
         with jax.named_scope("embed"):
-            embedded = self.embed(tokens_TB)
+            if key is not None and self.embed_dropout:
+                key, embed_key = jax.random.split(key)
+                vectors = self.embed.embedding.get_value()
+                dropped = drop(vectors, self.embed_dropout, embed_key, (len(vectors), 1))
+                embedded = jnp.take(dropped, tokens_TB, axis=0)
+            else:
+                embedded = self.embed(tokens_TB)
         carry, ys = self.recurrent(embedded, carry, reset=reset, key=key, remat=remat)
         with jax.named_scope("head"):
-            return self.head(ys), carry
+            return self._logits(ys), carry
 
     def step(self, tokens_B: Array, carry: Carry) -> tuple[Array, Carry]:
         """One step, for decoding: tokens `[B]` to logits `[B, V]`."""
         check_ids("tokens", tokens_B, self.embed.num_embeddings)
         carry, y_t = self.recurrent.step(self.embed(tokens_B), carry)
-        return self.head(y_t), carry
+        return self._logits(y_t), carry
+
+    def _logits(self, ys: Array) -> Array:
+        if not self.tied:
+            return self.head(ys)
+        vectors, dtype = self.embed.embedding.get_value(), self.compute_dtype
+        if dtype is None:
+            return ys @ vectors.T + self.bias.get_value()
+        ys, vectors = ys.astype(dtype), vectors.astype(dtype)
+        wide = jnp.matmul(ys, vectors.T, preferred_element_type=jnp.float32)
+        return wide + self.bias.get_value()
 
     def initial_carry(self, batch_size: int) -> Carry:
         """The carry before the first symbol of `batch_size` texts."""
@@ -126,6 +163,6 @@ def window_loss(
     )
     if window < len(inputs):
         rest, _ = model(inputs[window:], next_carry, reset=reset[window:], key=keys[1], remat=remat)
-        logits = jax.numpy.concatenate([logits, rest])
+        logits = jnp.concatenate([logits, rest])
     total, count = cross_entropy(logits, batch["targets"], batch["mask"])
     return total, count, jax.lax.stop_gradient(next_carry)

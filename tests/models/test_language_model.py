@@ -178,3 +178,67 @@ def test_it_trains_under_both_flax_modes(graph):
         np.testing.assert_allclose(
             loss(params), window_loss(model, model.initial_carry(B), window)[0], rtol=1e-6
         )
+
+
+def tied(cell=None, **options):
+    return LanguageModel(
+        V, cell or rnnjax.lstm(H), embed_size=H, tied=True, rngs=nnx.Rngs(1), **options
+    )
+
+
+def test_tied_logits_are_products_with_the_vectors_of_the_tokens():
+    model = tied()
+    model.bias.set_value(jnp.arange(V, dtype=jnp.float32))
+    symbols, vectors = tokens(6), np.float64(model.embed.embedding.get_value())
+    logits, _ = model(symbols, model.initial_carry(B))
+    cell, params = model.recurrent.cell, model.recurrent.params.get_value()
+    _, ys = rnnjax.unroll_reference(cell, params, jnp.float32(vectors)[symbols])
+    np.testing.assert_allclose(logits, np.float64(ys) @ vectors.T + np.arange(V), atol=1e-5)
+    step_logits, _ = model.step(symbols[0], model.initial_carry(B))
+    np.testing.assert_allclose(step_logits, logits[0], atol=1e-6)
+
+
+def test_the_gradient_of_tied_vectors_is_that_of_both_their_uses():
+    """Against the same network with a head of its own whose matrix is equal."""
+    model, window = tied(), batch(5)
+    free = LanguageModel(V, rnnjax.lstm(H), embed_size=H, rngs=nnx.Rngs(1))
+    free.head.kernel.set_value(model.embed.embedding.get_value().T)
+
+    def gradient(model):
+        def mean(model):
+            total, count, _ = window_loss(model, model.initial_carry(B), window)
+            return total / count
+
+        return nnx.to_pure_dict(nnx.grad(mean)(model))
+
+    one, two = gradient(model), gradient(free)
+    both = two["embed"]["embedding"] + two["head"]["kernel"].T
+    np.testing.assert_allclose(one["embed"]["embedding"], both, atol=1e-6)
+    np.testing.assert_allclose(one["bias"], two["head"]["bias"], atol=1e-6)
+
+
+def test_dropped_symbols_are_zero_wherever_they_stand_and_the_others_grow():
+    """With a cell that passes its input on, the logits before the bias are products of vectors."""
+    same = rnnjax.dropout(0.0)
+    model = LanguageModel(V, same, embed_size=H, tied=True, embed_dropout=0.5, rngs=nnx.Rngs(1))
+    vectors = np.asarray(model.embed.embedding.get_value())
+    symbols, carry = tokens(40), model.initial_carry(B)
+    seen = set()
+    for seed in range(20):
+        logits, _ = model(symbols, carry, key=jax.random.key(seed))
+        for symbol in range(V):
+            of_symbol = np.asarray(logits)[np.asarray(symbols) == symbol]
+            kept = bool(np.abs(of_symbol).max() > 0)
+            expected = vectors[symbol] @ vectors.T * (2 * kept)
+            np.testing.assert_allclose(
+                of_symbol, expected[None].repeat(len(of_symbol), 0), atol=1e-5
+            )
+            seen.add((symbol, kept))
+    assert len(seen) == 2 * V
+    logits, _ = model(symbols, carry)
+    np.testing.assert_allclose(logits, vectors[symbols] @ vectors.T, atol=1e-5)
+
+
+def test_tied_weights_need_outputs_as_wide_as_the_vectors():
+    with pytest.raises(rnnjax.UserError, match=r"lstm\(6\) has 6 outputs; embed_size is 5"):
+        tied(rnnjax.lstm(6))

@@ -1,0 +1,135 @@
+"""Text as a stream of words, a line end as the end of a sentence."""
+
+import hashlib
+from collections import Counter
+from typing import NamedTuple
+
+import numpy as np
+
+from rnnjax import data
+from rnnjax.data.corpus import split
+from rnnjax.data.documents import texts
+from rnnjax.data.text import find_documents
+from rnnjax.data.word_vocabulary import (
+    END,
+    RESERVED,
+    UNKNOWN_WORD,
+    WordVocabulary,
+    by_frequency,
+)
+from rnnjax.errors import UserError
+from rnnjax.tasks.word_language.config import WordConfig
+
+
+class Prepared(NamedTuple):
+    """Text for training.
+
+    Attributes:
+        vocabulary: of the words of the training split, unless one was given.
+        splits: train, validation and, where there is one, test.
+        batches: windows of the training split.
+        validation: windows of the validation split.
+        description: the sizes, and how many words of each split are unknown.
+        digest: of the splits.
+    """
+
+    vocabulary: WordVocabulary
+    splits: dict[str, data.Stream]
+    batches: data.TrainingWindows
+    validation: data.EvaluationWindows
+    description: str
+    digest: str
+
+
+def read_splits(
+    config: WordConfig, vocabulary: WordVocabulary | None = None
+) -> tuple[WordVocabulary, dict[str, data.Stream]]:
+    """The words of the text of a config, each line a sentence between END and END.
+
+    Args:
+        config: of the run.
+        vocabulary: one that a model was trained with; None: that of the training split.
+
+    Raises:
+        UserError: the text cannot be read, or a split has no word.
+    """
+    documents, _ = find_documents(
+        config.data, encoding=config.encoding, valid_fraction=config.valid_fraction
+    )
+    words: dict[str, list[str]] = {}
+    segments: dict[str, list[tuple[int, int]]] = {}
+    for name, of_split in documents.items():
+        found, ends = [], []
+        for document in of_split:
+            found += _words("".join(texts(document)))
+            ends.append(len(found))
+        cut = name == "train" and config.valid_fraction > 0 and "validation" not in documents
+        kept, held_out = split(np.unique(ends), config.valid_fraction if cut else 0)
+        for part, pieces in ((name, kept), ("validation", held_out)) if cut else ((name, kept),):
+            words[part], segments[part] = found, pieces
+    for part, pieces in segments.items():
+        if not pieces:
+            raise UserError(f"{config.data} has too few words for its {part} split")
+    if vocabulary is None:
+        counts = Counter(w for start, end in segments["train"] for w in words["train"][start:end])
+        rare = {word for word, count in counts.items() if count < config.min_count}
+        kept_words = by_frequency(counts, counts.keys() - rare - {*RESERVED})
+        if not kept_words:
+            raise UserError(f"no word stands {config.min_count} times in the training text")
+        vocabulary = WordVocabulary("word", (*RESERVED, *kept_words))
+    ids_of = {word: n for n, word in enumerate(vocabulary.symbols)}
+    splits = {}
+    for part, pieces in segments.items():
+        ids = [ids_of.get(w, UNKNOWN_WORD) for start, end in pieces for w in words[part][start:end]]
+        lengths = [end - start for start, end in pieces]
+        starts = np.cumsum([0, *lengths[:-1]])
+        splits[part] = data.Stream(np.array(ids, np.int32), starts)
+    return vocabulary, splits
+
+
+def share_unknown(stream: data.Stream) -> float:
+    """The share of the words of a split, ends of sentences among them, that are unknown."""
+    return float(np.mean(stream.ids == UNKNOWN_WORD))
+
+
+def first_sentences(stream: data.Stream, count: int) -> list[np.ndarray]:
+    """The ids of the first sentences of a split, END the last of each."""
+    ends = np.flatnonzero(stream.ids == END)
+    return [ids for ids in np.split(stream.ids, ends + 1) if len(ids) > 1][:count]
+
+
+def prepare(config: WordConfig, vocabulary: WordVocabulary | None = None) -> Prepared:
+    """Makes vocabulary and windows; arguments and errors as for `read_splits`."""
+    vocabulary, splits = read_splits(config, vocabulary)
+    if "validation" not in splits:
+        raise UserError(
+            f"{config.data} has no validation split: --config.valid_fraction above 0 takes one of "
+            f"the text; got {config.valid_fraction}"
+        )
+    described = ", ".join(
+        f"{name} {len(stream.ids):,} words ({share_unknown(stream):.1%} unknown)"
+        for name, stream in splits.items()
+    )
+    digest = hashlib.sha256(vocabulary.to_json().encode())
+    for stream in splits.values():
+        digest.update(np.ascontiguousarray(stream.ids).data)
+        digest.update(stream.document_starts.data)
+    return Prepared(
+        vocabulary,
+        splits,
+        data.TrainingWindows(
+            splits["train"], batch_size=config.batch_size, window=config.window, seed=config.seed
+        ),
+        data.EvaluationWindows(
+            splits["validation"], batch_size=config.batch_size, window=config.window
+        ),
+        f"vocabulary of {len(vocabulary):,} words; {described}; line ends count as words",
+        digest.hexdigest(),
+    )
+
+
+def _words(text: str) -> list[str]:
+    """The words of a text, its lines between END and END; none of a text without words."""
+    lines = [WordVocabulary.words_of(line) for line in text.splitlines() if line.strip()]
+    end = RESERVED[END]
+    return [end, *(word for line in lines for word in (*line, end))] if lines else []

@@ -1,0 +1,240 @@
+"""The language model of words: its loss, sentences that it writes, and which it finds likely."""
+
+import functools
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from rnnjax import data, decode, training
+from rnnjax.data.padded_batches import pad
+from rnnjax.data.word_vocabulary import END, START, UNKNOWN_WORD, WordVocabulary
+from rnnjax.errors import UserError
+from rnnjax.losses import target_log_probability
+from rnnjax.models import LanguageModel, window_loss
+from rnnjax.tasks.word_language.config import WordConfig
+from rnnjax.typing import Array, Carry, PRNGKey
+
+NEVER_WRITTEN = [START, UNKNOWN_WORD]
+ROWS = 32
+STEPS = (16, 32, 64, 128, 256, 1024)
+"""Lengths that sentences are padded to, so that few programs are compiled."""
+
+
+class SentenceScore(NamedTuple):
+    """How likely a sentence is.
+
+    Attributes:
+        text: as it was given.
+        words: N of them, as the vocabulary splits them, then the end of the sentence.
+        log_probability: of each word after those before it, and of the end, nats `[N + 1]`.
+        num_unknown: words that the vocabulary lacks; each has the probability of `<unknown>`.
+    """
+
+    text: str
+    words: tuple[str, ...]
+    log_probability: np.ndarray
+    num_unknown: int
+
+    @property
+    def total(self) -> float:
+        """``log P(sentence)`` in nats."""
+        return float(self.log_probability.sum())
+
+    @property
+    def perplexity(self) -> float:
+        """``exp(-total / (N + 1))``."""
+        return math.exp(-self.total / len(self.log_probability))
+
+
+class WordModel(NamedTuple):
+    """A language model that writes and scores sentences.
+
+    Attributes:
+        model: the language model.
+        vocabulary: its words.
+    """
+
+    model: LanguageModel
+    vocabulary: WordVocabulary
+
+    def write(
+        self,
+        prompt: str = "",
+        *,
+        num_samples: int = 1,
+        max_length: int = 60,
+        temperature: float = 0.8,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        seed: int = 0,
+    ) -> list[str]:
+        """Writes sentences that begin with a prompt; unknown words are never written.
+
+        Args:
+            prompt: words to go on from; empty: none.
+            num_samples: how many sentences.
+            max_length: words to add at most; a sentence ends before where the model ends it.
+            temperature, top_k, top_p: see `rnnjax.decode.filter_logits`.
+            seed: decides all draws.
+
+        Raises:
+            UserError: a word of the prompt is unknown, or a number out of range.
+        """
+        ids = self.vocabulary.encode(prompt)[:-1]
+        if (ids == UNKNOWN_WORD).any():
+            words = self.vocabulary.words_of(prompt)
+            unknown = [w for w, n in zip(words, ids, strict=True) if n == UNKNOWN_WORD]
+            raise UserError(f"the prompt has words that the training text lacks: {unknown}")
+        if num_samples < 1:
+            raise UserError(f"num_samples is 1 or more; got {num_samples}")
+        graph, params = nnx.split(self.model)
+        drawn, valid = jax.device_get(
+            _draw(
+                graph,
+                params,
+                np.tile(np.append(END, ids)[:, None], (1, num_samples)),
+                jax.random.key(seed),
+                length=max_length,
+                temperature=temperature,
+                top_k=top_k,
+                top_p=top_p,
+                stop=END,
+            )
+        )
+        begun = [self.vocabulary.symbols[n] for n in ids]
+        return [
+            self.vocabulary.text([*begun, *self.vocabulary.decode(row[kept])])
+            for row, kept in zip(drawn.T, valid.T, strict=True)
+        ]
+
+    def score(self, texts: Sequence[str]) -> list[SentenceScore]:
+        """How likely sentences are, each by itself as the first of a text, in their order.
+
+        Raises:
+            UserError: a text has no word, or more than fit into the longest of `STEPS`.
+        """
+        scores = self.score_ids([self.vocabulary.encode(text) for text in texts])
+        return [
+            score._replace(text=text, words=tuple(self.vocabulary.words_of(text)))
+            for score, text in zip(scores, texts, strict=True)
+        ]
+
+    def score_ids(self, ids: Sequence[np.ndarray]) -> list[SentenceScore]:
+        """As `score`, of sentences in numbers, END the last of each."""
+        graph, params = nnx.split(self.model)
+        written = [self.vocabulary.decode(row.tolist()) for row in ids]
+        for words, row in zip(written, ids, strict=True):
+            if not 1 < len(row) <= STEPS[-1]:
+                raise UserError(
+                    f"a sentence has 1 to {STEPS[-1] - 1:,} words; got {len(words)}: "
+                    f"{self.vocabulary.text(words)[:40]!r}"
+                )
+        found: list[np.ndarray] = []
+        for first in range(0, len(ids), ROWS):
+            rows = [*ids[first : first + ROWS]]
+            steps = next(n for n in STEPS if n >= max(map(len, rows)))
+            targets = pad([*rows, *[rows[-1]] * (ROWS - len(rows))], steps)
+            scores = np.asarray(_score(graph, params, targets)).T
+            found += [row[: len(ids[first + n])] for n, row in enumerate(scores[: len(rows)])]
+        return [
+            SentenceScore(self.vocabulary.text(words), words, scores, _num_unknown(row))
+            for words, scores, row in zip(written, found, ids, strict=True)
+        ]
+
+    def neighbours(self, word: str, count: int = 5) -> list[str]:
+        """The words whose vectors have the largest cosine with that of a word.
+
+        Raises:
+            UserError: the vocabulary lacks the word.
+        """
+        if word not in self.vocabulary.symbols:
+            raise UserError(f"the training text lacks the word {word!r}")
+        vectors = np.asarray(self.model.embed.embedding.get_value())
+        vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+        at = self.vocabulary.symbols.index(word)
+        nearest = np.argsort(-(vectors @ vectors[at]), kind="stable")
+        return [self.vocabulary.symbols[n] for n in nearest if n != at][:count]
+
+
+def make_model(config: WordConfig, vocab_size: int) -> LanguageModel:
+    """The language model of a config, with fresh parameters."""
+    return LanguageModel(
+        vocab_size,
+        config.layers(),
+        embed_size=config.embed_size,
+        tied=config.tied,
+        embed_dropout=config.embed_dropout,
+        compute_dtype=config.operand_dtype,
+        rngs=nnx.Rngs(config.seed),
+    )
+
+
+def make_loss(graph: nnx.GraphDef) -> training.LossFn:
+    """The loss of one window in nats a word, as training knows it."""
+
+    def loss_fn(params, carry, batch, key):
+        return training.Loss(*window_loss(nnx.merge(graph, params), carry, batch, key))
+
+    return loss_fn
+
+
+def load(workdir: str | Path, config: WordConfig | None = None) -> WordModel:
+    """The trained language model of a run, best checkpoint.
+
+    Args:
+        workdir: of the run.
+        config: of the run, where it is known.
+
+    Raises:
+        UserError: there is no intact checkpoint.
+    """
+    config = config or training.read_config(workdir, WordConfig)
+    vocabulary = WordVocabulary.from_json(training.read_meta(workdir).extra["vocabulary"])
+    model = training.restore_model(workdir, make_model, config, len(vocabulary))
+    return WordModel(model, vocabulary)
+
+
+def loss_of_split(
+    model: LanguageModel, stream: data.Stream, *, batch_size: int, window: int
+) -> tuple[float, int]:
+    """The mean loss in nats a word over a whole split, and how many words count."""
+    graph, params = nnx.split(model, nnx.Param)
+    windows = data.EvaluationWindows(stream, batch_size=batch_size, window=window)
+    step = training.make_eval_step(make_loss(graph))
+    result = training.evaluate(step, params, model.initial_carry(batch_size), windows)
+    return result["loss"], int(result["count"])
+
+
+def _num_unknown(ids: np.ndarray) -> int:
+    return int(np.count_nonzero(ids == UNKNOWN_WORD))
+
+
+@functools.partial(
+    jax.jit,
+    static_argnums=0,
+    static_argnames=("length", "temperature", "top_k", "top_p", "stop"),
+)
+def _draw(
+    graph: nnx.GraphDef, params: Any, prompts: Array, key: PRNGKey, **options: Any
+) -> tuple[Array, Array]:
+    def step(params: Any, carry: Carry, tokens: Array) -> tuple[Array, Carry]:
+        logits, carry = nnx.merge(graph, params).step(tokens, carry)
+        return logits.at[:, NEVER_WRITTEN].set(-jnp.inf), carry
+
+    carry = nnx.merge(graph, params).initial_carry(prompts.shape[1])
+    return decode.sample(step, params, carry, prompts, key=key, **options)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _score(graph: nnx.GraphDef, params: Any, targets: Array) -> Array:
+    """The log-probability of each word, `[T, B]`, of sentences that begin after END."""
+    model = nnx.merge(graph, params)
+    before = jnp.concatenate([jnp.full_like(targets[:1], END), targets[:-1]])
+    logits, _ = model(before, model.initial_carry(targets.shape[1]))
+    return target_log_probability(logits, targets)

@@ -1,0 +1,115 @@
+"""The word language model from the command line."""
+
+import math
+import re
+
+import pytest
+
+import rnnjax
+from experiments import word_lm
+from rnnjax import training
+from tests.experiments.conftest import command, of_split
+
+SENTENCES = ["the cat sat on the mat .", "a dog ran to the door .", "the old man saw a cat .",
+             "the dog saw the old cat ."]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("text")
+    for name, count in (("train", 12), ("valid", 2)):
+        (folder / f"{name}.txt").write_text("\n".join(SENTENCES * count) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def flags(text):
+    return [
+        f"--config.data={text}", "--config.hidden_size=16", "--config.embed_size=16",
+        "--config.window=8", "--config.batch_size=4", "--config.learning_rate=0.02",
+        "--config.input_dropout=0", "--config.dropout=0.1", "--config.average=none",
+        "--config.eval_every=60", "--config.log_every=20", "--config.warmup_steps=0",
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, flags):
+    """The workdir of a short training; not to be changed."""
+    workdir = tmp_path_factory.mktemp("trained") / "words"
+    word_lm.EXPERIMENT.main([f"--workdir={workdir}", "--config.num_steps=120", *flags])
+    return workdir
+
+
+def run(capsys, workdir, *flags):
+    return command(capsys, word_lm, f"--workdir={workdir}", *flags)
+
+
+def test_training_learns_the_sentences(trained, capsys):
+    first, *_, last = of_split(trained, "train")
+    assert last["loss"] < 1 < first["loss"]
+    result = run(capsys, trained, "--mode=evaluate")
+    best = min(row["loss"] for row in of_split(trained, "valid"))
+    found = re.match(r"validation: perplexity ([\d.]+) \(([\d.]+) nats/word\)", result.out)
+    assert float(found[2]) == pytest.approx(best, abs=1e-3)
+    assert float(found[1]) == pytest.approx(math.exp(best), abs=0.01)
+    assert "Frequent words" in (trained / "report.html").read_text()
+
+
+def test_a_run_that_was_stopped_ends_with_the_same_bits(tmp_path, flags, capsys):
+    for steps in (6, 10):
+        result = run(capsys, tmp_path / "twice", f"--config.num_steps={steps}", *flags,
+                     "--config.schedule=constant")  # fmt: skip
+        assert result.code == 0, result.err
+    assert "Resuming" in result.err
+    run(capsys, tmp_path / "once", "--config.num_steps=10", *flags, "--config.schedule=constant")
+    twice, once = (
+        training.restore_params(tmp_path / name, which="latest") for name in ("twice", "once")
+    )
+    assert all((twice[name] == once[name]).all() for name in once)
+
+
+def test_candidates_are_told_apart(trained, capsys):
+    result = run(capsys, trained, "--mode=score", "--text=cat the sat mat the on .",
+                 "--text=the cat sat on the mat .")  # fmt: skip
+    assert result.code == 0, result.err
+    lines = result.out.splitlines()
+    assert lines[1].startswith("  *")
+    assert lines[1].endswith("the cat sat on the mat .")
+
+
+def test_samples_go_on_from_the_prompt(trained, capsys):
+    result = run(capsys, trained, "--mode=sample", "--prompt=the old", "--num_samples=3")
+    assert result.code == 0, result.err
+    lines = result.out.splitlines()
+    assert len(lines) == 3
+    assert all(line.startswith("the old ") for line in lines)
+    expected = rnnjax.load(trained).write("the old", num_samples=3, seed=1)
+    assert lines == expected
+
+
+def test_inspection_colours_each_word_by_its_surprise(trained, capsys, tmp_path):
+    result = run(capsys, trained, "--mode=inspect")
+    assert result.code == 0, result.err
+    page = (trained / "inspect.html").read_text()
+    (score,) = rnnjax.load(trained).score(SENTENCES[:1])
+    bits = -score.log_probability / math.log(2)
+    for word, value in zip(score.words, bits, strict=False):
+        assert f'title="p = {2**-value:.3g}, {value:.1f} bits">{word} <' in page
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (["--mode=score"], "nothing to score: give --text=TEXT"),
+        (["--mode=sample", "--prompt=the zebra"], "the training text lacks: ['zebra']"),
+        (["--mode=sample", "--num_samples=0"], "num_samples is 1 or more; got 0"),
+        (["--mode=evaluate", "--split=tset"], "unknown --split=tset"),
+        (["--config.min_count=99"], "no word stands 99 times"),
+    ],
+)
+def test_mistakes_are_told_in_a_line(trained, flags, capsys, tmp_path, wrong, words):
+    workdir = trained if wrong[0].startswith("--mode") else tmp_path / "new"
+    result = run(capsys, workdir, *([] if workdir == trained else flags), *wrong)
+    assert result.code == 2
+    assert words in result.err
+    assert len(result.err.splitlines()) == 1
