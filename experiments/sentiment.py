@@ -36,7 +36,7 @@ class Options:
         None, "Mode predict: a file, .tsv, .csv, .jsonl or a text a line; -: stdin."
     )
     output: str | None = setting(None, "Mode predict: where to write, .jsonl or .html.")
-    by: str | None = setting(
+    colour_by: str | None = setting(
         None,
         "Modes predict, inspect: colour words by attention or gradient; default: attention where "
         "the model pools by it.",
@@ -98,7 +98,7 @@ def predict(run: Run) -> None:
     if file:
         texts = reports.texts_of_file(file, run.config.text_column, encoding=run.config.encoding)
     model = sentiment_model.load(run.workdir, run.config)
-    print(reports.report_predictions(model, texts, output, run.options.by))
+    print(reports.report_predictions(model, texts, output, run.options.colour_by))
 
 
 def inspect(run: Run) -> None:
@@ -106,7 +106,7 @@ def inspect(run: Run) -> None:
     split = run.chosen_split(preparation.load_splits(run.config))
     model, name = sentiment_model.load(run.workdir, run.config), run.options.split
     page = run.workdir / "inspect.html"
-    print(reports.report_inspection(model, split, name, run.options.by, page))
+    print(reports.report_inspection(model, split, name, run.options.colour_by, page))
 
 
 EXPERIMENT = Experiment(

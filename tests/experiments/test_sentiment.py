@@ -121,7 +121,7 @@ def test_pages_show_every_text_with_its_words_in_colour(trained, capsys, tmp_pat
     text, output = "Boring  <music>, lovely people", tmp_path / "out.html"
     model = rnnjax.load(trained)
     for by in ("attention", "gradient"):
-        flags = [f"--text={text}", f"--by={by}", f"--output={output}"]
+        flags = [f"--text={text}", f"--colour_by={by}", f"--output={output}"]
         assert run(capsys, trained, "--mode=predict", *flags).code == 0
         (shown,) = re.findall(r'<p class="text">(.*?)</p>', output.read_text())
         pieces = re.findall(r"<span(.*?)>(.*?)</span>", shown)

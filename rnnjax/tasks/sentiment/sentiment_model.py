@@ -195,9 +195,11 @@ class SentimentModel(NamedTuple):
         pooled = self.model.pooling
         by = by or ("attention" if pooled == "attention" else "gradient")
         if by not in RELEVANCE:
-            raise UserError(f"unknown --by={by}; {did_you_mean(by, RELEVANCE)}")
+            raise UserError(f"unknown --colour_by={by}; {did_you_mean(by, RELEVANCE)}")
         if by == "attention" and pooled != by:
-            raise UserError(f"--by=attention takes a model that pools by it, not by {pooled}")
+            raise UserError(
+                f"--colour_by=attention takes a model that pools by it, not by {pooled}"
+            )
         return by
 
     def _run(

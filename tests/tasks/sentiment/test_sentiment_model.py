@@ -127,7 +127,9 @@ def test_what_cannot_be_asked_of_a_model():
     _, model = tiny("mean")
     with pytest.raises(UserError, match="text 2 of 3 is empty: there is no word in it"):
         model.classify(["good", " \t", "bad"])
-    with pytest.raises(UserError, match="--by=attention takes a model that pools by it, not by me"):
+    with pytest.raises(
+        UserError, match="--colour_by=attention takes a model that pools by it, not by me"
+    ):
         model.relevance(["good"], "attention")
-    with pytest.raises(UserError, match="unknown --by=gradent; did you mean 'gradient'"):
+    with pytest.raises(UserError, match="unknown --colour_by=gradent; did you mean 'gradient'"):
         model.relevance(["good"], "gradent")
