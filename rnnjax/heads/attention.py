@@ -6,6 +6,7 @@ width of the beam, and no memory is copied.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -118,6 +119,7 @@ def general() -> Scorer:
     )
 
 
+@functools.cache  # Equal models then share their compiled programs.
 def named_scorer(name: str, attention_size: int) -> Scorer:
     """The scorer `additive`, `dot` or `general`; A is the hidden layer of `additive` alone.
 

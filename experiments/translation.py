@@ -1,0 +1,140 @@
+"""Translation by an encoder and a decoder that attends to what was read.
+
+    python -m experiments.translation                      numbers to words in six languages
+    python -m experiments.translation --preset=multi30k --config.data=FOLDER --workdir=runs/de_en
+    python -m experiments.translation --preset=sutskever2014 --workdir=runs/no_attention
+
+The numbers take `pip install 'rnnjax[translation]'`. FOLDER holds parallel files such as train.de,
+train.en, val.de, val.en, test.de and test.en; the presets for corpora read German and write English
+(--config.source=de --config.target=en). Tables with two columns of texts work as well.
+Then, with the --workdir of the training:
+
+    --mode=evaluate --split=test                           BLEU and chrF; of numbers exact ones
+    --mode=predict --text="de 7041"                        translations; --input=FILE: of its lines
+    --mode=inspect                                         a page: attention, the best, the worst
+
+The same command again resumes a run that was stopped and ends with the same parameters, bit by bit.
+"""
+
+import json
+from dataclasses import dataclass
+
+from experiments.experiment import Experiment, Measures, Preset, Run, Trained
+from rnnjax import training
+from rnnjax.errors import UserError
+from rnnjax.tasks.translation import reports
+from rnnjax.tasks.translation.config import TranslationConfig as Config
+from rnnjax.tasks.translation.corpora import load_pairs
+from rnnjax.tasks.translation.preparation import prepare
+from rnnjax.tasks.translation.scores import make_evaluation
+from rnnjax.tasks.translation.translator import (
+    Search,
+    Translator,
+    load,
+    make_loss,
+    make_translator,
+)
+from rnnjax.tasks.translation.vocabulary import VocabularyPair
+from rnnjax.training import setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The flags of the single modes."""
+
+    split: str = setting("test", "Modes evaluate, inspect: which split.")
+    text: tuple[str, ...] = setting((), "Mode predict: a text; may be given several times.")
+    input: str | None = setting(None, "Mode predict: a file with a text a line; -: stdin.")
+    output: str | None = setting(None, "Mode predict: a file for the translations.")
+    beam_size: int = setting(5, "Translations pursued side by side; 1: greedily.")
+    length_penalty: float = setting(
+        0.6, "Exponent of the length that scores are divided by; 0 favours short translations."
+    )
+
+
+CORPUS = Config(
+    source="de", target="en", cell="gru", level="word", min_count=2, num_subwords=8000,
+    hidden_size=256, embed_size=256, attention_size=256, dropout=0.4, batch_size=64,
+    num_steps=9000, learning_rate=1e-3, eval_every=900, checkpoint_every=450,
+)  # fmt: skip
+PRESETS = {
+    "default": Preset(
+        "Numbers to words in six languages: minutes on two CPU cores.",
+        Config(cell="gru", batch_size=64, num_steps=1500, learning_rate=4e-3, eval_every=500,
+               num_buckets=3),
+    ),
+    "multi30k": Preset(
+        "Captions of Multi30k: a bidirectional GRU with attention, as Bahdanau et al. 2015.", CORPUS
+    ),
+    "sutskever2014": Preset(
+        "No attention: the source read backwards into the first state (Sutskever et al. 2014).",
+        Config(context="initial", reverse_source=True, bidirectional=False, num_layers=2,
+               batch_size=64, num_steps=1500, eval_every=500, num_buckets=3),
+    ),
+}  # fmt: skip
+
+
+def translator(run: Run) -> Translator:
+    """The trained translator of a run, with the beam of the flags."""
+    search = Search(run.options.beam_size, run.options.length_penalty)
+    return load(run.workdir, run.config)._replace(search=search)
+
+
+def translated(run: Run) -> list[reports.Translated]:
+    """The split that --split names, with its translations."""
+    split = run.chosen_split(load_pairs(run.config).splits)
+    return reports.translate_split(split, translator(run))
+
+
+def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
+    """The scores of the held-out splits by beam search, and the attention of some translations."""
+    run, splits = trained.run, trained.prepared.corpus.splits
+    metric, model = run.config.metric, translator(run)
+    for name in [name for name in ("validation", "test") if name in splits]:
+        found = reports.translate_split(splits[name], model)
+        training.tell(reports.report_scores(found, name, metric, run.workdir))
+    results = {f"validation {metric}, %, greedy": trained.best}
+    return results, reports.report_sections(found, name, metric)
+
+
+def evaluate(run: Run) -> None:
+    """Prints the scores of a split; writes scores_SPLIT.json and translations_SPLIT.txt."""
+    split, metric = run.options.split, run.config.metric
+    print(reports.report_scores(translated(run), split, metric, run.workdir))
+
+
+def predict(run: Run) -> None:
+    """Translates texts, or the lines of a file."""
+    options = run.options
+    if bool(options.text) == (options.input is not None):
+        raise UserError("mode predict takes --text=TEXT (repeatedly) or --input=FILE, not both")
+    print(reports.report_translations(options.text, options.input, options.output, translator(run)))
+
+
+def inspect(run: Run) -> None:
+    """Writes inspect.html: attention of some translations, of the best and of the worst."""
+    split, metric = run.options.split, run.config.metric
+    print(reports.report_inspection(translated(run), split, metric, run.workdir))
+
+
+EXPERIMENT = Experiment(
+    name="translation",
+    summary="translator; numbers to words in six languages; 3 min; 99.8% right",
+    title="Translation",
+    about=__doc__,
+    presets=PRESETS,
+    options=Options(),
+    vocabulary=VocabularyPair,
+    vocabulary_field="level",
+    prepare=lambda run: prepare(run.config, run.vocabulary()),
+    model=lambda config, data: make_translator(config, data.vocabulary),
+    loss=lambda config, graph, data: make_loss(graph),
+    evaluation=make_evaluation,
+    stored=lambda data, model: {"corpus": data.digest, "lengths": json.dumps(data.lengths)},
+    measures=lambda config: Measures("symbol", metric=config.metric, scale="%, greedy"),
+    report=report,
+    modes={"evaluate": evaluate, "predict": predict, "inspect": inspect},
+)
+
+if __name__ == "__main__":
+    EXPERIMENT.main()

@@ -1,0 +1,169 @@
+"""From the pairs of a config to what a translator trains on."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from rnnjax import data
+from rnnjax.data.padded_batches import Examples, Ragged, TrainingBatches
+from rnnjax.errors import UserError
+from rnnjax.tasks.translation.config import TranslationConfig
+from rnnjax.tasks.translation.corpora import Corpus, Pair, load_pairs
+from rnnjax.tasks.translation.vocabulary import TextVocabulary, VocabularyPair
+
+SOURCE_LENGTHS = "source_lengths"
+"""The name of the lengths of sources in a batch; those of targets are `lengths`."""
+
+
+class Lengths(NamedTuple):
+    """In symbols, the end included.
+
+    Attributes:
+        source, target: lengths that each side is padded to, the last that of the longest of the
+            training split.
+    """
+
+    source: tuple[int, ...]
+    target: tuple[int, ...]
+
+    def longest_translation(self, source: int) -> int:
+        """Symbols after which the translation of a source of this padded length is cut off."""
+        return -(-self.target[-1] * max(source, self.source[-1]) // self.source[-1])
+
+
+class Prepared(NamedTuple):
+    """A corpus in numbers.
+
+    Attributes:
+        corpus: the pairs.
+        vocabulary: of the training split, unless one was given.
+        lengths: that texts are padded to.
+        batches: of the training split.
+        too_long: pairs of the training split that are left out of them.
+        digest: of the training and validation pairs, the same for the same ones only.
+    """
+
+    corpus: Corpus
+    vocabulary: VocabularyPair
+    lengths: Lengths
+    batches: TrainingBatches
+    too_long: int
+    digest: str
+
+    @property
+    def description(self) -> str:
+        """The sizes of the corpus and of what was made of it, a line each."""
+        source, target = (f"{len(one):,}" for one in self.vocabulary)
+        buckets = " and ".join(", ".join(map(str, one)) for one in self.lengths)
+        skipped = f"; {self.too_long:,} training pairs are too long and left out"
+        return (
+            f"{self.corpus.describe()}{skipped if self.too_long else ''}.\n{source} and {target} "
+            f"symbols of source and target ({self.vocabulary.level}); padded to {buckets}."
+        )
+
+
+def prepare(config: TranslationConfig, vocabulary: VocabularyPair | None = None) -> Prepared:
+    """Loads pairs and makes vocabularies, buckets and training batches.
+
+    Args:
+        config: of the run.
+        vocabulary: one that a model was trained with.
+
+    Raises:
+        UserError: the pairs cannot be used, all are too long, or a number is out of range.
+    """
+    corpus = load_pairs(config)
+    pairs = corpus.splits["train"]
+    vocabulary = vocabulary or VocabularyPair.of(
+        (pair.source for pair in pairs),
+        (pair.target for pair in pairs),
+        level=config.level,
+        min_count=config.min_count,
+        num_subwords=config.num_subwords,
+    )
+    examples = pair_examples(pairs, vocabulary, reverse=config.reverse_source)
+    sizes = np.stack([part.lengths for part in examples.ragged.values()])
+    kept = np.flatnonzero(sizes.max(axis=0) <= config.max_length)
+    if not kept.size:
+        raise UserError(
+            f"every training pair has more than --config.max_length={config.max_length} symbols on "
+            f"a side, the end included; the shortest has {sizes.max(axis=0).min()}"
+        )
+    source, target = (
+        data.bucket_lengths(its[kept].tolist(), config.num_buckets, batch_size=config.batch_size)
+        for its in (sizes[1], sizes[0])
+    )
+    lengths = Lengths(source, target)
+    chosen = [pairs[n] for n in kept.tolist()]
+    examples = pair_examples(chosen, vocabulary, lengths, reverse=config.reverse_source)
+    batches = TrainingBatches(examples, batch_size=config.batch_size, seed=config.seed)
+    content = [corpus.splits[split] for split in ("train", "validation")]
+    digest = hashlib.sha256(json.dumps([[p[:2] for p in part] for part in content]).encode())
+    too_long = len(pairs) - len(chosen)
+    return Prepared(corpus, vocabulary, lengths, batches, too_long, digest.hexdigest())
+
+
+def pair_examples(
+    pairs: Sequence[Pair],
+    vocabulary: VocabularyPair,
+    lengths: Lengths | None = None,
+    *,
+    reverse: bool,
+) -> Examples:
+    """Pairs in numbers: `target` int `[T]` and `source` int `[S]`, ragged.
+
+    Args:
+        pairs: of a split.
+        vocabulary: turns them into numbers.
+        lengths: to pad to; None: the longest.
+        reverse: sources are read backwards.
+    """
+    targets = [vocabulary.target.encode(pair.target) for pair in pairs]
+    sources = source_examples([pair.source for pair in pairs], vocabulary.source, reverse=reverse)
+    (of_sources,) = sources.ragged.values()
+    sizes = np.array([len(ids) for ids in targets])
+    return Examples(
+        lambda n: {"target": targets[n], **sources.get(n)},
+        len(pairs),
+        {
+            "lengths": Ragged(("target",), sizes, lengths and lengths.target),
+            SOURCE_LENGTHS: of_sources._replace(buckets=lengths and lengths.source),
+        },
+        noun="text",
+        name_of=lambda n: pairs[n].place,
+    )
+
+
+def source_examples(
+    texts: Sequence[str],
+    vocabulary: TextVocabulary,
+    buckets: Sequence[int] | None = None,
+    *,
+    reverse: bool,
+) -> Examples:
+    """Texts to be translated, in numbers: `source` int `[S]`, ragged.
+
+    Args:
+        texts: one or more.
+        vocabulary: of the source.
+        buckets: lengths to pad to; None: the longest.
+        reverse: they are read backwards; the end stays at the end.
+    """
+    encoded = [vocabulary.encode(text) for text in texts]
+    if reverse:
+        encoded = [reversed_source(ids) for ids in encoded]
+    sizes = np.array([len(ids) for ids in encoded])
+    return Examples(
+        lambda n: {"source": encoded[n]},
+        len(texts),
+        {SOURCE_LENGTHS: Ragged(("source",), sizes, buckets)},
+        noun="text",
+    )
+
+
+def reversed_source(values: np.ndarray) -> np.ndarray:
+    """The symbols of a source, or what belongs to them `[S, ...]`, backwards but for the end."""
+    return np.concatenate([values[-2::-1], values[-1:]])

@@ -1,0 +1,172 @@
+"""Translations and their scores as lines for the terminal, files and sections of a report."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rnnjax.data.files import read_text
+from rnnjax.errors import UserError
+from rnnjax.tasks.translation.corpora import Pair
+from rnnjax.tasks.translation.scores import translation_scores
+from rnnjax.tasks.translation.translator import Translation, Translator
+from rnnjax.training import atomic_files, say, write_results
+from rnnjax.visuals.alignment import Alignment, draw_alignments
+from rnnjax.visuals.page import Section, escape, picture, render_page
+
+SHOWN = 6
+"""Translations of each section of a page."""
+
+Translated = tuple[Pair, Translation]
+
+
+def translate_split(pairs: Sequence[Pair], translator: Translator) -> list[Translated]:
+    """Each pair of a split with the translation of its source."""
+    sources = [pair.source for pair in pairs]
+    _say_unknown(sources, [pair.place for pair in pairs], translator)
+    return list(zip(pairs, translator.translate(sources), strict=True))
+
+
+def report_scores(translated: Sequence[Translated], title: str, metric: str, folder: Path) -> str:
+    """Writes `scores_TITLE.json` and `translations_TITLE.txt`; gives the scores for the terminal.
+
+    Args:
+        translated: a split.
+        title: its name.
+        metric: see `translation_scores`.
+        folder: where the files go.
+    """
+    scores = _scores(metric, translated)
+    atomic_files.write_json(folder / f"scores_{title}.json", {"split": title, **scores})
+    texts = "".join(f"{_in_a_line(one.text)}\n" for _, one in translated)
+    atomic_files.write_text(folder / f"translations_{title}.txt", texts)
+    named = ", ".join(f"{name} {value:.2f}" for name, value in scores.items())
+    return f"{title}: {named} (%), {len(translated):,} texts"
+
+
+def report_sections(translated: Sequence[Translated], title: str, metric: str) -> list[Section]:
+    """The attention of some translations of a split; of generated data each language's score."""
+    spread = [translated[n] for n in _spread(len(translated))]
+    alignments = [_alignment(one) for _, one in spread if one.attention is not None]
+    sections = [Section(f"Translations, {title}", text="\n".join(map(_line, spread)))]
+    if alignments:
+        sections.append(Section("Attention", png=draw_alignments(alignments)))
+    if metric == "exact":
+        kinds: dict[str, list[Translated]] = {}
+        for pair, one in translated:
+            kinds.setdefault(pair.source.split()[0], []).append((pair, one))
+        shares = {kind: _scores(metric, its)["exact"] for kind, its in sorted(kinds.items())}
+        rows = "\n".join(f"{kind}  {share:6.2f} %" for kind, share in shares.items())
+        sections.append(Section(f"Exact, {title}", text=rows))
+    return sections
+
+
+def report_inspection(
+    translated: Sequence[Translated], title: str, metric: str, folder: Path
+) -> str:
+    """Writes `inspect.html`, with the attention of a few translations; gives its path.
+
+    Translations are ranked by the chrF of each, equal ones by their probability a symbol.
+
+    Args:
+        translated: a split.
+        title: its name.
+        metric: see `translation_scores`.
+        folder: where the file goes.
+    """
+    from sacrebleu import sentence_chrf  # It takes a second.
+
+    def rank(one: Translated) -> tuple[float, float]:
+        pair, found = one
+        score = sentence_chrf(found.text, [pair.target]).score
+        return score, found.log_probability / (len(found.symbols) + 1)
+
+    ranked = sorted(translated, key=rank, reverse=True)
+    chosen = {
+        "Spread over the split": [translated[n] for n in _spread(len(translated))],
+        "Best": ranked[:SHOWN],
+        "Worst": ranked[: -SHOWN - 1 : -1],
+    }
+    cards = {name: f"{value:.2f} %" for name, value in _scores(metric, translated).items()}
+    sections = [Section(name, html="".join(map(_figure, its))) for name, its in chosen.items()]
+    page = render_page("Translations", f"{title}: {len(translated):,} texts", cards, sections)
+    return f"{title}: {write_results(folder, {'inspect.html': page})}"
+
+
+def report_translations(
+    texts: Sequence[str], file: str | None, output: str | None, translator: Translator
+) -> str:
+    """Translates texts, or a file line by line; empty lines stay empty.
+
+    Args:
+        texts: as they were given.
+        file: of texts, plain or .gz; `-` for stdin; None: the texts.
+        output: where the translations go, a line each; None: they are returned.
+        translator: the model.
+
+    Raises:
+        UserError: there is no text, or a file cannot be read or written.
+    """
+    if output is not None and not Path(output).parent.is_dir():
+        raise UserError(f"--output={output}: there is no folder {Path(output).parent}")
+    if file is not None:
+        texts = read_text(file, encoding="utf-8").removesuffix("\n").split("\n")
+    where = file or "--text"
+    lines = [n for n, text in enumerate(texts) if text.strip()]
+    if not lines:
+        raise UserError(f"nothing to translate: {where} has no word")
+    given = [texts[n] for n in lines]
+    _say_unknown(given, [f"{where}:{n + 1}" for n in lines], translator)
+    written = [""] * len(texts)
+    for n, one in zip(lines, translator.translate(given), strict=True):
+        written[n] = _in_a_line(one.text)
+    if output is None:
+        return "\n".join(written)
+    atomic_files.write_text(Path(output), "".join(f"{text}\n" for text in written))
+    return f"{len(lines):,} translations: {output}"
+
+
+def _say_unknown(texts: Sequence[str], places: Sequence[str], translator: Translator) -> None:
+    """Names the first text of which the model knows no word, and how many there are."""
+    unknown = [n for n, text in enumerate(texts) if translator.is_unknown(text)]
+    if unknown:
+        place, text = places[unknown[0]], texts[unknown[0]]
+        say(
+            f"{len(unknown):,} of {len(texts):,} texts have no known word, their translations are "
+            f"guesses; first {place}: {text!r:.60}"
+        )
+
+
+def _scores(metric: str, translated: Sequence[Translated]) -> dict[str, float]:
+    texts = [one.text for _, one in translated]
+    return translation_scores(metric, texts, [pair.target for pair, _ in translated])
+
+
+def _spread(size: int) -> list[int]:
+    """Up to SHOWN indices, evenly over so many."""
+    shown = min(SHOWN, size)
+    return [(2 * n + 1) * size // (2 * shown) for n in range(shown)]
+
+
+def _in_a_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _line(one: Translated) -> str:
+    pair, found = one
+    wanted = "" if found.text == pair.target else f"   (wanted: {pair.target})"
+    return f"{pair.source}  ->  {found.text}{wanted}"
+
+
+def _alignment(one: Translation) -> Alignment:
+    return Alignment(one.source, one.symbols, one.attention)
+
+
+def _figure(one: Translated) -> str:
+    pair, found = one
+    drawn = ""
+    if found.attention is not None and found.symbols:
+        drawn = picture(found.text, draw_alignments([_alignment(found)]))
+    below = f"{pair.place}, log-probability {found.log_probability:.2f}"
+    return (
+        f"<figure>{drawn}<figcaption>{escape(_line(one))}"
+        f'<p class="soft">{escape(below)}</p></figcaption></figure>'
+    )

@@ -1,0 +1,72 @@
+"""Pictures of attention between two sequences, as the bytes of PNG files."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rnnjax.errors import UserError
+from rnnjax.metrics.attention import check_distributions
+from rnnjax.visuals.figures import as_png, new_figure
+
+CELL = 0.24
+"""Side of a cell of the matrix, in inches."""
+
+
+class Alignment(NamedTuple):
+    """What a decoder attended to at each symbol that it wrote.
+
+    Attributes:
+        source: the S symbols that it read.
+        target: the T symbols that it wrote.
+        attention: `[T, S]`, each row sums to 1.
+    """
+
+    source: Sequence[str]
+    target: Sequence[str]
+    attention: Any
+
+
+def draw_alignments(alignments: Sequence[Alignment], *, columns: int = 3) -> bytes:
+    """Draws attention matrices side by side: what is read above, what is written at the left.
+
+    Args:
+        alignments: one or more.
+        columns: so many side by side.
+
+    Raises:
+        UserError: a matrix does not fit its symbols, or is no attention.
+
+    References:
+        Bahdanau, Cho & Bengio 2015, "Neural machine translation by jointly learning to align and
+        translate", figure 3.
+    """
+    for source, target, attention in alignments:
+        if np.shape(attention) != (len(target), len(source)):
+            raise UserError(
+                f"an alignment of {len(target)} symbols with {len(source)} has this shape; got "
+                f"{list(np.shape(attention))}"
+            )
+        check_distributions(np.asarray(attention), 1)
+    columns = min(columns, len(alignments))
+    rows = -(-len(alignments) // columns)
+    read = 0.09 * max(len(symbol) for one in alignments for symbol in one.source)
+    written = 0.09 * max((len(symbol) for one in alignments for symbol in one.target), default=0)
+    width = CELL * max(len(one.source) for one in alignments) + written + 0.3
+    height = CELL * max(len(one.target) for one in alignments) + read + 0.3
+    size = (columns * width, rows * height)
+    figure = new_figure(*size, dpi=100)
+    all_axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in all_axes:
+        axes.set_axis_off()
+    for axes, (source, target, attention) in zip(all_axes, alignments, strict=False):
+        axes.set_axis_on()
+        if len(target):
+            axes.imshow(attention, cmap="Blues", vmin=0, vmax=1)
+        axes.set_xticks(range(len(source)), source, parse_math=False)
+        axes.set_yticks(range(len(target)), target, parse_math=False)
+        axes.tick_params(length=0, labelsize=9, top=True, labeltop=True, labelbottom=False)
+        if read > CELL:
+            axes.tick_params("x", rotation=90)
+        axes.spines[:].set_color("#cbd5e0")
+    return as_png(figure)

@@ -1,0 +1,185 @@
+"""Translation from the command line: training, resuming, evaluation, prediction, inspection."""
+
+import io
+import json
+import re
+import sys
+
+import numpy as np
+import pytest
+import sacrebleu
+
+import rnnjax
+from experiments import translation
+from experiments.translation import EXPERIMENT
+from rnnjax import training
+from tests.experiments.conftest import command, of_split
+
+GERMAN = [
+    "ein hund rennt .",
+    "zwei hunde rennen .",
+    "ein mann schläft .",
+    "zwei männer schlafen .",
+    "ein hund schläft .",
+    "zwei hunde schlafen .",
+    "ein mann rennt .",
+    "zwei männer rennen .",
+]
+ENGLISH = ["a dog runs .", "two dogs run .", "a man sleeps .", "two men sleep .",
+           "a dog sleeps .", "two dogs sleep .", "a man runs .", "two men run ."]  # fmt: skip
+SMALL = [
+    "--config.source=de", "--config.target=en", "--config.level=word", "--config.min_count=1",
+    "--config.cell=gru", "--config.hidden_size=24", "--config.embed_size=12",
+    "--config.attention_size=12", "--config.batch_size=4", "--config.num_buckets=1",
+    "--config.warmup_steps=0", "--config.average=none", "--config.log_every=1",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """Parallel files whose validation and test splits are those of training."""
+    folder = tmp_path_factory.mktemp("pairs")
+    for split in ("train", "val", "test"):
+        for ending, lines in (("de", GERMAN), ("en", ENGLISH)):
+            (folder / f"{split}.{ending}").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, corpus):
+    """The workdir of a short training; not to be changed but for what modes write."""
+    workdir = tmp_path_factory.mktemp("trained") / "translation"
+    EXPERIMENT.main([
+        f"--workdir={workdir}", f"--config.data={corpus}", *SMALL, "--config.num_steps=150",
+        "--config.learning_rate=0.02", "--config.eval_every=75",
+    ])  # fmt: skip
+    return workdir
+
+
+def run(capsys, workdir, *flags):
+    return command(capsys, translation, f"--workdir={workdir}", *flags)
+
+
+def test_training_learns_the_sentences_and_draws_the_attention(trained):
+    rows = of_split(trained, "valid")
+    assert [row["step"] for row in rows] == [75, 150]
+    assert rows[-1]["bleu"] > 90
+    assert rows[-1]["loss"] < 0.2
+    page = (trained / "report.html").read_text()
+    assert "ein hund rennt .  -&gt;  a dog runs ." in page
+    assert 'alt="Attention"' in page
+
+
+def test_evaluation_has_the_score_of_sacrebleu_for_what_it_writes(trained, capsys):
+    result = run(capsys, trained, "--mode=evaluate", "--split=validation", "--beam_size=2")
+    assert result.code == 0, result.err
+    written = (trained / "translations_validation.txt").read_text().splitlines()
+    assert len(written) == 8
+    expected = sacrebleu.BLEU().corpus_score(written, [ENGLISH]).score
+    found = json.loads((trained / "scores_validation.json").read_text())
+    assert found["bleu"] == pytest.approx(expected)
+    assert f"validation: bleu {expected:.2f}" in result.out
+
+
+def test_files_keep_their_lines(trained, capsys, tmp_path, monkeypatch):
+    """Empty ones too, and words that the model never saw come from the source."""
+    given = "ein hund rennt .\n\nzwei männer schlafen .\nqwx\n"
+    (tmp_path / "in.txt").write_text(given)
+    output = tmp_path / "out.txt"
+    result = run(capsys, trained, "--mode=predict", f"--input={tmp_path / 'in.txt'}",
+                 f"--output={output}")  # fmt: skip
+    assert result.code == 0, result.err
+    lines = output.read_text().split("\n")
+    assert lines[:3] == ["a dog runs .", "", "two men sleep ."]
+    assert len(lines) == 5
+    assert not lines[4]
+    assert "1 of 3 texts have no known word" in result.err
+    assert f"{tmp_path / 'in.txt'}:4: 'qwx'" in result.err
+    stdin = io.TextIOWrapper(io.BytesIO(given.encode()))
+    monkeypatch.setattr(sys, "stdin", stdin)
+    piped = run(capsys, trained, "--mode=predict", "--input=-")
+    assert piped.out.split("\n") == lines
+    texts = run(capsys, trained, "--mode=predict", "--text=zwei hunde rennen .")
+    assert texts.out == "two dogs run .\n"
+
+
+def test_inspection_shows_attention_and_ranks(trained, capsys):
+    result = run(capsys, trained, "--mode=inspect")
+    assert result.code == 0, result.err
+    page = (trained / "inspect.html").read_text()
+    assert re.findall("<h2>(.*?)</h2>", page) == ["Spread over the split", "Best", "Worst"]
+    assert page.count('<figure><label class="picture">') == 18
+
+
+def test_a_run_is_loaded_from_python(trained):
+    (found,) = rnnjax.load(trained).translate(["zwei hunde schlafen ."])
+    assert found.text == "two dogs sleep ."
+    assert found.source == ("zwei", "hunde", "schlafen", ".", "<end>")
+    assert found.attention.shape == (4, 5)
+
+
+def test_a_run_that_was_stopped_ends_with_the_same_bits(
+    tmp_path, corpus, capsys, interrupted_before
+):
+    """With dropout; stopped after two of four updates, at the end of the first epoch."""
+
+    def short(name):
+        return run(
+            capsys, tmp_path / name, f"--config.data={corpus}", *SMALL, "--config.dropout=0.3",
+            "--config.num_steps=4", "--config.eval_every=2", "--config.average=ema",
+        )  # fmt: skip
+
+    assert short("whole").code == 0
+    with interrupted_before(batch=3):
+        assert short("stopped").code == training.EXIT_SAVED
+    resumed = short("stopped")
+    assert resumed.code == 0, resumed.err
+    assert f"Resuming {tmp_path / 'stopped'} from step 2." in resumed.err
+    for averaged in (True, False):
+        expected, got = (
+            training.restore_params(tmp_path / name, which="latest", averaged=averaged)
+            for name in ("whole", "stopped")
+        )
+        assert expected.keys() == got.keys()
+        for name, array in expected.items():
+            assert np.asarray(array).tobytes() == np.asarray(got[name]).tobytes(), name
+
+
+def test_presets_validate():
+    for preset in EXPERIMENT.presets.values():
+        preset.config.validate()
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--mode=predict"], "mode predict takes --text=TEXT"),
+        (["--mode=predict", "--text=a", "--input=b"], "mode predict takes --text=TEXT"),
+        (["--mode=predict", "--text= "], "nothing to translate: --text has no word"),
+        (["--mode=predict", "--text=a", "--output=no/where"], "there is no folder no"),
+        (["--mode=evaluate", "--split=tset"], "unknown --split=tset; did you mean 'test'"),
+        (["--mode=evaluate", "--config.target=nl"], "has no partner: there is no"),
+        (["--mode=evaluate", "--beam_size=0"], "beam_size is 1 .. 1000; got 0"),
+    ],
+)
+def test_mistakes_are_told_in_a_line(trained, capsys, flags, words):
+    result = run(capsys, trained, *flags)
+    assert result.code == 2
+    assert words in result.err
+    assert len(result.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--config.context=hard"], "unknown --config.context=hard; "),
+        (["--config.scorer=dot"], "dot attention compares a hidden state with the memory"),
+        (["--config.level=letter"], "unknown --config.level=letter"),
+        (["--config.source=en"], "name two languages; got en and en"),
+    ],
+)
+def test_settings_that_cannot_work_are_told_in_a_line(corpus, tmp_path, capsys, flags, words):
+    result = run(capsys, tmp_path / "new", f"--config.data={corpus}", *SMALL, *flags)
+    assert result.code == 2
+    assert words in result.err
+    assert not (tmp_path / "new").exists()

@@ -1,0 +1,139 @@
+"""Pairs of texts from numbers, parallel files and tables; what does not fit is named."""
+
+import sys
+
+import pytest
+
+from rnnjax.errors import UserError
+from rnnjax.tasks.translation.config import TranslationConfig
+from rnnjax.tasks.translation.corpora import load_pairs
+from rnnjax.tasks.translation.numbers import LANGUAGES, number_pairs, split_numbers
+from rnnjax.tasks.translation.preparation import prepare
+from rnnjax.tasks.translation.vocabulary import UNKNOWN_WORD, VocabularyPair
+
+
+def config(folder, **options):
+    return TranslationConfig(data=str(folder), **{"source": "de", "target": "en", **options})
+
+
+def write(folder, **files):
+    for name, text in files.items():
+        (folder / name.replace("__", ".")).write_text(text)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write(
+        tmp_path,
+        train__lc__de="ein hund\n\nzwei hunde\r\n",
+        train__lc__en="a dog\nnothing\ntwo dogs\n",
+        val__lc__de="eins\n", val__lc__en="one\n", val__lc__fr="un\n",
+        test_2017__lc__de="zwei", test_2017__lc__en="two",
+    )  # fmt: skip
+    return tmp_path
+
+
+def test_numbers_are_in_one_split_in_all_languages():
+    splits = split_numbers()
+    every = [number for numbers in splits.values() for number in numbers]
+    assert len(set(every)) == len(every)
+    pairs = number_pairs()
+    for split, numbers in splits.items():
+        expected = {f"{language} {number}" for language in LANGUAGES for number in numbers}
+        assert {source for source, _ in pairs[split]} == expected
+    said = dict(pairs["train"])
+    assert said["de 21"] == "einundzwanzig"
+    assert said["en 99"] == "ninety-nine"
+    assert said["fr 80"] == "quatre-vingts"
+    assert said["nl 22"] == "tweeëntwintig"
+
+
+def test_numbers_without_their_package_name_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "num2words", None)
+    with pytest.raises(UserError, match=r"rnnjax\[translation\].*--config.data=FOLDER$"):
+        load_pairs(TranslationConfig())
+
+
+def test_parallel_files_of_a_folder(folder):
+    corpus = load_pairs(config(folder))
+    assert [pair[:2] for pair in corpus.splits["train"]] == [
+        ("ein hund", "a dog"), ("zwei hunde", "two dogs"),
+    ]  # fmt: skip
+    assert corpus.splits["train"][1].place == f"{folder / 'train.lc.de'}:3"
+    assert corpus.splits["test"][0][:2] == ("zwei", "two")
+    assert "1 pair with an empty side left out of split train" in corpus.describe()
+    assert f"first {folder / 'train.lc.de'}:2" in corpus.describe()
+    turned = load_pairs(config(folder, source="en", target="de"))
+    assert turned.splits["validation"][0][:2] == ("one", "eins")
+
+
+def test_files_by_name_and_tables(folder, tmp_path):
+    write(folder, a__tsv="x y\tu v\nz\tw\n", b__tsv="en\tno\tde\none\t1\teins\n")
+    table = load_pairs(config(f"train={folder}/a.tsv,validation={folder}/a.tsv", source="",
+                              target=""))  # fmt: skip
+    assert [pair[:2] for pair in table.splits["train"]] == [("x y", "u v"), ("z", "w")]
+    both = load_pairs(config(f"train={folder}/val.lc.de,validation={folder}/b.tsv"))
+    assert [both.splits[split][0][:2] for split in ("train", "validation")] == [("eins", "one")] * 2
+
+
+def test_one_table_is_divided_with_the_translations_of_a_source_together(tmp_path):
+    rows = [f"s{n % 40}\tt{n}" for n in range(100)]
+    write(tmp_path, all__tsv="\n".join(rows))
+    splits = load_pairs(config(tmp_path / "all.tsv", source="", target="")).splits
+    sources = {name: {pair.source for pair in pairs} for name, pairs in splits.items()}
+    assert [len(sources[name]) for name in ("train", "validation", "test")] == [32, 4, 4]
+    assert sum(map(len, splits.values())) == 100
+    assert len(set.union(*sources.values())) == 40
+
+
+def broken(folder, name, text):
+    (folder / name).write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("make", "options", "words"),
+    [
+        (lambda f: broken(f, "train.lc.en", "a\nb\n"), {},
+         r"train.lc.de has 3 lines and .*train.lc.en 2: .*train.lc.de:3 has no partner$"),
+        (lambda f: f, {"source": "nl"}, r"no file that ends in .nl: its files end in .de, .en, "),
+        (lambda f: f, {"target": "nl"}, r"train.lc.de has no partner: there is no .*train.lc.nl"),
+        (lambda f: f, {"source": "", "target": ""}, r"no file that is a table .*--config.source"),
+        (lambda f: f, {"source": "fr", "target": "en"}, r"has no train file that ends in .fr$"),
+        (lambda f: broken(f, "test_2016.lc.de", "x"), {}, r"two files for the split test"),
+        (lambda f: broken(f, "val.lc.de", " \n"), {}, r"validation of .*: no line has text"),
+        (lambda f: f / "val.lc.fr", {}, r"expected a table .*got --config.source=de"),
+        (lambda f: f / "none", {}, r"none does not exist"),
+        (lambda f: broken(f, "few.tsv", "a\tb") / "few.tsv", {"source": "", "target": ""},
+         r"has 1 sources: 10 or more"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_named(folder, make, options, words):
+    with pytest.raises(UserError, match=words) as told:
+        load_pairs(config(make(folder), **options))
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("pair", [{"source": "de"}, {"source": "de", "target": "de"}])
+def test_two_languages_are_named_or_none(pair):
+    with pytest.raises(UserError, match="name two languages; got de and"):
+        TranslationConfig(**pair).validate()
+
+
+def test_long_pairs_are_left_out_of_training_only_and_counted(folder):
+    write(folder, train__lc__de="a b\nc d e f\ng\n", train__lc__en="x\ny\nz z z z z\n")
+    settings = {"level": "word", "min_count": 1, "batch_size": 4}
+    short = prepare(config(folder, max_length=4, **settings))
+    assert "; 2 training pairs are too long and left out." in short.description
+    (row,) = [n for n in short.batches[0]["indices"].tolist() if n >= 0]
+    assert row == 0
+    assert short.batches[0]["lengths"].tolist() == [2, 0, 0, 0]
+    assert prepare(config(folder, max_length=6, **settings)).too_long == 0
+    with pytest.raises(UserError, match=r"more than --config.max_length=1 .*the shortest has 3$"):
+        prepare(config(folder, max_length=1, **settings))
+
+
+def test_rare_words_are_unknown():
+    pair = VocabularyPair.of(["a a b"], ["c c d"], level="word", min_count=2)
+    assert pair.source.encode("b a").tolist()[0] == UNKNOWN_WORD
+    assert pair.target.symbols[3:] == ("c",)

@@ -1,0 +1,148 @@
+"""Translating by small models of random numbers: batches, padding, attention, unknown words."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from rnnjax import decode
+from rnnjax.errors import UserError
+from rnnjax.models.decoder import decoding_step
+from rnnjax.models.seq2seq import Source
+from rnnjax.tasks.translation.config import TranslationConfig
+from rnnjax.tasks.translation.preparation import Lengths, reversed_source
+from rnnjax.tasks.translation.translator import (
+    Search,
+    Translator,
+    make_translator,
+    replace_unknown,
+)
+from rnnjax.tasks.translation.vocabulary import END, START, UNKNOWN_WORD, VocabularyPair
+
+TEXTS = ["rot blau", "blau", "weiss rot blau rot weiss blau", "rot weiss", "blau blau rot"]
+VOCABULARY = VocabularyPair.of(TEXTS, ["red blue", "white and red"])
+LENGTHS = Lengths((3, 7), (9,))
+
+
+def untrained(lengths=LENGTHS, beam_size=3, **options):
+    config = TranslationConfig(hidden_size=6, embed_size=5, attention_size=4, seed=3, **options)
+    model = make_translator(config, VOCABULARY)
+    # Sharper than at the beginning of a training, so that rows differ.
+    graph, params = nnx.split(model, nnx.Param)
+    model = nnx.merge(graph, jax.tree.map(lambda x: 3 * x, params))
+    return Translator(model, VOCABULARY, lengths, config.reverse_source, Search(beam_size))
+
+
+def check_same(found, expected):
+    for one, other in zip(found, expected, strict=True):
+        assert (one.text, one.symbols, one.source) == (other.text, other.symbols, other.source)
+        assert one.log_probability == pytest.approx(other.log_probability, rel=1e-5)  # float32
+        if one.attention is not None:
+            np.testing.assert_allclose(one.attention, other.attention, atol=1e-5)
+
+
+@pytest.mark.parametrize("options", [{}, {"context": "initial", "num_layers": 2}])
+def test_a_batch_is_translated_like_each_text_alone(options):
+    translator = untrained(**options)
+    together = translator.translate(TEXTS, batch_size=3)
+    assert len({one.text for one in together}) > 1
+    alone = [translator.translate([text], batch_size=3)[0] for text in TEXTS]
+    check_same(together, alone)
+
+
+def test_padding_changes_nothing_and_gets_no_attention():
+    found = untrained().translate(TEXTS)
+    padded = untrained(Lengths((7, 14), (9,))).translate(TEXTS)
+    check_same(padded, found)
+    for one, text in zip(padded, TEXTS, strict=True):
+        assert one.source == (*text.split(), "<end>")
+        assert one.attention.shape == (len(one.symbols), len(one.source))
+        np.testing.assert_allclose(one.attention.sum(axis=-1), 1, rtol=1e-5)
+    assert any(len(one.symbols) for one in padded)
+
+
+def test_equal_models_share_their_compiled_programs():
+    """A model that is loaded again is not compiled again."""
+    one, other = (nnx.split(untrained().model, nnx.Param)[0] for _ in range(2))
+    assert one == other
+    assert hash(one) == hash(other)
+
+
+def test_a_text_longer_than_all_before_is_translated_whole():
+    """It is padded to twice the largest length, and its translation may be as much longer."""
+    (found,) = untrained().translate(["rot blau weiss " * 3])
+    assert len(found.source) == 10
+    assert LENGTHS.longest_translation(14) == 18
+
+
+def test_a_source_read_backwards_is_the_reversed_source_read_forwards():
+    forwards, backwards = untrained(), untrained(reverse_source=True)
+    (expected,) = forwards.translate(["weiss blau rot"])
+    (found,) = backwards.translate(["rot blau weiss"])
+    assert found.text == expected.text
+    assert found.source == ("rot", "blau", "weiss", "<end>")
+    np.testing.assert_allclose(found.attention, expected.attention[:, [2, 1, 0, 3]], atol=1e-5)
+
+
+def test_the_end_of_a_reversed_source_stays_at_its_end():
+    np.testing.assert_array_equal(reversed_source(np.array([5, 6, 7, END])), [7, 6, 5, END])
+    np.testing.assert_array_equal(reversed_source(np.array([END])), [END])
+
+
+def test_a_beam_of_one_is_greedy_decoding():
+    translator = untrained(beam_size=1)
+    graph, params = nnx.split(translator.model, nnx.Param)
+    for text in TEXTS[:3:2]:
+        ids = jnp.asarray(VOCABULARY.source.encode(text))[:, None]
+        memory = translator.model.memory([Source(ids)])
+        greedy = decode.greedy(
+            decoding_step(graph, translator.never), (params, memory),
+            translator.model.initial_carry(memory), jnp.array([START]), max_length=9, stop=END,
+        )  # fmt: skip
+        (found,) = translator.translate([text])
+        symbols = VOCABULARY.target.decode(greedy.tokens[0].tolist())
+        assert len(found.symbols) == len(symbols)
+        assert all(
+            one in (other, *text.split()) if other == "<unknown>" else one == other
+            for one, other in zip(found.symbols, symbols, strict=True)
+        )
+        assert found.log_probability == pytest.approx(float(greedy.log_probability[0]), rel=1e-5)
+
+
+def test_an_unknown_word_is_the_one_that_is_attended_to_most():
+    attention = np.array([[0.1, 0.6, 0.3], [0.2, 0.1, 0.7], [0.45, 0.1, 0.45], [0, 0.1, 0.9]])
+    found = replace_unknown(["<unknown>", "red", "<unknown>", "<unknown>"], "<unknown>",
+                            ["Anna", "Berlin"], attention)  # fmt: skip
+    assert found == ("Berlin", "red", "Anna", "Berlin")  # the last attends to the end most
+
+
+def test_a_model_that_writes_unknown_words_copies_the_source():
+    translator = untrained(level="word")._replace(
+        vocabulary=VocabularyPair.of(TEXTS, ["red blue"], level="word")
+    )
+    model = translator.model
+    model.head.bias.set_value(model.head.bias.get_value().at[UNKNOWN_WORD].set(50.0))
+    (found,) = translator.translate(["Xanten blau"])
+    assert found.text
+    for word, weights in zip(found.text.split(), found.attention, strict=True):
+        assert word == ("Xanten", "blau")[weights[:2].argmax()]
+
+
+@pytest.mark.parametrize("options", [{"context": "initial"}, {"context": "every_step"}])
+def test_without_attention_no_unknown_word_is_written(options):
+    translator = untrained(**options)
+    model = translator.model
+    model.head.bias.set_value(model.head.bias.get_value().at[UNKNOWN_WORD].set(50.0))
+    assert "<unknown>" not in "".join(one.text for one in translator.translate(TEXTS))
+    assert translator.translate(TEXTS)[0].attention is None
+
+
+def test_an_empty_text_is_named():
+    with pytest.raises(UserError, match=r"^text 2 of 3 is empty: nothing to translate$"):
+        untrained().translate(["rot", " ", "blau"])
+
+
+def test_a_text_without_a_known_word_is_found():
+    translator = untrained()
+    assert [translator.is_unknown(text) for text in ("gelb", "gelb rot")] == [True, False]

@@ -1,0 +1,43 @@
+"""Pictures of attention between two sequences."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from rnnjax.errors import UserError
+from rnnjax.visuals.alignment import Alignment, draw_alignments
+
+
+def pixels(png):
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
+
+
+def blue(png):
+    """Pixels of the colour of full attention."""
+    return np.argwhere((abs(pixels(png) - [8, 48, 107]) < 12).all(axis=-1))
+
+
+def test_attention_is_dark_where_it_is():
+    upper_left = draw_alignments([Alignment("ab", "xyz", [[1, 0], [1, 0], [1, 0]])])
+    lower_right = draw_alignments([Alignment("ab", "xyz", [[1, 0], [0.5, 0.5], [0, 1]])])
+    left, right = blue(upper_left), blue(lower_right)
+    assert len(left) > 300
+    assert right[:, 1].max() > left[:, 1].max()  # further right
+    assert len(right) < len(left)  # two cells of three
+
+
+def test_pictures_stand_side_by_side_and_may_have_no_symbol():
+    one = Alignment(["ein", "<end>"], ["a"], [[0.5, 0.5]])
+    empty = Alignment(["ein", "<end>"], [], np.zeros((0, 2)))
+    alone, row = pixels(draw_alignments([one])), pixels(draw_alignments([one, empty, one]))
+    assert row.shape[1] == pytest.approx(3 * alone.shape[1], abs=3)
+    assert row.shape[0] == alone.shape[0]
+
+
+def test_what_is_no_attention_is_told():
+    with pytest.raises(UserError, match=r"1 symbols with 2 has this shape; got \[2, 2\]"):
+        draw_alignments([Alignment("ab", "x", np.eye(2))])
+    with pytest.raises(UserError, match="sums to 1"):
+        draw_alignments([Alignment("ab", "x", [[0.5, 0.1]])])
