@@ -1,15 +1,16 @@
 """Translation by an encoder and a decoder that attends to what was read.
 
     python -m experiments.translation                      numbers to words in six languages
+    python -m experiments.translation --preset=dates --workdir=runs/dates
     python -m experiments.translation --preset=multi30k --config.data=FOLDER --workdir=runs/de_en
     python -m experiments.translation --preset=sutskever2014 --workdir=runs/no_attention
 
-The numbers take `pip install 'rnnjax[translation]'`. FOLDER holds parallel files such as train.de,
-train.en, val.de, val.en, test.de and test.en; the presets for corpora read German and write English
-(--config.source=de --config.target=en). Tables with two columns of texts work as well.
+Numbers and dates take `pip install 'rnnjax[translation]'`. FOLDER holds parallel files such as
+train.de, train.en, val.de, val.en, test.de and test.en; preset multi30k reads German and writes
+English (--config.source=de --config.target=en). Tables with two columns of texts work as well.
 Then, with the --workdir of the training:
 
-    --mode=evaluate --split=test                           BLEU and chrF; of numbers exact ones
+    --mode=evaluate --split=test                           BLEU and chrF; numbers: exact ones
     --mode=predict --text="de 7041"                        translations; --input=FILE: of its lines
     --mode=inspect                                         a page: attention, the best, the worst
 
@@ -62,6 +63,11 @@ PRESETS = {
         "Numbers to words in six languages: minutes on two CPU cores.",
         Config(cell="gru", batch_size=64, num_steps=1500, learning_rate=4e-3, eval_every=500,
                num_buckets=3),
+    ),
+    "dates": Preset(
+        "Days as forty locales write them, to ISO 8601.",
+        Config(data="dates", cell="gru", batch_size=64, num_steps=2000, learning_rate=4e-3,
+               eval_every=500, num_subwords=1000, num_buckets=4),
     ),
     "multi30k": Preset(
         "Captions of Multi30k: a bidirectional GRU with attention, as Bahdanau et al. 2015.", CORPUS

@@ -14,7 +14,7 @@ CONTEXTS = ("initial", "every_step", "soft")
 SCORERS = ("additive", "dot", "general")
 """Of the attention; see `rnnjax.heads.attention`."""
 
-EMBEDDED = ("embedded",)
+EMBEDDED = ("embedded", "dates")
 """Sources that are generated; their translations are right or wrong."""
 
 
@@ -49,8 +49,8 @@ class TranslationConfig(TrainingConfig, TranslatorConfig):
 
     data: str = setting(
         "embedded",
-        "embedded, a folder of parallel files or tables, a table (.tsv, .csv, .jsonl), or "
-        "train=PATH,validation=PATH,test=PATH.",
+        "embedded (numbers), dates, a folder of parallel files or tables, a table (.tsv, .csv, "
+        ".jsonl), or train=PATH,validation=PATH,test=PATH.",
     )
     source: str = setting("", "Ending of the files, or name of the column, of the source.")
     target: str = setting("", "Ending of the files, or name of the column, of the target.")

@@ -1,4 +1,4 @@
-"""Pairs of texts: generated numbers, parallel files, tables."""
+"""Pairs of texts: generated numbers and dates, parallel files, tables."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,7 +10,8 @@ from rnnjax.data.examples import SUFFIXES, Example, read_examples, read_parallel
 from rnnjax.data.files import existing, files_at
 from rnnjax.data.named_splits import LIST_OF_PATHS, by_name, is_list_of_paths, split_files
 from rnnjax.errors import UserError
-from rnnjax.tasks.translation.config import TranslationConfig
+from rnnjax.tasks.translation.config import EMBEDDED, TranslationConfig
+from rnnjax.tasks.translation.dates import date_pairs
 from rnnjax.tasks.translation.numbers import number_pairs
 
 NEEDED = ("train", "validation")
@@ -59,10 +60,11 @@ def load_pairs(config: TranslationConfig) -> Corpus:
         UserError: there is no such source, a language or a split is missing, files do not belong
             together, or nothing is left of a split. Names file and line.
     """
-    if config.data == "embedded":
+    if config.data in EMBEDDED:
+        generated = number_pairs() if config.data == "embedded" else date_pairs()
         return Corpus({
             split: [Pair(*texts, f"{split}:{n}") for n, texts in enumerate(pairs, 1)]
-            for split, pairs in number_pairs().items()
+            for split, pairs in generated.items()
         })  # fmt: skip
     notes: list[str] = []
     if is_list_of_paths(config.data):

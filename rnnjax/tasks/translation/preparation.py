@@ -85,16 +85,19 @@ def prepare(config: TranslationConfig, vocabulary: VocabularyPair | None = None)
         num_subwords=config.num_subwords,
     )
     examples = pair_examples(pairs, vocabulary, reverse=config.reverse_source)
-    sizes = np.stack([part.lengths for part in examples.ragged.values()])
-    kept = np.flatnonzero(sizes.max(axis=0) <= config.max_length)
+    sizes = {name: part.lengths for name, part in examples.ragged.items()}
+    longer = np.maximum(sizes[SOURCE_LENGTHS], sizes["lengths"])
+    kept = np.flatnonzero(longer <= config.max_length)
     if not kept.size:
         raise UserError(
             f"every training pair has more than --config.max_length={config.max_length} symbols on "
-            f"a side, the end included; the shortest has {sizes.max(axis=0).min()}"
+            f"a side, the end included; the shortest has {longer.min()}"
         )
     source, target = (
-        data.bucket_lengths(its[kept].tolist(), config.num_buckets, batch_size=config.batch_size)
-        for its in (sizes[1], sizes[0])
+        data.bucket_lengths(
+            sizes[name][kept].tolist(), config.num_buckets, batch_size=config.batch_size
+        )
+        for name in (SOURCE_LENGTHS, "lengths")
     )
     lengths = Lengths(source, target)
     chosen = [pairs[n] for n in kept.tolist()]
@@ -125,13 +128,16 @@ def pair_examples(
     sources = source_examples([pair.source for pair in pairs], vocabulary.source, reverse=reverse)
     (of_sources,) = sources.ragged.values()
     sizes = np.array([len(ids) for ids in targets])
+    sides = {
+        "lengths": Ragged(("target",), sizes, lengths and lengths.target),
+        SOURCE_LENGTHS: of_sources._replace(buckets=lengths and lengths.source),
+    }
+    # The side whose lengths differ more decides which texts share a batch.
+    order = sorted(sides, key=lambda name: -float(sides[name].lengths.std()))
     return Examples(
         lambda n: {"target": targets[n], **sources.get(n)},
         len(pairs),
-        {
-            "lengths": Ragged(("target",), sizes, lengths and lengths.target),
-            SOURCE_LENGTHS: of_sources._replace(buckets=lengths and lengths.source),
-        },
+        {name: sides[name] for name in order},
         noun="text",
         name_of=lambda n: pairs[n].place,
     )

@@ -1,5 +1,6 @@
 """Pairs of texts from numbers, parallel files and tables; what does not fit is named."""
 
+import re
 import sys
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from rnnjax.errors import UserError
 from rnnjax.tasks.translation.config import TranslationConfig
 from rnnjax.tasks.translation.corpora import load_pairs
+from rnnjax.tasks.translation.dates import HELD_OUT, date_pairs
 from rnnjax.tasks.translation.numbers import LANGUAGES, number_pairs, split_numbers
 from rnnjax.tasks.translation.preparation import prepare
 from rnnjax.tasks.translation.vocabulary import UNKNOWN_WORD, VocabularyPair
@@ -48,10 +50,46 @@ def test_numbers_are_in_one_split_in_all_languages():
     assert said["nl 22"] == "tweeëntwintig"
 
 
-def test_numbers_without_their_package_name_the_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "num2words", None)
+def test_dates_are_those_of_their_days_and_days_are_in_one_split():
+    pairs = date_pairs()
+    days = {split: {day for _, day in its} for split, its in pairs.items()}
+    assert not days["train"] & (days["validation"] | days["test"] | days["formats"])
+    assert not days["validation"] & days["test"]
+    by_source = {source: day for its in pairs.values() for source, day in its}
+    assert sum(map(len, pairs.values())) > len(by_source) > 30000
+    numeric = re.compile(r"(en|en_GB|de) (\d+)[./](\d+)[./](\d+)")
+    read = 0
+    for source, day in by_source.items():
+        if match := numeric.fullmatch(source):
+            first, second, year = (int(match[n]) for n in (2, 3, 4))
+            month, day_of_month = (first, second) if match[1] == "en" else (second, first)
+            year += 0 if year > 99 else 2000 if year < 50 else 1900
+            assert day == f"{year}-{month:02}-{day_of_month:02}"
+            read += 1
+    assert read > 500
+    held_out = {locale for locale, _ in HELD_OUT}
+    assert {source.split()[0] for source, _ in pairs["formats"]} == held_out
+    months = re.compile(r"nl \d+ (mrt|jan|feb|okt) \d+")
+    assert any(months.fullmatch(source) for source, _ in pairs["formats"])
+    assert not any(months.fullmatch(source) for source, _ in pairs["train"])
+
+
+@pytest.mark.parametrize(("data", "package"), [("embedded", "num2words"), ("dates", "babel.dates")])
+def test_generated_data_without_their_package_name_the_extra(data, package, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(UserError, match=r"rnnjax\[translation\].*--config.data=FOLDER$"):
-        load_pairs(TranslationConfig())
+        load_pairs(TranslationConfig(data=data))
+
+
+def test_the_side_of_more_different_lengths_decides_the_batch(tmp_path):
+    """All targets are equally long, and sources of one batch nearly so."""
+    lines = [("a " * n, "x") for n in (1, 2, 9, 10) for _ in range(4)]
+    for split in ("train", "val"):
+        write(tmp_path, **{f"{split}__tsv": "\n".join("\t".join(line) for line in lines)})
+    found = prepare(config(tmp_path, source="", target="", level="word", min_count=1, batch_size=8,
+                           num_buckets=2))  # fmt: skip
+    batches = [found.batches[n] for n in range(found.batches.batches_per_epoch)]
+    assert sorted(len(batch["source"]) for batch in batches) == [3, 11]
 
 
 def test_parallel_files_of_a_folder(folder):
