@@ -114,7 +114,8 @@ def predict(run: Run) -> None:
     options = run.options
     if bool(options.text) == (options.input is not None):
         raise UserError("mode predict takes --text=TEXT (repeatedly) or --input=FILE, not both")
-    print(reports.report_translations(options.text, options.input, options.output, translator(run)))
+    given = options.text, options.input, options.output
+    print(reports.report_translations(*given, translator(run), encoding=run.config.encoding))
 
 
 def inspect(run: Run) -> None:

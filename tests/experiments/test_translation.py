@@ -99,6 +99,10 @@ def test_files_keep_their_lines(trained, capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "stdin", stdin)
     piped = run(capsys, trained, "--mode=predict", "--input=-")
     assert piped.out.split("\n") == lines
+    (tmp_path / "wide.txt").write_bytes("zwei männer rennen .\r\n".encode("utf-16-le"))
+    wide = run(capsys, trained, "--mode=predict", f"--input={tmp_path / 'wide.txt'}",
+               "--config.encoding=utf-16-le")  # fmt: skip
+    assert wide.out == "two men run .\n"
     texts = run(capsys, trained, "--mode=predict", "--text=zwei hunde rennen .")
     assert texts.out == "two dogs run .\n"
 

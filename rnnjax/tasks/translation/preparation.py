@@ -167,6 +167,7 @@ def source_examples(
         len(texts),
         {SOURCE_LENGTHS: Ragged(("source",), sizes, buckets)},
         noun="text",
+        name_of=lambda n: f"number {n + 1}",
     )
 
 

@@ -92,7 +92,12 @@ def report_inspection(
 
 
 def report_translations(
-    texts: Sequence[str], file: str | None, output: str | None, translator: Translator
+    texts: Sequence[str],
+    file: str | None,
+    output: str | None,
+    translator: Translator,
+    *,
+    encoding: str = "utf-8",
 ) -> str:
     """Translates texts, or a file line by line; empty lines stay empty.
 
@@ -101,6 +106,7 @@ def report_translations(
         file: of texts, plain or .gz; `-` for stdin; None: the texts.
         output: where the translations go, a line each; None: they are returned.
         translator: the model.
+        encoding: of the file.
 
     Raises:
         UserError: there is no text, or a file cannot be read or written.
@@ -108,7 +114,7 @@ def report_translations(
     if output is not None and not Path(output).parent.is_dir():
         raise UserError(f"--output={output}: there is no folder {Path(output).parent}")
     if file is not None:
-        texts = read_text(file, encoding="utf-8").removesuffix("\n").split("\n")
+        texts = read_text(file, encoding=encoding).removesuffix("\n").split("\n")
     where = file or "--text"
     lines = [n for n, text in enumerate(texts) if text.strip()]
     if not lines:
