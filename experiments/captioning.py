@@ -89,17 +89,14 @@ def prepared(run: Run) -> Prepared:
 
 def restored(run: Run) -> tuple[ImageCaptioner, Path]:
     """The trained captioner of a run, or several as one, and where results are written."""
-    captioner, options = load(run.workdir, run.config), run.options
-    search = captioner.search._replace(
-        beam_size=options.beam_size, length_penalty=options.length_penalty
-    )
-    captioner = captioner._replace(search=search)
-    if not options.ensemble:
-        return captioner, run.workdir
-    others = [run.beside("ensemble", folder, SIGHT) for folder in options.ensemble]
-    models = [captioner, *(load(one.workdir, one.config) for one in others)]
-    model = CaptionEnsemble([one.model for one in models])
-    return captioner._replace(model=model), run.workdir / "ensemble"
+    runs = [run, *(run.beside("ensemble", folder, SIGHT) for folder in run.options.ensemble)]
+    first, *others = [load(one.workdir, one.config) for one in runs]
+    penalty = run.options.length_penalty
+    search = first.search._replace(beam_size=run.options.beam_size, length_penalty=penalty)
+    if not others:
+        return first._replace(search=search), run.workdir
+    model = CaptionEnsemble([one.model for one in (first, *others)])
+    return first._replace(model=model, search=search), run.workdir / "ensemble"
 
 
 def evaluate(run: Run) -> None:
@@ -109,10 +106,7 @@ def evaluate(run: Run) -> None:
 
 
 def predict(run: Run) -> None:
-    """Captions an image or a folder; writes captions.json and pictures of the attention.
-
-    Images that cannot be read are named and left out.
-    """
+    """Captions the images that can be read; writes captions.json and pictures of the attention."""
     if not run.options.input:
         raise UserError("mode predict takes --input=IMAGE_OR_FOLDER")
     split = split_of(replace(run.config, skip_faulty=True), images_at(run.options.input))
