@@ -24,9 +24,8 @@ from experiments.experiment import Experiment, Measures, Preset, Run, Trained
 from rnnjax import data, training
 from rnnjax.data.word_vocabulary import WordVocabulary
 from rnnjax.errors import UserError
-from rnnjax.tasks.word_language import reports
+from rnnjax.tasks.word_language import corpus, reports
 from rnnjax.tasks.word_language.config import WordConfig as Config
-from rnnjax.tasks.word_language.corpus import first_sentences, prepare, read_splits, share_unknown
 from rnnjax.tasks.word_language.word_model import load, loss_of_split, make_loss, make_model
 from rnnjax.training import setting
 
@@ -73,7 +72,7 @@ def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
     samples = training.Section("Samples: temperature 0.8, seed 0",
                                text="\n".join(model.write(num_samples=8)))  # fmt: skip
     training.tell(f"{samples.title}:\n{samples.text}")
-    unknown = share_unknown(trained.prepared.splits["validation"])
+    unknown = corpus.share_unknown(trained.prepared.splits["validation"])
     results = {
         "validation perplexity": math.exp(min(trained.best, 700)),
         "of the validation words unknown, %": 100 * unknown,
@@ -111,17 +110,23 @@ def score(run: Run) -> None:
 def evaluate(run: Run) -> None:
     """Prints the perplexity of a split, and its share of unknown words."""
     model = load(run.workdir, run.config)
-    stream = run.chosen_split(read_splits(run.config, model.vocabulary)[1])
+    stream = run.chosen_split(corpus.read_splits(run.config, model.vocabulary)[1])
     sizes = {"batch_size": run.config.batch_size, "window": run.config.window}
     loss, count = loss_of_split(model.model, stream, **sizes)
-    print(f"{run.options.split}: {reports.describe_loss(loss, count, share_unknown(stream))}")
+    print(
+        f"{run.options.split}: {reports.describe_loss(loss, count, corpus.share_unknown(stream))}"
+    )
 
 
 def inspect(run: Run) -> None:
     """Writes inspect.html: sentences of a split by surprise, and which words are alike."""
     model, split = load(run.workdir, run.config), run.options.split
-    stream = run.chosen_split(read_splits(run.config, model.vocabulary)[1])
-    print(reports.report_inspection(model, first_sentences(stream, INSPECTED), split, run.workdir))
+    stream = run.chosen_split(corpus.read_splits(run.config, model.vocabulary)[1])
+    print(
+        reports.report_inspection(
+            model, corpus.first_sentences(stream, INSPECTED), split, run.workdir
+        )
+    )
 
 
 EXPERIMENT = Experiment(
@@ -132,11 +137,12 @@ EXPERIMENT = Experiment(
     presets=PRESETS,
     options=Options(),
     vocabulary=WordVocabulary,
-    prepare=lambda run: prepare(run.config, run.vocabulary()),
+    prepare=lambda run: corpus.prepare(run.config, run.vocabulary()),
     model=lambda config, prepared: make_model(config, len(prepared.vocabulary)),
     loss=lambda config, graph, prepared: make_loss(graph),
     carry=lambda config, model: model.initial_carry(config.batch_size),
     stored=lambda prepared, model: {"corpus": prepared.digest},
+    shapes=corpus.shapes,
     measures=lambda config: Measures("word"),
     report=report,
     modes={"sample": sample, "score": score, "evaluate": evaluate, "inspect": inspect},

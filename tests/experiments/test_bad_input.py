@@ -141,7 +141,7 @@ def test_files(tmp_path, char_lm_command, content, told):
         (["--mode=inspect", "--units=16"], "--units lie in 0 .. 15; got 16"),
         (["--mode=inspect", "--layer=2"], "--layer lies in 1 .. 1; got 2"),
         (["--mode=inspect", "--text=he"], "too short to inspect"),
-        (["--preset=hello", "--config.hidden_size=3"], "hidden_size  16     3"),
+        (["--preset=hello", "--config.hidden_size=3"], "hidden_size is 16 there, 3 now"),
     ],
 )
 def test_a_trained_run_is_left_as_it_was(trained_hello, char_lm_command, argv, told):

@@ -4,6 +4,7 @@ import hashlib
 from collections import Counter
 from typing import NamedTuple
 
+import jax
 import numpy as np
 
 from rnnjax import data
@@ -126,6 +127,27 @@ def prepare(config: WordConfig, vocabulary: WordVocabulary | None = None) -> Pre
         f"vocabulary of {len(vocabulary):,} words; {described}; line ends count as words",
         digest.hexdigest(),
     )
+
+
+class Shapes(NamedTuple):
+    """What training reads, in shapes.
+
+    Attributes:
+        vocabulary: of the text.
+        batch: `jax.ShapeDtypeStruct`s by name.
+        units: words that a training step learns from.
+    """
+
+    vocabulary: WordVocabulary
+    batch: dict[str, jax.ShapeDtypeStruct]
+    units: int
+
+
+def shapes(config: WordConfig) -> Shapes:
+    """The shapes of a config's data, for the dry run."""
+    prepared = prepare(config)
+    batch = jax.eval_shape(lambda: prepared.batches[0])
+    return Shapes(prepared.vocabulary, batch, config.window * config.batch_size)
 
 
 def _words(text: str) -> list[str]:
