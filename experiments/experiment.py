@@ -22,7 +22,7 @@ from rnnjax.training import Measures
 __all__ = ["Experiment", "Measures", "Preset", "Run", "Trained"]
 
 HELP_FLAGS = {"--help", "-help", "-h", "--helpfull", "--helpshort"}
-QUICK = 10
+QUICK = 200
 ONLY_TO_TRAIN = (
     *("preset", "restore_from", "mesh", "profile"),
     *("coordinator", "num_processes", "process_id", "join_timeout", "lost_after"),
@@ -112,8 +112,8 @@ class Experiment:
 
     def __post_init__(self) -> None:
         default = self.presets["default"].config
-        short = default.of_length(default.num_steps // QUICK)
-        quick = Preset(f"The default with one update in {QUICK}: to see that all works.", short)
+        short = default.of_length(min(default.num_steps // 10, QUICK))
+        quick = Preset("The default with few updates: to see that all works.", short)
         object.__setattr__(self, "presets", {**self.presets, "quick": quick})
 
     def main(self, argv: Sequence[str] | None = None) -> None:

@@ -113,20 +113,16 @@ def evaluate(run: Run) -> None:
     stream = run.chosen_split(corpus.read_splits(run.config, model.vocabulary)[1])
     sizes = {"batch_size": run.config.batch_size, "window": run.config.window}
     loss, count = loss_of_split(model.model, stream, **sizes)
-    print(
-        f"{run.options.split}: {reports.describe_loss(loss, count, corpus.share_unknown(stream))}"
-    )
+    unknown = corpus.share_unknown(stream)
+    print(f"{run.options.split}: {reports.describe_loss(loss, count, unknown)}")
 
 
 def inspect(run: Run) -> None:
     """Writes inspect.html: sentences of a split by surprise, and which words are alike."""
     model, split = load(run.workdir, run.config), run.options.split
     stream = run.chosen_split(corpus.read_splits(run.config, model.vocabulary)[1])
-    print(
-        reports.report_inspection(
-            model, corpus.first_sentences(stream, INSPECTED), split, run.workdir
-        )
-    )
+    sentences = corpus.first_sentences(stream, INSPECTED)
+    print(reports.report_inspection(model, sentences, split, run.workdir))
 
 
 EXPERIMENT = Experiment(

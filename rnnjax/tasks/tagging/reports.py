@@ -65,7 +65,9 @@ def report_scores(tagged: Sequence[TaggedSentence], title: str, file: Path) -> s
         "token_accuracy": 100 * scores.token_accuracy,
         "types": {name: score.in_percent() for name, score in scores.per_type.items()},
     }
-    training.say(f"Scores: {training.write_results(file.parent, {file.name: as_json(found)})}")
+    said = training.write_results(file.parent, {file.name: as_json(found)})
+    if said != str(file):
+        training.say(said)
     return f"{title}, {len(tagged):,} sentences:\n{score_table(scores)}"
 
 
