@@ -48,9 +48,9 @@ def report_held_out(
         split = load_split(config, title)
         captions, scores = write_and_score(split, captioner)
         training.tell(scores_text(scores, title))
-        training.say(
-            f"Scores: {write_results(folder, {'scores.json': scores_json(scores, title)})}"
-        )
+        said = write_results(folder, {"scores.json": scores_json(scores, title)})
+        if said != str(folder / "scores.json"):
+            training.say(said)
         sections.append(caption_scores_section(scores.captions, f"Scores, {title}"))
     shown = caption_predictions(split, captions, range(min(SHOWN, len(split))))
     return [*sections, gallery_section("Captions", shown)]
