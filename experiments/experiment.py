@@ -134,7 +134,6 @@ class Experiment:
                 with training.removed_if_unused(run.workdir):
                     self.train(run._replace(placement=join(run)))
             else:
-                run.vocabulary()
                 with naming_the_data(run):
                     self.modes[run.shared.mode](run)
             training.processes.leave()
@@ -165,7 +164,9 @@ class Experiment:
                     raise UserError(
                         f"--{flag} is for mode train; --workdir names the run to {mode}"
                     )
-            config, source = training.read_config(workdir, config_class), workdir
+            config, _ = training.read_run(workdir, config_class)
+            self._check_vocabulary_field(config, fields, workdir)
+            source = workdir
         config = dataclasses.replace(config, **fields)
         config.validate()
         run = Run(self, config, dataclasses.replace(self.options, **options), workdir, source)
@@ -274,6 +275,13 @@ class Experiment:
             units=units,
             unit=self.measures(config).counted,
         )
+
+    def _check_vocabulary_field(self, config: Any, fields: Mapping, workdir: Path) -> None:
+        name = self.vocabulary_field
+        if name in fields and fields[name] != (found := getattr(config, name)):
+            raise UserError(
+                f"{workdir} was trained with --config.{name}={found}, not {fields[name]}"
+            )
 
     def _open(self, run: Run) -> tuple[training.Workdir, Run]:
         """The workdir of a training, and the run with the source that it goes on from."""

@@ -27,7 +27,7 @@ from rnnjax.tasks.tagging.preparation import Prepared, load_corpus, prepare
 from rnnjax.tasks.tagging.tagger import make_tagger
 from rnnjax.tasks.tagging.text_tagger import TextTagger, load
 from rnnjax.tasks.tagging.vocabulary import TaggingVocabulary
-from rnnjax.training import setting
+from rnnjax.training import atomic_files, setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +111,7 @@ def predict(run: Run) -> None:
     text, file, output = run.options.text, run.options.input, run.options.output
     if bool(text) == bool(file):
         raise UserError("mode predict takes --text=TEXT (repeatedly) or --input=FILE, not both")
-    reports.check_output(output)
+    atomic_files.check_output(output, reports.WRITERS)
     columns = {"token_column": run.config.token_column, "encoding": run.config.encoding}
     given = inputs.sentences_of_file(file, **columns) if file else inputs.sentences_of_texts(text)
     print(reports.report_predictions(load(run.workdir, run.config).tag(given), output))

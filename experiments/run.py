@@ -111,7 +111,7 @@ class Run(NamedTuple):
             UserError: they do not, or their vocabularies differ.
         """
         training.check_owner(folder, self.experiment.name)
-        config = training.read_config(folder, type(self.config))
+        config, _ = training.read_run(folder, type(self.config))
         for name in same:
             value, expected = getattr(config, name), getattr(self.config, name)
             if value != expected:

@@ -23,7 +23,7 @@ from rnnjax.errors import UserError
 from rnnjax.tasks.sentiment import preparation, reports, sentiment_model
 from rnnjax.tasks.sentiment.config import SentimentConfig as Config
 from rnnjax.tasks.sentiment.preparation import Prepared, SentimentVocabulary
-from rnnjax.training import setting
+from rnnjax.training import atomic_files, setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +94,7 @@ def predict(run: Run) -> None:
     texts, file, output = run.options.text, run.options.input, run.options.output
     if bool(texts) == bool(file):
         raise UserError("mode predict takes --text=TEXT (repeatedly) or --input=FILE, not both")
-    reports.check_output(output)
+    atomic_files.check_output(output, reports.OUTPUTS)
     if file:
         texts = reports.texts_of_file(file, run.config.text_column, encoding=run.config.encoding)
     model = sentiment_model.load(run.workdir, run.config)

@@ -85,6 +85,11 @@ class WordVocabulary(SavedVocabulary):
         counts = Counter(word for text in texts for word in cls.words_of(text))
         if level == "subword" and counts:
             return cls("subword", *_byte_pairs(counts, num_subwords, cls.texts_are))
+        return cls.of_counts(counts, min_count=min_count)
+
+    @classmethod
+    def of_counts(cls, counts: Mapping[str, int], *, min_count: int = 1) -> Self:
+        """The vocabulary of level "word" of counted words; see `of`."""
         kept = by_frequency(counts, (word for word in counts if counts[word] >= min_count))
         if not kept:
             raise UserError(
@@ -103,11 +108,15 @@ class WordVocabulary(SavedVocabulary):
     def _splitter(self):
         return _tokenizer(self._ids, self.merges)
 
+    def ids_of(self, words: Iterable[str]) -> list[int]:
+        """The ids of words, level "word"; `RESERVED` may be among them."""
+        return [self._ids.get(word, UNKNOWN_WORD) for word in words]
+
     def encode(self, text: str) -> np.ndarray:
         """The ids of a text's symbols, int32, END at the end of them; see `words_of`."""
         words = self.words_of(text)
         if self.level == "word":
-            ids = [self._ids.get(word, UNKNOWN_WORD) for word in words]
+            ids = self.ids_of(words)
         else:
             ids = self._splitter.encode(" ".join(words)).ids
         return np.array([*ids, END], np.int32)

@@ -5,7 +5,7 @@ Nothing here knows a task: a run is a loss function, parameters and an iterator 
 
 from rnnjax.training import processes
 from rnnjax.training.checkpoints.reading import find_checkpoint, read_meta, restore_params
-from rnnjax.training.checkpoints.trained import read_config, restore_model
+from rnnjax.training.checkpoints.trained import read_run, restore_model
 from rnnjax.training.checkpoints.workdir import (
     Workdir,
     check_owner,
@@ -56,7 +56,7 @@ __all__ = [
     "evaluation_params", "find_checkpoint", "make_average", "make_dynamic_eval_step",
     "make_eval_step", "make_gpus_deterministic", "make_mesh", "make_optimizer", "make_schedule",
     "make_train_step", "make_training", "num_parameters", "open_workdir", "parse_steps",
-    "processes", "read_config", "read_meta", "read_metrics", "read_results", "removed_if_unused",
+    "processes", "read_meta", "read_metrics", "read_results", "read_run", "removed_if_unused",
     "restore_model", "restore_params", "say", "setting", "tell", "train", "write_report",
     "write_results",
 ]  # fmt: skip

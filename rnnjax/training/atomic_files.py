@@ -4,12 +4,12 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from rnnjax.errors import UserError
+from rnnjax.errors import UserError, did_you_mean
 
 MANIFEST = "manifest.json"
 
@@ -39,6 +39,30 @@ def write_bytes(path: Path, content: bytes) -> None:
                 temporary.unlink()
             raise
         _fsync(path.parent)
+
+
+def check_output(output: str | None, suffixes: Collection[str] = ()) -> str:
+    """Checks the file that a user names for results with --output.
+
+    Args:
+        output: its path; None: there is none.
+        suffixes: what it may end in; empty: anything.
+
+    Returns:
+        The suffix; empty where there is no file.
+
+    Raises:
+        UserError: it ends in something else, or its folder is missing.
+    """
+    if output is None:
+        return ""
+    suffix, folder = Path(output).suffix, Path(output).parent
+    if suffixes and suffix not in suffixes:
+        hint = did_you_mean(suffix, suffixes)
+        raise UserError(f"--output={output} has an unknown ending; {hint}")
+    if not folder.is_dir():
+        raise UserError(f"--output={output}: there is no folder {folder}")
+    return suffix
 
 
 def check_writable(folder: Path) -> None:

@@ -160,8 +160,8 @@ def load(workdir: str | Path, config: CaptionerConfig | None = None) -> ImageCap
     Raises:
         UserError: there is no intact checkpoint.
     """
-    config = config or training.read_config(workdir, CaptionerConfig)
-    stored = training.read_meta(workdir).extra
+    stored_config, stored = training.read_run(workdir, CaptionerConfig)
+    config = config or stored_config
     vocabulary = CaptionVocabulary.from_json(stored["vocabulary"])
     model = training.restore_model(workdir, stored_captioner, config, vocabulary, stored)
     search = Search(max_length=int(stored["max_length"]))

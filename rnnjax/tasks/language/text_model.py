@@ -149,8 +149,8 @@ def load(workdir: str | Path, config: LanguageConfig | None = None) -> TextModel
     Raises:
         UserError: there is no intact checkpoint.
     """
-    config = config or training.read_config(workdir, LanguageConfig)
-    stored = training.read_meta(workdir).extra
+    stored_config, stored = training.read_run(workdir, LanguageConfig)
+    config = config or stored_config
     vocabulary = data.Vocabulary.from_json(stored["vocabulary"])
     model = training.restore_model(workdir, make_model, config, len(vocabulary))
     return TextModel(model, vocabulary, stored.get("opening", "\n"))

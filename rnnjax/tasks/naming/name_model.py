@@ -162,8 +162,8 @@ def load(workdir: str | Path, config: NamingConfig | None = None) -> NameModel:
     Raises:
         UserError: there is no intact checkpoint.
     """
-    config = config or training.read_config(workdir, NamingConfig)
-    stored = training.read_meta(workdir).extra
+    stored_config, stored = training.read_run(workdir, NamingConfig)
+    config = config or stored_config
     vocabulary = Vocabulary.from_json(stored["vocabulary"])
     counts = json.loads(stored["classes"])
     model = training.restore_model(workdir, make_model, config, len(vocabulary), len(counts))

@@ -9,7 +9,7 @@ import numpy as np
 
 from rnnjax import data, training, visuals
 from rnnjax.data.examples import SUFFIXES, suffix_of
-from rnnjax.errors import UserError, did_you_mean
+from rnnjax.errors import UserError
 from rnnjax.tasks.sentiment.labelled_texts import are_numbers, as_column
 from rnnjax.tasks.sentiment.sentiment_model import Classified, SentimentModel
 from rnnjax.training import atomic_files
@@ -111,18 +111,6 @@ def texts_of_file(path: str, text_column: str, *, encoding: str) -> list[str]:
     if not (texts := [line for line in lines if line.strip()]):
         raise UserError(f"{path} has no text: expected one a line")
     return texts
-
-
-def check_output(output: str | None) -> None:
-    """Raises UserError if predictions cannot be written to a file of that name."""
-    if output is not None:
-        suffix, folder = Path(output).suffix, Path(output).parent
-        if suffix not in OUTPUTS:
-            raise UserError(
-                f"--output={output} has an unknown ending; {did_you_mean(suffix, OUTPUTS)}"
-            )
-        if not folder.is_dir():
-            raise UserError(f"--output={output}: there is no folder {folder}")
 
 
 def report_predictions(

@@ -224,8 +224,9 @@ def load(workdir: str | Path, config: SentimentConfig | None = None) -> Sentimen
     Raises:
         UserError: there is no intact checkpoint.
     """
-    config = config or training.read_config(workdir, SentimentConfig)
-    vocabulary = SentimentVocabulary.from_json(training.read_meta(workdir).extra["vocabulary"])
+    stored_config, stored = training.read_run(workdir, SentimentConfig)
+    config = config or stored_config
+    vocabulary = SentimentVocabulary.from_json(stored["vocabulary"])
     return SentimentModel(
         training.restore_model(workdir, make_model, config, vocabulary), vocabulary
     )

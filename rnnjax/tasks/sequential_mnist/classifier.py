@@ -70,8 +70,9 @@ def load(workdir: str | Path, config: DigitConfig | None = None) -> DigitReader:
     Raises:
         UserError: there is no intact checkpoint.
     """
-    config = config or training.read_config(workdir, DigitConfig)
-    side = int(training.read_meta(workdir).extra["side"])
+    stored_config, stored = training.read_run(workdir, DigitConfig)
+    config = config or stored_config
+    side = int(stored["side"])
     return DigitReader(training.restore_model(workdir, make_model, config), side)
 
 

@@ -165,8 +165,9 @@ def load(workdir: str | Path, config: SeriesConfig | None = None) -> SeriesModel
     Raises:
         UserError: there is no intact checkpoint.
     """
-    config = config or training.read_config(workdir, SeriesConfig)
-    scaling = Scaling.from_json(training.read_meta(workdir).extra["vocabulary"])
+    stored_config, stored = training.read_run(workdir, SeriesConfig)
+    config = config or stored_config
+    scaling = Scaling.from_json(stored["vocabulary"])
     return SeriesModel(
         training.restore_model(workdir, make_model, config, scaling), scaling, config
     )

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rnnjax import training, visuals
-from rnnjax.errors import UserError, did_you_mean
 from rnnjax.tasks.tagging.entity_scores import Tags, confusion, entity_scores, score_table
 from rnnjax.tasks.tagging.pages import errors_section, scores_section, spans_page
 from rnnjax.tasks.tagging.predictions import TaggedSentence, as_conll, as_jsonl
@@ -33,20 +32,9 @@ def report_predictions(sentences: Sequence[TaggedSentence], output: str | None) 
     """
     if output is None:
         return as_jsonl(sentences).rstrip("\n")
-    atomic_files.write_text(Path(output), WRITERS[check_output(output)](sentences))
+    write = WRITERS[atomic_files.check_output(output, WRITERS)]
+    atomic_files.write_text(Path(output), write(sentences))
     return f"{len(sentences):,} sentences: {output}"
-
-
-def check_output(output: str | None) -> str:
-    """The suffix of a file for predictions, if any; UserError if it cannot be written."""
-    if output is None:
-        return ""
-    suffix, folder = Path(output).suffix, Path(output).parent
-    if suffix not in WRITERS:
-        raise UserError(f"--output={output} has an unknown ending; {did_you_mean(suffix, WRITERS)}")
-    if not folder.is_dir():
-        raise UserError(f"--output={output}: there is no folder {folder}")
-    return suffix
 
 
 def report_scores(tagged: Sequence[TaggedSentence], title: str, file: Path) -> str:

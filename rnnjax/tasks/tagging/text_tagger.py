@@ -103,8 +103,9 @@ def load(workdir: str | Path, config: TaggingConfig | None = None) -> TextTagger
     Raises:
         UserError: there is no intact checkpoint.
     """
-    config = config or training.read_config(workdir, TaggingConfig)
-    vocabulary = TaggingVocabulary.from_json(training.read_meta(workdir).extra["vocabulary"])
+    stored_config, stored = training.read_run(workdir, TaggingConfig)
+    config = config or stored_config
+    vocabulary = TaggingVocabulary.from_json(stored["vocabulary"])
     return TextTagger(training.restore_model(workdir, make_tagger, config, vocabulary), vocabulary)
 
 

@@ -111,8 +111,7 @@ def report_translations(
     Raises:
         UserError: there is no text, or a file cannot be read or written.
     """
-    if output is not None and not Path(output).parent.is_dir():
-        raise UserError(f"--output={output}: there is no folder {Path(output).parent}")
+    atomic_files.check_output(output)
     if file is not None:
         texts = read_text(file, encoding=encoding).removesuffix("\n").split("\n")
     where = file or "--text"

@@ -200,8 +200,8 @@ def load(workdir: str | Path, config: TranslationConfig | None = None) -> Transl
     Raises:
         UserError: there is no intact checkpoint.
     """
-    config = config or training.read_config(workdir, TranslationConfig)
-    stored = training.read_meta(workdir).extra
+    stored_config, stored = training.read_run(workdir, TranslationConfig)
+    config = config or stored_config
     vocabulary = VocabularyPair.from_json(stored["vocabulary"])
     model = training.restore_model(workdir, make_translator, config, vocabulary)
     lengths = Lengths(*map(tuple, json.loads(stored["lengths"])))

@@ -16,7 +16,6 @@ from rnnjax.data.word_vocabulary import (
     RESERVED,
     UNKNOWN_WORD,
     WordVocabulary,
-    by_frequency,
 )
 from rnnjax.errors import UserError
 from rnnjax.tasks.word_language.config import WordConfig
@@ -73,15 +72,11 @@ def read_splits(
             raise UserError(f"{config.data} has too few words for its {part} split")
     if vocabulary is None:
         counts = Counter(w for start, end in segments["train"] for w in words["train"][start:end])
-        rare = {word for word, count in counts.items() if count < config.min_count}
-        kept_words = by_frequency(counts, counts.keys() - rare - {*RESERVED})
-        if not kept_words:
-            raise UserError(f"no word stands {config.min_count} times in the training text")
-        vocabulary = WordVocabulary("word", (*RESERVED, *kept_words))
-    ids_of = {word: n for n, word in enumerate(vocabulary.symbols)}
+        del counts[RESERVED[END]]
+        vocabulary = WordVocabulary.of_counts(counts, min_count=config.min_count)
     splits = {}
     for part, pieces in segments.items():
-        ids = [ids_of.get(w, UNKNOWN_WORD) for start, end in pieces for w in words[part][start:end]]
+        ids = [n for start, end in pieces for n in vocabulary.ids_of(words[part][start:end])]
         lengths = [end - start for start, end in pieces]
         starts = np.cumsum([0, *lengths[:-1]])
         splits[part] = data.Stream(np.array(ids, np.int32), starts)

@@ -194,8 +194,9 @@ def load(workdir: str | Path, config: WordConfig | None = None) -> WordModel:
     Raises:
         UserError: there is no intact checkpoint.
     """
-    config = config or training.read_config(workdir, WordConfig)
-    vocabulary = WordVocabulary.from_json(training.read_meta(workdir).extra["vocabulary"])
+    stored_config, stored = training.read_run(workdir, WordConfig)
+    config = config or stored_config
+    vocabulary = WordVocabulary.from_json(stored["vocabulary"])
     model = training.restore_model(workdir, make_model, config, len(vocabulary))
     return WordModel(model, vocabulary)
 

@@ -13,15 +13,18 @@ Config = TypeVar("Config")
 Model = TypeVar("Model", bound=nnx.Module)
 
 
-def read_config(workdir: str | Path, config_class: type[Config]) -> Config:
-    """The config of a run; what there was no setting for when it began has its default.
+def read_run(workdir: str | Path, config_class: type[Config]) -> tuple[Config, dict[str, Any]]:
+    """The config of a run, and what else its checkpoints hold besides parameters.
+
+    What there was no setting for when the run began has its default.
 
     Raises:
         UserError: there is no intact checkpoint.
     """
-    stored = read_meta(workdir).config
+    meta = read_meta(workdir)
     known = {field.name for field in dataclasses.fields(config_class)}  # type: ignore[arg-type]
-    return config_class(**{key: stored[key] for key in known & stored.keys()})
+    config = config_class(**{key: meta.config[key] for key in known & meta.config.keys()})
+    return config, meta.extra
 
 
 def restore_model(workdir: str | Path, make: Callable[..., Model], *args: Any) -> Model:

@@ -130,19 +130,19 @@ class Meter:
         self._update_speed()
         waited, total = self._waited - self._reported[0], self._total - self._reported[1]
         self._reported = self._waited, self._total
-        last = steps[-1]
-        self._emit(
-            {
-                "step": self._fetched,
-                **means,
-                "grad_norm": sum(float(m["grad_norm"]) for m in steps) / len(steps),
-                "clip_rate": sum(bool(m["clipped"]) for m in steps) / len(steps),
-                "units_per_second": work / len(steps) * self._steps_per_second,
-                "steps_per_second": self._steps_per_second,
-                **({"data_wait": waited / total} if total else {}),
-                **{name: float(last[name]) for name in ("learning_rate",) if name in last},
-            }
-        )
+        row = {
+            "step": self._fetched,
+            **means,
+            "grad_norm": sum(float(m["grad_norm"]) for m in steps) / len(steps),
+            "clip_rate": sum(bool(m["clipped"]) for m in steps) / len(steps),
+            "units_per_second": work / len(steps) * self._steps_per_second,
+            "steps_per_second": self._steps_per_second,
+        }
+        if total:
+            row["data_wait"] = waited / total
+        if "learning_rate" in steps[-1]:
+            row["learning_rate"] = float(steps[-1]["learning_rate"])
+        self._emit(row)
 
     def _update_speed(self) -> None:
         """Counts the steps that the device has finished by now, fetched or not."""

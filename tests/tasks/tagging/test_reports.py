@@ -9,13 +9,13 @@ from rnnjax.errors import UserError
 from rnnjax.tasks.tagging.predictions import TaggedSentence
 from rnnjax.tasks.tagging.reports import (
     WRITERS,
-    check_output,
     report_inspection,
     report_predictions,
     report_scores,
     score_sections,
 )
 from rnnjax.tasks.tagging.text_tagger import TextTagger
+from rnnjax.training.atomic_files import check_output
 
 TAGGED = [
     TaggedSentence(
@@ -54,14 +54,16 @@ def test_another_suffix(tmp_path, name):
     with pytest.raises(UserError, match=r"has an unknown ending; .*Valid: .conll, .html, .jsonl."):
         report_predictions(TAGGED, str(tmp_path / name))
     assert not list(tmp_path.iterdir())
-    assert [check_output(str(tmp_path / f"y{suffix}")) for suffix in WRITERS] == list(WRITERS)
+    assert [check_output(str(tmp_path / f"y{suffix}"), WRITERS) for suffix in WRITERS] == list(
+        WRITERS
+    )
 
 
 def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(
         UserError, match=r"--output=.*nowhere/out\.html: there is no folder .*nowhere"
     ):
-        check_output(str(tmp_path / "nowhere" / "out.html"))
+        check_output(str(tmp_path / "nowhere" / "out.html"), WRITERS)
 
 
 def test_scores_are_written_and_shown(tmp_path):
