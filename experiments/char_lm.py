@@ -23,6 +23,7 @@ import dataclasses
 import math
 
 from experiments.experiment import Experiment, Measures, Preset, Run, Trained
+from experiments.options import SamplingOptions
 from rnnjax import data, training
 from rnnjax.tasks.language import text_model
 from rnnjax.tasks.language.assembly import describe_loss, make_loss, make_model
@@ -40,7 +41,7 @@ RULE = f"\n{'-' * 72}\n"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(SamplingOptions):
     """The flags of the single modes."""
 
     prompt: str | None = setting(
@@ -49,12 +50,7 @@ class Options:
         "a line end, where the vocabulary has one.",
     )
     length: int = setting(500, "Mode sample: characters to write.")
-    num_samples: int = setting(3, "Mode sample: texts, written side by side.")
-    temperature: float = setting(0.8, "Mode sample: 0 takes the likeliest.")
-    top_k: int = setting(0, "Mode sample: draw from the k likeliest; 0: from all.")
-    top_p: float = setting(1.0, "Mode sample: draw from the nucleus of this mass.")
-    seed: int = setting(1, "Mode sample: decides the draws; the report's samples have 0.")
-    stop: str | None = setting(None, "Mode sample: a character that ends a text.")
+    stop: tuple[str, ...] = setting((), "Mode sample: a string that ends a text; repeatable.")
     text: tuple[str, ...] = setting((), "Modes score, inspect: a text; score takes several.")
     text_file: str | None = setting(None, "Mode score: a file with a text a line; - is stdin.")
     unknown: bool = setting(False, "Mode score: characters the vocabulary lacks are scored too.")
@@ -130,11 +126,9 @@ def sample(run: Run) -> None:
         options.prompt,
         length=options.length,
         num_samples=options.num_samples,
-        temperature=options.temperature,
-        top_k=options.top_k,
-        top_p=options.top_p,
         stop=options.stop,
-        seed=options.seed,
+        seed=options.seeds,
+        **options.filters,
     )
     for first, *rest in pieces:
         print(first, end="", flush=True)

@@ -20,6 +20,7 @@ takes 1 min 55 s and reaches 1.9413 nats/char (5-grams 2.0029) and 85.96% of cla
 from dataclasses import dataclass
 
 from experiments.experiment import Experiment, Measures, Preset, Run, Trained
+from experiments.options import SamplingOptions
 from rnnjax import data, training
 from rnnjax.errors import UserError
 from rnnjax.tasks.naming import generator, name_model, preparation, reports
@@ -31,14 +32,12 @@ LISTED = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(SamplingOptions):
     """The flags of the single modes."""
 
     class_: str | None = setting(None, "Mode generate: the class; default: each of them.")
     num_samples: int = setting(10, "Mode generate: names of each class.")
-    temperature: float = setting(1.0, "Mode generate: 0 takes the likeliest.")
-    top_p: float = setting(1.0, "Mode generate: draw from the nucleus of this mass.")
-    seed: int = setting(1, "Mode generate: decides the draws; the report's names have 0.")
+    temperature: float = setting(1.0, "Sampling: 0 takes the likeliest symbol.")
     text: tuple[str, ...] = setting((), "Modes predict, inspect: a name; predict takes several.")
     split: str = setting("test", "Mode evaluate: which split.")
 
@@ -81,12 +80,11 @@ def evaluate(run: Run) -> None:
 def generate(run: Run) -> None:
     """Prints names; a star says that a name stands in the training data."""
     options, model = run.options, name_model.load(run.workdir, run.config)
-    filters = {"temperature": options.temperature, "top_p": options.top_p}
     labels: list[str | None] = list(model.class_counts) or [None]
     if options.class_ is not None:
         labels = [options.class_]
     found = {
-        label: model.generate(label, options.num_samples, options.seed, **filters)
+        label: model.generate(label, options.num_samples, options.seeds, **options.filters)
         for label in labels
     }
     train = {name.text for name in load_names(run.config).splits["train"]}

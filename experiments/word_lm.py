@@ -21,6 +21,7 @@ import math
 from dataclasses import dataclass, replace
 
 from experiments.experiment import Experiment, Measures, Preset, Run, Trained
+from experiments.options import SamplingOptions
 from rnnjax import data, training
 from rnnjax.data.word_vocabulary import WordVocabulary
 from rnnjax.errors import UserError
@@ -33,16 +34,12 @@ INSPECTED = 40
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(SamplingOptions):
     """The flags of the single modes."""
 
     prompt: str = setting("", "Mode sample: words to go on from.")
-    num_samples: int = setting(5, "Mode sample: sentences.")
+    num_samples: int = setting(5, "Mode sample: sentences, drawn side by side.")
     max_length: int = setting(60, "Mode sample: words to add at most.")
-    temperature: float = setting(0.8, "Mode sample: 0 takes the likeliest.")
-    top_k: int = setting(0, "Mode sample: draw from the k likeliest; 0: from all.")
-    top_p: float = setting(1.0, "Mode sample: draw from the nucleus of this mass.")
-    seed: int = setting(1, "Mode sample: decides the draws; the report's samples have 0.")
     text: tuple[str, ...] = setting((), "Mode score: a candidate; may be given several times.")
     text_file: str | None = setting(None, "Mode score: a file, a candidate a line; - is stdin.")
     split: str = setting("validation", "Modes evaluate, inspect: which split.")
@@ -88,10 +85,8 @@ def sample(run: Run) -> None:
         options.prompt,
         num_samples=options.num_samples,
         max_length=options.max_length,
-        temperature=options.temperature,
-        top_k=options.top_k,
-        top_p=options.top_p,
-        seed=options.seed,
+        seed=options.seeds,
+        **options.filters,
     )
     print("\n".join(sentences))
 

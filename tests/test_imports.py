@@ -92,7 +92,14 @@ def breach(importer: str, imported: str) -> str | None:
         return "nothing but launch imports launch"
     if target == "experiments" and package == "rnnjax":
         return "rnnjax does not know the experiments"
-    may_import = ("", "cli", "experiment", "run", room)  # an experiment may be a folder of modules
+    may_import = (
+        "",
+        "cli",
+        "experiment",
+        "options",
+        "run",
+        room,
+    )  # an experiment may be a folder of modules
     if target == package == "experiments" and room_of(imported) not in may_import:
         return "what two experiments need belongs in rnnjax"
     if package != "rnnjax" or room in ("", "tasks"):

@@ -1,18 +1,20 @@
 """Decoding: from a step function to sequences of symbols."""
 
 from rnnjax.decode.beam import BeamResult, beam_search
+from rnnjax.decode.filters import FILTERS, filter_logits
 from rnnjax.decode.greedy import GreedyResult, greedy
 from rnnjax.decode.replay import replay
 from rnnjax.decode.sampling import (
     Sampling,
     begin_sampling,
     continue_sampling,
-    filter_logits,
+    keys_of_seeds,
     sample,
 )
 from rnnjax.decode.step import Step
 
 __all__ = [
+    "FILTERS",
     "BeamResult",
     "GreedyResult",
     "Sampling",
@@ -22,6 +24,7 @@ __all__ = [
     "continue_sampling",
     "filter_logits",
     "greedy",
+    "keys_of_seeds",
     "replay",
     "sample",
 ]

@@ -38,6 +38,8 @@ def beam_search(
     max_length: int,
     stop: int,
     length_penalty: float = 1.0,
+    num_groups: int = 1,
+    diversity: float = 0.5,
 ) -> BeamResult:
     """Finds likely sequences, keeping the best few hypotheses of each row from step to step.
 
@@ -53,6 +55,12 @@ def beam_search(
 
     where |Y| counts the symbols, `stop` included. With 0 the score is the log-probability, which
     favours short sequences; with 1 it is the mean per symbol.
+
+    With G = `num_groups` above 1 the search is diverse beam search: each group has K / G places of
+    its own and is extended after those before it. In a group, an extension by a symbol that n
+    places of the groups before have taken at this step is ranked as if it were n * `diversity` nats
+    less likely, now and at the steps after. That decides who keeps a place only: log-probabilities
+    and scores are those of the model.
 
     A beam of 1 is `greedy`; a beam that holds every extension is exhaustive search. Ties are
     broken by the place of the parent hypothesis, then by the smaller symbol, so the result is
@@ -75,6 +83,8 @@ def beam_search(
         max_length: symbols after which hypotheses are cut off.
         stop: symbol that ends a sequence.
         length_penalty: exponent of the length, 0 or more.
+        num_groups: G, which divides K.
+        diversity: nats, 0 or more; at 0 all groups are the same.
 
     Returns:
         The hypotheses. One without `stop` has length `max_length` and is ranked by the same
@@ -82,24 +92,31 @@ def beam_search(
         length 0.
 
     Raises:
-        UserError: `beam_size` is not within 1 .. 1000, `max_length` below 1, `length_penalty` below
-            0, `stop` is no symbol, or a shape does not fit.
+        UserError: `beam_size` is not within 1 .. 1000, `max_length` below 1, `length_penalty` or
+            `diversity` below 0, `num_groups` does not divide `beam_size`, `stop` is no symbol, or a
+            shape does not fit.
 
     References:
         The shrinking beam: Sutskever et al. 2014, "Sequence to sequence learning with neural
         networks", section 3.2, and Freitag & Al-Onaizan 2017, "Beam search strategies for neural
         machine translation", section 3, who rank by the mean. The exponent: Wu et al. 2016,
         "Google's neural machine translation system", section 7, whose equation 14 has
-        (5 + |Y|) / 6 in place of |Y|.
+        (5 + |Y|) / 6 in place of |Y|. Groups: Vijayakumar et al. 2018, "Diverse beam search for
+        improved description of complex scenes" (arXiv:1610.02424), section 3, with its Hamming
+        diversity.
     """
     check_start(carry, start_tokens, max_length)
     if not 1 <= beam_size <= MAX_BEAM_SIZE:
         raise UserError(f"beam_size is 1 .. {MAX_BEAM_SIZE}; got {beam_size}")
     if not (length_penalty >= 0 and math.isfinite(length_penalty)):
         raise UserError(f"length_penalty is 0 or more; got {length_penalty}")
-    return _search(
-        step, beam_size, max_length, stop, params, carry, jnp.asarray(start_tokens), length_penalty
-    )
+    if not (diversity >= 0 and math.isfinite(diversity)):
+        raise UserError(f"diversity is 0 or more; got {diversity}")
+    if num_groups < 1 or beam_size % num_groups:
+        raise UserError(f"num_groups divides a beam_size of {beam_size}; got {num_groups}")
+    sizes = beam_size, num_groups, max_length
+    start_tokens = jnp.asarray(start_tokens)
+    return _search(step, *sizes, stop, params, carry, start_tokens, length_penalty, diversity)
 
 
 class _Beam(NamedTuple):
@@ -111,19 +128,22 @@ class _Beam(NamedTuple):
     last: Array  # [B, K]
     lengths: Array  # [B, K]
     log_probability: Array  # [B, K]
+    penalty: Array  # [B, K], for symbols that other groups have taken
     finished: Array  # [B, K]
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))
+@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
 def _search(
     step: Step,
     beam_size: int,
+    num_groups: int,
     max_length: int,
     stop: int,
     params: Any,
     carry: Carry,
     start_tokens: Array,
     length_penalty: Array,
+    diversity: Array,
 ) -> BeamResult:
     num_rows, dtype = len(start_tokens), start_tokens.dtype
     shape = (num_rows, beam_size)
@@ -136,22 +156,25 @@ def _search(
         logits, carry = step(params, beam.carry, beam.last.reshape(-1))
         check_stop(stop, logits)
         gains, symbols = _likeliest(logits, beam_size)
-        num_extensions = gains.shape[-1]
-        order = beam.log_probability[..., None] + gains.reshape(*shape, -1)
-        stays = jnp.where(jnp.arange(num_extensions) == 0, jnp.inf, -jnp.inf)
-        order = jnp.where(beam.finished[..., None], stays, order)
-        order, place = jax.lax.top_k(order.reshape(num_rows, -1), beam_size)
-        parent = place // num_extensions
-        was_finished = order == jnp.inf
+        taken = _take(
+            beam.log_probability[..., None] + gains.reshape(*shape, -1),
+            symbols.reshape(*shape, -1),
+            beam,
+            num_groups,
+            diversity,
+        )
 
         def inherit(x: Array) -> Array:
-            return jnp.take_along_axis(x, parent.reshape(*shape, *[1] * (x.ndim - 2)), axis=1)
+            parent = taken.parent.reshape(*shape, *[1] * (x.ndim - 2))
+            return jnp.take_along_axis(x, parent, axis=1)
 
-        symbol = jnp.take_along_axis(symbols.reshape(num_rows, -1), place, axis=1)
-        symbol = jnp.where(was_finished, stop, symbol).astype(dtype)
-        log_probability = jnp.where(was_finished, inherit(beam.log_probability), order)
+        was_finished = taken.was_finished
+        symbol = jnp.where(was_finished, stop, taken.symbol).astype(dtype)
+        log_probability = jnp.where(
+            was_finished, inherit(beam.log_probability), taken.log_probability
+        )
         ends = (symbol == stop) & (log_probability > -jnp.inf)
-        origin = (beam_size * jnp.arange(num_rows)[:, None] + parent).reshape(-1)
+        origin = (beam_size * jnp.arange(num_rows)[:, None] + taken.parent).reshape(-1)
         return _Beam(
             t=beam.t + 1,
             carry=jax.tree.map(lambda leaf: leaf[origin], carry),
@@ -159,6 +182,7 @@ def _search(
             last=symbol,
             lengths=jnp.where(was_finished, inherit(beam.lengths), beam.t + 1),
             log_probability=log_probability,
+            penalty=taken.penalty,
             finished=was_finished | ends,
         )
 
@@ -169,11 +193,62 @@ def _search(
         last=jnp.broadcast_to(start_tokens[:, None], shape),
         lengths=jnp.zeros(shape, jnp.int32),
         log_probability=jnp.broadcast_to(
-            jnp.where(jnp.arange(beam_size) == 0, 0.0, -jnp.inf).astype(jnp.float32), shape
-        ),
+            jnp.where(jnp.arange(beam_size) % (beam_size // num_groups) == 0, 0.0, -jnp.inf), shape
+        ).astype(jnp.float32),
+        penalty=jnp.zeros(shape),
         finished=jnp.zeros(shape, bool),
     )
     return _ranked(jax.lax.while_loop(goes_on, extend, beam), stop, length_penalty)
+
+
+class _Taken(NamedTuple):
+    """The extensions that take the places of the next step, each `[B, K]`."""
+
+    parent: Array  # place of the hypothesis that is extended
+    symbol: Array
+    log_probability: Array
+    penalty: Array
+    was_finished: Array  # the hypothesis keeps its place, and the symbol says nothing
+
+
+def _take(
+    extended: Array, symbols: Array, beam: _Beam, num_groups: int, diversity: Array
+) -> _Taken:
+    """Chooses the best extensions of each group, the groups one after the other.
+
+    Args:
+        extended: `[B, K, C]`, the log-probabilities of the extensions.
+        symbols: `[B, K, C]`, the symbols that they add.
+        beam: before them.
+        num_groups, diversity: see `beam_search`.
+    """
+    num_rows, beam_size, num_extensions = extended.shape
+    size = beam_size // num_groups
+    stays = jnp.where(jnp.arange(num_extensions) == 0, jnp.inf, -jnp.inf)
+    found: list[_Taken] = []
+    for first in range(0, beam_size, size):
+        own = slice(first, first + size)
+        penalty = jnp.broadcast_to(beam.penalty[:, own, None], extended[:, own].shape)
+        for other in found:
+            taken = jnp.where(other.was_finished, -1, other.symbol)[:, None, None]
+            same = (symbols[:, own, :, None] == taken).sum(axis=-1)
+            penalty = penalty + diversity * same
+        order = jnp.where(beam.finished[:, own, None], stays, extended[:, own] - penalty)
+        order, place = jax.lax.top_k(order.reshape(num_rows, -1), size)
+
+        def at_place(x: Array, place: Array = place) -> Array:
+            return jnp.take_along_axis(x.reshape(num_rows, -1), place, axis=1)
+
+        found.append(
+            _Taken(
+                parent=first + place // num_extensions,
+                symbol=at_place(symbols[:, own]),
+                log_probability=jnp.where(order == -jnp.inf, order, at_place(extended[:, own])),
+                penalty=at_place(penalty),
+                was_finished=order == jnp.inf,
+            )
+        )
+    return jax.tree.map(lambda *parts: jnp.concatenate(parts, axis=1), *found)
 
 
 def _likeliest(logits: Array, beam_size: int) -> tuple[Array, Array]:

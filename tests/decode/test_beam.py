@@ -9,34 +9,16 @@ import pytest
 
 from rnnjax import decode
 from rnnjax.errors import UserError
-
-V, H, STOP = 3, 4, 2
-
-
-def network(seed, vocab_size=V, rows=4, sharpness=3.0):
-    """A small random recurrent network, with a start for each row."""
-    draw = np.random.default_rng(seed).standard_normal
-    params = {
-        "embedding": draw((vocab_size, H)),
-        "w_hh": draw((H, H)) / 2,
-        "w_out": sharpness * draw((H, vocab_size)) / 2,
-    }
-    params = {name: leaf.astype(np.float32) for name, leaf in params.items()}
-    starts = np.random.default_rng(seed).integers(0, vocab_size, rows)
-    return params, draw((rows, H)).astype(np.float32), starts.astype(np.int32)
-
-
-def step(params, hidden, tokens):
-    hidden = jnp.tanh(params["embedding"][tokens] + hidden @ params["w_hh"])
-    return hidden @ params["w_out"], hidden
-
-
-def reference_step(params, hidden, token):
-    """The same step for one row, in float64: log-probabilities and hidden state."""
-    params = {name: np.asarray(leaf, np.float64) for name, leaf in params.items()}
-    hidden = np.tanh(params["embedding"][token] + hidden @ params["w_hh"])
-    logits = hidden @ params["w_out"]
-    return logits - np.log(np.sum(np.exp(logits - logits.max()))) - logits.max(), hidden
+from tests.decode.small_network import (
+    STOP,
+    H,
+    V,
+    hypotheses,
+    network,
+    reference_step,
+    search,
+    step,
+)
 
 
 def all_sequences(params, hidden, start, max_length, stop=STOP):
@@ -71,20 +53,6 @@ def search_over_lists(params, hidden, start, beam_size, max_length, alpha, stop=
         live = [extension for extension in kept if extension[3] != stop]
     everything = [(symbols, total) for symbols, total, _, _ in finished + live]
     return sorted(everything, key=lambda found: -found[1] / len(found[0]) ** alpha)
-
-
-def search(params, carry, starts, *, step=step, **options):
-    options = {"stop": STOP} | options
-    return jax.device_get(decode.beam_search(step, params, carry, starts, **options))
-
-
-def hypotheses(result, row):
-    """What one row found, without padding and empty places."""
-    return [
-        tuple(int(symbol) for symbol in tokens[:length])
-        for tokens, length in zip(result.tokens[row], result.lengths[row], strict=True)
-        if length
-    ]
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.7, 1.0, 2.0])
@@ -323,7 +291,8 @@ def test_compiled_once_for_all_batches_of_a_shape(function):
 @pytest.mark.parametrize(
     "wrong", [{"beam_size": 0}, {"beam_size": 100_000}, {"max_length": 0}, {"stop": -1},
               {"stop": V}, {"length_penalty": -0.1}, {"length_penalty": np.nan},
-              {"length_penalty": np.inf}],
+              {"length_penalty": np.inf}, {"diversity": -1.0}, {"num_groups": 0},
+              {"num_groups": 3}],
 )  # fmt: skip
 def test_numbers_out_of_range(wrong):
     ((name, value),) = wrong.items()

@@ -119,7 +119,8 @@ def test_files(tmp_path, char_lm_command, content, told):
     [
         (["--mode=sample", "--prompt=hé"], "--prompt has characters that the training text does"),
         (["--mode=sample", "--prompt="], "the prompt is empty"),
-        (["--mode=sample", "--stop=lo"], "--stop is one char; got 'lo'"),
+        (["--mode=sample", "--stop="], "a stop is empty: give at least one symbol"),
+        (["--mode=sample", "--min_p=2"], "min_p lies in [0, 1]; got 2.0"),
         (["--mode=sample", "--stop=z"], "--stop has characters"),
         (["--mode=sample", "--temperature=-1"], "temperature is 0 or more"),
         (["--mode=sample", "--top_p=0"], "top_p lies in (0, 1]"),

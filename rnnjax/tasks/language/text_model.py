@@ -62,11 +62,10 @@ class TextModel(NamedTuple):
         *,
         length: int,
         num_samples: int = 1,
+        stop: str | Sequence[str] = (),
+        seed: int | Sequence[int] = 0,
         temperature: float = 0.8,
-        top_k: int = 0,
-        top_p: float = 1.0,
-        stop: str | None = None,
-        seed: int = 0,
+        **filters: Any,
     ) -> Iterator[list[str]]:
         """Writes texts that begin with a prompt, piece by piece.
 
@@ -74,9 +73,9 @@ class TextModel(NamedTuple):
             prompt: at least one character; None: `opening`.
             length: symbols to add.
             num_samples: how many texts.
-            temperature, top_k, top_p: see `rnnjax.decode.filter_logits`.
-            stop: a symbol that ends a text; None: none does.
-            seed: decides all draws.
+            stop: strings that end a text.
+            seed: decides all draws; or a seed for each text, which alone decides it.
+            temperature, filters: see `rnnjax.decode.filter_logits`.
 
         Yields:
             The prompts, then the next piece of each text, empty where it has ended.
@@ -88,22 +87,21 @@ class TextModel(NamedTuple):
         prompt = self.opening if prompt is None else prompt
         if not prompt:
             raise UserError("the prompt is empty: give at least one character to go on from")
-        stops = [] if stop is None else self.encode(stop, "--stop").tolist()
-        if stop is not None and len(stops) != 1:
-            raise UserError(f"--stop is one {self.vocabulary.level}; got {stop!r}")
+        stops = [stop] if isinstance(stop, str) else stop
+        runs = tuple(tuple(self.encode(text, "--stop").tolist()) for text in stops)
         if num_samples < 1:
             raise UserError(f"num_samples is 1 or more; got {num_samples}")
         if length < 1:
             raise UserError(f"length is 1 or more; got {length}")
         graph, params = nnx.split(self.model)
         prompts = np.tile(self.encode(prompt, "--prompt")[:, None], (1, num_samples))
-        state, key = _begin(graph, params, prompts), jax.random.key(seed)
-        filters = {"length": PIECE, "temperature": temperature, "top_k": top_k, "top_p": top_p}
+        key = decode.keys_of_seeds(seed, num_samples)
+        state = _begin(graph, params, prompts, stop=runs)
         yield [prompt] * num_samples
         ids, shown = [np.empty(0, np.int32)] * num_samples, [0] * num_samples
         for done in range(0, length, PIECE):
             state, drawn = _continue(
-                graph, params, state, key, stop=stops[0] if stops else None, **filters
+                graph, params, state, key, length=PIECE, temperature=temperature, **filters
             )
             tokens, valid = (x[: length - done].T for x in jax.device_get(drawn))
             ended = done + PIECE >= length or not valid[:, -1].any()
@@ -190,15 +188,15 @@ def _step(graph: nnx.GraphDef) -> decode.Step:
     return lambda params, carry, tokens: nnx.merge(graph, params).step(tokens, carry)
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _begin(graph: nnx.GraphDef, params: Any, prompts: Array) -> decode.Sampling:
+@functools.partial(jax.jit, static_argnums=0, static_argnames="stop")
+def _begin(
+    graph: nnx.GraphDef, params: Any, prompts: Array, stop: tuple[tuple[int, ...], ...]
+) -> decode.Sampling:
     carry = nnx.merge(graph, params).initial_carry(prompts.shape[1])
-    return decode.begin_sampling(_step(graph), params, carry, prompts)
+    return decode.begin_sampling(_step(graph), params, carry, prompts, stop=stop)
 
 
-@functools.partial(
-    jax.jit, static_argnums=0, static_argnames=("length", "temperature", "top_k", "top_p", "stop")
-)
+@functools.partial(jax.jit, static_argnums=0, static_argnames=("length", *decode.FILTERS))
 def _continue(
     graph: nnx.GraphDef, params: Any, state: decode.Sampling, key: PRNGKey, **options: Any
 ) -> tuple[decode.Sampling, tuple[Array, Array]]:

@@ -44,20 +44,19 @@ class NameModel(NamedTuple):
         self,
         label: str | None = None,
         n: int = 10,
-        seed: int = 0,
+        seed: int | Sequence[int] = 0,
         *,
-        temperature: float = 1.0,
-        top_p: float = 1.0,
         max_length: int = 60,
+        **filters: Any,
     ) -> list[str]:
         """Draws names, symbol by symbol until the end symbol; the unknown symbol is never drawn.
 
         Args:
             label: their class; None where the model knows no classes.
             n: how many.
-            seed: decides all draws.
-            temperature, top_p: see `rnnjax.decode.filter_logits`.
+            seed: decides all draws; or a seed for each name, which alone decides it.
             max_length: a name that has not ended by then is cut.
+            filters: see `rnnjax.decode.filter_logits`.
 
         Raises:
             UserError: there is no such class, one is needed, or a number is out of range.
@@ -72,8 +71,8 @@ class NameModel(NamedTuple):
         graph, params = nnx.split(self.model)
         numbers = np.full(n, 0 if label is None else classes.index(label), np.int32)
         tokens, valid = _draw(
-            graph, params, numbers, jax.random.key(seed), length=max_length,
-            temperature=temperature, top_p=top_p, stop=self._end,
+            graph, params, numbers, decode.keys_of_seeds(seed, n), length=max_length,
+            stop=self._end, **filters,
         )  # fmt: skip
         kept = np.asarray(valid) & (np.asarray(tokens) != self._end)
         rows = zip(np.asarray(tokens).T, kept.T, strict=True)
@@ -183,9 +182,7 @@ def _score(graph: nnx.GraphDef, params: Any, inputs: Array, targets: Array) -> A
     return jnp.moveaxis(scores, 0, -1)
 
 
-@functools.partial(
-    jax.jit, static_argnums=0, static_argnames=("length", "temperature", "top_p", "stop")
-)
+@functools.partial(jax.jit, static_argnums=0, static_argnames=("length", "stop", *decode.FILTERS))
 def _draw(
     graph: nnx.GraphDef, params: Any, classes: Array, key: PRNGKey, **options: Any
 ) -> tuple[Array, Array]:

@@ -69,10 +69,9 @@ class WordModel(NamedTuple):
         *,
         num_samples: int = 1,
         max_length: int = 60,
+        seed: int | Sequence[int] = 0,
         temperature: float = 0.8,
-        top_k: int = 0,
-        top_p: float = 1.0,
-        seed: int = 0,
+        **filters: Any,
     ) -> list[str]:
         """Writes sentences that begin with a prompt; unknown words are never written.
 
@@ -80,8 +79,8 @@ class WordModel(NamedTuple):
             prompt: words to go on from; empty: none.
             num_samples: how many sentences.
             max_length: words to add at most; a sentence ends before where the model ends it.
-            temperature, top_k, top_p: see `rnnjax.decode.filter_logits`.
-            seed: decides all draws.
+            seed: decides all draws; or a seed for each sentence, which alone decides it.
+            temperature, filters: see `rnnjax.decode.filter_logits`.
 
         Raises:
             UserError: a word of the prompt is unknown, or a number out of range.
@@ -99,12 +98,11 @@ class WordModel(NamedTuple):
                 graph,
                 params,
                 np.tile(np.append(END, ids)[:, None], (1, num_samples)),
-                jax.random.key(seed),
+                decode.keys_of_seeds(seed, num_samples),
                 length=max_length,
-                temperature=temperature,
-                top_k=top_k,
-                top_p=top_p,
                 stop=END,
+                temperature=temperature,
+                **filters,
             )
         )
         begun = [self.vocabulary.symbols[n] for n in ids]
@@ -216,11 +214,7 @@ def _num_unknown(ids: np.ndarray) -> int:
     return int(np.count_nonzero(ids == UNKNOWN_WORD))
 
 
-@functools.partial(
-    jax.jit,
-    static_argnums=0,
-    static_argnames=("length", "temperature", "top_k", "top_p", "stop"),
-)
+@functools.partial(jax.jit, static_argnums=0, static_argnames=("length", "stop", *decode.FILTERS))
 def _draw(
     graph: nnx.GraphDef, params: Any, prompts: Array, key: PRNGKey, **options: Any
 ) -> tuple[Array, Array]:
