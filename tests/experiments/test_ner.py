@@ -10,6 +10,7 @@ import pytest
 from flax import nnx
 
 import rnnjax
+from experiments import ner
 from rnnjax import training
 from rnnjax.tasks.tagging.conll import read_conll
 from rnnjax.tasks.tagging.inline import read_inline
@@ -275,3 +276,19 @@ def test_a_run_that_was_stopped_ends_with_the_same_bits(
     }
     assert losses["whole"] == losses["stopped"]
     assert len(set(losses["whole"])) == 7
+
+
+def test_help_names_every_mode_flag_and_preset(ner_command):
+    result = ner_command("--help")
+    assert result.code == 0
+    for word in (*ner.EXPERIMENT.modes, *ner.PRESETS, "--split=test", "--input", "--restore_from",
+                 "--config.crf=True", "--config.both_directions=True", "--config.strict=False",
+                 "--config.vectors", "--config.encoding=utf-8"):  # fmt: skip
+        assert word in result.out
+    for mode in ner.EXPERIMENT.modes:
+        assert f"--mode={mode} " in result.out
+    for name, preset in ner.PRESETS.items():
+        assert preset.about.split()[0] in result.out
+        preset.config.validate()
+        assert name == "default" or preset.config != ner.PRESETS["default"].config
+    assert max(map(len, result.out.splitlines())) <= 100

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from experiments import ner
 from rnnjax import training
 from rnnjax.errors import UserError
 from rnnjax.tasks.tagging.vocabulary import TaggingVocabulary
@@ -326,22 +325,6 @@ def test_a_workdir_of_another_experiment(tmp_path, ner_command, mode):
     said = message(ner_command(f"--workdir={tmp_path}", f"--mode={mode}"))
     assert "holds the experiment 'char_lm', not 'ner': choose another workdir" in said
     assert contents(tmp_path) == before
-
-
-def test_help_names_every_mode_flag_and_preset(ner_command):
-    result = ner_command("--help")
-    assert result.code == 0
-    for word in (*ner.EXPERIMENT.modes, *ner.PRESETS, "--split=test", "--input", "--restore_from",
-                 "--config.crf=True", "--config.both_directions=True", "--config.strict=False",
-                 "--config.vectors", "--config.encoding=utf-8"):  # fmt: skip
-        assert word in result.out
-    for mode in ner.EXPERIMENT.modes:
-        assert f"--mode={mode} " in result.out
-    for name, preset in ner.PRESETS.items():
-        assert preset.about.split()[0] in result.out
-        preset.config.validate()
-        assert name == "default" or preset.config != ner.PRESETS["default"].config
-    assert max(map(len, result.out.splitlines())) <= 100
 
 
 def test_the_real_command_prints_one_line_and_no_traceback(tmp_path, corpus):

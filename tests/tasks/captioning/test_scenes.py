@@ -1,130 +1,28 @@
 """Captions against an independent reader of them, and the images, splits and order of scenes."""
 
-import hashlib
-import itertools
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
 from rnnjax.errors import UserError
-from rnnjax.tasks.captioning.scenes import MAX_WORDS, VOCABULARY, DigitScenes, held_out
+from rnnjax.tasks.captioning.scenes import MAX_WORDS, VOCABULARY, DigitScenes
 from rnnjax.tasks.captioning.scenes.digits import PALETTE
 from rnnjax.tasks.captioning.scenes.grammar import COLOURS, PLURAL, SINGULAR
-
-NAMES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
-RAINBOW = ["red", "yellow", "green", "blue", "purple", "white"]
-OPPOSITE = {"above": "below", "below": "above", "left of": "right of", "right of": "left of"}
-
-
-class Untrue(Exception):
-    pass
-
-
-def demand(fact, why):
-    if not fact:
-        raise Untrue(why)
-
-
-def digit_of(noun, count):
-    """The digit that a noun names, by the spelling of English plurals."""
-    for digit, name in enumerate(NAMES):
-        plural = name + ("es" if name == "six" else "s")
-        if noun == (name if count == 1 else plural):
-            return digit
-    raise Untrue(f"{noun} after {count}")
-
-
-def read_phrase(words):
-    """(count, size or None, colour, digit), taken from the front of `words`."""
-    demand(len(words) >= 3, "an incomplete phrase")
-    number = words.pop(0)
-    demand(number in ("a", "two", "three"), "no number")
-    count = ("a", "two", "three").index(number) + 1
-    size = words.pop(0) if words[0] in ("small", "large") else None
-    demand(len(words) >= 2, "an incomplete phrase")
-    colour = words.pop(0)
-    demand(colour in RAINBOW, "no colour")
-    return count, size, colour, digit_of(words.pop(0), count)
-
-
-def read_relation(words):
-    word = words.pop(0)
-    if word in ("left", "right"):
-        demand(words and words.pop(0) == "of", "left of what")
-        word += " of"
-    demand(word in OPPOSITE, "no relation")
-    return word
-
-
-def centre(boxes):
-    """Row and column of the middle of all of some boxes, doubled."""
-    return (
-        min(b.top for b in boxes) + max(b.bottom for b in boxes),
-        min(b.left for b in boxes) + max(b.right for b in boxes),
-    )
-
-
-def lies(a, b, where):
-    """Whether every box of `a` clearly lies there, seen from every box of `b`."""
-    gap = {
-        "above": lambda p, q: q.top - p.bottom,
-        "below": lambda p, q: p.top - q.bottom,
-        "left of": lambda p, q: q.left - p.right,
-        "right of": lambda p, q: p.left - q.right,
-    }[where]
-    down, across = (abs(i - j) for i, j in zip(centre(a), centre(b), strict=True))
-    along, aside = (down, across) if where in ("above", "below") else (across, down)
-    return min(gap(p, q) for p in a for q in b) >= 3 and 2 * along >= 3 * aside
-
-
-def verify(caption, scene):
-    """Raises Untrue unless the caption says, by the rules of the language, what is to be seen."""
-    words = list(caption)
-    phrases, relations = [read_phrase(words)], []
-    while words:
-        if relations:
-            demand(words.pop(0) == "and" and words, "what more")
-        relations.append(read_relation(words))
-        phrases.append(read_phrase(words))
-    demand(len(phrases) <= 3, "too many phrases")
-    boxes, kinds = {}, {}
-    for group in scene.groups:
-        boxes[group.colour], kinds[group.colour] = group.boxes, (group.digit, group.size)
-    several_sizes = len({size for _, size in kinds.values()}) == 2
-    demand([p[2] for p in phrases] == [c for c in RAINBOW if c in boxes], "other groups")
-    for count, size, colour, digit in phrases:
-        demand(len(boxes[colour]) == count, "another number")
-        demand(kinds[colour][0] == digit, "another digit")
-        demand(size == (kinds[colour][1] if several_sizes else None), "another size")
-    for where, (_, _, colour, _) in zip(relations, phrases[1:], strict=True):
-        demand(lies(boxes[phrases[0][2]], boxes[colour], where), f"not {where}")
-
-
-def is_true(caption, scene):
-    try:
-        verify(caption, scene)
-    except Untrue:
-        return False
-    return True
+from tests.tasks.captioning.scene_reader import (
+    NAMES,
+    OPPOSITE,
+    boxes_of,
+    digit_of,
+    is_true,
+    read_phrase,
+    read_relation,
+    some_scenes,
+    verify,
+)
 
 
 @pytest.fixture(scope="module")
-def scenes():
-    return {
-        split: [DigitScenes(split, seed=7)[i] for i in range(300)]
-        for split in ("train", "validation", "test")
-    }
-
-
-@pytest.fixture(scope="module")
-def everything(scenes):
-    return [scene for split in scenes.values() for scene in split]
-
-
-def boxes_of(scene):
-    return [box for group in scene.groups for box in group.boxes]
+def everything():
+    return [scene for split in some_scenes().values() for scene in split]
 
 
 def test_captions_say_what_is_to_be_seen(everything):
@@ -248,99 +146,6 @@ def test_large_digits_are_plainly_larger(everything):
         for group in scene.groups:
             heights[group.size] |= {box.bottom - box.top for box in group.boxes}
     assert max(heights["small"]) * 1.5 < min(heights["large"])
-
-
-def pairs_of(scene):
-    return {(group.colour, group.digit) for group in scene.groups}
-
-
-def instances_of(split):
-    return {i for scene in split for group in scene.groups for i in group.instances}
-
-
-def test_splits_share_no_handwritten_digit(scenes):
-    used = [instances_of(split) for split in scenes.values()]
-    assert all(len(instances) > 150 for instances in used)
-    assert len(set.union(*used)) == sum(len(instances) for instances in used)
-
-
-def test_training_has_all_pairs_but_those_that_every_test_scene_has_one_of(scenes):
-    source = DigitScenes("train", seed=7)
-    known = set.union(*(pairs_of(source[i]) for i in range(1200)))
-    assert len(known) == 50
-    assert {colour for colour, _ in known} == set(COLOURS)
-    assert {digit for _, digit in known} == set(range(10))
-    for scene in scenes["train"] + scenes["validation"]:
-        assert pairs_of(scene) <= known
-    for scene in scenes["test"]:
-        assert pairs_of(scene) - known
-    for colour, digit in known:
-        assert not held_out(colour, digit)
-    new = set.union(*map(pairs_of, scenes["test"])) - known
-    assert len(new) == 10
-    assert all(held_out(colour, digit) for colour, digit in new)
-    assert {digit for _, digit in new} == set(range(10))
-
-
-def test_what_is_held_out_does_not_depend_on_the_seed(scenes):
-    others = [DigitScenes("train", seed=8)[i] for i in range(300)]
-    assert not instances_of(others) & instances_of(scenes["test"])
-    assert not any(held_out(*pair) for scene in others for pair in pairs_of(scene))
-
-
-DIGEST = """
-import hashlib
-from rnnjax.tasks.captioning.scenes import DigitScenes
-source = DigitScenes("test", seed=3)
-digest = hashlib.sha256()
-for index in (5, 0, 17):
-    scene = source[index]
-    digest.update(scene.image.tobytes() + repr(scene[1:]).encode())
-print(digest.hexdigest())
-"""
-
-
-def test_scenes_are_the_same_in_every_process_and_order():
-    other = subprocess.run(
-        [sys.executable, "-c", DIGEST], capture_output=True, text=True, check=True
-    ).stdout
-    source = DigitScenes("test", seed=3)
-    scenes = {index: source[index] for index in (17, 0, 5)}
-    digest = hashlib.sha256()
-    for index in (5, 0, 17):
-        digest.update(scenes[index].image.tobytes() + repr(scenes[index][1:]).encode())
-    assert digest.hexdigest() == other.strip()
-
-
-def test_seed_split_and_index_each_make_another_scene():
-    images = [
-        DigitScenes(split, seed=seed)[index].image.tobytes()
-        for split in ("train", "validation", "test")
-        for seed in (0, 1, -1)
-        for index in (0, 1, 999)
-    ]
-    assert len(set(images)) == 27
-
-
-def test_no_split_repeats_the_compositions_of_another(scenes):
-    """Colours and counts at an index, which another seed would make anew."""
-    composed = {
-        split: [[(group.colour, len(group.boxes)) for group in scene.groups] for scene in some]
-        for split, some in scenes.items()
-    }
-    for one, other in itertools.combinations(composed.values(), 2):
-        same = sum(a == b for a, b in zip(one, other, strict=True))
-        assert same < 0.2 * len(one)
-
-
-def test_evaluation_ends_and_training_does_not():
-    source = DigitScenes("validation")
-    assert len(source) == 1000
-    with pytest.raises(IndexError):
-        source[1000]
-    with pytest.raises(IndexError):
-        source[-1]
-    assert DigitScenes("train")[10**15].caption
 
 
 def test_nouns_of_one_and_of_many():

@@ -1,0 +1,163 @@
+"""Captions, lists and images that do not fit: what is counted, and what is an error."""
+
+import logging
+
+import pytest
+
+from tests.tasks.captioning.corpus_files import (
+    IMAGES,
+    TEXTS,
+    expected,
+    flickr,
+    jsonl,
+    karpathy,
+    load_captions,
+    message,
+    read,
+    touch,
+    tsv,
+    write,
+)
+
+
+def test_images_are_held_out_the_same_way_each_time(tmp_path):
+    names = [f"{n}.jpg" for n in range(40)]
+    touch(tmp_path / "one", names)
+    touch(tmp_path / "two", names)
+    lines = [f"{name}\tone\n{name}\ttwo\n" for name in names]
+    one = write(tmp_path / "one", {"captions.tsv": "".join(lines)})
+    two = write(tmp_path / "two", {"captions.tsv": "".join(reversed(lines))})
+    first, second = (load_captions(source, held_out=0.1) for source in (one, two))
+    assert [len(images) for images in first.splits.values()] == [32, 4, 4]
+    assert {i.image[-6:] for part in first.splits.values() for i in part} == {
+        f"/{name}"[-6:] for name in names
+    }
+    for split, images in read(first, one).items():
+        assert images.keys() == read(second, two)[split].keys()
+    assert list(read(first, one)["validation"]) != names[:4]
+    assert "does not say which image is in which split" in message(one)
+    assert "held_out must lie in (0, 0.5), got 0.5" in message(one, held_out=0.5)
+    assert "has no use" in message(flickr(tmp_path / "three"), held_out=0.1)
+
+
+# Faults.
+
+
+def test_faults_are_errors_or_counted_and_named(tmp_path, caplog):
+    extra = (
+        "a.jpg#2\t ... !\nnonsense\na.jpg#0\tAgain\nb.jpg#1\ta cat\n"
+        "old.jpg#0\tof another time\ngone.jpg#0\tof a lost image\n"
+    )
+    source = flickr(tmp_path, extra=extra)
+    lists = {"Flickr_8k.trainImages.txt": "a.jpg\nb.jpg\nc.jpg\nlost.jpg\nbare.jpg\ngone.jpg\n"}
+    write(tmp_path, lists)
+    touch(tmp_path / "Images", ["bare.jpg", "stray.jpg", "stray.txt", "old.jpg"])
+    told = message(source)
+    path = f"{tmp_path}/Flickr8k.token.txt"
+    assert told.startswith(f"{path}:8: expected NAME.jpg#NUMBER, a tab and a caption, got 'nonse")
+    assert "6 more faults like it. With skip_faulty" in told
+    with caplog.at_level(logging.WARNING):
+        corpus = load_captions(source, skip_faulty=True)
+    dev, train = f"{tmp_path}/Flickr_8k.devImages.txt", f"{tmp_path}/Flickr_8k.trainImages.txt"
+    images = f"{tmp_path}/Images"
+    assert [fault.message for fault in corpus.skipped] == [
+        f"{path}:8: expected NAME.jpg#NUMBER, a tab and a caption, got 'nonsense'",
+        f"{path}:9: a.jpg#0 is also the caption at {path}:1",
+        f"{train}:3: the image {images}/c.jpg is listed also for validation at {dev}:1",
+        f"{path}:7: a caption without a word, '... !', of {images}/a.jpg",
+        f"{train}:4: the image {images}/lost.jpg does not exist",
+        f"{train}:5: the image {images}/bare.jpg has no caption",
+        f"{train}:6: the image {images}/gone.jpg does not exist",
+    ]
+    assert [fault.name for fault in corpus.skipped][:2] == [f"{path}:8", f"{path}:9"]
+    assert f"left out as faulty: {path}:8: expected" in caplog.text
+    assert read(corpus, images)["train"] == {
+        "a.jpg": TEXTS["a.jpg"], "b.jpg": (*TEXTS["b.jpg"], "a cat")}  # fmt: skip
+    assert read(corpus, images)["validation"] == {"c.jpg": TEXTS["c.jpg"]}
+    assert "7 left out as faulty" in corpus.describe()
+    assert corpus.notes == (
+        f"1 captioned image in no split list ({images}/old.jpg)",
+        f"1 image file without a caption ({images}/stray.jpg)",
+    )
+
+
+def test_captions_of_no_list_and_no_file_are_told(tmp_path):
+    extra = "old.jpg#0\tone\nolder.jpg#0\ttwo\nolder.jpg#1\tthree\na.jpg#2\tA dog runs .\n"
+    source = flickr(tmp_path, extra=extra)
+    touch(tmp_path / "Images", ["old.jpg"])
+    assert load_captions(source).notes == (
+        f"2 captioned images in no split list ({tmp_path}/Images/old.jpg; "
+        f"{tmp_path}/Images/older.jpg)",
+        f"1 of these not there either ({tmp_path}/Images/older.jpg)",
+        f"1 image with a caption more than once ({tmp_path}/Flickr8k.token.txt:1)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "told"),
+    [
+        ("train.tsv", "b.jpg", "expected IMAGE, a tab and a caption, got 'b.jpg'"),
+        ("train.tsv", "b.jpg\tx\ty", "expected IMAGE, a tab and a caption"),
+        ("train.tsv", "b.jpg\t ", "a caption without a word, '', of "),
+        ("train.tsv", "z.jpg\tx", "z.jpg does not exist"),
+        ("train.tsv", "c.jpg\tx", "c.jpg is listed also for "),
+        ("train.jsonl", '{"image": "b.jpg"', "but this is no JSON"),
+        ("train.jsonl", '{"image": "b.jpg", "text": "x"}', 'expected {"image": PATH'),
+        ("train.jsonl", '{"image": "b.jpg", "captions": "x"}', 'expected {"image": PATH'),
+        ("train.jsonl", '{"image": 3, "caption": "x"}', 'expected {"image": PATH'),
+        ("train.jsonl", '["b.jpg", "x"]', 'expected {"image": PATH'),
+        ("train.jsonl", '{"image": "b.jpg", "captions": []}', "b.jpg has no caption"),
+    ],
+)
+def test_a_faulty_line_is_named(tmp_path, name, line, told):
+    touch(tmp_path)
+    good = tsv(["a.jpg"]) if name.endswith("tsv") else jsonl(["a.jpg"])
+    files = {name: f"{good}{line}\n", "validation.tsv": tsv(["c.jpg"])}
+    source = write(tmp_path, files)
+    whole = message(source)
+    assert told in whole
+    place = "validation.tsv:1" if line.startswith("c.jpg") else f"{name}:3"
+    assert whole.startswith(f"{tmp_path}/{place}: ")
+    write(tmp_path, {name: good})
+    assert not load_captions(source).skipped
+
+
+def test_what_is_no_corpus_of_captions(tmp_path):
+    told = message(str(tmp_path))
+    assert told.startswith(f"{tmp_path} has no captions: expected Flickr's NAME.token.txt")
+    assert "no files at all" in told
+    touch(tmp_path)
+    assert "does not exist (nearest in" in message(f"{tmp_path}x")
+    write(tmp_path, {"train.tsv": tsv(["a.jpg"])})
+    assert "does not say which image" in message(str(tmp_path))
+    write(tmp_path, {"validation.tsv": "z.jpg\tx\n"})
+    told = message(str(tmp_path), skip_faulty=True)
+    assert told == f"{tmp_path} has no validation split with captioned images in it"
+    karpathy(tmp_path)
+    assert "has captions in several ways: choose one file of" in message(str(tmp_path))
+    touch(tmp_path, ["x.csv"])
+    assert "expected a name that ends in .tsv or .jsonl" in message(
+        f"train={tmp_path}/train.tsv,validation={tmp_path}/x.csv"
+    )
+
+
+def test_the_folder_of_images(tmp_path):
+    source = flickr(tmp_path)
+    told = message(source, images=f"{tmp_path}/images")
+    assert f"'{tmp_path}/images' is no folder of images (nearest in {tmp_path}: Images)" in told
+    touch(tmp_path / "smaller/Images", ["a.jpg", "b.jpg"])
+    assert read(load_captions(source), tmp_path) == expected("Images/")
+    touch(tmp_path / "smaller/Images")
+    told = message(source)
+    assert f"the images are in {tmp_path}/Images and in {tmp_path}/smaller/Images" in told
+    corpus = load_captions(source, images=f"{tmp_path}/smaller/Images")
+    assert read(corpus, tmp_path) == expected("smaller/Images/")
+    (tmp_path / "elsewhere").mkdir()
+    for name in IMAGES:
+        (tmp_path / "Images" / name).unlink()
+        (tmp_path / "smaller/Images" / name).unlink()
+    told = message(source, skip_faulty=True)
+    assert told.startswith("no image is there: looked for c.jpg, d.jpg, b.jpg in ")
+
+
+# Words.
