@@ -10,7 +10,6 @@ from sklearn.metrics import confusion_matrix, f1_score
 
 import rnnjax
 from experiments import sentiment
-from rnnjax import training
 from rnnjax.tasks.sentiment import reports
 from tests.experiments.conftest import command, of_split
 
@@ -146,28 +145,6 @@ def test_inspection_shows_the_errors_the_most_confident_first(trained, capsys, t
     assert "6 errors, the most confident first" in page
     assert len(shares) == 6
     assert shares == sorted(shares, reverse=True)
-
-
-def test_a_run_that_was_stopped_ends_with_the_same_bits(
-    corpus, tmp_path, capsys, interrupted_before
-):
-    def train(name):
-        return run(
-            capsys, tmp_path / name, f"--config.data={corpus}", *SMALL, "--config.num_steps=4",
-            "--config.word_dropout=0.3", "--config.dropout=0.5", "--config.average=ema",
-        )  # fmt: skip
-
-    assert train("whole").code == 0
-    with interrupted_before(batch=3):
-        assert train("stopped").code == training.EXIT_SAVED
-    resumed = train("stopped")
-    assert f"Resuming {tmp_path / 'stopped'} from step 2." in resumed.err
-    expected, got = (
-        training.restore_params(tmp_path / name, which="latest") for name in ("whole", "stopped")
-    )
-    assert set(expected) == set(got)
-    for name, array in expected.items():
-        assert np.asarray(array).tobytes() == np.asarray(got[name]).tobytes(), name
 
 
 def test_another_corpus_goes_on_with_the_words_and_classes_of_the_model(trained, tmp_path, capsys):

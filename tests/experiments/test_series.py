@@ -137,25 +137,6 @@ def test_classes_are_learnt_and_predicted_from_unlabelled_files(
     assert "of 6 series right; the most frequent class alone: 50.00%" in told.out
 
 
-def test_a_run_that_was_stopped_ends_with_the_same_bits(tmp_path, capsys, interrupted_before):
-    """With dropout; stopped within the second epoch of two batches."""
-    flags = [*SMALL, "--config.window=12", "--config.batch_size=120", "--config.dropout=0.3",
-             "--config.num_steps=5", "--config.log_every=1", "--config.cell=lstm"]  # fmt: skip
-    assert run(capsys, tmp_path / "whole", *flags).code == 0
-    with interrupted_before(batch=4):
-        stopped = run(capsys, tmp_path / "stopped", *flags)
-    assert stopped.code == training.EXIT_SAVED
-    resumed = run(capsys, tmp_path / "stopped", *flags)
-    assert resumed.code == 0, resumed.err
-    assert f"Resuming {tmp_path / 'stopped'} from step 3." in resumed.err
-    expected, got = (
-        training.restore_params(tmp_path / name, which="latest") for name in ("whole", "stopped")
-    )
-    assert set(expected) == set(got)
-    for name, array in expected.items():
-        assert np.asarray(array).tobytes() == np.asarray(got[name]).tobytes(), name
-
-
 @pytest.mark.parametrize(
     ("flags", "words"),
     [

@@ -5,14 +5,12 @@ import json
 import re
 import sys
 
-import numpy as np
 import pytest
 import sacrebleu
 
 import rnnjax
 from experiments import translation
 from experiments.translation import EXPERIMENT
-from rnnjax import training
 from tests.experiments.conftest import command, of_split
 
 GERMAN = [
@@ -120,33 +118,6 @@ def test_a_run_is_loaded_from_python(trained):
     assert found.text == "two dogs sleep ."
     assert found.source == ("zwei", "hunde", "schlafen", ".", "<end>")
     assert found.attention.shape == (4, 5)
-
-
-def test_a_run_that_was_stopped_ends_with_the_same_bits(
-    tmp_path, corpus, capsys, interrupted_before
-):
-    """With dropout; stopped after two of four updates, at the end of the first epoch."""
-
-    def short(name):
-        return run(
-            capsys, tmp_path / name, f"--config.data={corpus}", *SMALL, "--config.dropout=0.3",
-            "--config.num_steps=4", "--config.eval_every=2", "--config.average=ema",
-        )  # fmt: skip
-
-    assert short("whole").code == 0
-    with interrupted_before(batch=3):
-        assert short("stopped").code == training.EXIT_SAVED
-    resumed = short("stopped")
-    assert resumed.code == 0, resumed.err
-    assert f"Resuming {tmp_path / 'stopped'} from step 2." in resumed.err
-    for averaged in (True, False):
-        expected, got = (
-            training.restore_params(tmp_path / name, which="latest", averaged=averaged)
-            for name in ("whole", "stopped")
-        )
-        assert expected.keys() == got.keys()
-        for name, array in expected.items():
-            assert np.asarray(array).tobytes() == np.asarray(got[name]).tobytes(), name
 
 
 def test_presets_validate():

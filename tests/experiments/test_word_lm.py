@@ -7,7 +7,6 @@ import pytest
 
 import rnnjax
 from experiments import word_lm
-from rnnjax import training
 from tests.experiments.conftest import command, of_split
 
 SENTENCES = ["the cat sat on the mat .", "a dog ran to the door .", "the old man saw a cat .",
@@ -53,19 +52,6 @@ def test_training_learns_the_sentences(trained, capsys):
     assert float(found[2]) == pytest.approx(best, abs=1e-3)
     assert float(found[1]) == pytest.approx(math.exp(best), abs=0.01)
     assert "Frequent words" in (trained / "report.html").read_text()
-
-
-def test_a_run_that_was_stopped_ends_with_the_same_bits(tmp_path, flags, capsys):
-    for steps in (6, 10):
-        result = run(capsys, tmp_path / "twice", f"--config.num_steps={steps}", *flags,
-                     "--config.schedule=constant")  # fmt: skip
-        assert result.code == 0, result.err
-    assert "Resuming" in result.err
-    run(capsys, tmp_path / "once", "--config.num_steps=10", *flags, "--config.schedule=constant")
-    twice, once = (
-        training.restore_params(tmp_path / name, which="latest") for name in ("twice", "once")
-    )
-    assert all((twice[name] == once[name]).all() for name in once)
 
 
 def test_candidates_are_told_apart(trained, capsys):

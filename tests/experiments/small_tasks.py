@@ -1,0 +1,74 @@
+"""Small data and small networks for every task, so that tests can go through all of them."""
+
+import random
+from typing import NamedTuple
+
+from experiments import summaries
+from tests.experiments.conftest import SENTENCES, SMALL_TAGGER
+
+
+class Small(NamedTuple):
+    """What a test gives to the command of a task; `{folder}` is that of `write_data`."""
+
+    flags: list[str]
+    use: list[str]  # a mode that uses the trained model
+
+
+TASKS = {
+    "captioning": Small(
+        ["image_size=48", "feature_size=6", "attention_size=6"], ["--mode=evaluate"]
+    ),
+    "char_lm": Small(["data=hello", "window=5"], ["--mode=sample", "--length=5"]),
+    "naming": Small(["data={folder}/names.tsv", "num_buckets=1"], ["--mode=predict", "--text=aa"]),
+    "ner": Small(
+        ["data={folder}/tagged", *[flag.removeprefix("--config.") for flag in SMALL_TAGGER]],
+        ["--mode=predict", "--text=Ada left Lund."],
+    ),
+    "sentiment": Small(
+        ["data={folder}/stars.tsv", "min_count=1", "num_buckets=1"],
+        ["--mode=predict", "--text=word3 word1"],
+    ),
+    "sequential_mnist": Small([], ["--mode=evaluate"]),
+    "series": Small(["window=12", "horizon=2"], ["--mode=evaluate"]),
+    "translation": Small(
+        ["data={folder}/pairs.tsv", "level=word", "min_count=1", "num_buckets=1",
+         "attention_size=6"],
+        ["--mode=predict", "--text=word3 word1"],
+    ),
+    "word_lm": Small(
+        ["data={folder}/text", "window=6", "embed_size=8"], ["--mode=score", "--text=word1 word2"]
+    ),
+}  # fmt: skip
+assert sorted(TASKS) == sorted(summaries()), "a task has no small version here"
+
+
+def flags_of(task, folder, **config):
+    """The flags of a small training: 8 units, 4 rows, two updates."""
+    default = {"hidden_size": 8, "batch_size": 4, "num_steps": 2, "warmup_steps": 0,
+               "eval_every": 0, "log_every": 1, "average": "ema"}  # fmt: skip
+    flags = [f"{name}={value}" for name, value in default.items()]
+    flags += [flag.format(folder=folder) for flag in TASKS[task].flags]
+    flags += [f"{name}={value}" for name, value in config.items()]
+    return [f"--config.{flag}" for flag in flags]
+
+
+def write_data(folder):
+    """Writes the files that the tasks read."""
+    draw = random.Random(0)
+
+    def text():
+        return " ".join(f"word{draw.randrange(6)}" for _ in range(draw.randrange(3, 7)))
+
+    tables = {
+        "names.tsv": ["name\tclass"] + [f"{draw.choice('ab') * n}\tx" for n in range(1, 30)]
+        + [f"{draw.choice('cd') * n}\ty" for n in range(1, 30)],
+        "stars.tsv": ["label\ttext"] + [f"{1 + n % 3}\t{text()}" for n in range(40)],
+        "pairs.tsv": ["source\ttarget"] + [f"{text()}\t{text()}" for _ in range(40)],
+    }  # fmt: skip
+    for name, lines in tables.items():
+        (folder / name).write_text("\n".join(lines) + "\n")
+    for split in ("train", "valid"):
+        (folder / "tagged").mkdir(exist_ok=True)
+        (folder / "text").mkdir(exist_ok=True)
+        (folder / "tagged" / f"{split}.inline").write_text(SENTENCES)
+        (folder / "text" / f"{split}.txt").write_text("\n".join(text() for _ in range(30)) + "\n")

@@ -1,0 +1,106 @@
+"""Every task with every cell: training, resuming bit for bit, and use of what was trained."""
+
+import dataclasses
+import functools
+import importlib
+import math
+import os
+
+import jax
+import numpy as np
+import pytest
+from flax import nnx
+
+from rnnjax import training
+from rnnjax.cells.named import CELLS
+from tests.experiments.conftest import command
+from tests.experiments.small_tasks import TASKS, flags_of, write_data
+
+TRIED = [
+    (task, cell)
+    for n, task in enumerate(TASKS)
+    for m, cell in enumerate(CELLS)
+    if os.environ.get("RNNJAX_ALL_PRESETS") or (n + m) % 3 == 0
+]
+"""All pairs take minutes: the suite tries a third of them, each task and each cell among them."""
+
+
+def experiment_of(task):
+    return importlib.import_module(f"experiments.{task}")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    write_data(folder)
+    return folder
+
+
+@pytest.mark.parametrize(("task", "cell"), [*zip(TASKS, list(CELLS) * 2, strict=False)])
+def test_a_run_that_was_stopped_ends_with_the_same_bits(
+    task, cell, folder, tmp_path, capsys, interrupted_before
+):
+    """With dropout and averaged parameters; stopped by SIGTERM after three of five updates."""
+
+    def train(name):
+        flags = flags_of(task, folder, cell=cell, dropout=0.3, num_steps=5)
+        return command(capsys, experiment_of(task), f"--workdir={tmp_path / name}", *flags)
+
+    whole = train("whole")
+    assert whole.code == 0, whole.err
+    with interrupted_before(batch=4):
+        assert train("stopped").code == training.EXIT_SAVED
+    resumed = train("stopped")
+    assert resumed.code == 0, resumed.err
+    assert f"Resuming {tmp_path / 'stopped'} from step 3." in resumed.err
+    for averaged in (True, False):
+        expected, got = (
+            training.restore_params(tmp_path / name, which="latest", averaged=averaged)
+            for name in ("whole", "stopped")
+        )
+        assert expected.keys() == got.keys()
+        for name, array in expected.items():
+            assert np.asarray(array).tobytes() == np.asarray(got[name]).tobytes(), name
+    used = command(
+        capsys, experiment_of(task), f"--workdir={tmp_path / 'stopped'}", *TASKS[task].use
+    )
+    assert used.code == 0, used.err
+    assert used.out.strip()
+
+
+@pytest.fixture(scope="module")
+def prepared(folder):
+    """`(task) -> data`, prepared once for all cells."""
+
+    @functools.cache
+    def prepare(task):
+        experiment = experiment_of(task).EXPERIMENT
+        return experiment.prepare(experiment.parse(flags_of(task, folder)))
+
+    return prepare
+
+
+@pytest.mark.parametrize(("task", "cell"), TRIED)
+def test_every_cell_learns_in_every_task(task, cell, folder, prepared):
+    """Two updates on one batch lower its loss, without noise; the trained network is scored."""
+    data = prepared(task)
+    experiment = experiment_of(task).EXPERIMENT
+    names = [field.name for field in dataclasses.fields(experiment.presets["default"].config)]
+    noise = [name for name in names if name.endswith(("dropout", "weight_drop", "swap_rate"))]
+    flags = flags_of(task, folder, cell=cell, schedule="constant", learning_rate=3e-3,
+                     **dict.fromkeys(noise, 0))  # fmt: skip
+    config = experiment.parse(flags).config
+    model = experiment.model(config, data)
+    graph, params = nnx.split(model, nnx.Param)
+    loss_fn, carry = experiment.loss(config, graph, data), experiment.carry(config, model)
+    step, new_state = training.make_training(config, loss_fn)
+    state, batch, losses = new_state(params, carry), data.batches[0], []
+    for _ in range(3):
+        state = state._replace(carry=jax.tree.map(np.asarray, carry))
+        state, metrics = step(state, batch)
+        losses.append(float(np.divide(*metrics["sums"]["loss"])))
+    assert losses[2] < losses[0], losses
+    if experiment.evaluation is not None:
+        evaluate = experiment.evaluation(config, graph, data, training.LOCAL)
+        scores = evaluate(training.evaluation_params(state))
+        assert all(math.isfinite(score) for score in scores.values()), scores
