@@ -58,8 +58,8 @@ def unroll(
         reverse: from the last step to the first; the outputs stay in their places.
         key: turns on the noise of training (dropout, zoneout, ...).
         initial: what a reset puts back; `cell.initial_carry` if None.
-        engine: how to execute it; "auto" takes the fastest that serves. See `explain`. The fused
-            engines are differentiated in reverse only; "scan" takes `jax.jvp` and Hessians too.
+        engine: how to execute it; "auto" takes the fastest that serves. See `explain`. All but
+            "scan" are differentiated in reverse only: it takes `jax.jvp` and Hessians too.
         remat: what the backward pass recomputes to save memory: "none"; "gates", keeping the
             carries; "sqrt", keeping about sqrt(T) carries.
         scan_unroll: steps an iteration of the compiled loop; what suits the platform if None, which
@@ -119,8 +119,8 @@ def _unroll(
         if "forward-mode" not in str(error):
             raise
         raise UserError(
-            "the fused engines are differentiated in reverse only; for jax.jvp, jax.jacfwd and "
-            'Hessians give unroll engine="scan"'
+            "only the scan is differentiated forward: for jax.jvp, jax.jacfwd and Hessians give "
+            'unroll engine="scan"'
         ) from error
 
 

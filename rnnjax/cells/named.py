@@ -14,9 +14,13 @@ import jax.numpy as jnp
 from rnnjax.cells.cell import Cell
 from rnnjax.cells.combinators import bidirectional, stack
 from rnnjax.cells.gru import gru
+from rnnjax.cells.indrnn import indrnn
+from rnnjax.cells.lru import lru
 from rnnjax.cells.lstm import lstm
+from rnnjax.cells.minimal import mingru, minlstm
 from rnnjax.cells.pointwise import variational_dropout
 from rnnjax.cells.regularizers import weight_drop as drop_weights
+from rnnjax.cells.rg_lru import rg_lru
 from rnnjax.cells.rnn import rnn
 from rnnjax.errors import UserError, did_you_mean
 from rnnjax.typing import DType
@@ -25,12 +29,17 @@ CELLS: Mapping[str, Callable[..., Cell]] = {
     "gru": gru,
     "gru_cho": functools.partial(gru, reset="before"),
     "gru_simple": functools.partial(gru, reset="none"),
+    "indrnn": indrnn,
     "irnn": functools.partial(rnn, activation=jax.nn.relu, recurrent_init="identity"),
+    "lru": lru,
     "lstm": lstm,
     "lstm_1997": functools.partial(lstm, forget_gate=False),
     "lstm_coupled": functools.partial(lstm, coupled=True),
     "lstm_layer_norm": functools.partial(lstm, layer_norm=True),
     "lstm_peephole": functools.partial(lstm, peepholes=True),
+    "mingru": mingru,
+    "minlstm": minlstm,
+    "rg_lru": rg_lru,
     "rnn": rnn,
 }
 DTYPES = ("float32", "bfloat16")

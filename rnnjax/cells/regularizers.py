@@ -33,7 +33,7 @@ def weight_drop(cell: Cell, rate: float) -> Cell:
         if not hasattr(params, "w_hh"):
             raise UserError(
                 "weight_drop wraps a single recurrent layer, whose parameters have a w_hh; got "
-                f"{type(params).__name__}"
+                f"{type(params).__name__}: give weight_drop=0"
             )
         return params
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from rnnjax.engines import batch_major, transposed
 from rnnjax.engines.fused_plan import Family, Inputs, Plan, State, Weights
-from rnnjax.engines.problem import Problem, select
+from rnnjax.engines.problem import SYMBOLIC, Problem, select
 from rnnjax.engines.rows import num_shards, on_own_rows, row_axes
 from rnnjax.engines.target import platform
 from rnnjax.typing import Array, DType
@@ -86,8 +86,8 @@ def run(
 
 def refusal(problem: Problem) -> str | None:
     """Why no fused engine can run a problem of its own family, or None."""
-    if not all(isinstance(size, int) for size in problem.xs.shape):
-        return "its chunks are cut for sizes that are known, and a dimension is symbolic"
+    if problem.is_symbolic:
+        return SYMBOLIC
     dtype = problem.params.w_hh.dtype
     for leaf in jax.tree.leaves((problem.carry, problem.initial)):
         if leaf.dtype != dtype:

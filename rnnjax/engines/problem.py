@@ -43,6 +43,15 @@ class Problem(NamedTuple):
     remat: Remat
     scan_unroll: int
 
+    @property
+    def is_symbolic(self) -> bool:
+        """Whether a dimension is symbolic, as in `jax.export`."""
+        return not all(isinstance(size, int) for size in self.xs.shape)
+
+
+SYMBOLIC = "its chunks are cut for sizes that are known, and a dimension is symbolic"
+"""The reason of the engines that cannot run a symbolic dimension."""
+
 
 class Engine(NamedTuple):
     """An execution of the recurrence.
@@ -51,11 +60,13 @@ class Engine(NamedTuple):
         name: what `unroll(engine=...)` calls it.
         serves: `problem -> None`, or the reason why this engine cannot run it.
         run: `problem -> (carry, ys)`.
+        pays: `problem -> None`, or the reason why another engine is faster.
     """
 
     name: str
     serves: Callable[[Problem], str | None]
     run: Callable[[Problem], tuple[Carry, Array]]
+    pays: Callable[[Problem], str | None] = lambda problem: None
 
 
 def select(flag: Array, on_true: Any, on_false: Any) -> Any:

@@ -5,6 +5,7 @@ import contextvars
 import logging
 from collections.abc import Iterator
 
+from rnnjax.engines.associative import ASSOCIATIVE
 from rnnjax.engines.fused_gru import FUSED_GRU
 from rnnjax.engines.fused_lstm import FUSED_LSTM
 from rnnjax.engines.fused_rnn import FUSED_RNN
@@ -13,7 +14,7 @@ from rnnjax.engines.scan import SCAN
 from rnnjax.engines.target import platform
 from rnnjax.errors import UserError, did_you_mean
 
-ENGINES: tuple[Engine, ...] = (FUSED_LSTM, FUSED_GRU, FUSED_RNN, SCAN)
+ENGINES: tuple[Engine, ...] = (FUSED_LSTM, FUSED_GRU, FUSED_RNN, ASSOCIATIVE, SCAN)
 
 _log = logging.getLogger("rnnjax")
 _listener: contextvars.ContextVar[list[str] | None] = contextvars.ContextVar("l", default=None)
@@ -34,7 +35,8 @@ def choose(name: str, problem: Problem) -> Engine:
     """The engine to run a problem; the reason goes to the log and to whoever is `listening`.
 
     Args:
-        name: an engine's name, or "auto" for the first in `ENGINES` that serves the problem.
+        name: an engine's name, or "auto" for the first in `ENGINES` that serves the problem and
+            pays.
         problem: the recurrence.
 
     Raises:
@@ -52,10 +54,12 @@ def choose(name: str, problem: Problem) -> Engine:
 def _first_that_serves(problem: Problem) -> tuple[Engine, str]:
     refusals: list[str] = []
     for engine in ENGINES:
-        refusal = engine.serves(problem)
-        if refusal is None:
+        if refusal := engine.serves(problem):
+            refusals.append(f"{engine.name} cannot: {refusal}")
+        elif slower := engine.pays(problem):
+            refusals.append(f"{engine.name} {slower}")
+        else:
             return engine, "; ".join(refusals) or "the first choice"
-        refusals.append(f"{engine.name} cannot: {refusal}")
     raise AssertionError("the scan engine serves every problem")
 
 

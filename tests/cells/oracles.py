@@ -144,7 +144,54 @@ def zoneout_gru(params, h, x, rate=0.4):
     return h, h
 
 
+def indrnn(params, h, x):
+    """Li et al. 2018, equation 3: the recurrent weight of a unit is a number."""
+    h = np.maximum(params.w_ih.T @ x + params.w_hh * h + params.b, 0)
+    return h, h
+
+
+def mingru(params, h, x):
+    """Feng et al. 2024, section 3.1; their z is what is taken from the candidate."""
+    a_z, a_n = np.split(params.w_ih.T @ x + params.b, 2)
+    z_paper = 1 - sigmoid(a_z)
+    h = (1 - z_paper) * h + z_paper * a_n
+    return h, h
+
+
+def minlstm(params, h, x):
+    """Feng et al. 2024, section 3.2, with gates that sum to one."""
+    a_i, a_f, a_g = np.split(params.w_ih.T @ x + params.b, 3)
+    i, f = sigmoid(a_i), sigmoid(a_f)
+    h = f / (f + i) * h + i / (f + i) * a_g
+    return h, h
+
+
+def rg_lru(params, h, x):
+    """De et al. 2024, equations 1-4, on the output of a linear layer."""
+    v = params.w_ih.T @ x
+    a_r, a_i = np.split(params.w_gates.T @ v + params.b, 2)
+    a = sigmoid(params.decay) ** (8 * sigmoid(a_r))
+    h = a * h + np.sqrt(1 - a**2) * (sigmoid(a_i) * v)
+    return h, h
+
+
+def lru(params, carry, x):
+    """Orvieto et al. 2023, equations 6-8: B and C complex, the state a complex vector."""
+    h = np.array_split(carry, 2)[0] + 1j * np.array_split(carry, 2)[1]
+    b_real, b_imaginary = np.split(params.w_b.T, 2)
+    c_real, c_imaginary = np.split(params.w_c.T, 2, axis=1)
+    eigenvalues = np.exp(-np.exp(params.log_decay) + 1j * np.exp(params.log_phase))
+    h = eigenvalues * h + np.exp(params.log_scale) * ((b_real + 1j * b_imaginary) @ x)
+    y = ((c_real - 1j * c_imaginary) @ h).real + params.w_d.T @ x
+    return np.concatenate([h.real, h.imag]), y
+
+
 STEPS = {
+    "indrnn": indrnn,
+    "lru": lru,
+    "mingru": mingru,
+    "minlstm": minlstm,
+    "rg_lru": rg_lru,
     "rnn": elman,
     "irnn": lambda params, h, x: elman(params, h, x, f=lambda a: np.maximum(a, 0)),
     "gru": gru_cudnn,

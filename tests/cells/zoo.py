@@ -17,9 +17,14 @@ from rnnjax import (
     dense,
     dropout,
     gru,
+    indrnn,
     learned_carry,
+    lru,
     lstm,
+    mingru,
+    minlstm,
     residual,
+    rg_lru,
     rnn,
     stack,
     variational_dropout,
@@ -92,6 +97,11 @@ SINGLE = {
     "lstm_everything": functools.partial(
         lstm, 5, coupled=True, peepholes=True, projection_size=H, layer_norm=True
     ),
+    "indrnn": functools.partial(indrnn, H),
+    "lru": functools.partial(lru, H, state_size=5),
+    "mingru": functools.partial(mingru, H),
+    "minlstm": functools.partial(minlstm, H),
+    "rg_lru": functools.partial(rg_lru, H),
 }
 """Factories of the cells with matrices of their own, which take a `compute_dtype`."""
 
