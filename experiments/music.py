@@ -47,7 +47,7 @@ class Options:
     )
 
 
-DEFAULT = Config(num_steps=1500, learning_rate=4e-3)
+DEFAULT = Config(num_steps=1500, eval_every=100, log_every=100)
 PRESETS = {
     "default": Preset("An LSTM of 200 units, independent notes.", DEFAULT),
     "rnn_nade": Preset(

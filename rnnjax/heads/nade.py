@@ -140,5 +140,7 @@ def _scan(params: NADEParams, hidden_bias: Array, bit_bias: Array, choose, input
         return a + bit[..., None] * w_i, (bit, logit)
 
     first = jax.tree.map(lambda x: jnp.moveaxis(x, -1, 0), (bit_bias, inputs))
+    # The gradient computes the hidden units again: to store them takes twice the memory and longer.
+    step = jax.checkpoint(step, prevent_cse=False)
     _, found = jax.lax.scan(step, hidden_bias, (*params, *first))
     return jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), found)

@@ -64,7 +64,7 @@ def test_training_learns_and_reports(trained):
 
 
 def test_a_resumed_run_ends_with_the_same_bits(rolls, tmp_path, capsys, interrupted_before):
-    flags = [f"--config.data={rolls}", *SMALL, "--config.transpose=3", "--config.num_steps=4",
+    flags = [f"--config.data={rolls}", *SMALL, "--config.num_steps=4",
              "--config.eval_every=0"]  # fmt: skip
     whole = command(capsys, music, f"--workdir={tmp_path / 'whole'}", *flags)
     assert whole.code == 0, whole.err

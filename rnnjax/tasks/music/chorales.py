@@ -32,7 +32,8 @@ def version() -> str:
 def chorales(frames_per_quarter: int) -> list[Piece]:
     """The chorales in the order of their numbers in Bach's works (BWV), without repeats played.
 
-    Pieces with other voices than one each of soprano, alto, tenor and bass are left out, and so
+    They are in C major or A minor as the published JSB data are, see `score_notes`. Pieces with
+    other voices than one each of soprano, alto, tenor and bass are left out, and so
     are the parts of instruments, which double the voices.
 
     Raises:
@@ -54,7 +55,11 @@ def chorales(frames_per_quarter: int) -> list[Piece]:
 
 
 def score_notes(score: ElementTree.Element) -> list[Note]:
-    """The notes of the four voices of a MusicXML score; empty where it has other voices."""
+    """The notes of the four voices of a MusicXML score; empty where it has other voices.
+
+    They are transposed by -5 to 6 semitones, so that the key signature becomes that of C major and
+    A minor.
+    """
     names = [part.findtext("part-name") or "" for part in score.iter("score-part")]
     voices = [
         part
@@ -63,7 +68,10 @@ def score_notes(score: ElementTree.Element) -> list[Note]:
     ]
     if len(voices) != len(VOICES):
         return []
-    return [note for part in voices for note in part_notes(part)]
+    sharps = int(score.findtext(".//fifths") or 0)
+    shift = (5 - 7 * sharps) % 12 - 5
+    notes = (note for part in voices for note in part_notes(part))
+    return [note._replace(pitch=note.pitch + shift) for note in notes]
 
 
 def part_notes(part: ElementTree.Element) -> Iterator[Note]:

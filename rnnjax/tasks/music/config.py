@@ -21,9 +21,6 @@ class MusicSource(TrainingConfig):
         1, "Frames of a quarter note, in which MIDI files and chorales are read and written."
     )
     window: int = setting(200, "Longer training pieces are cut into parts of so many frames.")
-    transpose: int = setting(
-        0, "Training pieces are transposed by up to so many semitones, anew in every epoch; 0: not."
-    )
     num_buckets: int = setting(4, "Lengths that pieces are padded to.")
 
 
@@ -43,4 +40,4 @@ class MusicConfig(MusicSource, NetworkConfig):
         """Raises UserError for a value that cannot work."""
         super().validate()
         self.check_at_least(1, "frames_per_quarter", "window", "num_buckets")
-        self.check_at_least(0, "nade_size", "transpose")
+        self.check_at_least(0, "nade_size")

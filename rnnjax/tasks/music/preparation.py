@@ -88,18 +88,10 @@ def piece_examples(
         before = piece.frames[at - 1] if at else silence
         return {"frames": piece.frames[at:][:window], "before": before}
 
-    def draw(index: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        shift = rng.integers(-config.transpose, config.transpose + 1)
-        keys = np.flatnonzero(parts[index][0].frames.any(axis=0))
-        if keys.size:  # No note leaves the keyboard.
-            shift = np.clip(shift, -keys[0], NUM_NOTES - 1 - keys[-1])
-        return {name: np.roll(frames, shift, axis=-1) for name, frames in get(index).items()}
-
     return Examples(
         get,
         len(parts),
         {"lengths": Ragged(("frames",), lengths, buckets)},
-        draw=draw,
         noun="piece",
         name_of=lambda index: parts[index][0].name,
     )

@@ -139,9 +139,10 @@ def test_what_is_no_midi_file(tmp_path):
             midi.read_midi(str(tmp_path / f"{name}.mid"), 1)
 
 
-def part(*measures):
+def part(*measures, sharps=0):
     """A part of notes (step and octave, duration) and other elements as text; a quarter is 2."""
-    text, divisions = "", "<attributes><divisions>2</divisions></attributes>"
+    key = f"<key><fifths>{sharps}</fifths></key>"
+    text, divisions = "", f"<attributes><divisions>2</divisions>{key}</attributes>"
     for measure in measures:
         text += f"<measure>{divisions}"
         divisions = ""
@@ -171,6 +172,12 @@ def test_notes_of_a_part_of_musicxml():
     ]  # fmt: skip
 
 
+def score(names, *parts):
+    """A score of voices that all have the same notes but for the octave."""
+    names = "".join(f"<score-part><part-name>{v}</part-name></score-part>" for v in names)
+    return f"<score><part-list>{names}</part-list>{''.join(parts)}</score>"
+
+
 @pytest.fixture
 def package(tmp_path, monkeypatch):
     """A music21 with three files, of which two have four voices."""
@@ -182,12 +189,11 @@ def package(tmp_path, monkeypatch):
         "bwv1.6": ["Soprano", "Alto", "Tenor", "Bass"],
         "bwv3.1": ["Soprano 1", "Soprano 2", "Alto", "Tenor", "Bass"],
     }.items():
-        names = "".join(f"<score-part><part-name>{v}</part-name></score-part>" for v in voices)
         pitches = ["C6", "G4", "E4", "C4", "C3"][-len(voices) :]
-        parts = "".join(part([(p, 2), (p, 4)]) for p in pitches)
+        text = score(voices, *(part([(p, 2), (p, 4)]) for p in pitches))
         with zipfile.ZipFile(folder / f"{name}.mxl", "w") as archive:
             archive.writestr("META-INF/container.xml", "<container/>")
-            archive.writestr("it.xml", f"<score><part-list>{names}</part-list>{parts}</score>")
+            archive.writestr("it.xml", text)
     monkeypatch.syspath_prepend(tmp_path)
 
 
@@ -195,6 +201,23 @@ def test_chorales_are_read_from_the_files_of_music21(package):
     first, second = chorales.chorales(1)
     assert (first.name, second.name) == ("bwv1.6", "bwv2.1")
     assert chords(first.frames) == chords(second.frames) == [[48, 60, 64, 67]] * 3
+
+
+@pytest.mark.parametrize(
+    ("sharps", "tonic", "found"),
+    [
+        (1, "G4", 72),
+        (-1, "F4", 60),
+        (-3, "Eb4", 60),
+        (6, "F#4", 72),
+        (-6, "Gb4", 72),
+        (0, "C4", 60),
+    ],
+)
+def test_chorales_are_transposed_to_c_by_their_key_signature(sharps, tonic, found):
+    parts = [part([(tonic, 2)], sharps=sharps)] * 4
+    text = score(["Soprano", "Alto", "Tenor", "Bass"], *parts)
+    assert {note.pitch for note in chorales.score_notes(ElementTree.fromstring(text))} == {found}
 
 
 def test_without_music21_the_message_says_what_to_install(monkeypatch):

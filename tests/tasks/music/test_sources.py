@@ -126,18 +126,6 @@ def test_long_training_pieces_are_cut_and_every_frame_follows_the_one_before():
         np.testing.assert_array_equal(parts[n]["before"], parts[n - 1]["frames"][-1])
 
 
-def test_training_pieces_are_transposed_within_the_keyboard():
-    piece = melody(83, [2, -1])
-    examples = piece_examples([piece], MusicConfig(transpose=6), window=2)
-    found = set()
-    for seed in range(60):
-        version = examples.draw(1, np.random.default_rng(seed))
-        (before,), ((t, key),) = np.flatnonzero(version["before"]), np.argwhere(version["frames"])
-        assert (t, key - before) == (0, -1)
-        found.add(key - 84)
-    assert found == set(range(-6, 3))  # The highest note of the piece is the 86th key.
-
-
 def test_batches_and_their_padding(tmp_path):
     path = str(tmp_path / "x.mat")
     scipy.io.savemat(path, SPLITS)
