@@ -30,7 +30,9 @@ def read_midi(path: str, frames_per_quarter: int) -> Piece:
         raise UserError(f"{path} is no MIDI file that mido reads: {error!r}") from error
     if midi.ticks_per_beat <= 0:
         raise UserError(f"{path} counts time in seconds: expected ticks of a quarter note")
-    notes, sounding, now = [], {}, 0
+    notes: list[Note] = []
+    sounding: dict[tuple[int, int], int] = {}
+    now = 0
     for message in messages:
         now += message.time
         if message.type not in ("note_on", "note_off") or message.channel == PERCUSSION:

@@ -99,7 +99,7 @@ class MusicModel(NamedTuple):
     def log_probabilities(self, pieces: Sequence[Piece]) -> list[np.ndarray]:
         """log p(frame | all frames before it) in nats, `[T]` of each piece."""
         return [
-            np.asarray(nade.log_probability(odds, piece.frames))
+            np.asarray(nade.log_probability(jnp.asarray(odds), jnp.asarray(piece.frames)))
             for odds, piece in zip(self.log_odds(pieces), pieces, strict=True)
         ]
 

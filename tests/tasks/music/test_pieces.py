@@ -97,7 +97,7 @@ def test_reading_midi(tmp_path):
         [("note_on", 60, 0), ("note_on", 60, 96, {"velocity": 0}), ("note_on", 62, 0),
          ("note_on", 62, 96), ("note_off", 62, 96)],
         [("note_on", 40, 96, {"channel": 1}), ("note_on", 5, 0, {"channel": 9}),
-         ("note_off", 40, 192, {"channel": 1})],
+         ("note_off", 5, 0, {"channel": 9}), ("note_off", 40, 192, {"channel": 1})],
     )  # fmt: skip
     assert chords(midi.read_midi(str(path), 1).frames) == [[60], [40, 62], [40, 62]]
 
