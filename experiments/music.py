@@ -1,0 +1,150 @@
+"""Music as piano rolls, frame by frame: independent notes, or NADE over the notes of a frame.
+
+    python -m experiments.music                                 Bach's chorales (music21)
+    python -m experiments.music --config.nade_size=150 --workdir=runs/nade
+    python -m experiments.music --config.data=FOLDER_OF_MIDI --workdir=runs/mine
+    python -m experiments.music --config.data=JSB_Chorales.mat --workdir=runs/jsb
+
+Then, with the --workdir of the training:
+
+    --mode=generate --num_samples=3                             MIDI files, from nothing
+    --mode=generate --input=FILE.mid --prefix=8                 that begin like a file
+    --mode=generate --melody=FILE.mid --parallel_fifths         a melody with what lies under it
+    --mode=evaluate --split=test                                nats/frame, beside a Markov chain
+    --mode=inspect --input=FILE.mid                             a piano roll with probabilities
+
+Measured on two shared cores of an Intel Xeon at 2.5 GHz, jax 0.10.2, seed 0: the first command
+takes 2 min 22 s of processor time and reaches 8.7220 nats/frame (a Markov chain 10.0902) on the
+test split.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from experiments.experiment import Experiment, Measures, Preset, Run, Trained
+from rnnjax import training
+from rnnjax.errors import UserError
+from rnnjax.tasks.music import frame_model, midi, preparation, reports
+from rnnjax.tasks.music.config import MusicConfig as Config
+from rnnjax.tasks.music.music_model import load
+from rnnjax.tasks.music.pieces import Piece, parallel_fifths
+from rnnjax.tasks.music.sources import load_source
+from rnnjax.training import setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The flags of the single modes."""
+
+    split: str = setting("test", "Modes evaluate, inspect: which split.")
+    input: str | None = setting(None, "Modes generate, inspect: a MIDI file.")
+    prefix: int = setting(1, "Mode generate: how many frames of --input are the first ones.")
+    melody: str | None = setting(
+        None, "Mode generate: a MIDI file; the highest note of each frame is kept."
+    )
+    num_frames: int = setting(64, "Mode generate: frames of a piece, unless a melody decides.")
+    num_samples: int = setting(1, "Mode generate: how many pieces.")
+    temperature: float = setting(1.0, "Mode generate: divides log-odds; 0 takes the likelier.")
+    seed: int = setting(0, "Mode generate: decides the draws.")
+    parallel_fifths: bool = setting(
+        False, "Modes generate, inspect: count parallel fifths, and mark them in the picture."
+    )
+
+
+DEFAULT = Config(num_steps=1500, eval_every=100, log_every=100)
+PRESETS = {
+    "default": Preset("An LSTM of 200 units, independent notes.", DEFAULT),
+    "rnn_nade": Preset(
+        "A plain RNN of 100 units and NADE of 150, the sizes of the RNN-RBM of deeplearning.net.",
+        replace(DEFAULT, cell="rnn", hidden_size=100, nade_size=150),
+    ),
+}
+
+
+def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
+    """Scores of the held-out splits, and a generated piece under a real one."""
+    model, splits = load(trained.run.workdir), trained.prepared.splits
+    results: dict[str, float] = {}
+    for split in ("test", "validation"):
+        if split in splits:
+            scores, told = reports.score_split(model, splits, split)
+            results |= scores
+            training.tell(told)
+    found, sections = reports.report_generated(model, splits["validation"])
+    training.tell("\n".join(f"{name}: {value:.2f}" for name, value in found.items()))
+    return {**results, **found}, sections
+
+
+def evaluate(run: Run) -> None:
+    """Prints the scores of a split."""
+    splits = load_source(run.config).splits
+    run.chosen_split(splits)
+    print(reports.score_split(load(run.workdir, run.config), splits, run.options.split)[1])
+
+
+def generate(run: Run) -> None:
+    """Writes MIDI files and the picture of the first one."""
+    options, rate = run.options, run.config.frames_per_quarter
+    prefix = melody = None
+    if options.input:
+        if options.prefix < 1:
+            raise UserError(f"--prefix is 1 or more; got {options.prefix}")
+        prefix = midi.read_midi(options.input, rate).frames[: options.prefix]
+    if options.melody:
+        melody = midi.read_midi(options.melody, rate).frames
+    model = load(run.workdir, run.config)
+    drawn = model.generate(
+        options.num_frames,
+        prefix=prefix,
+        melody=melody,
+        num_samples=options.num_samples,
+        temperature=options.temperature,
+        seed=options.seed,
+    )
+    pieces = [Piece(f"generated_{n}", frames) for n, frames in enumerate(drawn, 1)]
+    files = {f"{piece.name}.mid": midi.midi_bytes(piece.frames, rate) for piece in pieces}
+    last = training.write_results(run.workdir, files)
+    print(f"Generated: {last}" + f", the last of {len(files)}" * (len(files) > 1))
+    _draw(run, pieces, "generated.png")
+
+
+def inspect(run: Run) -> None:
+    """Draws inspect.png: a piece, and how probable each note was."""
+    if run.options.input:
+        piece = midi.read_midi(run.options.input, run.config.frames_per_quarter)
+    else:
+        piece = run.chosen_split(load_source(run.config).splits)[0]
+    _draw(run, [piece], "inspect.png")
+
+
+def _draw(run: Run, pieces: list[Piece], name: str) -> None:
+    mark = run.options.parallel_fifths
+    if mark:
+        for piece in pieces:
+            times = [t for t, *_ in parallel_fifths(piece.frames)]
+            print(f"{piece.name}: {len(times)} parallel fifths, in the frames {times}")
+    model = load(run.workdir, run.config)
+    png = reports.draw_pieces(model, pieces[:1], mark_fifths=mark)
+    path: str | Path = training.write_results(run.workdir, {name: png})
+    print(f"Piano roll ({reports.LEGEND}): {path}")
+
+
+EXPERIMENT = Experiment(
+    name="music",
+    summary="writes music as piano rolls; chorales of music21; 2 min; 8.72 nats/frame",
+    title="Music",
+    about=__doc__,
+    presets=PRESETS,
+    options=Options(),
+    prepare=lambda run: preparation.prepare(run.config),
+    model=lambda config, prepared: frame_model.make_model(config),
+    loss=lambda config, graph, prepared: frame_model.make_loss(graph),
+    stored=lambda prepared, model: {"corpus": prepared.digest},
+    shapes=preparation.shapes,
+    measures=lambda config: Measures("frame"),
+    report=report,
+    modes={"evaluate": evaluate, "generate": generate, "inspect": inspect},
+)
+
+if __name__ == "__main__":
+    EXPERIMENT.main()

@@ -1,0 +1,146 @@
+"""Music from the command line: training, resuming, and every mode."""
+
+import shutil
+
+import mido
+import numpy as np
+import pytest
+import scipy.io
+
+import rnnjax
+from experiments import music
+from experiments.music import EXPERIMENT
+from rnnjax import training
+from rnnjax.tasks.music import midi
+from tests.experiments.conftest import command, of_split
+
+SMALL = ["--config.hidden_size=12", "--config.batch_size=8", "--config.num_buckets=1",
+         "--config.dropout=0", "--config.nade_size=6", "--config.average=none"]  # fmt: skip
+CHORD = np.array([48, 55, 64, 72]) - 21
+
+
+@pytest.fixture(scope="module")
+def rolls(tmp_path_factory):
+    """Pieces of a chord that goes up two keys and down again, in parallel fifths."""
+    path = tmp_path_factory.mktemp("music") / "rolls.mat"
+    arrays = {}
+    for name, count in {"traindata": 16, "validdata": 4, "testdata": 4}.items():
+        arrays[name] = np.empty((1, count), object)
+        for n in range(count):
+            frames = np.zeros((8, 88), np.uint8)
+            for t in range(8):
+                frames[t, CHORD + 2 * ((t + n) % 2)] = 1
+            arrays[name][0, n] = frames
+    scipy.io.savemat(path, arrays)
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(rolls, tmp_path_factory):
+    """The workdir of a short training; not to be changed."""
+    workdir = tmp_path_factory.mktemp("trained") / "music"
+    EXPERIMENT.main([
+        f"--workdir={workdir}", f"--config.data={rolls}", *SMALL, "--config.num_steps=300",
+        "--config.learning_rate=0.03", "--config.eval_every=150",
+    ])  # fmt: skip
+    return workdir
+
+
+@pytest.fixture
+def run(capsys, trained, tmp_path):
+    workdir = shutil.copytree(trained, tmp_path / "copy")
+    return lambda *flags: command(capsys, music, f"--workdir={workdir}", *flags)
+
+
+def test_training_learns_and_reports(trained):
+    assert [row["step"] for row in of_split(trained, "valid")] == [150, 300]
+    results = training.read_results(trained)
+    # Which of two chords comes first is a matter of chance; what follows it is not.
+    assert results["test, nats/frame without first frames"] < 0.1
+    assert np.log(2) / 8 < results["test, nats/frame"] < 0.25
+    assert results["test, nats/frame of Markov"] > 0.3
+    assert results["real, parallel fifths in 100 frames"] == pytest.approx(100 * 7 / 8)
+    assert "<h2>Piano rolls (shade" in (trained / "report.html").read_text()
+
+
+def test_a_resumed_run_ends_with_the_same_bits(rolls, tmp_path, capsys, interrupted_before):
+    flags = [f"--config.data={rolls}", *SMALL, "--config.num_steps=4",
+             "--config.eval_every=0"]  # fmt: skip
+    whole = command(capsys, music, f"--workdir={tmp_path / 'whole'}", *flags)
+    assert whole.code == 0, whole.err
+    with interrupted_before(batch=3):
+        stopped = command(capsys, music, f"--workdir={tmp_path / 'part'}", *flags)
+    assert stopped.code == training.EXIT_SAVED
+    assert 0 < training.read_meta(tmp_path / "part").step < 4
+    assert command(capsys, music, f"--workdir={tmp_path / 'part'}", *flags).code == 0
+    expected, got = (
+        training.restore_params(tmp_path / name, which="latest") for name in ("whole", "part")
+    )
+    assert expected.keys() == got.keys()
+    for name, array in expected.items():
+        assert np.asarray(got[name]).tobytes() == np.asarray(array).tobytes(), name
+
+
+def test_evaluate_prints_the_score_of_the_report(run, trained):
+    result = run("--mode=evaluate")
+    assert result.code == 0, result.err
+    expected = training.read_results(trained)["test, nats/frame"]
+    assert result.out.startswith(f"test: {expected:.4f} nats/frame (Markov chain ")
+
+
+def test_generate_writes_midi_that_goes_on_as_the_pieces_do(run, tmp_path):
+    result = run("--mode=generate", "--num_frames=9", "--num_samples=2", "--temperature=0.5")
+    assert result.code == 0, result.err
+    first = midi.read_midi(str(tmp_path / "copy/generated_1.mid"), 1)
+    (tmp_path / "start.mid").write_bytes(midi.midi_bytes(first.frames[1:], 1))
+    again = run(
+        "--mode=generate", f"--input={tmp_path / 'start.mid'}", "--prefix=1", "--num_frames=6",
+        "--temperature=0.5", "--parallel_fifths",
+    )  # fmt: skip
+    assert again.code == 0, again.err
+    assert "\ngenerated_1: 5 parallel fifths, in the frames [1, 2, 3, 4, 5]\n" in again.out
+    second = midi.read_midi(str(tmp_path / "copy/generated_1.mid"), 1)
+    np.testing.assert_array_equal(second.frames, first.frames[1:7])
+    assert mido.MidiFile(tmp_path / "copy/generated_1.mid").length == pytest.approx(3)
+    assert (tmp_path / "copy/generated.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_melody_gets_the_other_voices(run, tmp_path):
+    melody = np.eye(88, dtype=bool)[CHORD[-1] + 2 * (np.arange(5) % 2)]
+    (tmp_path / "melody.mid").write_bytes(midi.midi_bytes(melody, 1))
+    result = run("--mode=generate", f"--melody={tmp_path / 'melody.mid'}", "--temperature=0.2")
+    assert result.code == 0, result.err
+    found = midi.read_midi(str(tmp_path / "copy/generated_1.mid"), 1).frames
+    for t, frame in enumerate(found):
+        assert np.flatnonzero(frame).tolist() == (CHORD + 2 * (t % 2)).tolist()
+
+
+def test_inspect_draws_a_piece_of_a_split_or_a_file(run, tmp_path):
+    result = run("--mode=inspect", "--split=validation", "--parallel_fifths")
+    assert result.code == 0, result.err
+    assert "validdata{1}: 7 parallel fifths, in the frames [1, 2, 3, 4, 5, 6, 7]" in result.out
+    assert (tmp_path / "copy/inspect.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--mode=generate", "--input=no.mid"], "no.mid does not exist"),
+        (["--mode=generate", "--input=x.mid", "--prefix=0"], "--prefix is 1 or more; got 0"),
+        (["--mode=generate", "--temperature=-1"], "temperature is 0 or more; got -1"),
+        (["--mode=evaluate", "--split=dev"], "unknown --split=dev"),
+        (["--config.frames_per_quarter=0"], "--config.frames_per_quarter is 1 or more; got 0"),
+        (["--config.nade_size=-1"], "--config.nade_size is 0 or more; got -1"),
+    ],
+)
+def test_a_mistake_gets_one_line(run, flags, told):
+    result = run(*flags)
+    assert result.code != 0
+    assert told in result.err
+    assert len(result.err.strip().splitlines()) == 1
+
+
+def test_a_trained_run_is_loaded_by_its_folder(trained, rolls):
+    model = rnnjax.load(trained)
+    assert model.generate(3, num_samples=2).shape == (2, 3, 88)
+    assert model.config.data == str(rolls)
