@@ -54,9 +54,9 @@ class Options:
 DEFAULT = Config(num_steps=1500, eval_every=100, log_every=100)
 PRESETS = {
     "default": Preset("An LSTM of 200 units, independent notes.", DEFAULT),
-    "rnn_nade": Preset(
-        "A plain RNN of 100 units and NADE of 150, the sizes of the RNN-RBM of deeplearning.net.",
-        replace(DEFAULT, cell="rnn", hidden_size=100, nade_size=150),
+    "nade": Preset(
+        "With a NADE of 100 over the notes of a frame (Boulanger-Lewandowski et al. 2012).",
+        replace(DEFAULT, nade_size=100, batch_size=16),
     ),
 }
 

@@ -3,6 +3,9 @@
 import random
 from typing import NamedTuple
 
+import numpy as np
+import scipy.io
+
 from experiments import summaries
 from tests.experiments.conftest import SENTENCES, SMALL_TAGGER
 
@@ -19,6 +22,7 @@ TASKS = {
         ["image_size=48", "feature_size=6", "attention_size=6"], ["--mode=evaluate"]
     ),
     "char_lm": Small(["data=hello", "window=5"], ["--mode=sample", "--length=5"]),
+    "music": Small(["data={folder}/scales.mat"], ["--mode=generate", "--num_frames=4"]),
     "naming": Small(["data={folder}/names.tsv", "num_buckets=1"], ["--mode=predict", "--text=aa"]),
     "ner": Small(
         ["data={folder}/tagged", *[flag.removeprefix("--config.") for flag in SMALL_TAGGER]],
@@ -67,6 +71,12 @@ def write_data(folder):
     }  # fmt: skip
     for name, lines in tables.items():
         (folder / name).write_text("\n".join(lines) + "\n")
+    rolls = np.empty((1, 8), object)
+    for n in range(8):
+        rolls[0, n] = np.eye(88)[40 + n : 52]
+    scipy.io.savemat(
+        folder / "scales.mat", dict.fromkeys(["traindata", "validdata", "testdata"], rolls)
+    )
     for split in ("train", "valid"):
         (folder / "tagged").mkdir(exist_ok=True)
         (folder / "text").mkdir(exist_ok=True)

@@ -63,24 +63,6 @@ def test_training_learns_and_reports(trained):
     assert "<h2>Piano rolls (shade" in (trained / "report.html").read_text()
 
 
-def test_a_resumed_run_ends_with_the_same_bits(rolls, tmp_path, capsys, interrupted_before):
-    flags = [f"--config.data={rolls}", *SMALL, "--config.num_steps=4",
-             "--config.eval_every=0"]  # fmt: skip
-    whole = command(capsys, music, f"--workdir={tmp_path / 'whole'}", *flags)
-    assert whole.code == 0, whole.err
-    with interrupted_before(batch=3):
-        stopped = command(capsys, music, f"--workdir={tmp_path / 'part'}", *flags)
-    assert stopped.code == training.EXIT_SAVED
-    assert 0 < training.read_meta(tmp_path / "part").step < 4
-    assert command(capsys, music, f"--workdir={tmp_path / 'part'}", *flags).code == 0
-    expected, got = (
-        training.restore_params(tmp_path / name, which="latest") for name in ("whole", "part")
-    )
-    assert expected.keys() == got.keys()
-    for name, array in expected.items():
-        assert np.asarray(got[name]).tobytes() == np.asarray(array).tobytes(), name
-
-
 def test_evaluate_prints_the_score_of_the_report(run, trained):
     result = run("--mode=evaluate")
     assert result.code == 0, result.err
