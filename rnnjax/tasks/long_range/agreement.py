@@ -99,4 +99,3 @@ def encode(text: str) -> np.ndarray:
 def decode(inputs: np.ndarray) -> list[str]:
     """Numbers as words."""
     return [VOCABULARY[n] for n in inputs]
-

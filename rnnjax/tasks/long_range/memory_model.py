@@ -1,5 +1,6 @@
 """The network, its loss, and what a trained one says."""
 
+import functools
 from pathlib import Path
 from typing import NamedTuple
 
@@ -70,6 +71,12 @@ def make_loss(graph: nnx.GraphDef, problem: str) -> training.LossFn:
     return loss_fn
 
 
+@functools.cache
+def _eval_step(graph: nnx.GraphDef, problem: str):
+    """One for all scores of a network, so that each length is compiled once."""
+    return training.make_eval_step(make_loss(graph, problem))
+
+
 class MemoryModel(NamedTuple):
     """A trained network.
 
@@ -84,7 +91,7 @@ class MemoryModel(NamedTuple):
     def scores(self, examples: Examples) -> dict[str, float]:
         """The mean `loss` and the `accuracy` in percent; see `make_loss`."""
         graph, params = nnx.split(self.model, nnx.Param)
-        step = training.make_eval_step(make_loss(graph, self.config.problem))
+        step = _eval_step(graph, self.config.problem)
         return training.evaluate(step, params, None, EvaluationBatches(examples, batch_size=100))
 
     def scores_at(self, distance: int) -> dict[str, float]:
