@@ -243,10 +243,10 @@ def scaled_recurrence(params: Params, scale: float) -> Params:
         UserError: the parameters have no matrix `w_hh` of square blocks.
     """
     w_hh = getattr(params, "w_hh", None)
-    if w_hh is None or w_hh.shape[1] % w_hh.shape[0]:
+    if w_hh is None or getattr(params, "w_hr", None) is not None:  # w_hr: its blocks are [P, H]
         raise UserError(
             "only a layer whose params have a w_hh of square blocks [H, H] can be scaled; got "
-            f"{type(params).__name__}{'' if w_hh is None else list(w_hh.shape)}"
+            f"{type(params).__name__}{'' if w_hh is None else ' with a projection'}"
         )
     blocks = jnp.split(w_hh, w_hh.shape[1] // w_hh.shape[0], axis=1)
     scaled = [scale * block / jnp.linalg.norm(block, ord=2) for block in blocks]
@@ -262,12 +262,13 @@ def step_jacobians(layer: LayerTrace, row: int = 0) -> Array:
         layer: from `trace`, run forwards.
         row: of the batch.
     """
+    step = layer.cell.step
+    assert step is not None  # a layer that was traced has one
     inputs = layer.cell.project(layer.params, layer.xs)
     before, inputs = jax.tree.map(lambda leaf: leaf[:, row], (layer.before, inputs))
 
     def jacobian(carry, u_t):
         flat, unflatten = ravel_pytree(carry)
-        step = layer.cell.step
         return jax.jacobian(lambda c: ravel_pytree(step(layer.params, unflatten(c), u_t)[0])[0])(
             flat
         )
@@ -313,12 +314,12 @@ def memory_lengths(layer: LayerTrace) -> Array | None:
     That gate is f of an LSTM and z of a GRU. A state that is only multiplied by f falls to 1/e in
     about so many steps. Infinite if f is 1; None for a cell without gates.
     """
-    found = gates(layer)
-    if isinstance(layer.params, LSTMParams) and "f" not in found:
+    found, step = gates(layer), layer.cell.step
+    if isinstance(layer.params, LSTMParams) and "f" not in found and step is not None:
 
         def c_of(c):
             inputs = layer.cell.project(layer.params, layer.xs)
-            return layer.cell.step(layer.params, LSTMCarry(c, layer.before.h), inputs)[0].c
+            return step(layer.params, LSTMCarry(c, layer.before.h), inputs)[0].c
 
         found["f"] = jax.jvp(c_of, (layer.before.c,), (jnp.ones_like(layer.before.c),))[1]
     kept = found.get("f", found.get("z"))

@@ -254,8 +254,8 @@ def test_an_lstm_with_constant_forget_gates_remembers_so_many_steps(bias):
     xs = jnp.ones((T, B, D))
     (layer,) = diagnostics.trace(cell, params, xs)
     close(diagnostics.memory_lengths(layer), np.full(H, 1 + np.exp(bias)))
-    jacobians = diagnostics.step_jacobians(layer)
-    kept = diagnostics.product_singular_values(jacobians, [4])[0, :H]
+    of_c = diagnostics.step_jacobians(layer)[:, :H, :H]
+    kept = diagnostics.product_singular_values(of_c, [4])[0]
     close(kept, np.full(H, (1 / (1 + np.exp(-bias))) ** 4), rtol=1e-9)
 
 

@@ -131,10 +131,8 @@ def draw_lines(
         log: whether y is on a logarithmic scale, on which 0 is not drawn.
         limits: of y; None: what is drawn fits.
     """
-    from matplotlib import colormaps
-
     names = list(dict.fromkeys(itertools.chain.from_iterable(panels.values())))
-    colours = dict(zip(names, itertools.cycle(colormaps["tab10"].colors), strict=False))
+    colours = {name: f"C{n % 10}" for n, name in enumerate(names)}
     columns = 2 if len(panels) == 4 else min(len(panels), 3)
     num_rows = -(-len(panels) // columns)
     figure = new_figure(max(3.6 * columns, 6.5), 3.2 * num_rows + 0.4, dpi=90)

@@ -78,7 +78,11 @@ def draw(distance: int, rng: np.random.Generator) -> Example:
             else:
                 words.append(choose(WORDS[word]) if word in WORDS else word)
     inputs = np.array([_NUMBER[word] for word in words], np.int32)
-    return {"inputs": inputs, "targets": np.int32(subject), "nearest": np.int32(nearest)}
+    return {
+        "inputs": inputs,
+        "targets": np.asarray(subject, np.int32),
+        "nearest": np.asarray(nearest, np.int32),
+    }
 
 
 def encode(text: str) -> np.ndarray:

@@ -65,8 +65,7 @@ def report_steps(model: MemoryModel, folder: Path, num_examples: int = 3) -> str
     for n, example in enumerate(all_of(split_examples(model.config, "test"))[-num_examples:], 1):
         inputs = example["inputs"]
         values = problem.curve(model.outputs(inputs), example)
-        lines = {problem.curve_of: (range(1, len(values) + 1), values)}
-        text = f"right: {example['targets'] if shown == 'adding' else ''}"
+        lines: dict[str, tuple] = {problem.curve_of: (range(1, len(values) + 1), values)}
         if shown == "adding":
             marked = inputs[:, 1] > 0
             text = f"{' + '.join(f'{x:.3f}' for x in inputs[marked, 0])} = {example['targets']:.3f}"
