@@ -131,7 +131,7 @@ def measures(config: Config) -> Measures:
 
 EXPERIMENT = Experiment(
     name="long_range",
-    summary="adding, copy, agreement over T steps; drawn at random; 2 min; 96.5% of sums right",
+    summary="adding, copying, agreement over T steps; random; 2 min; 96.5% of sums right",
     title="Long range",
     about=__doc__,
     presets=PRESETS,
