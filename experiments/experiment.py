@@ -77,6 +77,7 @@ class Experiment:
         report: `(trained) -> (results, sections)`: the final numbers by name, the one that matters
             most first, and what the page shows besides curves and config.
         modes: `(run) -> None` by name, besides train.
+        fresh_modes: those of them that start from a preset, as train does, and need no trained run.
         measures: `(config) -> Measures`.
         evaluation: `(config, graph, prepared, placement) -> (params) -> metrics`; None: the loss of
             `prepared.validation`, an iterable of batches.
@@ -102,6 +103,7 @@ class Experiment:
     loss: Callable[[Any, nnx.GraphDef, Any], training.LossFn]
     report: Callable[[Trained], tuple[dict[str, Any], list[training.Section]]]
     modes: Mapping[str, Callable[[Run], None]]
+    fresh_modes: tuple[str, ...] = ()
     measures: Callable[[Any], Measures]
     evaluation: Callable[..., Callable[[Any], dict[str, float]]] | None = None
     carry: Callable[[Any, Any], Any] = lambda config, model: None
@@ -152,18 +154,16 @@ class Experiment:
         flags, options, fields = cli.parse_fields([self.name, *argv], *groups)
         shared = SharedFlags(**flags)
         mode = training.chosen("mode", shared.mode, ["train", *self.modes])
+        for flag in ONLY_TO_TRAIN if mode != "train" else ():
+            if flag in flags and not (flag == "preset" and mode in self.fresh_modes):
+                raise UserError(f"--{flag} is for mode train; --workdir names the run to {mode}")
         preset = self.presets[training.chosen("preset", shared.preset, self.presets)]
         workdir = Path(shared.workdir or f"runs/{self.name}")
         training.check_owner(workdir, self.name)
-        if mode == "train":
+        if mode in ("train", *self.fresh_modes):
             config: Any = preset.config.of_length(fields.get("num_steps", preset.config.num_steps))
             source: str | Path | None = shared.restore_from
         else:
-            for flag in ONLY_TO_TRAIN:
-                if flag in flags:
-                    raise UserError(
-                        f"--{flag} is for mode train; --workdir names the run to {mode}"
-                    )
             config, _ = training.read_run(workdir, config_class)
             self._check_vocabulary_field(config, fields, workdir)
             source = workdir

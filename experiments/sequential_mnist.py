@@ -2,6 +2,7 @@
 
     python -m experiments.sequential_mnist                      scikit-learn's digits, 64 pixels
     python -m experiments.sequential_mnist --preset=gru --config.data=mnist.npz --workdir=runs/gru
+    python -m experiments.sequential_mnist --config.permuted    the pixels in a random, fixed order
 
 Then, with the --workdir of the training:
 
@@ -52,7 +53,7 @@ def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
 
 def evaluate(run: Run) -> None:
     """Prints the accuracy of a split; draws confusion.png."""
-    split = run.chosen_split(digits.load_digits(run.config.data))
+    split = run.chosen_split(digits.load_digits(run.config.data, run.config.permuted))
     section = classifier.confusion(classifier.load(run.workdir, run.config).model, split)
     picture = training.write_results(run.workdir, {"confusion.png": section.png})
     print(f"{run.options.split}: {section.title}\nWho is taken for whom: {picture}")
@@ -74,7 +75,9 @@ EXPERIMENT = Experiment(
     about=__doc__,
     presets=PRESETS,
     options=Options(),
-    prepare=lambda run: digits.prepare(run.config.data, run.config.batch_size, run.config.seed),
+    prepare=lambda run: digits.prepare(
+        run.config.data, run.config.batch_size, run.config.seed, run.config.permuted
+    ),
     model=lambda config, prepared: classifier.make_model(config),
     loss=lambda config, graph, prepared: classifier.make_loss(graph),
     stored=lambda prepared, model: {"corpus": prepared.digest, "side": str(prepared.side)},

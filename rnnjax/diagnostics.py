@@ -1,15 +1,19 @@
-"""Diagnostics of recurrent networks: activations, gate saturation, gradients through time."""
+"""Diagnostics of recurrent networks: activations, gates, gradients and Jacobians through time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
+from jax.flatten_util import ravel_pytree
+from jax.typing import ArrayLike
 
 from rnnjax.cells.cell import Cell, dot
 from rnnjax.cells.gru import GRUParams
 from rnnjax.cells.lstm import LSTMCarry, LSTMParams
+from rnnjax.errors import UserError
 from rnnjax.typing import Array, Carry, Params
 
 
@@ -222,3 +226,101 @@ def gradient_norms(
     gradient = jax.vmap(jax.grad(lambda c, x_t: step(c, x_t)[1]))(*at(positions))
     _, earlier = jax.lax.scan(one_step_back, gradient, jnp.arange(1, max_distance + 1))
     return jnp.concatenate([norms(gradient)[None], earlier]).T
+
+
+def scaled_recurrence(params: Params, scale: float) -> Params:
+    """The parameters of a layer with recurrent matrices of another largest singular value.
+
+    ::
+
+        w <- scale * w / sigma_1(w)        for the square block w of each gate in `w_hh`
+
+    Args:
+        params: of a single recurrent layer.
+        scale: the new largest singular value of each block.
+
+    Raises:
+        UserError: the parameters have no matrix `w_hh` of square blocks.
+    """
+    w_hh = getattr(params, "w_hh", None)
+    if w_hh is None or getattr(params, "w_hr", None) is not None:  # w_hr: its blocks are [P, H]
+        raise UserError(
+            "only a layer whose params have a w_hh of square blocks [H, H] can be scaled; got "
+            f"{type(params).__name__}{'' if w_hh is None else ' with a projection'}"
+        )
+    blocks = jnp.split(w_hh, w_hh.shape[1] // w_hh.shape[0], axis=1)
+    scaled = [scale * block / jnp.linalg.norm(block, ord=2) for block in blocks]
+    return params._replace(w_hh=jnp.concatenate(scaled, axis=1))
+
+
+def step_jacobians(layer: LayerTrace, row: int = 0) -> Array:
+    """The Jacobians of the steps of one row, `[T, N, N]`, N numbers in a carry. ::
+
+        J_t[i, j] = d carry_{t+1}[i] / d carry_t[j]
+
+    Args:
+        layer: from `trace`, run forwards.
+        row: of the batch.
+    """
+    step = layer.cell.step
+    assert step is not None  # a layer that was traced has one
+    inputs = layer.cell.project(layer.params, layer.xs)
+    before, inputs = jax.tree.map(lambda leaf: leaf[:, row], (layer.before, inputs))
+
+    def jacobian(carry, u_t):
+        flat, unflatten = ravel_pytree(carry)
+        return jax.jacobian(lambda c: ravel_pytree(step(layer.params, unflatten(c), u_t)[0])[0])(
+            flat
+        )
+
+    return jax.vmap(jacobian)(before, inputs)
+
+
+def product_singular_values(jacobians: ArrayLike, distances: Sequence[int]) -> np.ndarray:
+    """The singular values of how the last carry depends on the one k steps before.
+
+    ::
+
+        d carry_T / d carry_{T-k} = J_{T-1} J_{T-2} ... J_{T-k}
+
+    Multiplied in float64, because the singular values of a product spread over many orders.
+
+    Args:
+        jacobians: `[T, N, N]`, from `step_jacobians`.
+        distances: k, each from 1 to T, ascending.
+
+    Returns:
+        Descending, `[number of distances, N]`.
+
+    References:
+        Pascanu, Mikolov & Bengio 2013, "On the difficulty of training recurrent neural networks",
+        section 2: the gradient vanishes if all singular values of the steps stay below 1; it can
+        only explode if some are above 1.
+    """
+    steps = np.asarray(jacobians, np.float64)
+    product, found = np.eye(steps.shape[-1]), {}
+    for k in range(1, max(distances) + 1):
+        product = product @ steps[-k]
+        if k in distances:
+            found[k] = np.linalg.svd(product, compute_uv=False)
+    return np.stack([found[k] for k in distances])
+
+
+def memory_lengths(layer: LayerTrace) -> Array | None:
+    """How many steps each unit remembers, `[H]`. ::
+
+        1 / (1 - f),    f the mean over time and rows of the gate that keeps the old state
+
+    That gate is f of an LSTM and z of a GRU. A state that is only multiplied by f falls to 1/e in
+    about so many steps. Infinite if f is 1; None for a cell without gates.
+    """
+    found, step = gates(layer), layer.cell.step
+    if isinstance(layer.params, LSTMParams) and "f" not in found and step is not None:
+
+        def c_of(c):
+            inputs = layer.cell.project(layer.params, layer.xs)
+            return step(layer.params, LSTMCarry(c, layer.before.h), inputs)[0].c
+
+        found["f"] = jax.jvp(c_of, (layer.before.c,), (jnp.ones_like(layer.before.c),))[1]
+    kept = found.get("f", found.get("z"))
+    return None if kept is None else 1 / (1 - kept.mean(axis=tuple(range(kept.ndim - 1))))

@@ -181,3 +181,100 @@ def test_gradient_norms_of_a_linear_recurrence_are_powers():
 
     norms = diagnostics.gradient_norms(step, jnp.zeros(()), jnp.ones(12), max_distance=6)
     close(norms, np.broadcast_to(0.5 ** np.arange(1, 8), norms.shape))
+
+
+def linear_layer(w, length=12):
+    """A recurrence h_t = h_tm1 w + x_t."""
+    cell = rnnjax.rnn(len(w), activation=lambda a: a)
+    params = rnnjax.RNNParams(jnp.eye(len(w)), jnp.asarray(w), jnp.zeros(len(w)))
+    xs = jax.random.normal(jax.random.key(5), (length, B, len(w)))
+    (layer,) = diagnostics.trace(cell, params, xs)
+    return layer
+
+
+@pytest.mark.parametrize("largest", [0.9, 1.0, 1.1])
+def test_products_of_a_linear_recurrence_are_powers_of_its_matrix(largest):
+    w = np.random.default_rng(0).normal(size=(H, H))
+    params = rnnjax.RNNParams(jnp.eye(H), jnp.asarray(w), jnp.zeros(H))
+    scaled = np.asarray(diagnostics.scaled_recurrence(params, largest).w_hh)
+    close(np.linalg.svd(scaled, compute_uv=False)[0], largest)
+    close(scaled / np.linalg.norm(scaled), w / np.linalg.norm(w))
+    jacobians = diagnostics.step_jacobians(linear_layer(scaled), row=1)
+    found = diagnostics.product_singular_values(jacobians, [1, 3, 8])
+    for k, values in zip((1, 3, 8), found, strict=True):
+        power = np.linalg.matrix_power(scaled, k)
+        close(values, np.linalg.svd(power, compute_uv=False), rtol=1e-9)
+
+
+def test_the_scale_of_a_scaled_orthogonal_matrix_decides_what_vanishes():
+    q = np.linalg.qr(np.random.default_rng(1).normal(size=(H, H)))[0]
+    for scale in (0.5, 1.0, 2.0):
+        jacobians = diagnostics.step_jacobians(linear_layer(scale * q))
+        found = diagnostics.product_singular_values(jacobians, [10])
+        close(found, np.full((1, H), scale**10), rtol=1e-9)
+
+
+def test_each_gate_is_scaled_by_itself_and_what_has_no_gates_is_told():
+    params, _ = draw(rnnjax.lstm(H))
+    scaled = diagnostics.scaled_recurrence(params, 1.5)
+    for n in range(4):
+        block = np.asarray(scaled.w_hh)[:, n * H : (n + 1) * H]
+        close(np.sqrt(np.linalg.eigvalsh(block.T @ block).max()), 1.5)
+    close(scaled.w_ih, params.w_ih)
+    for wrong in ({"u": jnp.ones(3)}, draw(rnnjax.lstm(H, projection_size=2))[0]):
+        with pytest.raises(rnnjax.UserError, match="w_hh of square blocks"):
+            diagnostics.scaled_recurrence(wrong, 1.0)
+
+
+@pytest.mark.parametrize("name", ["gru", "lstm_peephole"])
+def test_jacobians_are_central_differences_of_a_step(name):
+    cell = CELLS[name](H)
+    params, xs = draw(cell)
+    (layer,) = diagnostics.trace(cell, params, xs)
+    found = diagnostics.step_jacobians(layer, row=1)
+    epsilon = 1e-6
+    for t in (0, T - 1):
+        flat, unflatten = ravel_pytree(jax.tree.map(lambda leaf, t=t: leaf[t, 1], layer.before))
+
+        def step(c, t=t, unflatten=unflatten):
+            return ravel_pytree(cell(params, unflatten(jnp.asarray(c)), xs[t, 1])[0])[0]
+
+        columns = [
+            (step(flat + epsilon * unit) - step(flat - epsilon * unit)) / (2 * epsilon)
+            for unit in np.eye(len(flat))
+        ]
+        np.testing.assert_allclose(found[t], np.stack(columns, axis=1), atol=1e-8)
+
+
+@pytest.mark.parametrize("bias", [-1.0, 0.0, 3.0])
+def test_an_lstm_with_constant_forget_gates_remembers_so_many_steps(bias):
+    cell = rnnjax.lstm(H, forget_bias=bias)
+    params = jax.tree.map(jnp.zeros_like, draw(cell)[0])
+    params = params._replace(b=params.b.at[H : 2 * H].set(bias))
+    xs = jnp.ones((T, B, D))
+    (layer,) = diagnostics.trace(cell, params, xs)
+    close(diagnostics.memory_lengths(layer), np.full(H, 1 + np.exp(bias)))
+    of_c = diagnostics.step_jacobians(layer)[:, :H, :H]
+    kept = diagnostics.product_singular_values(of_c, [4])[0]
+    close(kept, np.full(H, (1 / (1 + np.exp(-bias))) ** 4), rtol=1e-9)
+
+
+def test_memory_lengths_of_other_cells():
+    def of(name):
+        cell = CELLS[name](H)
+        params, xs = draw(cell)
+        (layer,) = diagnostics.trace(cell, params, xs)
+        return diagnostics.memory_lengths(layer), layer
+
+    found, layer = of("gru")
+    r_z = xs_of(layer) + layer.before @ layer.params.w_hh + jnp.zeros(3 * H)
+    z = 1 / (1 + np.exp(-np.asarray(r_z[..., H : 2 * H])))
+    close(found, 1 / (1 - z.mean(axis=(0, 1))), rtol=1e-9)
+    assert np.isinf(of("lstm_1997")[0]).all()
+    found, layer = of("lstm_coupled")
+    close(found, 1 / np.asarray(diagnostics.gates(layer)["i"]).mean(axis=(0, 1)), rtol=1e-9)
+    assert of("rnn")[0] is None
+
+
+def xs_of(layer):
+    return layer.xs @ layer.params.w_ih + layer.params.b

@@ -6,6 +6,7 @@ from rnnjax.visuals.pictures import (
     draw_activations,
     draw_confusion,
     draw_gradient_norms,
+    draw_lines,
     draw_saturation,
     draw_transitions,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "draw_attention_over_image",
     "draw_confusion",
     "draw_gradient_norms",
+    "draw_lines",
     "draw_mean_maps",
     "draw_saturation",
     "draw_transitions",

@@ -112,6 +112,53 @@ def draw_gradient_norms(norms: Any) -> bytes:
     return as_png(figure)
 
 
+def draw_lines(
+    panels: Mapping[str, Mapping[str, tuple[Any, Any]]],
+    xlabel: str,
+    ylabel: str,
+    *,
+    log: bool = False,
+    limits: tuple[float, float] | None = None,
+) -> bytes:
+    """Draws named lines in panels side by side, with one legend.
+
+    Args:
+        panels: by the title of a panel and the name of a line its x `[N]` and its y `[N]`, or a
+            band `[3, N]`: its lower edge, its line and its upper edge. A name has the same colour
+            in all panels.
+        xlabel: of all panels.
+        ylabel: of all panels.
+        log: whether y is on a logarithmic scale, on which 0 is not drawn.
+        limits: of y; None: what is drawn fits.
+    """
+    names = list(dict.fromkeys(itertools.chain.from_iterable(panels.values())))
+    colours = {name: f"C{n % 10}" for n, name in enumerate(names)}
+    columns = 2 if len(panels) == 4 else min(len(panels), 3)
+    num_rows = -(-len(panels) // columns)
+    figure = new_figure(max(3.6 * columns, 6.5), 3.2 * num_rows + 0.4, dpi=90)
+    grid = figure.subplots(num_rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    drawn = {}
+    for axes, (title, lines) in zip(grid, panels.items(), strict=False):
+        for name, (x, y) in lines.items():
+            low, middle, high = y if np.ndim(y) == 2 else (None, y, None)
+            style = "o-" if len(x) < READABLE else "-"
+            (drawn[name],) = axes.plot(x, middle, style, color=colours[name], lw=1.4, ms=3)
+            if low is not None:
+                axes.fill_between(x, low, high, color=colours[name], alpha=0.15, lw=0)
+        axes.set_title(title, fontsize=10, parse_math=False)
+        axes.set_yscale("log" if log else "linear")
+        if limits:
+            axes.set_ylim(limits)
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    for axes in grid[len(panels) :]:
+        axes.set_axis_off()
+    figure.supxlabel(xlabel, fontsize=10)
+    figure.supylabel(ylabel, fontsize=10)
+    figure.legend(drawn.values(), drawn, loc="outside upper center", ncols=5, frameon=False)
+    return as_png(figure)
+
+
 def draw_confusion(names: Sequence[str], counts: Any) -> bytes:
     """Draws how often each class was predicted as each other.
 

@@ -127,3 +127,22 @@ def test_many_names_and_odd_ones_are_drawn_small():
         height, width = matplotlib.image.imread(io.BytesIO(png), format="png").shape[:2]
         assert 900 < height < 1300
         assert 900 < width < 1500
+
+
+def test_lines_are_in_their_panels_in_colours_of_their_own(monkeypatch):
+    figures = []
+    monkeypatch.setattr("rnnjax.visuals.pictures.as_png", lambda f: figures.append(f) or b"")
+    band = np.array([[0.5, 1.0], [1.0, 2.0], [4.0, 8.0]])
+    panels = {"a": {"x": ([0, 1], [1e-9, 1.0]), "y": ([0, 1], band)}, "b": {"y": ([3], [5.0])}}
+    visuals.draw_lines(panels, "k", "norm", log=True)
+    first, second = figures[0].axes
+    assert [axes.get_title() for axes in (first, second)] == ["a", "b"]
+    np.testing.assert_array_equal(first.lines[1].get_ydata(), [1.0, 2.0])
+    assert first.lines[1].get_color() == second.lines[0].get_color() != first.lines[0].get_color()
+    low, high = first.get_ylim()
+    assert low < 1e-9
+    assert high > 8
+    (shade,) = first.collections
+    assert shade.get_paths()[0].vertices[:, 1].max() == 8
+    (legend,) = figures[0].legends
+    assert [text.get_text() for text in legend.get_texts()] == ["x", "y"]

@@ -11,7 +11,13 @@ from flax import nnx
 from rnnjax import training, visuals
 from rnnjax.data.padded_batches import EvaluationBatches, in_order
 from rnnjax.models import SequenceClassifier, classification_loss
-from rnnjax.tasks.sequential_mnist.digits import NUM_CLASSES, Digits, pixel_sequences, read_digit
+from rnnjax.tasks.sequential_mnist.digits import (
+    NUM_CLASSES,
+    Digits,
+    permute,
+    pixel_sequences,
+    read_digit,
+)
 from rnnjax.training import setting
 from rnnjax.training.config import NetworkConfig
 
@@ -23,6 +29,7 @@ class DigitConfig(training.TrainingConfig, NetworkConfig):
     heading = "Data"
 
     data: str = setting("embedded", "embedded, or an .npz file such as mnist.npz.")
+    permuted: bool = setting(False, "Read the pixels in a random order, the same for all images.")
     hidden_size: int = setting(64, "H, units a layer.")
 
 
@@ -49,14 +56,17 @@ class DigitReader(NamedTuple):
     Attributes:
         model: the classifier.
         side: pixels of each side of the images that it was trained on.
+        permuted: whether it reads them in the order of `digits.permute`.
     """
 
     model: SequenceClassifier
     side: int
+    permuted: bool = False
 
     def read(self, *paths: str) -> np.ndarray:
         """The probability of each digit for each image file, `[N, 10]`; see `digits.read_digit`."""
         images = np.stack([read_digit(path, self.side) for path in paths])
+        images = permute(images) if self.permuted else images
         return classify(self.model, Digits(images, np.zeros(len(images), np.int32)))
 
 
@@ -72,8 +82,8 @@ def load(workdir: str | Path, config: DigitConfig | None = None) -> DigitReader:
     """
     stored_config, stored = training.read_run(workdir, DigitConfig)
     config = config or stored_config
-    side = int(stored["side"])
-    return DigitReader(training.restore_model(workdir, make_model, config), side)
+    model = training.restore_model(workdir, make_model, config)
+    return DigitReader(model, int(stored["side"]), config.permuted)
 
 
 def classify(model: SequenceClassifier, images: Digits, batch_size: int = 64) -> np.ndarray:

@@ -56,7 +56,7 @@ class Prepared(NamedTuple):
         return f"digits of {self.side} x {self.side} pixels, {self.side**2} steps: {sizes}"
 
 
-def load_digits(source: str) -> dict[str, Digits]:
+def load_digits(source: str, permuted: bool = False) -> dict[str, Digits]:
     """The splits of a source.
 
     Args:
@@ -64,6 +64,7 @@ def load_digits(source: str) -> dict[str, Digits]:
             validation and test. Otherwise the path of an .npz file with the arrays x_train,
             y_train, x_test and y_test (as `mnist.npz` has them); of its training images a twelfth
             is drawn for validation. What is drawn is the same in every run.
+        permuted: whether the pixels are in the order of `permute`.
 
     Raises:
         UserError: there is no such file, or it does not hold these arrays.
@@ -78,16 +79,32 @@ def load_digits(source: str) -> dict[str, Digits]:
         arrays = _read_arrays(source)
         train, validation = _drawn(_digits(arrays["x_train"] / 255, arrays["y_train"]), 11, 1)
         test = _digits(arrays["x_test"] / 255, arrays["y_test"])
-    return {"train": train, "validation": validation, "test": test}
+    splits = {"train": train, "validation": validation, "test": test}
+    if permuted:
+        splits = {name: Digits(permute(x), labels) for name, (x, labels) in splits.items()}
+    return splits
 
 
-def prepare(source: str, batch_size: int, seed: int = 0) -> Prepared:
+def permute(images: np.ndarray) -> np.ndarray:
+    """The images `[N, side, side]` with their pixels in another order, the same in every run.
+
+    Pixels that were neighbours are far apart then: permuted sequential MNIST.
+
+    References:
+        Le, Jaitly & Hinton 2015, section 4.2.
+    """
+    flat = images.reshape(len(images), -1)
+    order = np.random.default_rng(0).permutation(flat.shape[1])
+    return flat[:, order].reshape(images.shape)
+
+
+def prepare(source: str, batch_size: int, seed: int = 0, permuted: bool = False) -> Prepared:
     """Loads a source and makes its batches; see `load_digits`.
 
     A batch holds `pixels` float32 `[T, B, 1]`, `label` int32 `[B]` and `lengths` int32 `[B]`, T
     where a row holds an image and 0 where it does not.
     """
-    splits = load_digits(source)
+    splits = load_digits(source, permuted)
     train = splits["train"]
     batches = TrainingBatches(
         pixel_sequences(train), batch_size=batch_size, seed=seed, full_only=True

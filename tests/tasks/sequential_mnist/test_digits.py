@@ -98,3 +98,18 @@ def test_files_that_hold_no_digits_are_refused(tmp_path):
     }.items():  # fmt: skip
         with pytest.raises(UserError, match=words):
             digits.load_digits(str(tmp_path / name))
+
+
+def test_permuted_pixels_are_the_same_ones_in_one_order_for_all_splits():
+    plain, permuted = digits.load_digits("embedded"), digits.load_digits("embedded", permuted=True)
+    order = None
+    for name in ("train", "test"):
+        before = plain[name].images.reshape(len(plain[name].images), -1)
+        after = permuted[name].images.reshape(len(before), -1)
+        np.testing.assert_array_equal(permuted[name].labels, plain[name].labels)
+        np.testing.assert_array_equal(np.sort(before), np.sort(after))
+        if order is None:  # By the columns' whole contents, of those that differ.
+            columns = {column.tobytes(): n for n, column in enumerate(before.T)}
+            order = [columns[column.tobytes()] for column in after.T]
+            assert np.mean(np.array(order) == np.arange(64)) < 0.2
+        np.testing.assert_array_equal(after, before[:, order])

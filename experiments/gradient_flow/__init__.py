@@ -1,0 +1,1 @@
+"""How gradients vanish and explode, for cells side by side."""

@@ -1,0 +1,4 @@
+"""Problems that ask for memory over a distance: adding, copying, agreement of subject and verb."""
+
+LOADED_BY = {"long_range": "memory_model"}
+"""Experiments of this room, and the module whose `load` restores what they have trained."""
