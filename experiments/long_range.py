@@ -13,7 +13,7 @@ The last two train every cell in the same way and write one page, compare.html. 
     --mode=predict --text="0.3 0.5* 0.1 0.2*"                 the answer to an example of yours
     --mode=inspect                                            what the network says step by step
 
-adding600 and copy1000 are the two problems at the sizes of Bai et al. 2018, "An empirical
+adding600 and copy1000 are the two problems at the lengths of Bai et al. 2018, "An empirical
 evaluation of generic convolutional and recurrent networks for sequence modeling", table 1.
 `python -m experiments.gradient_flow --workdir=RUN` shows how far the gradient reaches.
 """
@@ -50,15 +50,14 @@ ADDING = Config(
 PRESETS = {
     "default": Preset("Adding, T = 100, by a GRU: a minute or two.", ADDING),
     "agreement": Preset(
-        "Agreement, up to 16 words between subject and verb: a minute.",
+        "Agreement, up to 16 words between subject and verb.",
         replace(ADDING, problem="agreement", length=16, num_steps=2000),
     ),
     "copy": Preset(
-        "Copy, T = 20: two minutes.", replace(ADDING, problem="copy", length=20, num_steps=3000)
+        "Copy, T = 20.", replace(ADDING, problem="copy", length=20, num_steps=3000)
     ),
     "adding600": Preset(
-        "Adding, T = 600, by a GRU of about 70,000 parameters.",
-        replace(ADDING, length=600, hidden_size=150, learning_rate=2e-3),
+        "Adding, T = 600, by a GRU: five minutes.", replace(ADDING, length=600)
     ),
     "copy1000": Preset(
         "Copy, T = 1000, by a GRU of about 16,000 parameters: hours.",

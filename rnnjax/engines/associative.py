@@ -43,9 +43,8 @@ def _run(problem: Problem) -> tuple[Carry, Array]:
     if problem.key is not None:  # what is drawn does not depend on the chunks
         noisy = problem.cell.project(problem.params, problem.xs, problem.key)
     run = functools.partial(_run_in_chunks, problem)
-    if problem.remat == "gates":
-        run = jax.checkpoint(run)
-    return run(problem.params, problem.xs, problem.carry, problem.initial, noisy)
+    remembered = jax.checkpoint(run) if problem.remat == "gates" else run
+    return remembered(problem.params, problem.xs, problem.carry, problem.initial, noisy)
 
 
 def _run_in_chunks(

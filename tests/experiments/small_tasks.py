@@ -22,6 +22,7 @@ TASKS = {
         ["image_size=48", "feature_size=6", "attention_size=6"], ["--mode=evaluate"]
     ),
     "char_lm": Small(["data=hello", "window=5"], ["--mode=sample", "--length=5"]),
+    "long_range": Small(["length=6"], ["--mode=predict", "--text=0.1 0.5* 0.2 0.3*"]),
     "music": Small(["data={folder}/scales.mat"], ["--mode=generate", "--num_frames=4"]),
     "naming": Small(["data={folder}/names.tsv", "num_buckets=1"], ["--mode=predict", "--text=aa"]),
     "ner": Small(

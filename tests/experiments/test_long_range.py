@@ -8,7 +8,6 @@ import pytest
 
 import rnnjax
 from experiments import long_range
-from rnnjax import training
 from tests.experiments.conftest import command, of_split
 
 TINY = ["--config.hidden_size=6", "--config.batch_size=8", "--config.warmup_steps=0",
@@ -62,23 +61,6 @@ def test_prediction_adds_and_inspection_writes_a_page(trained, capsys):
     assert len(sums) == 3
     for a, b, total in sums:
         assert float(a) + float(b) == pytest.approx(float(total), abs=2e-3)
-
-
-def test_a_resumed_run_ends_with_the_same_bits(tmp_path, capsys, interrupted_before):
-    flags = [*TINY, "--preset=agreement", "--config.length=3", "--config.num_steps=4",
-             "--config.eval_every=0"]  # fmt: skip
-    assert run(capsys, tmp_path / "whole", *flags).code == 0
-    with interrupted_before(batch=3):
-        stopped = run(capsys, tmp_path / "part", *flags)
-    assert stopped.code == training.EXIT_SAVED
-    assert 0 < training.read_meta(tmp_path / "part").step < 4
-    assert run(capsys, tmp_path / "part", *flags).code == 0
-    expected, got = (
-        training.restore_params(tmp_path / name, which="latest") for name in ("whole", "part")
-    )
-    assert expected.keys() == got.keys()
-    for name, array in expected.items():
-        assert np.asarray(got[name]).tobytes() == np.asarray(array).tobytes(), name
 
 
 def test_cells_are_trained_alike_and_compared(tmp_path, capsys, monkeypatch):

@@ -1,6 +1,7 @@
 """Days as forty locales write them: `de Samstag, 9. März 2024` to `2024-03-09`."""
 
 import datetime
+from typing import Any
 
 import numpy as np
 
@@ -46,7 +47,8 @@ def date_pairs() -> dict[str, list[tuple[str, str]]]:
     ends = np.cumsum([*NUM_DAYS.values()])
     of_split = dict(zip((*NUM_DAYS, "train"), np.split(days, ends), strict=True))
     of_split["formats"] = of_split["test"]
-    seen, held_out = [], []
+    seen: list[tuple[str, Any]] = []
+    held_out: list[tuple[str, Any]] = []
     for name in LOCALES:
         locale = Locale.parse(name)
         of_locale = [locale.date_formats[form] for form in FORMATS]
