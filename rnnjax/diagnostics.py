@@ -12,6 +12,7 @@ from jax.typing import ArrayLike
 
 from rnnjax.cells.cell import Cell, dot
 from rnnjax.cells.gru import GRUParams
+from rnnjax.cells.linear import LinearSpec
 from rnnjax.cells.lstm import LSTMCarry, LSTMParams
 from rnnjax.errors import UserError
 from rnnjax.typing import Array, Carry, Params
@@ -102,7 +103,8 @@ def gates(layer: LayerTrace) -> dict[str, Array]:
 
     Returns:
         `[T, B, H]` by name, as in the equations of `rnnjax.lstm` and `rnnjax.gru`: i, f, o or
-        i, o without a forget gate of its own; r, z or z; nothing for a cell without gates.
+        i, o without a forget gate of its own; r, z or z; a, the size of the factor of the old
+        state, of a cell that is linear in it; nothing for another cell.
     """
     params, before = layer.params, layer.before
     compute_dtype = getattr(layer.cell.spec, "compute_dtype", None)
@@ -114,6 +116,9 @@ def gates(layer: LayerTrace) -> dict[str, Array]:
         *packed, _ = jnp.split(a, a.shape[-1] // before.shape[-1], axis=-1)  # (r,) z, n
         names = "rz" if len(packed) == 2 else "z"
         return {name: jax.nn.sigmoid(a) for name, a in zip(names, packed, strict=True)}
+    if isinstance(layer.cell.spec, LinearSpec):
+        a, _ = layer.cell.spec.coefficients(params, layer.cell.project(params, layer.xs))
+        return {"a": jnp.abs(a)}
     return {}
 
 
@@ -311,7 +316,7 @@ def memory_lengths(layer: LayerTrace) -> Array | None:
 
         1 / (1 - f),    f the mean over time and rows of the gate that keeps the old state
 
-    That gate is f of an LSTM and z of a GRU. A state that is only multiplied by f falls to 1/e in
+    That gate is f of an LSTM, z of a GRU and the factor a of a linear cell. A state that is only multiplied by f falls to 1/e in
     about so many steps. Infinite if f is 1; None for a cell without gates.
     """
     found, step = gates(layer), layer.cell.step
@@ -322,5 +327,5 @@ def memory_lengths(layer: LayerTrace) -> Array | None:
             return step(layer.params, LSTMCarry(c, layer.before.h), inputs)[0].c
 
         found["f"] = jax.jvp(c_of, (layer.before.c,), (jnp.ones_like(layer.before.c),))[1]
-    kept = found.get("f", found.get("z"))
+    kept = found.get("f", found.get("z", found.get("a")))
     return None if kept is None else 1 / (1 - kept.mean(axis=tuple(range(kept.ndim - 1))))

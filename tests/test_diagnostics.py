@@ -64,7 +64,7 @@ def test_trace_of_a_reversed_layer_runs_from_the_end():
     close(backward.after[::-1], loop(rnnjax.gru(H), params.backward, xs[::-1]))
 
 
-@pytest.mark.parametrize("name", [name for name in CELLS if "lstm" in name])
+@pytest.mark.parametrize("name", [name for name in CELLS if name.startswith("lstm")])
 def test_lstm_gates_make_the_next_carry(name):
     cell = CELLS[name](H)
     params, xs = draw(cell)
@@ -87,7 +87,7 @@ def test_lstm_gates_make_the_next_carry(name):
         close(candidate, np.tanh(a_g), rtol=1e-9)
 
 
-@pytest.mark.parametrize("name", [name for name in CELLS if "gru" in name])
+@pytest.mark.parametrize("name", [name for name in CELLS if name.startswith("gru")])
 def test_gru_gates_make_the_next_carry(name):
     cell = CELLS[name](H)
     params, xs = draw(cell)
@@ -273,6 +273,11 @@ def test_memory_lengths_of_other_cells():
     assert np.isinf(of("lstm_1997")[0]).all()
     found, layer = of("lstm_coupled")
     close(found, 1 / np.asarray(diagnostics.gates(layer)["i"]).mean(axis=(0, 1)), rtol=1e-9)
+    found, layer = of("mingru")
+    z = 1 / (1 + np.exp(-np.asarray(xs_of(layer)[..., :H])))
+    close(found, 1 / (1 - z.mean(axis=(0, 1))), rtol=1e-9)
+    found, layer = of("lru")
+    close(found, 1 / (1 - np.exp(-np.exp(layer.params.log_decay))), rtol=1e-9)
     assert of("rnn")[0] is None
 
 
