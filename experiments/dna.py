@@ -25,7 +25,8 @@ from rnnjax import training
 from rnnjax.errors import UserError
 from rnnjax.tasks.dna import cross_validation, pictures, preparation, reports
 from rnnjax.tasks.dna.config import DnaConfig as Config
-from rnnjax.tasks.dna.dna_model import load, make_loss, make_model
+from rnnjax.tasks.dna.dna_model import load
+from rnnjax.tasks.dna.networks import make_loss, make_model
 from rnnjax.tasks.dna.preparation import DnaVocabulary, Prepared
 from rnnjax.tasks.dna.sources import load_sequences
 from rnnjax.training import atomic_files, setting

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -102,6 +103,18 @@ def test_genes_are_scored_and_predicted_as_the_class_does(finder, genes, tmp_pat
         before = sum(int(b) - int(a) + 1 for name, _, _, a, b, *_, gene in lines
                      if gene == line[-1] and int(a) < int(line[3]))  # fmt: skip
         assert (before + int(line[7])) % 3 == 0
+
+
+def test_the_python_code_of_the_docs_runs(finder, capsys, tmp_path, monkeypatch):
+    page = Path(__file__).parents[2] / "docs/dna.md"
+    (code,) = re.findall(r"^```py\n(.*?)^```", page.read_text(), re.M | re.S)
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs/dna").symlink_to(finder)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, str(page), "exec"), {})
+    lines = capsys.readouterr().out.splitlines()
+    assert re.fullmatch("[OEI]{162}", lines[0])
+    assert lines[-1].startswith("coding with probability 0.")
 
 
 def test_classes_are_learnt_predicted_and_inspected(classifier, boxes, capsys):

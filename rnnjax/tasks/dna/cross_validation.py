@@ -12,7 +12,8 @@ from rnnjax.data.labelled import classes_of, drawn_folds
 from rnnjax.data.padded_batches import TrainingBatches
 from rnnjax.errors import UserError
 from rnnjax.tasks.dna.config import DnaConfig
-from rnnjax.tasks.dna.dna_model import DnaModel, make_loss, make_model
+from rnnjax.tasks.dna.dna_model import DnaModel
+from rnnjax.tasks.dna.networks import make_loss, make_model
 from rnnjax.tasks.dna.preparation import DnaVocabulary, sequence_examples
 from rnnjax.tasks.dna.sources import load_sequences
 

@@ -8,10 +8,13 @@ from flax import nnx
 from scipy import special
 
 from rnnjax import data
-from rnnjax.tasks.dna import cross_validation, dna_model
+from rnnjax.data.padded_batches import EvaluationBatches
+from rnnjax.tasks.dna import cross_validation, networks
 from rnnjax.tasks.dna.config import DnaConfig
-from rnnjax.tasks.dna.dna_model import DnaModel, make_loss, make_model
+from rnnjax.tasks.dna.dna_model import DnaModel
 from rnnjax.tasks.dna.gene_scores import gene_scores
+from rnnjax.tasks.dna.gene_states import STATES
+from rnnjax.tasks.dna.networks import make_loss, make_model
 from rnnjax.tasks.dna.nucleotides import PROBABILITIES, encode
 from rnnjax.tasks.dna.preparation import DnaVocabulary, sequence_examples
 from tests.tasks.dna.test_nucleotides import OTHER
@@ -60,11 +63,11 @@ def test_gradient_times_input_is_the_slope_of_the_score(problem):
         batch = {"bases": bases, "lengths": jnp.array([len(GENE)])}
         given = np.asarray(PROBABILITIES, np.float64)[np.asarray(bases)]
         at = TAGS.index("I")  # the first donor, after two bases of a codon
-        state = dna_model.STATES.index("donor2")
+        state = STATES.index("donor2")
 
         @jax.jit
         def score(probabilities):
-            out = dna_model.scores_of(model.model, model.config, batch, probabilities=probabilities)
+            out = networks.scores_of(model.model, model.config, batch, probabilities=probabilities)
             chosen = out[at, 0] if problem == "genes" else out[0]
             wanted = state if problem == "genes" else chosen.argmax()
             return chosen[wanted] - chosen.mean()
@@ -88,7 +91,7 @@ def test_the_metrics_of_an_evaluation_are_the_scores_of_the_tags():
         for n in (40, 30, 50)
     ]  # fmt: skip
     examples[0].fields["tags"] = model.genes_of(examples)[0].tags  # one is right
-    (batch,) = dna_model.EvaluationBatches(
+    (batch,) = EvaluationBatches(
         sequence_examples(examples, model.config, model.vocabulary), batch_size=3
     )
     graph, params = nnx.split(model.model, nnx.Param)
