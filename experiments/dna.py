@@ -60,7 +60,10 @@ PRESETS = {
     ),
     "promoters": Preset(
         "Promoters of E. coli (UCI, 106 sequences): --config.data=promoters.data, --folds=0.",
-        replace(CLASSES, sequence_column="2", label_column="0", dropout=0.5, num_steps=200),
+        replace(
+            CLASSES, sequence_column="2", label_column="0", positions=57, kmer=1, pooling="mean",
+            dropout=0.5, num_steps=200, learning_rate=5e-3,
+        ),
     ),
 }  # fmt: skip
 
@@ -121,7 +124,7 @@ def prepared(run: Run) -> Prepared:
 
 EXPERIMENT = Experiment(
     name="dna",
-    summary="genes in DNA, or its class",
+    summary="genes in DNA, or classes of it; made genes; 4 min; coding F1 97.8, 72% exact",
     title="DNA",
     about=__doc__,
     presets=PRESETS,

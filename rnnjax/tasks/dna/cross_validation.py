@@ -76,14 +76,11 @@ def cross_validated(
     seen = right = 0
     for n, fold in enumerate(folds, 1):
         rest = np.setdiff1d(np.arange(len(examples)), fold)
+        lengths = every.ragged["lengths"]
         its = every._replace(
-            get=lambda index, rest=rest: every.get(rest[index]),
+            get=[every.get(index) for index in rest].__getitem__,
             size=len(rest),
-            ragged={
-                "lengths": every.ragged["lengths"]._replace(
-                    lengths=every.ragged["lengths"].lengths[rest]
-                )
-            },
+            ragged={"lengths": lengths._replace(lengths=lengths.lengths[rest])},
         )
         batches = TrainingBatches(its, batch_size=config.batch_size, seed=config.seed)
         state = new_state(params, None)

@@ -144,9 +144,9 @@ def states_of(tags: str, bases: np.ndarray, place: str, *, signals: bool = True)
     if signals:
         allowed = signal_states(bases[:, None])[np.arange(len(tags)), 0, states]
         if not allowed.all():
-            at = int(np.argmin(allowed))
+            wrong_at = int(np.argmin(allowed))
             raise UserError(
-                f"{place}: base {at + 1}: expected {EXPECTED[STATES[states[at]]]} "
+                f"{place}: base {wrong_at + 1}: expected {EXPECTED[STATES[states[wrong_at]]]} "
                 "(--config.signals=False: only the frame binds)"
             )
     return states

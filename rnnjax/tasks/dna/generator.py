@@ -100,7 +100,7 @@ def gene(rng: np.random.Generator) -> tuple[str, str]:
         far = np.all([np.abs(places - edge) >= MIN_EXON for edge in edges], axis=0)
         if far.any():
             cuts.append(int(rng.choice(places, p=fit * far / (fit * far).sum())))
-    first = _bases(rng, np.tile(UNTRANSLATED, (rng.integers(11, 92), 1))) + _bases(
+    first = _bases(rng, np.tile(UNTRANSLATED, (int(rng.integers(11, 92)), 1))) + _bases(
         rng, BEFORE_START
     )
     sequence, tags = first, "O" * len(first)
@@ -110,14 +110,14 @@ def gene(rng: np.random.Generator) -> tuple[str, str]:
         if end < len(coding):
             inside = intron(rng)
             sequence, tags = sequence + inside, tags + "I" * len(inside)
-    last = _bases(rng, np.tile(UNTRANSLATED, (rng.integers(20, 101), 1)))
+    last = _bases(rng, np.tile(UNTRANSLATED, (int(rng.integers(20, 101)), 1)))
     return sequence + last, tags + "O" * len(last)
 
 
 def intron(rng: np.random.Generator) -> str:
     """Draws an intron: the donor site, a body, the branch point, a gap and the acceptor site."""
     body = np.tile(INTRON, (12 + min(int(rng.geometric(1 / 40)), 200), 1))
-    gap = np.tile(INTRON, (rng.integers(5, 20), 1))
+    gap = np.tile(INTRON, (int(rng.integers(5, 20)), 1))
     return _bases(rng, np.concatenate([DONOR[3:], body, BRANCH, gap, ACCEPTOR[:15]]))
 
 

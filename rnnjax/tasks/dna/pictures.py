@@ -128,16 +128,16 @@ def draw_logo(axes: "Axes", heights: np.ndarray, first: int) -> None:
 
     glyphs = {}
     for base in BASES:
-        path = TextPath((0, 0), base, size=1)
-        box = path.get_extents()
+        outline = TextPath((0, 0), base, size=1)
+        box = outline.get_extents()
         unit = Affine2D().translate(-box.x0, -box.y0).scale(0.9 / box.width, 1 / box.height)
-        glyphs[base] = path.transformed(unit)
+        glyphs[base] = outline.transformed(unit)
     for n, row in enumerate(heights):
         foot = 0.0
         for at in np.argsort(row):
             place = Affine2D().scale(1, row[at]).translate(first + n - 0.45, foot)
-            path = glyphs[BASES[at]].transformed(place)
-            axes.add_patch(PathPatch(path, lw=0, facecolor=COLOURS[BASES[at]]))
+            letter = glyphs[BASES[at]].transformed(place)
+            axes.add_patch(PathPatch(letter, lw=0, facecolor=COLOURS[BASES[at]]))
             foot += row[at]
     top = heights.sum(axis=1).max() or 1.0
     axes.set(xlim=(first - 0.6, first + len(heights) - 0.4), ylim=(0, 1.03 * top), yticks=[])
