@@ -149,7 +149,7 @@ def make_loss(graph: nnx.GraphDef, config: DnaConfig) -> training.LossFn:
         padding = jnp.arange(len(gold))[:, None] >= lengths
         exact = (((found == gold) | padding).all(axis=0) & (lengths > 0)).sum()
         f1 = 200.0 * (coding & true).sum(), (coding.sum() + true.sum()).astype(jnp.float32)
-        right = 100.0 * exact, (lengths > 0).sum()
-        return training.Loss(total, lengths.sum(), carry, {"f1": f1, "exact": right})
+        share = 100.0 * exact, (lengths > 0).sum()
+        return training.Loss(total, lengths.sum(), carry, {"f1": f1, "exact": share})
 
     return loss_fn
