@@ -3,8 +3,8 @@
 import dataclasses
 from typing import get_args
 
+from rnnjax.data.labelled import FOLDS
 from rnnjax.models.sequence_classifier import Pooling
-from rnnjax.tasks.sentiment.labelled_texts import FOLDS
 from rnnjax.training import TrainingConfig, setting
 from rnnjax.training.config import NetworkConfig
 

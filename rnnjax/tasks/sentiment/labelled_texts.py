@@ -1,15 +1,12 @@
 """Texts with a label, from files and from the reviews that ship with rnnjax."""
 
-import os
-import re
 from pathlib import Path
-
-import numpy as np
 
 from rnnjax import data
 from rnnjax.data.examples import SUFFIXES, numbered_lines, suffix_of
+from rnnjax.data.labelled import as_column, check_classes, drawn_splits, read_columns
 from rnnjax.data.named_splits import SPLITS, split_files
-from rnnjax.errors import UserError, did_you_mean
+from rnnjax.errors import UserError
 
 EMBEDDED = Path(__file__).parent / "embedded/reviews.tsv"
 """Reviews written for this project (CC0): stars, topic and text in a line each."""
@@ -21,7 +18,6 @@ HELD_OUT = {
 """Topics of the embedded reviews that are not trained on."""
 
 STARS = ("1", "2", "3", "4", "5")
-FOLDS = 10
 
 Splits = dict[str, list[data.Example]]
 """Examples by split, each with the fields text and label."""
@@ -62,17 +58,8 @@ def load_texts(
             for split, paths in found.files.items()
         }
         if found.pooled:
-            splits = _drawn(splits["train"], fold, source)
-    known = classes_of(splits["train"])
-    if len(known) < 2:
-        raise UserError(f"{source}: all training texts have the label {known[0]!r}: expected two")
-    for split, examples in splits.items():
-        for one in examples:
-            if (label := one.fields["label"]) not in known:
-                raise UserError(
-                    f"{one.place} has the label {label!r}, and no training text has it (this is "
-                    f"the {split} split): {did_you_mean(label, known)}"
-                )
+            splits = drawn_splits(splits["train"], fold, source, "text")
+    check_classes(splits, source, "text")
     return splits
 
 
@@ -89,7 +76,7 @@ def read_texts(path: str, columns: dict[str, str | int], encoding: str) -> list[
         UserError: it cannot be read, or a text or label is empty.
     """
     if suffix_of(path) in SUFFIXES:
-        examples = _of_columns(path, columns, encoding)
+        examples = read_columns(path, columns, encoding=encoding)
     else:
         lines = numbered_lines(path, encoding=encoding)
         rows = ((place, line.strip().partition(" ")) for place, line in lines)
@@ -102,17 +89,6 @@ def read_texts(path: str, columns: dict[str, str | int], encoding: str) -> list[
             if not value:
                 raise UserError(f"{one.place}: the {field} is empty")
     return examples
-
-
-def _of_columns(path: str, columns: dict[str, str | int], encoding: str) -> list[data.Example]:
-    """As `data.read_examples`; an error about a column names the flag that chooses it."""
-    try:
-        return data.read_examples(path, columns, encoding=encoding)
-    except UserError as error:
-        for field, column in columns.items():
-            if f" no column {column!r}" in str(error) or f" has no {column!r}" in str(error):
-                raise UserError(f"{error} (--config.{field}_column)") from error
-        raise
 
 
 def read_reviews(path: Path) -> list[data.Example]:
@@ -138,30 +114,3 @@ def by_topic(reviews: list[data.Example]) -> Splits:
     for one in reviews:
         splits[split_of.get(one.fields["topic"], "train")].append(one)
     return splits
-
-
-def classes_of(examples: list[data.Example]) -> tuple[str, ...]:
-    """The distinct labels: by value if all are whole numbers, else by code point."""
-    labels = {one.fields["label"] for one in examples}
-    return tuple(sorted(labels, key=int if are_numbers(labels) else None))
-
-
-def are_numbers(labels) -> bool:
-    """Whether all labels are whole numbers, such as stars."""
-    return all(re.fullmatch(r"[+-]?\d+", label) for label in labels)
-
-
-def as_column(column: str) -> str | int:
-    """The name of a column, or its number where it is one; see `data.read_examples`."""
-    return int(column) if re.fullmatch(r"-?\d+", column) else column
-
-
-def _drawn(examples: list[data.Example], fold: int, source: str) -> Splits:
-    """Divides examples at random, as files may be sorted by label."""
-    if len(examples) < FOLDS:
-        name = os.path.basename(source)
-        raise UserError(f"{name} has {len(examples)} texts: expected {FOLDS} or more to divide")
-    folds = np.array_split(np.random.default_rng(0).permutation(len(examples)), FOLDS)
-    rows = {"test": folds.pop(fold), "validation": folds.pop(fold % len(folds))}
-    rows["train"] = np.sort(np.concatenate(folds))
-    return {split: [examples[n] for n in rows[split].tolist()] for split in SPLITS}

@@ -9,11 +9,12 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnjax import data
+from rnnjax.data.labelled import classes_of
 from rnnjax.data.padded_batches import EvaluationBatches, Examples, Ragged, TrainingBatches
 from rnnjax.data.word_vocabulary import RESERVED, UNKNOWN_WORD
 from rnnjax.errors import UserError, did_you_mean
 from rnnjax.tasks.sentiment.config import SentimentConfig
-from rnnjax.tasks.sentiment.labelled_texts import Splits, classes_of, load_texts
+from rnnjax.tasks.sentiment.labelled_texts import Splits, load_texts
 
 FIRST_WORD = len(RESERVED)
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from rnnjax import data, training, visuals
 from rnnjax.data.examples import SUFFIXES, suffix_of
+from rnnjax.data.labelled import are_numbers, as_column
 from rnnjax.errors import UserError
-from rnnjax.tasks.sentiment.labelled_texts import are_numbers, as_column
 from rnnjax.tasks.sentiment.sentiment_model import Classified, SentimentModel
 from rnnjax.training import atomic_files
 from rnnjax.visuals.page import Section, escape, render_page, wide_table

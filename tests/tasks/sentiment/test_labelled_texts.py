@@ -4,9 +4,10 @@ import json
 
 import pytest
 
+from rnnjax.data.labelled import classes_of
 from rnnjax.errors import UserError
 from rnnjax.tasks.sentiment.config import SentimentConfig
-from rnnjax.tasks.sentiment.labelled_texts import classes_of, load_texts
+from rnnjax.tasks.sentiment.labelled_texts import load_texts
 from rnnjax.tasks.sentiment.preparation import prepare
 
 TEXTS = [("good", "A fine day"), ("bad", 'It "rained", alas'), ("good", "Sun again")]

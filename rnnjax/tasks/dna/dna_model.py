@@ -1,0 +1,167 @@
+"""A trained network that reads DNA: the class of a sequence, the genes in it, what it looks at."""
+
+import functools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from rnnjax import data, training
+from rnnjax.data.padded_batches import EvaluationBatches, in_order
+from rnnjax.errors import UserError
+from rnnjax.heads import crf
+from rnnjax.models import SequenceClassifier
+from rnnjax.tasks.dna.config import DnaConfig
+from rnnjax.tasks.dna.gene_states import STATES, TAG_OF_STATE, exons_of, frame_constraints, tags_of
+from rnnjax.tasks.dna.networks import Batch, GeneTagger, field_of, make_model, scores_of
+from rnnjax.tasks.dna.nucleotides import PROBABILITIES
+from rnnjax.tasks.dna.preparation import DnaVocabulary, sequence_examples
+from rnnjax.typing import Array
+
+
+class Classified(NamedTuple):
+    """What a model says of a sequence: the likeliest class, and the probability of every class."""
+
+    label: str
+    probabilities: dict[str, float]
+
+
+class Tagged(NamedTuple):
+    """The genes that a model finds in a sequence of T bases.
+
+    Attributes:
+        tags: of each base: O outside, E coding, I intron.
+        coding: `[T]`, the probability that a base is coding, given the whole sequence.
+        genes: of each gene, the first and the last base of each exon, from 1.
+    """
+
+    tags: str
+    coding: np.ndarray
+    genes: list[tuple[tuple[int, int], ...]]
+
+
+class DnaModel(NamedTuple):
+    """A trained network.
+
+    Attributes:
+        model: the network.
+        vocabulary: its problem and its classes.
+        config: how it was trained.
+    """
+
+    model: GeneTagger | SequenceClassifier
+    vocabulary: DnaVocabulary
+    config: DnaConfig
+
+    def classify(self, sequences: Sequence[str]) -> list[Classified]:
+        """The class of each sequence.
+
+        Raises:
+            UserError: the model finds genes, or a sequence cannot be used.
+        """
+        return self.classes_of(self._examples("classes", sequences))
+
+    def find_genes(self, sequences: Sequence[str]) -> list[Tagged]:
+        """The likeliest genes of each sequence.
+
+        Raises:
+            UserError: the model says classes, or a sequence cannot be used.
+        """
+        return self.genes_of(self._examples("genes", sequences))
+
+    def classes_of(self, examples: Sequence[data.Example]) -> list[Classified]:
+        """As `classify`, of examples."""
+        labels, found = self.vocabulary.labels, self._run(_class_probabilities, examples)
+        return [
+            Classified(labels[int(row.argmax())], dict(zip(labels, row.tolist(), strict=True)))
+            for row in in_order(found, lengths=None)
+        ]
+
+    def genes_of(self, examples: Sequence[data.Example]) -> list[Tagged]:
+        """As `find_genes`, of examples."""
+        results = list(self._run(_states_and_coding, examples))
+        tags = map(tags_of, in_order((batch, its[0]) for batch, its in results))
+        coding = in_order((batch, its[1]) for batch, its in results)
+        return [Tagged(t, c, exons_of(t)) for t, c in zip(tags, coding, strict=True)]
+
+    def relevance(self, examples: Sequence[data.Example], state: str = "") -> list[np.ndarray]:
+        """Gradient times input: what each base adds to a score, `[T, 4]` for each example.
+
+        Args:
+            examples: of a split.
+            state: of genes, such as donor: the score is that of the first such state of the tags,
+                above the mean of all states there. Of classes: that of the likeliest class, above
+                the mean of all classes.
+        """
+        function = functools.partial(_gradient_times_input, state=state)
+        return in_order(self._run(function, examples))
+
+    def _examples(self, problem: str, sequences: Sequence[str]) -> list[data.Example]:
+        if self.vocabulary.problem != problem:
+            raise UserError(
+                f"this model was trained with --config.problem={self.vocabulary.problem}: it gives "
+                f"no {problem}"
+            )
+        return [data.Example({"sequence": s}, f"sequence {n}") for n, s in enumerate(sequences, 1)]
+
+    def _run(
+        self, function: Any, examples: Sequence[data.Example]
+    ) -> Iterator[tuple[data.Batch, Any]]:
+        graph, params = nnx.split(self.model, nnx.Param)
+        its = sequence_examples(examples, self.config, self.vocabulary)
+        rows = min(self.config.batch_size, its.size)
+        for batch in EvaluationBatches(its, batch_size=rows):
+            yield batch, _apply(function, graph, self.config, params, batch)
+
+
+def load(workdir: str | Path, config: DnaConfig | None = None) -> DnaModel:
+    """The trained model of a run, best checkpoint.
+
+    Args:
+        workdir: of the run.
+        config: of the run, where it is known.
+
+    Raises:
+        UserError: there is no intact checkpoint.
+    """
+    stored_config, stored = training.read_run(workdir, DnaConfig)
+    config = config or stored_config
+    vocabulary = DnaVocabulary.from_json(stored["vocabulary"])
+    return DnaModel(
+        training.restore_model(workdir, make_model, config, vocabulary), vocabulary, config
+    )
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _apply(function: Any, graph: nnx.GraphDef, config: DnaConfig, params: Any, batch: Batch) -> Any:
+    return function(nnx.merge(graph, params), config, batch)
+
+
+def _class_probabilities(model: Any, config: DnaConfig, batch: Batch) -> Array:
+    return jax.nn.softmax(scores_of(model, config, batch))
+
+
+def _states_and_coding(model: Any, config: DnaConfig, batch: Batch) -> tuple[Array, Array]:
+    field = field_of(model, config, batch, scores_of(model, config, batch))
+    rules = frame_constraints()
+    marginals = crf.marginals(*field, allowed=rules)
+    return crf.viterbi(*field, allowed=rules)[0], marginals[..., TAG_OF_STATE == 1].sum(axis=-1)
+
+
+def _gradient_times_input(model: Any, config: DnaConfig, batch: Batch, state: str) -> Array:
+    def score(probabilities: Array) -> Array:
+        scores = scores_of(model, config, batch, probabilities=probabilities)
+        if config.problem == "classes":
+            return (scores.max(axis=-1) - scores.mean(axis=-1)).sum()
+        rows = jnp.arange(scores.shape[1])
+        wanted = jnp.array([name.startswith(state) for name in STATES])[batch["states"]]
+        at = wanted.argmax(axis=0)
+        chosen = scores[at, rows, batch["states"][at, rows]] - scores[at, rows].mean(axis=-1)
+        return jnp.where(wanted.any(axis=0), chosen, 0).sum()
+
+    probabilities = jnp.asarray(PROBABILITIES)[batch["bases"]]
+    return probabilities * jax.grad(score)(probabilities)
