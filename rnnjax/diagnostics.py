@@ -316,8 +316,9 @@ def memory_lengths(layer: LayerTrace) -> Array | None:
 
         1 / (1 - f),    f the mean over time and rows of the gate that keeps the old state
 
-    That gate is f of an LSTM, z of a GRU and the factor a of a linear cell. A state that is only multiplied by f falls to 1/e in
-    about so many steps. Infinite if f is 1; None for a cell without gates.
+    That gate is f of an LSTM, z of a GRU and the factor a of a linear cell. A state that is only
+    multiplied by f falls to 1/e in about so many steps. Infinite if f is 1; None for a cell without
+    gates.
     """
     found, step = gates(layer), layer.cell.step
     if isinstance(layer.params, LSTMParams) and "f" not in found and step is not None:

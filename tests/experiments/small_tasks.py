@@ -22,6 +22,7 @@ TASKS = {
         ["image_size=48", "feature_size=6", "attention_size=6"], ["--mode=evaluate"]
     ),
     "char_lm": Small(["data=hello", "window=5"], ["--mode=sample", "--length=5"]),
+    "dna": Small(["data={folder}/genes.tsv", "signals=False"], ["--mode=predict", "--sequence=ATGGCTTAA"]),
     "long_range": Small(["length=6"], ["--mode=predict", "--text=0.1 0.5* 0.2 0.3*"]),
     "music": Small(["data={folder}/scales.mat"], ["--mode=generate", "--num_frames=4"]),
     "naming": Small(["data={folder}/names.tsv", "num_buckets=1"], ["--mode=predict", "--text=aa"]),
@@ -67,6 +68,9 @@ def write_data(folder):
     tables = {
         "names.tsv": ["name\tclass"] + [f"{draw.choice('ab') * n}\tx" for n in range(1, 30)]
         + [f"{draw.choice('cd') * n}\ty" for n in range(1, 30)],
+        "genes.tsv": ["sequence\ttags"]
+        + [f"CC{gene}TT\tOO{'E' * len(gene)}OO" for n in range(40)
+           for gene in ["ATG" + "GCTGAA" * (1 + n % 4) + "TAA"]],
         "stars.tsv": ["label\ttext"] + [f"{1 + n % 3}\t{text()}" for n in range(40)],
         "pairs.tsv": ["source\ttarget"] + [f"{text()}\t{text()}" for _ in range(40)],
     }  # fmt: skip

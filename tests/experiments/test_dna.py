@@ -10,7 +10,6 @@ import pytest
 import rnnjax
 from experiments import dna
 from experiments.dna import EXPERIMENT
-from rnnjax import training
 from rnnjax.tasks.dna import generator
 from tests.experiments.conftest import command
 
@@ -142,24 +141,6 @@ def test_folds_test_each_sequence_once(classifier, boxes, capsys):
     right = np.mean([row["label"] == row["found"] for row in rows])
     assert f"3 folds: {right:.2%} of 60 sequences right" in told.out
     assert right > 0.8
-
-
-def test_a_run_that_was_stopped_ends_with_the_same_bits(
-    boxes, tmp_path, capsys, interrupted_before
-):
-    flags = [*SMALL, f"--config.data={boxes}", "--config.problem=classes", "--config.dropout=0.3",
-             "--config.num_steps=5", "--config.log_every=1"]  # fmt: skip
-    assert run(capsys, tmp_path / "whole", *flags).code == 0
-    with interrupted_before(batch=4):
-        assert run(capsys, tmp_path / "stopped", *flags).code == training.EXIT_SAVED
-    resumed = run(capsys, tmp_path / "stopped", *flags)
-    assert f"Resuming {tmp_path / 'stopped'} from step 3." in resumed.err
-    expected, got = (
-        training.restore_params(tmp_path / name, which="latest") for name in ("whole", "stopped")
-    )
-    assert set(expected) == set(got)
-    for name, array in expected.items():
-        assert np.asarray(array).tobytes() == np.asarray(got[name]).tobytes(), name
 
 
 @pytest.mark.parametrize(
