@@ -61,10 +61,10 @@ class ActivityNetwork(Network):
             videos: decides what a frame is, and the number of classes.
             rngs: for the initial parameters.
         """
-        size, self.encoder, self.dropout = len(videos.mean), None, config.dropout
-        if not videos.is_skeleton:
-            size = config.frame_size
-            self.encoder = FrameEncoder(videos.shape, size, rngs=rngs)
+        size = len(videos.mean) if videos.is_skeleton else config.frame_size
+        of_images = not videos.is_skeleton
+        self.encoder = FrameEncoder(videos.shape, size, rngs=rngs) if of_images else None
+        self.dropout = config.dropout
         self.classifier = SequenceClassifier(
             len(videos.classes),
             config.network(both_directions=config.bidirectional),

@@ -38,7 +38,7 @@ class ActivityConfig(training.TrainingConfig, NetworkConfig):
     validation_subjects: str = setting(
         "9", "Skeletons: those of train_subjects that are for validation instead; empty: none."
     )
-    num_buckets: int = setting(4, "Lengths that videos are padded to.")
+    num_buckets: int = setting(2, "Lengths that videos are padded to.")
     cell: str = setting("gru", NetworkConfig.__dataclass_fields__["cell"].metadata["help"])
     frame_size: int = setting(32, "E, numbers that the CNN turns an image into.")
     hidden_size: int = setting(64, "H, units of a layer in each direction.")

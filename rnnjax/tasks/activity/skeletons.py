@@ -94,6 +94,8 @@ def parse(content: bytes, path: str) -> np.ndarray:
         values = np.array([cells[:3] for _, cells in rows]).astype(np.float32)
     except ValueError as error:
         raise UserError(f"{path} holds what is no number: {error}") from error
+    if not np.isfinite(values).all():
+        raise UserError(f"{path}: a number is NaN or infinite")
     return values.reshape(-1, NUM_JOINTS, 3)
 
 
