@@ -31,7 +31,7 @@ def workdir(tmp_path_factory, videos):
     """The workdir of a short training; not to be changed."""
     workdir = tmp_path_factory.mktemp("trained") / "dots"
     EXPERIMENT.main([f"--workdir={workdir}", f"--config.data={videos}", "--config.num_steps=150",
-                     "--config.eval_every=50", "--config.hidden_size=12", "--config.num_buckets=1",
+                     "--config.eval_every=150", "--config.hidden_size=12", "--config.num_buckets=1",
                      "--config.learning_rate=0.01", "--config.dropout=0"])  # fmt: skip
     return workdir
 

@@ -71,7 +71,8 @@ class Videos:
 
     def read(self, frames: np.ndarray) -> np.ndarray:
         """What a network reads of a video, float32: images `[T, H, W]` or features `[T, D]`."""
-        return (features(frames) - np.float32(self.mean)) / np.float32(self.std)
+        mean, std = (np.array(values, np.float32) for values in (self.mean, self.std))
+        return (features(frames) - mean) / std
 
     def to_json(self) -> str:
         """As text."""
@@ -126,7 +127,7 @@ def read_npz(path: Path | str, *, labelled: bool = True) -> list[Clip]:
             arrays = {name: file[name] for name in file.files}
     except (OSError, ValueError, AttributeError, EOFError, zipfile.BadZipFile) as error:
         hint = ""
-        if "allow_pickle" in str(error):
+        if "Object arrays" in str(error):
             hint = " (arrays of objects are not read, as they may hold programs: pad the videos)"
         raise UserError(f"{path} cannot be read{hint}: {EXPECTED}") from error
     needed = ["frames", *(["labels"] if labelled else [])]

@@ -150,8 +150,8 @@ def _contents(path: Path) -> Iterator[tuple[str, bytes]]:
         with tarfile.open(path) as archive:
             for member in archive:
                 if member.isfile() and FILE_NAME.fullmatch(Path(member.name).name):
-                    file = archive.extractfile(member)
-                    assert file is not None
-                    yield member.name, file.read()
+                    packed = archive.extractfile(member)
+                    assert packed is not None
+                    yield member.name, packed.read()
     except (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, OSError) as error:
         raise UserError(f"{path} cannot be read as a tar file: {error}") from error

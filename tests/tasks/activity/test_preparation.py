@@ -1,5 +1,7 @@
 """Videos in .npz files, what is wrong with them, and the moving digits."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -87,7 +89,7 @@ def test_digits_wait_and_then_move_by_a_pixel_a_frame_and_come_in_on_the_other_s
     for motion, step in (("left", -1), ("right", 1)):
         frames = moving(image, motion, np.random.default_rng(5)) / 255
         kinds = []
-        for before, after in zip(frames, frames[1:], strict=False):
+        for before, after in itertools.pairwise(frames):
             errors = [np.square(np.roll(before, s, axis=1) - after).mean() for s in (0, step)]
             assert min(errors) < 2.5 * NOISE**2
             kinds.append(int(np.argmin(errors)))
