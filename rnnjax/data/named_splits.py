@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from rnnjax.data.files import files_at
 from rnnjax.errors import UserError, did_you_mean
 
@@ -155,6 +157,27 @@ def by_name(folder: Path, files: Iterable[Path]) -> SplitFiles:
         else:
             found[split] = name
     return SplitFiles({s: entries[found[s]] for s in SPLITS if s in found}, left_alone)
+
+
+def drawn_by_label(labels: Sequence[str], share: float = 0.15) -> dict[str, list[int]]:
+    """Draws validation and test from the examples of each label, the same in every run.
+
+    Args:
+        labels: of the examples.
+        share: of each label, for validation and again for the test.
+
+    Returns:
+        {split: indices of its examples}.
+    """
+    splits: dict[str, list[int]] = {split: [] for split in SPLITS}
+    rng = np.random.default_rng(0)
+    for label in sorted(set(labels)):
+        of_label = [n for n, other in enumerate(labels) if other == label]
+        held_out = round(share * len(of_label))
+        for n, index in enumerate(rng.permutation(len(of_label)).tolist()):
+            split = SPLITS[2 if n < held_out else 1 if n < 2 * held_out else 0]
+            splits[split].append(of_label[index])
+    return splits
 
 
 def _listed(source: str, needed: Iterable[str]) -> dict[str, str]:

@@ -18,6 +18,9 @@ class Small(NamedTuple):
 
 
 TASKS = {
+    "activity": Small(
+        ["data={folder}/videos.npz", "num_buckets=1", "frame_size=6"], ["--mode=inspect"]
+    ),
     "captioning": Small(
         ["image_size=48", "feature_size=6", "attention_size=6"], ["--mode=evaluate"]
     ),
@@ -82,6 +85,11 @@ def write_data(folder):
     scipy.io.savemat(
         folder / "scales.mat", dict.fromkeys(["traindata", "validdata", "testdata"], rolls)
     )
+    random_numbers = np.random.default_rng(0)
+    videos = random_numbers.integers(0, 256, (24, 5, 6, 6), np.uint8)
+    lengths = random_numbers.integers(2, 6, 24)
+    labels = np.array(["moves", "rests"] * 12)
+    np.savez(folder / "videos.npz", frames=videos, labels=labels, lengths=lengths)
     for split in ("train", "valid"):
         (folder / "tagged").mkdir(exist_ok=True)
         (folder / "text").mkdir(exist_ok=True)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnnjax.data.named_splits import SPLITS, split_files
+from rnnjax.data.named_splits import SPLITS, drawn_by_label, split_files
 from rnnjax.errors import UserError
 from rnnjax.tasks.series.config import SeriesConfig
 from rnnjax.tasks.series.tables import DELIMITERS, Table, read_table
@@ -194,15 +194,8 @@ def _cut_by_time(every: Sequence[Series]) -> dict[str, list[Series]]:
 
 
 def _draw(every: Sequence[Series]) -> dict[str, list[Series]]:
-    splits: dict[str, list[Series]] = {split: [] for split in SPLITS}
-    rng = np.random.default_rng(0)
-    for label in sorted({series.label for series in every}):
-        of_class = [series for series in every if series.label == label]
-        held_out = round((1 - CUTS[1]) * len(of_class))
-        for n, index in enumerate(rng.permutation(len(of_class)).tolist()):
-            split = SPLITS[2 if n < held_out else 1 if n < 2 * held_out else 0]
-            splits[split].append(of_class[index])
-    return splits
+    drawn = drawn_by_label([series.label for series in every], 1 - CUTS[1])
+    return {split: [every[n] for n in its] for split, its in drawn.items()}
 
 
 def _check_classes(splits: dict[str, list[Series]]) -> None:

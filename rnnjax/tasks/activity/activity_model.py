@@ -1,0 +1,182 @@
+"""The network of videos: its loss, and what it says of a video and of its beginning."""
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from rnnjax import data, training
+from rnnjax.cells.cell import split_key
+from rnnjax.cells.pointwise import drop
+from rnnjax.data.padded_batches import EvaluationBatches, in_order
+from rnnjax.errors import UserError
+from rnnjax.models import SequenceClassifier, classification_loss
+from rnnjax.models.network import Network
+from rnnjax.models.sequence_classifier import Pooling
+from rnnjax.tasks.activity.clips import Clip, Videos, check_clip
+from rnnjax.tasks.activity.config import ActivityConfig
+from rnnjax.tasks.activity.preparation import video_examples
+from rnnjax.typing import Array
+
+CHANNELS = (8, 16)
+
+
+class FrameEncoder(nnx.Module):
+    """A small CNN: an image `[H, W]` becomes `[E]`, by two convolutions of stride 2."""
+
+    def __init__(self, shape: Sequence[int], size: int, *, rngs: nnx.Rngs):
+        """Draws the parameters.
+
+        Args:
+            shape: H and W.
+            size: E.
+            rngs: for the initial parameters.
+        """
+        first, second = CHANNELS
+        self.conv1 = nnx.Conv(1, first, (3, 3), strides=2, rngs=rngs)
+        self.conv2 = nnx.Conv(first, second, (3, 3), strides=2, rngs=rngs)
+        positions = np.prod([-(-side // 4) for side in shape])
+        self.linear = nnx.Linear(int(positions) * second, size, rngs=rngs)
+
+    def __call__(self, frames: Array) -> Array:
+        """Encodes each frame: `[T, B, H, W]` -> `[T, B, E]`."""
+        images = frames.reshape(-1, *frames.shape[2:], 1)
+        maps = nnx.relu(self.conv2(nnx.relu(self.conv1(images))))
+        return nnx.relu(self.linear(maps.reshape(*frames.shape[:2], -1)))
+
+
+class ActivityNetwork(Network):
+    """``logits = classifier(drop(encoder(frames)))``; joints are read without an encoder."""
+
+    def __init__(self, config: ActivityConfig, videos: Videos, *, rngs: nnx.Rngs):
+        """Draws the parameters.
+
+        Args:
+            config: of the run.
+            videos: decides what a frame is, and the number of classes.
+            rngs: for the initial parameters.
+        """
+        size = len(videos.mean) if videos.is_skeleton else config.frame_size
+        of_images = not videos.is_skeleton
+        self.encoder = FrameEncoder(videos.shape, size, rngs=rngs) if of_images else None
+        self.dropout = config.dropout
+        self.classifier = SequenceClassifier(
+            len(videos.classes),
+            config.network(both_directions=config.bidirectional),
+            input_size=size,
+            pooling=cast(Pooling, config.pooling),
+            dropout=config.dropout,
+            compute_dtype=config.operand_dtype,
+            rngs=rngs,
+        )
+
+    def __call__(self, frames: Array, lengths: Array, key: Array | None = None) -> Array:
+        """Scores every class, `[B, K]`.
+
+        Args:
+            frames: images `[T, B, H, W]` or features `[T, B, D]`.
+            lengths: frames of each video, int `[B]`; what is behind them has no influence.
+            key: turns on dropout and the cell's noise.
+        """
+        key_frames, key_classifier = split_key(key, 2)
+        xs = frames if self.encoder is None else self.encoder(frames)
+        xs = drop(xs, self.dropout, key_frames, xs.shape[1:])
+        return self.classifier(xs, jnp.arange(len(xs))[:, None] < lengths, key_classifier)
+
+
+def make_model(config: ActivityConfig, videos: Videos) -> ActivityNetwork:
+    """The network of a config, with fresh parameters."""
+    return ActivityNetwork(config, videos, rngs=nnx.Rngs(config.seed))
+
+
+def make_loss(graph: nnx.GraphDef) -> training.LossFn:
+    """The cross entropy of the class in nats a video, and how many percent are right."""
+
+    def loss_fn(params: Any, carry: Any, batch: Any, key: Array | None) -> training.Loss:
+        lengths = batch["lengths"]
+        logits = nnx.merge(graph, params)(batch["frames"], lengths, key)
+        total, count, right = classification_loss(logits, batch["label"], lengths > 0)
+        return training.Loss(total, count, carry, {"accuracy": 100 * right}, work=lengths.sum())
+
+    return loss_fn
+
+
+class ActivityModel(NamedTuple):
+    """A trained network with its classes.
+
+    Attributes:
+        model: the network.
+        videos: its classes, and the size and scale of frames.
+        config: that it was trained with.
+    """
+
+    model: ActivityNetwork
+    videos: Videos
+    config: ActivityConfig
+
+    def classify(self, videos: Sequence[Any], *, percent: float = 100) -> np.ndarray:
+        """The probability of each class for each video, `[N, K]`; names: `videos.classes`.
+
+        Args:
+            videos: N arrays of frames, `[T, H, W]` or joints `[T, J, 3]`; T may differ.
+            percent: which share of each video is seen, from its beginning.
+
+        Raises:
+            UserError: a video has no frames, or its frames have another shape.
+        """
+        named = [Clip(np.asarray(video), "", f"video {n}") for n, video in enumerate(videos)]
+        return self.probabilities(named, percent)
+
+    def probabilities(self, clips: Sequence[Clip], percent: float = 100) -> np.ndarray:
+        """As `classify`, of videos from files: head and pooling over the first frames.
+
+        The network sees `ceil(percent * T / 100)` frames of a video, in both directions. Features
+        of joints are computed from these frames too.
+        """
+        if not 0 < percent <= 100:
+            raise UserError(f"percent is above 0 and at most 100; got {percent}")
+        for clip in clips:
+            check_clip(clip, self.videos.shape)
+        rows = self.config.batch_size
+        whole = [len(clip.frames) for clip in clips]
+        buckets = data.bucket_lengths(whole, self.config.num_buckets, batch_size=rows)
+        begun = [clip._replace(frames=first_part(clip.frames, percent)) for clip in clips]
+        examples = video_examples(begun, self.videos, buckets)
+        graph, params = nnx.split(self.model, nnx.Param)
+        batches = EvaluationBatches(examples, batch_size=min(rows, examples.size))
+        found = ((batch, _apply(graph, params, batch["frames"], batch["lengths"]))
+                 for batch in batches)  # fmt: skip
+        return np.array(in_order(found, lengths=None))
+
+
+def first_part(frames: np.ndarray, percent: float) -> np.ndarray:
+    """The first `ceil(percent * T / 100)` frames."""
+    return frames[: -int(-percent * len(frames) // 100)]
+
+
+def load(workdir: str | Path, config: ActivityConfig | None = None) -> ActivityModel:
+    """The trained model of a run, best checkpoint.
+
+    Args:
+        workdir: of the run.
+        config: of the run, where it is known.
+
+    Raises:
+        UserError: there is no intact checkpoint.
+    """
+    stored_config, stored = training.read_run(workdir, ActivityConfig)
+    config = config or stored_config
+    videos = Videos.from_json(stored["vocabulary"])
+    return ActivityModel(
+        training.restore_model(workdir, make_model, config, videos), videos, config
+    )
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _apply(graph: nnx.GraphDef, params: Any, frames: Array, lengths: Array) -> Array:
+    return jax.nn.softmax(nnx.merge(graph, params)(frames, lengths))

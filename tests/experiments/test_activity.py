@@ -1,0 +1,71 @@
+"""Activity from the command line: learning a motion, evaluation, prediction, inspection."""
+
+import re
+
+import numpy as np
+import pytest
+
+import rnnjax
+from experiments import activity
+from experiments.activity import EXPERIMENT
+from tests.experiments.conftest import command
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory):
+    """A file of dots that go to the left or to the right from anywhere on a ring."""
+    rng = np.random.default_rng(0)
+    frames, labels = np.zeros((120, 6, 4, 8), np.float32), []
+    for n, video in enumerate(frames):
+        place, row = rng.integers(8), rng.integers(4)
+        for t, image in enumerate(video):
+            image[row, (place + (t if n % 2 else -t)) % 8] = 1
+        labels.append(("left", "right")[n % 2])
+    path = tmp_path_factory.mktemp("data") / "dots.npz"
+    np.savez(path, frames=frames, labels=labels, lengths=rng.integers(4, 7, 120))
+    return path
+
+
+@pytest.fixture(scope="module")
+def workdir(tmp_path_factory, videos):
+    """The workdir of a short training; not to be changed."""
+    workdir = tmp_path_factory.mktemp("trained") / "dots"
+    EXPERIMENT.main([f"--workdir={workdir}", f"--config.data={videos}", "--config.num_steps=150",
+                     "--config.eval_every=150", "--config.hidden_size=12", "--config.num_buckets=1",
+                     "--config.learning_rate=0.01", "--config.dropout=0"])  # fmt: skip
+    return workdir
+
+
+def run(capsys, workdir, *flags):
+    result = command(capsys, activity, f"--workdir={workdir}", *flags)
+    assert result.code == 0, result.err
+    return result.out
+
+
+def test_the_network_learns_what_no_single_frame_shows(workdir, capsys):
+    told = run(capsys, workdir, "--mode=evaluate")
+    found = re.match(r"test: ([\d.]+) % of 18 videos right, .* the mean frame: ([\d.]+) %", told)
+    assert float(found[1]) >= 90
+    assert float(found[2]) <= 75
+    rows = [line.split() for line in told.splitlines()[2:12]]
+    assert [row[0] for row in rows] == [str(p) for p in range(10, 101, 10)]
+    assert float(rows[-1][1]) == float(found[1])
+    assert float(rows[0][1]) <= 75  # of one frame
+    assert (workdir / "early_recognition.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_files_without_labels_are_predicted_as_the_class_does(workdir, videos, tmp_path, capsys):
+    frames = np.load(videos)["frames"][:4]
+    np.savez(tmp_path / "new.npz", frames=frames)
+    model = rnnjax.load(workdir)
+    lines = run(capsys, workdir, "--mode=predict", f"--input={tmp_path / 'new.npz'}").splitlines()
+    for line, row in zip(lines, model.classify(list(frames)), strict=True):
+        name = model.videos.classes[row.argmax()]
+        assert f": {name} ({row.max():.1%}); at half of the frames" in line
+
+
+def test_one_video_is_inspected_over_time(workdir, capsys):
+    told = run(capsys, workdir, "--mode=inspect", "--index=3")
+    assert told.splitlines()[-1] == f"Prediction over time: {workdir / 'over_time.png'}"
+    wrong = command(capsys, activity, f"--workdir={workdir}", "--mode=inspect", "--index=18")
+    assert "--index is from 0 to 17; got 18" in wrong.err
