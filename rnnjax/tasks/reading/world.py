@@ -57,7 +57,6 @@ def _story(rng: random.Random, diagonals: Sequence[int]) -> Iterator[Question]:
             said = f"{rng.choice(WALKS)} to the {place}"
         elif act == "take":
             taken[thing] = now, person
-            dropped.pop(thing, None)
             said = f"{rng.choice(TAKES)} the {THINGS[thing]}"
         else:
             del taken[thing]

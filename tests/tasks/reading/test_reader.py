@@ -197,7 +197,7 @@ def test_scores_are_means_over_kinds():
         Question((), "", "a", (0, 1), kind="x"), Question((), "", "b", (2,), kind="x"),
         Question((), "", "a", (3,), kind="x"), Question((), "", "c", kind="y"),
     ]  # fmt: skip
-    answered = [said("a", 0, 0), said("a", 2, 1), said("a", 0, 1), said("c", 0)]
+    answered = [said("a", 0, 2, 3), said("a", 2, 1), said("a", 0, 1), said("c", 0)]
     scores = scores_by_kind(questions, answered, frequent_answers(questions[1:]))
     assert scores["x"][:2] == (3, pytest.approx(200 / 3))
     assert scores["x"].facts == pytest.approx(50)  # Half of the facts, all, none.
