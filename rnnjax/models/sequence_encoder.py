@@ -1,7 +1,10 @@
 """An encoder of sequences: token ids or vectors, read by a recurrent network."""
 
+from collections.abc import Mapping
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
 from rnnjax.cells.cell import Cell, split_key
@@ -89,6 +92,26 @@ class SequenceEncoder(nnx.Module):
             xs = inputs if mask is None else jnp.where(mask[..., None], inputs, 0)
         xs = drop(xs, self.dropout, key_inputs, xs.shape[1:])
         return self.recurrent(xs, mask=mask, key=key_recurrent, remat=remat)[1]
+
+    def set_vectors(self, vectors: Mapping[int, np.ndarray], width: int) -> None:
+        """Replaces embeddings of tokens by vectors that were made elsewhere.
+
+        Args:
+            vectors: by the id of their tokens.
+            width: of each vector.
+
+        Raises:
+            UserError: it is not that of the embeddings.
+        """
+        assert self.embed is not None
+        if width != self.input_size:
+            raise UserError(
+                f"the word vectors have {width} numbers each: expected "
+                f"--config.embed_size={width}, got {self.input_size}"
+            )
+        if vectors:
+            table = self.embed.embedding
+            table[...] = table[...].at[jnp.array([*vectors])].set(np.stack([*vectors.values()]))
 
     def last(self, ys: Array, mask: Array | None = None) -> Array:
         """The output after the last real step of each direction, `[B, H]`; see `pooling.last`.

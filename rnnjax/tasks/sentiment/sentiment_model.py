@@ -52,16 +52,8 @@ def make_model(
         rngs=nnx.Rngs(config.seed),
     )
     if vectors is not None:
-        width = vectors.matrix.shape[1]
-        if width != config.embed_size:
-            raise UserError(
-                f"the word vectors have {width} numbers each: expected "
-                f"--config.embed_size={width}, got {config.embed_size}"
-            )
         found = vectors.by_id(vocabulary.symbols[FIRST_WORD:], FIRST_WORD)
-        if found:
-            table = embedding_of(model).embedding
-            table[...] = table[...].at[jnp.array([*found])].set(np.stack([*found.values()]))
+        model.encoder.set_vectors(found, vectors.matrix.shape[1])
     return model
 
 

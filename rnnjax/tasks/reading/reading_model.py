@@ -1,0 +1,198 @@
+"""A reader of stories: what it answers, and in which sentences it found that."""
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from rnnjax import data, training
+from rnnjax.data.padded_batches import EvaluationBatches, in_order
+from rnnjax.errors import UserError
+from rnnjax.losses import cross_entropy
+from rnnjax.tasks.reading.babi import Question, sentences_of, words_of
+from rnnjax.tasks.reading.config import ReadingConfig
+from rnnjax.tasks.reading.preparation import FIRST_WORD, ReadingVocabulary, question_examples
+from rnnjax.tasks.reading.reader import Reader, Reading
+from rnnjax.typing import Array
+
+BUCKETS = (6, 12, 32, 64, 128, 256)
+"""Numbers of sentences that stories to be read are padded to; longer ones to 512 and so on."""
+
+LEAST = 1e-9
+"""Attention to a fact that the logarithm of the loss begins with."""
+
+Batch = dict[str, Array]
+
+
+def make_model(
+    config: ReadingConfig, vocabulary: ReadingVocabulary, vectors: data.Vectors | None = None
+) -> Reader:
+    """The reader of a config, with fresh parameters.
+
+    Args:
+        config: of the run.
+        vocabulary: decides the numbers of words and answers.
+        vectors: of words, made elsewhere; they are trained further.
+
+    Raises:
+        UserError: the vectors have another width than `embed_size`.
+    """
+    model = Reader(
+        len(vocabulary.answers),
+        config.network(dropout=0.0),
+        vocab_size=len(vocabulary),
+        embed_size=config.embed_size,
+        hops=config.hops,
+        dropout=config.dropout,
+        compute_dtype=config.operand_dtype,
+        rngs=nnx.Rngs(config.seed),
+    )
+    if vectors is not None:
+        found = vectors.by_id(vocabulary.symbols[FIRST_WORD:], FIRST_WORD)
+        model.words.set_vectors(found, vectors.matrix.shape[1])
+    return model
+
+
+def make_loss(graph: nnx.GraphDef, supervise_attention: float) -> training.LossFn:
+    """The cross entropy of the answers in nats a question, and how many percent are right.
+
+    Args:
+        graph: of a `Reader`.
+        supervise_attention: weight of `attention_loss`.
+    """
+
+    def loss_fn(params: Any, carry: Any, batch: Batch, key: Array | None) -> training.Loss:
+        real = batch["lengths"] > 0
+        out = nnx.merge(graph, params)(batch["story"], batch["question"], key=key)
+        total, count = cross_entropy(out.logits, batch["answer"], real)
+        if supervise_attention and out.attention is not None:
+            total += supervise_attention * attention_loss(out.attention, batch["facts"].T)
+        right = (_answers(out) == batch["answer"]) & (batch["answer"] > 0)
+        correct = {"accuracy": 100 * right.sum(where=real)}
+        return training.Loss(total, count, carry, correct, work=batch["lengths"].sum())
+
+    return loss_fn
+
+
+def attention_loss(attention: Array, facts: Array) -> Array:
+    """How far the attention of all hops is from the facts, in nats, summed over the questions.
+
+    ::
+
+        - mean over the facts f of a question of  log(mean over the hops n of alpha_nf)
+
+    It is least if the hops together give every fact the same; their order is free. A question
+    without facts has none.
+
+    Args:
+        attention: alpha, `[N, B, S]`.
+        facts: bool `[B, S]`, True at the sentences that the answer follows from.
+
+    References:
+        Weston, Chopra & Bordes 2015, "Memory networks", section 3.1, and Kumar et al. 2016, "Ask me
+        anything", section 2.5, train attention on facts as well, there in a given order.
+    """
+    each = jnp.where(facts, -jnp.log(attention.mean(axis=0) + LEAST), 0)
+    return (each.sum(axis=-1) / jnp.maximum(facts.sum(axis=-1), 1)).sum()
+
+
+class Answered(NamedTuple):
+    """What a model says to a question.
+
+    Attributes:
+        answer: the likeliest.
+        probability: of it.
+        attention: float32 `[N, S]`, what each hop attended to in the story; N is 0 without hops.
+    """
+
+    answer: str
+    probability: float
+    attention: np.ndarray
+
+
+class ReadingModel(NamedTuple):
+    """A reader of stories with its vocabulary.
+
+    Attributes:
+        model: the network.
+        vocabulary: its words and answers.
+    """
+
+    model: Reader
+    vocabulary: ReadingVocabulary
+
+    def ask(self, story: str, question: str) -> Answered:
+        """The answer to a question about a text.
+
+        Raises:
+            UserError: the story has no sentence, or the question no word.
+        """
+        return self.answer([Question(sentences_of(story), question)])[0]
+
+    def answer(self, questions: Sequence[Question], *, batch_size: int = 64) -> list[Answered]:
+        """The answers to questions; what is known of their answers is not looked at.
+
+        Args:
+            questions: at least one.
+            batch_size: how many are answered side by side.
+
+        Raises:
+            UserError: a story has no sentence, or a question no word.
+        """
+        for n, one in enumerate(questions, 1):
+            where = one.place or f"question {n} of {len(questions)}"
+            if not one.story:
+                raise UserError(f"{where} has no story: expected a sentence or more")
+            if not words_of(one.text):
+                raise UserError(f"{where} is empty: there is no word in it")
+        graph, params = nnx.split(self.model, nnx.Param)
+        examples = question_examples(questions, self.vocabulary, BUCKETS)
+        found, seen = [], []
+        for batch in EvaluationBatches(examples, batch_size=batch_size):
+            ids, probabilities, attention = _read(graph, params, batch)
+            found.append((batch, np.stack([ids, probabilities], axis=1)))
+            seen.append((batch, attention))
+        return [
+            Answered(self.vocabulary.answers[int(answer)], float(probability), weights.T)
+            for (answer, probability), weights in zip(
+                in_order(found, lengths=None), in_order(seen), strict=True
+            )
+        ]
+
+
+def load(workdir: str | Path, config: ReadingConfig | None = None) -> ReadingModel:
+    """The trained reader of a run, best checkpoint.
+
+    Args:
+        workdir: of the run.
+        config: of the run, where it is known.
+
+    Raises:
+        UserError: there is no intact checkpoint.
+    """
+    stored_config, stored = training.read_run(workdir, ReadingConfig)
+    vocabulary = ReadingVocabulary.from_json(stored["vocabulary"])
+    model = training.restore_model(workdir, make_model, config or stored_config, vocabulary)
+    return ReadingModel(model, vocabulary)
+
+
+def _answers(out: Reading) -> Array:
+    """The likeliest answers, int `[B]`; OTHER, which is none, is left out."""
+    return out.logits[:, 1:].argmax(axis=-1) + 1
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _read(graph: nnx.GraphDef, params: Any, batch: Batch) -> tuple[Array, Array, Array]:
+    """The answers `[B]`, their probabilities `[B]`, and the attention `[S, B, N]`."""
+    out = nnx.merge(graph, params)(batch["story"], batch["question"])
+    answers = _answers(out)
+    chosen = jnp.take_along_axis(jax.nn.softmax(out.logits), answers[:, None], axis=1)[:, 0]
+    attention = (
+        jnp.zeros((0, *batch["facts"].shape[::-1])) if out.attention is None else out.attention
+    )
+    return answers, chosen, jnp.moveaxis(attention, (1, 2), (1, 0))

@@ -1,0 +1,198 @@
+"""Tables of scores, and stories shaded by what each hop attends to."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rnnjax import training
+from rnnjax.tasks.reading.babi import Question
+from rnnjax.tasks.reading.reading_model import Answered, ReadingModel
+from rnnjax.tasks.reading.scores import Score, frequent_answers, scores_by_kind
+from rnnjax.tasks.reading.sources import kinds_of
+from rnnjax.training import atomic_files
+from rnnjax.visuals import signed_colour
+from rnnjax.visuals.figures import as_png, new_figure
+from rnnjax.visuals.page import Section, escape, note, number_cell, render_page, wide_table
+
+OUTPUTS = (".jsonl", ".html")
+MOST_ERRORS = 30
+SHOWN = 6
+"""Stories in the picture."""
+
+TYPICAL = 8
+"""Sentences of a story that is shown, about."""
+
+
+def report_scores(
+    model: ReadingModel,
+    questions: Sequence[Question],
+    training_questions: Sequence[Question],
+    split: str,
+    folder: Path,
+) -> tuple[str, list[Section]]:
+    """Writes `scores_SPLIT.json` and `attention.png` into a folder.
+
+    Args:
+        model: that answers.
+        questions: of the split.
+        training_questions: decide what the baseline says.
+        split: its name.
+        folder: of the run.
+
+    Returns:
+        A table for the terminal, and sections of a report.
+    """
+    answered = model.answer(questions)
+    scores = scores_by_kind(questions, answered, frequent_answers(training_questions))
+    mean = scores["mean"]
+    title = f"{split}: {mean.accuracy:.2f}% of the answers right, mean over kinds"
+    text = f"{title}; facts found {_percent(mean.facts)}\n{_text_table(scores)}"
+    png = draw_stories(*_typical(questions, answered)) if model.model.hops else b""
+    numbers = {kind: score._asdict() for kind, score in scores.items()}
+    files: dict[str, str | bytes] = {f"scores_{split}.json": json.dumps(numbers, indent=1)}
+    if png:
+        files["attention.png"] = png
+    path = training.write_results(folder, files)
+    explained = note(
+        "Most frequent: the answer that is most frequent in training, for each kind. Facts found: "
+        "of the sentences that an answer follows from, those that some hop attends to most."
+    )
+    sections = [Section(title, html=explained + _html_table(scores))]
+    if png:
+        sections.append(Section("What each hop attends to; *: a fact", png=png))
+    return f"{text}\n{path}", sections
+
+
+def errors_section(
+    questions: Sequence[Question], answered: Sequence[Answered], limit: int = MOST_ERRORS
+) -> Section:
+    """The questions that are answered wrongly, the most confident errors first."""
+    wrong = [
+        pair for pair in zip(questions, answered, strict=True) if pair[0].answer != pair[1].answer
+    ]
+    wrong.sort(key=lambda pair: -pair[1].probability)
+    title = f"{len(wrong):,} of {len(questions):,} answers wrong, the most confident first"
+    if len(wrong) > limit:
+        title += f"; shown: the first {limit:,}"
+    return Section(title, html="".join(story_table(*pair) for pair in wrong[:limit]))
+
+
+def story_table(question: Question, said: Answered) -> str:
+    """HTML of a story, a row a sentence, shaded by the attention of each hop."""
+    true = f" (true: {escape(question.answer)})" if question.answer else ""
+    rows = []
+    for n, text in enumerate(question.story):
+        mark = "* " if n in question.facts else ""
+        cells = "".join(
+            f'<td class="number" style="background:{signed_colour(weight)}">{weight:.2f}</td>'
+            for weight in said.attention[:, n].tolist()
+        )
+        rows.append(f'<tr><td class="words">{mark}{escape(text)}</td>{cells}</tr>')
+    hops = range(1, 1 + len(said.attention))
+    head = f"{escape(question.text)} <b>{escape(said.answer)}</b> {said.probability:.0%}{true}"
+    return f"<p>{head}</p>{wide_table(['story', *(f'hop {n}' for n in hops)], rows, {*hops})}"
+
+
+def report_predictions(
+    model: ReadingModel, questions: Sequence[Question], output: str | None
+) -> str:
+    """Writes answers to a file, or returns them for the terminal, a line a question.
+
+    Args:
+        model: that answers.
+        questions: one or more.
+        output: a path that ends in one of `OUTPUTS`; None: none.
+
+    Raises:
+        UserError: a question or story has no word, or the file cannot be written.
+    """
+    pairs = list(zip(questions, model.answer(questions), strict=True))
+    if output is None:
+        return "\n".join(
+            "\t".join([f"{said.answer} ({said.probability:.1%})", one.text, *looked_at(one, said)])
+            for one, said in pairs
+        )
+    if output.endswith(".jsonl"):
+        content = "".join(
+            json.dumps(
+                {"story": one.story, "question": one.text, "answer": said.answer}
+                | {"probability": said.probability, "attention": said.attention.tolist()},
+                ensure_ascii=False,
+            )
+            + "\n"
+            for one, said in pairs
+        )
+    else:
+        section = Section("Stories", html="".join(story_table(*pair) for pair in pairs))
+        content = render_page("Reading", f"{len(pairs):,} questions", {}, [section])
+    atomic_files.write_text(Path(output), content)
+    return f"{len(pairs):,} questions: {output}"
+
+
+def looked_at(question: Question, said: Answered) -> list[str]:
+    """The sentence that each hop attends to most, once each, in the order of the hops."""
+    return list(dict.fromkeys(question.story[n] for n in said.attention.argmax(axis=1).tolist()))
+
+
+def draw_stories(questions: Sequence[Question], answered: Sequence[Answered]) -> bytes:
+    """Draws stories, a row a sentence, shaded by the attention of each hop; a PNG file."""
+    columns = 2 if len(questions) > 1 else 1
+    rows = -(-len(questions) // columns)
+    longest = max(len(one.story) for one in questions)
+    figure = new_figure(5.6 * columns, (0.22 * longest + 0.75) * rows)
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in grid[len(questions) :]:
+        axes.set_axis_off()
+    for axes, one, said in zip(grid, questions, answered, strict=False):
+        axes.imshow(said.attention.T, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        labels = [
+            f"{text} *" if n in one.facts else f"{text}  " for n, text in enumerate(one.story)
+        ]
+        axes.set_yticks(range(len(labels)), labels, fontsize=8, parse_math=False)
+        axes.set_xticks(
+            range(len(said.attention)), [f"hop {n + 1}" for n in range(len(said.attention))]
+        )
+        axes.tick_params(length=0, labelsize=8)
+        right = "right" if said.answer == one.answer else f"true: {one.answer}"
+        axes.set_title(
+            f"{one.text} {said.answer} ({right})", fontsize=9, loc="right", parse_math=False
+        )
+    return as_png(figure)
+
+
+def _typical(
+    questions: Sequence[Question], answered: Sequence[Answered]
+) -> tuple[list[Question], list[Answered]]:
+    """A question of each of the first kinds, about stories of about `TYPICAL` sentences."""
+    pairs = sorted(
+        zip(questions, answered, strict=True), key=lambda pair: abs(len(pair[0].story) - TYPICAL)
+    )
+    chosen = []
+    for n, kind in enumerate(kinds_of(questions)[:SHOWN]):
+        of_kind = [pair for pair in pairs if pair[0].kind == kind]
+        chosen.append(of_kind[n % len(of_kind)])  # The first ones may be about the same story.
+    return [one for one, _ in chosen], [said for _, said in chosen]
+
+
+def _text_table(scores: Mapping[str, Score]) -> str:
+    width = max(map(len, scores))
+    lines = [f"{'kind':{width}}  questions   right  most frequent  facts found"]
+    for kind, (number, right, baseline, facts) in scores.items():
+        shares = f"{_percent(right):>6}  {_percent(baseline):>13}  {_percent(facts):>11}"
+        lines.append(f"{kind:{width}}  {number:9,}  {shares}")
+    return "\n".join(lines)
+
+
+def _html_table(scores: Mapping[str, Score]) -> str:
+    rows = []
+    for kind, (number, right, baseline, facts) in scores.items():
+        cells = "".join(number_cell(_percent(share)) for share in (right, facts, baseline))
+        total = ' class="total"' if kind == "mean" else ""
+        name = f'<td class="words">{escape(kind)}</td>'
+        rows.append(f"<tr{total}>{name}{cells}{number_cell(f'{number:,}')}</tr>")
+    heads = ["kind", "right", "facts found", "most frequent", "questions"]
+    return wide_table(heads, rows, {1, 2, 3, 4})
+
+
+def _percent(share: float) -> str:
+    return "-" if share != share else f"{share:.1f}%"

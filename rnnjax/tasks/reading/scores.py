@@ -1,0 +1,74 @@
+"""Scores of a reader by kind of question: right answers, and facts that attention finds."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from rnnjax.tasks.reading.babi import Question
+from rnnjax.tasks.reading.reading_model import Answered
+from rnnjax.tasks.reading.sources import kinds_of
+
+
+class Score(NamedTuple):
+    """How well the questions of a kind are answered, all but `num_questions` in percent.
+
+    Attributes:
+        num_questions: how many they are.
+        accuracy: right answers.
+        baseline: right answers of one who always says what is most frequent in training.
+        facts: of the sentences that answers follow from, those that a hop attends to most; the mean
+            over the questions with facts, nan where there is none.
+    """
+
+    num_questions: int
+    accuracy: float
+    baseline: float
+    facts: float
+
+
+def frequent_answers(questions: Sequence[Question]) -> dict[str, str]:
+    """The most frequent answer of each kind; of equals that which sorts first."""
+    counts: dict[str, Counter] = defaultdict(Counter)
+    for one in sorted(questions, key=lambda one: one.answer):
+        counts[one.kind][one.answer] += 1
+    return {kind: its.most_common(1)[0][0] for kind, its in counts.items()}
+
+
+def facts_found(question: Question, answered: Answered) -> float:
+    """The share of the facts that are the most attended sentence of a hop; nan without facts, and
+    without hops."""
+    if not question.facts or not len(answered.attention):
+        return float("nan")
+    return float(np.isin(question.facts, answered.attention.argmax(axis=1)).mean())
+
+
+def scores_by_kind(
+    questions: Sequence[Question], answered: Sequence[Answered], frequent: Mapping[str, str]
+) -> dict[str, Score]:
+    """The scores of each kind, in the order of `kinds_of`; at last those of all, the mean of the
+    kinds.
+
+    Args:
+        questions: one or more, with answers.
+        answered: what a model says to them.
+        frequent: see `frequent_answers`.
+    """
+    scores = {}
+    pairs = list(zip(questions, answered, strict=True))
+    for kind in kinds_of(questions):
+        its = [(one, said) for one, said in pairs if one.kind == kind]
+        found = np.array([facts_found(one, said) for one, said in its])
+        known = found[~np.isnan(found)]
+        scores[kind] = Score(
+            len(its),
+            100 * float(np.mean([one.answer == said.answer for one, said in its])),
+            100 * float(np.mean([one.answer == frequent.get(kind) for one, _ in its])),
+            100 * float(known.mean()) if known.size else float("nan"),
+        )
+    means = np.array([score[1:] for score in scores.values()])
+    facts = means[:, 2][~np.isnan(means[:, 2])]
+    mean_facts = float(facts.mean()) if facts.size else float("nan")
+    scores["mean"] = Score(len(pairs), *means[:, :2].mean(axis=0).tolist(), mean_facts)
+    return scores
