@@ -47,13 +47,14 @@ class Options:
 
 
 DEFAULT = Config(
-    cell="gru", batch_size=32, num_steps=1200, learning_rate=3e-3, eval_every=300,
+    cell="gru", batch_size=32, num_steps=1000, learning_rate=3e-3, eval_every=250, max_length=80,
+    max_summary=20, num_buckets=3,
 )  # fmt: skip
 PRESETS = {
     "default": Preset("Docstrings of Python's standard library, body to first line.", DEFAULT),
     "mails": Preset(
         "Mails of AESLC, body to subject: --config.data=FOLDER.",
-        replace(DEFAULT, min_count=5, num_steps=3000, learning_rate=2e-3, eval_every=500),
+        replace(DEFAULT, min_count=8, num_steps=1200, learning_rate=2e-3, eval_every=400),
     ),
     "see2017": Preset(
         "Model and lengths of See et al. 2017, coverage from the first update on.",

@@ -70,7 +70,9 @@ def write(
         found = jax.device_get(_search(graph, symbols, search, limit, params, sources))
         for row, index in enumerate(batch["indices"].tolist()):
             if index >= 0:
-                tokens, log_probability, weights, generate = jax.tree.map(lambda x: x[row], found)
+                tokens, log_probability, weights, generate = (
+                    None if part is None else part[row] for part in found
+                )
                 if weights is not None:
                     weights = weights[:, : batch["source_lengths"][row]]
                 yield index, Written(tokens, float(log_probability), weights, generate)

@@ -13,7 +13,7 @@ from rnnjax.data.named_splits import is_list_of_paths, split_files
 from rnnjax.data.padded_batches import Examples, TrainingBatches
 from rnnjax.data.pair_batches import Lengths, pair_examples
 from rnnjax.data.text_pairs import Corpus, Pair, read_pairs, with_words
-from rnnjax.data.word_vocabulary import RESERVED, UNKNOWN_WORD
+from rnnjax.data.word_vocabulary import RESERVED
 from rnnjax.errors import UserError
 from rnnjax.tasks.summarisation.config import SummarisationConfig
 from rnnjax.tasks.summarisation.docstrings import docstring_pairs

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from rnnjax.data.files import given_lines
 from rnnjax.data.text_pairs import Pair
+from rnnjax.data.word_vocabulary import WORD_END
 from rnnjax.tasks.summarisation.scores import first_words, mean, rouge
 from rnnjax.tasks.summarisation.summarizer import Summarizer, Summary
 from rnnjax.training import atomic_files, write_results
@@ -151,16 +152,17 @@ def _lines(one: Scored) -> str:
 
 
 def _alignment(one: Scored) -> Alignment:
-    summary = one.summary
-    symbols, source = ([s.replace("</w>", "") for s in its] for its in (summary.symbols,
-                                                                        summary.source))  # fmt: skip
-    return Alignment(source, symbols, summary.attention, summary.copied)
+    _, _, symbols, source, attention, copied = one.summary
+    symbols, source = (
+        tuple(symbol.removesuffix(WORD_END) for symbol in its) for its in (symbols, source)
+    )
+    return Alignment(source, symbols, attention, copied)
 
 
 def _figure(one: Scored) -> str:
     drawn = ""
     if one.summary.symbols:
         drawn = picture(one.summary.text, draw_alignments([_alignment(one)]))
-    below = f"{one.pair.place}, {_told(one.scores)}"
     text = "<br>".join(map(escape, _lines(one).splitlines()))
-    return f'<figure>{drawn}<figcaption>{text}<p class="soft">{escape(below)}</p></figcaption></figure>'
+    below = f'<p class="soft">{escape(f"{one.pair.place}, {_told(one.scores)}")}</p>'
+    return f"<figure>{drawn}<figcaption>{text}{below}</figcaption></figure>"
