@@ -107,7 +107,7 @@ def coverage(attention_size: int) -> Scorer:
 
     def scores(
         params: CoverageParams, prepared: Array, query: Array, covered: Array
-    ) -> tuple[Array, None]:
+    ) -> tuple[Array, Array | None]:
         repeated = jnp.repeat(prepared, len(query) // len(prepared), axis=0)
         prepared = repeated + covered[..., None] * params.w_coverage
         return plain.scores(params.additive, prepared, query)

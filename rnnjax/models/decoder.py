@@ -176,16 +176,13 @@ class Decoder(Network):
         """The carry before the first symbol of each of B examples."""
         carry = self.recurrent.initial_carry(len(memory.features))
         if self.first is not None:
-            carry = self._first_carry(carry, memory)
+            leaves, structure = jax.tree.flatten(carry)
+            ends = itertools.accumulate(leaf.shape[-1] for leaf in leaves[:-1])
+            numbers = jnp.tanh(self.first(summary_of(memory)))
+            carry = jax.tree.unflatten(structure, jnp.split(numbers, list(ends), axis=-1))
         if self.attends and self.scorer.covers:
             return Covered(carry, jnp.zeros_like(memory.features[..., 0]))
         return carry
-
-    def _first_carry(self, zeros, memory):
-        leaves, structure = jax.tree.flatten(zeros)
-        ends = itertools.accumulate(leaf.shape[-1] for leaf in leaves[:-1])
-        numbers = jnp.tanh(self.first(summary_of(memory)))
-        return jax.tree.unflatten(structure, jnp.split(numbers, list(ends), axis=-1))
 
     def step(
         self,

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import jax
@@ -70,9 +71,7 @@ def write(
         found = jax.device_get(_search(graph, symbols, search, limit, params, sources))
         for row, index in enumerate(batch["indices"].tolist()):
             if index >= 0:
-                tokens, log_probability, weights, generate = (
-                    None if part is None else part[row] for part in found
-                )
+                tokens, log_probability, weights, generate = jax.tree.map(itemgetter(row), found)
                 if weights is not None:
                     weights = weights[:, : batch["source_lengths"][row]]
                 yield index, Written(tokens, float(log_probability), weights, generate)
@@ -86,8 +85,8 @@ def _search(
     max_length: int,
     params: Any,
     batch: dict[str, Array],
-) -> Written:
-    """The best hypothesis of each source; leaves `[B, ...]`."""
+) -> tuple[Array, Array, Array | None, Array | None]:
+    """The fields of `Written`, `[B, ...]`."""
     start, stop, never = symbols
     model = nnx.merge(graph, params)
     memory = model.memory([source_of(batch)])
@@ -112,7 +111,7 @@ def _search(
     best, glance = found.tokens[:, 0], Glance()
     if model.attends:
         glance = decode.replay(glance_of, (params, memory), carry, starts, best)
-    return Written(best, found.log_probability[:, 0], glance.weights, glance.generate)
+    return best, found.log_probability[:, 0], glance.weights, glance.generate
 
 
 @functools.cache

@@ -152,12 +152,14 @@ def seq2seq_loss(
     if copied is None:
         total, count = cross_entropy(logits, targets, mask)
     else:
+        assert glances.scores is not None
         gains = copying.copied_log_probability(
             logits, copied.generate, glances.scores, copied.symbols, targets
         )
         counted = jnp.ones(targets.shape, bool) if mask is None else mask
         total, count = -jnp.where(counted, gains, 0).sum(), counted.sum(dtype=gains.dtype)
     if key is not None and coverage:
+        assert glances.weights is not None
         counted = jnp.ones(targets.shape, bool) if mask is None else mask
         total = total + coverage * attention.coverage_loss(glances.weights, counted).sum()
     if key is not None and model.context == "hard" and hard.gradient == "reinforce":

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from rnnjax.data.named_splits import is_list_of_paths, split_files
 from rnnjax.data.padded_batches import Examples, TrainingBatches
 from rnnjax.data.pair_batches import Lengths, pair_examples
 from rnnjax.data.text_pairs import Corpus, Pair, read_pairs, with_words
-from rnnjax.data.word_vocabulary import RESERVED
+from rnnjax.data.word_vocabulary import RESERVED, WordLevel
 from rnnjax.errors import UserError
 from rnnjax.tasks.summarisation.config import SummarisationConfig
 from rnnjax.tasks.summarisation.docstrings import docstring_pairs
@@ -91,7 +91,7 @@ def prepare(config: SummarisationConfig, vocabulary: SummaryVocabulary | None = 
     pairs = corpus.splits["train"]
     vocabulary = vocabulary or SummaryVocabulary.of(
         (text for pair in pairs for text in pair[:2]),
-        level=config.level,
+        level=cast(WordLevel, config.level),
         min_count=config.min_count,
         num_subwords=config.num_subwords,
     )

@@ -41,7 +41,8 @@ class SummaryVocabulary(WordVocabulary):
         ids = self.encode(text)
         if limit is not None and len(ids) > limit:
             ids = np.append(ids[: limit - 1], np.int32(END))
-        symbols, unknown = ids.copy(), {}
+        symbols = ids.copy()
+        unknown: dict[str, int] = {}
         if self.level == "word":
             words = self.words_of(text)
             for n in np.flatnonzero(ids == UNKNOWN_WORD).tolist():
