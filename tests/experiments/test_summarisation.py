@@ -116,7 +116,7 @@ def test_presets_validate():
 
 
 @pytest.mark.parametrize(
-    ("flags", "words"),
+    ("given", "words"),
     [
         (["--mode=predict"], "mode predict takes --text=TEXT"),
         (["--mode=predict", "--text= "], "nothing to summarise: --text has no word"),
@@ -128,8 +128,8 @@ def test_presets_validate():
         (["--config.data=tfds:no_such_set"], "tfds:no_such_set"),
     ],
 )
-def test_mistakes_are_told_in_a_line(trained, capsys, flags, words):
-    result = run(capsys, trained, *flags)
+def test_mistakes_are_told_in_a_line(trained, capsys, given, words):
+    result = run(capsys, trained, *given)
     assert result.code == 2
     assert words in result.err
     assert len(result.err.splitlines()) == 1
