@@ -124,8 +124,7 @@ def test_presets_validate():
         (["--mode=evaluate", "--config.level=subword"], "was trained with --config.level=word"),
         (["--config.too_long=cut"], "unknown --config.too_long=cut; "),
         (["--config.coverage=-1"], "--config.coverage is 0 or more; got -1.0"),
-        (["--config.data=no/where"], "no/where does not exist"),
-        (["--config.data=tfds:no_such_set"], "tfds:no_such_set"),
+        (["--mode=evaluate", "--config.data=no/where"], "no/where does not exist"),
     ],
 )
 def test_mistakes_are_told_in_a_line(trained, capsys, given, words):
