@@ -23,18 +23,13 @@ from dataclasses import dataclass
 from experiments.experiment import Experiment, Measures, Preset, Run, Trained
 from rnnjax import training
 from rnnjax.errors import UserError
+from rnnjax.models.decoding import Search
 from rnnjax.tasks.translation import reports
 from rnnjax.tasks.translation.config import TranslationConfig as Config
 from rnnjax.tasks.translation.corpora import load_pairs
 from rnnjax.tasks.translation.preparation import prepare
 from rnnjax.tasks.translation.scores import make_evaluation
-from rnnjax.tasks.translation.translator import (
-    Search,
-    Translator,
-    load,
-    make_loss,
-    make_translator,
-)
+from rnnjax.tasks.translation.translator import Translator, load, make_loss, make_translator
 from rnnjax.tasks.translation.vocabulary import VocabularyPair
 from rnnjax.training import setting
 

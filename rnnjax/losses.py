@@ -42,7 +42,7 @@ def cross_entropy(logits: Array, targets: Array, mask: Array | None = None) -> t
 @jax.named_scope("loss")
 def target_log_probability(logits: Array, targets: Array) -> Array:
     """`log softmax(logits)[target]` in nats, `[...]`, for logits `[..., V]`."""
-    logits = _wide(logits)
+    logits = wide(logits)
     chosen = jnp.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
     return chosen - jax.nn.logsumexp(logits, axis=-1)
 
@@ -54,9 +54,10 @@ def mean_log_probability(logits: Array) -> Array:
     `-mean_log_probability` is the cross entropy of a uniform target: label smoothing (Szegedy et
     al. 2016, "Rethinking the Inception architecture", section 7) mixes it with that of the truth.
     """
-    logits = _wide(logits)
+    logits = wide(logits)
     return logits.mean(axis=-1) - jax.nn.logsumexp(logits, axis=-1)
 
 
-def _wide(logits: Array) -> Array:
+def wide(logits: Array) -> Array:
+    """In float32 or wider."""
     return logits.astype(jnp.promote_types(logits.dtype, jnp.float32))

@@ -7,9 +7,9 @@ import logging
 import os
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from rnnjax.data.documents import Document, check_encoding, texts
 from rnnjax.errors import UserError
@@ -45,6 +45,43 @@ def regular_file(spec: str, expected: str = "") -> Path:
     if not path.is_file():
         raise UserError(f"{spec} is no regular file{expected}")
     return path
+
+
+class GivenLines(NamedTuple):
+    """Texts from a command line or from the lines of a file.
+
+    Attributes:
+        texts: all of them, empty ones too.
+        filled: the indices of those that are not empty.
+        places: where each is, `FILE:LINE`.
+    """
+
+    texts: list[str]
+    filled: list[int]
+    places: list[str]
+
+
+def given_lines(
+    texts: Sequence[str], file: str | None, *, to: str, encoding: str = "utf-8"
+) -> GivenLines:
+    """The texts of the flag --text, or the lines of a file.
+
+    Args:
+        texts: as they were given.
+        file: plain or .gz; `-` for stdin; None: the texts.
+        to: what is to be done with them, for messages.
+        encoding: of the file.
+
+    Raises:
+        UserError: no text has a word, or the file cannot be read.
+    """
+    if file is not None:
+        texts = read_text(file, encoding=encoding).removesuffix("\n").split("\n")
+    where = file or "--text"
+    filled = [n for n, text in enumerate(texts) if text.strip()]
+    if not filled:
+        raise UserError(f"nothing to {to}: {where} has no word")
+    return GivenLines(list(texts), filled, [f"{where}:{n}" for n in range(1, len(texts) + 1)])
 
 
 def files_at(spec: str, *, expected: str = "", text_encoding: str | None = None) -> list[Path]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from rnnjax.data.documents import Document
+from rnnjax.data.examples import Example
 from rnnjax.data.named_splits import SPLIT_OF_WORD
 from rnnjax.errors import UserError, did_you_mean
 
@@ -42,6 +43,49 @@ def documents(spec: str, *, data_dir: str | None = None) -> dict[str, Iterator[D
     }
 
 
+def pairs(
+    spec: str, source: str = "", target: str = "", *, data_dir: str | None = None
+) -> dict[str, list[Example]]:
+    """The splits of a data set of pairs of texts, such as a text and its translation.
+
+    Args:
+        spec: `NAME`, `NAME/CONFIG` or `NAME:VERSION`.
+        source, target: features that are texts; empty: those that the data set says are input and
+            target.
+        data_dir: TFDS's folder; None: its default.
+
+    Returns:
+        {split: examples with the fields `source` and `target`}, of train, validation and test those
+        that there are.
+
+    Raises:
+        UserError: no such data set or feature, no network, no TensorFlow.
+    """
+    dataset = TfdsDataset(spec, offline=OFFLINE, data_dir=data_dir)
+    from tensorflow_datasets.core.features import Text
+
+    names = (source, target) if source else (dataset.supervised or ("", ""))
+    known = [name for name, feature in dataset.features.items() if isinstance(feature, Text)]
+    for name in names:
+        if name not in known:
+            raise UserError(
+                f"tfds:{spec} has no text {name!r}: its texts are {', '.join(sorted(known))}; "
+                "--config.source and --config.target name two of them"
+            )
+    found: dict[str, list[Example]] = {}
+    for split, examples in dataset.sources().items():
+        if split in SPLIT_OF_WORD:
+            found[SPLIT_OF_WORD[split]] = [
+                Example(dict(source=_text(one[names[0]]), target=_text(one[names[1]])), place)
+                for place, one in dataset.examples(split, examples)
+            ]
+    return found
+
+
+def _text(value: bytes) -> str:
+    return bytes(value).decode("utf-8", "replace")
+
+
 class TfdsDataset:
     """A data set of TFDS, downloaded and prepared if it is not there.
 
@@ -51,6 +95,7 @@ class TfdsDataset:
     Attributes:
         name: of the data set, without the feature.
         features: its features by name.
+        supervised: the names of its input and its target; None: it does not say.
     """
 
     def __init__(self, spec: str, *, offline: str, data_dir: str | None = None):
@@ -81,6 +126,7 @@ class TfdsDataset:
         with one_line_errors(self.name, offline):
             self._builder = _prepared(self.name, offline, data_dir)
         self.features = self._builder.info.features
+        self.supervised = self._builder.info.supervised_keys
 
     def choose(
         self, kind: str, fits: Callable[[Any], bool], *, usual: str, by_user: bool = True

@@ -22,7 +22,8 @@ END, START, UNKNOWN_WORD = 0, 1, 2
 RESERVED = ("<end>", "<start>", "<unknown>")
 """The symbols with these ids."""
 
-_WORD_END = "</w>"
+WORD_END = "</w>"
+"""Ends the last part of a word."""
 
 
 def by_frequency(counts: Mapping[str, int], words: Iterable[str]) -> list[str]:
@@ -129,13 +130,13 @@ class WordVocabulary(SavedVocabulary):
         """The words that symbols make, with spaces between."""
         if self.level == "word":
             return " ".join(symbols)
-        return "".join(symbols).replace(_WORD_END, " ").strip()
+        return "".join(symbols).replace(WORD_END, " ").strip()
 
     def word_numbers(self, symbols: Sequence[str]) -> np.ndarray:
         """Of which word of a text each symbol is a part, counted from 0, int [T]."""
         if self.level == "word":
             return np.arange(len(symbols))
-        ends = np.array([symbol.endswith(_WORD_END) for symbol in symbols], int)
+        ends = np.array([symbol.endswith(WORD_END) for symbol in symbols], int)
         return np.cumsum(ends) - ends
 
 
@@ -145,7 +146,7 @@ def _tokenizer(ids: dict[str, int], merges: Sequence[tuple[str, str]]):
 
     unknown = RESERVED[UNKNOWN_WORD]
     tokenizer = Tokenizer(
-        models.BPE(ids, list(merges), unk_token=unknown, end_of_word_suffix=_WORD_END)
+        models.BPE(ids, list(merges), unk_token=unknown, end_of_word_suffix=WORD_END)
     )
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     return tokenizer
@@ -158,7 +159,7 @@ def _byte_pairs(
     from tokenizers import trainers
 
     # The trainer numbers the ends of words in a random order, unless they are there beforehand.
-    ends = sorted({word[-1] + _WORD_END for word in counts})
+    ends = sorted({word[-1] + WORD_END for word in counts})
     letters = {letter for word in counts for letter in word}
     least = len(RESERVED) + len(ends) + len(letters)
     if num_symbols < least:
@@ -170,7 +171,7 @@ def _byte_pairs(
     trainer = trainers.BpeTrainer(
         vocab_size=num_symbols,
         special_tokens=[*RESERVED, *ends],
-        end_of_word_suffix=_WORD_END,
+        end_of_word_suffix=WORD_END,
         show_progress=False,
     )
     tokenizer.train_from_iterator(counts.elements(), trainer)

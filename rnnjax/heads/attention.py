@@ -34,13 +34,16 @@ class Scorer:
         extra_size: C.
         of_top_state: whether the query of a decoder is the hidden state of its top layer alone,
             and not the hidden states of all layers and the input together.
+        covers: whether `scores` takes a fourth argument: the weights that each position got at
+            all steps before, summed, `[N, S]`.
     """
 
     init: Callable[[PRNGKey, int, int], Params]
     prepare: Callable[[Params, Array], Array]
-    scores: Callable[[Params, Array, Array], tuple[Array, Array | None]]
+    scores: Callable[..., tuple[Array, Array | None]]
     extra_size: int = 0
     of_top_state: bool = False
+    covers: bool = False
 
 
 class AdditiveParams(NamedTuple):
@@ -76,6 +79,42 @@ def additive(attention_size: int) -> Scorer:
         return additive_fit(params.w_score[:, None], prepared, query @ params.w_query)[..., 0], None
 
     return Scorer(init, lambda params, memory: memory @ params.w_location + params.b, scores)
+
+
+class CoverageParams(NamedTuple):
+    """`additive`, and `w_coverage [A]`."""
+
+    additive: AdditiveParams
+    w_coverage: Array
+
+
+def coverage(attention_size: int) -> Scorer:
+    """Scorer `additive` that knows where it has been: c_ni is the sum of the weights before.
+
+    ``e_ni = w_score . tanh(W_location a_i + W_query q_n + w_coverage c_ni + b)``; w_coverage is
+    Glorot-uniform at first.
+
+    References:
+        See, Liu & Manning 2017, "Get to the point: summarization with pointer-generator networks",
+        equation 11.
+    """
+    plain, draw = additive(attention_size), initializer("glorot_uniform")
+
+    def init(key: PRNGKey, memory_size: int, query_size: int) -> CoverageParams:
+        key_plain, key_coverage = jax.random.split(key)
+        w_coverage = draw(key_coverage, (1, attention_size), float)[0]
+        return CoverageParams(plain.init(key_plain, memory_size, query_size), w_coverage)
+
+    def scores(
+        params: CoverageParams, prepared: Array, query: Array, covered: Array
+    ) -> tuple[Array, Array | None]:
+        repeated = jnp.repeat(prepared, len(query) // len(prepared), axis=0)
+        prepared = repeated + covered[..., None] * params.w_coverage
+        return plain.scores(params.additive, prepared, query)
+
+    return Scorer(
+        init, lambda params, memory: plain.prepare(params.additive, memory), scores, covers=True
+    )
 
 
 def additive_fit(weights: Array, prepared: Array, asked: Array) -> Array:
@@ -121,12 +160,17 @@ def general() -> Scorer:
 
 @functools.cache  # Equal models then share their compiled programs.
 def named_scorer(name: str, attention_size: int) -> Scorer:
-    """The scorer `additive`, `dot` or `general`; A is the hidden layer of `additive` alone.
+    """The scorer `additive`, `coverage`, `dot` or `general`; A is of the first two alone.
 
     Raises:
         UserError: there is no scorer of that name.
     """
-    scorers = {"additive": lambda: additive(attention_size), "dot": dot, "general": general}
+    scorers = {
+        "additive": lambda: additive(attention_size),
+        "coverage": lambda: coverage(attention_size),
+        "dot": dot,
+        "general": general,
+    }
     if name not in scorers:
         raise UserError(f"unknown attention scorer {name!r}; {did_you_mean(name, scorers)}")
     return scorers[name]()
@@ -234,6 +278,28 @@ def doubly_stochastic(weights_TNS: Array, mask_TN: Array) -> Array:
     """
     received = jnp.sum(jnp.where(mask_TN[..., None], weights_TNS, 0), axis=0)
     return jnp.sum((1 - received) ** 2, axis=-1)
+
+
+def coverage_loss(weights_TNS: Array, mask_TN: Array) -> Array:
+    """How much attention goes to positions that had it before.
+
+    ::
+
+        sum_t sum_i min(weights_ti, c_ti),    c_ti = sum_{t' < t} weights_t'i
+
+    Args:
+        weights_TNS: at each step, summing to 1.
+        mask_TN: True at the steps that count.
+
+    Returns:
+        `[N]`, at least 0, and less than the number of steps that count.
+
+    References:
+        See, Liu & Manning 2017, equations 10 and 12.
+    """
+    weights = jnp.where(mask_TN[..., None], weights_TNS, 0)
+    before = jnp.cumsum(weights, axis=0) - weights
+    return jnp.sum(jnp.minimum(weights, before), axis=(0, 2))
 
 
 def _by_memory(rows: Array, num_memories: int) -> Array:

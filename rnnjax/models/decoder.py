@@ -1,9 +1,8 @@
 """A decoder: symbols one after another, each from those before it and a memory."""
 
-import functools
 import itertools
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Literal, get_args
 
 import jax
 import jax.numpy as jnp
@@ -11,12 +10,19 @@ from flax import nnx
 
 from rnnjax.cells.cell import Cell
 from rnnjax.cells.pointwise import drop
-from rnnjax.decode.step import Step
 from rnnjax.engines.problem import Remat
 from rnnjax.errors import UserError, did_you_mean
-from rnnjax.heads import attention
+from rnnjax.heads import attention, copying
 from rnnjax.models.hard_attention import DEFAULT_HARD_TRAINING, HardTraining
-from rnnjax.models.memory import Glance, Memory, hidden_states, summary_of
+from rnnjax.models.memory import (
+    Copying,
+    Covered,
+    Glance,
+    Memory,
+    Reading,
+    hidden_states,
+    summary_of,
+)
 from rnnjax.models.network import Network
 from rnnjax.models.recurrent import Recurrent, check_left_to_right
 from rnnjax.ranges import check_ids
@@ -24,22 +30,6 @@ from rnnjax.typing import Array, Carry, DType, PRNGKey
 
 Context = Literal["initial", "every_step", "soft", "hard"]
 """How a decoder reads its memory; see `Decoder`."""
-
-
-class Reading(NamedTuple):
-    """What a decoder made of given sequences.
-
-    Attributes:
-        logits: `[T, B, V]`, of each symbol given those before it.
-        glances: leaves `[T, B, ...]`.
-        drawn: bool `[B]`, sequences read with one drawn position a step.
-        extra: what a task adds.
-    """
-
-    logits: Array
-    glances: Glance
-    drawn: Array
-    extra: Array | None = None
 
 
 class Decoder(Network):
@@ -64,12 +54,16 @@ class Decoder(Network):
     The query of the papers is h_t-1 alone. With x_t in it the attention knows which symbol it has
     to follow up.
 
+    A decoder that copies has ``p_gen = sigmoid(w . [x_t, y_t, z_t] + b)``, y_t the output of the
+    cell, and mixes what it generates with what it attends to; see `heads.copying`.
+
     References:
         initial: Sutskever, Vinyals & Le 2014, "Sequence to sequence learning with neural networks".
         every_step: Cho et al. 2014, "Learning phrase representations using RNN encoder-decoder for
         statistical machine translation". soft: Bahdanau, Cho & Bengio 2015, "Neural machine
         translation by jointly learning to align and translate". hard, and the gate beta: Xu et al.
-        2015, "Show, attend and tell", sections 3.1 and 4.
+        2015, "Show, attend and tell", sections 3.1 and 4. Copying: See, Liu & Manning 2017, "Get to
+        the point: summarization with pointer-generator networks", equation 8.
     """
 
     def __init__(
@@ -85,6 +79,7 @@ class Decoder(Network):
         attention_size: int = 64,
         dropout: float = 0.0,
         compute_dtype: DType | None = None,
+        copied_as: int | None = None,
         rngs: nnx.Rngs,
     ):
         """Draws the parameters.
@@ -95,11 +90,13 @@ class Decoder(Network):
             context: see above.
             memory_size: F, the width of a position.
             summary_size: the width of the summary; None: F.
-            scorer: of the attention: additive, dot, general or a `Scorer`.
+            scorer: of the attention: additive, coverage, dot, general or a `Scorer`.
             embed_size: D, the width of a symbol's vector.
             attention_size: A, the hidden layer of scorer additive.
             dropout: on symbols' vectors, a mask a sequence, and on the layer before the logits.
             compute_dtype: of the matmul operands of the output layer.
+            copied_as: the decoder copies, and this symbol stands for those outside of the
+                vocabulary where they are read; None: it does not copy. Context soft.
             rngs: for the initial parameters.
 
         Raises:
@@ -110,8 +107,10 @@ class Decoder(Network):
         if context not in contexts:
             raise UserError(f"unknown context {context!r}; {did_you_mean(context, contexts)}")
         check_left_to_right(cell, "a decoder")
+        if copied_as is not None and context != "soft":
+            raise UserError(f"copying follows soft attention; got context {context!r}")
         self.context, self.dropout, self.memory_size = context, dropout, memory_size
-        self.attends = context in ("soft", "hard")
+        self.attends, self.copied_as = context in ("soft", "hard"), copied_as
         if isinstance(scorer, str):
             scorer = attention.named_scorer(scorer, attention_size)
         self.scorer = scorer
@@ -140,6 +139,9 @@ class Decoder(Network):
             preferred_element_type=None if compute_dtype is None else jnp.float32,
             rngs=rngs,
         )
+        if copied_as is not None:
+            known = embed_size + self.recurrent.output_size + read_size
+            self.generate = nnx.Linear(known, 1, rngs=rngs)
 
     def make_memory(
         self, features: Array, mask: Array | None = None, summary: Array | None = None
@@ -172,13 +174,15 @@ class Decoder(Network):
 
     def initial_carry(self, memory: Memory) -> Carry:
         """The carry before the first symbol of each of B examples."""
-        zeros = self.recurrent.initial_carry(len(memory.features))
-        if self.first is None:
-            return zeros
-        leaves, structure = jax.tree.flatten(zeros)
-        ends = itertools.accumulate(leaf.shape[-1] for leaf in leaves[:-1])
-        numbers = jnp.tanh(self.first(summary_of(memory)))
-        return jax.tree.unflatten(structure, jnp.split(numbers, list(ends), axis=-1))
+        carry = self.recurrent.initial_carry(len(memory.features))
+        if self.first is not None:
+            leaves, structure = jax.tree.flatten(carry)
+            ends = itertools.accumulate(leaf.shape[-1] for leaf in leaves[:-1])
+            numbers = jnp.tanh(self.first(summary_of(memory)))
+            carry = jax.tree.unflatten(structure, jnp.split(numbers, list(ends), axis=-1))
+        if self.attends and self.scorer.covers:
+            return Covered(carry, jnp.zeros_like(memory.features[..., 0]))
+        return carry
 
     def step(
         self,
@@ -188,7 +192,7 @@ class Decoder(Network):
         key: PRNGKey | None = None,
         hard: HardTraining = DEFAULT_HARD_TRAINING,
     ) -> tuple[Array, Glance, Carry]:
-        """One symbol, for decoding; see `decoding_step`.
+        """One symbol, for decoding; see `models.decoding`.
 
         Args:
             memory: of B examples.
@@ -198,13 +202,18 @@ class Decoder(Network):
             hard: how hard attention is trained.
 
         Returns:
-            Logits `[N, V]`, the glance, the next carry.
+            Logits `[N, V]`, the glance, the next carry. Of a decoder that copies the logits are
+            log-probabilities `[N, V + S]`.
         """
-        check_ids("tokens", tokens, self.embed.num_embeddings)
-        x_t = self.embed(tokens)
+        x_t = self._embed(memory, tokens)
         everywhere = jnp.ones(len(tokens), bool)
         carry, (y_t, z_t, glance) = self._advance(memory, carry, x_t, key, hard, everywhere)
-        return self._score(x_t, y_t, z_t), glance, carry
+        logits = self._score(x_t, y_t, z_t)
+        if self.copied_as is not None:
+            generate, symbols = self._copying(memory, x_t, y_t, z_t)
+            logits = copying.log_probabilities(logits, generate, glance.scores, symbols)
+            glance = glance._replace(generate=jax.nn.sigmoid(generate))
+        return logits, glance, carry
 
     def teacher_forced(
         self,
@@ -230,9 +239,8 @@ class Decoder(Network):
             UserError: there is no such remat.
         """
         key_embedded, key_steps, key_output, key_soft = keys
-        check_ids("tokens", before, self.embed.num_embeddings)
         with jax.named_scope("embed"):
-            xs = self.embed(before)
+            xs = self._embed(memory, before)
             xs = drop(xs, self.dropout, key_embedded, xs.shape[1:])
         carry = self.initial_carry(memory)
         drawn = jnp.zeros(before.shape[1], bool)
@@ -258,7 +266,22 @@ class Decoder(Network):
         step_keys = None if key_steps is None else jax.random.split(key_steps, len(xs))
         with jax.named_scope("scan"):
             _, (ys, zs, glances) = jax.lax.scan(advance, carry, (xs, step_keys))
-        return Reading(self._score(xs, ys, zs, key_output), glances, drawn)
+        copied = None if self.copied_as is None else self._copying(memory, xs, ys, zs)
+        return Reading(self._score(xs, ys, zs, key_output), glances, drawn, copying=copied)
+
+    def _embed(self, memory, tokens):
+        size = self.embed.num_embeddings
+        if self.copied_as is None:
+            check_ids("tokens", tokens, size)
+            return self.embed(tokens)
+        check_ids("tokens", tokens, size + memory.features.shape[1])
+        return self.embed(jnp.where(tokens < size, tokens, self.copied_as))
+
+    def _copying(self, memory, xs, ys, zs):
+        if memory.symbols is None:
+            raise UserError("a decoder that copies takes sources with symbols; got none")
+        known = jnp.concatenate([xs, ys, zs], axis=-1)
+        return Copying(self.generate(known)[..., 0], memory.symbols)
 
     def _advance(self, memory, carry, x_t, key, hard, drawn):
         if not self.attends:
@@ -268,10 +291,14 @@ class Decoder(Network):
                 x_t = jnp.concatenate([x_t, read], axis=-1)
             carry, y_t = self.recurrent.step(x_t, carry)
             return carry, (y_t, None, Glance())
+        covered: tuple[Array, ...] = ()
+        if self.scorer.covers:
+            carry, *covered = carry
         states = hidden_states(carry)
         hidden = jnp.concatenate(states, axis=-1)
         query = states[-1] if self.scorer.of_top_state else jnp.concatenate([hidden, x_t], axis=-1)
-        scores, extra = self.scorer.scores(self.attention.get_value(), memory.prepared, query)
+        params = self.attention.get_value()
+        scores, extra = self.scorer.scores(params, memory.prepared, query, *covered)
         mask = memory.mask
         if mask is not None:
             mask = jnp.repeat(mask, len(query) // len(mask), axis=0)
@@ -293,6 +320,8 @@ class Decoder(Network):
         if extra is not None:
             z_t = jnp.concatenate([z_t, extra], axis=-1)
         carry, y_t = self.recurrent.step(jnp.concatenate([x_t, z_t], axis=-1), carry)
+        if covered:
+            carry = Covered(carry, covered[0] + weights)
         return carry, (y_t, z_t, Glance(weights, scores, gate[:, 0]))
 
     @jax.named_scope("head")
@@ -307,22 +336,3 @@ class Decoder(Network):
 def shift_right(tokens: Array, start: int) -> Array:
     """The previous symbol at each step of sequences `[T, B]`, `start` at the first."""
     return jnp.concatenate([jnp.full_like(tokens[:1], start), tokens[:-1]])
-
-
-@functools.cache
-def decoding_step(graph: nnx.GraphDef, never: tuple[int, ...] = ()) -> Step:
-    """The step of a decoder for `rnnjax.decode`, one function object for each model.
-
-    Its params are `(params, memory)`, of ``graph, params = nnx.split(model, nnx.Param)``.
-
-    Args:
-        graph: of a `Decoder`.
-        never: symbols that are not written.
-    """
-
-    def step(params: Any, carry: Carry, tokens: Array) -> tuple[Array, Carry]:
-        numbers, memory = params
-        logits, _, carry = nnx.merge(graph, numbers).step(memory, carry, tokens)
-        return logits.at[:, list(never)].set(-jnp.inf) if never else logits, carry
-
-    return step

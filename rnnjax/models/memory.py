@@ -1,4 +1,4 @@
-"""What a decoder reads, and what it attended to."""
+"""What a decoder reads, what it attended to, and what it made of it."""
 
 from typing import NamedTuple
 
@@ -16,12 +16,15 @@ class Memory(NamedTuple):
         mask: bool `[B, S]`, True at positions that count; None: all count.
         summary: `[B, C]`, one vector an example; None: the mean of the positions.
         prepared: `[B, S, ...]` for the attention; None without.
+        symbols: int `[B, S]`, what is written where a position is copied; see `heads.copying`.
+            None: nothing can be copied.
     """
 
     features: Array
     mask: Array | None = None
     summary: Array | None = None
     prepared: Array | None = None
+    symbols: Array | None = None
 
 
 class Glance(NamedTuple):
@@ -31,11 +34,54 @@ class Glance(NamedTuple):
         weights: `[N, S]`, of the positions; one-hot where a position was chosen.
         scores: `[N, S]`, before the softmax.
         gate: beta `[N]`, how much of what is read the decoder takes in.
+        generate: p_gen `[N]` at decoding, the probability that a symbol is not copied; None of a
+            decoder that does not copy.
     """
 
     weights: Array | None = None
     scores: Array | None = None
     gate: Array | None = None
+    generate: Array | None = None
+
+
+class Covered(NamedTuple):
+    """The carry of a decoder whose attention knows where it has been.
+
+    Attributes:
+        cell: the carry of its cell.
+        coverage: `[N, S]`, the sum of the attention weights so far.
+    """
+
+    cell: Carry
+    coverage: Array
+
+
+class Copying(NamedTuple):
+    """What decides on copies: ``p_gen = sigmoid(generate)`` and the memory's `symbols [B, S]`.
+
+    `generate` is `[T, B]`, or `[N]` at decoding.
+    """
+
+    generate: Array
+    symbols: Array
+
+
+class Reading(NamedTuple):
+    """What a decoder made of given sequences.
+
+    Attributes:
+        logits: `[T, B, V]`, of each symbol given those before it.
+        glances: leaves `[T, B, ...]`.
+        drawn: bool `[B]`, sequences read with one drawn position a step.
+        extra: what a task adds.
+        copying: of a decoder that copies.
+    """
+
+    logits: Array
+    glances: Glance
+    drawn: Array
+    extra: Array | None = None
+    copying: Copying | None = None
 
 
 def summary_of(memory: Memory) -> Array:

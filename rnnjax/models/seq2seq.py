@@ -1,6 +1,6 @@
 """A sequence, or several, to another one: encoders write a memory, and a decoder reads it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -9,19 +9,24 @@ from flax import nnx
 from rnnjax.cells.cell import Cell, split_key
 from rnnjax.engines.problem import Remat
 from rnnjax.errors import UserError
+from rnnjax.heads import attention, copying
 from rnnjax.losses import cross_entropy, target_log_probability
-from rnnjax.models.decoder import Decoder, Reading, shift_right
+from rnnjax.models.decoder import Decoder, shift_right
 from rnnjax.models.hard_attention import DEFAULT_HARD_TRAINING, HardTraining, reinforce_bonus
-from rnnjax.models.memory import Memory
+from rnnjax.models.memory import Memory, Reading
 from rnnjax.models.sequence_encoder import SequenceEncoder
 from rnnjax.typing import Array, PRNGKey
 
 
 class Source(NamedTuple):
-    """What an encoder reads: tokens int `[S, B]` or vectors `[S, B, D]`, and a mask `[S, B]`."""
+    """What an encoder reads: tokens int `[S, B]` or vectors `[S, B, D]`, and a mask `[S, B]`.
+
+    For a decoder that copies also what is written where a step is copied, `symbols` int `[S, B]`.
+    """
 
     inputs: Array
     mask: Array | None = None
+    symbols: Array | None = None
 
 
 class Seq2Seq(Decoder):
@@ -71,16 +76,20 @@ class Seq2Seq(Decoder):
             raise UserError(f"one source an encoder, {len(self.encoders)}; got {len(sources)}")
         features, masks, summaries = [], [], []
         keys = split_key(key, len(sources))
-        for encoder, (inputs, mask), key_n in zip(self.encoders, sources, keys, strict=True):
+        for encoder, (inputs, mask, _), key_n in zip(self.encoders, sources, keys, strict=True):
             ys = encoder(inputs, mask, key_n, remat=remat)
             features.append(jnp.swapaxes(ys, 0, 1))
             masks.append(jnp.ones(ys.shape[1::-1], bool) if mask is None else mask.T)
             summaries.append(encoder.last(ys, mask))
-        return self.make_memory(
+        memory = self.make_memory(
             jnp.concatenate(features, axis=1),
-            None if all(mask is None for _, mask in sources) else jnp.concatenate(masks, axis=1),
+            None if all(one.mask is None for one in sources) else jnp.concatenate(masks, axis=1),
             jnp.concatenate(summaries, axis=-1),
         )
+        symbols = [one.symbols.T for one in sources if one.symbols is not None]
+        if not symbols:
+            return memory
+        return memory._replace(symbols=jnp.concatenate(symbols, axis=1))
 
     def __call__(
         self,
@@ -115,29 +124,73 @@ def seq2seq_loss(
     start: int,
     hard: HardTraining = DEFAULT_HARD_TRAINING,
     baseline: Array | float = 0.0,
+    coverage: float = 0.0,
     remat: Remat = "none",
 ) -> tuple[Array, Array]:
     """Negative log-likelihood of the targets; in training with reinforce less its bonus.
 
+    In training also `coverage` times `attention.coverage_loss`.
+
     Args:
         model: the model.
         sources: as for `Seq2Seq.memory`.
-        targets: int `[T, B]`, the stop symbol included.
+        targets: int `[T, B]`, the stop symbol included; of a model that copies they may be symbols
+            outside of the vocabulary.
         mask: bool `[T, B]`, True at targets that count; None: all count.
         key: turns on the noise of training.
         start: the symbol before every sequence.
         hard: how hard attention is trained.
         baseline: of `reinforce_bonus`.
+        coverage: weight of the coverage loss.
         remat: as for `Decoder.teacher_forced`.
 
     Returns:
         The sum in nats and the number of targets that count.
     """
     before = shift_right(targets if mask is None else jnp.where(mask, targets, start), start)
-    logits, glances, drawn, _ = model(sources, before, key, hard, remat=remat)
-    total, count = cross_entropy(logits, targets, mask)
+    logits, glances, drawn, _, copied = model(sources, before, key, hard, remat=remat)
+    if copied is None:
+        total, count = cross_entropy(logits, targets, mask)
+    else:
+        assert glances.scores is not None
+        gains = copying.copied_log_probability(
+            logits, copied.generate, glances.scores, copied.symbols, targets
+        )
+        counted = jnp.ones(targets.shape, bool) if mask is None else mask
+        total, count = -jnp.where(counted, gains, 0).sum(), counted.sum(dtype=gains.dtype)
+    if key is not None and coverage:
+        assert glances.weights is not None
+        counted = jnp.ones(targets.shape, bool) if mask is None else mask
+        total = total + coverage * attention.coverage_loss(glances.weights, counted).sum()
     if key is not None and model.context == "hard" and hard.gradient == "reinforce":
         mask = jnp.ones(targets.shape, bool) if mask is None else mask
         gains = jnp.where(mask, target_log_probability(logits, targets), 0.0)
         total = total - reinforce_bonus(gains, mask, glances, drawn, hard, baseline)
     return total, count
+
+
+def source_of(batch: Mapping[str, Array]) -> Source:
+    """The source of a batch of `data.pair_batches`."""
+    mask = _up_to(batch["source_lengths"], batch["source"])
+    return Source(batch["source"], mask, batch.get("symbols"))
+
+
+def pair_loss(
+    model: Seq2Seq,
+    batch: Mapping[str, Array],
+    key: PRNGKey | None = None,
+    *,
+    start: int,
+    coverage: float = 0.0,
+) -> tuple[Array, Array]:
+    """`seq2seq_loss` of a batch of `data.pair_batches`."""
+    target = batch["target"]
+    mask = _up_to(batch["lengths"], target)
+    return seq2seq_loss(
+        model, [source_of(batch)], target, mask, key, start=start, coverage=coverage
+    )
+
+
+def _up_to(lengths: Array, steps: Array) -> Array:
+    """True at the first steps of each row, bool `[T, B]`."""
+    return jnp.arange(len(steps))[:, None] < lengths

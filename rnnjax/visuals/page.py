@@ -94,6 +94,12 @@ class Section(NamedTuple):
     png: bytes = b""
 
 
+def evenly_spread(items: Sequence[Any], most: int) -> list[Any]:
+    """Up to `most` of some items, evenly over all of them."""
+    shown = min(most, len(items))
+    return [items[(2 * n + 1) * len(items) // (2 * shown)] for n in range(shown)]
+
+
 def render_page(
     title: str, subtitle: Any, cards: Mapping[str, Any], sections: Iterable[Section]
 ) -> str:

@@ -8,6 +8,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from rnnjax.data import load
+from rnnjax.data.tfds import pairs
 from rnnjax.errors import UserError
 from tests.data.prepared_tfds import write_tfds
 
@@ -130,3 +131,18 @@ def test_without_the_package_it_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
     with pytest.raises(UserError, match=r"needs the package tensorflow_datasets"):
         load("tfds:tiny_shakespeare")
+
+
+def test_pairs_are_the_input_and_the_target_or_what_is_named(tmp_path, monkeypatch):
+    rows = {"train": [["a mail", "a title", "x"]], "dev": [["b", "c", "y"]], "extra": [["d"] * 3]}
+    prepare(tmp_path, "mails", rows, ("body", "title", "more"))
+    found = pairs("mails", "title", "more", data_dir=str(tmp_path))
+    assert found.keys() == {"train", "validation"}
+    assert found["train"][0].fields == {"source": "a title", "target": "x"}
+    assert found["validation"][0].place == "tfds:mails dev 0"
+    with pytest.raises(UserError, match=r"has no text '': its texts are body, more, title; --conf"):
+        pairs("mails", data_dir=str(tmp_path))
+    with pytest.raises(UserError, match="has no text 'label'"):
+        pairs("mails", "body", "label", data_dir=str(tmp_path))
+    monkeypatch.setattr(tfds.core.DatasetInfo, "supervised_keys", ("body", "title"))
+    assert pairs("mails", data_dir=str(tmp_path))["train"][0].fields["target"] == "a title"

@@ -12,12 +12,16 @@ STEPS = {"RNNParams": oracles.elman, "GRUParams": oracles.gru_cudnn, "LSTMParams
 
 
 class Told(NamedTuple):
-    """`logits [T, V]`; with attention `weights [T, S]`, their softmax `chances`, `gates [T]`."""
+    """`logits [T, V]`; with attention `weights [T, S]`, their softmax `chances`, `gates [T]`.
+
+    Of a decoder that copies also `generate [T]`, p_gen.
+    """
 
     logits: np.ndarray
     weights: np.ndarray | None
     chances: np.ndarray | None
     gates: np.ndarray | None
+    generate: np.ndarray | None
 
 
 def in_float64(build):
@@ -79,16 +83,26 @@ def encoded(layers, xs):
     return xs
 
 
-def additive(a, memory, top, query):
-    del top
+def additive(a, memory, top, query, covered):
+    del top, covered
     hidden = [np.tanh(a.w_location.T @ i + a.w_query.T @ query + a.b) for i in memory]
     return np.array([a.w_score @ h for h in hidden])
 
 
+def coverage(a, memory, top, query, covered):
+    del top
+    p = a.additive
+    rows = zip(memory, covered, strict=True)
+    asked = p.w_query.T @ query + p.b
+    hidden = [np.tanh(p.w_location.T @ i + asked + a.w_coverage * c) for i, c in rows]
+    return np.array([p.w_score @ h for h in hidden])
+
+
 SCORERS = {
     "additive": additive,
-    "dot": lambda a, memory, top, query: np.array([top @ i for i in memory]),
-    "general": lambda a, memory, top, query: np.array([i @ a @ query for i in memory]),
+    "coverage": coverage,
+    "dot": lambda a, memory, top, query, covered: np.array([top @ i for i in memory]),
+    "general": lambda a, memory, top, query, covered: np.array([i @ a @ query for i in memory]),
 }
 
 
@@ -122,7 +136,8 @@ def told(
         else:
             carries.append(start[:size])
             start = start[size:]
-    rows = {"logits": [], "weights": [], "chances": [], "gates": []}
+    rows = {"logits": [], "weights": [], "chances": [], "gates": [], "generate": []}
+    covered = np.zeros(len(memory))
     for t, symbol in enumerate(before):
         x = y = p["embed"]["embedding"][symbol]
         z = None
@@ -133,7 +148,7 @@ def told(
             h = np.concatenate(states)
             query = np.concatenate([h, x])
             weights = chances = softmax(
-                SCORERS[scorer](p.get("attention"), memory, states[-1], query)
+                SCORERS[scorer](p.get("attention"), memory, states[-1], query, covered)
             )
             if context == "hard":
                 chosen = weights.argmax() if positions is None else positions[t]
@@ -144,10 +159,14 @@ def told(
                 z = np.concatenate([z, extra(p["attention"], memory, query)])
             y = np.concatenate([x, z])
             rows["weights"].append(weights)
+            covered = covered + weights
             rows["chances"].append(chances)
             rows["gates"].append(gate)
         for n, (kind, layer) in enumerate(zip(kinds, layers, strict=True)):
             carries[n], y = STEPS[kind](layer, carries[n], y)
+        if "generate" in p:
+            known = np.concatenate([x, y, z])
+            rows["generate"].append(oracles.sigmoid(linear(p["generate"], known))[0])
         hidden = x + linear(p["from_hidden"], y)
         if z is not None:
             hidden = hidden + linear(p["from_seen"], z)

@@ -13,7 +13,8 @@ import rnnjax
 from rnnjax import decode
 from rnnjax.cells.named import deep
 from rnnjax.errors import UserError
-from rnnjax.models.decoder import decoding_step, shift_right
+from rnnjax.models.decoder import shift_right
+from rnnjax.models.decoding import decoding_step
 from rnnjax.models.hard_attention import HardTraining
 from rnnjax.models.seq2seq import Seq2Seq, Source, seq2seq_loss
 from rnnjax.models.sequence_encoder import SequenceEncoder

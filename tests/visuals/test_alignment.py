@@ -36,6 +36,20 @@ def test_pictures_stand_side_by_side_and_may_have_no_symbol():
     assert row.shape[0] == alone.shape[0]
 
 
+def test_copies_are_a_column_of_their_own_at_the_right():
+    attention = [[0.5, 0.5], [0.5, 0.5]]
+    plain = Alignment("ab", "xy", attention)
+    assert not len(blue(draw_alignments([plain])))
+    first, second = (
+        blue(draw_alignments([plain._replace(copied=copied)])) for copied in ([1, 0], [0, 1])
+    )
+    assert len(first) > 300
+    assert first[:, 0].max() <= second[:, 0].min()
+    np.testing.assert_array_equal(np.unique(first[:, 1]), np.unique(second[:, 1]))
+    with pytest.raises(UserError, match=r"2 symbols are copied with as many .*; got \[1\]"):
+        draw_alignments([plain._replace(copied=[1])])
+
+
 def test_what_is_no_attention_is_told():
     with pytest.raises(UserError, match=r"1 symbols with 2 has this shape; got \[2, 2\]"):
         draw_alignments([Alignment("ab", "x", np.eye(2))])

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 from flax import nnx
 
 from rnnjax.cells.cell import Cell, split_key
-from rnnjax.models.decoder import Context, Decoder, Reading, shift_right
+from rnnjax.models.decoder import Context, Decoder, shift_right
 from rnnjax.models.hard_attention import DEFAULT_HARD_TRAINING, HardTraining
-from rnnjax.models.memory import Memory
+from rnnjax.models.memory import Memory, Reading
 from rnnjax.tasks.captioning import detection
 from rnnjax.tasks.captioning.counting import counting
 from rnnjax.typing import Array, PRNGKey

@@ -7,8 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from rnnjax.errors import UserError
-from rnnjax.models.decoder import Reading
-from rnnjax.models.memory import Glance, Memory
+from rnnjax.models.memory import Glance, Memory, Reading
 from rnnjax.models.network import Network
 from rnnjax.tasks.captioning.captioner import Captioner
 from rnnjax.typing import Array, Carry

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from rnnjax import decode, training
 from rnnjax.data.padded_batches import pad
 from rnnjax.losses import target_log_probability
-from rnnjax.models.decoder import decoding_step
+from rnnjax.models.decoding import decoding_step
 from rnnjax.tasks.captioning.assembly import stored_captioner
 from rnnjax.tasks.captioning.captioned_images import images_at
 from rnnjax.tasks.captioning.config import CaptionerConfig

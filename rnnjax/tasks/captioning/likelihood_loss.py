@@ -68,7 +68,7 @@ def caption_loss(
         architecture", section 7.
     """
     words, lengths = batch["words"], batch["lengths"]
-    logits, glances, drawn, absence = model.read(batch, key, hard)
+    logits, glances, drawn, absence, _ = model.read(batch, key, hard)
     mask = jnp.arange(len(words))[:, None] < lengths
     gains = jnp.where(mask, target_log_probability(logits, words), 0.0)
     nats, num_words = -gains.sum(), mask.sum().astype(gains.dtype)

@@ -3,8 +3,8 @@
 import dataclasses
 from typing import get_args
 
+from rnnjax.data.text_pairs import Columns
 from rnnjax.data.word_vocabulary import WordLevel
-from rnnjax.errors import UserError
 from rnnjax.training import TrainingConfig, setting
 from rnnjax.training.config import NetworkConfig
 
@@ -50,7 +50,7 @@ class TranslationConfig(TrainingConfig, TranslatorConfig):
     data: str = setting(
         "embedded",
         "embedded (numbers), dates, a folder of parallel files or tables, a table (.tsv, .csv, "
-        ".jsonl), or train=PATH,validation=PATH,test=PATH.",
+        ".jsonl), train=PATH,validation=PATH,test=PATH, or tfds:NAME.",
     )
     source: str = setting("", "Ending of the files, or name of the column, of the source.")
     target: str = setting("", "Ending of the files, or name of the column, of the target.")
@@ -62,6 +62,11 @@ class TranslationConfig(TrainingConfig, TranslatorConfig):
     num_buckets: int = setting(5, "Lengths that each side is padded to.")
 
     @property
+    def columns(self) -> Columns:
+        """Names of the source and the target, and the encoding of files."""
+        return Columns(self.source, self.target, self.encoding)
+
+    @property
     def metric(self) -> str:
         """The score that decides: `exact` for generated data, otherwise `bleu`."""
         return "exact" if self.data in EMBEDDED else "bleu"
@@ -71,8 +76,4 @@ class TranslationConfig(TrainingConfig, TranslatorConfig):
         super().validate()
         self.check_choice("level", get_args(WordLevel))
         self.check_at_least(1, "min_count", "max_length", "num_buckets")
-        if bool(self.source) != bool(self.target) or (self.source and self.source == self.target):
-            raise UserError(
-                "--config.source and --config.target name two languages; got "
-                f"{self.source or 'none'} and {self.target or 'none'}"
-            )
+        self.columns.check()

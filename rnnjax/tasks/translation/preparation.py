@@ -7,31 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnnjax import data
-from rnnjax.data.padded_batches import Examples, Ragged, TrainingBatches
+from rnnjax.data import pair_batches
+from rnnjax.data.padded_batches import Examples, TrainingBatches
+from rnnjax.data.pair_batches import SOURCE_LENGTHS, Lengths
+from rnnjax.data.text_pairs import Corpus, Pair
 from rnnjax.errors import UserError
 from rnnjax.tasks.translation.config import TranslationConfig
-from rnnjax.tasks.translation.corpora import Corpus, Pair, load_pairs
+from rnnjax.tasks.translation.corpora import load_pairs
 from rnnjax.tasks.translation.vocabulary import TextVocabulary, VocabularyPair
-
-SOURCE_LENGTHS = "source_lengths"
-"""The name of the lengths of sources in a batch; those of targets are `lengths`."""
-
-
-class Lengths(NamedTuple):
-    """In symbols, the end included.
-
-    Attributes:
-        source, target: lengths that each side is padded to, the last that of the longest of the
-            training split.
-    """
-
-    source: tuple[int, ...]
-    target: tuple[int, ...]
-
-    def longest_translation(self, source: int) -> int:
-        """Symbols after which the translation of a source of this padded length is cut off."""
-        return -(-self.target[-1] * max(source, self.source[-1]) // self.source[-1])
 
 
 class Prepared(NamedTuple):
@@ -93,13 +76,12 @@ def prepare(config: TranslationConfig, vocabulary: VocabularyPair | None = None)
             f"every training pair has more than --config.max_length={config.max_length} symbols on "
             f"a side, the end included; the shortest has {longer.min()}"
         )
-    source, target = (
-        data.bucket_lengths(
-            sizes[name][kept].tolist(), config.num_buckets, batch_size=config.batch_size
-        )
-        for name in (SOURCE_LENGTHS, "lengths")
+    lengths = Lengths.of(
+        sizes[SOURCE_LENGTHS][kept].tolist(),
+        sizes["lengths"][kept].tolist(),
+        config.num_buckets,
+        config.batch_size,
     )
-    lengths = Lengths(source, target)
     chosen = [pairs[n] for n in kept.tolist()]
     examples = pair_examples(chosen, vocabulary, lengths, reverse=config.reverse_source)
     batches = TrainingBatches(examples, batch_size=config.batch_size, seed=config.seed)
@@ -124,23 +106,9 @@ def pair_examples(
         lengths: to pad to; None: the longest.
         reverse: sources are read backwards.
     """
+    sources = _encoded([pair.source for pair in pairs], vocabulary.source, reverse)
     targets = [vocabulary.target.encode(pair.target) for pair in pairs]
-    sources = source_examples([pair.source for pair in pairs], vocabulary.source, reverse=reverse)
-    (of_sources,) = sources.ragged.values()
-    sizes = np.array([len(ids) for ids in targets])
-    sides = {
-        "lengths": Ragged(("target",), sizes, lengths and lengths.target),
-        SOURCE_LENGTHS: of_sources._replace(buckets=lengths and lengths.source),
-    }
-    # The side whose lengths differ more decides which texts share a batch.
-    order = sorted(sides, key=lambda name: -float(sides[name].lengths.std()))
-    return Examples(
-        lambda n: {"target": targets[n], **sources.get(n)},
-        len(pairs),
-        {name: sides[name] for name in order},
-        noun="text",
-        name_of=lambda n: pairs[n].place,
-    )
+    return pair_batches.pair_examples(sources, targets, lengths, name_of=lambda n: pairs[n].place)
 
 
 def source_examples(
@@ -158,17 +126,14 @@ def source_examples(
         buckets: lengths to pad to; None: the longest.
         reverse: they are read backwards; the end stays at the end.
     """
+    return pair_batches.source_examples(_encoded(texts, vocabulary, reverse), buckets)
+
+
+def _encoded(
+    texts: Sequence[str], vocabulary: TextVocabulary, reverse: bool
+) -> list[dict[str, np.ndarray]]:
     encoded = [vocabulary.encode(text) for text in texts]
-    if reverse:
-        encoded = [reversed_source(ids) for ids in encoded]
-    sizes = np.array([len(ids) for ids in encoded])
-    return Examples(
-        lambda n: {"source": encoded[n]},
-        len(texts),
-        {SOURCE_LENGTHS: Ragged(("source",), sizes, buckets)},
-        noun="text",
-        name_of=lambda n: f"number {n + 1}",
-    )
+    return [{"source": reversed_source(ids) if reverse else ids} for ids in encoded]
 
 
 def reversed_source(values: np.ndarray) -> np.ndarray:

@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from rnnjax.data.files import read_text
-from rnnjax.errors import UserError
-from rnnjax.tasks.translation.corpora import Pair
+from rnnjax.data.files import given_lines
+from rnnjax.data.text_pairs import Pair
 from rnnjax.tasks.translation.scores import translation_scores
 from rnnjax.tasks.translation.translator import Translation, Translator
 from rnnjax.training import atomic_files, say, write_results
 from rnnjax.visuals.alignment import Alignment, draw_alignments
-from rnnjax.visuals.page import Section, escape, picture, render_page
+from rnnjax.visuals.page import Section, escape, evenly_spread, picture, render_page
 
 SHOWN = 6
 """Translations of each section of a page."""
@@ -44,7 +43,7 @@ def report_scores(translated: Sequence[Translated], title: str, metric: str, fol
 
 def report_sections(translated: Sequence[Translated], title: str, metric: str) -> list[Section]:
     """The attention of some translations of a split; of generated data each language's score."""
-    spread = [translated[n] for n in _spread(len(translated))]
+    spread = evenly_spread(translated, SHOWN)
     alignments = [_alignment(one) for _, one in spread if one.attention is not None]
     sections = [Section(f"Translations, {title}", text="\n".join(map(_line, spread)))]
     if alignments:
@@ -81,7 +80,7 @@ def report_inspection(
 
     ranked = sorted(translated, key=rank, reverse=True)
     chosen = {
-        "Spread over the split": [translated[n] for n in _spread(len(translated))],
+        "Spread over the split": evenly_spread(translated, SHOWN),
         "Best": ranked[:SHOWN],
         "Worst": ranked[: -SHOWN - 1 : -1],
     }
@@ -112,21 +111,16 @@ def report_translations(
         UserError: there is no text, or a file cannot be read or written.
     """
     atomic_files.check_output(output)
-    if file is not None:
-        texts = read_text(file, encoding=encoding).removesuffix("\n").split("\n")
-    where = file or "--text"
-    lines = [n for n, text in enumerate(texts) if text.strip()]
-    if not lines:
-        raise UserError(f"nothing to translate: {where} has no word")
-    given = [texts[n] for n in lines]
-    _say_unknown(given, [f"{where}:{n + 1}" for n in lines], translator)
-    written = [""] * len(texts)
-    for n, one in zip(lines, translator.translate(given), strict=True):
+    lines = given_lines(texts, file, to="translate", encoding=encoding)
+    given = [lines.texts[n] for n in lines.filled]
+    _say_unknown(given, [lines.places[n] for n in lines.filled], translator)
+    written = [""] * len(lines.texts)
+    for n, one in zip(lines.filled, translator.translate(given), strict=True):
         written[n] = _in_a_line(one.text)
     if output is None:
         return "\n".join(written)
     atomic_files.write_text(Path(output), "".join(f"{text}\n" for text in written))
-    return f"{len(lines):,} translations: {output}"
+    return f"{len(given):,} translations: {output}"
 
 
 def _say_unknown(texts: Sequence[str], places: Sequence[str], translator: Translator) -> None:
@@ -143,12 +137,6 @@ def _say_unknown(texts: Sequence[str], places: Sequence[str], translator: Transl
 def _scores(metric: str, translated: Sequence[Translated]) -> dict[str, float]:
     texts = [one.text for _, one in translated]
     return translation_scores(metric, texts, [pair.target for pair, _ in translated])
-
-
-def _spread(size: int) -> list[int]:
-    """Up to SHOWN indices, evenly over so many."""
-    shown = min(SHOWN, size)
-    return [(2 * n + 1) * size // (2 * shown) for n in range(shown)]
 
 
 def _in_a_line(text: str) -> str:

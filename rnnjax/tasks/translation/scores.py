@@ -7,9 +7,10 @@ from flax import nnx
 
 from rnnjax import training
 from rnnjax.data.padded_batches import EvaluationBatches
+from rnnjax.models.decoding import Search
 from rnnjax.tasks.translation.config import TranslationConfig
 from rnnjax.tasks.translation.preparation import Prepared, pair_examples
-from rnnjax.tasks.translation.translator import Search, Translator, make_loss
+from rnnjax.tasks.translation.translator import Translator, make_loss
 
 
 def translation_scores(

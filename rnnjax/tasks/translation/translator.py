@@ -1,42 +1,27 @@
 """Translating texts with a trained model."""
 
-import functools
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from tqdm import tqdm
 
-from rnnjax import decode, training
+from rnnjax import training
 from rnnjax.data.padded_batches import EvaluationBatches
+from rnnjax.data.pair_batches import Lengths
 from rnnjax.errors import UserError
 from rnnjax.models import Seq2Seq
-from rnnjax.models.decoder import decoding_step
-from rnnjax.models.seq2seq import Source, seq2seq_loss
+from rnnjax.models.decoding import Search, Written, write
+from rnnjax.models.seq2seq import pair_loss
 from rnnjax.models.sequence_encoder import SequenceEncoder
 from rnnjax.tasks.translation.config import TranslationConfig
-from rnnjax.tasks.translation.preparation import (
-    SOURCE_LENGTHS,
-    Lengths,
-    reversed_source,
-    source_examples,
-)
+from rnnjax.tasks.translation.preparation import reversed_source, source_examples
 from rnnjax.tasks.translation.vocabulary import END, START, UNKNOWN_WORD, VocabularyPair
-from rnnjax.typing import Array, Carry
 
 BATCH_SIZE = 64
-
-
-class Search(NamedTuple):
-    """Settings of the beam search; see `decode.beam_search`."""
-
-    beam_size: int = 5
-    length_penalty: float = 0.6
 
 
 class Translation(NamedTuple):
@@ -91,20 +76,16 @@ class Translator(NamedTuple):
         """
         if empty := [n for n, text in enumerate(texts, 1) if not text.strip()]:
             raise UserError(f"text {empty[0]} of {len(texts)} is empty: nothing to translate")
-        graph, params = nnx.split(self.model, nnx.Param)
-        found: dict[int, Translation] = {}
-        for batch in self._batches(texts, batch_size):
-            longest = self.lengths.longest_translation(len(batch["source"]))
-            sources = {name: batch[name] for name in ("source", SOURCE_LENGTHS)}
-            result = _search(graph, self.never, self.search, longest, params, sources)
-            tokens, log_probability, weights = jax.device_get(result)
-            for row, n in enumerate(batch["indices"].tolist()):
-                if n >= 0:
-                    maps = (
-                        None if weights is None else weights[row][:, : batch[SOURCE_LENGTHS][row]]
-                    )
-                    one = self._translation(texts[n], tokens[row].tolist(), maps)
-                    found[n] = one._replace(log_probability=float(log_probability[row]))
+        written = write(
+            self.model,
+            self._batches(texts, batch_size),
+            self.search,
+            self.lengths.longest_target,
+            start=START,
+            stop=END,
+            never=self.never,
+        )
+        found = {n: self._translation(texts[n], one) for n, one in written}
         return [found[n] for n in range(len(texts))]
 
     @property
@@ -127,9 +108,9 @@ class Translator(NamedTuple):
                 yield batch
                 bar.update(int((batch["indices"] >= 0).sum()))
 
-    def _translation(self, text: str, ids: list[int], maps: np.ndarray | None) -> Translation:
+    def _translation(self, text: str, written: Written) -> Translation:
         source, target = self.vocabulary
-        symbols = target.decode(ids)
+        symbols, maps = target.decode(written.tokens.tolist()), written.weights
         if self.vocabulary.level == "word":
             words: Sequence[str] = source.words_of(text)
         else:
@@ -141,7 +122,7 @@ class Translator(NamedTuple):
                 symbols = replace_unknown(symbols, target.symbols[UNKNOWN_WORD], words, maps)
         return Translation(
             target.text(symbols),
-            0.0,
+            written.log_probability,
             maps,
             target.labels(symbols),
             (*source.labels(words), source.symbols[END]),
@@ -180,11 +161,7 @@ def make_loss(graph: nnx.GraphDef) -> training.LossFn:
     """
 
     def loss_fn(params, carry, batch, key):
-        target = batch["target"]
-        mask = _up_to(batch["lengths"], target)
-        total, count = seq2seq_loss(
-            nnx.merge(graph, params), [_source_of(batch)], target, mask, key, start=START
-        )
+        total, count = pair_loss(nnx.merge(graph, params), batch, key, start=START)
         return training.Loss(total, count, carry)
 
     return loss_fn
@@ -223,49 +200,3 @@ def replace_unknown(
     return tuple(
         words[n] if symbol == unknown else symbol for symbol, n in zip(symbols, most, strict=True)
     )
-
-
-def _up_to(lengths: Array, steps: Array) -> Array:
-    """True at the first steps of each row, bool `[T, B]`."""
-    return jnp.arange(len(steps))[:, None] < lengths
-
-
-def _source_of(batch: dict[str, Array]) -> Source:
-    return Source(batch["source"], _up_to(batch[SOURCE_LENGTHS], batch["source"]))
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))
-def _search(
-    graph: nnx.GraphDef,
-    never: tuple[int, ...],
-    search: Search,
-    max_length: int,
-    params: Any,
-    batch: dict[str, Array],
-) -> tuple[Array, Array, Array | None]:
-    """The best hypotheses `[B, L]`, their log-probabilities and the attention `[B, L, S]`."""
-    model = nnx.merge(graph, params)
-    memory = model.memory([_source_of(batch)])
-    carry = model.initial_carry(memory)
-    start = jnp.full(len(batch[SOURCE_LENGTHS]), START)
-
-    def weights_of(params_and_memory: Any, carry: Carry, tokens: Array) -> tuple[Any, Carry]:
-        params, memory = params_and_memory
-        _, glance, carry = nnx.merge(graph, params).step(memory, carry, tokens)
-        return glance.weights, carry
-
-    found = decode.beam_search(
-        decoding_step(graph, never),
-        (params, memory),
-        carry,
-        start,
-        beam_size=search.beam_size,
-        max_length=max_length,
-        stop=END,
-        length_penalty=search.length_penalty,
-    )
-    best = found.tokens[:, 0]
-    weights = None
-    if model.attends:
-        weights = decode.replay(weights_of, (params, memory), carry, start, best)
-    return best, found.log_probability[:, 0], weights

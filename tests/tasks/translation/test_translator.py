@@ -7,17 +7,13 @@ import pytest
 from flax import nnx
 
 from rnnjax import decode
+from rnnjax.data.pair_batches import Lengths
 from rnnjax.errors import UserError
-from rnnjax.models.decoder import decoding_step
+from rnnjax.models.decoding import Search, decoding_step
 from rnnjax.models.seq2seq import Source
 from rnnjax.tasks.translation.config import TranslationConfig
-from rnnjax.tasks.translation.preparation import Lengths, reversed_source
-from rnnjax.tasks.translation.translator import (
-    Search,
-    Translator,
-    make_translator,
-    replace_unknown,
-)
+from rnnjax.tasks.translation.preparation import reversed_source
+from rnnjax.tasks.translation.translator import Translator, make_translator, replace_unknown
 from rnnjax.tasks.translation.vocabulary import END, START, UNKNOWN_WORD, VocabularyPair
 
 TEXTS = ["rot blau", "blau", "weiss rot blau rot weiss blau", "rot weiss", "blau blau rot"]
@@ -73,7 +69,7 @@ def test_a_text_longer_than_all_before_is_translated_whole():
     """It is padded to twice the largest length, and its translation may be as much longer."""
     (found,) = untrained().translate(["rot blau weiss " * 3])
     assert len(found.source) == 10
-    assert LENGTHS.longest_translation(14) == 18
+    assert LENGTHS.longest_target(14) == 18
 
 
 def test_a_source_read_backwards_is_the_reversed_source_read_forwards():

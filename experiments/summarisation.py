@@ -1,0 +1,140 @@
+"""Summarisation by an encoder and a decoder that attends to the text and copies words of it.
+
+    python -m experiments.summarisation                    docstrings of Python: body to first line
+    python -m experiments.summarisation --config.copy=false --workdir=runs/no_copies
+    python -m experiments.summarisation --preset=mails --config.data=FOLDER --workdir=runs/mails
+
+ROUGE takes `pip install 'rnnjax[summarisation]'`. FOLDER holds the mails of AESLC, or parallel
+files such as train.body, train.title, val.body, val.title (--config.source=body
+--config.target=title). Tables with two columns of texts and tfds:NAME work as well.
+Then, with the --workdir of the training:
+
+    --mode=evaluate --split=test                           ROUGE-1, -2, -L, and those of the lead
+    --mode=predict --text="..."                            summaries; --input=FILE: of its lines
+    --mode=inspect                                         a page: attention, copies, best and worst
+
+The default takes 7 minutes of processor time; its summaries have a ROUGE-1 of 19.81 on modules that
+training never saw, and the first words of each text 16.48. The same command again resumes a run
+that was stopped and ends with the same parameters, bit by bit.
+"""
+
+import json
+from dataclasses import dataclass, replace
+
+from experiments.experiment import Experiment, Measures, Preset, Run, Trained
+from rnnjax import training
+from rnnjax.errors import UserError
+from rnnjax.models.decoding import Search
+from rnnjax.tasks.summarisation import reports
+from rnnjax.tasks.summarisation.config import SummarisationConfig as Config
+from rnnjax.tasks.summarisation.preparation import Prepared, lead_size, load_pairs, prepare
+from rnnjax.tasks.summarisation.scores import make_evaluation
+from rnnjax.tasks.summarisation.summarizer import Summarizer, load, make_loss, make_summarizer
+from rnnjax.tasks.summarisation.vocabulary import SummaryVocabulary
+from rnnjax.training import setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The flags of the single modes."""
+
+    split: str = setting("test", "Modes evaluate, inspect: which split.")
+    text: tuple[str, ...] = setting((), "Mode predict: a text; may be given several times.")
+    input: str | None = setting(None, "Mode predict: a file with a text a line; -: stdin.")
+    output: str | None = setting(None, "Mode predict: a file for the summaries.")
+    beam_size: int = setting(4, "Summaries pursued side by side; 1: greedily.")
+    length_penalty: float = setting(
+        1.0, "Exponent of the length that scores are divided by; 0 favours short summaries."
+    )
+
+
+DEFAULT = Config(
+    cell="gru", batch_size=32, num_steps=1000, learning_rate=3e-3, eval_every=250, max_length=80,
+    max_summary=20, num_buckets=3,
+)  # fmt: skip
+PRESETS = {
+    "default": Preset("Docstrings of Python's standard library, body to first line.", DEFAULT),
+    "mails": Preset(
+        "Mails of AESLC, body to subject: --config.data=FOLDER.",
+        replace(DEFAULT, min_count=8, num_steps=1200, learning_rate=2e-3, eval_every=400),
+    ),
+    "see2017": Preset(
+        "Model and lengths of See et al. 2017, coverage from the first update on.",
+        Config(hidden_size=256, embed_size=128, attention_size=512, dropout=0.0, coverage=1.0,
+               max_length=400, max_summary=100, batch_size=16, num_steps=20000, clip_norm=2.0,
+               learning_rate=1e-3, eval_every=2000, checkpoint_every=1000),
+    ),
+}  # fmt: skip
+
+
+def prepared(run: Run) -> Prepared:
+    """The texts of a run, in numbers."""
+    if run.source and not run.resuming and run.config.vectors:
+        raise UserError("--config.vectors would be overwritten by --restore_from: give one of them")
+    return prepare(run.config, run.vocabulary())
+
+
+def summarizer(run: Run) -> Summarizer:
+    """The trained summarizer of a run, with the beam of the flags."""
+    search = Search(run.options.beam_size, run.options.length_penalty)
+    return load(run.workdir, run.config)._replace(search=search)
+
+
+def summarized(run: Run) -> list[reports.Scored]:
+    """The split that --split names, with its summaries."""
+    splits = load_pairs(run.config).splits
+    return reports.summarize_split(
+        run.chosen_split(splits), summarizer(run), lead_size(splits["train"])
+    )
+
+
+def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
+    """ROUGE of the held-out splits by beam search; attention and copies of some summaries."""
+    run, splits = trained.run, trained.prepared.corpus.splits
+    model, lead = summarizer(run), lead_size(splits["train"])
+    for name in [name for name in ("validation", "test") if name in splits]:
+        found = reports.summarize_split(splits[name], model, lead)
+        training.tell(reports.report_scores(found, name, run.workdir))
+    return {"validation ROUGE-1, %, greedy": trained.best}, reports.report_sections(found, name)
+
+
+def evaluate(run: Run) -> None:
+    """Prints the scores of a split; writes scores_SPLIT.json and summaries_SPLIT.txt."""
+    print(reports.report_scores(summarized(run), run.options.split, run.workdir))
+
+
+def predict(run: Run) -> None:
+    """Summarises texts, or the lines of a file."""
+    options = run.options
+    if bool(options.text) == (options.input is not None):
+        raise UserError("mode predict takes --text=TEXT (repeatedly) or --input=FILE, not both")
+    given = options.text, options.input, options.output
+    print(reports.report_summaries(*given, summarizer(run), encoding=run.config.encoding))
+
+
+def inspect(run: Run) -> None:
+    """Writes inspect.html: attention and copies of some summaries, the best and the worst."""
+    print(reports.report_inspection(summarized(run), run.options.split, run.workdir))
+
+
+EXPERIMENT = Experiment(
+    name="summarisation",
+    summary="summarizer that copies words; docstrings of Python; 7 min; ROUGE-1 19.8, lead 16.5",
+    title="Summarisation",
+    about=__doc__,
+    presets=PRESETS,
+    options=Options(),
+    vocabulary=SummaryVocabulary,
+    vocabulary_field="level",
+    prepare=prepared,
+    model=lambda config, data: make_summarizer(config, data.vocabulary, data.vectors),
+    loss=lambda config, graph, data: make_loss(config, graph),
+    evaluation=make_evaluation,
+    stored=lambda data, model: {"corpus": data.digest, "lengths": json.dumps(data.lengths)},
+    measures=lambda config: Measures("symbol", metric="rouge1", scale="%, greedy"),
+    report=report,
+    modes={"evaluate": evaluate, "predict": predict, "inspect": inspect},
+)
+
+if __name__ == "__main__":
+    EXPERIMENT.main()

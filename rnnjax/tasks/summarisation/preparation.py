@@ -1,0 +1,163 @@
+"""From the pairs of a config to what a summarizer trains on."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import NamedTuple, cast
+
+import numpy as np
+
+from rnnjax import data
+from rnnjax.data.files import files_at
+from rnnjax.data.named_splits import is_list_of_paths, split_files
+from rnnjax.data.padded_batches import Examples, TrainingBatches
+from rnnjax.data.pair_batches import Lengths, pair_examples
+from rnnjax.data.text_pairs import Corpus, Pair, read_pairs, with_words
+from rnnjax.data.word_vocabulary import RESERVED, WordLevel
+from rnnjax.errors import UserError
+from rnnjax.tasks.summarisation.config import SummarisationConfig
+from rnnjax.tasks.summarisation.docstrings import docstring_pairs
+from rnnjax.tasks.summarisation.mails import SUFFIX, read_mail
+from rnnjax.tasks.summarisation.vocabulary import Encoded, SummaryVocabulary
+
+FIRST_WORD = len(RESERVED)
+
+
+class Prepared(NamedTuple):
+    """A corpus in numbers.
+
+    Attributes:
+        corpus: the pairs.
+        vocabulary: of the training split, unless one was given.
+        vectors: of its words, made elsewhere; None: there are none.
+        lengths: that texts and summaries are padded to.
+        batches: of the training split.
+        notes: what was cut or left out, in a phrase each.
+        digest: of the training and validation pairs, the same for the same ones only.
+    """
+
+    corpus: Corpus
+    vocabulary: SummaryVocabulary
+    vectors: data.Vectors | None
+    lengths: Lengths
+    batches: TrainingBatches
+    notes: tuple[str, ...]
+    digest: str
+
+    @property
+    def description(self) -> str:
+        """The sizes of the corpus and of what was made of it, a line each."""
+        buckets = " and ".join(", ".join(map(str, one)) for one in self.lengths)
+        lines = [
+            f"{'; '.join([self.corpus.describe(), *self.notes])}.",
+            f"{len(self.vocabulary):,} symbols ({self.vocabulary.level}); padded to {buckets}.",
+        ]
+        if self.vectors is not None:
+            lines.append(f"{self.vectors.coverage(self.vocabulary.symbols[FIRST_WORD:])}.")
+        return "\n".join(lines)
+
+
+def load_pairs(config: SummarisationConfig) -> Corpus:
+    """The texts and summaries of a config, in splits; see `read_pairs`.
+
+    Raises:
+        UserError: there is no such source, or what is there cannot be used.
+    """
+    if config.data == "embedded":
+        return Corpus(docstring_pairs())
+    is_path = not config.data.startswith("tfds:") and not is_list_of_paths(config.data)
+    if is_path and any(path.suffix == SUFFIX for path in files_at(config.data)):
+        found = split_files(config.data)
+        mails = {
+            split: [read_mail(path, encoding=config.encoding) for path in paths]
+            for split, paths in found.files.items()
+        }
+        return with_words(mails, config.data, found.note_of_others())
+    return read_pairs(config.data, config.columns)
+
+
+def prepare(config: SummarisationConfig, vocabulary: SummaryVocabulary | None = None) -> Prepared:
+    """Loads pairs and makes the vocabulary, buckets and training batches.
+
+    Args:
+        config: of the run.
+        vocabulary: one that a model was trained with.
+
+    Raises:
+        UserError: the pairs or the vectors cannot be used, all are too long, or a number is out of
+            range.
+    """
+    corpus = load_pairs(config)
+    pairs = corpus.splits["train"]
+    vocabulary = vocabulary or SummaryVocabulary.of(
+        (text for pair in pairs for text in pair[:2]),
+        level=cast(WordLevel, config.level),
+        min_count=config.min_count,
+        num_subwords=config.num_subwords,
+    )
+    vectors = None
+    if config.vectors:
+        words = vocabulary.symbols[FIRST_WORD:]
+        vectors = data.read_vectors(config.vectors, words, encoding=config.encoding)
+    whole = np.array([len(vocabulary.encode(pair.source)) for pair in pairs])
+    summaries = np.array([len(vocabulary.encode(pair.target)) for pair in pairs])
+    longer = whole > config.max_length
+    wordy = summaries > config.max_summary
+    kept = np.flatnonzero(~wordy & ~(longer & (config.too_long == "skip")))
+    if not kept.size:
+        raise UserError(
+            f"every training pair is too long for --config.max_length={config.max_length} and "
+            f"--config.max_summary={config.max_summary}: the shortest text has {whole.min()} "
+            f"symbols, the shortest summary {summaries.min()}, their ends included"
+        )
+    fate = {"truncate": "cut", "skip": "left out", "keep": "kept whole"}[config.too_long]
+    notes = [
+        *([f"{longer.sum():,} training texts are longer than {config.max_length} symbols and "
+           f"{fate}"] if longer.any() else []),
+        *([f"{wordy.sum():,} training summaries are longer than {config.max_summary} and left out"]
+          if wordy.any() else []),
+    ]  # fmt: skip
+    sizes = whole[kept] if config.limit is None else np.minimum(whole[kept], config.limit)
+    lengths = Lengths.of(
+        sizes.tolist(), summaries[kept].tolist(), config.num_buckets, config.batch_size
+    )
+    chosen = [pairs[n] for n in kept.tolist()]
+    examples = summary_examples(chosen, vocabulary, config, lengths)
+    content = [corpus.splits[split] for split in ("train", "validation")]
+    digest = hashlib.sha256(json.dumps([[p[:2] for p in part] for part in content]).encode())
+    return Prepared(
+        corpus,
+        vocabulary,
+        vectors,
+        lengths,
+        TrainingBatches(examples, batch_size=config.batch_size, seed=config.seed),
+        tuple(notes),
+        digest.hexdigest(),
+    )
+
+
+def summary_examples(
+    pairs: Sequence[Pair],
+    vocabulary: SummaryVocabulary,
+    config: SummarisationConfig,
+    lengths: Lengths,
+) -> Examples:
+    """Pairs in numbers; see `pair_examples`. With copies, texts have `symbols` too."""
+    texts = [vocabulary.read(pair.source, config.limit) for pair in pairs]
+    targets = [
+        vocabulary.encode_summary(pair.target, text.unknown if config.copy else ())
+        for pair, text in zip(pairs, texts, strict=True)
+    ]
+    sources = [fields_of(text, config.copy) for text in texts]
+    return pair_examples(sources, targets, lengths, name_of=lambda n: pairs[n].place)
+
+
+def fields_of(text: Encoded, copy: bool) -> dict[str, np.ndarray]:
+    """What a batch holds of a text."""
+    return {"source": text.ids, "symbols": text.symbols} if copy else {"source": text.ids}
+
+
+def lead_size(pairs: Sequence[Pair]) -> int:
+    """The median number of words of summaries."""
+    sizes = [len(SummaryVocabulary.words_of(pair.target)) for pair in pairs]
+    return max(1, round(float(np.median(sizes))))

@@ -1,0 +1,168 @@
+"""Summaries and their scores as lines for the terminal, files and sections of a report."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from rnnjax.data.files import given_lines
+from rnnjax.data.text_pairs import Pair
+from rnnjax.data.word_vocabulary import WORD_END
+from rnnjax.tasks.summarisation.scores import first_words, mean, rouge
+from rnnjax.tasks.summarisation.summarizer import Summarizer, Summary
+from rnnjax.training import atomic_files, write_results
+from rnnjax.visuals.alignment import Alignment, draw_alignments
+from rnnjax.visuals.page import Section, escape, evenly_spread, picture, render_page
+
+SHOWN = 5
+"""Summaries of each section of a page."""
+
+DRAWN = 45
+"""Symbols of the longest text whose attention a report shows."""
+
+
+class Scored(NamedTuple):
+    """A pair, the summary that a model wrote, its scores, and those of the lead baseline."""
+
+    pair: Pair
+    summary: Summary
+    scores: dict[str, float]
+    lead: dict[str, float]
+
+
+def summarize_split(pairs: Sequence[Pair], summarizer: Summarizer, lead: int) -> list[Scored]:
+    """Each pair of a split with its summary and its scores.
+
+    Args:
+        pairs: of the split.
+        summarizer: the model.
+        lead: words of the baseline.
+    """
+    summaries = summarizer.summarize([pair.source for pair in pairs])
+    references = [pair.target for pair in pairs]
+    scores = rouge([one.text for one in summaries], references)
+    leads = rouge([first_words(pair.source, lead) for pair in pairs], references)
+    return [Scored(*one) for one in zip(pairs, summaries, scores, leads, strict=True)]
+
+
+def report_scores(scored: Sequence[Scored], title: str, folder: Path) -> str:
+    """Writes `scores_TITLE.json` and `summaries_TITLE.txt`; gives the scores for the terminal.
+
+    Args:
+        scored: a split.
+        title: its name.
+        folder: where the files go.
+    """
+    scores, lead = _means(scored)
+    atomic_files.write_json(
+        folder / f"scores_{title}.json", {"split": title, **scores, "lead": lead}
+    )
+    texts = "".join(f"{_in_a_line(one.summary.text)}\n" for one in scored)
+    atomic_files.write_text(folder / f"summaries_{title}.txt", texts)
+    told = f"{title}: {_told(scores)} (F1, %), {len(scored):,} texts; lead {_told(lead)}"
+    copies = _copied_words(scored)
+    return told + (f"; {copies:.1f} % of the words are copied" if copies is not None else "")
+
+
+def report_sections(scored: Sequence[Scored], title: str) -> list[Section]:
+    """What was written for some texts of a split, and attention and copies of short ones."""
+    shown = evenly_spread(scored, SHOWN)
+    sections = [Section(f"Summaries, {title}", text="\n\n".join(map(_lines, shown)))]
+    short = [one for one in scored if len(one.summary.source) <= DRAWN and one.summary.symbols]
+    if short:
+        drawn = [_alignment(one) for one in evenly_spread(short, 3)]
+        sections.append(Section("Attention and copies", png=draw_alignments(drawn, columns=1)))
+    return sections
+
+
+def report_inspection(scored: Sequence[Scored], title: str, folder: Path) -> str:
+    """Writes `inspect.html`: summaries spread over a split, the best and the worst by ROUGE-1.
+
+    Args:
+        scored: a split.
+        title: its name.
+        folder: where the file goes.
+    """
+    ranked = sorted(scored, key=lambda one: -one.scores["rouge1"])
+    chosen = {
+        "Spread over the split": evenly_spread(scored, SHOWN),
+        "Best": ranked[:SHOWN],
+        "Worst": ranked[: -SHOWN - 1 : -1],
+    }
+    scores, lead = _means(scored)
+    cards = {f"{kind}; lead {lead[kind]:.2f} %": f"{scores[kind]:.2f} %" for kind in scores}
+    sections = [Section(name, html="".join(map(_figure, its))) for name, its in chosen.items()]
+    page = render_page("Summaries", f"{title}: {len(scored):,} texts", cards, sections)
+    return f"{title}: {write_results(folder, {'inspect.html': page})}"
+
+
+def report_summaries(
+    texts: Sequence[str],
+    file: str | None,
+    output: str | None,
+    summarizer: Summarizer,
+    *,
+    encoding: str,
+) -> str:
+    """Summarises texts, or a file line by line; empty lines stay empty.
+
+    Args:
+        texts: as they were given.
+        file: of texts, plain or .gz; `-` for stdin; None: the texts.
+        output: where the summaries go, a line each; None: they are returned.
+        summarizer: the model.
+        encoding: of the file.
+
+    Raises:
+        UserError: there is no text, or a file cannot be read or written.
+    """
+    atomic_files.check_output(output)
+    lines = given_lines(texts, file, to="summarise", encoding=encoding)
+    written = [""] * len(lines.texts)
+    found = summarizer.summarize([lines.texts[n] for n in lines.filled])
+    for n, one in zip(lines.filled, found, strict=True):
+        written[n] = _in_a_line(one.text)
+    if output is None:
+        return "\n".join(written)
+    atomic_files.write_text(Path(output), "".join(f"{text}\n" for text in written))
+    return f"{len(found):,} summaries: {output}"
+
+
+def _means(scored: Sequence[Scored]) -> tuple[dict[str, float], dict[str, float]]:
+    return mean([one.scores for one in scored]), mean([one.lead for one in scored])
+
+
+def _told(scores: dict[str, float]) -> str:
+    return ", ".join(f"{kind} {value:.2f}" for kind, value in scores.items())
+
+
+def _copied_words(scored: Sequence[Scored]) -> float | None:
+    """The mean probability of a copy in percent; None of a model that does not copy."""
+    copied = [p for one in scored if one.summary.copied is not None for p in one.summary.copied]
+    return 100 * float(sum(copied)) / len(copied) if copied else None
+
+
+def _in_a_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _lines(one: Scored) -> str:
+    body = _in_a_line(one.pair.source)
+    body = body if len(body) <= 300 else f"{body[:300]} ..."
+    return f"{body}\n->  {one.summary.text}\n    (wanted: {one.pair.target})"
+
+
+def _alignment(one: Scored) -> Alignment:
+    _, _, symbols, source, attention, copied = one.summary
+    symbols, source = (
+        tuple(symbol.removesuffix(WORD_END) for symbol in its) for its in (symbols, source)
+    )
+    return Alignment(source, symbols, attention, copied)
+
+
+def _figure(one: Scored) -> str:
+    drawn = ""
+    if one.summary.symbols:
+        drawn = picture(one.summary.text, draw_alignments([_alignment(one)]))
+    text = "<br>".join(map(escape, _lines(one).splitlines()))
+    below = f'<p class="soft">{escape(f"{one.pair.place}, {_told(one.scores)}")}</p>'
+    return f"<figure>{drawn}<figcaption>{text}{below}</figcaption></figure>"

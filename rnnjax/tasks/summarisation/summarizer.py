@@ -1,0 +1,205 @@
+"""Summarising texts with a trained model."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from tqdm import tqdm
+
+from rnnjax import data, training
+from rnnjax.data.padded_batches import EvaluationBatches
+from rnnjax.data.pair_batches import Lengths, source_examples
+from rnnjax.data.word_vocabulary import END, START, UNKNOWN_WORD
+from rnnjax.errors import UserError
+from rnnjax.models import Seq2Seq
+from rnnjax.models.decoding import Search, Written, write
+from rnnjax.models.seq2seq import pair_loss
+from rnnjax.models.sequence_encoder import SequenceEncoder
+from rnnjax.tasks.summarisation.config import SummarisationConfig
+from rnnjax.tasks.summarisation.preparation import FIRST_WORD, fields_of
+from rnnjax.tasks.summarisation.vocabulary import Encoded, SummaryVocabulary
+
+BATCH_SIZE = 64
+
+
+class Summary(NamedTuple):
+    """The summary that a model wrote of a text.
+
+    Attributes:
+        text: the summary, in lower case.
+        log_probability: of it and its end, in nats.
+        symbols: the T symbols of the summary.
+        source: the S symbols of the text as it was read, the last of them its end.
+        attention: `[T, S]`, of each symbol of the summary over those of the text.
+        copied: `[T]`, the probability that a symbol is copied, 1 - p_gen; None of a model that does
+            not copy.
+    """
+
+    text: str
+    log_probability: float
+    symbols: tuple[str, ...]
+    source: tuple[str, ...]
+    attention: np.ndarray
+    copied: np.ndarray | None
+
+
+class Summarizer(NamedTuple):
+    """A model with its vocabulary: summarises texts.
+
+    Attributes:
+        model: encoder and decoder.
+        vocabulary: of texts and summaries.
+        lengths: that texts are padded to, and how long summaries become.
+        limit: symbols that texts are cut to; None: they are not.
+        search: settings of the beam search.
+    """
+
+    model: Seq2Seq
+    vocabulary: SummaryVocabulary
+    lengths: Lengths
+    limit: int | None
+    search: Search = Search()
+
+    @property
+    def copies(self) -> bool:
+        """Whether words of the text can be copied."""
+        return self.model.copied_as is not None
+
+    def summarize(self, texts: Sequence[str], *, batch_size: int = BATCH_SIZE) -> list[Summary]:
+        """Summarises each text.
+
+        Args:
+            texts: one or more, each with a word at least.
+            batch_size: how many are summarised side by side.
+
+        Raises:
+            UserError: a text has no word. Texts are numbered from 1.
+        """
+        if empty := [n for n, text in enumerate(texts, 1) if not text.strip()]:
+            raise UserError(f"text {empty[0]} of {len(texts)} is empty: nothing to summarise")
+        read = [self.vocabulary.read(text, self.limit) for text in texts]
+        written = write(
+            self.model,
+            self._batches(read, batch_size),
+            self.search,
+            lambda length: self.lengths.target[-1],
+            start=START,
+            stop=END,
+            never=(START, UNKNOWN_WORD),
+        )
+        found = {n: self._summary(read[n], one) for n, one in written}
+        return [found[n] for n in range(len(texts))]
+
+    def _batches(self, read: Sequence[Encoded], batch_size: int) -> Iterator[data.Batch]:
+        examples = source_examples(
+            [fields_of(one, self.copies) for one in read], self.lengths.source
+        )
+        with tqdm(
+            total=len(read), desc="summarising", disable=None, leave=False, delay=2
+        ) as bar:  # fmt: skip
+            for batch in EvaluationBatches(examples, batch_size=batch_size):
+                yield batch
+                bar.update(int((batch["indices"] >= 0).sum()))
+
+    def _summary(self, read: Encoded, written: Written) -> Summary:
+        assert written.weights is not None
+        symbols = self.vocabulary.symbols_of(written.tokens.tolist(), read.unknown)
+        source = (*self.vocabulary.symbols, *read.unknown)
+        size = len(symbols)
+        return Summary(
+            self.vocabulary.text(symbols),
+            written.log_probability,
+            symbols,
+            tuple(source[n] for n in read.symbols.tolist()),
+            written.weights[:size],
+            None if written.generate is None else 1 - written.generate[:size],
+        )
+
+
+def make_summarizer(
+    config: SummarisationConfig,
+    vocabulary: SummaryVocabulary,
+    vectors: data.Vectors | None = None,
+) -> Seq2Seq:
+    """The model of a config, with fresh parameters; text and summary share the words' vectors.
+
+    Args:
+        config: of the run.
+        vocabulary: decides the number of symbols.
+        vectors: of words, made elsewhere; they are trained further.
+
+    Raises:
+        UserError: the vectors have another width than `embed_size`.
+    """
+    rngs = nnx.Rngs(config.seed)
+    encoder = SequenceEncoder(
+        config.network(both_directions=True),
+        input_size=config.embed_size,
+        vocab_size=len(vocabulary),
+        dropout=config.dropout,
+        rngs=rngs,
+    )
+    model = Seq2Seq(
+        [encoder],
+        len(vocabulary),
+        config.network(dropout=0.0),
+        context="soft",
+        scorer="coverage" if config.coverage else "additive",
+        embed_size=config.embed_size,
+        attention_size=config.attention_size,
+        dropout=config.dropout,
+        compute_dtype=config.operand_dtype,
+        copied_as=UNKNOWN_WORD if config.copy else None,
+        rngs=rngs,
+    )
+    if vectors is not None:
+        width = vectors.matrix.shape[1]
+        if width != config.embed_size:
+            raise UserError(
+                f"the word vectors have {width} numbers each: expected "
+                f"--config.embed_size={width}, got {config.embed_size}"
+            )
+        if found := vectors.by_id(vocabulary.symbols[FIRST_WORD:], FIRST_WORD):
+            table = model.embed.embedding
+            table[...] = table[...].at[jnp.array([*found])].set(np.stack([*found.values()]))
+    encoder.embed = model.embed
+    return model
+
+
+def make_loss(config: SummarisationConfig, graph: nnx.GraphDef) -> training.LossFn:
+    """Makes the loss of a batch, in nats a symbol of the summary, its end included.
+
+    Args:
+        config: its `coverage` weighs the coverage loss, in training.
+        graph: of the model.
+    """
+
+    def loss_fn(params, carry, batch, key):
+        total, count = pair_loss(
+            nnx.merge(graph, params), batch, key, start=START, coverage=config.coverage
+        )
+        return training.Loss(total, count, carry)
+
+    return loss_fn
+
+
+def load(workdir: str | Path, config: SummarisationConfig | None = None) -> Summarizer:
+    """The trained summarizer of a run, best checkpoint.
+
+    Args:
+        workdir: of the run.
+        config: of the run, where it is known.
+
+    Raises:
+        UserError: there is no intact checkpoint.
+    """
+    stored_config, stored = training.read_run(workdir, SummarisationConfig)
+    config = config or stored_config
+    vocabulary = SummaryVocabulary.from_json(stored["vocabulary"])
+    model = training.restore_model(workdir, make_summarizer, config, vocabulary)
+    lengths = Lengths(*map(tuple, json.loads(stored["lengths"])))
+    return Summarizer(model, vocabulary, lengths, config.limit)

@@ -1,0 +1,134 @@
+"""Summarisation from the command line: training, resuming, evaluation, prediction, inspection."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+import rnnjax
+from experiments import summarisation
+from experiments.summarisation import EXPERIMENT
+from rnnjax import training
+from tests.experiments.conftest import command, of_split
+
+NAMES = ["anna", "bert", "carl", "dora", "emil", "fred", "gina", "hans"]
+BODIES = [f"please write to {name} today" for name in NAMES]
+SUMMARIES = [f"about {name}" for name in NAMES]
+SMALL = [
+    "--config.min_count=4", "--config.cell=gru", "--config.hidden_size=16",
+    "--config.embed_size=8", "--config.attention_size=8", "--config.batch_size=8",
+    "--config.num_buckets=1", "--config.warmup_steps=0", "--config.average=none",
+    "--config.log_every=1", "--config.dropout=0", "--config.coverage=0.1",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """Parallel files; each name is rare, so that it can only be copied."""
+    folder = tmp_path_factory.mktemp("pairs")
+    for split, rows in (("train", slice(6)), ("val", slice(6, 8)), ("test", slice(6, 8))):
+        for ending, lines in (("body", BODIES), ("title", SUMMARIES)):
+            (folder / f"{split}.{ending}").write_text("\n".join(lines[rows]) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def flags(corpus):
+    return [f"--config.data={corpus}", "--config.source=body", "--config.target=title", *SMALL]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, flags):
+    """The workdir of a short training; not to be changed but for what modes write."""
+    workdir = tmp_path_factory.mktemp("trained") / "summarisation"
+    EXPERIMENT.main([
+        f"--workdir={workdir}", *flags, "--config.num_steps=150", "--config.learning_rate=0.02",
+        "--config.eval_every=75",
+    ])  # fmt: skip
+    return workdir
+
+
+def run(capsys, workdir, *flags):
+    return command(capsys, summarisation, f"--workdir={workdir}", *flags)
+
+
+def test_names_that_no_one_knows_are_copied_and_the_report_shows_it(trained):
+    rows = of_split(trained, "valid")
+    assert [row["step"] for row in rows] == [75, 150]
+    assert rows[-1]["rouge1"] == 100
+    page = (trained / "report.html").read_text()
+    assert "about gina" in page
+    assert 'alt="Attention and copies"' in page
+    scores = json.loads((trained / "scores_test.json").read_text())
+    assert scores["rouge2"] == 100
+    # The first two words of each body have none of the summary's.
+    assert scores["lead"] == {"rouge1": 0, "rouge2": 0, "rougeL": 0}
+
+
+def test_modes_use_what_was_trained(trained, capsys, tmp_path):
+    scored = run(capsys, trained, "--mode=evaluate", "--split=validation")
+    assert scored.code == 0, scored.err
+    assert "validation: rouge1 100.00, rouge2 100.00, rougeL 100.00 (F1, %), 2 texts" in scored.out
+    assert (trained / "summaries_validation.txt").read_text() == "about gina\nabout hans\n"
+    given, output = tmp_path / "in.txt", tmp_path / "out.txt"
+    given.write_text("please write to Xerxes today\n\nplease write to gina today\n")
+    written = run(capsys, trained, "--mode=predict", f"--input={given}", f"--output={output}")
+    assert written.code == 0, written.err
+    assert output.read_text() == "about xerxes\n\nabout gina\n"
+    inspected = run(capsys, trained, "--mode=inspect")
+    assert inspected.code == 0, inspected.err
+    page = (trained / "inspect.html").read_text()
+    assert re.findall("<h2>(.*?)</h2>", page) == ["Spread over the split", "Best", "Worst"]
+    (found,) = rnnjax.load(trained).summarize(["please write to Ymir today"])
+    assert found.symbols == ("about", "ymir")
+    assert found.source[found.attention[1].argmax()] == "ymir"
+    assert found.copied[1] > 0.9 > 0.5 > found.copied[0]
+
+
+def test_a_run_that_was_stopped_ends_with_the_same_bits(
+    tmp_path, flags, capsys, interrupted_before
+):
+    """With dropout; stopped after two of four updates."""
+
+    def short(name):
+        return run(
+            capsys, tmp_path / name, *flags, "--config.dropout=0.3", "--config.num_steps=4",
+            "--config.eval_every=2", "--config.average=ema",
+        )  # fmt: skip
+
+    assert short("whole").code == 0
+    with interrupted_before(batch=3):
+        assert short("stopped").code == training.EXIT_SAVED
+    resumed = short("stopped")
+    assert f"Resuming {tmp_path / 'stopped'} from step 2." in resumed.err
+    expected, got = (
+        training.restore_params(tmp_path / name, which="latest") for name in ("whole", "stopped")
+    )
+    assert expected.keys() == got.keys()
+    for name, array in expected.items():
+        assert np.asarray(array).tobytes() == np.asarray(got[name]).tobytes(), name
+
+
+def test_presets_validate():
+    for preset in EXPERIMENT.presets.values():
+        preset.config.validate()
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["--mode=predict"], "mode predict takes --text=TEXT"),
+        (["--mode=predict", "--text= "], "nothing to summarise: --text has no word"),
+        (["--mode=evaluate", "--split=tset"], "unknown --split=tset; did you mean 'test'"),
+        (["--mode=evaluate", "--config.level=subword"], "was trained with --config.level=word"),
+        (["--config.too_long=cut"], "unknown --config.too_long=cut; "),
+        (["--config.coverage=-1"], "--config.coverage is 0 or more; got -1.0"),
+        (["--mode=evaluate", "--config.data=no/where"], "no/where does not exist"),
+    ],
+)
+def test_mistakes_are_told_in_a_line(trained, capsys, given, words):
+    result = run(capsys, trained, *given)
+    assert result.code == 2
+    assert words in result.err
+    assert len(result.err.splitlines()) == 1
