@@ -25,7 +25,9 @@ TASKS = {
         ["image_size=48", "feature_size=6", "attention_size=6"], ["--mode=evaluate"]
     ),
     "char_lm": Small(["data=hello", "window=5"], ["--mode=sample", "--length=5"]),
-    "dna": Small(["data={folder}/genes.tsv", "signals=False"], ["--mode=predict", "--sequence=ATGGCTTAA"]),
+    "dna": Small(
+        ["data={folder}/genes.tsv", "signals=False"], ["--mode=predict", "--sequence=ATGGCTTAA"]
+    ),
     "long_range": Small(["length=6"], ["--mode=predict", "--text=0.1 0.5* 0.2 0.3*"]),
     "music": Small(["data={folder}/scales.mat"], ["--mode=generate", "--num_frames=4"]),
     "naming": Small(["data={folder}/names.tsv", "num_buckets=1"], ["--mode=predict", "--text=aa"]),
@@ -33,12 +35,20 @@ TASKS = {
         ["data={folder}/tagged", *[flag.removeprefix("--config.") for flag in SMALL_TAGGER]],
         ["--mode=predict", "--text=Ada left Lund."],
     ),
+    "reading": Small(
+        ["data={folder}/stories.txt", "num_buckets=1", "hops=2"],
+        ["--mode=predict", "--story=Ada is in Rome.", "--question=Where is Ada?"],
+    ),
     "sentiment": Small(
         ["data={folder}/stars.tsv", "min_count=1", "num_buckets=1"],
         ["--mode=predict", "--text=word3 word1"],
     ),
     "sequential_mnist": Small([], ["--mode=evaluate"]),
     "series": Small(["window=12", "horizon=2"], ["--mode=evaluate"]),
+    "summarisation": Small(
+        ["data={folder}/pairs.tsv", "min_count=1", "num_buckets=1", "attention_size=6"],
+        ["--mode=predict", "--text=word3 word1"],
+    ),
     "translation": Small(
         ["data={folder}/pairs.tsv", "level=word", "min_count=1", "num_buckets=1",
          "attention_size=6"],
@@ -75,6 +85,11 @@ def write_data(folder):
         + [f"CC{gene}TT\tOO{'E' * len(gene)}OO" for n in range(40)
            for gene in ["ATG" + "GCTGAA" * (1 + n % 4) + "TAA"]],
         "stars.tsv": ["label\ttext"] + [f"{1 + n % 3}\t{text()}" for n in range(40)],
+        "stories.txt": [
+            f"{n} {line}" for _ in range(20)
+            for place in [draw.choice(["Rome", "Lund"])]
+            for n, line in enumerate([f"Ada is in {place}.", f"Where is Ada?\t{place}\t1"], 1)
+        ],
         "pairs.tsv": ["source\ttarget"] + [f"{text()}\t{text()}" for _ in range(40)],
     }  # fmt: skip
     for name, lines in tables.items():
