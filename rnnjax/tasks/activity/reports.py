@@ -10,7 +10,7 @@ from rnnjax.tasks.activity.clips import Clip, features
 from rnnjax.training.reporting.progress import aligned
 
 PERCENTS = tuple(range(10, 101, 10))
-SHOWN = 5
+SHOWN = 3
 """Classes in the picture of one video, at most."""
 
 
@@ -68,7 +68,7 @@ def score_split(
         f"{title}, {right[PERCENTS.index(50)]:.2f} % at half of the frames; logistic regression on "
         f"the mean frame: {mean_frame_accuracy(splits, split):.2f} %"
     )
-    rows = [("frames seen, %", *curves)]
+    rows = [("seen, %", *curves)]
     rows += [(str(p), *(f"{c[n]:.2f}" for c in curves.values())) for n, p in enumerate(PERCENTS)]
     table = aligned(rows, numbers=range(len(rows[0])))
     picture = visuals.draw_lines(
