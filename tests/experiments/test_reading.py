@@ -9,7 +9,6 @@ import pytest
 
 import rnnjax
 from experiments import reading
-from rnnjax import training
 from rnnjax.tasks.reading.babi import Question
 from tests.experiments.conftest import command, of_split
 
@@ -134,27 +133,6 @@ def test_the_python_code_of_the_docs_runs(trained, capsys, tmp_path, monkeypatch
     assert re.fullmatch(r"attic \d+%", lines[0])
     assert len(lines) == 3
     assert "Ada went to the attic" in lines[1] + lines[2]
-
-
-def test_a_run_that_was_stopped_ends_with_the_same_bits(
-    corpus, tmp_path, capsys, interrupted_before
-):
-    def train(name):
-        return run(
-            capsys, tmp_path / name, f"--config.data={corpus}", *SMALL, "--config.num_steps=4",
-            "--config.dropout=0.5", "--config.average=ema", "--config.cell=lstm",
-        )  # fmt: skip
-
-    assert train("whole").code == 0
-    with interrupted_before(batch=3):
-        assert train("stopped").code == training.EXIT_SAVED
-    assert f"Resuming {tmp_path / 'stopped'} from step 2." in train("stopped").err
-    expected, got = (
-        training.restore_params(tmp_path / name, which="latest") for name in ("whole", "stopped")
-    )
-    assert set(expected) == set(got)
-    for name, array in expected.items():
-        assert np.asarray(array).tobytes() == np.asarray(got[name]).tobytes(), name
 
 
 def test_other_stories_need_answers_that_the_model_knows(trained, tmp_path, capsys):

@@ -3,13 +3,11 @@
 import json
 import re
 
-import numpy as np
 import pytest
 
 import rnnjax
 from experiments import summarisation
 from experiments.summarisation import EXPERIMENT
-from rnnjax import training
 from tests.experiments.conftest import command, of_split
 
 NAMES = ["anna", "bert", "carl", "dora", "emil", "fred", "gina", "hans"]
@@ -84,30 +82,6 @@ def test_modes_use_what_was_trained(trained, capsys, tmp_path):
     assert found.symbols == ("about", "ymir")
     assert found.source[found.attention[1].argmax()] == "ymir"
     assert found.copied[1] > 0.9 > 0.5 > found.copied[0]
-
-
-def test_a_run_that_was_stopped_ends_with_the_same_bits(
-    tmp_path, flags, capsys, interrupted_before
-):
-    """With dropout; stopped after two of four updates."""
-
-    def short(name):
-        return run(
-            capsys, tmp_path / name, *flags, "--config.dropout=0.3", "--config.num_steps=4",
-            "--config.eval_every=2", "--config.average=ema",
-        )  # fmt: skip
-
-    assert short("whole").code == 0
-    with interrupted_before(batch=3):
-        assert short("stopped").code == training.EXIT_SAVED
-    resumed = short("stopped")
-    assert f"Resuming {tmp_path / 'stopped'} from step 2." in resumed.err
-    expected, got = (
-        training.restore_params(tmp_path / name, which="latest") for name in ("whole", "stopped")
-    )
-    assert expected.keys() == got.keys()
-    for name, array in expected.items():
-        assert np.asarray(array).tobytes() == np.asarray(got[name]).tobytes(), name
 
 
 def test_presets_validate():
