@@ -128,7 +128,7 @@ def inspect(run: Run) -> None:
 
 EXPERIMENT = Experiment(
     name="reading",
-    summary="answers questions about a story; a made-up world; 3 min; 80% right, plain LSTM 48%",
+    summary="answers questions about a story; made-up world; 3 min; 80% right, plain LSTM 48%",
     title="Reading",
     about=__doc__,
     presets=PRESETS,

@@ -9,7 +9,7 @@ from flax import nnx
 from rnnjax.cells.cell import Cell, split_key
 from rnnjax.cells.pointwise import drop
 from rnnjax.heads.attention import additive, expected, masked
-from rnnjax.models.memory import Glance, Memory
+from rnnjax.models.memory import Memory
 from rnnjax.models.network import Network
 from rnnjax.models.sequence_encoder import SequenceEncoder
 from rnnjax.typing import Array, DType, PRNGKey
@@ -49,15 +49,15 @@ class Hop(nnx.Module):
         self.attention = nnx.Param(self.scorer.init(rngs.params(), size, size))
         self.update = nnx.Linear(2 * size, size, dtype=compute_dtype, rngs=rngs)
 
-    def __call__(self, memory: Memory, query: Array) -> tuple[Array, Glance]:
-        """The next query `[B, H]`, and what was attended to, of a memory and a query `[B, H]`."""
+    def __call__(self, memory: Memory, query: Array) -> tuple[Array, Array]:
+        """The next query `[B, H]`, and alpha `[B, S]`, of a memory and a query `[B, H]`."""
         params = self.attention.get_value()
         prepared = self.scorer.prepare(params, memory.features)
         scores = masked(self.scorer.scores(params, prepared, query)[0], memory.mask)
         weights = jax.nn.softmax(scores)
         read = expected(weights, memory.features)
         updated = jnp.tanh(self.update(jnp.concatenate([read, query], axis=-1)))
-        return updated.astype(query.dtype), Glance(weights, scores)
+        return updated.astype(query.dtype), weights
 
 
 class Reader(Network):
@@ -132,8 +132,8 @@ class Reader(Network):
             memory = self.memory(story, key_story)
             query, attention = self._last(question, key_question), []
             for hop in self.hops:
-                query, glance = hop(memory, query)
-                attention.append(glance.weights)
+                query, its_attention = hop(memory, query)
+                attention.append(its_attention)
             weights = jnp.stack(attention)
         else:
             words = jnp.moveaxis(story, 2, 1).reshape(-1, story.shape[1])

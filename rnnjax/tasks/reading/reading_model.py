@@ -73,8 +73,9 @@ def make_loss(graph: nnx.GraphDef, supervise_attention: float) -> training.LossF
         if supervise_attention and out.attention is not None:
             total += supervise_attention * attention_loss(out.attention, batch["facts"].T)
         right = (_answers(out) == batch["answer"]) & (batch["answer"] > 0)
-        correct = {"accuracy": 100 * right.sum(where=real)}
-        return training.Loss(total, count, carry, correct, work=batch["lengths"].sum())
+        accuracy = 100 * right.sum(where=real)
+        work = batch["lengths"].sum()
+        return training.Loss(total, count, carry, {"accuracy": accuracy}, work=work)
 
     return loss_fn
 

@@ -67,8 +67,10 @@ def scores_by_kind(
             100 * float(np.mean([one.answer == frequent.get(kind) for one, _ in its])),
             100 * float(known.mean()) if known.size else float("nan"),
         )
-    means = np.array([score[1:] for score in scores.values()])
-    facts = means[:, 2][~np.isnan(means[:, 2])]
-    mean_facts = float(facts.mean()) if facts.size else float("nan")
-    scores["mean"] = Score(len(pairs), *means[:, :2].mean(axis=0).tolist(), mean_facts)
+    columns = [np.array(column) for column in list(zip(*scores.values(), strict=True))[1:]]
+    accuracy, baseline, facts = (
+        float(its[~np.isnan(its)].mean()) if not np.isnan(its).all() else float("nan")
+        for its in columns
+    )
+    scores["mean"] = Score(len(pairs), accuracy, baseline, facts)
     return scores

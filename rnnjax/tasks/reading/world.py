@@ -32,7 +32,9 @@ def make_world(split: str) -> list[Question]:
 def _story(rng: random.Random, diagonals: Sequence[int]) -> Iterator[Question]:
     """Tells what happens, and asks."""
     cast = rng.sample(range(len(PEOPLE)), CAST)
-    carried_by = {(i + diagonal) % 10: [] for i in cast for diagonal in diagonals}
+    carried_by: dict[int, list[int]] = {
+        (i + diagonal) % 10: [] for i in cast for diagonal in diagonals
+    }
     for thing, people in carried_by.items():
         people += [i for i in cast if (thing - i) % 10 in diagonals]
     things = rng.sample(sorted(carried_by), min(3, len(carried_by)))
