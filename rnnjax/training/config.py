@@ -214,6 +214,7 @@ class NetworkConfig(Settings):
         super().validate()
         self.check_choice("compute_dtype", DTYPES)
         self.check_at_least(1, "hidden_size", "num_layers")
+        self.check_at_most(1000, "num_layers")
         self.check_rate("dropout")
         if ":" in self.cell:
             make_cell(self.cell, self.hidden_size, compute_dtype=self.operand_dtype)
