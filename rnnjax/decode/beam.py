@@ -195,7 +195,7 @@ def _search(
         log_probability=jnp.broadcast_to(
             jnp.where(jnp.arange(beam_size) % (beam_size // num_groups) == 0, 0.0, -jnp.inf), shape
         ).astype(jnp.float32),
-        penalty=jnp.zeros(shape),
+        penalty=jnp.zeros(shape, jnp.float32),
         finished=jnp.zeros(shape, bool),
     )
     return _ranked(jax.lax.while_loop(goes_on, extend, beam), stop, length_penalty)
@@ -232,7 +232,7 @@ def _take(
         for other in found:
             taken = jnp.where(other.was_finished, -1, other.symbol)[:, None, None]
             same = (symbols[:, own, :, None] == taken).sum(axis=-1)
-            penalty = penalty + diversity * same
+            penalty = penalty + (diversity * same).astype(jnp.float32)
         order = jnp.where(beam.finished[:, own, None], stays, extended[:, own] - penalty)
         order, place = jax.lax.top_k(order.reshape(num_rows, -1), size)
 

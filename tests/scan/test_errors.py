@@ -68,7 +68,10 @@ def test_inputs_that_do_not_fit(run, params, xs, options, message):
     ("options", "message"),
     [
         ({"remat": "sqr"}, r"unknown remat 'sqr'; did you mean 'sqrt'\? Valid: gates, none, sqrt"),
-        ({"engine": "skan"}, r"unknown engine 'skan'; did you mean 'scan'\? Valid: auto, .*scan"),
+        (
+            {"engine": "skan"},
+            r"unknown engine 'skan'; did you mean 'scan'\? Valid: associative, auto, .*scan",
+        ),
     ],
 )
 def test_unknown_names(params, cell, options, message):

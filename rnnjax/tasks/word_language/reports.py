@@ -63,7 +63,8 @@ def neighbours_section(model: WordModel) -> Section:
 
 def map_section(model: WordModel) -> Section:
     """A map of the vectors of the most frequent words: their two principal components."""
-    words = [w for w in model.vocabulary.symbols[len(RESERVED) :] if w.isalpha()][:SHOWN]
+    known = model.vocabulary.symbols[len(RESERVED) :]
+    words = ([w for w in known if w.isalpha()] or list(known))[:SHOWN]
     ids = [model.vocabulary.symbols.index(word) for word in words]
     vectors = np.asarray(model.model.embed.embedding.get_value())[ids]
     vectors = vectors - vectors.mean(axis=0)
