@@ -196,6 +196,10 @@ class Experiment:
     def train(self, run: Run) -> None:
         """Trains, or goes on training, and writes the report."""
         config, (workdir, run) = run.config, self._open(run)
+        if run.source and not run.resuming and getattr(config, "vectors", None):
+            raise UserError(
+                "--config.vectors would be overwritten by --restore_from: give one of them"
+            )
         prepared = self.prepare(run)
         model = self.model(config, prepared)
         graph, params = nnx.split(model, nnx.Param)

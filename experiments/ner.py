@@ -23,7 +23,7 @@ from rnnjax import training
 from rnnjax.errors import UserError
 from rnnjax.tasks.tagging import evaluation, inputs, reports
 from rnnjax.tasks.tagging.config import TaggingConfig as Config
-from rnnjax.tasks.tagging.preparation import Prepared, load_corpus, prepare
+from rnnjax.tasks.tagging.preparation import load_corpus, prepare
 from rnnjax.tasks.tagging.tagger import make_tagger
 from rnnjax.tasks.tagging.text_tagger import TextTagger, load
 from rnnjax.tasks.tagging.vocabulary import TaggingVocabulary
@@ -77,13 +77,6 @@ PRESETS = {
 }  # fmt: skip
 
 
-def prepared(run: Run) -> Prepared:
-    """The sentences of a run, in numbers."""
-    if run.source and not run.resuming and run.config.vectors:
-        raise UserError("--config.vectors would be overwritten by --restore_from: give one of them")
-    return prepare(run.config, run.vocabulary())
-
-
 def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
     """The scores of the held-out splits, and the most confident errors."""
     tagger, splits, sections = load(trained.run.workdir), trained.prepared.corpus.splits, []
@@ -131,7 +124,7 @@ EXPERIMENT = Experiment(
     options=Options(),
     vocabulary=TaggingVocabulary,
     vocabulary_field="scheme",
-    prepare=prepared,
+    prepare=lambda run: prepare(run.config, run.vocabulary()),
     model=lambda config, data: make_tagger(config, data.vocabulary, data.vectors, seed=config.seed),
     loss=lambda config, graph, data: evaluation.make_loss(graph),
     evaluation=evaluation.make_evaluation,

@@ -25,7 +25,7 @@ from rnnjax.errors import UserError
 from rnnjax.tasks.reading import preparation, reading_model, reports
 from rnnjax.tasks.reading.babi import Question, read_questions, sentences_of
 from rnnjax.tasks.reading.config import ReadingConfig as Config
-from rnnjax.tasks.reading.preparation import Prepared, ReadingVocabulary
+from rnnjax.tasks.reading.preparation import ReadingVocabulary
 from rnnjax.tasks.reading.sources import Splits, load_questions
 from rnnjax.training import atomic_files, setting
 from rnnjax.visuals.page import render_page
@@ -59,13 +59,6 @@ PRESETS = {
         replace(DEFAULT, num_steps=6000, num_buckets=5, eval_every=500, checkpoint_every=500),
     ),
 }
-
-
-def prepared(run: Run) -> Prepared:
-    """The questions of a run, in numbers."""
-    if run.source and not run.resuming and run.config.vectors:
-        raise UserError("--config.vectors would be overwritten by --restore_from: give one of them")
-    return preparation.prepare(run.config, run.vocabulary())
 
 
 def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
@@ -134,7 +127,7 @@ EXPERIMENT = Experiment(
     presets=PRESETS,
     options=Options(),
     vocabulary=ReadingVocabulary,
-    prepare=prepared,
+    prepare=lambda run: preparation.prepare(run.config, run.vocabulary()),
     model=lambda config, data: reading_model.make_model(config, data.vocabulary, data.vectors),
     loss=lambda config, graph, data: reading_model.make_loss(graph, config.supervise_attention),
     stored=lambda data, model: {"corpus": data.digest},

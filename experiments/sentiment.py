@@ -22,7 +22,7 @@ from rnnjax import training
 from rnnjax.errors import UserError
 from rnnjax.tasks.sentiment import preparation, reports, sentiment_model
 from rnnjax.tasks.sentiment.config import SentimentConfig as Config
-from rnnjax.tasks.sentiment.preparation import Prepared, SentimentVocabulary
+from rnnjax.tasks.sentiment.preparation import SentimentVocabulary
 from rnnjax.training import atomic_files, setting
 
 
@@ -62,13 +62,6 @@ PRESETS = {
         replace(SST2, num_steps=850, eval_every=85, checkpoint_every=85),
     ),
 }  # fmt: skip
-
-
-def prepared(run: Run) -> Prepared:
-    """The texts of a run, in numbers."""
-    if run.source and not run.resuming and run.config.vectors:
-        raise UserError("--config.vectors would be overwritten by --restore_from: give one of them")
-    return preparation.prepare(run.config, run.vocabulary())
 
 
 def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
@@ -117,7 +110,7 @@ EXPERIMENT = Experiment(
     presets=PRESETS,
     options=Options(),
     vocabulary=SentimentVocabulary,
-    prepare=prepared,
+    prepare=lambda run: preparation.prepare(run.config, run.vocabulary()),
     model=lambda config, data: sentiment_model.make_model(config, data.vocabulary, data.vectors),
     loss=lambda config, graph, data: sentiment_model.make_loss(graph),
     stored=lambda data, model: {"corpus": data.digest},

@@ -27,7 +27,7 @@ from rnnjax.errors import UserError
 from rnnjax.models.decoding import Search
 from rnnjax.tasks.summarisation import reports
 from rnnjax.tasks.summarisation.config import SummarisationConfig as Config
-from rnnjax.tasks.summarisation.preparation import Prepared, lead_size, load_pairs, prepare
+from rnnjax.tasks.summarisation.preparation import lead_size, load_pairs, prepare
 from rnnjax.tasks.summarisation.scores import make_evaluation
 from rnnjax.tasks.summarisation.summarizer import Summarizer, load, make_loss, make_summarizer
 from rnnjax.tasks.summarisation.vocabulary import SummaryVocabulary
@@ -65,13 +65,6 @@ PRESETS = {
                learning_rate=1e-3, eval_every=2000, checkpoint_every=1000),
     ),
 }  # fmt: skip
-
-
-def prepared(run: Run) -> Prepared:
-    """The texts of a run, in numbers."""
-    if run.source and not run.resuming and run.config.vectors:
-        raise UserError("--config.vectors would be overwritten by --restore_from: give one of them")
-    return prepare(run.config, run.vocabulary())
 
 
 def summarizer(run: Run) -> Summarizer:
@@ -126,7 +119,7 @@ EXPERIMENT = Experiment(
     options=Options(),
     vocabulary=SummaryVocabulary,
     vocabulary_field="level",
-    prepare=prepared,
+    prepare=lambda run: prepare(run.config, run.vocabulary()),
     model=lambda config, data: make_summarizer(config, data.vocabulary, data.vectors),
     loss=lambda config, graph, data: make_loss(config, graph),
     evaluation=make_evaluation,

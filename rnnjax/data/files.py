@@ -60,6 +60,22 @@ class GivenLines(NamedTuple):
     filled: list[int]
     places: list[str]
 
+    def answered(self, answers: Sequence[str]) -> list[str]:
+        """A line for each text: the answer to it, and nothing for an empty one.
+
+        Args:
+            answers: to the texts that are `filled`, in their order.
+        """
+        lines = [""] * len(self.texts)
+        for n, answer in zip(self.filled, answers, strict=True):
+            lines[n] = in_a_line(answer)
+        return lines
+
+
+def in_a_line(text: str) -> str:
+    """The words of a text with one space between them."""
+    return " ".join(text.split())
+
 
 def given_lines(
     texts: Sequence[str], file: str | None, *, to: str, encoding: str = "utf-8"

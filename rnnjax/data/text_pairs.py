@@ -1,5 +1,7 @@
 """Pairs of texts: parallel files, tables, data sets of TFDS."""
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -38,6 +40,13 @@ class Corpus(NamedTuple):
 
     splits: dict[str, list[Pair]]
     notes: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """Of the training and validation pairs, the same for the same ones only."""
+        content = [self.splits[split] for split in ("train", "validation")]
+        texts = json.dumps([[pair[:2] for pair in part] for part in content])
+        return hashlib.sha256(texts.encode()).hexdigest()
 
     def describe(self) -> str:
         """The sizes, in one line."""

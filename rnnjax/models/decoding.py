@@ -1,7 +1,7 @@
 """What a trained decoder writes: its step for `rnnjax.decode`, and the search over batches."""
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -51,8 +51,8 @@ def write(
     start: int,
     stop: int,
     never: tuple[int, ...] = (),
-) -> Iterator[tuple[int, Written]]:
-    """Writes for each source of some batches; yields its index and what was written.
+) -> list[Written]:
+    """Writes for each source of some batches, in the order of their indices.
 
     Args:
         model: of one encoder.
@@ -64,6 +64,7 @@ def write(
         never: symbols that are not written.
     """
     graph, params = nnx.split(model, nnx.Param)
+    written: dict[int, Written] = {}
     for batch in batches:
         sources = {name: batch[name] for name in _READ if name in batch}
         limit = longest(len(batch["source"]))
@@ -74,7 +75,8 @@ def write(
                 tokens, log_probability, weights, generate = jax.tree.map(itemgetter(row), found)
                 if weights is not None:
                     weights = weights[:, : batch["source_lengths"][row]]
-                yield index, Written(tokens, float(log_probability), weights, generate)
+                written[index] = Written(tokens, float(log_probability), weights, generate)
+    return [written[index] for index in range(len(written))]
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))

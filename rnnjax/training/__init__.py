@@ -39,7 +39,7 @@ from rnnjax.training.processes.signals import (
 from rnnjax.training.profiling.tracing import TracedSteps, parse_steps
 from rnnjax.training.reporting.curves import draw_curves
 from rnnjax.training.reporting.metrics_log import read_metrics
-from rnnjax.training.reporting.progress import Measures, say, tell
+from rnnjax.training.reporting.progress import Measures, say, tell, with_progress
 from rnnjax.training.reporting.report import read_results, write_report
 from rnnjax.training.reporting.results import write_results
 from rnnjax.training.setup import Task, make_training
@@ -57,6 +57,6 @@ __all__ = [
     "make_eval_step", "make_gpus_deterministic", "make_mesh", "make_optimizer", "make_schedule",
     "make_train_step", "make_training", "num_parameters", "open_workdir", "parse_steps",
     "processes", "read_meta", "read_metrics", "read_results", "read_run", "removed_if_unused",
-    "restore_model", "restore_params", "say", "setting", "tell", "train", "write_report",
-    "write_results",
+    "restore_model", "restore_params", "say", "setting", "tell", "train", "with_progress",
+    "write_report", "write_results",
 ]  # fmt: skip

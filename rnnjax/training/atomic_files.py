@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -96,6 +96,11 @@ def check_space(folder: Path, there: list[Path], number: int, size: int) -> None
 def write_text(path: Path, text: str) -> None:
     """As `write_bytes`, for text."""
     write_bytes(path, text.encode("utf-8"))
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """As `write_bytes`, for lines of text."""
+    write_text(path, "".join(f"{line}\n" for line in lines))
 
 
 def as_json(value: Any) -> str:

@@ -1,7 +1,5 @@
 """From the pairs of a config to what a summarizer trains on."""
 
-import hashlib
-import json
 from collections.abc import Sequence
 from typing import NamedTuple, cast
 
@@ -123,8 +121,6 @@ def prepare(config: SummarisationConfig, vocabulary: SummaryVocabulary | None = 
     )
     chosen = [pairs[n] for n in kept.tolist()]
     examples = summary_examples(chosen, vocabulary, config, lengths)
-    content = [corpus.splits[split] for split in ("train", "validation")]
-    digest = hashlib.sha256(json.dumps([[p[:2] for p in part] for part in content]).encode())
     return Prepared(
         corpus,
         vocabulary,
@@ -132,7 +128,7 @@ def prepare(config: SummarisationConfig, vocabulary: SummaryVocabulary | None = 
         lengths,
         TrainingBatches(examples, batch_size=config.batch_size, seed=config.seed),
         tuple(notes),
-        digest.hexdigest(),
+        corpus.digest,
     )
 
 

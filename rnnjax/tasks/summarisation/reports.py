@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from rnnjax.data.files import given_lines
+from rnnjax.data.files import given_lines, in_a_line
 from rnnjax.data.text_pairs import Pair
 from rnnjax.data.word_vocabulary import WORD_END
 from rnnjax.tasks.summarisation.scores import first_words, mean, rouge
@@ -56,8 +56,8 @@ def report_scores(scored: Sequence[Scored], title: str, folder: Path) -> str:
     atomic_files.write_json(
         folder / f"scores_{title}.json", {"split": title, **scores, "lead": lead}
     )
-    texts = "".join(f"{_in_a_line(one.summary.text)}\n" for one in scored)
-    atomic_files.write_text(folder / f"summaries_{title}.txt", texts)
+    texts = [in_a_line(one.summary.text) for one in scored]
+    atomic_files.write_lines(folder / f"summaries_{title}.txt", texts)
     told = f"{title}: {_told(scores)} (F1, %), {len(scored):,} texts; lead {_told(lead)}"
     copies = _copied_words(scored)
     return told + (f"; {copies:.1f} % of the words are copied" if copies is not None else "")
@@ -117,13 +117,11 @@ def report_summaries(
     """
     atomic_files.check_output(output)
     lines = given_lines(texts, file, to="summarise", encoding=encoding)
-    written = [""] * len(lines.texts)
     found = summarizer.summarize([lines.texts[n] for n in lines.filled])
-    for n, one in zip(lines.filled, found, strict=True):
-        written[n] = _in_a_line(one.text)
+    written = lines.answered([one.text for one in found])
     if output is None:
         return "\n".join(written)
-    atomic_files.write_text(Path(output), "".join(f"{text}\n" for text in written))
+    atomic_files.write_lines(Path(output), written)
     return f"{len(found):,} summaries: {output}"
 
 
@@ -141,12 +139,8 @@ def _copied_words(scored: Sequence[Scored]) -> float | None:
     return 100 * float(sum(copied)) / len(copied) if copied else None
 
 
-def _in_a_line(text: str) -> str:
-    return " ".join(text.split())
-
-
 def _lines(one: Scored) -> str:
-    body = _in_a_line(one.pair.source)
+    body = in_a_line(one.pair.source)
     body = body if len(body) <= 300 else f"{body[:300]} ..."
     return f"{body}\n->  {one.summary.text}\n    (wanted: {one.pair.target})"
 

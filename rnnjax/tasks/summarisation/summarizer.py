@@ -1,14 +1,12 @@
 """Summarising texts with a trained model."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from tqdm import tqdm
 
 from rnnjax import data, training
 from rnnjax.data.padded_batches import EvaluationBatches
@@ -82,28 +80,21 @@ class Summarizer(NamedTuple):
         if empty := [n for n, text in enumerate(texts, 1) if not text.strip()]:
             raise UserError(f"text {empty[0]} of {len(texts)} is empty: nothing to summarise")
         read = [self.vocabulary.read(text, self.limit) for text in texts]
+        examples = source_examples(
+            [fields_of(one, self.copies) for one in read], self.lengths.source
+        )
         written = write(
             self.model,
-            self._batches(read, batch_size),
+            training.with_progress(
+                EvaluationBatches(examples, batch_size=batch_size), len(read), "summarising"
+            ),
             self.search,
             lambda length: self.lengths.target[-1],
             start=START,
             stop=END,
             never=(START, UNKNOWN_WORD),
         )
-        found = {n: self._summary(read[n], one) for n, one in written}
-        return [found[n] for n in range(len(texts))]
-
-    def _batches(self, read: Sequence[Encoded], batch_size: int) -> Iterator[data.Batch]:
-        examples = source_examples(
-            [fields_of(one, self.copies) for one in read], self.lengths.source
-        )
-        with tqdm(
-            total=len(read), desc="summarising", disable=None, leave=False, delay=2
-        ) as bar:  # fmt: skip
-            for batch in EvaluationBatches(examples, batch_size=batch_size):
-                yield batch
-                bar.update(int((batch["indices"] >= 0).sum()))
+        return [self._summary(*both) for both in zip(read, written, strict=True)]
 
     def _summary(self, read: Encoded, written: Written) -> Summary:
         assert written.weights is not None
@@ -156,17 +147,10 @@ def make_summarizer(
         copied_as=UNKNOWN_WORD if config.copy else None,
         rngs=rngs,
     )
-    if vectors is not None:
-        width = vectors.matrix.shape[1]
-        if width != config.embed_size:
-            raise UserError(
-                f"the word vectors have {width} numbers each: expected "
-                f"--config.embed_size={width}, got {config.embed_size}"
-            )
-        if found := vectors.by_id(vocabulary.symbols[FIRST_WORD:], FIRST_WORD):
-            table = model.embed.embedding
-            table[...] = table[...].at[jnp.array([*found])].set(np.stack([*found.values()]))
     encoder.embed = model.embed
+    if vectors is not None:
+        found = vectors.by_id(vocabulary.symbols[FIRST_WORD:], FIRST_WORD)
+        encoder.set_vectors(found, vectors.matrix.shape[1])
     return model
 
 

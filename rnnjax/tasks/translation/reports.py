@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from rnnjax.data.files import given_lines
+from rnnjax.data.files import given_lines, in_a_line
 from rnnjax.data.text_pairs import Pair
 from rnnjax.tasks.translation.scores import translation_scores
 from rnnjax.tasks.translation.translator import Translation, Translator
@@ -35,8 +35,8 @@ def report_scores(translated: Sequence[Translated], title: str, metric: str, fol
     """
     scores = _scores(metric, translated)
     atomic_files.write_json(folder / f"scores_{title}.json", {"split": title, **scores})
-    texts = "".join(f"{_in_a_line(one.text)}\n" for _, one in translated)
-    atomic_files.write_text(folder / f"translations_{title}.txt", texts)
+    texts = [in_a_line(one.text) for _, one in translated]
+    atomic_files.write_lines(folder / f"translations_{title}.txt", texts)
     named = ", ".join(f"{name} {value:.2f}" for name, value in scores.items())
     return f"{title}: {named} (%), {len(translated):,} texts"
 
@@ -114,12 +114,10 @@ def report_translations(
     lines = given_lines(texts, file, to="translate", encoding=encoding)
     given = [lines.texts[n] for n in lines.filled]
     _say_unknown(given, [lines.places[n] for n in lines.filled], translator)
-    written = [""] * len(lines.texts)
-    for n, one in zip(lines.filled, translator.translate(given), strict=True):
-        written[n] = _in_a_line(one.text)
+    written = lines.answered([one.text for one in translator.translate(given)])
     if output is None:
         return "\n".join(written)
-    atomic_files.write_text(Path(output), "".join(f"{text}\n" for text in written))
+    atomic_files.write_lines(Path(output), written)
     return f"{len(given):,} translations: {output}"
 
 
@@ -137,10 +135,6 @@ def _say_unknown(texts: Sequence[str], places: Sequence[str], translator: Transl
 def _scores(metric: str, translated: Sequence[Translated]) -> dict[str, float]:
     texts = [one.text for _, one in translated]
     return translation_scores(metric, texts, [pair.target for pair, _ in translated])
-
-
-def _in_a_line(text: str) -> str:
-    return " ".join(text.split())
 
 
 def _line(one: Translated) -> str:

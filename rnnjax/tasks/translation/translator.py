@@ -1,13 +1,12 @@
 """Translating texts with a trained model."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from flax import nnx
-from tqdm import tqdm
 
 from rnnjax import training
 from rnnjax.data.padded_batches import EvaluationBatches
@@ -76,17 +75,21 @@ class Translator(NamedTuple):
         """
         if empty := [n for n, text in enumerate(texts, 1) if not text.strip()]:
             raise UserError(f"text {empty[0]} of {len(texts)} is empty: nothing to translate")
+        examples = source_examples(
+            texts, self.vocabulary.source, self.lengths.source, reverse=self.reverse_source
+        )
         written = write(
             self.model,
-            self._batches(texts, batch_size),
+            training.with_progress(
+                EvaluationBatches(examples, batch_size=batch_size), len(texts), "translating"
+            ),
             self.search,
             self.lengths.longest_target,
             start=START,
             stop=END,
             never=self.never,
         )
-        found = {n: self._translation(texts[n], one) for n, one in written}
-        return [found[n] for n in range(len(texts))]
+        return [self._translation(*both) for both in zip(texts, written, strict=True)]
 
     @property
     def never(self) -> tuple[int, ...]:
@@ -97,16 +100,6 @@ class Translator(NamedTuple):
     def is_unknown(self, text: str) -> bool:
         """Whether no symbol of a text is known."""
         return set(self.vocabulary.source.encode(text)[:-1].tolist()) <= {UNKNOWN_WORD}
-
-    def _batches(self, texts: Sequence[str], batch_size: int) -> Iterator[dict[str, np.ndarray]]:
-        examples = source_examples(
-            texts, self.vocabulary.source, self.lengths.source, reverse=self.reverse_source
-        )
-        bar = tqdm(total=len(texts), desc="translating", disable=None, leave=False, delay=2)
-        with bar:
-            for batch in EvaluationBatches(examples, batch_size=batch_size):
-                yield batch
-                bar.update(int((batch["indices"] >= 0).sum()))
 
     def _translation(self, text: str, written: Written) -> Translation:
         source, target = self.vocabulary

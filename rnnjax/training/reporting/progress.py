@@ -3,14 +3,15 @@
 import math
 import sys
 import time
-from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
 from rnnjax.training.processes.group import is_first
 
 SECONDS_BETWEEN_LINES = 5.0
+Batch = dict[str, Any]
 BAR = "{n_fmt}/{total_fmt}{postfix}, {remaining} left |{bar}|"
 """The loss stands where a narrow terminal still shows it."""
 
@@ -25,6 +26,20 @@ def tell(result: str) -> None:
     """Prints a result to stdout; the first process only."""
     if is_first():
         print(result, flush=True)
+
+
+def with_progress(batches: Iterable[Batch], total: int, doing: str) -> Iterator[Batch]:
+    """Yields the batches of `total` examples; a bar shows how far they are if that takes long.
+
+    Args:
+        batches: of an evaluation, whose `indices` are negative in rows that only fill a batch.
+        total: examples in all of them.
+        doing: what the bar says.
+    """
+    with tqdm(total=total, desc=doing, disable=None, leave=False, delay=2) as bar:
+        for batch in batches:
+            yield batch
+            bar.update(int((batch["indices"] >= 0).sum()))
 
 
 def describe(metrics: dict[str, float], unit: str, scale: str = "") -> str:
