@@ -95,6 +95,12 @@ def rnnjax_layer(case: Case, *, compute_dtype=None, **options) -> Layer:
     return Layer(lambda p, xs: rnnjax.unroll(cell, p, xs, **options)[1], params, inputs(case))
 
 
+def plain_scan(cell: rnnjax.Cell, params: Any, xs: jax.Array) -> jax.Array:
+    """The outputs of a cell as a user of JAX writes the loop: one step after the other."""
+    carry = cell.initial_carry(params, xs.shape[1:-1])
+    return jax.lax.scan(lambda carry, x_t: cell(params, carry, x_t), carry, xs)[1]
+
+
 def nnx_layer(case: Case) -> Layer:
     """flax.nnx.RNN."""
     make = nnx.OptimizedLSTMCell if case.kind == "lstm" else nnx.GRUCell

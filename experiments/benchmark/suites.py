@@ -12,12 +12,26 @@ from typing import Any
 
 import jax
 
+import rnnjax
 from experiments.benchmark import peers
 from experiments.benchmark.peers import BASELINE, CONTENDERS, Calls, Case, Layer
 from experiments.benchmark.report import Row
 
 KINDS: tuple[peers.Kind, ...] = ("lstm", "gru")
 SIZES = [(100, 64, 128, 128), (200, 16, 64, 256), (100, 64, 512, 512), (50, 32, 256, 1024)]
+VARIANTS: dict[str, Callable[[int], rnnjax.Cell]] = {
+    "lstm, peepholes": functools.partial(rnnjax.lstm, peepholes=True),
+    "lstm, layer norm": functools.partial(rnnjax.lstm, layer_norm=True),
+    "gru, reset before": functools.partial(rnnjax.gru, reset="before"),
+}
+VARIANT_SIZES = [
+    (100, 64, 128, 128),
+    (200, 16, 64, 256),
+    (35, 20, 650, 650),
+    (64, 128, 32, 96),
+    (784, 16, 1, 128),
+    (50, 1, 256, 512),
+]
 COMPILED_SIZES = [(50, 32, 128, 128), (400, 32, 128, 128)]
 LONG = Case("lstm", 4000, 32, 256, 256)
 LONGEST = Case("lstm", 10_000, 8, 256, 256)
@@ -35,6 +49,30 @@ def layers(repeats: int) -> list[Row]:
             rows.append({"what": f"{kind} {what}", "size": list(size)} | _ratios(times))
             print(f"{kind} {what} {size}: rnnjax {rows[-1]['rnnjax']:.2f}", flush=True)
     return rows
+
+
+def variants(repeats: int) -> list[Row]:
+    """Cells without a form of their own, by "auto", as fast as the plain scan of the cell."""
+    rows = []
+    for (name, make), (T, B, D, H) in itertools.product(VARIANTS.items(), VARIANT_SIZES):
+        cell = make(H)
+        case, params = Case("lstm", T, B, D, H), cell.init(jax.random.key(1), D)
+        contenders = {
+            what: peers.calls(Layer(functools.partial(apply, cell), params, peers.inputs(case)))
+            for what, apply in {"plain scan": peers.plain_scan, "rnnjax": _outputs}.items()
+        }
+        for what in ("train", "forward"):
+            times = interleaved(
+                {who: getattr(calls, what) for who, calls in contenders.items()}, repeats
+            )
+            ratio = times["plain scan"] / times["rnnjax"]
+            rows.append({"what": f"{name}, {what}", "size": [T, B, D, H], "rnnjax": ratio})
+            print(f"{name}, {what} {T, B, D, H}: {ratio:.2f}", flush=True)
+    return rows
+
+
+def _outputs(cell: rnnjax.Cell, params: Any, xs: jax.Array) -> jax.Array:
+    return rnnjax.unroll(cell, params, xs)[1]
 
 
 def compile_times(repeats: int) -> list[Row]:
@@ -160,5 +198,6 @@ SUITES: dict[str, tuple[str, Callable[[int], list[Row]]]] = {
         "trace and compile time, in that of flax.nnx.RNN (below 1: quicker)",
         compile_times,
     ),
+    "variants": ("cells without a fused form, times as fast as their plain scan", variants),
     "memory": ("a training step on a long sequence", memory),
 }

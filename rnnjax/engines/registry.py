@@ -9,12 +9,13 @@ from rnnjax.engines.associative import ASSOCIATIVE
 from rnnjax.engines.fused_gru import FUSED_GRU
 from rnnjax.engines.fused_lstm import FUSED_LSTM
 from rnnjax.engines.fused_rnn import FUSED_RNN
+from rnnjax.engines.generic import GENERIC
 from rnnjax.engines.problem import Engine, Problem
 from rnnjax.engines.scan import SCAN
 from rnnjax.engines.target import platform
 from rnnjax.errors import UserError, did_you_mean
 
-ENGINES: tuple[Engine, ...] = (FUSED_LSTM, FUSED_GRU, FUSED_RNN, ASSOCIATIVE, SCAN)
+ENGINES: tuple[Engine, ...] = (FUSED_LSTM, FUSED_GRU, FUSED_RNN, ASSOCIATIVE, GENERIC, SCAN)
 
 _log = logging.getLogger("rnnjax")
 _listener: contextvars.ContextVar[list[str] | None] = contextvars.ContextVar("l", default=None)

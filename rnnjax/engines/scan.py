@@ -21,11 +21,11 @@ def _run(problem: Problem) -> tuple[Carry, Array]:
         return (_run_in_chunks if problem.remat == "sqrt" else _run_whole)(part, inputs)
 
     return on_own_rows(
-        run, _axes(problem, inputs), arguments=(None, 0, 0, 1, 1, 1), results=(0, 1)
+        run, axes_of_rows(problem, inputs), arguments=(None, 0, 0, 1, 1, 1), results=(0, 1)
     )(problem.params, problem.carry, problem.initial, inputs, problem.mask, problem.reset)
 
 
-def _axes(problem: Problem, inputs) -> tuple[str, ...]:
+def axes_of_rows(problem: Problem, inputs) -> tuple[str, ...]:
     """The axes of the mesh in use; none unless B is where it is looked for in every array."""
     if problem.xs.ndim != 3:
         return ()

@@ -22,11 +22,11 @@ def unroll(cell, engine, **options):
         (rnnjax.lstm(4), "fused_lstm"),
         (rnnjax.gru(4), "fused_gru"),
         (rnnjax.gru(4, reset="none"), "fused_gru"),
-        (rnnjax.gru(4, reset="before"), "scan"),
+        (rnnjax.gru(4, reset="before"), "generic"),
         (rnnjax.rnn(4), "fused_rnn"),
-        (rnnjax.rnn(4, activation=jax.nn.gelu), "scan"),
-        (rnnjax.lstm(4, peepholes=True), "scan"),
-        (rnnjax.zoneout(rnnjax.lstm(4), 0.1), "scan"),
+        (rnnjax.rnn(4, activation=jax.nn.gelu), "generic"),
+        (rnnjax.lstm(4, peepholes=True), "generic"),
+        (rnnjax.zoneout(rnnjax.lstm(4), 0.1), "generic"),
     ],
 )
 def test_auto_takes_the_fused_form_where_there_is_one(cell, engine):

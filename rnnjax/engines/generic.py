@@ -1,0 +1,245 @@
+"""Any cell on a CPU: a loop of small matmuls forward, and large ones for the gradient.
+
+JAX differentiates a loop by adding to the gradient of the parameters in each step, which takes a
+matmul as small as the step's and reads and writes all of the gradient. Here the backward loop
+carries the cotangent of the carry alone; the gradient of the parameters follows from many steps at
+once. The forward pass keeps the carries, and the backward pass runs the steps of a chunk again,
+side by side, since their carries are known.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from rnnjax.engines.problem import SYMBOLIC, Engine, Problem, guarded_step
+from rnnjax.engines.rows import on_own_rows
+from rnnjax.engines.scan import axes_of_rows
+from rnnjax.engines.target import platform
+from rnnjax.typing import Array, Carry, Params
+
+ROWS = 512
+"""Rows of all steps of a chunk, whose arrays then stay in a core's cache."""
+WEIGHTS = 2**19
+"""Numbers in the matrix of a projection from which a loop would read it anew in each step."""
+
+Step = Callable[[Any, Carry, Any], tuple[Carry, Array]]
+"""`(constants, carry, inputs of a step) -> (carry, y_t)`."""
+
+
+def _serves(problem: Problem) -> str | None:
+    if problem.is_symbolic:
+        return SYMBOLIC
+    if problem.remat == "sqrt":
+        return 'it keeps the carry of every step, which remat="sqrt" does not'
+    for leaf in jax.tree.leaves((problem.params, problem.carry)):
+        if not jnp.issubdtype(leaf.dtype, jnp.floating):
+            return f"its backward pass is for real numbers, and the cell holds {leaf.dtype}"
+    return None
+
+
+def _pays(problem: Problem) -> str | None:
+    return None if platform() == "cpu" else "was measured on CPUs alone"
+
+
+def _run(problem: Problem) -> tuple[Carry, Array]:
+    inputs, projected = problem.xs, _projected_at_once(problem)
+    if projected:
+        with jax.named_scope("project"):
+            inputs = problem.cell.project(problem.params, problem.xs, problem.key)
+
+    def run(params, carry, initial, inputs, mask, reset):
+        def step(constants, carry, inputs):
+            params, initial = constants
+            u_t, *flags = inputs
+            if not projected:
+                with jax.named_scope("project"):
+                    u_t = problem.cell.project(params, u_t)
+            part = problem._replace(params=params, initial=initial)
+            return guarded_step(part, carry, (u_t, *flags))
+
+        return _unrolled(problem, step, (params, initial), carry, (inputs, mask, reset))
+
+    return on_own_rows(
+        run, axes_of_rows(problem, inputs), arguments=(None, 0, 0, 1, 1, 1), results=(0, 1)
+    )(problem.params, problem.carry, problem.initial, inputs, problem.mask, problem.reset)
+
+
+def _projected_at_once(problem: Problem) -> bool:
+    """Whether the inputs of all steps are projected before the loop.
+
+    The loop would then read a large array, which a CPU does more slowly than it projects the
+    inputs of one step, unless the matrix is too large to stay in the cache. Noise is drawn for all
+    steps at once, so that it does not depend on the engine.
+    """
+    if problem.key is not None:
+        return True
+    us = jax.eval_shape(problem.cell.project, problem.params, problem.xs[0])
+    width = sum(leaf.shape[-1] for leaf in jax.tree.leaves(us) if leaf.ndim)
+    return problem.xs.shape[-1] * width >= WEIGHTS
+
+
+def _unrolled(
+    problem: Problem, step: Step, constants: tuple[Params, Carry], carry: Carry, inputs: Any
+) -> tuple[Carry, Array]:
+    """The steps one after the other, with `_backward` as their backward pass."""
+    # A step may use arrays from outside of it, by which somebody differentiates as well.
+    pure, outside = jax.closure_convert(step, constants, carry, _first(inputs))
+
+    def pure_step(constants, carry, inputs):
+        return pure(constants[0], carry, inputs, *constants[1])
+
+    scan = functools.partial(jax.lax.scan, reverse=problem.reverse, unroll=problem.scan_unroll)
+
+    @jax.custom_vjp
+    def unrolled(constants, carry, inputs):
+        return scan(functools.partial(pure_step, constants), carry, inputs)
+
+    def forward(constants, carry, inputs):
+        def keeping(carry, inputs):
+            new_carry, y_t = pure_step(constants, carry, inputs)
+            return new_carry, (y_t, carry)
+
+        carry, (ys, carries) = scan(keeping, carry, inputs)
+        return (carry, ys), (constants, carries, inputs)
+
+    def backward(kept, cotangents):
+        return _backward(pure_step, problem.reverse, *kept, *cotangents)
+
+    unrolled.defvjp(forward, backward)
+    return unrolled((constants, outside), carry, inputs)
+
+
+def _backward(
+    step: Step, reverse: bool, constants: Any, carries: Carry, inputs: Any, d_carry: Any, d_ys: Any
+) -> tuple[Any, Carry, Any]:
+    """The cotangents of constants, first carry and inputs.
+
+    Args:
+        step: see `Step`.
+        reverse: whether the steps ran from the last to the first.
+        constants: what all steps share.
+        carries: what each step started from, `[T, ...]`.
+        inputs: of each step, `[T, ...]`.
+        d_carry: the cotangent of the last carry.
+        d_ys: those of the outputs, `[T, ...]`.
+    """
+    num_steps, num_rows = len(d_ys), math.prod(d_ys.shape[1:-1])
+    num_chunks = math.ceil(num_steps * max(1, num_rows) / ROWS)
+    size = math.ceil(num_steps / num_chunks)
+    padding = num_chunks * size - num_steps
+    linear = _Linear.of(step, constants, _first(carries), _first(inputs))
+
+    def in_chunks(tree: Any, **padded) -> Any:
+        def parted(a: Array) -> Array:
+            a = jnp.pad(a, [(0, padding), *[(0, 0)] * (a.ndim - 1)], **padded)
+            return a.reshape(num_chunks, size, *a.shape[1:])
+
+        return jax.tree.map(parted, tree)
+
+    def through_chunk(state, chunk):
+        d_carry, d_constants = state
+        carries, inputs, d_ys, real = chunk
+        fixed, moving = linear.side_by_side(constants, carries, inputs)
+
+        def back(d_carry, at_t):
+            moving, d_y, real = at_t
+            d_before = linear.transposed(fixed, moving, (d_carry, d_y))
+            if padding:
+                d_before = _where(real, d_before, d_carry)
+                d_carry = _where(real, d_carry, jax.tree.map(jnp.zeros_like, d_carry))
+            return d_before, d_carry
+
+        d_carry, d_carries = jax.lax.scan(back, d_carry, (moving, d_ys, real), reverse=not reverse)
+        _, transposed = jax.vjp(
+            lambda constants, inputs: jax.vmap(functools.partial(step, constants))(carries, inputs),
+            constants,
+            inputs,
+        )
+        more, d_inputs = transposed((d_carries, d_ys))
+        return (d_carry, jax.tree.map(jnp.add, d_constants, more)), _of_floats(d_inputs)
+
+    (d_carry, d_constants), d_inputs = jax.lax.scan(
+        through_chunk,
+        (d_carry, jax.tree.map(jnp.zeros_like, constants)),
+        (
+            *in_chunks((carries, inputs), mode="edge"),  # as finite as the last real step
+            *in_chunks((d_ys, jnp.ones(num_steps, bool))),
+        ),
+        reverse=not reverse,
+    )
+    d_inputs = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:])[:num_steps], d_inputs)
+    return d_constants, d_carry, d_inputs
+
+
+class _Linear(NamedTuple):
+    """The linear map from the cotangents of what a step gives to that of its carry.
+
+    Attributes:
+        step: see `Step`.
+        tree: the structure of the function that `jax.vjp` returns, a pytree of arrays.
+        moves: for each of these arrays, whether it differs from step to step.
+    """
+
+    step: Step
+    tree: Any
+    moves: list[bool]
+
+    @classmethod
+    def of(cls, step: Step, constants: Any, carry: Carry, inputs: Any) -> "_Linear":
+        """That of a step with such carry and inputs."""
+        tree = jax.tree.structure(
+            jax.eval_shape(functools.partial(_transposed, step), constants, carry, inputs)
+        )
+        leaves = functools.partial(_leaves, step)
+        jaxpr = jax.make_jaxpr(leaves)(constants, carry, inputs).jaxpr
+        moving = {id(v) for v in jaxpr.invars[len(jax.tree.leaves(constants)) :]}
+        for equation in jaxpr.eqns:
+            if any(id(v) in moving for v in equation.invars):
+                moving.update(map(id, equation.outvars))
+        return cls(step, tree, [id(v) in moving for v in jaxpr.outvars])
+
+    def side_by_side(self, constants: Any, carries: Carry, inputs: Any) -> tuple[list, list]:
+        """The arrays that are the same at all steps, and those of each step, `[K, ...]`."""
+        leaves = jax.vmap(
+            functools.partial(_leaves, self.step, constants),
+            out_axes=[0 if moves else None for moves in self.moves],
+        )(carries, inputs)
+        by_kind: tuple[list, list] = [], []
+        for leaf, moves in zip(leaves, self.moves, strict=True):
+            by_kind[moves].append(leaf)
+        return by_kind
+
+    def transposed(self, fixed: list, moving: list, cotangents: tuple[Carry, Array]) -> Carry:
+        """The cotangent of the carry before a step."""
+        kinds = iter(fixed), iter(moving)
+        leaves = [next(kinds[moves]) for moves in self.moves]
+        (d_carry,) = jax.tree.unflatten(self.tree, leaves)(cotangents)
+        return d_carry
+
+
+def _transposed(step: Step, constants: Any, carry: Carry, inputs: Any) -> Any:
+    return jax.vjp(lambda carry: step(constants, carry, inputs), carry)[1]
+
+
+def _leaves(step: Step, constants: Any, carry: Carry, inputs: Any) -> list[Array]:
+    return jax.tree.leaves(_transposed(step, constants, carry, inputs))
+
+
+def _first(tree: Any) -> Any:
+    return jax.tree.map(lambda a: a[0], tree)
+
+
+def _where(flag: Array, on_true: Any, on_false: Any) -> Any:
+    return jax.tree.map(functools.partial(jnp.where, flag), on_true, on_false)
+
+
+def _of_floats(cotangents: Any) -> Any:
+    """None in place of the cotangents of flags and integers."""
+    return jax.tree.map(lambda d: None if d.dtype == jax.dtypes.float0 else d, cotangents)
+
+
+GENERIC = Engine(name="generic", serves=_serves, run=_run, pays=_pays)

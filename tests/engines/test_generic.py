@@ -1,0 +1,111 @@
+"""The engine of any cell: against the plain loop, and against JAX where the loop says nothing."""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import rnnjax
+from rnnjax import UserError
+from rnnjax.engines import generic
+from rnnjax.engines.target import compiling_for
+from tests.engines.test_fused import OPTIONS, B, D, H, arguments, error, flags
+from tests.engines.test_fused import outputs_and_gradients as results
+
+CELLS = {
+    "peepholes": functools.partial(rnnjax.lstm, peepholes=True),
+    "layer norm": functools.partial(rnnjax.lstm, layer_norm=True, projection_size=4),
+    "two matmuls": functools.partial(rnnjax.gru, reset="before"),
+}
+CASES = [("peepholes", n) for n in range(4)] + [("layer norm", 1), ("two matmuls", 2)]
+
+
+@pytest.fixture(autouse=True)
+def _several_chunks(monkeypatch):
+    """So that the 11 steps are 3 chunks, the last of which is padded by one step."""
+    monkeypatch.setattr(generic, "ROWS", 4 * B)
+
+
+@pytest.fixture(params=[1, 2**19], ids=["projected at once", "in the loop"])
+def weights(request, monkeypatch):
+    monkeypatch.setattr(generic, "WEIGHTS", request.param)
+
+
+@pytest.mark.usefixtures("weights")
+@pytest.mark.parametrize(("name", "row"), CASES)
+def test_outputs_and_gradients_are_those_of_the_loop(name, row):
+    given = flags(OPTIONS[row])
+    with jax.enable_x64(True):
+        cell = CELLS[name](H)
+        args = arguments(cell, jnp.float64)
+        ours = functools.partial(
+            rnnjax.unroll, cell, engine="generic", remat=OPTIONS[row]["remat"], **given
+        )
+        loop = functools.partial(rnnjax.unroll_reference, cell, **given)
+        assert error(results(ours, args), results(loop, args)) < 1e-13
+
+
+def test_noise_is_that_of_the_scan():
+    cell = rnnjax.zoneout(rnnjax.lstm(H, stochastic_gates=True), 0.3)
+    key = jax.random.key(5)
+    with jax.enable_x64(True):
+        args = arguments(cell, jnp.float64)
+        ours, scan = (
+            functools.partial(rnnjax.unroll, cell, engine=engine, key=key)
+            for engine in ("generic", "scan")
+        )
+        assert error(results(ours, args), results(scan, args)) < 1e-13
+
+
+def test_a_step_may_use_what_somebody_differentiates():
+    """The decay stands in no parameter; its gradient by finite differences."""
+    params, xs, *_ = arguments(rnnjax.rnn(H), jnp.float32)
+
+    def loss(decay, engine="generic"):
+        plain = rnnjax.rnn(H, activation=lambda a: decay * jnp.tanh(a))
+        return jnp.sum(rnnjax.unroll(plain, params, xs, engine=engine)[1] ** 2)
+
+    with jax.enable_x64(True):
+        params, xs = jax.tree.map(lambda a: a.astype(jnp.float64), (params, xs))
+        value, gradient = jax.jit(jax.value_and_grad(loss))(0.7)
+        numeric = (loss(0.7 + 1e-6, "scan") - loss(0.7 - 1e-6, "scan")) / 2e-6
+        np.testing.assert_allclose(gradient, numeric, rtol=1e-7)
+        np.testing.assert_allclose(value, loss(0.7, "scan"), rtol=1e-12)
+
+
+def test_it_keeps_less_memory_than_the_scan():
+    """It keeps the carries alone, 2 H numbers a step and row; the scan keeps the gates too."""
+    cell = rnnjax.lstm(32, peepholes=True)
+    params = cell.init(jax.random.key(0), D)
+    xs = jax.ShapeDtypeStruct((600, 8, D), jnp.float32)
+
+    def temporary(engine):
+        def loss(params, xs):
+            return jnp.sum(rnnjax.unroll(cell, params, xs, engine=engine)[1] ** 2)
+
+        compiled = jax.jit(jax.grad(loss)).lower(params, xs).compile()
+        return compiled.memory_analysis().temp_size_in_bytes
+
+    assert temporary("generic") < temporary("scan") / 2
+
+
+def test_what_it_does_not_serve_is_said():
+    cell = rnnjax.lstm(4, peepholes=True)
+    params = cell.init(jax.random.key(0), 3)
+    xs = jnp.zeros((7, 2, 3))
+    explained = functools.partial(rnnjax.explain, cell, params, xs)
+    assert "engine generic on cpu" in explained()
+    assert 'which remat="sqrt" does not' in explained(remat="sqrt")
+    assert "engine scan on cpu" in explained(remat="sqrt")
+    with compiling_for("gpu"):
+        assert "generic was measured on CPUs alone" in explained()
+    counts = dataclasses.replace(
+        cell,
+        initial_carry=lambda params, batch_shape: jnp.zeros(batch_shape, jnp.int32),
+        step=lambda params, carry, u_t: (carry + 1, u_t),
+    )
+    with pytest.raises(UserError, match="for real numbers, and the cell holds int32"):
+        rnnjax.unroll(counts, params, xs, engine="generic")
