@@ -8,12 +8,14 @@ from rnnjax.cells.linear import LinearSpec
 from rnnjax.cells.lru import LRUParams, lru
 from rnnjax.cells.lstm import LSTMCarry, LSTMParams, lstm
 from rnnjax.cells.minimal import MinimalParams, mingru, minlstm
+from rnnjax.cells.mogrifier import MogrifierParams, mogrifier
 from rnnjax.cells.origin import cell_factory
 from rnnjax.cells.pointwise import dense, dropout, variational_dropout
 from rnnjax.cells.regularizers import weight_drop, zoneout
 from rnnjax.cells.rg_lru import RGLRUParams, rg_lru
 from rnnjax.cells.rnn import RNNParams, rnn
 from rnnjax.cells.stacked import StackedForm, stacked_form
+from rnnjax.cells.xlstm import MLSTMCarry, MLSTMParams, SLSTMCarry, SLSTMParams, mlstm, slstm
 
 __all__ = [
     "Cell",
@@ -22,9 +24,14 @@ __all__ = [
     "LSTMCarry",
     "LSTMParams",
     "LinearSpec",
+    "MLSTMCarry",
+    "MLSTMParams",
     "MinimalParams",
+    "MogrifierParams",
     "RGLRUParams",
     "RNNParams",
+    "SLSTMCarry",
+    "SLSTMParams",
     "StackedForm",
     "bidirectional",
     "cell_factory",
@@ -37,9 +44,12 @@ __all__ = [
     "lstm",
     "mingru",
     "minlstm",
+    "mlstm",
+    "mogrifier",
     "residual",
     "rg_lru",
     "rnn",
+    "slstm",
     "stack",
     "stacked_form",
     "variational_dropout",

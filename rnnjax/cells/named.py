@@ -18,10 +18,12 @@ from rnnjax.cells.indrnn import indrnn
 from rnnjax.cells.lru import lru
 from rnnjax.cells.lstm import lstm
 from rnnjax.cells.minimal import mingru, minlstm
+from rnnjax.cells.mogrifier import mogrifier
 from rnnjax.cells.pointwise import variational_dropout
 from rnnjax.cells.regularizers import weight_drop as drop_weights
 from rnnjax.cells.rg_lru import rg_lru
 from rnnjax.cells.rnn import rnn
+from rnnjax.cells.xlstm import mlstm, slstm
 from rnnjax.errors import UserError, did_you_mean
 from rnnjax.typing import DType
 
@@ -39,8 +41,11 @@ CELLS: Mapping[str, Callable[..., Cell]] = {
     "lstm_peephole": functools.partial(lstm, peepholes=True),
     "mingru": mingru,
     "minlstm": minlstm,
+    "mlstm": mlstm,
+    "mogrifier": mogrifier,
     "rg_lru": rg_lru,
     "rnn": rnn,
+    "slstm": slstm,
 }
 DTYPES = ("float32", "bfloat16")
 

@@ -8,12 +8,11 @@ import numpy as np
 from flax import nnx
 
 from rnnjax.cells.cell import Cell, split_key
-from rnnjax.cells.combinators import Directions
+from rnnjax.cells.combinators import BidirectionalSpec, StackSpec
 from rnnjax.cells.pointwise import drop
 from rnnjax.engines.problem import Remat
 from rnnjax.errors import UserError
 from rnnjax.heads import pooling
-from rnnjax.models.memory import hidden_states
 from rnnjax.models.recurrent import Recurrent
 from rnnjax.ranges import check_ids
 from rnnjax.typing import Array, PRNGKey
@@ -123,13 +122,15 @@ class SequenceEncoder(nnx.Module):
         Raises:
             UserError: it cannot be told which outputs belong to which direction.
         """
-        carry = self.recurrent.initial_carry(1)
-        while type(carry) is tuple:  # of a stack: the layer on top, dropout and the like left out
-            carry = [part for part in carry if jax.tree.leaves(part)][-1]
-        if not isinstance(carry, Directions):
+        cell, carry = self.recurrent.cell, self.recurrent.initial_carry(1)
+        while isinstance(cell.spec, StackSpec):  # the layer on top; dropout and the like have none
+            layers = zip(cell.spec.cells, carry, strict=True)
+            cell, carry = [one for one in layers if jax.tree.leaves(one[1])][-1]
+        if not isinstance(cell.spec, BidirectionalSpec):
             return pooling.last(ys, mask)
-        sizes = [hidden_states(part)[-1].shape[-1] for part in carry]
-        if sum(sizes) != self.output_size:
+        both = cell.spec.forward, cell.spec.backward
+        sizes = [one.output_size(self.input_size) for one in both]
+        if cell.spec.combine != "concat" or sum(sizes) != self.output_size:
             raise UserError(
                 "the last output of each direction takes a bidirectional cell on top that puts "
                 f"them side by side; got {self.output_size} outputs of directions with "

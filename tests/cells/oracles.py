@@ -186,11 +186,55 @@ def lru(params, carry, x):
     return np.concatenate([h.real, h.imag]), y
 
 
+def slstm(params, carry, x):
+    """Beck et al. 2024, equations 8-14, on the state itself; m only says what it is divided by."""
+    p = gates(params, "ifzo")
+    a = {gate: w @ x + u @ carry.h + b for gate, (w, u, b) in p.items()}
+    f = sigmoid(a["f"])
+    c = f * carry.c * np.exp(carry.m) + np.exp(a["i"]) * np.tanh(a["z"])
+    n = f * carry.n * np.exp(carry.m) + np.exp(a["i"])
+    h = sigmoid(a["o"]) * c / n
+    m = np.log(np.maximum(f * np.exp(carry.m), np.exp(a["i"])))
+    return type(carry)(c * np.exp(-m), n * np.exp(-m), m, h), h
+
+
+def mlstm(params, carry, x):
+    """Beck et al. 2024, equations 19-27, a head at a time and on the state itself."""
+    a = params.w_ih.T @ x + params.b
+    heads, size = carry.n.shape
+    q, k, v, a_o = a[: 4 * heads * size].reshape(4, heads, size)
+    a_i, a_f = a[4 * heads * size :].reshape(2, heads)
+    states, ys = [], []
+    for n in range(heads):
+        i, f = np.exp(a_i[n]), sigmoid(a_f[n])
+        key = k[n] / np.sqrt(size)
+        c = f * carry.c[n] * np.exp(carry.m[n]) + i * np.outer(v[n], key)
+        normaliser = f * carry.n[n] * np.exp(carry.m[n]) + i * key
+        ys.append(sigmoid(a_o[n]) * (c @ q[n]) / max(abs(normaliser @ q[n]), 1))
+        m = np.log(max(f * np.exp(carry.m[n]), i))
+        states.append((c * np.exp(-m), normaliser * np.exp(-m), m))
+    return type(carry)(*map(np.stack, zip(*states, strict=True))), np.concatenate(ys)
+
+
+def mogrifier(params, carry, x):
+    """Melis et al. 2020, equations 1 and 2, then the LSTM."""
+    c, h = carry
+    for n, w in enumerate(params.gates, 1):
+        if n % 2:
+            x = 2 * sigmoid(w.T @ h) * x
+        else:
+            h = 2 * sigmoid(w.T @ x) * h
+    return lstm(params.lstm, (c, h), x)
+
+
 STEPS = {
     "indrnn": indrnn,
     "lru": lru,
     "mingru": mingru,
     "minlstm": minlstm,
+    "mlstm": mlstm,
+    "mogrifier": mogrifier,
+    "slstm": slstm,
     "rg_lru": rg_lru,
     "rnn": elman,
     "irnn": lambda params, h, x: elman(params, h, x, f=lambda a: np.maximum(a, 0)),

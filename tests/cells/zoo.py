@@ -23,9 +23,12 @@ from rnnjax import (
     lstm,
     mingru,
     minlstm,
+    mlstm,
+    mogrifier,
     residual,
     rg_lru,
     rnn,
+    slstm,
     stack,
     variational_dropout,
     weight_drop,
@@ -101,7 +104,10 @@ SINGLE = {
     "lru": functools.partial(lru, H, state_size=5),
     "mingru": functools.partial(mingru, H),
     "minlstm": functools.partial(minlstm, H),
+    "mlstm": functools.partial(mlstm, H, num_heads=2),
+    "mogrifier": functools.partial(mogrifier, H, num_rounds=3),
     "rg_lru": functools.partial(rg_lru, H),
+    "slstm": functools.partial(slstm, H),
 }
 """Factories of the cells with matrices of their own, which take a `compute_dtype`."""
 

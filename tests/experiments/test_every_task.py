@@ -16,15 +16,11 @@ from rnnjax.cells.named import CELLS
 from tests.experiments.conftest import command
 from tests.experiments.small_tasks import TASKS, flags_of, write_data
 
-ONE_STATE_AN_OUTPUT = ("translation", "summarisation")
-"""Their encoders tell two directions apart by the size of the state, and lru has two numbers for
-each output."""
 TRIED = [
     (task, cell)
     for n, task in enumerate(TASKS)
     for m, cell in enumerate(CELLS)
-    if (os.environ.get("RNNJAX_ALL_PRESETS") or (n + m) % 3 == 0)
-    and not (cell == "lru" and task in ONE_STATE_AN_OUTPUT)
+    if os.environ.get("RNNJAX_ALL_PRESETS") or (n + m) % 3 == 0
 ]
 """All pairs take minutes: the suite tries a third of them, each task and each cell among them."""
 

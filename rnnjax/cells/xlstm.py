@@ -1,0 +1,201 @@
+"""The cells of the xLSTM: exponential gates, and a memory of one number or of a matrix a unit."""
+
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from rnnjax.cells.cell import Cell, check_compute_dtype, check_size, dot, zeros
+from rnnjax.cells.initializers import Initializer, gate_matrices
+from rnnjax.cells.origin import cell_factory
+from rnnjax.errors import UserError
+from rnnjax.typing import Array, DType, PRNGKey
+
+
+class SLSTMParams(NamedTuple):
+    """`w_ih [D, 4H]`, `w_hh [H, 4H]` and `b [4H]`, packed i, f, g, o."""
+
+    w_ih: Array
+    w_hh: Array
+    b: Array
+
+
+class SLSTMCarry(NamedTuple):
+    """`c`, `n`, `m` and `h`, each `[B, H]`; c and n are divided by exp(m)."""
+
+    c: Array
+    n: Array
+    m: Array
+    h: Array
+
+
+class MLSTMParams(NamedTuple):
+    """`w_ih [D, 4H + 2N]` and `b [4H + 2N]`, packed q, k, v, o, then i and f of the N heads."""
+
+    w_ih: Array
+    b: Array
+
+
+class MLSTMCarry(NamedTuple):
+    """`c [B, N, P, P]` (values times keys), `n [B, N, P]`, `m [B, N]`, P = H / N.
+
+    c and n are divided by exp(m).
+    """
+
+    c: Array
+    n: Array
+    m: Array
+
+
+@cell_factory
+def slstm(
+    hidden_size: int,
+    *,
+    forget_bias: float = 1.0,
+    input_init: str | Initializer = "glorot_uniform",
+    recurrent_init: str | Initializer = "orthogonal",
+    compute_dtype: DType | None = None,
+) -> Cell:
+    """The scalar LSTM (sLSTM): an exponential input gate; the carry is `SLSTMCarry`.
+
+    ::
+
+        a = x_t w_ih + h_tm1 w_hh + b                    of i, f, g, o
+        i_t = exp(a_i),  f_t = sigmoid(a_f),  o_t = sigmoid(a_o)
+        c_t = f_t c_tm1 + i_t tanh(a_g)
+        n_t = f_t n_tm1 + i_t
+        y_t = h_t = o_t c_t / n_t
+
+    c and n are kept divided by ``exp(m_t)``, ``m_t = max(log f_t + m_tm1, a_i)``, so that no gate
+    overflows. The recurrent matrix is whole: a head for all units.
+
+    Args:
+        hidden_size: H.
+        forget_bias: initial b_f.
+        input_init: initialiser of `w_ih`, by name or as a function.
+        recurrent_init: that of `w_hh`.
+        compute_dtype: dtype of the matmul operands; the carry stays in the params' dtype.
+
+    References:
+        Beck et al. 2024, "xLSTM: extended long short-term memory" (arXiv:2405.04517), section 2.2,
+        equations 8-17.
+    """
+    hidden_size = check_size("hidden_size", hidden_size)
+    check_compute_dtype(compute_dtype)
+
+    def init(key: PRNGKey, input_size: int) -> SLSTMParams:
+        key_ih, key_hh = jax.random.split(key)
+        return SLSTMParams(
+            w_ih=gate_matrices(key_ih, input_init, input_size, hidden_size, 4),
+            w_hh=gate_matrices(key_hh, recurrent_init, hidden_size, hidden_size, 4),
+            b=jnp.zeros((4, hidden_size)).at[1].set(forget_bias).reshape(-1),
+        )
+
+    def initial_carry(params: SLSTMParams, batch_shape: tuple[int, ...]) -> SLSTMCarry:
+        none = zeros(batch_shape, hidden_size, params.b)
+        return SLSTMCarry(none, none, none + _nothing(params.b), none)
+
+    def project(params: SLSTMParams, x: Array, key: PRNGKey | None = None) -> Array:
+        del key
+        return dot(x, params.w_ih, compute_dtype) + params.b
+
+    def step(params: SLSTMParams, carry: SLSTMCarry, u_t: Array) -> tuple[SLSTMCarry, Array]:
+        a_i, a_f, a_g, a_o = jnp.split(u_t + dot(carry.h, params.w_hh, compute_dtype), 4, axis=-1)
+        i_t, f_t, m_t = _stabilised(a_i, a_f, carry.m)
+        c_t = f_t * carry.c + i_t * jnp.tanh(a_g)
+        n_t = f_t * carry.n + i_t
+        h_t = jax.nn.sigmoid(a_o) * c_t / n_t
+        return SLSTMCarry(c_t, n_t, m_t, h_t), h_t
+
+    return Cell(init, initial_carry, project, step, lambda input_size: hidden_size)
+
+
+@cell_factory
+def mlstm(
+    hidden_size: int,
+    *,
+    num_heads: int | None = None,
+    forget_bias: float = 1.0,
+    input_init: str | Initializer = "glorot_uniform",
+    compute_dtype: DType | None = None,
+) -> Cell:
+    """The matrix LSTM (mLSTM): a memory of keys and values; the carry is `MLSTMCarry`.
+
+    ::
+
+        q_t, v_t = x_t w_q + b_q, x_t w_v + b_v          of each of N heads, P = H / N numbers
+        k_t = (x_t w_k + b_k) / sqrt(P)
+        i_t = exp(x_t w_i + b_i),  f_t = sigmoid(x_t w_f + b_f)     a number a head
+        C_t = f_t C_tm1 + i_t v_t k_t^T
+        n_t = f_t n_tm1 + i_t k_t
+        y_t = sigmoid(x_t w_o + b_o) * C_t q_t / max(|n_t . q_t|, 1)
+
+    C and n are kept divided by ``exp(m_t)``, ``m_t = max(log f_t + m_tm1, a_i)``, so that no gate
+    overflows; then the 1 of the divisor is ``exp(-m_t)``. No gate sees the carry.
+
+    Args:
+        hidden_size: H.
+        num_heads: N, which divides H; None: the most of 4, 2 and 1 that do.
+        forget_bias: initial b_f.
+        input_init: initialiser of each matrix, by name or as a function.
+        compute_dtype: dtype of the matmul operands; the carry stays in the params' dtype.
+
+    Raises:
+        UserError: `num_heads` does not divide `hidden_size`.
+
+    References:
+        Beck et al. 2024, "xLSTM: extended long short-term memory" (arXiv:2405.04517), section 2.3,
+        equations 19-27.
+    """
+    hidden_size = check_size("hidden_size", hidden_size)
+    check_compute_dtype(compute_dtype)
+    if num_heads is None:
+        num_heads = math.gcd(hidden_size, 4)
+    heads = check_size("num_heads", num_heads)
+    if hidden_size % heads:
+        raise UserError(f"num_heads divides the hidden_size, {hidden_size}; got {num_heads}")
+    size = hidden_size // heads
+
+    def init(key: PRNGKey, input_size: int) -> MLSTMParams:
+        key_wide, key_gates = jax.random.split(key)
+        wide = gate_matrices(key_wide, input_init, input_size, hidden_size, 4)
+        gates = gate_matrices(key_gates, input_init, input_size, heads, 2)
+        b = jnp.zeros(4 * hidden_size + 2 * heads).at[-heads:].set(forget_bias)
+        return MLSTMParams(jnp.concatenate([wide, gates], axis=1), b)
+
+    def initial_carry(params: MLSTMParams, batch_shape: tuple[int, ...]) -> MLSTMCarry:
+        n = zeros((*batch_shape, heads), size, params.b)
+        c = zeros((*batch_shape, heads, size), size, params.b)
+        return MLSTMCarry(c, n, n[..., 0] + _nothing(params.b))
+
+    def project(params: MLSTMParams, x: Array, key: PRNGKey | None = None) -> Array:
+        del key
+        return dot(x, params.w_ih, compute_dtype) + params.b
+
+    def step(params: MLSTMParams, carry: MLSTMCarry, u_t: Array) -> tuple[MLSTMCarry, Array]:
+        del params
+        wide, a_i, a_f = jnp.split(u_t, [4 * hidden_size, 4 * hidden_size + heads], axis=-1)
+        q, k, v, a_o = (a.reshape(*a.shape[:-1], heads, size) for a in jnp.split(wide, 4, axis=-1))
+        i_t, f_t, m_t = _stabilised(a_i, a_f, carry.m)
+        keys = i_t[..., None] * k / math.sqrt(size)
+        c_t = f_t[..., None, None] * carry.c + v[..., :, None] * keys[..., None, :]
+        n_t = f_t[..., None] * carry.n + keys
+        found = (c_t * q[..., None, :]).sum(axis=-1)
+        divisor = jnp.maximum(jnp.abs((n_t * q).sum(axis=-1)), jnp.exp(-m_t))
+        y_t = jax.nn.sigmoid(a_o) * found / divisor[..., None]
+        return MLSTMCarry(c_t, n_t, m_t), y_t.reshape(*y_t.shape[:-2], hidden_size)
+
+    return Cell(init, initial_carry, project, step, lambda input_size: hidden_size)
+
+
+def _stabilised(a_i: Array, a_f: Array, m: Array) -> tuple[Array, Array, Array]:
+    """The input gate and the forget gate as they act on what is divided by exp(m), and m_t."""
+    kept = jax.nn.log_sigmoid(a_f) + m
+    m_t = jnp.maximum(kept, a_i)
+    return jnp.exp(a_i - m_t), jnp.exp(kept - m_t), m_t
+
+
+def _nothing(like: Array) -> float:
+    """The logarithm m of a memory that holds nothing: as small as can be added to."""
+    return float(jnp.finfo(jnp.result_type(like)).min) / 2
