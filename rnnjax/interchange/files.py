@@ -62,9 +62,7 @@ def write_safetensors(
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
 
 
-def encoded(
-    tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None
-) -> bytes:
+def encoded(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None) -> bytes:
     """What `write_safetensors` writes."""
     arrays = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
     return save(arrays, None if metadata is None else dict(metadata))

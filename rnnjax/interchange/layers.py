@@ -19,6 +19,7 @@ from rnnjax.errors import UserError
 from rnnjax.interchange.libraries import OWN, Library, permute
 from rnnjax.typing import Params
 
+PARAMS: dict[str, Any] = {"lstm": LSTMParams, "gru": GRUParams, "rnn": RNNParams}
 PLAIN = {"forget_gate": True, "coupled": False, "peepholes": False, "layer_norm": False}
 """What an LSTM of every other library has and has not."""
 
@@ -118,9 +119,9 @@ def network_of(cell: Cell, library: Library, depth: int = 0, input_size: int | N
         if options["combine"] != "concat":
             raise UserError(f"{library.name} puts directions side by side; got {cell!r}")
         forward, backward = (layer_of(options[name], library) for name in Directions._fields)
-        place = {"depth": depth, "input_size": input_size}
         return Directions(
-            forward._replace(**place), backward._replace(**place, reverse=True)
+            forward._replace(depth=depth, input_size=input_size),
+            backward._replace(depth=depth, input_size=input_size, reverse=True),
         )
     return layer_of(cell, library)._replace(depth=depth, input_size=input_size)
 
@@ -142,17 +143,14 @@ def params_of(layer: Layer, library: Library, packed: Packed, b_hh: Any = None) 
     have, want = library.orders[layer.kind], OWN[layer.kind]
     w_ih, w_hh, b = (permute(np.asarray(x), have, want) for x in packed[:3])
     b_hh = np.zeros_like(b) if b_hh is None else permute(np.asarray(b_hh), have, want)
-    if layer.kind == "rnn":
-        params: Any = RNNParams(w_ih, w_hh, b + b_hh)
-    elif layer.kind == "lstm":
-        params = LSTMParams(w_ih, w_hh, b + b_hh, w_hr=packed.w_hr)
-    elif layer.reset == "before":
-        params = GRUParams(w_ih, w_hh, b + b_hh)
-    else:  # the reset gate acts on the candidate's part
+    arrays: dict[str, Any] = {"w_ih": w_ih, "w_hh": w_hh, "b": b + b_hh}
+    if layer.reset == "after":  # the reset gate acts on the candidate's part of b_hh
         gates = 2 * layer.hidden_size
-        apart = np.concatenate([b[:gates] + b_hh[:gates], b[gates:]])
-        params = GRUParams(w_ih, w_hh, apart, b_hh[gates:])
-    return jax.tree.map(jnp.asarray, params)
+        arrays["b"] = np.concatenate([b[:gates] + b_hh[:gates], b[gates:]])
+        arrays["b_hn"] = b_hh[gates:]
+    if packed.w_hr is not None:
+        arrays["w_hr"] = packed.w_hr
+    return jax.tree.map(jnp.asarray, PARAMS[layer.kind](**arrays))
 
 
 def packed_for(layer: Layer, library: Library, params: Params) -> Packed:

@@ -29,7 +29,7 @@ HAIKU = {
 def load(case):
     """The arrays of a case by name, and the config of a layer of Keras."""
     with safe_open(STORED, "numpy") as file:
-        names = [name for name in file.keys() if name.startswith(f"{case}/")]
+        names = [name for name in file.offset_keys() if name.startswith(f"{case}/")]
         arrays = {name.removeprefix(f"{case}/"): file.get_tensor(name) for name in names}
         return arrays, json.loads(file.metadata().get(case, "null"))
 

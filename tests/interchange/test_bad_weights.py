@@ -51,7 +51,7 @@ TORCH = {
     ),
     "one bias": (CELL, HALF, "lacks bias_hh_l0, which lstm(4) takes in shape [16]"),
     "fewer layers": (
-        rnnjax.stack([CELL, CELL]), STATE, "lacks weight_ih_l1, which lstm(4) takes in shape [16, 4]"
+        rnnjax.stack([CELL] * 2), STATE, "lacks weight_ih_l1, which lstm(4) takes in shape [16, 4]"
     ),
     "one direction": (
         rnnjax.bidirectional(CELL, CELL), STATE, "lacks weight_ih_l0_reverse, which"
@@ -61,7 +61,9 @@ TORCH = {
         "the state dict has weight_ih_l1, which lstm(4) has no place for",
     ),
     "no arrays": (CELL, [1, 2], "the state dict: expected arrays by name; got list"),
-    "peepholes": (rnnjax.lstm(4, peepholes=True), STATE, "torch.nn has no LSTM with peepholes=True"),
+    "peepholes": (
+        rnnjax.lstm(4, peepholes=True), STATE, "torch.nn has no LSTM with peepholes=True"
+    ),
     "reset before": (
         rnnjax.gru(4, reset="before"), STATE,
         "the GRU of torch.nn has reset='after'; got gru(4, reset=before)",
@@ -69,7 +71,7 @@ TORCH = {
     "another activation": (
         rnnjax.rnn(4, activation=jnp.sin), STATE, "the RNN of torch.nn has activation tanh or relu"
     ),
-    "another cell": (rnnjax.indrnn(4), STATE, "torch.nn has no layer like indrnn(4): expected lstm"),
+    "another cell": (rnnjax.indrnn(4), STATE, "torch.nn has no layer like indrnn(4): expected"),
     "zoneout": (rnnjax.zoneout(CELL, 0.1), STATE, "torch.nn has no layer like zoneout("),
     "residual": (rnnjax.residual(CELL), STATE, "torch.nn has no layer like residual("),
     "a sum of directions": (

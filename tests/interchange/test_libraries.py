@@ -150,7 +150,9 @@ def test_nnx(name):
     same(interchange.from_nnx(cell, other), params)
 
 
-@pytest.mark.parametrize(("library", "n"), [(k, n) for k, c in CELLS.items() for n in range(len(c))])
+@pytest.mark.parametrize(
+    ("library", "n"), [(k, n) for k, c in CELLS.items() for n in range(len(c))]
+)
 def test_there_and_back_is_the_identity(library, n):
     cell = CELLS[library][n]
     params = random_params(cell)

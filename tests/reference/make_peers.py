@@ -23,9 +23,7 @@ KERAS = {
     "keras_lstm": lambda: keras.layers.LSTM(H, return_sequences=True),
     "keras_lstm_no_bias": lambda: keras.layers.LSTM(H, return_sequences=True, use_bias=False),
     "keras_gru": lambda: keras.layers.GRU(H, return_sequences=True),
-    "keras_gru_reset_before": lambda: keras.layers.GRU(
-        H, return_sequences=True, reset_after=False
-    ),
+    "keras_gru_reset_before": lambda: keras.layers.GRU(H, return_sequences=True, reset_after=False),
     "keras_rnn": lambda: keras.layers.SimpleRNN(H, return_sequences=True),
     "keras_rnn_relu": lambda: keras.layers.SimpleRNN(H, "relu", return_sequences=True),
 }
