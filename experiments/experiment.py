@@ -13,6 +13,7 @@ from absl import logging
 from flax import nnx
 
 from experiments import cli
+from experiments.export import export
 from experiments.run import Run, SharedFlags, join, steps_to_trace
 from rnnjax import data, training
 from rnnjax.errors import UserError
@@ -76,7 +77,7 @@ class Experiment:
         loss: `(config, graph, prepared) -> training.LossFn`, for the graph of the model.
         report: `(trained) -> (results, sections)`: the final numbers by name, the one that matters
             most first, and what the page shows besides curves and config.
-        modes: `(run) -> None` by name, besides train.
+        modes: `(run) -> None` by name, besides train; `export` is added.
         fresh_modes: those of them that start from a preset, as train does, and need no trained run.
         measures: `(config) -> Measures`.
         evaluation: `(config, graph, prepared, placement) -> (params) -> metrics`; None: the loss of
@@ -117,6 +118,7 @@ class Experiment:
         short = default.of_length(min(default.num_steps // 10, QUICK))
         quick = Preset("The default with few updates: to see that all works.", short)
         object.__setattr__(self, "presets", {**self.presets, "quick": quick})
+        object.__setattr__(self, "modes", {**self.modes, "export": export})
 
     def main(self, argv: Sequence[str] | None = None) -> None:
         """Runs the experiment from the command line; see `cli.plain_errors` for how it ends.
@@ -179,7 +181,8 @@ class Experiment:
         default = self.presets["default"].config
         return "\n\n".join([
             (self.about or "").strip(),
-            f"Modes (--mode=NAME): {', '.join(['train', *self.modes])}.",
+            f"Modes (--mode=NAME): {', '.join(['train', *self.modes])}.\n"
+            "    --mode=export  writes the trained network into WORKDIR/export: weights, programs.",
             "Flags:",
             cli.describe_fields(dataclasses.fields(SharedFlags), SharedFlags()),
             f"Flags of {self.name}:",

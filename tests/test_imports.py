@@ -16,16 +16,17 @@ ROOT = Path(__file__).parent.parent
 FOUNDATION = {"errors", "typing", "ranges"}
 SCANNING = {"cells", "scan", "engines"}
 ALGORITHMS = {"heads", "losses", "decode", "diagnostics"}
-BESIDE = {"data", "metrics", "visuals", "training"}
+BESIDE = {"data", "interchange", "metrics", "visuals", "training"}
 MAY_IMPORT = (
     {"version": set(), "errors": set(), "typing": {"errors"}, "ranges": {"errors", "typing"}}
     | {"cells": FOUNDATION, "testing": FOUNDATION | SCANNING}
+    | {"interchange": FOUNDATION | {"cells"}}
     | {room: FOUNDATION | SCANNING for room in SCANNING - {"cells"}}
     | {room: FOUNDATION | SCANNING | ALGORITHMS for room in ALGORITHMS | {"models"}}
     | {"loading": {"errors", "tasks", "training"}}
     | {room: {"errors"} for room in ("data", "metrics")}
     | {"visuals": FOUNDATION | {"metrics"}}
-    | {"training": FOUNDATION | SCANNING | {"visuals"}}
+    | {"training": FOUNDATION | SCANNING | {"interchange", "visuals"}}
 )
 TASK_MAY_IMPORT = FOUNDATION | SCANNING | ALGORITHMS | BESIDE | {"models"}
 TASKS = sorted(p.name for p in (ROOT / "rnnjax/tasks").iterdir() if (p / "__init__.py").exists())
@@ -38,6 +39,7 @@ ONLY_THESE_LIBRARIES = {
     "engines": {"jax"},
     "heads": {"jax", "numpy"},
     "data": {"numpy", "grain", "absl", "tensorflow_datasets", "tokenizers", "PIL"},
+    "interchange": {"flatbuffers", "flax", "jax", "numpy", "safetensors"},
     "metrics": {"numpy", "sklearn"},
     "visuals": {"numpy", "matplotlib"},
 }
@@ -96,6 +98,7 @@ def breach(importer: str, imported: str) -> str | None:
         "",
         "cli",
         "experiment",
+        "export",
         "options",
         "run",
         room,

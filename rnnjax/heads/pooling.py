@@ -37,7 +37,7 @@ def last(ys: Array, mask: Array | None = None, *, forward_size: int | None = Non
         first_B, from_end_B = jnp.argmax(mask, axis=0), jnp.argmax(mask[::-1], axis=0)
         rows = jnp.arange(ys.shape[1])
         ys = _zero_where_masked(ys, mask)
-        first_BH, last_BH = ys[first_B, rows], ys[len(ys) - 1 - from_end_B, rows]
+        first_BH, last_BH = ys[first_B, rows], ys[ys.shape[0] - 1 - from_end_B, rows]
     if forward_size is None:
         return last_BH
     return jnp.concatenate([last_BH[:, :forward_size], first_BH[:, forward_size:]], axis=-1)

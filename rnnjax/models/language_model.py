@@ -8,7 +8,7 @@ from rnnjax.cells.cell import Cell, split_key
 from rnnjax.cells.pointwise import check_rate, drop
 from rnnjax.errors import UserError
 from rnnjax.losses import cross_entropy
-from rnnjax.models.network import Network
+from rnnjax.models.network import Network, Program
 from rnnjax.models.recurrent import Recurrent, check_left_to_right
 from rnnjax.ranges import check_ids
 from rnnjax.typing import Array, Carry, DType, PRNGKey
@@ -124,6 +124,34 @@ class LanguageModel(Network):
     def initial_carry(self, batch_size: int) -> Carry:
         """The carry before the first symbol of `batch_size` texts."""
         return self.recurrent.initial_carry(batch_size)
+
+    def programs(self) -> dict[str, Program]:
+        """Scores of a whole text from its beginning, and of one more symbol."""
+        carry, structure = jax.tree.flatten(jax.eval_shape(lambda: self.initial_carry(1)))
+        shapes = [(str(c.dtype), ", ".join(map(str, ("B", *c.shape[1:])))) for c in carry]
+
+        def sequence(model: LanguageModel, tokens: Array) -> tuple[Array, list[Array]]:
+            logits, carry = model(tokens.T, model.initial_carry(tokens.shape[0]))
+            return logits.swapaxes(0, 1), jax.tree.leaves(carry)
+
+        def step(model: LanguageModel, tokens: Array, carry: list[Array]):
+            logits, after = model.step(tokens, jax.tree.unflatten(structure, carry))
+            return logits, jax.tree.leaves(after)
+
+        return {
+            "sequence": Program(
+                "tokens [B, T] of texts from their beginning -> logits of the token after each "
+                "[B, T, V], and the carry after the last",
+                sequence,
+                {"tokens": ("int32", "B, T")},
+            ),
+            "step": Program(
+                "tokens [B] and the carry before them -> logits of the next token [B, V], and the "
+                "carry after them",
+                step,
+                {"tokens": ("int32", "B"), "carry": shapes},
+            ),
+        }
 
 
 def window_loss(

@@ -1,13 +1,34 @@
 """The base class of the networks."""
 
 import math
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import jax
 from flax import nnx
 
 
+class Program(NamedTuple):
+    """What a network computes, for those who have no rnnjax.
+
+    Attributes:
+        about: arguments and results, in a line.
+        function: `(model, **arguments) -> results`, arrays or lists of arrays.
+        arguments: the dtype and the shape of each by name, such as `("int32", "B, T")`; a list of
+            them is a list of arrays. Sizes are numbers, or letters where any size will do.
+    """
+
+    about: str
+    function: Callable[..., Any]
+    arguments: Mapping[str, Any]
+
+
 class Network(nnx.Module):
     """A flax.nnx module that can say what it is made of."""
+
+    def programs(self) -> dict[str, Program]:
+        """What may be exported, by name; batch-major, B rows of T steps."""
+        return {}
 
     def summary(self) -> str:
         """Its cells and its parameters: path, shape, dtype and how many numbers."""

@@ -12,7 +12,7 @@ from rnnjax.engines.problem import Remat
 from rnnjax.errors import UserError, did_you_mean
 from rnnjax.heads.pooling import attention, init_attention, maximum, mean
 from rnnjax.losses import cross_entropy
-from rnnjax.models.network import Network
+from rnnjax.models.network import Network, Program
 from rnnjax.models.sequence_encoder import SequenceEncoder
 from rnnjax.typing import Array, DType, PRNGKey
 
@@ -99,6 +99,24 @@ class SequenceClassifier(Network):
             else:
                 pooled, _ = attention(self.attention.get_value(), ys, mask)
             return self.head(drop(pooled, self.dropout, key_output, pooled.shape))
+
+    def programs(self) -> dict[str, Program]:
+        """The scores of the classes."""
+        vectors = self.encoder.embed is None
+        shape = f"B, T, {self.encoder.input_size}" if vectors else "B, T"
+
+        def classify(model: SequenceClassifier, inputs: Array, lengths: Array) -> Array:
+            inputs = inputs.swapaxes(0, 1)
+            return model(inputs, jnp.arange(inputs.shape[0])[:, None] < lengths)
+
+        return {
+            "classify": Program(
+                f"{'vectors' if vectors else 'tokens'} [{shape}] of sequences with their lengths "
+                "[B] -> outputs of the head [B, K], where classes are told the logits",
+                classify,
+                {"inputs": ("float32" if vectors else "int32", shape), "lengths": ("int32", "B")},
+            )
+        }
 
 
 def classification_loss(

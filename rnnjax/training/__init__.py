@@ -4,7 +4,13 @@ Nothing here knows a task: a run is a loss function, parameters and an iterator 
 """
 
 from rnnjax.training import processes
-from rnnjax.training.checkpoints.reading import find_checkpoint, read_meta, restore_params
+from rnnjax.training.checkpoints.exporting import write_export
+from rnnjax.training.checkpoints.reading import (
+    find_checkpoint,
+    read_meta,
+    restore_params,
+    tensor_name,
+)
 from rnnjax.training.checkpoints.trained import read_run, restore_model
 from rnnjax.training.checkpoints.workdir import (
     Workdir,
@@ -57,6 +63,6 @@ __all__ = [
     "make_eval_step", "make_gpus_deterministic", "make_mesh", "make_optimizer", "make_schedule",
     "make_train_step", "make_training", "num_parameters", "open_workdir", "parse_steps",
     "processes", "read_meta", "read_metrics", "read_results", "read_run", "removed_if_unused",
-    "restore_model", "restore_params", "say", "setting", "tell", "train", "with_progress",
-    "write_report", "write_results",
+    "restore_model", "restore_params", "say", "setting", "tell", "tensor_name", "train",
+    "with_progress", "write_export", "write_report", "write_results",
 ]  # fmt: skip

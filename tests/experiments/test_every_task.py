@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
+import rnnjax
 from rnnjax import training
 from rnnjax.cells.named import CELLS
 from tests.experiments.conftest import command
@@ -66,6 +67,11 @@ def test_a_run_that_was_stopped_ends_with_the_same_bits(
     )
     assert used.code == 0, used.err
     assert used.out.strip()
+    run = tmp_path / "stopped"
+    exported = command(capsys, experiment_of(task), f"--workdir={run}", "--mode=export")
+    assert exported.code == 0, exported.err
+    params = [nnx.state(rnnjax.load(f).model, nnx.Param) for f in (run, run / "export")]
+    jax.tree.map(np.testing.assert_array_equal, *params)
 
 
 @pytest.fixture(scope="module")

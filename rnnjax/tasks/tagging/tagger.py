@@ -11,7 +11,7 @@ from rnnjax.cells.cell import Cell, split_key
 from rnnjax.errors import UserError
 from rnnjax.heads import crf
 from rnnjax.losses import cross_entropy
-from rnnjax.models.network import Network
+from rnnjax.models.network import Network, Program
 from rnnjax.models.recurrent import Recurrent
 from rnnjax.tasks.tagging.config import TaggerConfig
 from rnnjax.tasks.tagging.schemes import Scheme, scheme_constraints
@@ -89,6 +89,21 @@ class Tagger(Network):
         with jax.named_scope("head"):
             return self.head(ys)
 
+    def programs(self) -> dict[str, Program]:
+        """The scores of the tags of each word by itself: what a CRF reads, its emissions."""
+        shapes = {"words": "B, T", "characters": "B, T, C", "case": "B, T", "lengths": "B"}
+
+        def emissions(model: Tagger, **batch: Array) -> Array:
+            ids = {name: array.swapaxes(0, 1) for name, array in batch.items() if array.ndim > 1}
+            return model({**batch, **ids}).swapaxes(0, 1)
+
+        about = (
+            "ids of words and of their cases [B, T], of their characters [B, T, C], and lengths "
+            "[B] of sentences -> scores of the tags of each word, without the CRF [B, T, K]"
+        )
+        arguments = {name: ("int32", shape) for name, shape in shapes.items()}
+        return {"emissions": Program(about, emissions, arguments)}
+
 
 def make_tagger(
     config: TaggerConfig,
@@ -151,7 +166,7 @@ def _character_encoder(
 
 def mask_of(batch: Batch) -> Array:
     """True at the words of each sentence, bool `[T, B]`."""
-    return jnp.arange(len(batch["words"]))[:, None] < batch["lengths"]
+    return jnp.arange(batch["words"].shape[0])[:, None] < batch["lengths"]
 
 
 def tagging_loss(model: Tagger, batch: Batch, key: PRNGKey | None = None) -> tuple[Array, Array]:

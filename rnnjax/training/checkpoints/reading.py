@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rnnjax.errors import UserError
+from rnnjax.interchange.files import read_safetensors
 from rnnjax.training import atomic_files
 from rnnjax.training.checkpoints.arrays import FlatArrays, read_arrays, unflatten
 from rnnjax.training.reporting.progress import say
@@ -17,6 +18,8 @@ from rnnjax.training.reporting.progress import say
 PyTree = Any
 META = "meta.json"
 ARRAYS = "arrays"
+SAFETENSORS = "model.safetensors"
+"""In place of the arrays, where a checkpoint was exported."""
 FOLDER = "checkpoints"
 
 
@@ -103,13 +106,22 @@ def restore_params(
         UserError: there is no intact checkpoint, or it does not fit `template`.
     """
     path = find_checkpoint(folder, which)
-    arrays, _ = read_checkpoint(path)
-    has_average = any(name.startswith("ema/") for name in arrays)
-    prefix = "ema/" if averaged and has_average else "params/"
-    params = {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
+    params = parameters_in(read_checkpoint(path)[0], averaged=averaged)
     if template is None:
         return {name: jnp.array(array, copy=True) for name, array in params.items()}
     return unflatten(template, params, str(path))
+
+
+def parameters_in(arrays: FlatArrays, *, averaged: bool = True) -> FlatArrays:
+    """The parameters among the arrays of a checkpoint, by path; averaged ones if there are any."""
+    has_average = any(name.startswith("ema/") for name in arrays)
+    prefix = "ema/" if averaged and has_average else "params/"
+    return {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
+
+
+def tensor_name(path: str) -> str:
+    """What a parameter is called in safetensors: `head.kernel` for the path `head/kernel/value`."""
+    return ".".join(part for part in path.split("/") if part != "value")
 
 
 def newest_first(folder: Path) -> list[Path]:
@@ -145,6 +157,9 @@ def intact(paths: list[Path], set_aside: bool = False) -> Iterator[Path]:
 def read_checkpoint(path: Path) -> tuple[FlatArrays, Meta]:
     """The arrays of a checkpoint, and what it holds besides."""
     meta, shapes = _read_meta(path)
+    if (path / SAFETENSORS).exists():
+        tensors = read_safetensors(path / SAFETENSORS)
+        return {name: tensors[tensor_name(name.removeprefix("params/"))] for name in shapes}, meta
     stored = read_arrays(path / ARRAYS, (n for n, (shape, _) in shapes.items() if 0 not in shape))
     arrays = {
         name: np.asarray(stored[name]) if name in stored else np.zeros(shape, jnp.dtype(dtype))

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from rnnjax.errors import UserError
 from rnnjax.training import atomic_files
 from rnnjax.training.checkpoints.checkpoints import Checkpoints
-from rnnjax.training.checkpoints.reading import FOLDER, read_meta
+from rnnjax.training.checkpoints.reading import FOLDER, META, read_meta
 from rnnjax.training.processes.group import from_first, is_first
 from rnnjax.training.reporting import metrics_log
 
@@ -106,6 +106,11 @@ def open_workdir(
         with atomic_files.writing(path):
             path.mkdir(parents=True, exist_ok=True)
         check_owner(path, name)
+        if (path / META).exists():
+            raise UserError(
+                f"{path} is an exported network, not a workdir: choose another workdir; "
+                f"--restore_from={path} starts from its parameters"
+            )
         atomic_files.check_writable(path)
         if workdir.checkpoints().newest() is not None:
             began_with = json.loads(json.dumps(defaults or {})) | read_meta(path).config
