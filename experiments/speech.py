@@ -45,14 +45,24 @@ class Options:
 
 
 DEFAULT = Config(
-    num_bands=24, num_buckets=3, num_steps=800, learning_rate=5e-3, eval_every=100,
-    checkpoint_every=400,
+    num_bands=16,
+    time_masks=0,
+    band_masks=0,
+    num_buckets=3,
+    batch_size=16,
+    num_steps=1200,
+    learning_rate=5e-3,
+    eval_every=300,
+    checkpoint_every=600,
 )
 PRESETS = {
     "default": Preset("Morse code in noise: two bidirectional GRU layers.", DEFAULT),
     "digits": Preset(
         "Spoken digits and strings of them: --config.data=recordings.tar.gz (FSDD).",
-        replace(DEFAULT, num_bands=40, num_steps=2000, dropout=0.2, eval_every=250),
+        replace(
+            DEFAULT, num_bands=40, time_masks=2, band_masks=2, num_buckets=5, num_steps=1500,
+            dropout=0.2, eval_every=500,
+        ),
     ),
     "graves2013": Preset(
         "CTC-3l-250h of Graves, Mohamed & Hinton 2013: three bidirectional LSTM layers of 250.",
@@ -79,8 +89,7 @@ def search_of(run: Run) -> Search:
 def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
     """The error rates of the held-out splits, and pictures."""
     run, splits = trained.run, trained.prepared.source.splits
-    model, search = load(run.workdir), search_of(run)
-    sections: list[training.Section] = []
+    model, search, sections = load(run.workdir), search_of(run), []
     for split in [name for name in splits if name != "train"]:
         text, its = reports.report_scores(model, splits[split], split, run.workdir, search)
         training.tell(text)

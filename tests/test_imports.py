@@ -37,8 +37,16 @@ ONLY_THESE_LIBRARIES = {
     "scan": {"jax"},
     "engines": {"jax"},
     "heads": {"jax", "numpy"},
-    "data": {"numpy", "grain", "absl", "tensorflow_datasets", "tokenizers", "PIL",
-             "scipy", "soundfile"},
+    "data": {
+        "numpy",
+        "grain",
+        "absl",
+        "tensorflow_datasets",
+        "tokenizers",
+        "PIL",
+        "scipy",
+        "soundfile",
+    },
     "metrics": {"numpy", "sklearn"},
     "visuals": {"numpy", "matplotlib"},
 }

@@ -130,7 +130,7 @@ def test_texts_have_a_longest_length():
 
 def test_numbers_out_of_range_are_refused():
     search = functools.partial(ctc_beam_search, logits_of(0), STEPS)
-    with pytest.raises(UserError, match="beam_size is 1 .. 1000; got 0"):
+    with pytest.raises(UserError, match=r"beam_size is 1 \.\. 1000; got 0"):
         search(beam_size=0)
     with pytest.raises(UserError, match="weight is 0 or more; got -1"):
         search(beam_size=1, weight=-1)

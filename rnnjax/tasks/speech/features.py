@@ -70,9 +70,10 @@ def log_mel(samples: Array, *, rate: int, num_bands: int) -> Array:
 
 
 def normalised(features: Array, frames: Array) -> Array:
-    """Each band of each recording with mean 0 and variance 1 over its frames, 0 beyond them.
+    """Each band of a recording with mean 0, all of them together with variance 1; 0 beyond the end.
 
-    So neither loudness nor the colour of a microphone matters.
+    So neither loudness nor the colour of a microphone matters, and a band in which little happens
+    stays weak.
 
     Args:
         features: `[T, B, D]`.
@@ -82,8 +83,8 @@ def normalised(features: Array, frames: Array) -> Array:
     count = jnp.maximum(frames, 1)[:, None]
     mean = jnp.where(real, features, 0).sum(axis=0) / count
     centred = jnp.where(real, features - mean, 0)
-    spread = jnp.sqrt((centred**2).sum(axis=0) / count + LEAST_SPREAD**2)
-    return centred / spread
+    variance = ((centred**2).sum(axis=0) / count).mean(axis=-1, keepdims=True)
+    return centred / jnp.sqrt(variance + LEAST_SPREAD**2)
 
 
 def spec_augment(

@@ -6,21 +6,21 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnjax.data.bundled_text import embedded
-from rnnjax.tasks.speech.recordings import Recording, with_noise
+from rnnjax.tasks.speech.recordings import Recording, Source, with_noise
 
-CODE = dict(zip(
-    "abcdefghijklmnopqrstuvwxyz",
-    (".- -... -.-. -.. . ..-. --. .... .. .--- -.- .-.. -- -. --- .--. --.- .-. ... - ..- ...- .-- "
-     "-..- -.-- --..").split(),
-    strict=True,
-))  # fmt: skip
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+SIGNS = """
+.- -... -.-. -.. . ..-. --. .... .. .--- -.- .-.. -- -. --- .--. --.- .-. ... - ..- ...- .-- -..-
+-.-- --..
+"""
+CODE = dict(zip(LETTERS, SIGNS.split(), strict=True))
 SIZES = {"train": 1500, "validation": 100, "test": 300}
 OPERATORS = {"train": 60, "validation": 10, "test": 20}
 HELD_OUT = 0.1
 """Share of the documentation, from its end, whose phrases are for validation and test."""
-LONGEST = 14
+LONGEST = 9
 """Letters and spaces of a phrase."""
-DECIBELS = (-3.0, 9.0)
+DECIBELS = (-4.0, 10.0)
 """From the noise to the tone, over all frequencies."""
 LEAD = 0.1
 """Seconds before the first tone and after the last."""
@@ -46,9 +46,13 @@ class Operator(NamedTuple):
     pitch: float
 
 
-def morse(rate: int) -> dict[str, list[Recording]]:
-    """The splits, the same in every run: no operator and no phrase is in two of them."""
-    splits, seen = {}, set()
+def morse(rate: int) -> Source:
+    """The splits, the same in every run: no operator and no phrase is in two of them.
+
+    A training recording is made anew of the same phrase, by another operator each time.
+    """
+    splits: dict[str, list[Recording]] = {}
+    seen: set[str] = set()
     for n, (split, size) in enumerate(SIZES.items()):
         rng = np.random.default_rng([n, 1844])
         operators = [drawn_operator(rng) for _ in range(OPERATORS[split])]
@@ -59,7 +63,12 @@ def morse(rate: int) -> dict[str, list[Recording]]:
             Recording(keyed(text, operators[i % len(operators)], rate, rng), text, f"{split} {i}")
             for i, text in enumerate(texts)
         ]
-    return splits
+
+    def draw(index: int, rng: np.random.Generator) -> Recording:
+        one = splits["train"][index]
+        return one._replace(samples=keyed(one.text, drawn_operator(rng), rate, rng))
+
+    return Source(splits, draw)
 
 
 def phrases(held_out: bool) -> list[str]:

@@ -1,4 +1,4 @@
-"""The network of speech and its loss: deep, in both directions, with fewer frames layer by layer."""
+"""The network of speech: deep, in both directions, fewer frames layer by layer; and its loss."""
 
 from typing import Any
 
@@ -114,8 +114,6 @@ def make_loss(graph: nnx.GraphDef, config: SpeechConfig) -> training.LossFn:
         count = jnp.where(batch["lengths"] > 0, count, 0)  # not a filler row
         unaligned = 100.0 * (~aligned).sum(), (batch["lengths"] > 0).sum()
         total = jnp.where(batch["lengths"] > 0, losses, 0).sum()
-        return training.Loss(
-            total, count.sum(), carry, {"unaligned": unaligned}, work=unaligned[1]
-        )
+        return training.Loss(total, count.sum(), carry, {"unaligned": unaligned}, work=unaligned[1])
 
     return loss_fn

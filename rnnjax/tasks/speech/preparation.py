@@ -101,7 +101,9 @@ def prepare(config: SpeechConfig, vocabulary: SpeechVocabulary | None = None) ->
     vocabulary = vocabulary or SpeechVocabulary(tuple(sorted(set(texts))), config.rate)
     # Errors in the test split are found before the training and not after it.
     every = {
-        split: recording_examples(its, config, vocabulary, source.draw if split == "train" else None)
+        split: recording_examples(
+            its, config, vocabulary, source.draw if split == "train" else None
+        )
         for split, its in splits.items()
     }
     batches = TrainingBatches(every["train"], batch_size=config.batch_size, seed=config.seed)

@@ -15,7 +15,7 @@ from rnnjax.tasks.speech.features import HOP
 from rnnjax.tasks.speech.network import make_loss
 from rnnjax.tasks.speech.preparation import Prepared
 from rnnjax.tasks.speech.recordings import Recording
-from rnnjax.tasks.speech.speech_model import Search, SpeechModel
+from rnnjax.tasks.speech.speech_model import BEAM, Search, SpeechModel
 from rnnjax.training.reporting.progress import aligned
 from rnnjax.visuals.figures import as_png, new_figure
 from rnnjax.visuals.page import Section
@@ -68,9 +68,7 @@ def make_evaluation(
 
     def evaluate(params: Any) -> dict[str, float]:
         loss = training.evaluate(step, params, None, prepared.validation, placement)
-        model = SpeechModel(
-            nnx.merge(graph, placement.gather(params)), prepared.vocabulary, config
-        )
+        model = SpeechModel(nnx.merge(graph, placement.gather(params)), prepared.vocabulary, config)
         texts = [one.text for one in model.transcripts_of(recordings, GREEDY)]
         rates = error_rates(texts, [one.text for one in recordings])
         return {**loss, "accuracy": 100 - rates["cer"], "exact": rates["exact"]}
@@ -83,7 +81,7 @@ def report_scores(
     recordings: Sequence[Recording],
     split: str,
     folder: Path,
-    search: Search = Search(),
+    search: Search = BEAM,
 ) -> tuple[str, list[Section]]:
     """Writes `scores_SPLIT.json` and `SPLIT.png` into a folder.
 

@@ -24,8 +24,8 @@ def load_source(config: SpeechConfig) -> Source:
     """The recordings of a config, by split.
 
     Its data are `embedded`; the recordings of the Free Spoken Digit Dataset (a folder or a tar
-    file); or a folder with named splits, `train=PATH,validation=PATH,test=PATH`, or one table, which
-    is divided. A split has tables (.tsv, .csv, .jsonl) with the columns file and text, files
+    file); or a folder with named splits, `train=PATH,validation=PATH,test=PATH`, or one table,
+    which is divided. A split has tables (.tsv, .csv, .jsonl) with the columns file and text, files
     relative to the table, or transcripts as LibriSpeech has them.
 
     Raises:
@@ -33,7 +33,7 @@ def load_source(config: SpeechConfig) -> Source:
             sound, or a recording is longer than `max_seconds`.
     """
     if config.data == "embedded":
-        source = Source(morse(config.rate))
+        source = morse(config.rate)
     else:
         path = Path(os.path.expanduser(config.data))
         if not is_list_of_paths(config.data) and digits.is_source(path):
@@ -60,7 +60,7 @@ def _from_tables(config: SpeechConfig) -> Source:
         if not its:
             raise UserError(
                 f"{config.data} has no table of the {split} split: expected {', '.join(SUFFIXES)} "
-                f"with the columns {config.audio_column} and {config.text_column}, or *{TRANSCRIPTS}"
+                f"with columns {config.audio_column} and {config.text_column}, or *{TRANSCRIPTS}"
             )
     if found.pooled:
         listed = drawn_splits(listed["train"], config.fold, config.data, "recording")
@@ -88,9 +88,7 @@ def _listed(path: Path, config: SpeechConfig) -> Sequence[data.Example]:
             file = next((its for its in names if its.exists()), names[0])
             examples.append(data.Example({"audio": str(file), "text": text}, place))
     elif suffix_of(path.name) in SUFFIXES:
-        columns = {
-            name: as_column(getattr(config, f"{name}_column")) for name in ("audio", "text")
-        }
+        columns = {name: as_column(getattr(config, f"{name}_column")) for name in ("audio", "text")}
         examples = read_columns(str(path), columns, encoding=config.encoding)
         for one in examples:
             one.fields["audio"] = str(path.parent / os.path.expanduser(one.fields["audio"]))

@@ -40,6 +40,9 @@ class Search(NamedTuple):
     bonus: float = 0.0
 
 
+BEAM = Search()
+
+
 class Transcript(NamedTuple):
     """What a network hears in a recording.
 
@@ -79,7 +82,7 @@ class SpeechModel(NamedTuple):
         return Recording(sound.samples, "", name)
 
     def transcribe(
-        self, recordings: Sequence[str | Path | np.ndarray], search: Search = Search()
+        self, recordings: Sequence[str | Path | np.ndarray], search: Search = BEAM
     ) -> list[Transcript]:
         """The text of each recording.
 
@@ -95,7 +98,7 @@ class SpeechModel(NamedTuple):
         return self.transcripts_of(read, search)
 
     def transcripts_of(
-        self, recordings: Sequence[Recording], search: Search = Search()
+        self, recordings: Sequence[Recording], search: Search = BEAM
     ) -> list[Transcript]:
         """As `transcribe`, of recordings that have been read."""
         options, words = self._language_model(search)
