@@ -110,14 +110,14 @@ def write_data(folder):
     lengths = random_numbers.integers(2, 6, 24)
     labels = np.array(["moves", "rests"] * 12)
     np.savez(folder / "videos.npz", frames=videos, labels=labels, lengths=lengths)
-    (folder / "sounds").mkdir(exist_ok=True)
+    (folder / "sounds/clips").mkdir(parents=True, exist_ok=True)
     for split in ("train", "valid"):
         rows = ["file\ttext"]
         for n in range(12):
-            with wave.open(str(folder / f"sounds/{split}{n}.wav"), "wb") as sound:
+            with wave.open(str(folder / f"sounds/clips/{split}{n}.wav"), "wb") as sound:
                 sound.setparams((1, 2, 8000, 0, "NONE", ""))
                 sound.writeframes(random_numbers.integers(-9999, 9999, 2400, np.int16).tobytes())
-            rows.append(f"{split}{n}.wav\t{draw.choice(['ab', 'ba', 'a'])}")
+            rows.append(f"clips/{split}{n}.wav\t{draw.choice(['ab', 'ba', 'a'])}")
         (folder / f"sounds/{split}.tsv").write_text("\n".join(rows) + "\n")
         (folder / "tagged").mkdir(exist_ok=True)
         (folder / "text").mkdir(exist_ok=True)

@@ -36,13 +36,14 @@ def sung(text, rng):
 @pytest.fixture(scope="module")
 def songs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("songs")
+    (folder / "clips").mkdir()
     rng = np.random.default_rng(0)
     for split, size in {"train": 24, "valid": 6, "test": 6}.items():
         rows = []
         for n in range(size):
             text = "".join(rng.choice([*PITCH], 2 + n % 3))
-            soundfile.write(folder / f"{split}{n}.wav", sung(text, rng), 8000)
-            rows.append(f"{split}{n}.wav\t{text}\n")
+            soundfile.write(folder / f"clips/{split}{n}.wav", sung(text, rng), 8000)
+            rows.append(f"clips/{split}{n}.wav\t{text}\n")
         (folder / f"{split}.tsv").write_text("file\ttext\n" + "".join(rows))
     return folder
 

@@ -61,11 +61,22 @@ def test_the_sound_is_a_tone_where_the_key_is_down():
     assert len(wave) == pytest.approx(2 * lead + dot + pause + dash, abs=2)
 
 
-def test_no_phrase_is_in_two_splits():
-    train, held_out = morse.phrases(False), morse.phrases(True)
-    assert len(train) > 5 * len(held_out) > 1000
-    assert all(set(its) <= {*morse.CODE, " "} for its in [*train, *held_out])
-    assert max(map(len, train)) == morse.LONGEST
+def test_no_phrase_is_in_two_splits_and_a_recording_can_be_made_anew(monkeypatch):
+    monkeypatch.setattr(morse, "SIZES", {"train": 400, "validation": 300, "test": 300})
+    monkeypatch.setattr(morse, "keyed", lambda text, operator, rate, rng: operator)
+    source = morse.morse(RATE)
+    texts = {split: [one.text for one in its] for split, its in source.splits.items()}
+    assert len({text for its in texts.values() for text in its}) == 1000
+    assert all(set(text) <= {*morse.CODE, " "} for its in texts.values() for text in its)
+    assert max(len(text) for text in texts["train"]) == morse.LONGEST
+    held_out = set(morse.phrases(True))
+    assert {*texts["validation"], *texts["test"]} <= held_out
+    operators = {split: {one.samples for one in its} for split, its in source.splits.items()}
+    assert [len(its) for its in operators.values()] == [60, 10, 20]
+    assert len(set.union(*operators.values())) == 90
+    one, other = (source.draw(7, np.random.default_rng(n)) for n in (0, 1))
+    assert one.text == other.text == texts["train"][7]
+    assert len({one.samples, other.samples} | operators["train"]) == 62
 
 
 @pytest.fixture
