@@ -90,7 +90,7 @@ def joined(takes: Takes, count: int, rate: int, rng: np.random.Generator) -> Rec
     its, parts, text = takes[speaker], [], ""
     for _ in range(count):
         digit = sorted(its)[rng.integers(len(its))]
-        take = its[digit][rng.integers(len(its[digit]))]
+        take = its[digit][int(rng.integers(len(its[digit])))]
         pause = np.zeros(int(rng.uniform(*PAUSE) * rate))
         parts += [pause, rng.uniform(0.7, 1.0) * take / FULL]
         text += digit

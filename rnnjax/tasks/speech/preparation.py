@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -172,18 +173,18 @@ def recording_examples(
 def shapes(config: SpeechConfig) -> Shapes:
     """The shapes of a batch, for the dry run."""
     rows, count = config.batch_size, round(config.max_seconds * config.rate)
-    longest = max(1, count // sizes(config.rate)[1] // 2 // np.prod(config.factors))
+    longest = max(1, count // sizes(config.rate)[1] // 2 // math.prod(config.factors))
 
     def struct(*shape: int, dtype: Any = np.int32) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct(shape, dtype)
 
     batch = {
         "samples": struct(count, rows, dtype=np.int16),
-        "symbols": struct(int(longest), rows),
+        "symbols": struct(longest, rows),
         **dict.fromkeys(("lengths", "num_symbols", "indices"), struct(rows)),
     }
     letters = tuple("abcdefghijklmnopqrstuvwxyz ")
-    return Shapes(SpeechVocabulary(letters, config.rate), batch, int(longest) * rows)
+    return Shapes(SpeechVocabulary(letters, config.rate), batch, longest * rows)
 
 
 def _unaligned(recordings: Sequence[Recording], config: SpeechConfig) -> list[str]:

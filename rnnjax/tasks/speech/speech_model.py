@@ -124,19 +124,15 @@ class SpeechModel(NamedTuple):
 
         That is `[T, D]`, normalised, with T frames of 10 ms; a step has `prod(factors)` of them.
         """
-        found = []
+        probabilities, spectrograms = [], []
         for batch, logits, steps in self._run(recordings):
             features, frames = _features(self.config, batch)
-            found.append((
-                {"indices": batch["indices"], "steps": np.asarray(steps)},
-                jax.nn.softmax(logits),
-                {"indices": batch["indices"], "frames": np.asarray(frames)},
-                features,
-            ))  # fmt: skip
-        probabilities = in_order(((a, b) for a, b, _, _ in found), lengths="steps")
-        return list(zip(
-            probabilities, in_order(((c, d) for _, _, c, d in found), lengths="frames"), strict=True
-        ))  # fmt: skip
+            counts = {"steps": np.asarray(steps), "frames": np.asarray(frames)}
+            rows: data.Batch = {"indices": batch["indices"], **counts}
+            probabilities.append((rows, np.asarray(jax.nn.softmax(logits))))
+            spectrograms.append((rows, np.asarray(features)))
+        both = in_order(probabilities, "steps"), in_order(spectrograms, "frames")
+        return list(zip(*both, strict=True))
 
     def _run(self, recordings: Sequence[Recording]) -> Iterator[tuple[data.Batch, Array, Array]]:
         graph, params = nnx.split(self.model, nnx.Param)
