@@ -42,9 +42,11 @@ class SpeechConfig(TrainingConfig, NetworkConfig):
     def factors(self) -> tuple[int, ...]:
         """Frames that become one before each layer, `num_layers` of them."""
         parts = self.subsampling.split(",")
-        if not all(part.isascii() and part.isdigit() and int(part) for part in parts):
+        good = [part.isascii() and part.isdigit() and 1 <= int(part) <= 100 for part in parts]
+        if not all(good):
             raise UserError(
-                f"--config.subsampling is numbers from 1 on, such as 2,2; got {self.subsampling!r}"
+                "--config.subsampling is numbers from 1 to 100, such as 2,2; got "
+                f"{self.subsampling!r}"
             )
         if len(parts) > self.num_layers:
             raise UserError(
@@ -61,6 +63,7 @@ class SpeechConfig(TrainingConfig, NetworkConfig):
         self.check_at_least(0, "time_masks", "band_masks", "band_width", "fold")
         self.check_at_most(9, "fold")
         self.check_at_most(128, "num_bands")
+        self.check_at_most(100, "time_masks", "band_masks", "max_digits")
         self.check_at_most(192_000, "rate")
         self.check_rate("time_width")
         self.check_at_least(0.1, "max_seconds")
