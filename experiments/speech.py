@@ -60,7 +60,7 @@ PRESETS = {
     "digits": Preset(
         "Spoken digits and strings of them: --config.data=recordings.tar.gz (FSDD).",
         replace(
-            DEFAULT, num_bands=40, time_masks=2, band_masks=2, num_buckets=5, num_steps=1500,
+            DEFAULT, num_bands=40, time_masks=2, band_masks=2, num_buckets=5, num_steps=3000,
             dropout=0.2, eval_every=500,
         ),
     ),
