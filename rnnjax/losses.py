@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from rnnjax.errors import UserError
 from rnnjax.ranges import check_ids
@@ -56,6 +57,50 @@ def mean_log_probability(logits: Array) -> Array:
     """
     logits = wide(logits)
     return logits.mean(axis=-1) - jax.nn.logsumexp(logits, axis=-1)
+
+
+@jax.named_scope("loss")
+def ctc_loss(
+    logits: Array, steps: Array, targets: Array, target_lengths: Array
+) -> tuple[Array, Array]:
+    """Connectionist temporal classification: how likely a text is, wherever its symbols stand.
+
+    ::
+
+        -log sum over alignments a of  prod_t softmax(logits_t)[a_t]
+
+    An alignment has a symbol or the blank, which is symbol 0, at every step. It is one of the
+    target if the target is left where runs of a symbol become one and then blanks are removed. So
+    a target of n symbols takes n steps and one more between two equal symbols. An empty target has
+    one alignment, blanks only.
+
+    Args:
+        logits: `[T, B, V]`, any scale; the softmax is taken in float32 or wider.
+        steps: of each row, int `[B]`, 0 .. T. Beyond them logits may be anything, NaN too.
+        targets: int `[L, B]`, in 1 .. V-1 where they count.
+        target_lengths: of each row, int `[B]`, 0 .. L.
+
+    Returns:
+        Of each row the loss in nats, `[B]`, 0 or more; and `aligned` bool `[B]`, whether the steps
+        are enough for the target. Where they are not, the loss and its gradient are 0.
+
+    References:
+        Graves, Fernandez, Gomez & Schmidhuber 2006, "Connectionist temporal classification:
+        labelling unsegmented sequence data with recurrent neural networks". Computed by optax.
+    """
+    here = jnp.arange(len(targets))[:, None] < target_lengths
+    repeats = ((targets[1:] == targets[:-1]) & here[1:]).sum(axis=0)
+    aligned = target_lengths + repeats <= steps
+    padding = jnp.arange(len(logits))[:, None] >= steps
+    logits = jnp.where(padding[..., None], 0, wide(logits))
+    losses = optax.ctc_loss(
+        logits.swapaxes(0, 1),
+        padding.T.astype(logits.dtype),
+        jnp.where(here, targets, 0).T,
+        (~here).T.astype(logits.dtype),
+    )
+    # Rounding leaves some of the confident ones slightly below 0.
+    return jnp.where(aligned, jnp.maximum(losses, 0), 0), aligned
 
 
 def wide(logits: Array) -> Array:

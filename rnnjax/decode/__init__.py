@@ -1,6 +1,7 @@
 """Decoding: from a step function to sequences of symbols."""
 
 from rnnjax.decode.beam import BeamResult, beam_search
+from rnnjax.decode.ctc import CTCResult, ctc_beam_search, ctc_greedy
 from rnnjax.decode.filters import FILTERS, filter_logits
 from rnnjax.decode.greedy import GreedyResult, greedy
 from rnnjax.decode.replay import replay
@@ -16,12 +17,15 @@ from rnnjax.decode.step import Step
 __all__ = [
     "FILTERS",
     "BeamResult",
+    "CTCResult",
     "GreedyResult",
     "Sampling",
     "Step",
     "beam_search",
     "begin_sampling",
     "continue_sampling",
+    "ctc_beam_search",
+    "ctc_greedy",
     "filter_logits",
     "greedy",
     "keys_of_seeds",

@@ -1,6 +1,7 @@
 """Small data and small networks for every task, so that tests can go through all of them."""
 
 import random
+import wave
 from typing import NamedTuple
 
 import numpy as np
@@ -45,6 +46,10 @@ TASKS = {
     ),
     "sequential_mnist": Small([], ["--mode=evaluate"]),
     "series": Small(["window=12", "horizon=2"], ["--mode=evaluate"]),
+    "speech": Small(
+        ["data={folder}/sounds", "num_bands=8", "num_buckets=1", "num_layers=1"],
+        ["--mode=inspect", "--split=validation"],
+    ),
     "summarisation": Small(
         ["data={folder}/pairs.tsv", "min_count=1", "num_buckets=1", "attention_size=6"],
         ["--mode=predict", "--text=word3 word1"],
@@ -105,7 +110,15 @@ def write_data(folder):
     lengths = random_numbers.integers(2, 6, 24)
     labels = np.array(["moves", "rests"] * 12)
     np.savez(folder / "videos.npz", frames=videos, labels=labels, lengths=lengths)
+    (folder / "sounds/clips").mkdir(parents=True, exist_ok=True)
     for split in ("train", "valid"):
+        rows = ["file\ttext"]
+        for n in range(12):
+            with wave.open(str(folder / f"sounds/clips/{split}{n}.wav"), "wb") as sound:
+                sound.setparams((1, 2, 8000, 0, "NONE", ""))
+                sound.writeframes(random_numbers.integers(-9999, 9999, 2400, np.int16).tobytes())
+            rows.append(f"clips/{split}{n}.wav\t{draw.choice(['ab', 'ba', 'a'])}")
+        (folder / f"sounds/{split}.tsv").write_text("\n".join(rows) + "\n")
         (folder / "tagged").mkdir(exist_ok=True)
         (folder / "text").mkdir(exist_ok=True)
         (folder / "tagged" / f"{split}.inline").write_text(SENTENCES)

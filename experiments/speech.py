@@ -1,0 +1,150 @@
+"""Speech: a recurrent network writes what it hears, by connectionist temporal classification.
+
+    python -m experiments.speech                          Morse code, keyed by hand, in noise
+    python -m experiments.speech --config.data=FOLDER --workdir=runs/mine
+    python -m experiments.speech --preset=digits --config.data=recordings.tar.gz \
+        --workdir=runs/digits                             Free Spoken Digit Dataset
+
+FOLDER holds a table each whose name says train, valid and test (.tsv, .csv, .jsonl), with the
+columns file, a path relative to the table, and text; or folders like those of LibriSpeech. Then,
+with the --workdir of the training:
+
+    --mode=evaluate --split=test                          error rates, greedy and with a beam ...
+    --mode=evaluate --lm=runs/char_lm                     ... and with a language model
+    --mode=predict --input=FILE.wav                       the text; --input may be given repeatedly
+    --mode=inspect --index=0                              probabilities over time for a recording
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import rnnjax
+from experiments.experiment import Experiment, Measures, Preset, Run, Trained
+from rnnjax import training
+from rnnjax.errors import UserError
+from rnnjax.tasks.speech import network, preparation, reports
+from rnnjax.tasks.speech.config import SpeechConfig as Config
+from rnnjax.tasks.speech.preparation import SpeechVocabulary
+from rnnjax.tasks.speech.sources import load_source
+from rnnjax.tasks.speech.speech_model import Search, load
+from rnnjax.training import atomic_files, setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The flags of the single modes."""
+
+    split: str = setting("test", "Modes evaluate, inspect: which split.")
+    input: tuple[str, ...] = setting((), "Mode predict: a sound file; may be given repeatedly.")
+    output: str | None = setting(None, "Mode predict: the file to write; default: stdout.")
+    index: int = setting(0, "Mode inspect: which recording of the split, from 0.")
+    beam_size: int = setting(16, "Prefixes that a search keeps; 0: the likeliest alignment.")
+    lm: str | None = setting(None, "Workdir of char_lm or word_lm: a language model that helps.")
+    lm_weight: float = setting(0.5, "Of its log-probability.")
+    bonus: float = setting(0.5, "With --lm: nats for each character (word_lm: each word).")
+
+
+DEFAULT = Config(
+    num_bands=16,
+    time_masks=0,
+    band_masks=0,
+    num_buckets=3,
+    batch_size=16,
+    num_steps=1200,
+    learning_rate=5e-3,
+    eval_every=300,
+    checkpoint_every=600,
+)
+PRESETS = {
+    "default": Preset("Morse code in noise: two bidirectional GRU layers.", DEFAULT),
+    "digits": Preset(
+        "Spoken digits and strings of them: --config.data=recordings.tar.gz (FSDD).",
+        replace(
+            DEFAULT, num_bands=40, time_masks=2, band_masks=2, num_buckets=5, num_steps=3000,
+            dropout=0.2, eval_every=500,
+        ),
+    ),
+    "graves2013": Preset(
+        "CTC-3l-250h of Graves, Mohamed & Hinton 2013: three bidirectional LSTM layers of 250.",
+        Config(
+            rate=16000, subsampling="1", time_masks=0, band_masks=0, cell="lstm", hidden_size=250,
+            num_layers=3, dropout=0.0, optimizer="sgd", momentum=0.9, learning_rate=1e-4,
+            schedule="constant", batch_size=16, num_steps=100_000, average="none",
+        ),
+    ),
+}  # fmt: skip
+
+
+def search_of(run: Run) -> Search:
+    """How the flags say that a text is found."""
+    options = run.options
+    if options.beam_size < 0:
+        raise UserError(f"--beam_size is 0 or more; got {options.beam_size}")
+    if options.lm is None:
+        return Search(options.beam_size)
+    model = rnnjax.load(options.lm)
+    return Search(options.beam_size, model, options.lm_weight, options.bonus)
+
+
+def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
+    """The error rates of the held-out splits, and pictures."""
+    run, splits = trained.run, trained.prepared.source.splits
+    model, search, sections = load(run.workdir), search_of(run), []
+    for split in [name for name in splits if name != "train"]:
+        text, its = reports.report_scores(model, splits[split], split, run.workdir, search)
+        training.tell(text)
+        sections += its
+    return {"validation characters right, %": trained.best}, sections
+
+
+def evaluate(run: Run) -> None:
+    """Prints the error rates of a split; writes them and a picture."""
+    recordings = run.chosen_split(load_source(run.config).splits)
+    model, search = load(run.workdir, run.config), search_of(run)
+    print(reports.report_scores(model, recordings, run.options.split, run.workdir, search)[0])
+
+
+def predict(run: Run) -> None:
+    """Prints or writes a line for each sound file: its path and its text."""
+    files, output = run.options.input, run.options.output
+    if not files:
+        raise UserError("mode predict takes --input=FILE.wav, repeatedly")
+    found = load(run.workdir, run.config).transcribe(files, search_of(run))
+    lines = "".join(f"{file}\t{one.text}\n" for file, one in zip(files, found, strict=True))
+    if not output:
+        print(lines, end="")
+        return
+    atomic_files.write_text(Path(output), lines)
+    print(f"Texts: {output}")
+
+
+def inspect(run: Run) -> None:
+    """Draws the probabilities over time for a recording."""
+    recordings, index = run.chosen_split(load_source(run.config).splits), run.options.index
+    if not 0 <= index < len(recordings):
+        raise UserError(f"--index is from 0 to {len(recordings) - 1}; got {index}")
+    png = reports.draw_recording(load(run.workdir, run.config), recordings[index])
+    print(f"Picture: {training.write_results(run.workdir, {'over_time.png': png})}")
+
+
+EXPERIMENT = Experiment(
+    name="speech",
+    summary="text of sound, by CTC; Morse code in noise; 3 min; 10.4% of characters wrong",
+    title="Speech",
+    about=__doc__,
+    presets=PRESETS,
+    options=Options(),
+    vocabulary=SpeechVocabulary,
+    prepare=lambda run: preparation.prepare(run.config, run.vocabulary()),
+    model=lambda config, prepared: network.make_model(config, len(prepared.vocabulary.symbols)),
+    loss=lambda config, graph, prepared: network.make_loss(graph, config),
+    evaluation=reports.make_evaluation,
+    stored=lambda prepared, model: {"corpus": prepared.digest},
+    shapes=preparation.shapes,
+    measures=lambda config: Measures("symbol", "recording", metric="accuracy", scale="%, greedy"),
+    report=report,
+    modes={"evaluate": evaluate, "predict": predict, "inspect": inspect},
+)
+
+if __name__ == "__main__":
+    EXPERIMENT.main()

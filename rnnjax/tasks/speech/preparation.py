@@ -1,0 +1,205 @@
+"""From recordings to the batches that a network trains on."""
+
+import dataclasses
+import hashlib
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from rnnjax import data
+from rnnjax.data.padded_batches import (
+    EvaluationBatches,
+    Examples,
+    Ragged,
+    TrainingBatches,
+    padding_share,
+)
+from rnnjax.data.vocabulary import SavedVocabulary
+from rnnjax.errors import UserError
+from rnnjax.tasks.speech.config import SpeechConfig
+from rnnjax.tasks.speech.features import num_frames, sizes
+from rnnjax.tasks.speech.recordings import Recording, Source
+from rnnjax.tasks.speech.sources import load_source
+
+PADDED_TO = 0.5
+"""Seconds: buckets are multiples of it, so that splits share compiled programs."""
+
+
+@dataclasses.dataclass(frozen=True)
+class SpeechVocabulary(SavedVocabulary):
+    """What a network writes, and what it hears.
+
+    Attributes:
+        symbols: characters; the blank before them has number 0.
+        rate: samples a second.
+    """
+
+    symbols: tuple[str, ...]
+    rate: int
+
+    def encode(self, text: str, place: str) -> np.ndarray:
+        """The numbers of the characters of a text, int32, from 1; UserError for an unknown one."""
+        if unknown := sorted(set(text) - set(self.symbols)):
+            raise UserError(
+                f"{place}: the text has {unknown[0]!r}, which no training text has: {text[:60]!r}"
+            )
+        return np.array([1 + self.symbols.index(one) for one in text], np.int32)
+
+    def decode(self, numbers: Sequence[int]) -> str:
+        """The text of numbers."""
+        return "".join(self.symbols[n - 1] for n in numbers)
+
+
+class Prepared(NamedTuple):
+    """The data of a run.
+
+    Attributes:
+        source: of the recordings.
+        vocabulary: of the training texts, unless one was given.
+        batches: of the training split.
+        validation: batches of the validation split.
+        digest: of the training and validation splits.
+        description: the sizes, and what was converted.
+    """
+
+    source: Source
+    vocabulary: SpeechVocabulary
+    batches: TrainingBatches
+    validation: EvaluationBatches
+    digest: str
+    description: str
+
+
+class Shapes(NamedTuple):
+    """What training reads, in shapes: that of the embedded data, `max_seconds` long."""
+
+    vocabulary: SpeechVocabulary
+    batch: dict[str, Any]
+    units: int
+
+
+def prepare(config: SpeechConfig, vocabulary: SpeechVocabulary | None = None) -> Prepared:
+    """Loads the recordings of a config and makes batches.
+
+    A batch holds `samples` int16 `[N, B]`, `lengths` int32 `[B]`, 0 in a filler row, `symbols`
+    int32 `[L, B]` from 1, and `num_symbols` int32 `[B]`.
+
+    Args:
+        config: of the run.
+        vocabulary: one that a model was trained with.
+
+    Raises:
+        UserError: see `load_source`; or a text has a character that no training text has.
+    """
+    source = load_source(config)
+    splits = source.splits
+    texts = "".join(one.text for one in splits["train"])
+    if not texts:
+        raise UserError(f"{config.data}: the training texts are empty")
+    vocabulary = vocabulary or SpeechVocabulary(tuple(sorted(set(texts))), config.rate)
+    # Errors in the test split are found before the training and not after it.
+    every = {
+        split: recording_examples(
+            its, config, vocabulary, source.draw if split == "train" else None
+        )
+        for split, its in splits.items()
+    }
+    batches = TrainingBatches(every["train"], batch_size=config.batch_size, seed=config.seed)
+    validation = EvaluationBatches(every["validation"], batch_size=config.batch_size)
+    digest = hashlib.sha256()
+    for one in [*splits["train"], *splits["validation"]]:
+        digest.update(np.ascontiguousarray(one.samples).tobytes() + one.text.encode() + b"\0")
+    sizes_of = ", ".join(f"{split} {len(its):,}" for split, its in splits.items())
+    seconds = np.mean([len(one.samples) for one in splits["train"]]) / config.rate
+    padding = padding_share((batches[n] for n in range(batches.batches_per_epoch)), "samples")
+    lines = [
+        f"{sizes_of} recordings; {seconds:.1f} s on average, {padding:.0%} padding; "
+        f"{len(vocabulary.symbols)} symbols.",
+        *source.notes,
+        *_unaligned(splits["train"], config),
+    ]
+    return Prepared(source, vocabulary, batches, validation, digest.hexdigest(), "\n".join(lines))
+
+
+def recording_examples(
+    recordings: Sequence[Recording],
+    config: SpeechConfig,
+    vocabulary: SpeechVocabulary,
+    draw: Any = None,
+) -> Examples:
+    """Recordings in numbers, see `prepare`.
+
+    Args:
+        recordings: N.
+        config: of the run.
+        vocabulary: of the texts.
+        draw: see `Source`.
+
+    Raises:
+        UserError: a recording is shorter than a window, or a character is unknown.
+    """
+    window, _ = sizes(config.rate)
+    for one in recordings:
+        if len(one.samples) < window:
+            raise UserError(
+                f"{one.place} has {len(one.samples)} samples: expected a window of {window} or more"
+            )
+
+    def example(one: Recording) -> dict[str, np.ndarray]:
+        return {"samples": one.samples, "symbols": vocabulary.encode(one.text, one.place)}
+
+    lengths = np.array([len(one.samples) for one in recordings])
+    num_symbols = np.array([len(vocabulary.encode(one.text, one.place)) for one in recordings])
+    unit = round(PADDED_TO * config.rate)
+    rounded = -(-lengths // unit) * unit
+    buckets = data.bucket_lengths(rounded, config.num_buckets, batch_size=config.batch_size)
+    longest = (max(1, int(num_symbols.max())),)
+    return Examples(
+        get=lambda n: example(recordings[n]),
+        size=len(recordings),
+        ragged={
+            "lengths": Ragged(["samples"], lengths, buckets),
+            "num_symbols": Ragged(["symbols"], num_symbols, longest),
+        },
+        draw=None if draw is None else lambda n, rng: example(draw(n, rng)),
+        noun="recording",
+        name_of=lambda n: recordings[n].place,
+    )
+
+
+def shapes(config: SpeechConfig) -> Shapes:
+    """The shapes of a batch, for the dry run."""
+    rows, count = config.batch_size, round(config.max_seconds * config.rate)
+    longest = max(1, count // sizes(config.rate)[1] // 2 // math.prod(config.factors))
+
+    def struct(*shape: int, dtype: Any = np.int32) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(shape, dtype)
+
+    batch = {
+        "samples": struct(count, rows, dtype=np.int16),
+        "symbols": struct(longest, rows),
+        **dict.fromkeys(("lengths", "num_symbols", "indices"), struct(rows)),
+    }
+    letters = tuple("abcdefghijklmnopqrstuvwxyz ")
+    return Shapes(SpeechVocabulary(letters, config.rate), batch, longest * rows)
+
+
+def _unaligned(recordings: Sequence[Recording], config: SpeechConfig) -> list[str]:
+    """A line if recordings have fewer steps than their text needs."""
+    short = []
+    for one in recordings:
+        steps = int(num_frames(np.int64(len(one.samples)), config.rate))
+        for factor in config.factors:
+            steps = -(-steps // factor)
+        repeats = sum(a == b for a, b in zip(one.text, one.text[1:], strict=False))
+        if len(one.text) + repeats > steps:
+            short.append(f"{one.place}, {steps} steps for {len(one.text)} symbols")
+    if not short:
+        return []
+    return [
+        f"{len(short):,} training recordings are too short for their text and do not count "
+        f"(--config.subsampling={config.subsampling}): {short[0]}"
+    ]

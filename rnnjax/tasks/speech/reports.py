@@ -1,0 +1,143 @@
+"""Error rates of a split, and a picture of what the network hears and when."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from flax import nnx
+
+from rnnjax import training
+from rnnjax.errors import UserError
+from rnnjax.tasks.speech.config import SpeechConfig
+from rnnjax.tasks.speech.features import HOP
+from rnnjax.tasks.speech.network import make_loss
+from rnnjax.tasks.speech.preparation import Prepared
+from rnnjax.tasks.speech.recordings import Recording
+from rnnjax.tasks.speech.speech_model import BEAM, Search, SpeechModel
+from rnnjax.training.reporting.progress import aligned
+from rnnjax.visuals.figures import as_png, new_figure
+from rnnjax.visuals.page import Section
+
+GREEDY = Search(beam_size=0)
+SHOWN = 0.2
+"""A symbol is named in the picture where its probability is above that."""
+
+
+def error_rates(texts: Sequence[str], references: Sequence[str]) -> dict[str, float]:
+    """Errors of texts in percent, by jiwer.
+
+    `cer`: characters that are substituted, left out or added, by the characters of the references;
+    `wer`: words, likewise; `exact`: texts without an error. References without a word do not count
+    for `wer` and `cer`.
+
+    Raises:
+        UserError: jiwer is not installed.
+    """
+    try:
+        import jiwer
+    except ImportError as error:
+        raise UserError(
+            f"error rates need a package ({error}): pip install 'rnnjax[speech]'"
+        ) from error
+    pairs = [(text, gold) for text, gold in zip(texts, references, strict=True) if gold]
+    exact = np.mean([text == gold for text, gold in zip(texts, references, strict=True)])
+    if not pairs:
+        return {"cer": 0.0, "wer": 0.0, "exact": 100 * float(exact)}
+    said, gold = (list(its) for its in zip(*pairs, strict=True))
+    return {
+        "cer": 100 * jiwer.cer(gold, said),
+        "wer": 100 * jiwer.wer(gold, said),
+        "exact": 100 * float(exact),
+    }
+
+
+def make_evaluation(
+    config: SpeechConfig,
+    graph: nnx.GraphDef,
+    prepared: Prepared,
+    placement: training.Placement = training.LOCAL,
+) -> Callable[[Any], dict[str, float]]:
+    """Makes ``(params) -> {"loss", "accuracy", "exact"}`` of the validation split.
+
+    In percent, of the greedy texts: `accuracy` of characters is 100 - cer.
+    """
+    step = training.make_eval_step(make_loss(graph, config), placement)
+    recordings = prepared.source.splits["validation"]
+
+    def evaluate(params: Any) -> dict[str, float]:
+        loss = training.evaluate(step, params, None, prepared.validation, placement)
+        model = SpeechModel(nnx.merge(graph, placement.gather(params)), prepared.vocabulary, config)
+        texts = [one.text for one in model.transcripts_of(recordings, GREEDY)]
+        rates = error_rates(texts, [one.text for one in recordings])
+        return {**loss, "accuracy": 100 - rates["cer"], "exact": rates["exact"]}
+
+    return evaluate
+
+
+def report_scores(
+    model: SpeechModel,
+    recordings: Sequence[Recording],
+    split: str,
+    folder: Path,
+    search: Search = BEAM,
+) -> tuple[str, list[Section]]:
+    """Writes `scores_SPLIT.json` and `SPLIT.png` into a folder.
+
+    Args:
+        model: that writes.
+        recordings: of the split.
+        split: its name.
+        folder: a workdir.
+        search: its beam without and with its language model is compared with greedy decoding.
+
+    Returns:
+        The error rates for the terminal, and the sections of a report.
+    """
+    searches = {"greedy": GREEDY}
+    if search.beam_size:
+        searches["beam"] = search._replace(language_model=None)
+    if search.language_model is not None:
+        searches["beam and language model"] = search
+    references = [one.text for one in recordings]
+    scores = {
+        name: error_rates([one.text for one in model.transcripts_of(recordings, its)], references)
+        for name, its in searches.items()
+    }
+    names = next(iter(scores.values()))
+    rows = [(name, *(f"{value:.2f}" for value in its.values())) for name, its in scores.items()]
+    table = aligned([("", *names), *rows], numbers=range(1, 1 + len(names)))
+    text = f"{split}: {len(recordings):,} recordings; in percent\n{table}"
+    png = draw_recording(model, recordings[0])
+    files: dict[str, str | bytes] = {f"scores_{split}.json": json.dumps(scores, indent=1)}
+    path = training.write_results(folder, {**files, f"{split}.png": png})
+    title = f"What is heard when ({split})"
+    return f"{text}\nPicture: {path}", [Section(split, text=text), Section(title, png=png)]
+
+
+def draw_recording(model: SpeechModel, recording: Recording) -> bytes:
+    """Draws the probabilities over time above the spectrogram of a recording, as a PNG file."""
+    ((probabilities, features),) = model.posteriors([recording])
+    (said,) = model.transcripts_of([recording], GREEDY)
+    step = HOP * float(np.prod(model.config.factors))
+    times = step * (np.arange(len(probabilities)) + 0.5)
+    figure = new_figure(9, 4.6)
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    above.plot(times, probabilities[:, 0], color="0.7", linewidth=1, label="blank")
+    for n in np.flatnonzero(probabilities[:, 1:].max(axis=0) > SHOWN):
+        curve = probabilities[:, 1 + n]
+        (line,) = above.plot(times, curve, linewidth=1.4)
+        before, after = np.append(0, curve[:-1]), np.append(curve[1:], 0)
+        for at in np.flatnonzero((curve > SHOWN) & (curve >= before) & (curve > after)):
+            name = model.vocabulary.symbols[n].replace(" ", "\N{OPEN BOX}")
+            where = {"ha": "center", "va": "bottom", "color": line.get_color()}
+            above.text(times[at], curve[at] + 0.02, name, **where)
+    above.set(ylabel="probability", ylim=(0, 1.15))
+    above.legend(loc="center right", fontsize=8, frameon=False)
+    title = f"heard: {said.text}"
+    above.set_title(f"{title}      said: {recording.text}" if recording.text else title, loc="left")
+    edges = 0, HOP * len(features), 0, features.shape[1]
+    below.imshow(features.T, origin="lower", aspect="auto", extent=edges, cmap="magma")
+    below.set(xlabel="seconds", ylabel="mel band")
+    return as_png(figure)

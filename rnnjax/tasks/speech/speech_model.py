@@ -1,0 +1,231 @@
+"""A trained network that writes what it hears, alone or with a language model."""
+
+import functools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from rnnjax import data, decode, training
+from rnnjax.data.audio import as_sound, read_sound
+from rnnjax.data.padded_batches import EvaluationBatches, in_order
+from rnnjax.data.word_vocabulary import WordVocabulary
+from rnnjax.errors import UserError
+from rnnjax.models import LanguageModel
+from rnnjax.tasks.speech.config import SpeechConfig
+from rnnjax.tasks.speech.network import Batch, SpeechNetwork, features_of, make_model
+from rnnjax.tasks.speech.preparation import SpeechVocabulary, recording_examples
+from rnnjax.tasks.speech.recordings import Recording
+from rnnjax.typing import Array, Carry
+
+
+class Search(NamedTuple):
+    """How a text is found.
+
+    Attributes:
+        beam_size: prefixes that are kept; 0: the text of the likeliest alignment.
+        language_model: what `rnnjax.load` gives for a run of char_lm or word_lm; None: none. One of
+            characters takes part in the search; one of words ranks the texts of the beam again.
+        weight: of its log-probability.
+        bonus: for each character, with a language model of words for each word, in nats.
+    """
+
+    beam_size: int = 8
+    language_model: Any = None
+    weight: float = 0.5
+    bonus: float = 0.0
+
+
+BEAM = Search()
+
+
+class Transcript(NamedTuple):
+    """What a network hears in a recording.
+
+    Attributes:
+        text: the best one.
+        score: in nats, with the language model where there is one.
+        log_probability: in nats, of the network alone.
+    """
+
+    text: str
+    score: float
+    log_probability: float
+
+
+class SpeechModel(NamedTuple):
+    """A trained network.
+
+    Attributes:
+        model: the network.
+        vocabulary: the characters that it writes.
+        config: how it was trained.
+    """
+
+    model: SpeechNetwork
+    vocabulary: SpeechVocabulary
+    config: SpeechConfig
+
+    def read(self, recording: str | Path | np.ndarray, name: str = "recording") -> Recording:
+        """A recording without a text, of a sound file, or of samples at `vocabulary.rate`."""
+        rate = self.vocabulary.rate
+        if isinstance(recording, str | Path):
+            name, sound = str(recording), read_sound(str(recording), rate)
+        else:
+            sound = as_sound(recording, rate, rate, name)
+        for note in sound.notes:
+            training.say(f"{name}: {note}")
+        return Recording(sound.samples, "", name)
+
+    def transcribe(
+        self, recordings: Sequence[str | Path | np.ndarray], search: Search = BEAM
+    ) -> list[Transcript]:
+        """The text of each recording.
+
+        Args:
+            recordings: paths of sound files, or samples `[N]` at `vocabulary.rate`, int16 or floats
+                from -1 to 1.
+            search: how it is found.
+
+        Raises:
+            UserError: a recording cannot be read, holds no sound or less than a window.
+        """
+        read = [self.read(one, f"recording {n}") for n, one in enumerate(recordings, 1)]
+        return self.transcripts_of(read, search)
+
+    def transcripts_of(
+        self, recordings: Sequence[Recording], search: Search = BEAM
+    ) -> list[Transcript]:
+        """As `transcribe`, of recordings that have been read."""
+        options, words = self._language_model(search)
+        found: list[Any] = []
+        for batch, logits, steps in self._run(recordings):
+            if search.beam_size:
+                network = search.language_model.model if options else None
+                carry = network.initial_carry(len(steps)) if network else None
+                result = decode.ctc_beam_search(
+                    logits, steps, beam_size=search.beam_size, carry=carry, **options
+                )
+            else:
+                result = decode.ctc_greedy(logits, steps)
+            found.append((batch, jax.device_get(result)))
+        parts = [
+            in_order(((batch, result[n]) for batch, result in found), lengths=None)
+            for n in range(4)
+        ]
+        return [self._best(search, words, *one) for one in zip(*parts, strict=True)]
+
+    def posteriors(self, recordings: Sequence[Recording]) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Of each recording the probabilities `[S, 1 + V]`, the blank first, and the spectrogram.
+
+        That is `[T, D]`, normalised, with T frames of 10 ms; a step has `prod(factors)` of them.
+        """
+        probabilities, spectrograms = [], []
+        for batch, logits, steps in self._run(recordings):
+            features, frames = _features(self.config, batch)
+            counts = {"steps": np.asarray(steps), "frames": np.asarray(frames)}
+            rows: data.Batch = {"indices": batch["indices"], **counts}
+            probabilities.append((rows, np.asarray(jax.nn.softmax(logits))))
+            spectrograms.append((rows, np.asarray(features)))
+        both = in_order(probabilities, "steps"), in_order(spectrograms, "frames")
+        return list(zip(*both, strict=True))
+
+    def _run(self, recordings: Sequence[Recording]) -> Iterator[tuple[data.Batch, Array, Array]]:
+        graph, params = nnx.split(self.model, nnx.Param)
+        unnamed = [one._replace(text="") for one in recordings]
+        examples = recording_examples(unnamed, self.config, self.vocabulary)
+        rows = min(self.config.batch_size, examples.size)
+        for batch in EvaluationBatches(examples, batch_size=rows):
+            yield batch, *_apply(graph, self.config, params, batch)
+
+    def _language_model(self, search: Search) -> tuple[dict[str, Any], Any]:
+        """Options of the search, and the language model of words that ranks its texts."""
+        model = search.language_model
+        if model is None:
+            return {}, None
+        if not search.beam_size:
+            raise UserError("a language model needs a beam: beam_size is 1 or more; got 0")
+        network = getattr(model, "model", None)
+        vocabulary = getattr(model, "vocabulary", None)
+        if isinstance(network, LanguageModel) and isinstance(vocabulary, WordVocabulary):
+            return {}, model
+        if not (
+            isinstance(network, LanguageModel)
+            and isinstance(vocabulary, data.Vocabulary)
+            and len({len(vocabulary.encode(c)) for c in self.vocabulary.symbols} | {1}) == 1
+        ):
+            raise UserError(
+                "the language model is that of a run of char_lm with --config.level=char, or of "
+                f"word_lm; got {type(model).__name__}"
+            )
+        begins = vocabulary.encode(model.opening)[-1]
+        ids = [begins, *(vocabulary.encode(symbol)[0] for symbol in self.vocabulary.symbols)]
+        graph, params = nnx.split(network)
+        step, weights = _step_of(graph), (params, jnp.asarray(np.array(ids, np.int32)))
+        return {"language_model": step, "params": weights, "weight": search.weight,
+                "bonus": search.bonus}, None  # fmt: skip
+
+    def _best(
+        self,
+        search: Search,
+        words: Any,
+        tokens: np.ndarray,
+        lengths: np.ndarray,
+        scores: np.ndarray,
+        logs: np.ndarray,
+    ) -> Transcript:
+        texts = [self.vocabulary.decode(row[:n]) for row, n in zip(tokens, lengths, strict=True)]
+        texts = [text for text, score in zip(texts, scores, strict=True) if score > -np.inf]
+        scores = scores[: len(texts)].astype(float)
+        if words is not None:
+            said = [n for n, text in enumerate(texts) if text.strip()]
+            scored = words.score([texts[n] for n in said]) if said else []
+            for n, one in zip(said, scored, strict=True):
+                scores[n] += search.weight * one.total + search.bonus * len(one.words)
+        best = int(np.argmax(scores))
+        return Transcript(texts[best].strip(), float(scores[best]), float(logs[best]))
+
+
+def load(workdir: str | Path, config: SpeechConfig | None = None) -> SpeechModel:
+    """The trained model of a run, best checkpoint.
+
+    Args:
+        workdir: of the run.
+        config: of the run, where it is known.
+
+    Raises:
+        UserError: there is no intact checkpoint.
+    """
+    stored_config, stored = training.read_run(workdir, SpeechConfig)
+    config = config or stored_config
+    vocabulary = SpeechVocabulary.from_json(stored["vocabulary"])
+    model = training.restore_model(workdir, make_model, config, len(vocabulary.symbols))
+    return SpeechModel(model, vocabulary, config)
+
+
+@functools.cache
+def _step_of(graph: nnx.GraphDef) -> decode.Step:
+    """A language model of characters as the search wants it; one function for each graph."""
+
+    def step(params: Any, carry: Carry, tokens: Array) -> tuple[Array, Carry]:
+        weights, ids = params
+        logits, carry = nnx.merge(graph, weights).step(ids[tokens], carry)
+        return jax.nn.log_softmax(logits)[:, ids], carry
+
+    return step
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _apply(
+    graph: nnx.GraphDef, config: SpeechConfig, params: Any, batch: Batch
+) -> tuple[Array, Array]:
+    return nnx.merge(graph, params)(*features_of(config, batch))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _features(config: SpeechConfig, batch: Batch) -> tuple[Array, Array]:
+    return features_of(config, batch)
