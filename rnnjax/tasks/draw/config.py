@@ -35,14 +35,14 @@ class DrawConfig(ImageSource, NetworkConfig):
 
     heading = "Model"
 
-    hidden_size: int = setting(64, "H, units a layer, in the encoder and in the decoder.")
+    hidden_size: int = setting(128, "H, units a layer, in the encoder and in the decoder.")
     num_glimpses: int = setting(10, "T, steps of reading and writing.")
     latent_size: int = setting(10, "Z, latent variables a step.")
     read_size: int = setting(
-        3, "N, filters in each direction that read; 0: without attention, the image is read whole."
+        5, "N, filters in each direction that read; 0: without attention, the image is read whole."
     )
     write_size: int = setting(
-        3, "N, filters in each direction that write; 0: without attention, on the whole canvas."
+        5, "N, filters in each direction that write; 0: without attention, on the whole canvas."
     )
 
     dropout: float = setting(0.0, "On the outputs of encoder and decoder, a mask an image.")

@@ -112,11 +112,6 @@ class Painter(NamedTuple):
         return images.astype(np.uint8)
 
 
-def stored(model: DrawNetwork) -> str:
-    """What checkpoints hold so that `load` can make the network again."""
-    return json.dumps(list(model.shape))
-
-
 def load(workdir: str | Path, config: DrawConfig | None = None) -> Painter:
     """The trained network of a run, best checkpoint.
 

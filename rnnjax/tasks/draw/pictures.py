@@ -17,7 +17,7 @@ FORMATS = ("gif", "webp")
 STEP_MS, LAST_MS = 150, 1500
 COLUMNS = 10
 """Steps of a picture, at most."""
-GROUND = 255
+GROUND, TILE = 255, 56
 
 
 def frame(
@@ -92,19 +92,14 @@ def animation(shown: Sequence[np.ndarray], kind: str) -> bytes:
     return file.getvalue()
 
 
-def grid(shown: Sequence[Sequence[np.ndarray]], columns: int = 4, gap: int = 6) -> list[np.ndarray]:
-    """Several animations of the same length and size as one, side by side."""
-    rows = [shown[start : start + columns] for start in range(0, len(shown), columns)]
-    pages = []
-    for t in range(len(shown[0])):
-        lines = []
-        for row in rows:
-            parts = [np.pad(its[t], [(0, gap), (0, gap), (0, 0)], constant_values=GROUND)
-                     for its in row]  # fmt: skip
-            parts += [np.full_like(parts[0], GROUND)] * (columns - len(row))
-            lines.append(np.concatenate(parts, axis=1))
-        pages.append(np.concatenate(lines))
-    return pages
+def tiles(images: Sequence[np.ndarray], columns: int, gap: int = 5) -> np.ndarray:
+    """Images uint8 `[h, w, 3]` as one, from left to right and then down."""
+    missing = -len(images) % columns
+    padded = np.pad(np.stack(images), [(0, missing), (gap, 0), (gap, 0), (0, 0)],
+                    constant_values=GROUND)  # fmt: skip
+    _, height, width, _ = padded.shape
+    in_rows = padded.reshape(-1, columns, height, width, 3).swapaxes(1, 2)
+    return in_rows.reshape(-1, columns * width, 3)
 
 
 def draw_paintings(
@@ -116,35 +111,23 @@ def draw_paintings(
         paintings: by name: a painting, and the images `[N, h, w]` that were given.
         config: of the run.
     """
-    steps = config.num_glimpses
-    shown = np.unique(np.linspace(0, steps - 1, min(COLUMNS, steps)).round().astype(int))
-    rows, names = [], []
+    shown = np.unique(np.linspace(0, config.num_glimpses - 1, COLUMNS).round().astype(int))
+    parts, names = [], []
     for name, (painting, images) in paintings.items():
-        height, width = painting.canvases.shape[2:]
-        scale, gap = max(1, 56 // max(height, width)), 5
         for n in range(painting.canvases.shape[1]):
-            canvases = frames(painting, config, n, side=56)
+            canvases = frames(painting, config, n, side=TILE)
             given = np.full_like(canvases[0], GROUND)
             if images is not None:
-                given = frame(images[n], scale, _at(painting.reads, steps - 1, n),
-                              config.read_size, READ)  # fmt: skip
-            parts = [given, *(canvases[t] for t in shown)]
-            rows.append(
-                np.concatenate(
-                    [
-                        np.pad(part, [(gap, 0), (gap, 0), (0, 0)], constant_values=GROUND)
-                        for part in parts
-                    ],
-                    axis=1,
-                )
-            )
+                at, scale = _at(painting.reads, -1, n), len(given) // len(images[n])
+                given = frame(images[n], scale, at, config.read_size, READ)
+            parts += [given, *(canvases[t] for t in shown)]
             names.append(name)
-    sheet = np.concatenate(rows)
-    high, wide = len(rows[0]), (len(rows[0][0])) / (len(shown) + 1)
+    labels = ["image", *(f"step {t + 1}" for t in shown.tolist())]
+    sheet = tiles(parts, len(labels))
+    high, wide = len(sheet) / len(names), sheet.shape[1] / len(labels)
     figure = new_figure(sheet.shape[1] / 80 + 1.2, sheet.shape[0] / 80 + 0.4, dpi=80)
     axes = figure.subplots()
     axes.imshow(sheet, interpolation="nearest")
-    labels = ["image", *(f"step {t + 1}" for t in shown.tolist())]
     axes.set_xticks([(n + 0.5) * wide for n in range(len(labels))], labels, fontsize=8)
     axes.set_yticks([(n + 0.5) * high for n in range(len(names))], names, fontsize=8)
     axes.xaxis.tick_top()

@@ -42,7 +42,7 @@ def prepare(config: ImageSource) -> Prepared:
         UserError: the source cannot be used.
     """
     grey = load_splits(config)
-    splits = binarise_splits(grey, config)
+    splits = _binary(grey, config)
     digest = hashlib.sha256(grey["train"].tobytes() + grey["validation"].tobytes())
     examples = image_examples(splits["train"])
     if config.binarise == "stochastic":
@@ -61,12 +61,9 @@ def prepare(config: ImageSource) -> Prepared:
     )
 
 
-def binarise_splits(grey: dict[str, np.ndarray], config: ImageSource) -> dict[str, np.ndarray]:
-    """All splits as 0 and 1; what is drawn is the same in every run."""
-    return {
-        split: binarised(images, config.binarise, np.random.default_rng(0))
-        for split, images in grey.items()
-    }
+def binary_splits(config: ImageSource) -> dict[str, np.ndarray]:
+    """The images of a config as 0 and 1 in splits; what is drawn is the same in every run."""
+    return _binary(load_splits(config), config)
 
 
 def image_examples(images: np.ndarray) -> Examples:
@@ -101,3 +98,10 @@ def shapes(config: ImageSource) -> Shapes:
         "indices": jax.ShapeDtypeStruct((config.batch_size,), np.int32),
     }
     return Shapes(np.full((side, side), 0.5), batch, config.batch_size)
+
+
+def _binary(grey: dict[str, np.ndarray], config: ImageSource) -> dict[str, np.ndarray]:
+    return {
+        split: binarised(images, config.binarise, np.random.default_rng(0))
+        for split, images in grey.items()
+    }

@@ -71,7 +71,9 @@ def paintings(painter: Painter, images: np.ndarray) -> tuple[list[Section], dict
             pictures.frames(painting, painter.config, n, None if beside is None else beside[n], 84)
             for n in range(painting.canvases.shape[1])
         ]
-        files[f"{name}.gif"] = pictures.animation(pictures.grid(shown, 3), "gif")
+        files[f"{name}.gif"] = pictures.animation(
+            [pictures.tiles(page, 3) for page in zip(*shown, strict=True)], "gif"
+        )
     html = "\n".join(
         f'<p class="soft">{name}</p><img alt="{name}" src="data:image/gif;base64,'
         f'{base64.b64encode(data).decode()}">'
