@@ -5,7 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageSequence
 
 import rnnjax
 from experiments import draw
@@ -18,6 +18,12 @@ SMALL = ["--config.num_glimpses=3", "--config.hidden_size=16", "--config.latent_
          "--config.read_size=2", "--config.write_size=5", "--config.batch_size=16",
          "--config.average=none", "--config.num_steps=200", "--config.eval_every=100",
          "--config.learning_rate=0.02"]  # fmt: skip
+
+
+def frames_of(path):
+    """The frames of an animation, grey, `[T, h, w]`."""
+    with Image.open(path) as image:
+        return np.stack([np.asarray(frame.convert("L")) for frame in ImageSequence.Iterator(image)])
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +61,7 @@ def test_training_learns_and_reports(trained):
     page = (trained / "report.html").read_text()
     assert 'src="data:image/gif;base64,' in page
     for name in ("reconstructed.gif", "samples.gif"):
-        assert Image.open(trained / name).n_frames == 3
+        assert len(frames_of(trained / name)) == 3
 
 
 def test_evaluate_prints_the_bound_of_the_report(run, trained):
@@ -67,11 +73,13 @@ def test_evaluate_prints_the_bound_of_the_report(run, trained):
     assert of_split(trained, "valid")[-1]["loss"] == pytest.approx(expected, rel=1e-5)
 
 
-def test_predict_animates_the_painting_of_each_image(run, bars, tmp_path):
+def test_predict_animates_the_painting_of_each_image(run, tmp_path):
     grey = np.zeros((10, 10), np.uint8)
     grey[:, :4] = 255
     Image.fromarray(grey).save(tmp_path / "left.png")
-    np.savez(tmp_path / "more.npz", images=np.load(bars)["images"][1:2])
+    right = np.zeros((1, 5, 5))
+    right[..., 3:] = 1
+    np.savez(tmp_path / "more.npz", images=right)
     inputs = [f"--input={tmp_path / name}" for name in ("left.png", "more.npz")]
     result = run("--mode=predict", *inputs, f"--output={tmp_path / 'new'}")
     assert result.code == 0, result.err
@@ -82,9 +90,7 @@ def test_predict_animates_the_painting_of_each_image(run, bars, tmp_path):
         ).groups()
         total, rest, kl = map(float, numbers)
         assert total == pytest.approx(rest + kl, abs=0.011)
-        image = Image.open(path)
-        image.seek(2)
-        page = np.asarray(image.convert("L")).astype(int)
+        page = frames_of(path)[2].astype(int)
         given, canvas = page[:, :160], page[:, -160:]
         white, black = (slice(0, 64), slice(96, None))[:: 1 if n == 1 else -1]
         for part in (given, canvas):
@@ -95,10 +101,10 @@ def test_a_sample_depends_on_its_seed_alone(run, trained, tmp_path):
     result = run("--mode=sample", "--num_samples=2", "--seed=4", "--format=webp")
     assert result.code == 0, result.err
     assert result.out.splitlines()[1] == f"seed 5: {tmp_path / 'copy/sample_5.webp'}"
-    assert Image.open(tmp_path / "copy/sample_5.webp").n_frames == 3
+    assert len(frames_of(tmp_path / "copy/sample_5.webp")) == 3
     model = rnnjax.load(trained)
     both, one = (model.sample(n, seed=seed).canvases for n, seed in ((2, 4), (1, 5)))
-    np.testing.assert_allclose(both[:, 1], one[:, 0], atol=1e-5)
+    np.testing.assert_allclose(both[:, 1], one[:, 0], rtol=1e-5, atol=1e-5)
     drawn = model.sample(40).canvases[-1] > 0
     halves = drawn[:, :, :2].mean(axis=(1, 2)), drawn[:, :, 3:].mean(axis=(1, 2))
     sure = np.abs(halves[0] - halves[1]) > 0.9

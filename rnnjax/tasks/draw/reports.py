@@ -55,7 +55,7 @@ def by_step(painter: Painter, images: np.ndarray) -> str:
 
 def draw_images(painter: Painter, images: np.ndarray, num_samples: int = 0) -> bytes:
     """Draws the paintings of given images, and of samples, seeds 0 and up, as a PNG file."""
-    rows: dict[str, Any] = {"reconstructed": (painter.reconstruct(images), images)}
+    rows: dict[str, Any] = {"given": (painter.reconstruct(images), images)}
     if num_samples:
         rows["sample"] = (painter.sample(num_samples), None)
     return pictures.draw_paintings(rows, painter.config)
