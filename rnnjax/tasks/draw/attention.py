@@ -46,8 +46,7 @@ def window(parameters: Array, num_filters: int, height: int, width: int) -> Wind
         width: A of the image.
 
     References:
-        Gregor et al. 2015, "DRAW: a recurrent neural network for image generation", equations
-        21 to 24.
+        Gregor et al. 2015, "DRAW: a recurrent neural network for image generation", section 3.2.
     """
     x, y, log_variance, log_stride, log_intensity = jnp.moveaxis(parameters, -1, 0)
     return Window(
@@ -80,7 +79,7 @@ def filters(centre: Array, stride: Array, variance: Array, num_filters: int, siz
         `[..., N, A]`.
 
     References:
-        Gregor et al. 2015, equations 19, 20, 25 and 26.
+        Gregor et al. 2015, section 3.2.
     """
     i = jnp.arange(1, num_filters + 1, dtype=centre.dtype)
     a = jnp.arange(1, size + 1, dtype=centre.dtype)

@@ -7,7 +7,7 @@ from rnnjax.tasks.draw import attention
 
 
 def filters_by_hand(g_x, g_y, delta, variance, n, a_size, b_size):
-    """F_X and F_Y of equations 19, 20, 25 and 26."""
+    """F_X and F_Y, pixel by pixel; pixels and filters are counted from 1."""
     f_x, f_y = np.zeros((n, a_size)), np.zeros((n, b_size))
     for i in range(1, n + 1):
         mu_x = g_x + (i - n / 2 - 0.5) * delta
