@@ -8,6 +8,8 @@ import jax.numpy as jnp
 from rnnjax.typing import Array
 
 NUM_PARAMETERS = 5
+LIMIT = 20.0
+"""The numbers that describe a window are clipped to this: cells like irnn have no bounds."""
 
 
 class Window(NamedTuple):
@@ -48,7 +50,9 @@ def window(parameters: Array, num_filters: int, height: int, width: int) -> Wind
     References:
         Gregor et al. 2015, "DRAW: a recurrent neural network for image generation", section 3.2.
     """
-    x, y, log_variance, log_stride, log_intensity = jnp.moveaxis(parameters, -1, 0)
+    x, y, log_variance, log_stride, log_intensity = jnp.moveaxis(
+        jnp.clip(parameters, -LIMIT, LIMIT), -1, 0
+    )
     return Window(
         x=(width + 1) / 2 * (x + 1),
         y=(height + 1) / 2 * (y + 1),
