@@ -209,6 +209,7 @@ def make_loss(config: DrawConfig, graph: nnx.GraphDef) -> training.LossFn:
             "KL": painting.kl.sum(axis=0),
         }
         sums = {name: jnp.where(real, part, 0).sum() for name, part in parts.items()}
-        return training.Loss(sum(sums.values()), real.sum(), carry, sums)
+        total = sums["reconstruction"] + sums["KL"]
+        return training.Loss(total, real.sum(), carry, {**sums})
 
     return loss_fn

@@ -68,7 +68,7 @@ def frames(
     height, width = painting.canvases.shape[2:]
     scale = max(1, side // max(height, width))
     shown = []
-    for t, canvas in enumerate(sigmoid(painting.canvases[:, n])):
+    for t, canvas in enumerate(sigmoid(np.asarray(painting.canvases[:, n]))):
         parts = [frame(canvas, scale, _at(painting.writes, t, n), config.write_size)]
         if image is not None:
             read = frame(image, scale, _at(painting.reads, t, n), config.read_size, READ)

@@ -46,7 +46,7 @@ def by_step(painter: Painter, images: np.ndarray) -> str:
     """A table of what each step adds to the KL and takes from the reconstruction."""
     bound = painter.bound(images)
     kl, rest = bound.kl.mean(axis=0), bound.reconstruction.mean(axis=0)
-    rows = [("step", "KL", "KL so far", "reconstruction", "sum")]
+    rows: list[tuple[str, ...]] = [("step", "KL", "KL so far", "reconstruction", "sum")]
     for t, so_far in enumerate(np.cumsum(kl)):
         values = (kl[t], so_far, rest[t], so_far + rest[t])
         rows.append((str(t + 1), *(f"{value:.2f}" for value in values)))
@@ -63,7 +63,7 @@ def draw_images(painter: Painter, images: np.ndarray, num_samples: int = 0) -> b
 
 def paintings(painter: Painter, images: np.ndarray) -> tuple[list[Section], dict[str, bytes]]:
     """Sections of the report about some of the images and samples, and the animated files."""
-    chosen = np.stack(evenly_spread(images, SHOWN))
+    chosen = np.stack(evenly_spread([*images], SHOWN))
     given, drawn = painter.reconstruct(chosen), painter.sample(SHOWN)
     files = {}
     for name, painting, beside in (("reconstructed", given, chosen), ("samples", drawn, None)):

@@ -61,8 +61,8 @@ def load_splits(config: ImageSource) -> dict[str, np.ndarray]:
             splits[split] = read_files([*map(str, files)], config.image_size or None, source)
     if pooled:
         every = splits["train"]
-        parts = drawn_in_shares(len(every), 8, 1, 1)
-        splits = {split: every[rows] for split, rows in zip(SPLITS, parts, strict=True)}
+        shares = drawn_in_shares(len(every), 8, 1, 1)
+        splits = {split: every[rows] for split, rows in zip(SPLITS, shares, strict=True)}
     elif "validation" not in splits:
         every = splits["train"]
         train, validation = drawn_in_shares(len(every), 11, 1)
