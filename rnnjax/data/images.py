@@ -16,6 +16,9 @@ MAX_PIXELS = 1 << 26
 
 PAD_COLOUR = (127, 127, 127)
 
+LIGHT = 127.5
+"""An image whose corners are lighter is ink on light ground."""
+
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 """How the names of images end."""
 
@@ -74,13 +77,43 @@ def decode_image(data: bytes, name: str, *, size: int, policy: ResizePolicy) -> 
             or samples of 32 bits; or there is no such policy or size.
     """
     check_resizing(size, policy)
+    return np.array(_square(_decoded(data, name), size, policy))
+
+
+def read_ink(path: str, size: int | None = None) -> np.ndarray:
+    """How dark the ink is in an image of a digit or a drawing.
+
+    The grey of a pixel is the mean of red, green and blue. Where the median of the four corners is
+    light, the ground is taken to be light and the image is inverted.
+
+    Args:
+        path: of the file, see `decode_image`.
+        size: of both sides, in pixels: the longer side is scaled to it, and ground fills both ends
+            of the shorter. None: the image keeps its size.
+
+    Returns:
+        float32 `[H, W]`, 0 (ground) to 1 (ink).
+
+    Raises:
+        UserError: see `decode_image`.
+    """
+    grey = np.array(_decoded(read_bytes(path), path)).mean(axis=-1)
+    corners = grey[[0, 0, -1, -1], [0, -1, 0, -1]]
+    ink = (255 - grey if np.median(corners) > LIGHT else grey).round().astype(np.uint8)
+    if size is not None:
+        ink = np.array(_square(Image.fromarray(ink), size, "pad", ground=0))
+    return ink.astype(np.float32) / 255
+
+
+def _decoded(data: bytes, name: str) -> Image.Image:
+    """The image in a file, upright and as RGB."""
     if not data:
         raise UserError(f"{name} is an empty file: expected an image")
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise _too_large(name, f"{image.width:,} x {image.height:,}")
-            return np.array(_square(_rgb(image, name), size, policy))
+            return _rgb(image, name)
     except (UserError, MemoryError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -124,7 +157,12 @@ def _rgb(image: Image.Image, name: str) -> Image.Image:
     return image.convert("RGB")
 
 
-def _square(image: Image.Image, size: int, policy: ResizePolicy) -> Image.Image:
+def _square(
+    image: Image.Image,
+    size: int,
+    policy: ResizePolicy,
+    ground: int | tuple[int, ...] = PAD_COLOUR,
+) -> Image.Image:
     if policy == "stretch":
         return image.resize((size, size), Image.Resampling.BILINEAR)
     if policy == "crop":
@@ -133,7 +171,7 @@ def _square(image: Image.Image, size: int, policy: ResizePolicy) -> Image.Image:
         return image.resize((size, size), Image.Resampling.BILINEAR, box=box)
     scale = size / max(image.size)
     inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    padded = Image.new("RGB", (size, size), PAD_COLOUR)
+    padded = Image.new(image.mode, (size, size), ground)
     corner = ((size - inner[0]) // 2, (size - inner[1]) // 2)
     padded.paste(image.resize(inner, Image.Resampling.BILINEAR), corner)
     return padded

@@ -180,6 +180,20 @@ def drawn_by_label(labels: Sequence[str], share: float = 0.15) -> dict[str, list
     return splits
 
 
+def drawn_in_shares(count: int, *shares: int) -> list[np.ndarray]:
+    """Divides the indices of examples at random, the same in every run.
+
+    Args:
+        count: how many examples there are.
+        shares: how the parts relate: 8, 1, 1 are 80 %, 10 % and 10 %.
+
+    Returns:
+        The indices of each part.
+    """
+    ends = np.cumsum(shares)[:-1] * count // sum(shares)
+    return np.split(np.random.default_rng(0).permutation(count), ends)
+
+
 def _listed(source: str, needed: Iterable[str]) -> dict[str, str]:
     paths: dict[str, str] = {}
     for part in source.split(","):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rnnjax.data.images import MAX_PIXELS, Skipped, decode_image, read_image
+from rnnjax.data.images import MAX_PIXELS, Skipped, decode_image, read_image, read_ink
 from rnnjax.errors import UserError
 from rnnjax.tasks.captioning.captioned_images import CaptionedImage, read_images
 
@@ -216,3 +216,14 @@ def test_a_wrong_policy_or_size_is_no_fault_of_an_image(tmp_path):
         list(read_images([CaptionedImage("x", (), "x")], size=2, policy="corp", skip_faulty=True))
     with pytest.raises(UserError, match="at least 1 pixel, got 0"):
         list(read_images([CaptionedImage("x", (), "x")], size=0, policy="crop", skip_faulty=True))
+
+
+@pytest.mark.parametrize("light_ground", [False, True])
+def test_an_image_is_read_as_ink_on_ground(tmp_path, light_ground):
+    """A tall image, too: what fills its sides is ground, whatever the ground was."""
+    ink = np.zeros((12, 6), np.uint8)
+    ink[2:6, 3:5] = 255
+    Image.fromarray(255 - ink if light_ground else ink).save(tmp_path / "one.png")
+    np.testing.assert_allclose(read_ink(str(tmp_path / "one.png")), ink / 255, atol=1e-6)
+    square = np.pad(ink, [(0, 0), (3, 3)]) / 255
+    np.testing.assert_allclose(read_ink(str(tmp_path / "one.png"), 12), square, atol=1e-6)

@@ -29,6 +29,9 @@ TASKS = {
     "dna": Small(
         ["data={folder}/genes.tsv", "signals=False"], ["--mode=predict", "--sequence=ATGGCTTAA"]
     ),
+    "draw": Small(
+        ["data={folder}/images.npz", "num_glimpses=2", "latent_size=3"], ["--mode=evaluate"]
+    ),
     "long_range": Small(["length=6"], ["--mode=predict", "--text=0.1 0.5* 0.2 0.3*"]),
     "music": Small(["data={folder}/scales.mat"], ["--mode=generate", "--num_frames=4"]),
     "naming": Small(["data={folder}/names.tsv", "num_buckets=1"], ["--mode=predict", "--text=aa"]),
@@ -111,6 +114,7 @@ def write_data(folder):
     labels = np.array(["moves", "rests"] * 12)
     np.savez(folder / "videos.npz", frames=videos, labels=labels, lengths=lengths)
     (folder / "sounds/clips").mkdir(parents=True, exist_ok=True)
+    np.savez(folder / "images.npz", images=random_numbers.random((40, 4, 5)) < 0.5)
     for split in ("train", "valid"):
         rows = ["file\ttext"]
         for n in range(12):

@@ -2,14 +2,13 @@
 
 import dataclasses
 import json
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Self
 
 import numpy as np
 
-from rnnjax.data.files import regular_file
+from rnnjax.data import npz
 from rnnjax.errors import UserError
 from rnnjax.tasks.activity import skeletons
 
@@ -121,18 +120,8 @@ def read_npz(path: Path | str, *, labelled: bool = True) -> list[Clip]:
     Raises:
         UserError: it cannot be read, or has no such arrays.
     """
-    path = regular_file(str(path))
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, AttributeError, EOFError, zipfile.BadZipFile) as error:
-        hint = ""
-        if "Object arrays" in str(error):
-            hint = " (arrays of objects are not read, as they may hold programs: pad the videos)"
-        raise UserError(f"{path} cannot be read{hint}: {EXPECTED}") from error
     needed = ["frames", *(["labels"] if labelled else [])]
-    if missing := [name for name in needed if name not in arrays]:
-        raise UserError(f"{path} has no {' and no '.join(missing)}: {EXPECTED}")
+    arrays = npz.read_npz(path, needed, expected=EXPECTED)
     frames = arrays["frames"]
     if frames.ndim != 4 or frames.dtype.kind not in "uifb" or not all(frames.shape[2:]):
         raise UserError(f"{path}: frames are {frames.dtype} {list(frames.shape)}: {EXPECTED}")

@@ -9,6 +9,7 @@ import numpy as np
 from flax import nnx
 
 from rnnjax import training, visuals
+from rnnjax.data.images import read_ink
 from rnnjax.data.padded_batches import EvaluationBatches, in_order
 from rnnjax.models import SequenceClassifier, classification_loss
 from rnnjax.tasks.sequential_mnist.digits import (
@@ -16,7 +17,6 @@ from rnnjax.tasks.sequential_mnist.digits import (
     Digits,
     permute,
     pixel_sequences,
-    read_digit,
 )
 from rnnjax.training import setting
 from rnnjax.training.config import NetworkConfig
@@ -64,8 +64,9 @@ class DigitReader(NamedTuple):
     permuted: bool = False
 
     def read(self, *paths: str) -> np.ndarray:
-        """The probability of each digit for each image file, `[N, 10]`; see `digits.read_digit`."""
-        images = np.stack([read_digit(path, self.side) for path in paths])
+        """The probability of each digit for each image file, `[N, 10]`; see
+        `rnnjax.data.images.read_ink`."""
+        images = np.stack([read_ink(path, self.side) for path in paths])
         images = permute(images) if self.permuted else images
         return classify(self.model, Digits(images, np.zeros(len(images), np.int32)))
 

@@ -1,15 +1,12 @@
 """Images of handwritten digits, and batches of them as sequences of pixels."""
 
 import hashlib
-import os
-import zipfile
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from rnnjax.data.files import nearest
-from rnnjax.data.images import read_image
+from rnnjax.data.named_splits import drawn_in_shares
+from rnnjax.data.npz import read_npz
 from rnnjax.data.padded_batches import EvaluationBatches, Examples, Ragged, TrainingBatches
 from rnnjax.errors import UserError
 
@@ -125,36 +122,19 @@ def pixel_sequences(digits: Digits) -> Examples:
     )
 
 
-def read_digit(path: str, side: int) -> np.ndarray:
-    """The image in a file, `[side, side]`, 0 (ground) to 1 (ink); inverted on light ground."""
-    grey = read_image(path, size=side, policy="pad").mean(axis=-1, dtype=np.float32) / 255
-    corners = grey[[0, 0, -1, -1], [0, -1, 0, -1]]
-    return 1 - grey if np.median(corners) > 0.5 else grey
-
-
 def _digits(images: np.ndarray, labels: np.ndarray) -> Digits:
     return Digits(images.astype(np.float32), labels.astype(np.int32))
 
 
 def _drawn(digits: Digits, *shares: int) -> list[Digits]:
     """Divides images at random, as files may be sorted by label."""
-    order = np.random.default_rng(0).permutation(len(digits.labels))
-    ends = np.cumsum(shares)[:-1] * len(order) // sum(shares)
-    return [Digits(digits.images[rows], digits.labels[rows]) for rows in np.split(order, ends)]
+    parts = drawn_in_shares(len(digits.labels), *shares)
+    return [Digits(digits.images[rows], digits.labels[rows]) for rows in parts]
 
 
 def _read_arrays(source: str) -> dict[str, np.ndarray]:
-    path = Path(os.path.expanduser(source))
     expected = f"expected embedded, or an .npz file with {', '.join(ARRAYS)}"
-    if not path.exists():
-        raise UserError(f"{source} does not exist ({nearest(path) or 'nothing near'}): {expected}")
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in ARRAYS if name in file.files}
-    except (OSError, ValueError, AttributeError, zipfile.BadZipFile) as error:
-        raise UserError(f"{source} is no .npz file of numbers: {expected}") from error
-    if missing := [name for name in ARRAYS if name not in arrays]:
-        raise UserError(f"{source} has no {', '.join(missing)}: {expected}")
+    arrays = read_npz(source, ARRAYS, expected=expected)
     for part in ("train", "test"):
         x, y = arrays[f"x_{part}"], arrays[f"y_{part}"]
         square = x.ndim == 3 and x.shape[1] == x.shape[2] == arrays["x_train"].shape[1]

@@ -56,7 +56,7 @@ def test_wrong_npz_files_are_named(tmp_path):
     unequal[:] = [np.zeros((2, 3 + n, 4)) for n in range(12)]
     assert "arrays of objects are not read" in refused(write(path, frames=unequal))
     path.write_bytes(b"no archive")
-    assert f"{path} cannot be read: expected an .npz file with frames" in refused(path)
+    assert f"{path} is no .npz file of numbers: expected an .npz file with frames" in refused(path)
     np.savez(path, frames=np.zeros((1, 1, 4, 4)))
     assert f"{path} has no labels" in refused(path)
     assert len(read_npz(path, labelled=False)) == 1

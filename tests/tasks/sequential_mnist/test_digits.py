@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from PIL import Image
 from sklearn.datasets import load_digits as of_scikit_learn
 
 from rnnjax.errors import UserError
@@ -62,16 +61,6 @@ def test_a_batch_holds_each_image_pixel_by_pixel_in_the_order_of_reading(tmp_pat
         assert images[batch["pixels"][:, row, 0].tobytes()] == label
     (held_out,) = prepared.validation
     assert held_out["lengths"].tolist() == [16] * 2 + [0] * 9
-
-
-@pytest.mark.parametrize("light_ground", [False, True])
-def test_an_image_is_read_as_ink_on_ground(tmp_path, light_ground):
-    ink = np.zeros((8, 8), np.uint8)
-    ink[2:6, 3:5] = 255
-    Image.fromarray(255 - ink if light_ground else ink).save(tmp_path / "one.png")
-    np.testing.assert_allclose(
-        digits.read_digit(str(tmp_path / "one.png"), 8), ink / 255, atol=1e-6
-    )
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,113 @@
+"""Images of every source, their splits and batches, and what is refused."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from rnnjax.errors import UserError
+from rnnjax.tasks.draw import preparation
+from rnnjax.tasks.draw.config import DrawConfig
+from rnnjax.tasks.draw.sources import binarised, load_splits
+
+NOISE = np.random.default_rng(0).integers(0, 256, (20, 4, 6), np.uint8)
+
+
+def splits_of(source, **options):
+    return load_splits(DrawConfig(data=str(source), **options))
+
+
+def save(folder, name="images.npz", **arrays):
+    np.savez(folder / name, **arrays)
+    return folder / name
+
+
+def test_the_digits_are_divided_where_a_sheet_of_a_writer_begins():
+    splits, digits = splits_of("embedded"), load_digits()
+    assert [len(images) for images in splits.values()] == [1287, 258, 252]
+    together = np.concatenate([*splits.values()])
+    np.testing.assert_allclose(together / 255, digits.images / 16, atol=1 / 255)
+    for start in (1287, 1545):  # A sheet begins with 0 to 9, though a digit may be missing.
+        assert digits.target[start : start + 7].tolist() == list(range(7))
+        assert digits.target[start - 3 : start].tolist() == [8, 9, 8]
+
+
+def test_arrays_of_one_file_are_drawn_and_those_of_two_splits_stay(tmp_path):
+    pooled = splits_of(save(tmp_path, images=NOISE))
+    assert {split: len(images) for split, images in pooled.items()} == {
+        "train": 16, "validation": 2, "test": 2,
+    }  # fmt: skip
+    rows = sorted(image.tobytes() for images in pooled.values() for image in images)
+    assert rows == sorted(image.tobytes() for image in NOISE)
+    named = splits_of(save(tmp_path, "mnist.npz", x_train=NOISE / 255, x_test=NOISE[:3] > 127))
+    np.testing.assert_array_equal(named["test"], 255 * (NOISE[:3] > 127))
+    both = np.concatenate([named["train"], named["validation"]])
+    assert len(named["validation"]) == 2
+    assert sorted(image.tobytes() for image in both) == rows
+
+
+def test_folders_of_images_say_their_split(tmp_path):
+    for n, split in enumerate(["train", "train", "valid", "test"]):
+        (tmp_path / split).mkdir(exist_ok=True)
+        Image.fromarray(NOISE[n] // 2).save(tmp_path / split / f"{n}.png")
+    (tmp_path / "train" / "notes.txt").write_text("no image")
+    splits = splits_of(tmp_path)
+    np.testing.assert_array_equal(splits["train"], NOISE[:2] // 2)
+    np.testing.assert_array_equal(splits["test"], NOISE[3:4] // 2)
+    assert splits_of(tmp_path, image_size=12)["train"].shape == (2, 12, 12)
+
+
+def test_stochastic_images_are_drawn_anew_in_every_epoch_and_the_same_again(tmp_path):
+    path = save(tmp_path, images=np.repeat(NOISE, 50, axis=0))
+    config = DrawConfig(data=str(path), batch_size=800, binarise="stochastic")
+    prepared = preparation.prepare(config)
+    first, second = prepared.batches[0], prepared.batches[1]
+    by_index = [batch["images"][np.argsort(batch["indices"])] for batch in (first, second)]
+    assert 0.1 < np.mean(by_index[0] != by_index[1]) < 0.5
+    again = preparation.prepare(config).batches[1]
+    np.testing.assert_array_equal(again["images"], second["images"])
+    grey = load_splits(config)["train"]
+    for images in (*by_index, prepared.splits["train"]):
+        np.testing.assert_allclose(images.mean(), grey.mean() / 255, atol=0.01)
+        np.testing.assert_array_equal(images[grey == 255], 1)
+        np.testing.assert_array_equal(images[grey == 0], 0)
+    threshold = binarised(np.array([0, 127, 128, 255], np.uint8), "threshold", None)
+    assert threshold.tolist() == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "told"),
+    [
+        ({"pictures": NOISE}, r"has no x_train, x_test: expected an \.npz file with images \[N"),
+        ({"x_train": NOISE}, "has no x_test"),
+        ({"images": NOISE * 2.0}, r"images hold \d+: expected uint8 from 0 to 255, or numbers"),
+        ({"images": np.full((9, 4, 4), np.nan)}, "images hold nan: expected"),
+        ({"images": np.full((9, 4, 4), -1)}, "images hold -1: expected"),
+        ({"images": NOISE[0]}, r"images are uint8 \[4, 6\]: expected"),
+        ({"images": NOISE[:5]}, "has no image for the validation split"),
+        ({"x_train": NOISE, "x_test": NOISE[:, :3]}, r"test: images of 3 x 6 pixels: expected 4 x"),
+    ],
+)
+def test_arrays_that_are_no_images_are_refused(tmp_path, arrays, told):
+    with pytest.raises(UserError, match=told):
+        splits_of(save(tmp_path, **arrays))
+
+
+def test_folders_without_images_or_with_unequal_ones_are_refused(tmp_path):
+    (tmp_path / "notes.txt").write_text("no image")
+    with pytest.raises(UserError, match=r"has no image: expected files that end in \.npz, \.jpg"):
+        splits_of(tmp_path)
+    for n, size in enumerate([(4, 6), (5, 6)]):
+        Image.new("L", size).save(tmp_path / f"{n}.png")
+    with pytest.raises(UserError) as error:
+        splits_of(tmp_path)
+    assert str(error.value) == (
+        f"{tmp_path / '1.png'}: images of 6 x 5 pixels: expected 6 x 4 as in {tmp_path / '0.png'}; "
+        "--config.image_size=28 scales image files"
+    )
+    (tmp_path / "2.png").write_bytes(b"no PNG")
+    with pytest.raises(UserError, match=r"2\.png is no image of a kind that is read"):
+        splits_of(tmp_path)
+    (tmp_path / "x.npz").write_bytes(b"no archive")
+    with pytest.raises(UserError, match=r"x\.npz is no \.npz file of numbers"):
+        splits_of(tmp_path / "x.npz")
