@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from experiments.experiment import Experiment, Measures, Preset, Run
+from experiments.options import BeamOptions
 from rnnjax.errors import UserError
 from rnnjax.tasks.captioning import assembly, evaluation, reports
 from rnnjax.tasks.captioning.captioned_images import images_at
@@ -34,16 +35,12 @@ from rnnjax.training import say, setting
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(BeamOptions):
     """The flags of the single modes."""
 
     split: str = setting("test", "Modes evaluate, inspect: which split.")
     input: str | None = setting(None, "Mode predict: an image, or a folder of images.")
     output: str | None = setting(None, "Mode predict: a folder. Default: predictions in --workdir.")
-    beam_size: int = setting(5, "Captions pursued side by side; 1: the likeliest word each time.")
-    length_penalty: float = setting(
-        0.6, "Exponent of the length that scores are divided by; 0 favours short captions."
-    )
     ensemble: tuple[str, ...] = setting(
         (),
         "All modes but train: a workdir whose captioner writes along with that of --workdir; may "
@@ -91,12 +88,11 @@ def restored(run: Run) -> tuple[ImageCaptioner, Path]:
     """The trained captioner of a run, or several as one, and where results are written."""
     runs = [run, *(run.beside("ensemble", folder, SIGHT) for folder in run.options.ensemble)]
     first, *others = [load(one.workdir, one.config) for one in runs]
-    penalty = run.options.length_penalty
-    search = first.search._replace(beam_size=run.options.beam_size, length_penalty=penalty)
+    first = first._replace(search=run.options.search)
     if not others:
-        return first._replace(search=search), run.workdir
+        return first, run.workdir
     model = CaptionEnsemble([one.model for one in (first, *others)])
-    return first._replace(model=model, search=search), run.workdir / "ensemble"
+    return first._replace(model=model), run.workdir / "ensemble"
 
 
 def evaluate(run: Run) -> None:

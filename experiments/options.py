@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from rnnjax.decode import FILTERS
+from rnnjax.errors import UserError
+from rnnjax.models.decoding import Search
 from rnnjax.training import setting
 
 
@@ -33,3 +35,35 @@ class SamplingOptions:
     def seeds(self) -> list[int]:
         """A seed for each sample, so that each can be drawn again alone."""
         return list(range(self.seed, self.seed + self.num_samples))
+
+
+@dataclass(frozen=True, kw_only=True)
+class BeamOptions:
+    """How texts are searched for; an experiment's options inherit from it."""
+
+    beam_size: int = setting(5, "Texts pursued side by side; 1: the likeliest symbol each time.")
+    length_penalty: float = setting(
+        0.6, "Exponent of the length that scores are divided by; 0 favours short texts."
+    )
+    num_best: int = setting(
+        1, "Mode predict: texts that are given, the best first: NUMBER, SCORE and TEXT of each."
+    )
+    num_groups: int = setting(
+        1, "Groups of the beam (diverse beam search), of which each avoids what others write."
+    )
+    diversity: float = setting(0.5, "With groups: nats by which a symbol of others is less likely.")
+
+    @property
+    def search(self) -> Search:
+        """The settings of the beam search.
+
+        Raises:
+            UserError: more texts are asked for than the beam holds.
+        """
+        if not 1 <= self.num_best <= max(1, self.beam_size):
+            raise UserError(
+                f"--num_best is 1 .. {self.beam_size}, the --beam_size; got {self.num_best}"
+            )
+        return Search(
+            self.beam_size, self.length_penalty, self.num_groups, self.diversity, self.num_best
+        )

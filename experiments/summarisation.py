@@ -22,9 +22,9 @@ import json
 from dataclasses import dataclass, replace
 
 from experiments.experiment import Experiment, Measures, Preset, Run, Trained
+from experiments.options import BeamOptions
 from rnnjax import training
 from rnnjax.errors import UserError
-from rnnjax.models.decoding import Search
 from rnnjax.tasks.summarisation import reports
 from rnnjax.tasks.summarisation.config import SummarisationConfig as Config
 from rnnjax.tasks.summarisation.preparation import lead_size, load_pairs, prepare
@@ -35,17 +35,13 @@ from rnnjax.training import setting
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(BeamOptions):
     """The flags of the single modes."""
 
     split: str = setting("test", "Modes evaluate, inspect: which split.")
     text: tuple[str, ...] = setting((), "Mode predict: a text; may be given several times.")
     input: str | None = setting(None, "Mode predict: a file with a text a line; -: stdin.")
     output: str | None = setting(None, "Mode predict: a file for the summaries.")
-    beam_size: int = setting(4, "Summaries pursued side by side; 1: greedily.")
-    length_penalty: float = setting(
-        1.0, "Exponent of the length that scores are divided by; 0 favours short summaries."
-    )
 
 
 DEFAULT = Config(
@@ -69,8 +65,7 @@ PRESETS = {
 
 def summarizer(run: Run) -> Summarizer:
     """The trained summarizer of a run, with the beam of the flags."""
-    search = Search(run.options.beam_size, run.options.length_penalty)
-    return load(run.workdir, run.config)._replace(search=search)
+    return load(run.workdir, run.config)._replace(search=run.options.search)
 
 
 def summarized(run: Run) -> list[reports.Scored]:
@@ -116,7 +111,7 @@ EXPERIMENT = Experiment(
     title="Summarisation",
     about=__doc__,
     presets=PRESETS,
-    options=Options(),
+    options=Options(beam_size=4, length_penalty=1.0),
     vocabulary=SummaryVocabulary,
     vocabulary_field="level",
     prepare=lambda run: prepare(run.config, run.vocabulary()),

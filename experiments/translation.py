@@ -21,9 +21,9 @@ import json
 from dataclasses import dataclass
 
 from experiments.experiment import Experiment, Measures, Preset, Run, Trained
+from experiments.options import BeamOptions
 from rnnjax import training
 from rnnjax.errors import UserError
-from rnnjax.models.decoding import Search
 from rnnjax.tasks.translation import reports
 from rnnjax.tasks.translation.config import TranslationConfig as Config
 from rnnjax.tasks.translation.corpora import load_pairs
@@ -35,17 +35,13 @@ from rnnjax.training import setting
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(BeamOptions):
     """The flags of the single modes."""
 
     split: str = setting("test", "Modes evaluate, inspect: which split.")
     text: tuple[str, ...] = setting((), "Mode predict: a text; may be given several times.")
     input: str | None = setting(None, "Mode predict: a file with a text a line; -: stdin.")
     output: str | None = setting(None, "Mode predict: a file for the translations.")
-    beam_size: int = setting(5, "Translations pursued side by side; 1: greedily.")
-    length_penalty: float = setting(
-        0.6, "Exponent of the length that scores are divided by; 0 favours short translations."
-    )
 
 
 CORPUS = Config(
@@ -77,8 +73,7 @@ PRESETS = {
 
 def translator(run: Run) -> Translator:
     """The trained translator of a run, with the beam of the flags."""
-    search = Search(run.options.beam_size, run.options.length_penalty)
-    return load(run.workdir, run.config)._replace(search=search)
+    return load(run.workdir, run.config)._replace(search=run.options.search)
 
 
 def translated(run: Run) -> list[reports.Translated]:

@@ -1,7 +1,7 @@
 """What a trained decoder writes: its step for `rnnjax.decode`, and the search over batches."""
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -11,8 +11,9 @@ import numpy as np
 from flax import nnx
 
 from rnnjax import decode
+from rnnjax.decode import BeamResult
 from rnnjax.decode.step import Step
-from rnnjax.models.memory import Glance
+from rnnjax.models.memory import Glance, Memory
 from rnnjax.models.seq2seq import Seq2Seq, source_of
 from rnnjax.typing import Array, Carry
 
@@ -20,26 +21,77 @@ _READ = ("source", "source_lengths", "symbols")
 
 
 class Search(NamedTuple):
-    """Settings of the beam search; see `decode.beam_search`."""
+    """Settings of the beam search; see `decode.beam_search`.
+
+    Attributes:
+        num_best: hypotheses that are given for each source, the best first.
+    """
 
     beam_size: int = 5
     length_penalty: float = 0.6
+    num_groups: int = 1
+    diversity: float = 0.5
+    num_best: int = 1
+
+
+class Rated(NamedTuple):
+    """A text among the `num_best` of a source.
+
+    Attributes:
+        text: as it is shown.
+        score: what it was ranked by, see `decode.beam_search`.
+        log_probability: of it and its end, in nats.
+    """
+
+    text: str
+    score: float
+    log_probability: float
+
+
+def rated_lines(
+    found: Sequence[tuple[Rated, ...]], search: Search, names: Sequence[str] | None = None
+) -> list[str]:
+    """What a model wrote for each source, as lines: the best text alone if one is asked for.
+
+    Otherwise each line is the name or number of the source, the score and the text, between tabs.
+    """
+    if search.num_best == 1:
+        texts = [rated[0].text for rated in found]
+        return texts if names is None else list(map("{}: {}".format, names, texts))
+    return [
+        "\n".join(f"{name}\t{one.score:.4f}\t{one.text}" for one in rated)
+        for name, rated in zip(names or range(1, len(found) + 1), found, strict=True)
+    ]
 
 
 class Written(NamedTuple):
     """What a model wrote for a source of S symbols.
 
     Attributes:
-        tokens: int `[L]`, the stop symbol after the end.
-        log_probability: of it and its end, in nats.
-        weights: `[L, S]`, the attention at each symbol; None without attention.
-        generate: `[L]`, p_gen; None of a model that does not copy.
+        tokens: int `[N, L]` of the N best, the stop symbol after the end.
+        scores: `[N]`, see `Rated`.
+        log_probability: `[N]`.
+        weights: `[L, S]`, the attention at each symbol of the best; None without attention.
+        generate: `[L]`, p_gen of the best; None of a model that does not copy.
     """
 
     tokens: np.ndarray
-    log_probability: float
+    scores: np.ndarray
+    log_probability: np.ndarray
     weights: np.ndarray | None
     generate: np.ndarray | None
+
+    def rated(self, texts: Sequence[str]) -> tuple[Rated, ...]:
+        """The N best as they are shown."""
+        return rate(texts, self.scores, self.log_probability)
+
+
+def rate(
+    texts: Sequence[str], scores: np.ndarray, log_probability: np.ndarray
+) -> tuple[Rated, ...]:
+    """The texts of a source with their numbers; where a beam found no text, there is none."""
+    numbers = zip(texts, scores.tolist(), log_probability.tolist(), strict=False)
+    return tuple(Rated(*one) for one in numbers if one[1] > -np.inf)
 
 
 def write(
@@ -72,10 +124,10 @@ def write(
         found = jax.device_get(_search(graph, symbols, search, limit, params, sources))
         for row, index in enumerate(batch["indices"].tolist()):
             if index >= 0:
-                tokens, log_probability, weights, generate = jax.tree.map(itemgetter(row), found)
-                if weights is not None:
-                    weights = weights[:, : batch["source_lengths"][row]]
-                written[index] = Written(tokens, float(log_probability), weights, generate)
+                one = Written(*jax.tree.map(itemgetter(row), found))
+                if one.weights is not None:
+                    one = one._replace(weights=one.weights[:, : batch["source_lengths"][row]])
+                written[index] = one
     return [written[index] for index in range(len(written))]
 
 
@@ -87,33 +139,63 @@ def _search(
     max_length: int,
     params: Any,
     batch: dict[str, Array],
-) -> tuple[Array, Array, Array | None, Array | None]:
+) -> tuple[Array, Array, Array, Array | None, Array | None]:
     """The fields of `Written`, `[B, ...]`."""
+    memory = nnx.merge(graph, params).memory([source_of(batch)])
+    found, glance = search_memory(graph, symbols, search, max_length, params, memory)
+    best = slice(search.num_best)
+    return (
+        found.tokens[:, best],
+        found.scores[:, best],
+        found.log_probability[:, best],
+        glance.weights,
+        glance.generate,
+    )
+
+
+def search_memory(
+    graph: nnx.GraphDef,
+    symbols: tuple[int, int, tuple[int, ...]],
+    search: Search,
+    max_length: int,
+    params: Any,
+    memory: Memory,
+) -> tuple[BeamResult, Glance]:
+    """Beam search for what is read, and the glances `[B, L, ...]` on the way to the best.
+
+    Args:
+        graph: of a `Decoder`.
+        symbols: the one before every sequence, the one that ends one, those that are not written.
+        search: settings.
+        max_length: L.
+        params: of the decoder.
+        memory: of B examples.
+    """
     start, stop, never = symbols
     model = nnx.merge(graph, params)
-    memory = model.memory([source_of(batch)])
     carry = model.initial_carry(memory)
-    starts = jnp.full(len(batch["source_lengths"]), start)
+    starts = jnp.full(len(jax.tree.leaves(memory)[0]), start)
 
     def glance_of(params_and_memory: Any, carry: Carry, tokens: Array) -> tuple[Any, Carry]:
         params, memory = params_and_memory
         _, glance, carry = nnx.merge(graph, params).step(memory, carry, tokens)
-        return Glance(weights=glance.weights, generate=glance.generate), carry
+        return glance, carry
 
+    settings = search._asdict()
+    del settings["num_best"]
     found = decode.beam_search(
         decoding_step(graph, never),
         (params, memory),
         carry,
         starts,
-        beam_size=search.beam_size,
         max_length=max_length,
         stop=stop,
-        length_penalty=search.length_penalty,
+        **settings,
     )
-    best, glance = found.tokens[:, 0], Glance()
-    if model.attends:
-        glance = decode.replay(glance_of, (params, memory), carry, starts, best)
-    return best, found.log_probability[:, 0], glance.weights, glance.generate
+    if not model.attends:
+        return found, Glance()
+    best = found.tokens[:, 0]
+    return found, decode.replay(glance_of, (params, memory), carry, starts, best)
 
 
 @functools.cache

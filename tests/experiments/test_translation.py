@@ -105,6 +105,21 @@ def test_files_keep_their_lines(trained, capsys, tmp_path, monkeypatch):
     assert texts.out == "two dogs run .\n"
 
 
+def test_several_translations_of_a_text_with_their_scores(trained, capsys):
+    texts = ["--text=ein hund rennt .", "--text=zwei hunde schlafen ."]
+    several = run(capsys, trained, "--mode=predict", *texts, "--num_best=3", "--num_groups=5",
+                  "--diversity=9")  # fmt: skip
+    assert several.code == 0, several.err
+    rows = [line.split("\t") for line in several.out.splitlines()]
+    assert [number for number, *_ in rows] == ["1", "1", "1", "2", "2", "2"]
+    for first, expected in ((0, "a dog runs ."), (3, "two dogs sleep .")):
+        found = rows[first : first + 3]
+        assert found[0][2] == expected
+        assert len({text for *_, text in found}) == 3
+        scores = [float(score) for _, score, _ in found]
+        assert scores == sorted(scores, reverse=True)
+
+
 def test_inspection_shows_attention_and_ranks(trained, capsys):
     result = run(capsys, trained, "--mode=inspect")
     assert result.code == 0, result.err
@@ -135,6 +150,7 @@ def test_presets_validate():
         (["--mode=evaluate", "--split=tset"], "unknown --split=tset; did you mean 'test'"),
         (["--mode=evaluate", "--config.target=nl"], "has no partner: there is no"),
         (["--mode=evaluate", "--beam_size=0"], "beam_size is 1 .. 1000; got 0"),
+        (["--mode=predict", "--text=a", "--num_best=6"], "--num_best is 1 .. 5, the --beam_size"),
     ],
 )
 def test_mistakes_are_told_in_a_line(trained, capsys, flags, words):

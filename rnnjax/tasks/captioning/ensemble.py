@@ -28,6 +28,7 @@ class CaptionEnsemble(Network):
 
     Attributes:
         locations: of the features, the same for all.
+        attends: whether any of them does.
 
     References:
         Vinyals et al. 2016, "Show and tell: lessons learned from the 2015 MSCOCO image captioning
@@ -50,6 +51,7 @@ class CaptionEnsemble(Network):
                     "captioners that write together see the same features; "
                     f"got {self.locations} and {member.locations}"
                 )
+        self.attends = any(member.attends for member in members)
         self.members = nnx.List(members)
 
     def look(self, batch: dict[str, Array]) -> tuple[Memory, ...]:

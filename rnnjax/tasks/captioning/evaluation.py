@@ -7,10 +7,11 @@ from flax import nnx
 
 from rnnjax import training
 from rnnjax.metrics.attention import Pointing, pointing_accuracy
+from rnnjax.models.decoding import Search
 from rnnjax.tasks.captioning.caption_scores import CaptionScores, caption_scores
 from rnnjax.tasks.captioning.captioned_images import caption_words
 from rnnjax.tasks.captioning.config import CaptionerConfig
-from rnnjax.tasks.captioning.image_captioner import Caption, ImageCaptioner, Readings, Search
+from rnnjax.tasks.captioning.image_captioner import Caption, ImageCaptioner, Readings
 from rnnjax.tasks.captioning.preparation import Prepared
 from rnnjax.tasks.captioning.splits import Split
 
@@ -78,11 +79,12 @@ def make_evaluation(
         nats a word of the first references, the others of captions written greedily, in percent.
     """
     del config
-    search = Search(beam_size=1, max_length=prepared.max_length)
 
     def evaluate(params: Any) -> dict[str, float]:
         model = nnx.merge(graph, placement.gather(params))
-        captioner = ImageCaptioner(model, prepared.vocabulary, search=search)
+        captioner = ImageCaptioner(
+            model, prepared.vocabulary, search=Search(beam_size=1), max_length=prepared.max_length
+        )
         _, found = write_and_score(prepared.validation, captioner)
         results = {
             "loss": found.loss,

@@ -11,32 +11,20 @@ import numpy as np
 from flax import nnx
 from tqdm import tqdm
 
-from rnnjax import decode, training
+from rnnjax import training
 from rnnjax.data.padded_batches import pad
+from rnnjax.decode import BeamResult
 from rnnjax.losses import target_log_probability
-from rnnjax.models.decoding import decoding_step
+from rnnjax.models.decoding import Rated, Search, rate, search_memory
+from rnnjax.models.memory import Glance
 from rnnjax.tasks.captioning.assembly import stored_captioner
 from rnnjax.tasks.captioning.captioned_images import images_at
 from rnnjax.tasks.captioning.config import CaptionerConfig
 from rnnjax.tasks.captioning.splits import Split, split_of
 from rnnjax.tasks.captioning.vocabulary import END, START, UNSPEAKABLE, CaptionVocabulary
-from rnnjax.typing import Array, Carry
+from rnnjax.typing import Array
 
 BATCH_SIZE = 50
-
-
-class Search(NamedTuple):
-    """Settings of the beam search.
-
-    Attributes:
-        beam_size: hypotheses an image; 1: the likeliest word at every step.
-        length_penalty: see `decode.beam_search`.
-        max_length: symbols after which a caption is cut off, its end included.
-    """
-
-    beam_size: int = 5
-    length_penalty: float = 0.6
-    max_length: int = 40
 
 
 class Caption(NamedTuple):
@@ -44,14 +32,14 @@ class Caption(NamedTuple):
 
     Attributes:
         words: T of them.
-        log_probability: of the caption and its end, in nats.
+        rated: the caption and others, the best first.
         maps: `[T, rows, columns]`, the attention while each word was chosen, the mean over the
             symbols of the word; None without attention.
         gates: `[T]`, the gating scalar beta, likewise; None without attention.
     """
 
     words: tuple[str, ...]
-    log_probability: float
+    rated: tuple[Rated, ...]
     maps: np.ndarray | None
     gates: np.ndarray | None
 
@@ -83,12 +71,14 @@ class ImageCaptioner(NamedTuple):
         vocabulary: its symbols.
         config: of its run; None: it has no run, and `caption` does not work.
         search: settings of the beam search.
+        max_length: symbols after which a caption is cut off, its end included.
     """
 
     model: Any
     vocabulary: CaptionVocabulary
     config: CaptionerConfig | None = None
     search: Search = Search()
+    max_length: int = 40
 
     def caption(self, path: str) -> list[Caption]:
         """Captions an image file, or all images of a folder in the order of their names.
@@ -109,16 +99,20 @@ class ImageCaptioner(NamedTuple):
         graph, params = nnx.split(self.model, nnx.Param)
         captions = []
         for batch, count in _batches(split, batch_size, "captioning"):
-            found, glances = jax.device_get(_search(graph, params, batch, self.search))
+            found, glances = jax.device_get(
+                _search(graph, params, batch, self.search, self.max_length)
+            )
             for row in range(count):
-                symbols = self.vocabulary.decode(found.tokens[row, 0].tolist())
-                words = tuple(self.vocabulary.text(symbols).split())
+                best = found.tokens[row, : self.search.num_best].tolist()
+                texts = [self.vocabulary.text(self.vocabulary.decode(tokens)) for tokens in best]
+                symbols = self.vocabulary.decode(best[0])
                 maps = gates = None
                 if glances.weights is not None:
                     word_numbers = self.vocabulary.word_numbers(symbols)
                     maps = self._map(_mean_by_word(glances.weights[row], word_numbers))
                     gates = _mean_by_word(glances.gate[row], word_numbers)
-                captions.append(Caption(words, float(found.log_probability[row, 0]), maps, gates))
+                rated = rate(texts, found.scores[row], found.log_probability[row])
+                captions.append(Caption(tuple(texts[0].split()), rated, maps, gates))
         return captions
 
     def read(self, split: Split, *, batch_size: int = BATCH_SIZE) -> Readings:
@@ -164,8 +158,7 @@ def load(workdir: str | Path, config: CaptionerConfig | None = None) -> ImageCap
     config = config or stored_config
     vocabulary = CaptionVocabulary.from_json(stored["vocabulary"])
     model = training.restore_model(workdir, stored_captioner, config, vocabulary, stored)
-    search = Search(max_length=int(stored["max_length"]))
-    return ImageCaptioner(model, vocabulary, config, search)
+    return ImageCaptioner(model, vocabulary, config, max_length=int(stored["max_length"]))
 
 
 def _mean_by_word(values: np.ndarray, word_numbers: np.ndarray) -> np.ndarray:
@@ -188,30 +181,13 @@ def _batches(
             bar.update(count)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 3))
-def _search(graph: nnx.GraphDef, params: Any, batch: dict[str, Array], search: Search):
+@functools.partial(jax.jit, static_argnums=(0, 3, 4))
+def _search(
+    graph: nnx.GraphDef, params: Any, batch: dict[str, Array], search: Search, max_length: int
+) -> tuple[BeamResult, Glance]:
     """The result of the beam search, and the glances on the way to the best captions."""
-    model = nnx.merge(graph, params)
-    memory = model.look(batch)
-    carry = model.initial_carry(memory)
-    start = jnp.full(len(jax.tree.leaves(batch)[0]), START)
-
-    def glance_of(params_and_memory: Any, carry: Carry, words: Array) -> tuple[Any, Carry]:
-        params, memory = params_and_memory
-        _, glance, carry = nnx.merge(graph, params).step(memory, carry, words)
-        return glance, carry
-
-    found = decode.beam_search(
-        decoding_step(graph, UNSPEAKABLE),
-        (params, memory),
-        carry,
-        start,
-        beam_size=search.beam_size,
-        max_length=search.max_length,
-        stop=END,
-        length_penalty=search.length_penalty,
-    )
-    return found, decode.replay(glance_of, (params, memory), carry, start, found.tokens[:, 0])
+    memory = nnx.merge(graph, params).look(batch)
+    return search_memory(graph, (START, END, UNSPEAKABLE), search, max_length, params, memory)
 
 
 @functools.partial(jax.jit, static_argnums=0)

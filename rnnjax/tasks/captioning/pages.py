@@ -72,7 +72,7 @@ def caption_page(
     """
     sections = [] if scores is None else [caption_scores_section(scores)]
     ranked = [one for one in predictions if one.references]
-    ranked.sort(key=lambda one: (_rouge(one), one.caption.log_probability), reverse=True)
+    ranked.sort(key=lambda one: (_rouge(one), one.caption.rated[0].log_probability), reverse=True)
     if ranked:
         num_best = min(num_shown, math.ceil(len(ranked) / 2))
         worst = ranked[num_best:][::-1][:num_shown]
@@ -162,7 +162,7 @@ def _rouge(one: CaptionPrediction) -> float:
 
 
 def _figure(one: CaptionPrediction) -> str:
-    words, log_probability, maps, gates = one.caption
+    words, rated, maps, gates = one.caption
     title = one.caption.text
     if maps is None:
         png = draw_attention_over_image(one.image, (), np.zeros((0, 1, 1)), title=title)
@@ -172,7 +172,7 @@ def _figure(one: CaptionPrediction) -> str:
         )
     facts = [one.name] if one.name else []
     facts += [f"ROUGE-L {_rouge(one):.1f}"] if one.references else []
-    facts.append(f"log-probability {log_probability:.2f}")
+    facts.append(f"log-probability {rated[0].log_probability:.2f}")
     references = "".join(f"<li>{escape(text)}</li>" for text in one.references)
     below = note(", ".join(facts))
     below += f"Reference captions:<ul>{references}</ul>" if references else ""

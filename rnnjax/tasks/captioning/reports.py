@@ -7,6 +7,7 @@ import numpy as np
 
 from rnnjax import training
 from rnnjax.data.images import ResizePolicy
+from rnnjax.models.decoding import rated_lines
 from rnnjax.tasks.captioning.config import CaptionerConfig
 from rnnjax.tasks.captioning.evaluation import SplitScores, write_and_score
 from rnnjax.tasks.captioning.image_captioner import Caption, ImageCaptioner
@@ -90,7 +91,7 @@ def report_captions(
     captions = captioner.write(split)
     atomic_files.write_text(target / "captions.json", captions_json(split, captions))
     write_overlays(split, captions, target)
-    lines = [f"{name}: {one.text}" for name, one in zip(split.names, captions, strict=True)]
+    lines = rated_lines([one.rated for one in captions], captioner.search, split.names)
     if resize == "crop":
         lines.append("Of each image the square in its middle was looked at (--config.resize=crop).")
     return "\n".join([*lines, f"{len(captions):,} captions: {target}"])
@@ -126,7 +127,12 @@ def scores_json(scores: SplitScores, title: str) -> str:
 def captions_json(split: Split, captions: Sequence[Caption]) -> str:
     """Each image with its caption as JSON."""
     found = [
-        {"image": name, "caption": caption.text, "log_probability": caption.log_probability}
+        {
+            "image": name,
+            "caption": caption.text,
+            "log_probability": caption.rated[0].log_probability,
+            "others": [one._asdict() for one in caption.rated[1:]],
+        }
         for name, caption in zip(split.names, captions, strict=True)
     ]
     return as_json(found)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from rnnjax.data.files import given_lines, in_a_line
 from rnnjax.data.text_pairs import Pair
 from rnnjax.data.word_vocabulary import WORD_END
+from rnnjax.models.decoding import rated_lines
 from rnnjax.tasks.summarisation.scores import first_words, mean, rouge
 from rnnjax.tasks.summarisation.summarizer import Summarizer, Summary
 from rnnjax.training import atomic_files, write_results
@@ -118,7 +119,7 @@ def report_summaries(
     atomic_files.check_output(output)
     lines = given_lines(texts, file, to="summarise", encoding=encoding)
     found = summarizer.summarize([lines.texts[n] for n in lines.filled])
-    written = lines.answered([one.text for one in found])
+    written = lines.answered(rated_lines([one.rated for one in found], summarizer.search))
     if output is None:
         return "\n".join(written)
     atomic_files.write_lines(Path(output), written)

@@ -14,7 +14,7 @@ from rnnjax.data.pair_batches import Lengths, source_examples
 from rnnjax.data.word_vocabulary import END, START, UNKNOWN_WORD
 from rnnjax.errors import UserError
 from rnnjax.models import Seq2Seq
-from rnnjax.models.decoding import Search, Written, write
+from rnnjax.models.decoding import Rated, Search, Written, write
 from rnnjax.models.seq2seq import pair_loss
 from rnnjax.models.sequence_encoder import SequenceEncoder
 from rnnjax.tasks.summarisation.config import SummarisationConfig
@@ -29,7 +29,7 @@ class Summary(NamedTuple):
 
     Attributes:
         text: the summary, in lower case.
-        log_probability: of it and its end, in nats.
+        rated: it and others, the best first.
         symbols: the T symbols of the summary.
         source: the S symbols of the text as it was read, the last of them its end.
         attention: `[T, S]`, of each symbol of the summary over those of the text.
@@ -38,7 +38,7 @@ class Summary(NamedTuple):
     """
 
     text: str
-    log_probability: float
+    rated: tuple[Rated, ...]
     symbols: tuple[str, ...]
     source: tuple[str, ...]
     attention: np.ndarray
@@ -98,12 +98,15 @@ class Summarizer(NamedTuple):
 
     def _summary(self, read: Encoded, written: Written) -> Summary:
         assert written.weights is not None
-        symbols = self.vocabulary.symbols_of(written.tokens.tolist(), read.unknown)
+        found = [
+            self.vocabulary.symbols_of(tokens, read.unknown) for tokens in written.tokens.tolist()
+        ]
+        symbols = found[0]
         source = (*self.vocabulary.symbols, *read.unknown)
         size = len(symbols)
         return Summary(
             self.vocabulary.text(symbols),
-            written.log_probability,
+            written.rated([self.vocabulary.text(one) for one in found]),
             symbols,
             tuple(source[n] for n in read.symbols.tolist()),
             written.weights[:size],

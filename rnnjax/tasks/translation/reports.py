@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rnnjax.data.files import given_lines, in_a_line
 from rnnjax.data.text_pairs import Pair
+from rnnjax.models.decoding import rated_lines
 from rnnjax.tasks.translation.scores import translation_scores
 from rnnjax.tasks.translation.translator import Translation, Translator
 from rnnjax.training import atomic_files, say, write_results
@@ -76,7 +77,7 @@ def report_inspection(
     def rank(one: Translated) -> tuple[float, float]:
         pair, found = one
         score = sentence_chrf(found.text, [pair.target]).score
-        return score, found.log_probability / (len(found.symbols) + 1)
+        return score, found.rated[0].log_probability / (len(found.symbols) + 1)
 
     ranked = sorted(translated, key=rank, reverse=True)
     chosen = {
@@ -114,7 +115,9 @@ def report_translations(
     lines = given_lines(texts, file, to="translate", encoding=encoding)
     given = [lines.texts[n] for n in lines.filled]
     _say_unknown(given, [lines.places[n] for n in lines.filled], translator)
-    written = lines.answered([one.text for one in translator.translate(given)])
+    written = lines.answered(
+        rated_lines([one.rated for one in translator.translate(given)], translator.search)
+    )
     if output is None:
         return "\n".join(written)
     atomic_files.write_lines(Path(output), written)
@@ -152,7 +155,7 @@ def _figure(one: Translated) -> str:
     drawn = ""
     if found.attention is not None and found.symbols:
         drawn = picture(found.text, draw_alignments([_alignment(found)]))
-    below = f"{pair.place}, log-probability {found.log_probability:.2f}"
+    below = f"{pair.place}, log-probability {found.rated[0].log_probability:.2f}"
     return (
         f"<figure>{drawn}<figcaption>{escape(_line(one))}"
         f'<p class="soft">{escape(below)}</p></figcaption></figure>'

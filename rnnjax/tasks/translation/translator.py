@@ -13,7 +13,7 @@ from rnnjax.data.padded_batches import EvaluationBatches
 from rnnjax.data.pair_batches import Lengths
 from rnnjax.errors import UserError
 from rnnjax.models import Seq2Seq
-from rnnjax.models.decoding import Search, Written, write
+from rnnjax.models.decoding import Rated, Search, Written, write
 from rnnjax.models.seq2seq import pair_loss
 from rnnjax.models.sequence_encoder import SequenceEncoder
 from rnnjax.tasks.translation.config import TranslationConfig
@@ -28,7 +28,7 @@ class Translation(NamedTuple):
 
     Attributes:
         text: the translation.
-        log_probability: of it and its end, in nats.
+        rated: it and others, the best first.
         attention: `[T, S]`, of each of the T symbols of the translation, over the S symbols of the
             source and its end; None without attention.
         symbols: the T symbols as they are shown.
@@ -36,7 +36,7 @@ class Translation(NamedTuple):
     """
 
     text: str
-    log_probability: float
+    rated: tuple[Rated, ...]
     attention: np.ndarray | None
     symbols: tuple[str, ...]
     source: tuple[str, ...]
@@ -103,7 +103,8 @@ class Translator(NamedTuple):
 
     def _translation(self, text: str, written: Written) -> Translation:
         source, target = self.vocabulary
-        symbols, maps = target.decode(written.tokens.tolist()), written.weights
+        found = [target.decode(tokens) for tokens in written.tokens.tolist()]
+        symbols, maps = found[0], written.weights
         if self.vocabulary.level == "word":
             words: Sequence[str] = source.words_of(text)
         else:
@@ -115,7 +116,7 @@ class Translator(NamedTuple):
                 symbols = replace_unknown(symbols, target.symbols[UNKNOWN_WORD], words, maps)
         return Translation(
             target.text(symbols),
-            written.log_probability,
+            written.rated([target.text(one) for one in (symbols, *found[1:])]),
             maps,
             target.labels(symbols),
             (*source.labels(words), source.symbols[END]),

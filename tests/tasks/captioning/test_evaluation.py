@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from rnnjax.models.decoding import Rated
 from rnnjax.tasks.captioning.caption_scores import caption_scores
 from rnnjax.tasks.captioning.config import CaptionerConfig
 from rnnjax.tasks.captioning.evaluation import make_evaluation, score
@@ -20,7 +21,7 @@ REFERENCES = [("A red dog.", "dogs run"), ("and runs",), ("a dog runs",)]
 
 
 def written(*texts):
-    return [Caption(tuple(text.split()), -1.0, None, None) for text in texts]
+    return [Caption(tuple(text.split()), (Rated(text, -1.0, -1.0),), None, None) for text in texts]
 
 
 READINGS = Readings(

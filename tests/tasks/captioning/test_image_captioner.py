@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from rnnjax.models.decoding import Search
 from rnnjax.tasks.captioning.ensemble import CaptionEnsemble
-from rnnjax.tasks.captioning.image_captioner import ImageCaptioner, Search
+from rnnjax.tasks.captioning.image_captioner import ImageCaptioner
 from rnnjax.tasks.captioning.vocabulary import END, START, UNKNOWN_WORD, CaptionVocabulary
 from tests.tasks.captioning import tiny
 
@@ -40,7 +41,7 @@ def test_a_beam_of_one_takes_the_likeliest_word_each_time(decoder):
     for caption, (symbols, total, maps, gates, held_back) in zip(captions, by_hand, strict=True):
         assert caption.words == symbols
         assert caption.text == " ".join(symbols)
-        assert caption.log_probability == pytest.approx(total, rel=1e-5, abs=1e-5)
+        assert caption.rated[0].log_probability == pytest.approx(total, rel=1e-5, abs=1e-5)
         assert held_back
         if decoder == "every_step":
             assert caption.maps is None
@@ -53,7 +54,9 @@ def test_a_beam_of_one_takes_the_likeliest_word_each_time(decoder):
 def test_several_write_the_word_that_is_the_likeliest_on_average():
     members = [("soft", 0), ("hard", 1), ("every_step", 2)]
     model = CaptionEnsemble([tiny.captioner(*member).model for member in members])
-    captions = ImageCaptioner(model, tiny.VOCABULARY, search=tiny.GREEDY).write(tiny.images(COUNT))
+    captions = ImageCaptioner(
+        model, tiny.VOCABULARY, search=tiny.GREEDY, max_length=tiny.MAX_LENGTH
+    ).write(tiny.images(COUNT))
     alone = tiny.captioner("soft", 0).write(tiny.images(COUNT))
     assert any(a.words != b.words for a, b in zip(captions, alone, strict=True))
     for n, caption in enumerate(captions):
@@ -70,7 +73,7 @@ def test_several_write_the_word_that_is_the_likeliest_on_average():
             assert tiny.VOCABULARY.symbols[word] == caption.words[len(maps)]
             maps.append((read[0][1] + read[1][1]) / 2)
         assert len(maps) == len(caption.words)
-        assert caption.log_probability == pytest.approx(total, rel=1e-5, abs=1e-5)
+        assert caption.rated[0].log_probability == pytest.approx(total, rel=1e-5, abs=1e-5)
         np.testing.assert_allclose(caption.maps, np.reshape(maps, (-1, 2, 3)), atol=1e-5)
 
 
@@ -87,7 +90,8 @@ def test_images_that_fill_a_batch_up_change_nothing():
     some, others = (captioner.write(split, batch_size=size) for size in (3, 5))
     for a, b in zip(some, others, strict=True):
         assert a.words == b.words
-        assert a.log_probability == pytest.approx(b.log_probability, rel=1e-5, abs=1e-5)
+        nats = [one.rated[0].log_probability for one in (a, b)]
+        assert nats[0] == pytest.approx(nats[1], rel=1e-5, abs=1e-5)
         np.testing.assert_allclose(a.maps, b.maps, atol=1e-5)
     some, others = (captioner.read(split, batch_size=size) for size in (3, 5))
     np.testing.assert_allclose(some.nats, others.nats, rtol=1e-5)
@@ -125,8 +129,9 @@ def test_references_are_read_to_their_end_unknown_words_too():
 @pytest.mark.parametrize("penalty", [0.0, 1.0])
 def test_a_wide_beam_finds_the_best_of_all_captions(penalty):
     """Of two symbols at most, with END: 1 + 5 + 5 * 5 captions."""
-    search = Search(beam_size=36, length_penalty=penalty, max_length=2)
-    captions = tiny.captioner("soft")._replace(search=search).write(tiny.images(4), batch_size=4)
+    search = Search(beam_size=36, length_penalty=penalty, num_best=35)
+    captioner = tiny.captioner("soft")._replace(search=search, max_length=2)
+    captions = captioner.write(tiny.images(4), batch_size=4)
     for n, caption in enumerate(captions):
         one = tiny.OneImage("soft", n)
         logits, *_, carry = one.read(one.carry, START)
@@ -138,9 +143,14 @@ def test_a_wide_beam_finds_the_best_of_all_captions(penalty):
             found |= {(a, b): first[a] + second[b] for b in range(3, len(second))}
         assert len(found) == 31
         assert sum(map(np.exp, found.values())) == pytest.approx(1)
-        best = max(found, key=lambda ids: found[ids] / min(len(ids) + 1, 2) ** penalty)
-        assert caption.words == tuple(tiny.VOCABULARY.symbols[word] for word in best)
-        assert caption.log_probability == pytest.approx(found[best], rel=1e-5)
+        scores = {ids: found[ids] / min(len(ids) + 1, 2) ** penalty for ids in found}
+        ranked = sorted(found, key=lambda ids: -scores[ids])
+        texts = [" ".join(tiny.VOCABULARY.symbols[word] for word in ids) for ids in ranked]
+        assert [one.text for one in caption.rated] == texts
+        assert caption.words == tuple(texts[0].split())
+        for numbers, name in ((found, "log_probability"), (scores, "score")):
+            given = [getattr(one, name) for one in caption.rated]
+            np.testing.assert_allclose(given, [numbers[ids] for ids in ranked], rtol=1e-5)
 
 
 def test_parts_of_words_are_joined_and_so_is_where_it_looked():

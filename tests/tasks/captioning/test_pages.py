@@ -2,6 +2,7 @@ import re
 
 import numpy as np
 
+from rnnjax.models.decoding import Rated
 from rnnjax.tasks.captioning.caption_scores import CaptionScores
 from rnnjax.tasks.captioning.image_captioner import Caption
 from rnnjax.tasks.captioning.pages import (
@@ -19,7 +20,9 @@ EVEN = np.full((2, 2), 0.25)
 def predicted(text, maps=EVEN, *references, log_probability=-9.0, **more):
     words = text.split()
     maps = None if maps is None else np.array([EVEN] * len(words) if maps is EVEN else maps)
-    caption = Caption(tuple(words), log_probability, maps, None)
+    caption = Caption(
+        tuple(words), (Rated(" ".join(words), log_probability, log_probability),), maps, None
+    )
     return CaptionPrediction(IMAGE, caption, references, **more)
 
 

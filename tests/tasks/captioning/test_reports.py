@@ -7,6 +7,7 @@ import matplotlib.image
 import numpy as np
 
 from rnnjax.metrics.attention import Pointing
+from rnnjax.models.decoding import Rated
 from rnnjax.tasks.captioning import reports
 from rnnjax.tasks.captioning.caption_scores import CaptionScores
 from rnnjax.tasks.captioning.evaluation import SplitScores
@@ -26,9 +27,11 @@ SCORES = SplitScores(
     CaptionScores(60.0, 40.123, 30.0, 20.0, 45.0, 101.5, None, "no Java"), 0.25, 1.5, Pointing(3, 4)
 )
 CAPTIONS = [
-    Caption(("a", "dog"), -1.5, np.stack([EVEN, EVEN]), np.array([0.5, 1.0])),
-    Caption((), -0.5, np.zeros((0, 2, 3)), np.zeros(0)),
-    Caption(("red",), -2.0, EVEN[None], np.array([0.1])),
+    Caption(
+        ("a", "dog"), (Rated("a dog", -1.5, -1.5),), np.stack([EVEN, EVEN]), np.array([0.5, 1.0])
+    ),
+    Caption((), (Rated("", -0.5, -0.5),), np.zeros((0, 2, 3)), np.zeros(0)),
+    Caption(("red",), (Rated("red", -2.0, -2.0),), EVEN[None], np.array([0.1])),
 ]
 REFERENCES = [("a dog", "a red dog"), ("runs",), ("a red",)]
 BOXES = ((0, 0, 12, 12),)
@@ -61,7 +64,7 @@ def test_scores_as_a_file():
 
 def test_captions_as_a_file():
     assert json.loads(captions_json(tiny.images(3), CAPTIONS)) == [
-        {"image": f"some/image{n}.jpg", "caption": text, "log_probability": nats}
+        {"image": f"some/image{n}.jpg", "caption": text, "log_probability": nats, "others": []}
         for n, (text, nats) in enumerate([("a dog", -1.5), ("", -0.5), ("red", -2.0)])
     ]
 

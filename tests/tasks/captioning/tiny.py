@@ -8,9 +8,10 @@ import numpy as np
 from flax import nnx
 
 import rnnjax
+from rnnjax.models.decoding import Search
 from rnnjax.tasks.captioning.batches import Pictures
 from rnnjax.tasks.captioning.captioner import Captioner, Locations
-from rnnjax.tasks.captioning.image_captioner import ImageCaptioner, Search
+from rnnjax.tasks.captioning.image_captioner import ImageCaptioner
 from rnnjax.tasks.captioning.splits import Split
 from rnnjax.tasks.captioning.vocabulary import START, UNKNOWN_WORD, CaptionVocabulary
 
@@ -18,7 +19,7 @@ WORDS = ("a", "and", "dog", "red", "runs")
 VOCABULARY = CaptionVocabulary.of(WORDS)
 LOCATIONS = Locations(2, 3, 4)
 MAX_LENGTH = 6
-GREEDY = Search(beam_size=1, max_length=MAX_LENGTH)
+GREEDY = Search(beam_size=1)
 
 
 @functools.cache
@@ -36,7 +37,9 @@ def captioner(decoder="soft", seed=0):
     rather = np.zeros(len(VOCABULARY), np.float32)
     rather[[START, UNKNOWN_WORD]] = 4
     params["head"]["bias"] = jax.tree.map(lambda x: x + rather, params["head"]["bias"])
-    return ImageCaptioner(nnx.merge(graph, params), VOCABULARY, search=GREEDY)
+    return ImageCaptioner(
+        nnx.merge(graph, params), VOCABULARY, search=GREEDY, max_length=MAX_LENGTH
+    )
 
 
 @functools.cache
