@@ -61,14 +61,14 @@ class GivenLines(NamedTuple):
     places: list[str]
 
     def answered(self, answers: Sequence[str]) -> list[str]:
-        """A line for each text: the answer to it, and nothing for an empty one.
+        """The answer to each text, and an empty line for an empty one.
 
         Args:
-            answers: to the texts that are `filled`, in their order.
+            answers: a line or several for each of the texts that are `filled`, in their order.
         """
         lines = [""] * len(self.texts)
         for n, answer in zip(self.filled, answers, strict=True):
-            lines[n] = in_a_line(answer)
+            lines[n] = answer
         return lines
 
 

@@ -38,7 +38,7 @@ class Rated(NamedTuple):
     """A text among the `num_best` of a source.
 
     Attributes:
-        text: as it is shown.
+        text: as it is shown, in a line.
         score: what it was ranked by, see `decode.beam_search`.
         log_probability: of it and its end, in nats.
     """
@@ -91,7 +91,11 @@ def rate(
 ) -> tuple[Rated, ...]:
     """The texts of a source with their numbers; where a beam found no text, there is none."""
     numbers = zip(texts, scores.tolist(), log_probability.tolist(), strict=False)
-    return tuple(Rated(*one) for one in numbers if one[1] > -np.inf)
+    return tuple(
+        Rated(" ".join(text.split()), score, nats)
+        for text, score, nats in numbers
+        if score > -np.inf
+    )
 
 
 def write(

@@ -36,7 +36,11 @@ TASKS = {
     "music": Small(["data={folder}/scales.mat"], ["--mode=generate", "--num_frames=4"]),
     "naming": Small(["data={folder}/names.tsv", "num_buckets=1"], ["--mode=predict", "--text=aa"]),
     "ner": Small(
-        ["data={folder}/tagged", *[flag.removeprefix("--config.") for flag in SMALL_TAGGER]],
+        [
+            "data={folder}/tagged",
+            "swap_rate=0.5",
+            *[flag.removeprefix("--config.") for flag in SMALL_TAGGER],
+        ],
         ["--mode=predict", "--text=Ada left Lund."],
     ),
     "reading": Small(

@@ -242,42 +242,6 @@ def test_a_run_restored_from_another_starts_with_its_parameters(
     assert "has its own checkpoints: --restore_from is left aside" in again.err
 
 
-def test_a_run_that_was_stopped_ends_with_the_same_bits(
-    tmp_path, tagged_folder, small_tagger, ner_command, interrupted_before
-):
-    """With all dropout and swapped entities; stopped within the second epoch of three batches."""
-
-    def run(name):
-        return ner_command(
-            f"--workdir={tmp_path / name}", f"--config.data={tagged_folder}", *small_tagger,
-            "--config.batch_size=4", "--config.num_steps=7", "--config.swap_rate=0.5",
-            "--config.average=ema", "--config.log_every=1", "--config.eval_every=3",
-        )  # fmt: skip
-
-    assert run("whole").code == 0
-    with interrupted_before(batch=6):
-        stopped = run("stopped")
-    assert stopped.code == training.EXIT_SAVED
-    assert "Interrupted; saved at step 5." in stopped.err
-    resumed = run("stopped")
-    assert resumed.code == 0, resumed.err
-    assert f"Resuming {tmp_path / 'stopped'} from step 5." in resumed.err
-    for averaged in (True, False):
-        expected, got = (
-            training.restore_params(tmp_path / name, which="latest", averaged=averaged)
-            for name in ("whole", "stopped")
-        )
-        assert set(expected) == set(got)
-        for name, array in expected.items():
-            assert np.asarray(array).tobytes() == np.asarray(got[name]).tobytes(), name
-    losses = {
-        name: [row["loss"] for row in of_split(tmp_path / name, "train")]
-        for name in ("whole", "stopped")
-    }
-    assert losses["whole"] == losses["stopped"]
-    assert len(set(losses["whole"])) == 7
-
-
 def test_help_names_every_mode_flag_and_preset(ner_command):
     result = ner_command("--help")
     assert result.code == 0

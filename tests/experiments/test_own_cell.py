@@ -1,4 +1,4 @@
-"""`--config.cell=MODULE:FACTORY`: a reader's own cell in every task."""
+"""`--config.cell=MODULE:FACTORY`: a reader's own cell; `test_every_task` has the cells by name."""
 
 import json
 import sys
@@ -7,8 +7,7 @@ import pytest
 
 from experiments import captioning, char_lm, ner
 from launch.sweep import plan
-from rnnjax.tasks.captioning.scenes import source
-from tests.experiments.conftest import SMALL_TAGGER, command
+from tests.experiments.conftest import command
 
 INDRNN = '''\
 """An independently recurrent network (Li et al. 2018)."""
@@ -36,10 +35,6 @@ not_a_cell = lambda hidden_size: "a cell"
 CELL = "--config.cell=my_own_module:indrnn"
 TWO_STEPS = ["--config.num_steps=2", "--config.warmup_steps=0", "--config.num_layers=2"]
 HELLO = ["--config.data=hello", "--config.batch_size=4", "--config.window=5"]
-SCENES = [
-    "--config.image_size=48", "--config.feature_size=6", "--config.hidden_size=8",
-    "--config.embed_size=6", "--config.attention_size=6", "--config.batch_size=4",
-]  # fmt: skip
 
 
 @pytest.fixture
@@ -71,23 +66,6 @@ def test_it_trains_and_is_used_in_every_mode_of_char_lm(my_module, capsys):
     assert later.code == 2
     assert later.err.count("\n") == 1
     assert later.err.startswith("error: the cell my_own_module:indrnn cannot be imported from ")
-
-
-def test_it_reads_in_both_directions_in_ner(my_module, tagged_folder, capsys):
-    argv = ["--workdir=run", CELL, f"--config.data={tagged_folder}", *SMALL_TAGGER, *TWO_STEPS]
-    trained = command(capsys, ner, *argv)
-    assert trained.code == 0, trained.err
-    used = command(capsys, ner, "--workdir=run", "--mode=evaluate")
-    assert used.code == 0, used.err
-    assert "all (micro)" in used.out
-
-
-def test_it_writes_captions(my_module, monkeypatch, capsys):
-    monkeypatch.setattr(source, "EVALUATION_SCENES", 4)
-    trained = command(capsys, captioning, "--workdir=run", CELL, *SCENES, *TWO_STEPS)
-    assert trained.code == 0, trained.err
-    used = command(capsys, captioning, "--workdir=run", "--mode=evaluate")
-    assert used.code == 0, used.err
 
 
 def test_it_is_swept_and_compiled_elsewhere(my_module, tmp_path):
