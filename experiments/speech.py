@@ -48,7 +48,7 @@ DEFAULT = Config(
     num_bands=16,
     time_masks=0,
     band_masks=0,
-    num_buckets=3,
+    num_buckets=4,
     batch_size=16,
     num_steps=1200,
     learning_rate=5e-3,
@@ -60,8 +60,8 @@ PRESETS = {
     "digits": Preset(
         "Spoken digits and strings of them: --config.data=recordings.tar.gz (FSDD).",
         replace(
-            DEFAULT, num_bands=40, time_masks=2, band_masks=2, num_buckets=5, num_steps=3000,
-            dropout=0.2, eval_every=500,
+            DEFAULT, num_bands=40, time_masks=1, band_masks=2, num_buckets=5, num_steps=4000,
+            hidden_size=128, learning_rate=3e-3, eval_every=500,
         ),
     ),
     "graves2013": Preset(

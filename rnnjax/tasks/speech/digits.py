@@ -22,6 +22,8 @@ PAUSE = (0.0, 0.4)
 """Seconds between two digits."""
 DECIBELS = (10.0, 40.0)
 """From the noise to the speech."""
+MARGIN = 0.1
+"""Seconds before and after a single digit, whose recordings begin and end with the sound."""
 
 Takes = Mapping[str, Mapping[str, Sequence[np.ndarray]]]
 """Samples by speaker and digit."""
@@ -38,8 +40,8 @@ def read_source(path: Path, rate: int, max_digits: int) -> Source:
     """The official splits of single digits, strings of each, and training strings drawn anew.
 
     A training string has 1 to `max_digits` digits of one speaker, as many of one digit as of all
-    other lengths together. The splits are train; validation and test with single digits as they
-    were recorded; and validation_strings and test_strings.
+    other lengths together. The splits are train; validation and test with single digits between
+    two margins of faint noise; and validation_strings and test_strings.
 
     Args:
         path: see `is_source`.
@@ -57,7 +59,7 @@ def read_source(path: Path, rate: int, max_digits: int) -> Source:
         split = "test" if int(index) in TEST else "train"
         split = "validation" if int(index) in VALIDATION else split
         takes[split][speaker].setdefault(digit, []).append(sound.samples)
-        splits[split].append(Recording(sound.samples, digit, name))
+        splits[split].append(Recording(_with_margins(sound.samples, rate), digit, name))
     for split, its in splits.items():
         if not its:
             raise UserError(
@@ -96,6 +98,12 @@ def joined(takes: Takes, count: int, rate: int, rng: np.random.Generator) -> Rec
         text += digit
     parts.append(np.zeros(int(rng.uniform(*PAUSE) * rate)))
     return Recording(with_noise(np.concatenate(parts), rng.uniform(*DECIBELS), rng), text, "")
+
+
+def _with_margins(samples: np.ndarray, rate: int) -> np.ndarray:
+    margin = np.zeros(int(MARGIN * rate))
+    wave = np.concatenate([margin, samples / FULL, margin])
+    return with_noise(wave, max(DECIBELS), np.random.default_rng(len(samples)))
 
 
 def _files(path: Path) -> Iterator[tuple[str, bytes]]:

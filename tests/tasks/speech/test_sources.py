@@ -192,8 +192,13 @@ def test_digits_have_the_official_split_and_strings_stay_in_it(recordings, monke
         singles = source.splits[split]
         assert sorted(one.text for one in singles) == ["0", "0", "7", "7"]
         for one in singles:
-            assert len(one.samples) == 800 + 100 * int(one.text)
-            assert np.allclose(one.samples / 32768, [*levels[split]], atol=1e-3)
+            margin = int(digits.MARGIN * RATE)
+            assert len(one.samples) == 2 * margin + 800 + 100 * int(one.text)
+            wave, (level,) = one.samples / 32768, levels[split]
+            # The noise is 40 dB below the sound: a hundredth of its level.
+            assert np.allclose(wave[margin:-margin], level, atol=0.05 * level)
+            for part in (wave[:margin], wave[-margin:]):
+                assert np.std(part) == pytest.approx(0.01 * level, rel=0.2)
         strings = source.splits[f"{split}_strings"]
         assert {len(one.text) for one in strings} == {3, 4, 5, 6, 7}
         for one in strings[:20]:
