@@ -129,7 +129,7 @@ def inspect(run: Run) -> None:
 
 EXPERIMENT = Experiment(
     name="speech",
-    summary="text of sound, by CTC; Morse code in noise; 3 min; 10.4% of characters wrong",
+    summary="text of sound, by CTC; Morse code in noise; 3 min; 9.6% of characters wrong",
     title="Speech",
     about=__doc__,
     presets=PRESETS,

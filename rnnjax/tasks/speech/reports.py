@@ -134,7 +134,7 @@ def draw_recording(model: SpeechModel, recording: Recording) -> bytes:
             where = {"ha": "center", "va": "bottom", "color": line.get_color()}
             above.text(times[at], curve[at] + 0.02, name, **where)
     above.set(ylabel="probability", ylim=(0, 1.15))
-    above.legend(loc="center right", fontsize=8, frameon=False)
+    above.legend(loc="lower right", bbox_to_anchor=(1, 1), fontsize=8, frameon=False)
     title = f"heard: {said.text}"
     above.set_title(f"{title}      said: {recording.text}" if recording.text else title, loc="left")
     edges = 0, HOP * len(features), 0, features.shape[1]
