@@ -253,7 +253,7 @@ def test_the_real_command_prints_one_line_and_no_traceback(tmp_path):
     assert result.stdout == ""
     assert result.stderr.splitlines() == [
         "error: unknown --mode=evaluat; did you mean 'evaluate'? "
-        "Valid: evaluate, inspect, sample, score, train."
+        "Valid: evaluate, export, inspect, sample, score, train."
     ]
 
 
