@@ -35,12 +35,7 @@ def error_rates(texts: Sequence[str], references: Sequence[str]) -> dict[str, fl
     Raises:
         UserError: jiwer is not installed.
     """
-    try:
-        import jiwer
-    except ImportError as error:
-        raise UserError(
-            f"error rates need a package ({error}): pip install 'rnnjax[speech]'"
-        ) from error
+    jiwer = _jiwer()
     pairs = [(text, gold) for text, gold in zip(texts, references, strict=True) if gold]
     exact = np.mean([text == gold for text, gold in zip(texts, references, strict=True)])
     if not pairs:
@@ -53,6 +48,16 @@ def error_rates(texts: Sequence[str], references: Sequence[str]) -> dict[str, fl
     }
 
 
+def _jiwer() -> Any:
+    try:
+        import jiwer
+    except ImportError as error:
+        raise UserError(
+            f"error rates need a package ({error}): pip install 'rnnjax[speech]'"
+        ) from error
+    return jiwer
+
+
 def make_evaluation(
     config: SpeechConfig,
     graph: nnx.GraphDef,
@@ -62,7 +67,11 @@ def make_evaluation(
     """Makes ``(params) -> {"loss", "accuracy", "exact"}`` of the validation split.
 
     In percent, of the greedy texts: `accuracy` of characters is 100 - cer.
+
+    Raises:
+        UserError: jiwer is not installed; training would find that out at its first evaluation.
     """
+    _jiwer()
     step = training.make_eval_step(make_loss(graph, config), placement)
     recordings = prepared.source.splits["validation"]
 

@@ -69,6 +69,7 @@ def make_evaluation(
         ``(params) -> {"loss", "rouge1", ...}``: the loss in nats a symbol of the references, and
         ROUGE of summaries that are written greedily.
     """
+    rouge([], [])  # a missing package is told before the training
     pairs = prepared.corpus.splits["validation"]
     examples = summary_examples(pairs, prepared.vocabulary, config, prepared.lengths)
     batches = EvaluationBatches(examples, batch_size=config.batch_size)
