@@ -28,7 +28,8 @@ def _quick_compilation():
         return ""
     flags = ["xla_backend_optimization_level=0", "xla_cpu_use_fusion_emitters=false"]
     with library.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
-        known = [flag for flag in flags if text.find(flag.partition("=")[0].encode()) >= 0]
+        # The name of a flag that is gone may still stand in a description, without a zero behind.
+        known = [flag for flag in flags if text.find(flag.partition("=")[0].encode() + b"\0") >= 0]
     # The experiments add the last one themselves, and programs of other flags are not shared.
     return " ".join(f"--{flag}" for flag in [*known, "xla_gpu_deterministic_ops=true"])
 
