@@ -53,8 +53,8 @@ class Cell:
         over_time: how a combination runs over a whole sequence,
             `(run, params, carry, initial, xs, key) -> (carry, ys)` with a `Run`; None for a single
             layer, whose `step` is scanned.
-        spec: what a cell is recognised by, such as `LSTMSpec(...)` by the engines that have a form
-            of their own for it; None where nobody has.
+        spec: what an engine recognises a family by, such as `LSTMSpec(...)`; None where no
+            engine has a form of its own for the cell.
         origin: how it was made, where its factory is marked with `rnnjax.cell_factory`: cells of
             equal origin are equal, and can be pickled. None: the cell is equal to itself alone.
     """

@@ -14,20 +14,6 @@ from rnnjax.typing import Array, Carry, Params, PRNGKey
 Combine = Literal["concat", "sum", "mean"]
 
 
-class StackSpec(NamedTuple):
-    """What a stack is made of; see `stack`."""
-
-    cells: tuple[Cell, ...]
-
-
-class BidirectionalSpec(NamedTuple):
-    """What two directions are made of; see `bidirectional`."""
-
-    forward: Cell
-    backward: Cell
-    combine: Combine
-
-
 def _whole_input(params: Params, x: Array, key: PRNGKey | None = None) -> Array:
     """The projection of a cell whose first layer projects inside `step`."""
     del params
@@ -90,13 +76,7 @@ def stack(cells: Sequence[Cell]) -> Cell:
 
     streams = all(cell.step is not None for cell in cells)
     return Cell(
-        init,
-        initial_carry,
-        _whole_input,
-        step if streams else None,
-        output_size,
-        over_time,
-        StackSpec(cells),
+        init, initial_carry, _whole_input, step if streams else None, output_size, over_time
     )
 
 
@@ -135,7 +115,6 @@ def residual(cell: Cell) -> Cell:
         None if cell.step is None else step,
         cell.output_size,
         over_time,
-        cell.spec,
     )
 
 
@@ -199,8 +178,7 @@ def bidirectional(forward: Cell, backward: Cell, *, combine: Combine = "concat")
             ys = (ys_f + ys_b) / (2 if combine == "mean" else 1)
         return Directions(carry_f, carry_b), ys
 
-    spec = BidirectionalSpec(forward, backward, combine)
-    return Cell(init, initial_carry, _whole_input, None, output_size, over_time, spec)
+    return Cell(init, initial_carry, _whole_input, None, output_size, over_time)
 
 
 class LearnedCarryParams(NamedTuple):
@@ -238,5 +216,4 @@ def learned_carry(cell: Cell) -> Cell:
         None if cell.step is None else step,
         cell.output_size,
         over_time,
-        cell.spec,
     )

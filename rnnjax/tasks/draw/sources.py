@@ -9,7 +9,7 @@ import numpy as np
 
 from rnnjax.data.images import IMAGE_SUFFIXES, read_ink
 from rnnjax.data.named_splits import SPLITS, drawn_in_shares, is_list_of_paths, split_files
-from rnnjax.data.npz import read_npz
+from rnnjax.data.npz import check_arrays, read_npz
 from rnnjax.errors import UserError
 from rnnjax.tasks.draw.config import ImageSource
 
@@ -51,7 +51,8 @@ def load_splits(config: ImageSource) -> dict[str, np.ndarray]:
         if "images" in arrays:
             pooled, splits["train"] = True, _as_grey(arrays["images"], f"{source}: images")
         else:
-            pooled, arrays = False, read_npz(path, ARRAYS, expected=EXPECTED)
+            pooled = False
+            check_arrays(arrays, ARRAYS, str(path), expected=EXPECTED)
             for name in ARRAYS:
                 splits[name.removeprefix("x_")] = _as_grey(arrays[name], f"{source}: {name}")
     else:
