@@ -22,6 +22,13 @@ class Origin(NamedTuple):
     positional: tuple[Any, ...]
     named: tuple[tuple[str, Any], ...]
 
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """All arguments by name, defaults too."""
+        bound = inspect.signature(self.factory).bind(*self.positional, **dict(self.named))
+        bound.apply_defaults()
+        return bound.arguments
+
     def __repr__(self) -> str:
         values = [_readable(value) for value in self.positional]
         values += [f"{name}={_readable(value)}" for name, value in self.named]

@@ -1,6 +1,5 @@
 """The recurrent layers that a cell is made of, and their parameters in another library's order."""
 
-import inspect
 from typing import Any, NamedTuple
 
 import jax
@@ -186,7 +185,4 @@ def _made_by(cell: Cell) -> tuple[Any, dict[str, Any]]:
         raise UserError(f"weights travel for a Cell, such as rnnjax.lstm(128); got {cell!r}")
     if cell.origin is None:
         return None, {}
-    factory, positional, named = cell.origin
-    bound = inspect.signature(factory).bind(*positional, **dict(named))
-    bound.apply_defaults()
-    return factory, bound.arguments
+    return cell.origin.factory, cell.origin.arguments

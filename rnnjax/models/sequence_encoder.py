@@ -8,7 +8,7 @@ import numpy as np
 from flax import nnx
 
 from rnnjax.cells.cell import Cell, split_key
-from rnnjax.cells.combinators import BidirectionalSpec, StackSpec
+from rnnjax.cells.combinators import Directions, bidirectional, learned_carry, residual, stack
 from rnnjax.cells.pointwise import drop
 from rnnjax.engines.problem import Remat
 from rnnjax.errors import UserError
@@ -123,14 +123,18 @@ class SequenceEncoder(nnx.Module):
             UserError: it cannot be told which outputs belong to which direction.
         """
         cell, carry = self.recurrent.cell, self.recurrent.initial_carry(1)
-        while isinstance(cell.spec, StackSpec):  # the layer on top; dropout and the like have none
-            layers = zip(cell.spec.cells, carry, strict=True)
-            cell, carry = [one for one in layers if jax.tree.leaves(one[1])][-1]
-        if not isinstance(cell.spec, BidirectionalSpec):
+        while cell.origin is not None and cell.origin.factory in (stack, residual, learned_carry):
+            parts = cell.origin.arguments
+            if cell.origin.factory is stack:  # the layer on top; dropout and the like have no carry
+                layers = zip(parts["cells"], carry, strict=True)
+                cell, carry = [one for one in layers if jax.tree.leaves(one[1])][-1]
+            else:
+                cell = parts["cell"]
+        if cell.origin is None or cell.origin.factory is not bidirectional:
             return pooling.last(ys, mask)
-        both = cell.spec.forward, cell.spec.backward
-        sizes = [one.output_size(self.input_size) for one in both]
-        if cell.spec.combine != "concat" or sum(sizes) != self.output_size:
+        parts = cell.origin.arguments
+        sizes = [parts[name].output_size(self.input_size) for name in Directions._fields]
+        if parts["combine"] != "concat" or sum(sizes) != self.output_size:
             raise UserError(
                 "the last output of each direction takes a bidirectional cell on top that puts "
                 f"them side by side; got {self.output_size} outputs of directions with "

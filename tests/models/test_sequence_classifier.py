@@ -153,12 +153,12 @@ def last_of(cell):
 def test_the_last_output_of_each_direction_where_a_state_is_wider_than_an_output():
     """An LRU holds two numbers for each complex unit; the directions are 3 and 2 outputs wide."""
     both = rnnjax.bidirectional(rnnjax.lru(3, state_size=4), rnnjax.gru(2))
-    encoder = SequenceEncoder(
-        rnnjax.stack([both, rnnjax.dropout(0.5)]), input_size=D, rngs=nnx.Rngs(0)
-    )
     ys = jnp.arange(T * B * 5.0).reshape(T, B, 5)
     expected = np.concatenate([ys[-1, :, :3], ys[0, :, 3:]], axis=-1)
-    np.testing.assert_array_equal(encoder.last(ys), expected)
+    for on_top in (both, rnnjax.learned_carry(both)):
+        cell = rnnjax.stack([on_top, rnnjax.dropout(0.5)])
+        encoder = SequenceEncoder(cell, input_size=D, rngs=nnx.Rngs(0))
+        np.testing.assert_array_equal(encoder.last(ys), expected)
 
 
 @pytest.mark.parametrize(
