@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from launch import command
-from launch.sweep import plan, pool, slurm, summary
+from launch.sweep import plan, pool, summary
 from rnnjax import training
 
 
@@ -33,7 +33,7 @@ def sweep(argv: Sequence[str]) -> int:
     runs = plan.plan(experiment, plan.parse_grid(given.grid), given.seeds, flags, folder)
     plan.claim(folder, given.experiment, flags)
     if given.slurm:
-        print(slurm.submit(given.experiment, runs, folder, given.jobs, given.sbatch))
+        print(plan.submit(given.experiment, runs, folder, given.jobs, given.sbatch))
         return 0
     failed = {} if given.table else pool.run_all(given.experiment, runs, given.jobs)
     print(summary.write(runs, folder))

@@ -1,8 +1,11 @@
-"""The runs of a sweep: every combination of the grid, once per seed."""
+"""The runs of a sweep, every combination of the grid, once per seed; as a SLURM array."""
 
 import dataclasses
 import itertools
 import re
+import shlex
+import shutil
+import subprocess
 import sys
 import zlib
 from collections.abc import Sequence
@@ -16,6 +19,7 @@ from rnnjax.training import atomic_files
 
 Grid = dict[str, tuple[str, ...]]
 
+SCRIPT = Path(__file__).resolve().parent.parent / "slurm.sbatch"
 RECORD = "sweep.json"
 OWN_FLAGS = ("--workdir", "--mode", "--config.seed")
 
@@ -151,3 +155,46 @@ def _slug(value: str) -> str:
     """A value as part of a file's name, different for different values."""
     safe = re.sub(r"[^A-Za-z0-9._+-]", "_", value)[-40:]
     return safe if safe == value else f"{safe}-{zlib.crc32(value.encode()):08x}"
+
+
+def submit(
+    experiment: str, runs: Sequence[Planned], folder: Path, num_jobs: int, options: Sequence[str]
+) -> str:
+    """Writes the commands of what is not finished, and submits them where there is a SLURM.
+
+    Args:
+        experiment: its name.
+        runs: see `plan`.
+        folder: of the sweep.
+        num_jobs: how many of them may run at a time.
+        options: further ones of sbatch, `--partition=NAME` and the like.
+
+    Returns:
+        What sbatch says, or how to submit elsewhere.
+
+    Raises:
+        UserError: sbatch refused.
+    """
+    waiting = [run for run in runs if run.results() is None]
+    if not waiting:
+        return "All runs are finished: nothing to submit."
+    commands = folder / "commands.txt"
+    lines = [f"{shlex.join(run.command(experiment))}\n" for run in waiting]
+    atomic_files.write_text(commands, "".join(lines))
+    call = [
+        "sbatch",
+        f"--job-name={folder.name}",
+        f"--array=0-{len(waiting) - 1}%{num_jobs}",
+        f"--output={folder}/slurm-%A_%a.log",
+        f"--export=ALL,RNNJAX_ROOT={SCRIPT.parent.parent}",
+        *options,
+        str(SCRIPT),
+        "--commands",
+        str(commands),
+    ]
+    if shutil.which("sbatch") is None:
+        return f"There is no sbatch here. On a machine that has it:\n{shlex.join(call)}"
+    said = subprocess.run(call, capture_output=True, text=True, check=False)
+    if said.returncode:
+        raise UserError(f"sbatch refused: {said.stderr.strip()}\n{shlex.join(call)}")
+    return said.stdout.strip()

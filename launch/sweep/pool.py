@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from launch.sweep.plan import Planned
 from rnnjax.errors import UserError
@@ -25,7 +24,6 @@ class _Child(NamedTuple):
     run: Planned
     process: subprocess.Popen
     cores: list[int]
-    began: float
 
 
 def run_all(experiment: str, runs: Sequence[Planned], num_jobs: int) -> dict[str, int]:
@@ -53,7 +51,6 @@ def run_all(experiment: str, runs: Sequence[Planned], num_jobs: int) -> dict[str
     free = share_out(usable_cores(), num_jobs)
     running: list[_Child] = []
     failed: dict[str, int] = {}
-    seconds: list[float] = []
     shown, shown_at = (-1, -1), 0.0
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -65,15 +62,13 @@ def run_all(experiment: str, runs: Sequence[Planned], num_jobs: int) -> dict[str
                 free.append(child.cores)
                 if child.process.returncode:
                     failed[child.run.name] = child.process.returncode
-                else:
-                    seconds.append(time.monotonic() - child.began)
             finished = len(runs) - len(waiting) - len(running) - len(failed)
             pause = 1 if sys.stderr.isatty() else SECONDS_BETWEEN_LINES
             if (finished, len(failed)) != shown or time.monotonic() - shown_at > pause:
                 shown, shown_at = (finished, len(failed)), time.monotonic()
                 text = f"{experiment}: {finished}/{len(runs)} finished"
                 text += f", {len(failed)} failed" if failed else ""
-                _show(text + _describe(running, len(waiting), seconds, num_jobs))
+                _show(text + _describe(running))
             time.sleep(SECONDS_BETWEEN_LOOKS)
     except BaseException as error:
         _stop(running)
@@ -123,7 +118,7 @@ def _start(experiment: str, run: Planned, cores: list[int]) -> _Child:
             )
         finally:
             _pin(own)
-    return _Child(run, process, cores, time.monotonic())
+    return _Child(run, process, cores)
 
 
 def _pin(cores: list[int]) -> None:
@@ -143,23 +138,11 @@ def _stop(running: list[_Child]) -> None:
         raise
 
 
-def _describe(running: list[_Child], num_waiting: int, seconds: list[float], num_jobs: int) -> str:
-    """How far the processes are, and the time left: from how long runs took, or else from those."""
-    if not running:
-        return ""
-    steps = [(child, child.run.step()) for child in running]
-    shares = [step / child.run.num_steps for child, step in steps]
-    text = "; " + ", ".join(
-        f"{child.run.name} {step}/{child.run.num_steps}" for child, step in steps
-    )
-    if seconds:
-        of_a_run = sum(seconds) / len(seconds)
-    elif share := max(shares):
-        of_a_run = (time.monotonic() - running[shares.index(share)].began) / share
-    else:
-        return text
-    left = of_a_run * (num_waiting + sum(1 - min(share, 1) for share in shares)) / num_jobs
-    return f"{text}; about {tqdm.format_interval(left)} left"
+def _describe(running: list[_Child]) -> str:
+    """How far the processes are."""
+    runs = [child.run for child in running]
+    steps = ", ".join(f"{run.name} {run.step()}/{run.num_steps}" for run in runs)
+    return f"; {steps}" if steps else ""
 
 
 def _show(text: str) -> None:

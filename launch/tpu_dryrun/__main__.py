@@ -12,11 +12,13 @@ recurrent networks with few rows a chip are slower, for each time step must wait
 import dataclasses
 import os
 from collections.abc import Sequence
+from typing import Any
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
+from experiments.experiment import Experiment
 from launch import command
-from launch.tpu_dryrun import chips, largest, report
+from launch.tpu_dryrun import chips, report
 from launch.tpu_dryrun.compilation import DoesNotFit, compile_step
 from rnnjax.errors import UserError
 
@@ -33,11 +35,7 @@ def dryrun(argv: Sequence[str]) -> int:
     print(f"{given.experiment}, batch_size {config.batch_size}, on {target.name}, "
           f"{target.num_chips} chips.", flush=True)  # fmt: skip
     if given.sweep:
-        batch_size = largest.largest_batch(experiment, config, target, given.mesh)
-        if batch_size is None:
-            return 1
-        config = dataclasses.replace(config, batch_size=batch_size)
-        print(f"The largest that fits: --config.batch_size={batch_size}")
+        config = largest_batch(experiment, config, target, given.mesh)
     try:
         compiled = compile_step(experiment, config, target, given.mesh)
     except DoesNotFit as fault:
@@ -47,13 +45,36 @@ def dryrun(argv: Sequence[str]) -> int:
     return 0
 
 
+def largest_batch(
+    experiment: Experiment, config: Any, target: chips.Slice, mesh: str | None
+) -> Any:
+    """The config with the largest batch that fits, doubled from a row a chip on; prints attempts.
+
+    Where not even a row a chip fits, the config has this batch.
+    """
+    rows = 1
+    while True:
+        tried = dataclasses.replace(config, batch_size=rows * target.num_chips)
+        try:
+            taken = compile_step(experiment, tried, target, mesh).memory.total / chips.GIB
+        except DoesNotFit as fault:
+            print(f"  batch_size {tried.batch_size:>8}: {fault.needed / chips.GIB:.3f} GiB a chip")
+            rows = max(rows // 2, 1)
+            print(f"The largest that fits: --config.batch_size={rows * target.num_chips}")
+            return dataclasses.replace(config, batch_size=rows * target.num_chips)
+        print(f"  batch_size {tried.batch_size:>8}: {taken:8.3f} GiB a chip")
+        rows *= 2
+
+
 def _parser() -> command.Parser:
     parser = command.Parser(__doc__ or "")
     parser.add_argument("--experiment", required=True, help="which one")
     parser.add_argument("--topology", required=True, help="such as v5e:4x4, or v5e-16")
     parser.add_argument("--mesh", help="as of the experiment; default: all chips over data")
     parser.add_argument("--price_per_chip_hour", type=float, help="in any currency")
-    parser.add_argument("--sweep", action="store_true", help="find the largest batch that fits")
+    parser.add_argument(
+        "--sweep", action="store_true", help="double the batch until it does not fit"
+    )
     return parser
 
 

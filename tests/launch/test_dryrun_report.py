@@ -1,14 +1,13 @@
 import dataclasses
-import random
 from collections import Counter
 
 import pytest
 
 from experiments import char_lm
+from launch.tpu_dryrun import __main__ as dryrun
 from launch.tpu_dryrun import chips, report
 from launch.tpu_dryrun.compilation import Compiled, DoesNotFit, Memory
 from launch.tpu_dryrun.cost import Collective, Cost
-from launch.tpu_dryrun.largest import search
 from rnnjax.errors import UserError
 from rnnjax.training import Task
 
@@ -67,22 +66,14 @@ def test_advice_fits_the_config():
         assert idea not in said
 
 
-def test_the_search_finds_the_largest_to_an_eighth():
-    rng = random.Random(0)
-    for _ in range(300):
-        limit = rng.randint(1, 5000)
-        start, largest = rng.randint(1, limit), rng.randint(0, limit)
-        tried = []
+@pytest.mark.parametrize(("fitting", "found"), [(70, 64), (4, 4), (3, 4)])
+def test_the_batch_is_doubled_until_it_does_not_fit(monkeypatch, fitting, found):
+    def compile_step(experiment, config, target, mesh):
+        if config.batch_size > fitting:
+            raise DoesNotFit(2.0, 1.0)
+        return Compiled(None, Memory(1, 1, 1, 1), None)
 
-        def fits(n, tried=tried, largest=largest):
-            tried.append(n)
-            return n <= largest
-
-        found = search(fits, start, limit)
-        if largest == 0:
-            assert found is None
-            continue
-        assert found <= largest
-        assert largest - found < max(1, found / 8) or found == largest
-        assert len(tried) == len(set(tried)) <= 20
-        assert max(tried) <= limit
+    monkeypatch.setattr(dryrun, "compile_step", compile_step)
+    config = char_lm.PRESETS["default"].config
+    target = chips.find_slice("v5e:2x2")
+    assert dryrun.largest_batch(None, config, target, None).batch_size == found

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from launch.sweep import slurm
+from launch.sweep import plan
 from launch.sweep.plan import Planned
 from rnnjax.errors import UserError
 from tests.launch.fake_tools import ROOT
@@ -104,7 +104,7 @@ def test_only_what_is_missing_is_submitted(tools, tmp_path, monkeypatch):
     tools.add("sbatch", 'echo "Submitted batch job 5"')
     monkeypatch.setenv("PATH", f"{tools.folder}:/usr/bin:/bin")
     runs = [planned(tmp_path, seed, seed == 1) for seed in range(3)]
-    assert slurm.submit("char_lm", runs, tmp_path, 2, ["--partition=p"]) == "Submitted batch job 5"
+    assert plan.submit("char_lm", runs, tmp_path, 2, ["--partition=p"]) == "Submitted batch job 5"
     (call,) = tools.calls()
     assert "--array=0-1%2 " in call
     assert " --partition=p " in call
@@ -117,7 +117,7 @@ def test_only_what_is_missing_is_submitted(tools, tmp_path, monkeypatch):
 
 def test_without_slurm_it_tells_the_call(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    said = slurm.submit("char_lm", [planned(tmp_path, 0, False)], tmp_path, 1, [])
+    said = plan.submit("char_lm", [planned(tmp_path, 0, False)], tmp_path, 1, [])
     assert said.startswith("There is no sbatch here.")
     assert "sbatch --job-name=" in said
     assert (tmp_path / "commands.txt").exists()
@@ -127,4 +127,4 @@ def test_a_refusal_is_told(tools, tmp_path, monkeypatch):
     tools.add("sbatch", 'echo "invalid partition" >&2; exit 1')
     monkeypatch.setenv("PATH", f"{tools.folder}:/usr/bin:/bin")
     with pytest.raises(UserError, match="sbatch refused: invalid partition"):
-        slurm.submit("char_lm", [planned(tmp_path, 0, False)], tmp_path, 1, [])
+        plan.submit("char_lm", [planned(tmp_path, 0, False)], tmp_path, 1, [])
