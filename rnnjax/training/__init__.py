@@ -4,19 +4,20 @@ Nothing here knows a task: a run is a loss function, parameters and an iterator 
 """
 
 from rnnjax.training import processes
-from rnnjax.training.checkpoints.exporting import write_export
 from rnnjax.training.checkpoints.reading import (
     find_checkpoint,
     read_meta,
+    read_run,
+    restore_model,
     restore_params,
     tensor_name,
 )
-from rnnjax.training.checkpoints.trained import read_run, restore_model
 from rnnjax.training.checkpoints.workdir import (
     Workdir,
     check_owner,
     open_workdir,
     removed_if_unused,
+    write_export,
 )
 from rnnjax.training.config import (
     MAY_CHANGE,
@@ -26,15 +27,13 @@ from rnnjax.training.config import (
     chosen,
     setting,
 )
-from rnnjax.training.devices.determinism import make_gpus_deterministic
-from rnnjax.training.devices.mesh import make_mesh
+from rnnjax.training.devices.mesh import make_gpus_deterministic, make_mesh
 from rnnjax.training.devices.placement import LOCAL, Placement, choose_placement
 from rnnjax.training.evaluate import evaluate, make_dynamic_eval_step
 from rnnjax.training.loop import EXIT_LOST, ProcessLost, TrainingDiverged, TrainResult, train
 from rnnjax.training.optimizers.averaging import make_average
 from rnnjax.training.optimizers.factory import make_optimizer, make_schedule
-from rnnjax.training.processes.agreement import check_agreement, code_version
-from rnnjax.training.processes.loss_message import cancel_loss_message
+from rnnjax.training.processes.group import check_agreement, code_version
 from rnnjax.training.processes.signals import (
     EXIT_SAVED,
     EXIT_STOPPED,
@@ -43,21 +42,30 @@ from rnnjax.training.processes.signals import (
     end_at_second_signal,
 )
 from rnnjax.training.profiling.tracing import TracedSteps, parse_steps
-from rnnjax.training.reporting.curves import draw_curves
 from rnnjax.training.reporting.metrics_log import read_metrics
 from rnnjax.training.reporting.progress import Measures, say, tell, with_progress
-from rnnjax.training.reporting.report import read_results, write_report
-from rnnjax.training.reporting.results import write_results
-from rnnjax.training.setup import Task, make_training
+from rnnjax.training.reporting.report import (
+    draw_curves,
+    read_results,
+    write_report,
+    write_results,
+)
 from rnnjax.training.state import create_state, evaluation_params, num_parameters
-from rnnjax.training.step import Loss, LossFn, make_eval_step, make_train_step
+from rnnjax.training.step import (
+    Loss,
+    LossFn,
+    Task,
+    make_eval_step,
+    make_train_step,
+    make_training,
+)
 from rnnjax.visuals import Section
 
 __all__ = [
     "EXIT_LOST", "EXIT_SAVED", "EXIT_STOPPED", "LOCAL", "MAY_CHANGE", "SECONDS_TO_ANSWER",
     "Interrupted", "Loss", "LossFn", "Measures", "Placement", "ProcessLost", "Section", "Settings",
     "Task", "TracedSteps", "TrainResult", "TrainingConfig", "TrainingDiverged", "Workdir",
-    "by_heading", "cancel_loss_message", "check_agreement", "check_owner", "choose_placement",
+    "by_heading", "check_agreement", "check_owner", "choose_placement",
     "chosen", "code_version", "create_state", "draw_curves", "end_at_second_signal", "evaluate",
     "evaluation_params", "find_checkpoint", "make_average", "make_dynamic_eval_step",
     "make_eval_step", "make_gpus_deterministic", "make_mesh", "make_optimizer", "make_schedule",

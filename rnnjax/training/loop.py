@@ -14,8 +14,7 @@ from rnnjax.training.checkpoints.checkpoints import Checkpoints
 from rnnjax.training.checkpoints.reading import Meta
 from rnnjax.training.checkpoints.workdir import Workdir
 from rnnjax.training.config import TrainingConfig
-from rnnjax.training.devices.placement import LOCAL, Placement
-from rnnjax.training.devices.prefetch import DataIterator, prefetch
+from rnnjax.training.devices.placement import LOCAL, DataIterator, Placement, prefetch
 from rnnjax.training.processes.group import any_of, count
 from rnnjax.training.processes.signals import Interrupted, Interruption
 from rnnjax.training.profiling.tracing import TracedSteps, traced

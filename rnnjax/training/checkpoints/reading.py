@@ -1,13 +1,15 @@
-"""Finding the intact checkpoints in a folder, and reading them."""
+"""Finding the intact checkpoints in a folder, and reading them: states, parameters, models."""
 
+import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax.numpy as jnp
 import numpy as np
+from flax import nnx
 
 from rnnjax.errors import UserError
 from rnnjax.interchange.files import read_safetensors
@@ -16,6 +18,8 @@ from rnnjax.training.checkpoints.arrays import FlatArrays, read_arrays, unflatte
 from rnnjax.training.reporting.progress import say
 
 PyTree = Any
+Config = TypeVar("Config")
+Model = TypeVar("Model", bound=nnx.Module)
 META = "meta.json"
 ARRAYS = "arrays"
 SAFETENSORS = "model.safetensors"
@@ -110,6 +114,35 @@ def restore_params(
     if template is None:
         return {name: jnp.array(array, copy=True) for name, array in params.items()}
     return unflatten(template, params, str(path))
+
+
+def read_run(workdir: str | Path, config_class: type[Config]) -> tuple[Config, dict[str, Any]]:
+    """The config of a run, and what else its checkpoints hold besides parameters.
+
+    What there was no setting for when the run began has its default.
+
+    Raises:
+        UserError: there is no intact checkpoint.
+    """
+    meta = read_meta(workdir)
+    known = {field.name for field in dataclasses.fields(config_class)}  # type: ignore[arg-type]
+    config = config_class(**{key: meta.config[key] for key in known & meta.config.keys()})
+    return config, meta.extra
+
+
+def restore_model(workdir: str | Path, make: Callable[..., Model], *args: Any) -> Model:
+    """The model `make(*args)` with the parameters of the best checkpoint.
+
+    Args:
+        workdir: of the run.
+        make: makes the model; of its parameters only the shapes are used, and none is drawn.
+        *args: what it takes.
+
+    Raises:
+        UserError: there is no intact checkpoint, or it does not fit.
+    """
+    graph, shapes = nnx.split(nnx.eval_shape(lambda: make(*args)), nnx.Param)
+    return nnx.merge(graph, restore_params(workdir, shapes))
 
 
 def parameters_in(arrays: FlatArrays, *, averaged: bool = True) -> FlatArrays:

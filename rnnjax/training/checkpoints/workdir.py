@@ -1,17 +1,29 @@
-"""The folder of one run: its experiment, its config, and a lock against a second process."""
+"""The folder of one run: its experiment, config and lock; and the export of what it trained."""
 
 import fcntl
 import json
+import os
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rnnjax.errors import UserError
+from rnnjax.interchange.files import write_safetensors
 from rnnjax.training import atomic_files
 from rnnjax.training.checkpoints.checkpoints import Checkpoints
-from rnnjax.training.checkpoints.reading import FOLDER, META, read_meta
+from rnnjax.training.checkpoints.reading import (
+    FOLDER,
+    META,
+    META_KEYS,
+    SAFETENSORS,
+    find_checkpoint,
+    parameters_in,
+    read_checkpoint,
+    read_meta,
+    tensor_name,
+)
 from rnnjax.training.processes.group import from_first, is_first
 from rnnjax.training.reporting import metrics_log
 
@@ -88,7 +100,8 @@ def open_workdir(
         config: JSON-able; written to ``config.json`` and to every checkpoint.
         may_change: names of config fields that may differ from the run to be resumed, such as
             'num_steps'.
-        defaults: JSON-able; the values of fields that did not exist when the run began.
+        defaults: JSON-able; the values of fields that did not exist when the run began. Fields that
+            no longer exist are ignored.
         extra: JSON-able; written to every checkpoint.
 
     Returns:
@@ -114,6 +127,8 @@ def open_workdir(
         atomic_files.check_writable(path)
         if workdir.checkpoints().newest() is not None:
             began_with = json.loads(json.dumps(defaults or {})) | read_meta(path).config
+            known = {*(defaults or {}), *config}
+            began_with = {name: value for name, value in began_with.items() if name in known}
             _check_config(began_with, config, may_change, path)
 
     from_first(prepare)
@@ -173,3 +188,41 @@ def _check_config(
             "from its beginning."
         )
     raise UserError(f"The run in {path} has another config: {differences}.\n{remedy}")
+
+
+def write_export(workdir: str | Path, folder: Path, files: Mapping[str, str | bytes]) -> None:
+    """Writes the parameters of a run's best checkpoint, and what makes a model of them.
+
+    `rnnjax.load`, the modes of the experiment and `--restore_from` read the folder as they do a
+    workdir.
+
+    Args:
+        workdir: of the run.
+        folder: where they go; what an export wrote there before is replaced.
+        files: contents of further files by name, which may be changed later.
+
+    Raises:
+        UserError: there is no intact checkpoint, or the folder cannot be written.
+    """
+    arrays, meta = read_checkpoint(find_checkpoint(workdir, "best"))
+    params = parameters_in(arrays)
+    shapes = {f"params/{name}": (a.shape, a.dtype.name) for name, a in params.items()}
+    fields = dict(zip(META_KEYS, meta._replace(position=None, best_so_far={}), strict=True))
+    new = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    with atomic_files.writing(folder):
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(parents=True)
+        write_safetensors(
+            new / SAFETENSORS,
+            {tensor_name(name): a for name, a in params.items()},
+            {"format": "np"},
+        )
+        atomic_files.write_json(new / META, {**fields, "arrays": shapes})
+        atomic_files.seal(new)
+        atomic_files.write_json(new / MARKER, {"experiment": read_owner(workdir)})
+        for name, content in files.items():
+            encoded = content.encode() if isinstance(content, str) else content
+            atomic_files.write_bytes(new / name, encoded)
+        if folder.exists():
+            atomic_files.discard(folder)
+        atomic_files.publish(new, folder)

@@ -1,6 +1,7 @@
 """The devices of a run, laid out in a mesh: `--mesh=data:8`, `--mesh=data:4,model:2`."""
 
 import math
+import os
 from collections.abc import Sequence
 
 import jax
@@ -104,3 +105,18 @@ def default_mesh(batch_size: int) -> str | None:
         )
         return None
     return mesh
+
+
+def make_gpus_deterministic() -> None:
+    """Has XLA compile for GPUs only what gives the same bits in every run.
+
+    By default it takes whichever algorithm is fastest at that moment, and lets threads add up in
+    the order in which they come; then a run that was resumed is not the run that nothing
+    interrupted. An `XLA_FLAGS` that sets ``--xla_gpu_deterministic_ops`` either way is left as it
+    is. To be called before anything is computed; programs for other devices are the same bits
+    anyway.
+    """
+    flag = "--xla_gpu_deterministic_ops"
+    given = os.environ.get("XLA_FLAGS", "")
+    if flag not in given:
+        os.environ["XLA_FLAGS"] = f"{given} {flag}=true".strip()

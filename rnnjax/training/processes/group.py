@@ -5,6 +5,8 @@ knows, goes through `from_first`, so that all go on together, or stop with the s
 """
 
 import contextlib
+import hashlib
+import importlib.metadata
 import itertools
 import json
 import os
@@ -12,7 +14,8 @@ import socket
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -21,12 +24,14 @@ from jax._src import distributed
 from jax.experimental import multihost_utils
 
 from rnnjax.errors import UserError
-from rnnjax.training.processes.loss_message import cancel_loss_message, print_message_if_lost
 
 HEARTBEAT_SECONDS = 60
 SHUTDOWN_SECONDS = 300
 ACTION_SECONDS = 24 * 3600
 """Time for what the first process does; its heartbeat shows whether it is alive."""
+
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
+"""Libraries that decide how the code behaves."""
 
 _CALLS: dict[str, Iterator[int]] = defaultdict(itertools.count)
 
@@ -96,7 +101,6 @@ def leave() -> None:
     """Waits for the other processes at the end of a run that went well."""
     if jax.distributed.is_initialized():
         jax.distributed.shutdown()
-    cancel_loss_message()
 
 
 def count() -> int:
@@ -161,7 +165,6 @@ def _initialize(where: str, timeout: int, heartbeat: int, **options: Any) -> Non
             f"the processes of this run did not find each other at {where} within {timeout} s: "
             f"start all of them, each with its own --process_id ({str(error).splitlines()[0]})"
         ) from error
-    print_message_if_lost()
     if is_first():
         print(
             f"{count()} processes. If one of them is lost, the others end within {heartbeat} s; "
@@ -193,3 +196,50 @@ def _wait_for(coordinator: str, host: str, port: int, timeout: int) -> None:
                 "process 0 on that host (--process_id=0), and see that the port is open"
             )
         time.sleep(0.2)
+
+
+def check_agreement(facts: Mapping[str, Any]) -> None:
+    """Compares facts by their hashes; all processes must call it, with the same names.
+
+    Args:
+        facts: JSON-able, by what they are called in the message.
+
+    Raises:
+        UserError: in all processes, if two of them differ in a fact.
+    """
+    if count() == 1:
+        return
+    texts = [json.dumps(fact, sort_keys=True, default=str) for fact in facts.values()]
+    mine = np.stack([np.frombuffer(_sha256(text.encode()), np.uint8) for text in texts])
+    gathered = multihost_utils.process_allgather(mine)  # [processes, facts, bytes]
+    differences = []
+    for name, rows in zip(facts, gathered.swapaxes(0, 1), strict=True):
+        holders: dict[str, list[str]] = defaultdict(list)
+        for process, row in enumerate(rows):
+            holders[bytes(row).hex()[:8]].append(str(process))
+        if len(holders) > 1:
+            groups = "; ".join(
+                f"process{'es' * (len(who) > 1)} {', '.join(who)}: {digest}"
+                for digest, who in holders.items()
+            )
+            differences.append(f"  {name}: {groups}")
+    if differences:
+        raise UserError(
+            "\n".join(["The processes of this run do not agree, by hash:", *differences])
+            + "\nStart all of them with the same command and the same installation."
+        )
+
+
+def code_version(*folders: Path) -> dict[str, str]:
+    """What decides how the code behaves: the sources below some folders, and the libraries."""
+    digest = hashlib.sha256()
+    for folder in folders:
+        for path in sorted(folder.rglob("*.py")):
+            digest.update(path.relative_to(folder).as_posix().encode())
+            digest.update(_sha256(path.read_bytes()))
+    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+    return {"sources": digest.hexdigest(), **versions}
+
+
+def _sha256(content: bytes) -> bytes:
+    return hashlib.sha256(content).digest()

@@ -16,8 +16,7 @@ import jax
 from rnnjax.errors import UserError
 from rnnjax.training import atomic_files
 from rnnjax.training.processes.group import is_first
-from rnnjax.training.profiling.operations import measure, write_profile
-from rnnjax.training.profiling.tables import profile_text
+from rnnjax.training.profiling.operations import measure, profile_text, write_profile
 from rnnjax.training.reporting.progress import say
 from rnnjax.training.state import TrainState
 from rnnjax.training.step import Metrics, TrainStep

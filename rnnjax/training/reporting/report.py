@@ -1,30 +1,37 @@
-"""The report of a run: one page that opens without a network."""
+"""The report of a run, one page that opens without a network; its curves; files of results."""
 
 import contextlib
 import datetime
+import functools
 import itertools
+import math
 import os
 import platform
+import re
 import shlex
 import statistics
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
+import numpy as np
 
+from rnnjax.errors import UserError
 from rnnjax.training import atomic_files
-from rnnjax.training.processes.agreement import PACKAGES
-from rnnjax.training.profiling.operations import read_profile
-from rnnjax.training.profiling.tables import profile_section
+from rnnjax.training.processes.group import PACKAGES
+from rnnjax.training.profiling.operations import profile_section, read_profile
 from rnnjax.training.profiling.tracing import FOLDER
-from rnnjax.training.reporting.curves import draw_curves
 from rnnjax.training.reporting.metrics_log import read_metrics
 from rnnjax.training.reporting.progress import Measures
-from rnnjax.training.reporting.results import link_pages
-from rnnjax.visuals.page import Section, render_page, table
+from rnnjax.visuals.figures import as_png, new_figure
+from rnnjax.visuals.page import LINKS, Section, links, render_page, table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 FILE = "report.html"
 RESULTS = "results.json"
@@ -33,6 +40,18 @@ CURVES_NOTE = (
     '<p class="soft">train: with dropout and other noise, by the weights of the moment. '
     "valid: without noise, by averaged weights where the config averages.</p>"
 )
+
+BLUE, ORANGE, GREY = "#2b6cb0", "#dd6b20", "#718096"
+Series = tuple[list[int], list[float]]
+
+
+SMALL = {
+    "grad_norm": "gradient norm",
+    "clip_rate": "clipped",
+    "learning_rate": "learning rate",
+    "units_per_second": "{}/s",
+}
+"""Metrics of training with a small panel each, and what it says of them."""
 
 
 def write_report(
@@ -132,3 +151,117 @@ def _environment() -> dict[str, str]:
         found["processor"] = f"{name.partition(':')[2].strip()}, {os.cpu_count()} threads"
     devices = jax.devices()
     return {**found, "devices": f"{len(devices)} x {devices[0].device_kind}"}
+
+
+def write_results(folder: Path, files: Mapping[str, str | bytes]) -> str:
+    """Writes files whose numbers the terminal shows as well, so that no numbers are lost.
+
+    Args:
+        folder: where they go; made if need be.
+        files: contents by name, the one to look at last.
+
+    Returns:
+        The path of the last file, or why it could not be written.
+    """
+    try:
+        with atomic_files.writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            encoded = content.encode() if isinstance(content, str) else content
+            atomic_files.write_bytes(folder / name, encoded)
+        if any(name.endswith(".html") for name in files):
+            link_pages(folder)
+    except UserError as error:
+        return str(error)
+    return str(folder / name)
+
+
+def link_pages(folder: Path) -> None:
+    """Puts links to all pages of a folder into each of them; UserError if one is not writable."""
+    pages = sorted(folder.glob("*.html"))
+    names = [page.name for page in pages]
+    for page in pages:
+        text = page.read_text(encoding="utf-8", errors="surrogateescape")
+        linked = re.sub(LINKS, lambda _: links(names), text, count=1, flags=re.DOTALL)
+        if linked != text:
+            atomic_files.write_bytes(page, linked.encode("utf-8", "surrogateescape"))
+
+
+def draw_curves(rows: list[dict[str, Any]], measures: Measures = Measures()) -> bytes:  # noqa: B008
+    """Draws the logged metrics against the step: the loss, the metric, and those of `SMALL`.
+
+    The training loss is drawn beside the validation loss, or its part `nats` where it is more than
+    a likelihood. Training that logs a `reward` has a curve of the reward instead.
+
+    Args:
+        rows: see `read_metrics`.
+        measures: what they count. Where the loss is in nats it also has an axis in bits; a score
+            that decides has a curve of its own, if there are two evaluations at least.
+
+    Returns:
+        The bytes of a PNG file.
+    """
+
+    def of(split: str, name: str) -> Series:
+        chosen = [row for row in rows if row["split"] == split and name in row]
+        return [row["step"] for row in chosen], [row[name] for row in chosen]
+
+    unit, metric = measures.counted, measures.metric
+    reward, deciding = of("train", "reward"), of("valid", metric)
+    heights = {"loss": 3.0}
+    if reward[0]:
+        heights["reward"] = 2.0
+    if metric != "loss" and len(deciding[0]) > 1:
+        heights["metric"] = 2.0
+    heights |= {name: 0.8 for name in SMALL if of("train", name)[0]}
+    figure = new_figure(9, 1.6 * sum(heights.values()))
+    column = figure.subplots(
+        len(heights), 1, height_ratios=[*heights.values()], sharex=True, squeeze=False
+    )[:, 0]
+    panels = dict(zip(heights, column, strict=True))
+    for axes in column:
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    train_loss = of("train", "nats" if of("train", "nats")[0] else "loss")
+    _draw_loss(panels["loss"], ([], []) if reward[0] else train_loss, of("valid", "loss"), unit)
+    if "reward" in panels:
+        _plot(panels["reward"], reward, BLUE, "train", "reward in training")
+    if "metric" in panels:
+        label = f"{metric} ({measures.scale})"
+        _plot(panels["metric"], deciding, ORANGE, "valid", label)
+        step, value = max(zip(*deciding, strict=True), key=lambda point: point[1])
+        _mark_best(panels["metric"], f"best validation {metric}", step, value)
+    for name in SMALL.keys() & panels:
+        label = SMALL[name].format(measures.speed_unit or unit or "unit").replace(" ", "\n")
+        _plot(panels[name], of("train", name), GREY, "train", label)
+    column[-1].set_xlabel("step")
+    return as_png(figure)
+
+
+def _draw_loss(axes: "Axes", train: Series, valid: Series, unit: str) -> None:
+    label = f"loss (nats/{unit})" if unit else "loss"
+    _plot(axes, train, BLUE, "train", label)
+    _plot(axes, valid, ORANGE, "valid", label)
+    if valid[0]:
+        step, value = min(zip(*valid, strict=True), key=lambda point: point[1])
+        _mark_best(axes, "lowest validation loss", step, value)
+    if unit:
+        to_bits = functools.partial(np.multiply, 1 / math.log(2))
+        to_nats = functools.partial(np.multiply, math.log(2))
+        axes.secondary_yaxis("right", functions=(to_bits, to_nats)).set_ylabel(f"bits/{unit}")
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False)
+
+
+def _plot(axes: "Axes", series: Series, colour: str, split: str, label: str) -> None:
+    """A line, with a point for each of not too many evaluations."""
+    steps, values = series
+    few = split == "valid" and len(steps) < 200
+    if steps:
+        axes.plot(steps, values, "o-" if few else "-", color=colour, label=split, ms=3, lw=1.4)
+    axes.set_ylabel(label)
+
+
+def _mark_best(axes: "Axes", name: str, step: int, value: float) -> None:
+    axes.axhline(value, color=ORANGE, lw=0.7, ls=":")
+    axes.set_title(f"{name} {value:.4f} at step {step}", fontsize=10)

@@ -40,7 +40,7 @@ def test_each_field_of_a_config_that_differs_is_told(tmp_path):
     first, _ = str(error.value).splitlines()
     assert first == (
         f"The run in {tmp_path} has another config: size is 8 there, 16 now; "
-        "old is true there, absent now; new is absent there, [1] now."
+        "new is absent there, [1] now."
     )
     assert json.loads((tmp_path / "config.json").read_text()) == config
 

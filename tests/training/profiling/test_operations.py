@@ -9,11 +9,12 @@ from rnnjax.training.profiling.operations import (
     Operation,
     Profile,
     measure,
+    profile_section,
+    profile_text,
     read_profile,
     write_profile,
 )
 from rnnjax.training.profiling.programs import Instruction
-from rnnjax.training.profiling.tables import profile_section, profile_text
 
 PROGRAM = {
     "while.1": Instruction("while", "scan", "while", False),

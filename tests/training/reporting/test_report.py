@@ -11,9 +11,8 @@ from matplotlib.figure import Figure
 from rnnjax.errors import UserError
 from rnnjax.training import Measures, Section, write_report
 from rnnjax.training.reporting import curves
-from rnnjax.training.reporting.curves import draw_curves
 from rnnjax.training.reporting.metrics_log import MetricsLog
-from rnnjax.training.reporting.results import write_results
+from rnnjax.training.reporting.report import draw_curves, write_results
 from rnnjax.visuals.page import render_page
 
 ROWS = [{"split": "train", "step": n, "loss": 3 - n / 50, "grad_norm": 1.0} for n in range(1, 60)]
