@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from experiments.experiment import Experiment, Measures, Preset, Run, Trained
 from rnnjax import training
 from rnnjax.errors import UserError
-from rnnjax.tasks.tagging import evaluation, inputs, reports
+from rnnjax.tasks.tagging import inputs, reports, text_tagger
 from rnnjax.tasks.tagging.config import TaggingConfig as Config
 from rnnjax.tasks.tagging.preparation import load_corpus, prepare
 from rnnjax.tasks.tagging.tagger import make_tagger
@@ -126,8 +126,8 @@ EXPERIMENT = Experiment(
     vocabulary_field="scheme",
     prepare=lambda run: prepare(run.config, run.vocabulary()),
     model=lambda config, data: make_tagger(config, data.vocabulary, data.vectors, seed=config.seed),
-    loss=lambda config, graph, data: evaluation.make_loss(graph),
-    evaluation=evaluation.make_evaluation,
+    loss=lambda config, graph, data: text_tagger.make_loss(graph),
+    evaluation=text_tagger.make_evaluation,
     stored=lambda data, model: {"corpus": data.digest},
     measures=lambda config: Measures("sentence", "token", metric="f1", scale="%"),
     report=report,

@@ -1,11 +1,9 @@
 """How fast taggers of the size of `experiments.ner` learn and decode, and what the CRF takes of it.
 
-training    real batches, as long as the corpus' sentences: tokens a second, the share of
-            padding, and how long the host needs to make the batches, in the time of training
+training    real batches, as long as the corpus' sentences: tokens a second, the share of padding
 step        the CRF's loss and its gradient alone, in the time of a whole training step
 decode      Viterbi alone, in the time of the whole model from words to tags
-sentences   `TextTagger.best_tags` on sentences of mixed length: how many a second, and how long
-            the host needs to encode them and to name their tags, in the time of decoding
+sentences   `TextTagger.best_tags` on sentences of mixed length: how many a second
 """
 
 import dataclasses
@@ -19,14 +17,13 @@ from flax import nnx
 from experiments.benchmark.report import Row
 from experiments.benchmark.suites import interleaved
 from rnnjax import data, training
-from rnnjax.data.padded_batches import EvaluationBatches, in_order, padding_share
+from rnnjax.data.padded_batches import EvaluationBatches, padding_share
 from rnnjax.heads import crf
 from rnnjax.tasks.tagging.config import TaggerConfig, TaggingConfig
-from rnnjax.tasks.tagging.evaluation import make_loss
 from rnnjax.tasks.tagging.preparation import Prepared, prepare, tagged_examples
 from rnnjax.tasks.tagging.sentences import Sentence
 from rnnjax.tasks.tagging.tagger import Tagger, best_tags, make_tagger
-from rnnjax.tasks.tagging.text_tagger import BUCKETS, TextTagger, in_bio
+from rnnjax.tasks.tagging.text_tagger import TextTagger, make_loss
 from rnnjax.tasks.tagging.vocabulary import TaggingVocabulary
 
 TITLE = "a BiLSTM-CRF with a CNN over characters; shares of the time, and of positions"
@@ -61,25 +58,20 @@ def throughput(prepared: Prepared, repeats: int) -> Row:
     beginning = batches.get_state()
     step = training_step(make_tagger(CONFIG, prepared.vocabulary))
 
-    def read() -> list[data.Batch]:
-        batches.set_state(beginning)
-        return list(itertools.islice(batches, num_batches))
-
     def train() -> None:
         batches.set_state(beginning)
         for batch in itertools.islice(batches, num_batches):
             last = step(batch)
         jax.block_until_ready(last)
 
-    times = interleaved({"train": train, "read": read}, repeats)
-    tokens = sum(int(batch["lengths"].sum()) for batch in read())
-    epoch = (prepared.batches[n] for n in range(prepared.batches.batches_per_epoch))
+    times = interleaved({"train": train}, repeats)
+    epoch = [prepared.batches[n] for n in range(prepared.batches.batches_per_epoch)]
+    tokens = sum(int(batch["lengths"].sum()) for batch in epoch[:num_batches])
     return {
         "what": "training",
         "size": [max(prepared.buckets), BATCH_SIZE, len(prepared.vocabulary.tags)],
         "tokens/s": tokens / times["train"],
         "padding share": padding_share(epoch, "words"),
-        "host share": times["read"] / times["train"],
     }
 
 
@@ -127,22 +119,11 @@ def decoding(vocabulary: TaggingVocabulary, sentences: Sequence[Sentence], repea
     many = list(itertools.islice(itertools.cycle(sentences), NUM_SENTENCES))
     tagger = TextTagger(make_tagger(CONFIG, vocabulary), vocabulary)
     batch_size = SHAPE[1]
-
-    def host() -> None:
-        """All but the model, with true tags for its answers."""
-        examples = tagged_examples(many, vocabulary, BUCKETS)
-        batches = EvaluationBatches(examples, batch_size=batch_size)
-        for ids in in_order((batch, batch["tags"]) for batch in batches):
-            in_bio(ids, vocabulary)
-
-    times = interleaved(
-        {"all": lambda: tagger.best_tags(many, batch_size=batch_size), "host": host}, repeats
-    )
+    times = interleaved({"all": lambda: tagger.best_tags(many, batch_size=batch_size)}, repeats)
     return {
         "what": "sentences",
         "size": [max(len(s.tokens) for s in many), batch_size, len(vocabulary.tags)],
         "sentences/s": len(many) / times["all"],
-        "host share": times["host"] / times["all"],
     }
 
 

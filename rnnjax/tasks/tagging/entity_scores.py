@@ -6,7 +6,6 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from rnnjax.errors import UserError
 from rnnjax.tasks.tagging.schemes import OUTSIDE, Span, spans_of, tags_of
 
 Tags = Sequence[Sequence[str]]
@@ -86,7 +85,7 @@ def entity_scores(gold: Tags, predicted: Tags) -> EntityScores:
         predicted: as many sentences, each of as many tags; their scheme may be another.
 
     Raises:
-        UserError: the lengths differ, or something is no tag; names the sentence, from 1.
+        UserError: something is no tag.
 
     References:
         Tjong Kim Sang & De Meulder 2003, "Introduction to the CoNLL-2003 shared task", section
@@ -131,7 +130,7 @@ def confusion(gold: Tags, predicted: Tags) -> tuple[tuple[str, ...], np.ndarray]
         predicted type.
 
     Raises:
-        UserError: the lengths differ, or something is no tag; names the sentence, from 1.
+        UserError: something is no tag.
     """
     sides: tuple[list[str | None], list[str | None]] = ([], [])
     for spans, tags in zip(_aligned_spans(gold, predicted), gold, strict=True):
@@ -175,7 +174,7 @@ def span_errors(gold: Tags, predicted: Tags) -> list[SpanError]:
         The errors in the order of the text.
 
     Raises:
-        UserError: the lengths differ, or something is no tag; names the sentence, from 1.
+        UserError: something is no tag.
     """
     return [
         SpanError(n, _kind(*pair), *pair)
@@ -224,26 +223,8 @@ def _kind(gold: Span | None, predicted: Span | None) -> ErrorKind:
 
 
 def _aligned_spans(gold: Tags, predicted: Tags) -> Iterator[tuple[list[Span], list[Span]]]:
-    """The gold and the predicted spans of each sentence; UserError where the lengths differ."""
-    if len(gold) != len(predicted):
-        raise UserError(
-            f"there are {len(gold):,} sentences of gold tags, but {len(predicted):,} of predicted "
-            f"ones"
-        )
-    for n, (gold_tags, predicted_tags) in enumerate(zip(gold, predicted, strict=True), 1):
-        if len(gold_tags) != len(predicted_tags):
-            raise UserError(
-                f"sentence {n} has {len(gold_tags)} gold tags, but {len(predicted_tags)} predicted "
-                f"ones"
-            )
-        yield _spans(gold_tags, n, "gold"), _spans(predicted_tags, n, "predicted")
-
-
-def _spans(tags: Sequence[str], sentence: int, side: str) -> list[Span]:
-    try:
-        return spans_of(tags)
-    except UserError as error:
-        raise UserError(f"sentence {sentence}, {side} tags: {error}") from error
+    """The gold and the predicted spans of each sentence."""
+    return zip(map(spans_of, gold), map(spans_of, predicted), strict=True)
 
 
 def _score(precision: float, recall: float, f1: float, support: int) -> TypeScore:

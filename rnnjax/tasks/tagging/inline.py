@@ -78,30 +78,11 @@ def _text_and_entities(line: str, source: str) -> tuple[str, list[Span]]:
             entities.append(Span(start, len(text), entity[2]))
             at = entity.end()
         elif at < len(line):
-            column, wrong = _fault(line, at)
-            raise UserError(f"{source}:{column + 1}: {wrong}")
+            raise UserError(
+                f"{source}:{at + 1}: {line[at : at + 20]!r} is no entity: expected [WORDS|TYPE]; "
+                r"elsewhere a \ stands before [, ], | and \, and before nothing else"
+            )
     return text, entities
-
-
-def _fault(line: str, at: int) -> tuple[int, str]:
-    """Where and what is wrong in a line that has neither plain text nor an entity at `at`."""
-    if line[at] == "\\":
-        return at, r"a backslash stands before [, ], | and \ only: write \\ for one"
-    if line[at] != "[":
-        return at, rf"{line[at]} outside an entity: write \{line[at]} for the character"
-    shape = "expected [WORDS|TYPE]"
-    inside = _PLAIN.match(line, at + 1)
-    end = inside.end() if inside else at
-    if line[end : end + 1] == "[":
-        return end, f"an entity within the entity that begins in column {at + 1}: {shape}"
-    if line[end : end + 1] == "]":
-        return at, f"an entity without a type, {line[at : end + 1]!r}: {shape}"
-    if line[end : end + 1] == "\\":
-        return _fault(line, end)
-    kind = _TYPE.match(line, end + 1)
-    if line[end : end + 1] == "|" and not (kind and kind.end() == len(line)):
-        return end, f"{line[end + 1 : end + 21]!r} is no type and ]: {shape}"
-    return at, f"the entity is never closed: {shape}"
 
 
 def _cut(tokens: Sequence[Token], borders: set[int]) -> Iterator[Token]:

@@ -1,15 +1,27 @@
-"""Sentences to be tagged: texts and files."""
+"""Sentences to be tagged: of texts, split at their punctuation, and of files."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator, Sequence
 
 from rnnjax.data.examples import suffix_of
 from rnnjax.data.files import read_text
+from rnnjax.data.tokens import Token, tokenize
 from rnnjax.errors import UserError
 from rnnjax.tasks.tagging.conll import read_conll
-from rnnjax.tasks.tagging.sentence_splitter import split_sentences
 from rnnjax.tasks.tagging.sentences import Sentence
 
 COLUMN_SUFFIXES = (".bio", ".conll", ".iob", ".tsv")
+
+_CLOSING = set("\"'”’»)]")
+_OPENING = set("\"'“‘”„«([¿¡")
+_BEFORE_NAMES = re.compile(
+    "Adm|Capt|[Cc]f|Cmdr|Col|Cpl|Fr|Ft|Gen|Gov|Hon|Lt|Maj|Messrs|Mlle|Mme|Pres|Rep|Rev|Sen|Sgt"
+)
+"""Abbreviations besides those that `tokenize` knows."""
+_BEFORE_NUMBERS = re.compile(
+    "[Nn]os?|Art|Ch|Figs?|Nr|Op|Sec|Vols?|al|approx|b|ca?|d|pp?|pop"
+    "|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec"
+)
 
 
 def sentences_of_texts(texts: Iterable[str], source: str = "--text") -> list[Sentence]:
@@ -52,3 +64,51 @@ def sentences_of_file(
     if suffix_of(path) in COLUMN_SUFFIXES:
         return read_conll(path, token_column=token_column, tag_column=None, encoding=encoding)
     return sentences_of_texts(read_text(path, encoding=encoding).split("\n"), path)
+
+
+def split_sentences(text: str) -> Iterator[tuple[str, list[Token]]]:
+    """Splits a text into sentences.
+
+    A sentence ends at `.`, `!`, `?` or `…`, closing quotes and brackets included, if white space
+    follows and then, perhaps behind opening quotes or brackets, a digit or a letter that is not
+    lower case. A full stop after an abbreviation, an initial or a number that begins the sentence
+    (`1. Ada`) does not end it.
+
+    Args:
+        text: of any length.
+
+    Yields:
+        Each sentence and its tokens, at least one, with their places in the sentence. The sentences
+        joined are the text with all its white space.
+    """
+    tokens = tokenize(text)
+    first = start = 0
+    for n in range(1, len(tokens) + 1):
+        if n == len(tokens) or _is_border(tokens, first, n):
+            end = tokens[n].start if n < len(tokens) else len(text)
+            places = [(word, a - start, b - start) for word, a, b in tokens[first:n]]
+            yield text[start:end], [Token(*place) for place in places]
+            first, start = n, end
+
+
+def _is_border(tokens: Sequence[Token], first: int, n: int) -> bool:
+    """Whether the sentence that begins with token `first` ends before token `n`."""
+    if tokens[n - 1].end == tokens[n].start:
+        return False
+    last = n - 1
+    while tokens[last].text in _CLOSING and tokens[last - 1].end == tokens[last].start:
+        last -= 1
+    mark = tokens[last].text
+    if mark not in "!?…" and set(mark) != {"."}:
+        return False
+    while n < len(tokens) - 1 and tokens[n].text in _OPENING:
+        n += 1
+    begin = tokens[n].text[0]
+    if not begin.isalnum() or begin.islower():
+        return False
+    before = tokens[last - 1].text if mark == "." and last > first else ""
+    if _BEFORE_NAMES.fullmatch(before):
+        return False
+    if _BEFORE_NUMBERS.fullmatch(before) and begin.isdigit():
+        return False
+    return not (last == first + 1 and before.isdigit())

@@ -66,9 +66,6 @@ def errors_section(sentences: Sequence[TaggedSentence], limit: int = 200) -> Sec
     Args:
         sentences: those without gold tags are left out.
         limit: at most so many errors are shown.
-
-    Raises:
-        UserError: a sentence has more or fewer gold than predicted tags.
     """
     judged = [sentence for sentence in sentences if sentence.gold is not None]
     errors = span_errors([one.gold or () for one in judged], [one.tags for one in judged])

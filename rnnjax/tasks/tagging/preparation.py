@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,9 +11,12 @@ from rnnjax import data
 from rnnjax.data.padded_batches import Example, Examples, Ragged, TrainingBatches
 from rnnjax.tasks.tagging.config import TaggingConfig
 from rnnjax.tasks.tagging.corpora import load_tagged
-from rnnjax.tasks.tagging.entity_swapping import entity_inventory, swap_entities
+from rnnjax.tasks.tagging.schemes import Span, spans_of, tags_of
 from rnnjax.tasks.tagging.sentences import Sentence, TaggedCorpus
 from rnnjax.tasks.tagging.vocabulary import EncodedSentence, TaggingVocabulary
+
+Inventory = Mapping[str, tuple[tuple[str, ...], ...]]
+"""{type: the entities of this type, each in tokens and each once}."""
 
 
 class Prepared(NamedTuple):
@@ -51,7 +54,6 @@ def load_corpus(config: TaggingConfig) -> TaggedCorpus:
     """The sentences of a config, in splits; see `load_tagged` for what it raises."""
     return load_tagged(
         config.data,
-        strict=config.strict,
         token_column=config.token_column,
         tag_column=config.tag_column,
         encoding=config.encoding,
@@ -125,3 +127,63 @@ def _digest(corpus: TaggedCorpus) -> str:
     splits = [corpus.splits["train"], corpus.splits["validation"]]
     content = [[(sentence.tokens, sentence.tags) for sentence in split] for split in splits]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def entity_inventory(sentences: Iterable[Sentence]) -> Inventory:
+    """The entities of sentences by their type, in the order in which they first come.
+
+    Args:
+        sentences: of the training split; tags of any scheme.
+    """
+    found: dict[str, dict[tuple[str, ...], None]] = {}
+    for sentence in sentences:
+        for start, end, kind in spans_of(sentence.tags):
+            found.setdefault(kind, {})[sentence.tokens[start:end]] = None
+    return {kind: tuple(entities) for kind, entities in found.items()}
+
+
+def swap_entities(
+    sentence: Sentence, inventory: Inventory, rng: np.random.Generator, rate: float
+) -> Sentence:
+    """Replaces some entities by others of the same type.
+
+    Each entity is replaced with probability `rate`, by one drawn uniformly from those of its type
+    other than itself; where there is no other it is kept. Tokens keep their case.
+
+    Args:
+        sentence: with BIO tags.
+        inventory: entities to draw from; see `entity_inventory`.
+        rng: the same state gives the same sentence.
+        rate: from 0 to 1.
+
+    Returns:
+        A sentence with as many entities of the same types in the same order; tags are BIO.
+
+    References:
+        Dai & Adel 2020, "An Analysis of Simple Data Augmentation for Named Entity Recognition",
+        where this is called mention replacement.
+    """
+    tokens: list[str] = []
+    spans = []
+    copied = 0
+    for start, end, kind in spans_of(sentence.tags):
+        tokens += sentence.tokens[copied:start]
+        entity = sentence.tokens[start:end]
+        if rng.random() < rate:
+            entity = _another(entity, inventory.get(kind, ()), rng)
+        spans.append(Span(len(tokens), len(tokens) + len(entity), kind))
+        tokens += entity
+        copied = end
+    tokens += sentence.tokens[copied:]
+    tags = tags_of(spans, len(tokens), "BIO")
+    return Sentence(tuple(tokens), tuple(tags), sentence.source)
+
+
+def _another(
+    entity: tuple[str, ...], entities: tuple[tuple[str, ...], ...], rng: np.random.Generator
+) -> tuple[str, ...]:
+    if entities in ((), (entity,)):
+        return entity
+    while (drawn := entities[rng.integers(len(entities))]) == entity:
+        pass
+    return drawn

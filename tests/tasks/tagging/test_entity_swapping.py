@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnjax.tasks.tagging.entity_swapping import entity_inventory, swap_entities
+from rnnjax.tasks.tagging.preparation import entity_inventory, swap_entities
 from rnnjax.tasks.tagging.schemes import faults, spans_of
 from rnnjax.tasks.tagging.sentences import Sentence
 

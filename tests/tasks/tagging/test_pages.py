@@ -1,9 +1,6 @@
 import re
 from html.parser import HTMLParser
 
-import pytest
-
-from rnnjax.errors import UserError
 from rnnjax.tasks.tagging.entity_scores import entity_scores
 from rnnjax.tasks.tagging.pages import errors_section, hue_of, scores_section, spans_page
 from rnnjax.tasks.tagging.predictions import TaggedSentence
@@ -167,11 +164,6 @@ def test_words_around_an_early_error_start_with_the_sentence_and_cut_what_goes_o
     found = Marks(row[2])
     assert found.texts["span"] == [f"{' '.join(f'w{n}' for n in range(15))} …"] * 2
     assert [mark["words"] for mark in found.marks] == ["w13 w14", "w2", "w13 w14"]
-
-
-def test_gold_of_another_length_is_an_error():
-    with pytest.raises(UserError, match="sentence 1 has 1 gold tags, but 2"):
-        errors_section([sentence("a b", "O O", (), "O")])
 
 
 def test_the_table_of_scores():

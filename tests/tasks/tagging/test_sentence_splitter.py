@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnjax.data.tokens import tokenize
-from rnnjax.tasks.tagging.sentence_splitter import split_sentences
+from rnnjax.tasks.tagging.inputs import split_sentences
 
 CASES = [
     ("Ada left. ", "She was 12."),

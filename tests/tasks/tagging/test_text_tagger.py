@@ -13,12 +13,17 @@ from rnnjax.data.padded_batches import EvaluationBatches
 from rnnjax.errors import UserError
 from rnnjax.tasks.tagging.config import TaggerConfig, TaggingConfig
 from rnnjax.tasks.tagging.entity_scores import entity_scores
-from rnnjax.tasks.tagging.evaluation import make_evaluation, make_loss
 from rnnjax.tasks.tagging.preparation import Prepared, tagged_examples
 from rnnjax.tasks.tagging.schemes import spans_of
 from rnnjax.tasks.tagging.sentences import Sentence, TaggedCorpus
 from rnnjax.tasks.tagging.tagger import best_tags, make_tagger, tag, tagging_loss
-from rnnjax.tasks.tagging.text_tagger import BUCKETS, TextTagger, run_over
+from rnnjax.tasks.tagging.text_tagger import (
+    BUCKETS,
+    TextTagger,
+    make_evaluation,
+    make_loss,
+    run_over,
+)
 from rnnjax.tasks.tagging.vocabulary import TaggingVocabulary
 
 WORDS = ("Ada", "Bonn", "left", "the", "old", "town", "of", "Cologne", "with", "Emmy", "and", "12")
