@@ -43,29 +43,19 @@ GATES = {
 GRADIENT = "How strongly the loss at a step depends on the carry k steps before."
 
 
-class LayerFindings(NamedTuple):
-    """What one recurrent layer did.
+class Findings(NamedTuple):
+    """What a model did while it read a text; lists by layer, in the order in which they run.
 
     Attributes:
         activations: after each symbol `[T, H]`; see `rnnjax.diagnostics.activations`.
         saturation: by gate; see `rnnjax.diagnostics.saturation`.
         persistence: `[H]`; see `rnnjax.diagnostics.persistence`.
-    """
-
-    activations: Array
-    saturation: dict[str, diagnostics.Saturation]
-    persistence: Array
-
-
-class Findings(NamedTuple):
-    """What a model did while it read a text.
-
-    Attributes:
-        layers: in the order in which they run.
         gradient_norms: `[positions, K + 1]`; see `rnnjax.diagnostics.gradient_norms`.
     """
 
-    layers: list[LayerFindings]
+    activations: list[Array]
+    saturation: list[dict[str, diagnostics.Saturation]]
+    persistence: list[Array]
     gradient_norms: Array
 
 
@@ -97,14 +87,13 @@ def _read(graph: nnx.GraphDef, max_distance: int, params: Any, tokens: Array) ->
     norms = diagnostics.gradient_norms(
         step, model.initial_carry(1), (tokens[:-1], tokens[1:]), max_distance=max_distance
     )
-    layers = []
-    for layer in traced:
-        values = diagnostics.activations(layer)[:, 0]
-        saturation = {
-            name: diagnostics.saturation(gate) for name, gate in diagnostics.gates(layer).items()
-        }
-        layers.append(LayerFindings(values, saturation, diagnostics.persistence(values, lag=LAG)))
-    return Findings(layers, norms)
+    values = [diagnostics.activations(layer)[:, 0] for layer in traced]
+    saturation = [
+        {name: diagnostics.saturation(gate) for name, gate in diagnostics.gates(layer).items()}
+        for layer in traced
+    ]
+    persistence = [diagnostics.persistence(its_values, lag=LAG) for its_values in values]
+    return Findings(values, saturation, persistence, norms)
 
 
 def report_inspection(
@@ -135,16 +124,15 @@ def report_inspection(
             f"a text of {len(ids)} is too short to inspect: give --text=TEXT, 4 or more"
         )
     findings = inspect(text_model.model, ids, max_distance=min(MAX_DISTANCE, len(ids) // 2))
-    layer = layer or len(findings.layers)
-    if not 1 <= layer <= len(findings.layers):
-        raise UserError(f"--layer lies in 1 .. {len(findings.layers)}; got {layer}")
-    chosen = _chosen_units(findings.layers[layer - 1], units)
+    layer = layer or len(findings.activations)
+    if not 1 <= layer <= len(findings.activations):
+        raise UserError(f"--layer lies in 1 .. {len(findings.activations)}; got {layer}")
+    chosen = _chosen_units(findings.persistence[layer - 1], units)
     values = {
-        f"layer {layer}, unit {unit}": findings.layers[layer - 1].activations[:, unit]
-        for unit in chosen
+        f"layer {layer}, unit {unit}": findings.activations[layer - 1][:, unit] for unit in chosen
     }
     characters = [text_model.vocabulary.decode([n]) for n in ids]
-    saturation = {f"layer {n}": found.saturation for n, found in enumerate(findings.layers, 1)}
+    saturation = {f"layer {n}": found for n, found in enumerate(findings.saturation, 1)}
     pictures = {"units": draw_activations(characters, values)}
     if any(saturation.values()):
         pictures["saturation"] = draw_saturation(saturation)
@@ -181,14 +169,14 @@ def _text_section(name: str, characters: Sequence[str], values: Array) -> Sectio
     return Section(name, html=coloured_text(characters, colours, hints))
 
 
-def _chosen_units(layer: LayerFindings, units: str | None) -> list[int]:
+def _chosen_units(persistence: Array, units: str | None) -> list[int]:
     if units is None:
-        return np.argsort(-layer.persistence)[:NUM_UNITS].tolist()
+        return np.argsort(-persistence)[:NUM_UNITS].tolist()
     try:
         chosen = [int(unit) for unit in units.split(",")]
     except ValueError:
         raise UserError(f"--units is a list such as 3,17; got {units!r}") from None
-    size = len(layer.persistence)
+    size = len(persistence)
     if outside := [unit for unit in chosen if not 0 <= unit < size]:
         raise UserError(f"--units lie in 0 .. {size - 1}; got {outside[0]}")
     return chosen

@@ -90,8 +90,8 @@ def test_inspection_follows_the_model(model):
     for symbol in ids:
         _, carry = model.step(np.array([symbol]), carry)
         states.append(carry[0])
-    np.testing.assert_allclose(findings.layers[0].activations, states, atol=1e-6)
-    assert list(findings.layers[0].saturation) == ["r", "z"]
+    np.testing.assert_allclose(findings.activations[0], states, atol=1e-6)
+    assert list(findings.saturation[0]) == ["r", "z"]
 
     def last_loss(carry, start=20):
         for n in range(start, 26):
