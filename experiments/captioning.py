@@ -5,7 +5,7 @@
     python -m experiments.captioning --preset=photos --config.data=FOLDER --workdir=runs/mine
     ... --config.objective=bleu --restore_from=runs/mine   learn further, from what it draws
 
-FOLDER holds photographs with captions: Flickr8k, Flickr30k, COCO, or a table of image<TAB>caption.
+FOLDER holds photographs with captions: Flickr8k, Flickr30k, COCO in Karpathy's splits, or a table.
 Then, with the --workdir of the training:
 
     --mode=evaluate --split=test                           BLEU, ROUGE-L, CIDEr-D, exact captions
@@ -23,14 +23,13 @@ from pathlib import Path
 from experiments.experiment import Experiment, Measures, Preset, Run
 from experiments.options import BeamOptions
 from rnnjax.errors import UserError
-from rnnjax.tasks.captioning import assembly, evaluation, reports
-from rnnjax.tasks.captioning.captioned_images import images_at
+from rnnjax.tasks.captioning import assembly, reports
+from rnnjax.tasks.captioning.captioned_images import CaptionVocabulary, images_at
 from rnnjax.tasks.captioning.config import SIGHT, CaptionerConfig
 from rnnjax.tasks.captioning.ensemble import CaptionEnsemble
-from rnnjax.tasks.captioning.image_captioner import ImageCaptioner, load
+from rnnjax.tasks.captioning.image_captioner import ImageCaptioner, load, make_evaluation
 from rnnjax.tasks.captioning.preparation import Prepared, abstract_data, prepare
 from rnnjax.tasks.captioning.splits import load_split, split_of
-from rnnjax.tasks.captioning.vocabulary import CaptionVocabulary
 from rnnjax.training import say, setting
 
 
@@ -128,11 +127,11 @@ EXPERIMENT = Experiment(
     vocabulary=CaptionVocabulary,
     vocabulary_field="level",
     prepare=prepared,
-    model=lambda config, data: assembly.make_captioner(config, data.vocab_size, data.locations),
+    model=lambda config, data: assembly.make_captioner(config, data.vocab_size),
     loss=lambda config, graph, data: assembly.make_loss(config, graph, data.reward),
     carry=lambda config, model: assembly.initial_carry(),
-    evaluation=evaluation.make_evaluation,
-    stored=assembly.stored,
+    evaluation=make_evaluation,
+    stored=lambda data, model: assembly.stored(data),
     shapes=abstract_data,
     measures=lambda config: Measures(config.unit, "word", config.metric, "%, greedy"),
     report=lambda trained: (

@@ -1,7 +1,7 @@
 """Image files read as square uint8 arrays."""
 
 import io
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -23,18 +23,6 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".ti
 """How the names of images end."""
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "PPM", "TIFF")
-
-
-class Skipped(NamedTuple):
-    """Something faulty that was left out because the user allowed it.
-
-    Attributes:
-        name: an image, or `FILE:LINE`.
-        message: what is wrong with it, in a sentence that names it.
-    """
-
-    name: str
-    message: str
 
 
 def read_image(path: str, *, size: int, policy: ResizePolicy) -> np.ndarray:
@@ -76,7 +64,11 @@ def decode_image(data: bytes, name: str, *, size: int, policy: ResizePolicy) -> 
         UserError: the data are no image, are broken or cut off, have more than `MAX_PIXELS` pixels
             or samples of 32 bits; or there is no such policy or size.
     """
-    check_resizing(size, policy)
+    if policy not in get_args(ResizePolicy):
+        hint = did_you_mean(policy, get_args(ResizePolicy))
+        raise UserError(f"unknown resize policy {policy!r}: {hint}")
+    if size < 1:
+        raise UserError(f"the size of images must be at least 1 pixel, got {size}")
     return np.array(_square(_decoded(data, name), size, policy))
 
 
@@ -125,15 +117,6 @@ def _decoded(data: bytes, name: str) -> Image.Image:
     except Exception as error:  # Pillow's decoders fail in as many ways as there are formats.
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(f"{name} is a broken image: {reason}") from error
-
-
-def check_resizing(size: int, policy: str) -> None:
-    """Raises UserError unless `decode_image` takes this size and policy."""
-    if policy not in get_args(ResizePolicy):
-        hint = did_you_mean(policy, get_args(ResizePolicy))
-        raise UserError(f"unknown resize policy {policy!r}: {hint}")
-    if size < 1:
-        raise UserError(f"the size of images must be at least 1 pixel, got {size}")
 
 
 def _too_large(name: str, pixels: str) -> UserError:

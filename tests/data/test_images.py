@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rnnjax.data.images import MAX_PIXELS, Skipped, decode_image, read_image, read_ink
+from rnnjax.data.images import MAX_PIXELS, decode_image, read_image, read_ink
 from rnnjax.errors import UserError
-from rnnjax.tasks.captioning.captioned_images import CaptionedImage, read_images
 
 
 def encoded(image, kind="PNG", **options):
@@ -194,28 +193,13 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded(side):
     assert "broken" in message(huge_png(8192, 8))
 
 
-def test_a_faulty_image_is_an_error_or_a_record_of_it(tmp_path):
-    good, bad = tmp_path / "good.png", tmp_path / "bad.png"
-    good.write_bytes(encoded(Image.new("RGB", (3, 3), "red")))
-    bad.write_text("no image")
-    stored = CaptionedImage("tfds:x train 0", (), "", lambda: good.read_bytes())
-    images = [*(CaptionedImage(str(path), (), str(path)) for path in (good, bad)), stored]
-    with pytest.raises(UserError, match=r"bad\.png is no image"):
-        list(read_images(images, size=2, policy="pad"))
-    first, second, third = read_images(images, size=2, policy="pad", skip_faulty=True)
-    assert isinstance(second, Skipped)
-    assert second.name == str(bad)
-    assert second.message.startswith(f"{bad} is no image")
-    assert first.tolist() == third.tolist() == [[[255, 0, 0]] * 2] * 2
-
-
-def test_a_wrong_policy_or_size_is_no_fault_of_an_image(tmp_path):
+def test_a_wrong_policy_or_size_is_told(tmp_path):
     with pytest.raises(
         UserError, match=r"policy 'corp': did you mean 'crop'.* Valid: crop, pad, st"
     ):
-        list(read_images([CaptionedImage("x", (), "x")], size=2, policy="corp", skip_faulty=True))
+        decode(b"", policy="corp")
     with pytest.raises(UserError, match="at least 1 pixel, got 0"):
-        list(read_images([CaptionedImage("x", (), "x")], size=0, policy="crop", skip_faulty=True))
+        decode(b"", 0)
 
 
 @pytest.mark.parametrize("light_ground", [False, True])

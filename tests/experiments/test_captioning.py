@@ -10,8 +10,8 @@ from PIL import Image
 
 from experiments import captioning
 from rnnjax import training
+from rnnjax.tasks.captioning.captioned_images import CaptionVocabulary
 from rnnjax.tasks.captioning.scenes import DigitScenes, source
-from rnnjax.tasks.captioning.vocabulary import CaptionVocabulary
 from tests.experiments.conftest import of_split
 
 SMALL = [
@@ -285,8 +285,6 @@ def test_what_a_trained_run_cannot_do(trained_photos, captioning_command, argv, 
         (["--config.data={photos}", "--config.held_out=0.7"], "held_out must lie in (0, 0.5)"),
         (["--config.data={photos}", "--config.held_out=0.2", "--config.batch_size=99"],
          "captions are too few for a batch of 99"),
-        (["--config.data={photos}", "--config.held_out=0.2", "--config.features=/no/x.npz"],
-         "there is no file of features /no/x.npz"),
         (["--config.data={photos}", "--config.held_out=0.2", "--config.batch_size=4",
           "--restore_from={trained}"], "was trained with --config.level=subword, not word"),
         (["--restore_from=/no/such/run"], "No checkpoint in /no/such/run"),

@@ -1,7 +1,5 @@
 """A captioner made from a config."""
 
-import json
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -9,46 +7,32 @@ from flax import nnx
 
 from rnnjax import training
 from rnnjax.models.hard_attention import HardTraining
+from rnnjax.tasks.captioning.captioned_images import UNSPEAKABLE
 from rnnjax.tasks.captioning.captioner import Captioner, Locations
 from rnnjax.tasks.captioning.config import CaptionerConfig
-from rnnjax.tasks.captioning.efficientnet import EfficientNetLite0
+from rnnjax.tasks.captioning.efficientnet import LOCATIONS
 from rnnjax.tasks.captioning.likelihood_loss import caption_loss
 from rnnjax.tasks.captioning.preparation import Prepared
 from rnnjax.tasks.captioning.reward_loss import reward_loss
 from rnnjax.tasks.captioning.rewards import Reward
 from rnnjax.tasks.captioning.small_cnn import SmallCNN
-from rnnjax.tasks.captioning.vocabulary import UNSPEAKABLE, CaptionVocabulary
 from rnnjax.typing import Array
 
 
-def make_captioner(
-    config: CaptionerConfig,
-    vocab_size: int,
-    locations: Locations | None,
-) -> Captioner:
-    """The captioner of a config, with fresh parameters.
-
-    Args:
-        config: of the run.
-        vocab_size: V.
-        locations: of features that are computed beforehand; None: the encoder is trained.
-    """
-    encoder: EfficientNetLite0 | SmallCNN | None = None
-    if not config.features and config.encoder != "efficientnet":
-        if config.encoder == "efficientnet_tuned":
-            encoder = EfficientNetLite0(config.feature_map)
-        else:
-            rngs = nnx.Rngs(config.seed)
-            encoder = SmallCNN(config.image_size, output_size=config.feature_size, rngs=rngs)
+def make_captioner(config: CaptionerConfig, vocab_size: int) -> Captioner:
+    """The captioner of a config for a vocabulary of that size, with fresh parameters."""
+    encoder, locations = None, LOCATIONS
+    if config.encoder == "cnn":
+        rngs = nnx.Rngs(config.seed)
+        encoder = SmallCNN(config.image_size, output_size=config.feature_size, rngs=rngs)
         locations = Locations(*encoder.grid, encoder.output_size)
-    assert locations is not None
     return Captioner(
         vocab_size,
         config.network(dropout=0.0),
         decoder=config.decoder,
         encoder=encoder,
         locations=locations,
-        projected_size=None if isinstance(encoder, SmallCNN) else config.feature_size,
+        projected_size=config.feature_size if encoder is None else None,
         embed_size=config.embed_size,
         attention_size=config.attention_size,
         dropout=config.dropout,
@@ -60,31 +44,9 @@ def make_captioner(
     )
 
 
-def stored(prepared: Prepared, model: Captioner) -> dict[str, str]:
+def stored(prepared: Prepared) -> dict[str, str]:
     """What checkpoints hold besides parameters, config and vocabulary."""
-    return {
-        "corpus": prepared.digest,
-        "locations": json.dumps(model.locations),
-        "max_length": str(prepared.max_length),
-    }
-
-
-def stored_captioner(
-    config: CaptionerConfig, vocabulary: CaptionVocabulary, stored: Mapping[str, str]
-) -> Captioner:
-    """The captioner whose checkpoints hold that, with fresh parameters."""
-    return make_captioner(config, len(vocabulary), Locations(*json.loads(stored["locations"])))
-
-
-def hard_training(config: CaptionerConfig) -> HardTraining:
-    """How hard attention is trained after `soft_steps`, as the config says."""
-    return HardTraining(
-        gradient=config.hard_gradient,
-        temperature=config.temperature,
-        soft_rate=config.soft_rate,
-        reward_weight=config.reward_weight,
-        entropy_weight=config.entropy_weight,
-    )
+    return {"corpus": prepared.digest, "max_length": str(prepared.max_length)}
 
 
 class CaptionCarry(NamedTuple):
@@ -127,7 +89,7 @@ def _reward(config: CaptionerConfig, graph: nnx.GraphDef, reward: Reward) -> tra
             num_captions=config.num_drawn,
             max_length=config.drawn_words + 1,
             never=UNSPEAKABLE,
-            hard=hard_training(config),
+            hard=HardTraining(config.hard_gradient),
         )
         return training.Loss(
             loss.total, loss.num_captions, carry, {"reward": -loss.total}, loss.num_words
@@ -137,7 +99,7 @@ def _reward(config: CaptionerConfig, graph: nnx.GraphDef, reward: Reward) -> tra
 
 
 def _likelihood(config: CaptionerConfig, graph: nnx.GraphDef) -> training.LossFn:
-    settled = hard_training(config)
+    settled = HardTraining(config.hard_gradient, soft_rate=config.soft_rate)
 
     def loss_fn(params, carry, batch, key):
         soft_rate = jnp.where(carry.updates < config.soft_steps, 1.0, settled.soft_rate)

@@ -7,8 +7,8 @@ import numpy as np
 
 from rnnjax.data.endless_batches import Batch, EndlessBatches
 from rnnjax.data.padded_batches import Example, Examples, Ragged, pad
+from rnnjax.tasks.captioning.captioned_images import CaptionVocabulary
 from rnnjax.tasks.captioning.scenes import MAX_WORDS, DigitScenes, Scene
-from rnnjax.tasks.captioning.vocabulary import CaptionVocabulary
 
 SCENE_LENGTHS = (4, 11, MAX_WORDS + 1)
 """What captions of scenes with one, two and three groups of digits are padded to, END included."""

@@ -1,67 +1,60 @@
-"""Images with captions, and corpora of them."""
+"""Images with captions, corpora of them, and the vocabulary of captions."""
 
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 from rnnjax.data.files import existing
-from rnnjax.data.images import (
-    IMAGE_SUFFIXES,
-    ResizePolicy,
-    Skipped,
-    check_resizing,
-    decode_image,
-    read_bytes,
-)
+from rnnjax.data.images import IMAGE_SUFFIXES, ResizePolicy, read_image
+from rnnjax.data.word_vocabulary import START, UNKNOWN_WORD, WordVocabulary
 from rnnjax.errors import UserError
 
+UNSPEAKABLE = (START, UNKNOWN_WORD)
+"""The ids that a caption which a model writes never holds."""
 
-@dataclass(frozen=True)
-class CaptionedImage:
+
+class Skipped(NamedTuple):
+    """An image that was left out because the user allowed it.
+
+    Attributes:
+        name: of the image.
+        message: what is wrong with it, in a sentence that names it.
+    """
+
+    name: str
+    message: str
+
+
+class CaptionedImage(NamedTuple):
     """An image and its captions.
 
     Attributes:
-        image: its path; of an image that is no file of its own its name, `tfds:NAME SPLIT NUMBER`.
+        image: its path.
         captions: as they were written, at least one; none where they are to be predicted.
-        source: its place, `FILE:LINE` where there is a line, for messages.
-        stored: of an image that is no file of its own: returns its bytes.
     """
 
     image: str
-    captions: tuple[str, ...]
-    source: str
-    stored: Callable[[], bytes] | None = field(default=None, repr=False, compare=False)
-
-    def encoded(self) -> bytes:
-        """The image as it is stored: a whole JPEG or other file.
-
-        Raises:
-            UserError: it cannot be read.
-        """
-        return self.stored() if self.stored else read_bytes(self.image)
+    captions: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class CaptionCorpus:
+class CaptionCorpus(NamedTuple):
     """Images with captions in splits.
 
     Attributes:
         splits: of "train", "validation" and, where there is one, "test".
-        skipped: the faulty images and captions that were left out.
-        notes: what else is worth knowing of it, a sentence each.
+        skipped: the faulty images that were left out.
     """
 
     splits: dict[str, list[CaptionedImage]]
     skipped: tuple[Skipped, ...]
-    notes: tuple[str, ...]
 
     def describe(self) -> str:
         """Its numbers, in one line."""
         parts = [f"{split} {_size(images)}" for split, images in self.splits.items()]
         parts.append(f"{len(self.skipped):,} left out as faulty" if self.skipped else "none faulty")
-        return "; ".join([*parts, *self.notes])
+        return "; ".join(parts)
 
 
 def caption_words(caption: str) -> tuple[str, ...]:
@@ -85,11 +78,15 @@ class _WithoutPunctuation(dict[int, int | None]):
 _WITHOUT_PUNCTUATION = _WithoutPunctuation()
 
 
-def shortened(caption: str, max_words: int) -> str:
-    """A caption up to its word number `max_words`, white space as single spaces."""
-    tokens = caption.split()
-    ends = [n for n, token in enumerate(tokens, 1) if caption_words(token)]
-    return " ".join(tokens[: ends[max_words - 1]] if len(ends) >= max_words else tokens)
+class CaptionVocabulary(WordVocabulary):
+    """A vocabulary of captions, whose words are those of `caption_words`."""
+
+    texts_are: ClassVar[str] = "captions"
+
+    @classmethod
+    def words_of(cls, text: str) -> Sequence[str]:
+        """The words of a caption."""
+        return caption_words(text)
 
 
 def images_at(path: str) -> list[CaptionedImage]:
@@ -103,17 +100,17 @@ def images_at(path: str) -> list[CaptionedImage]:
     """
     place = existing(path)
     if place.is_file():
-        return [CaptionedImage(str(place), (), str(place))]
+        return [CaptionedImage(str(place))]
     found = sorted(file for file in place.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
     if not found:
         raise UserError(f"no image in {path}: expected names ending in {', '.join(IMAGE_SUFFIXES)}")
-    return [CaptionedImage(str(file), (), str(file)) for file in found]
+    return [CaptionedImage(str(file)) for file in found]
 
 
 def read_images(
     images: Iterable[CaptionedImage], *, size: int, policy: ResizePolicy, skip_faulty: bool = False
-) -> Iterator[np.ndarray | Skipped]:
-    """Reads images one by one.
+) -> tuple[list[CaptionedImage], list[np.ndarray], list[Skipped]]:
+    """Reads images.
 
     Args:
         images: with captions or without.
@@ -121,20 +118,23 @@ def read_images(
         policy: see `rnnjax.data.images.decode_image`.
         skip_faulty: an image that cannot be read is left out; otherwise it is an error.
 
-    Yields:
-        For each image its uint8 [size, size, 3], or a record that it is left out.
+    Returns:
+        The images that could be read; for each of them uint8 [size, size, 3]; and a record of each
+        that is left out.
 
     Raises:
         UserError: an image cannot be read, or there is no such size or policy.
     """
-    check_resizing(size, policy)
+    kept, pixels, skipped = [], [], []
     for image in images:
         try:
-            yield decode_image(image.encoded(), image.image, size=size, policy=policy)
+            pixels.append(read_image(image.image, size=size, policy=policy))
+            kept.append(image)
         except UserError as error:
             if not skip_faulty:
                 raise
-            yield Skipped(image.image, str(error))
+            skipped.append(Skipped(image.image, str(error)))
+    return kept, pixels, skipped
 
 
 def _size(images: Sequence[CaptionedImage]) -> str:

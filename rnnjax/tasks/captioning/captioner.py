@@ -8,15 +8,13 @@ import jax.numpy as jnp
 from flax import nnx
 
 from rnnjax.cells.cell import Cell, split_key
+from rnnjax.cells.initializers import initializer
+from rnnjax.data.word_vocabulary import START
+from rnnjax.heads import attention
 from rnnjax.models.decoder import Context, Decoder, shift_right
 from rnnjax.models.hard_attention import DEFAULT_HARD_TRAINING, HardTraining
 from rnnjax.models.memory import Memory, Reading
-from rnnjax.tasks.captioning import detection
-from rnnjax.tasks.captioning.counting import counting
 from rnnjax.typing import Array, PRNGKey
-
-START, END = 1, 0
-"""The ids of the symbols before and after every caption."""
 
 
 class Locations(NamedTuple):
@@ -149,7 +147,7 @@ class Captioner(Decoder):
         if self.detection_head is None:
             return reading
         with jax.named_scope("head"):
-            absence = detection.log_absence(self.detection_head(memory.features))
+            absence = log_absence(self.detection_head(memory.features))
         return reading._replace(extra=absence)
 
 
@@ -160,3 +158,67 @@ def _swapped(words: Array, rate: float, key: PRNGKey | None) -> Array:
     key_which, key_whose = jax.random.split(key)
     others = jnp.roll(words, jax.random.randint(key_whose, (), 1, words.shape[1]), axis=1)
     return jnp.where(jax.random.bernoulli(key_which, rate, words.shape), others, words)
+
+
+def log_absence(scores: Array) -> Array:
+    """How likely it is that no location shows a word.
+
+    ::
+
+        log P(w is nowhere) = sum_i log(1 - sigmoid(s_iw)) = -sum_i softplus(s_iw)
+
+    Args:
+        scores: `[B, S, V]`, of each word at each location.
+
+    Returns:
+        `[B, V]`, at most 0.
+
+    References:
+        The "noisy or" of Viola et al. 2006, "Multiple instance boosting for object detection", as
+        Fang et al. 2015, "From captions to visual concepts and back", section 3, find words by it.
+    """
+    return -jax.nn.softplus(scores).sum(axis=1)
+
+
+class CountingParams(NamedTuple):
+    """`AdditiveParams`, and `w_count [A, C]`."""
+
+    w_location: Array
+    w_query: Array
+    b: Array
+    w_score: Array
+    w_count: Array
+
+
+def counting(attention_size: int, num_counts: int) -> attention.Scorer:
+    """Scorer `additive` with C counts of locations.
+
+    ::
+
+        v_ni = tanh(W_location a_i + W_query q_n + b)
+        e_ni = w_score . v_ni
+        m_nc = sum_i sigmoid(w_count_c . v_ni - log S)
+
+    A softmax tells where the best are, not how many they are. At first each count is about 1.
+
+    Args:
+        attention_size: A.
+        num_counts: C; 0: `additive` itself.
+    """
+    plain = attention.additive(attention_size)
+    if not num_counts:
+        return plain
+
+    def init(key: PRNGKey, memory_size: int, query_size: int) -> CountingParams:
+        draw = initializer("glorot_uniform")
+        w_count = draw(jax.random.fold_in(key, 3), (attention_size, num_counts), float)
+        w_location, w_query, b, w_score = plain.init(key, memory_size, query_size)
+        return CountingParams(w_location, w_query, b, w_score, w_count)
+
+    def scores(params: CountingParams, prepared: Array, query: Array) -> tuple[Array, Array]:
+        weights = jnp.concatenate([params.w_score[:, None], params.w_count], axis=1)
+        fit = attention.additive_fit(weights, prepared, query @ params.w_query)
+        counts = jax.nn.sigmoid(fit[..., 1:] - jnp.log(prepared.shape[1])).sum(axis=1)
+        return fit[..., 0], counts
+
+    return attention.Scorer(init, plain.prepare, scores, extra_size=num_counts)

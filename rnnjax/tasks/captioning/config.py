@@ -8,21 +8,18 @@ from rnnjax.data.word_vocabulary import WordLevel
 from rnnjax.errors import UserError
 from rnnjax.models.decoder import Context
 from rnnjax.models.hard_attention import HardGradient
-from rnnjax.tasks.captioning.efficientnet import EfficientNetLite0, FeatureMap
 from rnnjax.tasks.captioning.small_cnn import SmallCNN
 from rnnjax.training import TrainingConfig, setting
 from rnnjax.training.config import NetworkConfig
 
-LongCaptions = Literal["keep", "truncate"]
-
 Objective = Literal["likelihood", "bleu", "cider"]
 
-ENCODERS = ("cnn", "efficientnet", "efficientnet_tuned")
+ENCODERS = ("cnn", "efficientnet")
 
 SCENES = "embedded"
 """The data that are composed on the fly: digit scenes."""
 
-SIGHT = ("encoder", "feature_map", "resize", "image_size", "features")
+SIGHT = ("encoder", "resize", "image_size")
 """The fields that decide in which form the captioner gets an image."""
 
 
@@ -36,17 +33,13 @@ class CaptionData(TrainingConfig):
 
     heading = "Data"
 
-    data: str = setting(SCENES, "embedded (digit scenes), a folder or file, or tfds:NAME.")
+    data: str = setting(SCENES, "embedded (digit scenes), or a folder or file.")
     images: str | None = setting(None, "Folder of the images, if not near the captions.")
     held_out: float | None = setting(
         None, "Share of the images for validation, and for testing, of a corpus without splits."
     )
-    skip_faulty: bool = setting(False, "Leave out faulty images and captions instead of stopping.")
+    skip_faulty: bool = setting(False, "Leave out missing and broken images instead of stopping.")
     encoding: str = setting("utf-8", "Encoding of the caption files.")
-    max_words: int = setting(30, "Words above which a caption is long.")
-    long_captions: LongCaptions = setting(
-        "keep", f"What becomes of long captions in training: {_names(LongCaptions)}."
-    )
     level: WordLevel = setting("word", f"What a caption is made of: {_names(WordLevel)}.")
     min_count: int = setting(1, "Level word: words that are rarer are unknown.")
     num_subwords: int = setting(2000, "Level subword: how many symbols.")
@@ -54,9 +47,6 @@ class CaptionData(TrainingConfig):
     image_size: int = setting(56, "Side that images are resized to, in pixels; encoder cnn.")
     resize: ResizePolicy = setting(
         "crop", f"What becomes of images that are not square: {_names(ResizePolicy)}."
-    )
-    features: str | None = setting(
-        None, "Feature file, .npz or .npy with names: images are not read at all."
     )
     cache: str = setting("runs/features", "Folder for the features of frozen encoders.")
 
@@ -68,30 +58,16 @@ class CaptionerConfig(CaptionData, NetworkConfig):
     heading = "Model"
     phases = ("soft_steps", "detection_steps")
 
-    encoder: str = setting(
-        "cnn", f"Reads images: {', '.join(ENCODERS)} (photos; frozen, or trained)."
-    )
-    feature_map: FeatureMap = setting(
-        "last",
-        "Encoder efficientnet: its map, middle (14 by 14, F = 112) or last (7 by 7, F = 1280).",
-    )
+    encoder: str = setting("cnn", f"Reads images: {', '.join(ENCODERS)} (for photos; frozen).")
     decoder: Context = setting(
         "soft", f"How the decoder sees the image: {_names(Context)}; see models.Decoder."
     )
     hard_gradient: HardGradient = setting(
         "reinforce", f"Decoder hard: how it learns where to look, {_names(HardGradient)}."
     )
-    temperature: float = setting(
-        1.0, "Gradient gumbel: temperature of the softmax that stands in for the choice."
-    )
     soft_rate: float = setting(0.5, "Decoder hard: share of captions read with soft attention.")
     soft_steps: int = setting(
         0, "Decoder hard: updates at first in which all captions are read with soft attention."
-    )
-    reward_weight: float = setting(1.0, "Gradient reinforce: weight of the reward.")
-    entropy_weight: float = setting(
-        0.01,
-        "Gradient reinforce: weight of the attention's entropy, which keeps it looking around.",
     )
     objective: Objective = setting(
         "likelihood",
@@ -139,40 +115,30 @@ class CaptionerConfig(CaptionData, NetworkConfig):
         """Whether it learns from captions that it draws, and not from those given."""
         return self.objective != "likelihood"
 
-    @property
-    def side(self) -> int:
-        """Of the images that the encoder sees, in pixels; for encoders that are trained here."""
-        tuned = self.encoder == "efficientnet_tuned"
-        return EfficientNetLite0.side if tuned else self.image_size
-
     def validate(self) -> None:
         """Raises UserError for a value that cannot work."""
         super().validate()
         self.check_choice("encoder", ENCODERS)
         for name, kind in (
-            ("feature_map", FeatureMap),
             ("decoder", Context),
             ("hard_gradient", HardGradient),
             ("objective", Objective),
             ("level", WordLevel),
-            ("long_captions", LongCaptions),
             ("resize", ResizePolicy),
         ):
             self.check_choice(name, get_args(kind))
         self.check_at_least(1, "embed_size", "attention_size")
-        self.check_at_least(1, "feature_size", "min_count", "num_buckets", "max_words")
-        if self.encoder == "cnn" and not self.features:
+        self.check_at_least(1, "feature_size", "min_count", "num_buckets")
+        if self.encoder == "cnn":
             self.check_at_least(SmallCNN.least_features, "feature_size")
         self.check_at_least(1, "drawn_words")
         self.check_at_least(2, "num_drawn")
         self.check_at_least(8, "image_size", "num_subwords")
-        self.check_at_least(0, "reward_weight", "entropy_weight", "spread_weight")
-        self.check_at_least(0, "num_counts", "detection_weight", "detection_steps", "soft_steps")
+        self.check_at_least(0, "spread_weight", "num_counts")
+        self.check_at_least(0, "detection_weight", "detection_steps", "soft_steps")
         self.check_rate("swap_rate", "label_smoothing")
         if not 0 <= self.soft_rate <= 1:
             raise UserError(f"--config.soft_rate lies in [0, 1]; got {self.soft_rate}")
-        if not self.temperature > 0:
-            raise UserError(f"--config.temperature is above 0; got {self.temperature}")
         if self.data == SCENES:
             self._check_scenes()
 
@@ -194,7 +160,7 @@ class CaptionerConfig(CaptionData, NetworkConfig):
                 "--config.objective=cider weighs words by how many images they are said of, and "
                 "digit scenes have no end: choose bleu"
             )
-        for name, only in (("encoder", "cnn"), ("features", None), ("level", "word")):
+        for name, only in (("encoder", "cnn"), ("level", "word")):
             value = getattr(self, name)
             if value != only:
                 raise UserError(

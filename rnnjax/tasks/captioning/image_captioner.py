@@ -1,7 +1,7 @@
-"""Captioning images with a trained model."""
+"""Captioning images with a model, in training and after it, and scores of the captions."""
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,15 +13,23 @@ from tqdm import tqdm
 
 from rnnjax import training
 from rnnjax.data.padded_batches import pad
+from rnnjax.data.word_vocabulary import END, START
 from rnnjax.decode import BeamResult
 from rnnjax.losses import target_log_probability
+from rnnjax.metrics.attention import Pointing, pointing_accuracy
 from rnnjax.models.decoding import Rated, Search, rate, search_memory
 from rnnjax.models.memory import Glance
-from rnnjax.tasks.captioning.assembly import stored_captioner
-from rnnjax.tasks.captioning.captioned_images import images_at
+from rnnjax.tasks.captioning.assembly import make_captioner
+from rnnjax.tasks.captioning.caption_scores import CaptionScores, caption_scores
+from rnnjax.tasks.captioning.captioned_images import (
+    UNSPEAKABLE,
+    CaptionVocabulary,
+    caption_words,
+    images_at,
+)
 from rnnjax.tasks.captioning.config import CaptionerConfig
+from rnnjax.tasks.captioning.preparation import Prepared
 from rnnjax.tasks.captioning.splits import Split, split_of
-from rnnjax.tasks.captioning.vocabulary import END, START, UNSPEAKABLE, CaptionVocabulary
 from rnnjax.typing import Array
 
 BATCH_SIZE = 50
@@ -157,7 +165,7 @@ def load(workdir: str | Path, config: CaptionerConfig | None = None) -> ImageCap
     stored_config, stored = training.read_run(workdir, CaptionerConfig)
     config = config or stored_config
     vocabulary = CaptionVocabulary.from_json(stored["vocabulary"])
-    model = training.restore_model(workdir, stored_captioner, config, vocabulary, stored)
+    model = training.restore_model(workdir, make_captioner, config, len(vocabulary))
     return ImageCaptioner(model, vocabulary, config, max_length=int(stored["max_length"]))
 
 
@@ -196,3 +204,85 @@ def _read(graph: nnx.GraphDef, params: Any, batch: dict[str, Array]):
     mask = jnp.arange(len(batch["words"]))[:, None] < batch["lengths"]
     gains = target_log_probability(reading.logits, batch["words"])
     return -jnp.sum(jnp.where(mask, gains, 0), axis=0), reading.glances.weights
+
+
+class SplitScores(NamedTuple):
+    """Scores of a captioner on a split.
+
+    Attributes:
+        captions: against all references.
+        exact: share of the captions that are a reference word for word.
+        loss: nats a word of the first references.
+        pointing: of the attention while these are read; None where the regions or the attention
+            are missing.
+    """
+
+    captions: CaptionScores
+    exact: float
+    loss: float
+    pointing: Pointing | None
+
+
+def score(split: Split, captions: Sequence[Caption], readings: Readings) -> SplitScores:
+    """Scores captions of a split, and the reading of its references."""
+    texts = [caption.text for caption in captions]
+    hits = sum(
+        caption_words(text) in map(caption_words, references)
+        for text, references in zip(texts, split.references, strict=True)
+    )
+    loss = sum(readings.nats) / readings.num_words
+    pointing = None
+    if split.regions is not None and readings.maps:
+        size = split.show(0).shape[:2]
+        counts = [
+            pointing_accuracy(maps, regions, size)
+            for maps, regions in zip(readings.maps, split.regions, strict=True)
+        ]
+        pointing = Pointing(*map(sum, zip(*counts, strict=True)))
+    return SplitScores(caption_scores(texts, split.references), hits / len(texts), loss, pointing)
+
+
+def write_and_score(
+    split: Split, captioner: ImageCaptioner
+) -> tuple[Sequence[Caption], SplitScores]:
+    """Captions every image of a split, and scores the captions and the reading of references."""
+    captions = captioner.write(split)
+    return captions, score(split, captions, captioner.read(split))
+
+
+def make_evaluation(
+    config: CaptionerConfig,
+    graph: nnx.GraphDef,
+    prepared: Prepared,
+    placement: training.Placement = training.LOCAL,
+) -> Callable[[Any], dict[str, float]]:
+    """Makes the function that judges parameters on the validation split.
+
+    Args:
+        config: of the run.
+        graph: of the captioner.
+        prepared: its data.
+        placement: where the parameters live.
+
+    Returns:
+        ``(params) -> {"loss", "bleu4", "exact"}`` and "pointing" where it is known: the loss in
+        nats a word of the first references, the others of captions written greedily, in percent.
+    """
+    del config
+
+    def evaluate(params: Any) -> dict[str, float]:
+        model = nnx.merge(graph, placement.gather(params))
+        captioner = ImageCaptioner(
+            model, prepared.vocabulary, search=Search(beam_size=1), max_length=prepared.max_length
+        )
+        _, found = write_and_score(prepared.validation, captioner)
+        results = {
+            "loss": found.loss,
+            "bleu4": found.captions.bleu4,
+            "exact": 100 * found.exact,
+        }
+        if found.pointing is not None:
+            results["pointing"] = 100 * found.pointing.accuracy
+        return results
+
+    return evaluate

@@ -5,12 +5,15 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from rnnjax.data.word_vocabulary import END
 from rnnjax.heads import attention
 from rnnjax.losses import mean_log_probability, target_log_probability
 from rnnjax.models.hard_attention import DEFAULT_HARD_TRAINING, HardTraining, reinforce_bonus
-from rnnjax.tasks.captioning import detection
-from rnnjax.tasks.captioning.captioner import END, Captioner
+from rnnjax.tasks.captioning.captioner import Captioner
 from rnnjax.typing import Array, PRNGKey
+
+_LEAST = 1e-30
+"""Probability that a word is thought to be in an image with at least, for a finite logarithm."""
 
 
 class CaptionLoss(NamedTuple):
@@ -59,7 +62,7 @@ def caption_loss(
         key: turns on the randomness of training; without it only `nats` is computed.
         label_smoothing: epsilon, share of each target that goes to all words alike.
         spread_weight: of the doubly stochastic regulariser.
-        detection_weight: of `heads.detection.nats`, for a model that detects.
+        detection_weight: of `presence_nats`, for a model that detects.
         hard: how hard attention is trained.
         baseline: of reinforce, the mean log-likelihood of a word in the batches before.
 
@@ -77,8 +80,8 @@ def caption_loss(
         indifferent = jnp.where(mask, mean_log_probability(logits), 0.0)
         total = (1 - label_smoothing) * nats - label_smoothing * indifferent.sum()
     if key is not None and absence is not None:
-        present = detection.words_present(words, mask & (words != END), absence.shape[-1])
-        found = jnp.where(lengths > 0, detection.nats(absence, present), 0.0)
+        present = words_present(words, mask & (words != END), absence.shape[-1])
+        found = jnp.where(lengths > 0, presence_nats(absence, present), 0.0)
         total = total + detection_weight * found.sum()
     baseline = jnp.asarray(baseline, gains.dtype)
     if key is not None and glances.weights is not None and glances.scores is not None:
@@ -88,3 +91,34 @@ def caption_loss(
             total = total - reinforce_bonus(gains, mask, glances, drawn, hard, baseline)
     mean = -jax.lax.stop_gradient(nats) / jnp.maximum(num_words, 1)
     return CaptionLoss(total, nats, num_words, 0.9 * baseline + 0.1 * mean)
+
+
+def presence_nats(absence: Array, present: Array) -> Array:
+    """The cross entropy of which words are in an image, summed over the words: `[B]`.
+
+    ::
+
+        -sum_(w present) log(1 - P(w is nowhere)) - sum_(w absent) log P(w is nowhere)
+
+    Args:
+        absence: `[B, V]`, see `log_absence`.
+        present: bool `[B, V]`.
+    """
+    log_presence = jnp.log(-jnp.expm1(jnp.minimum(absence, -_LEAST)))
+    return -jnp.where(present, log_presence, absence).sum(axis=-1)
+
+
+def words_present(words: Array, mask: Array, vocab_size: int) -> Array:
+    """Which words captions have.
+
+    Args:
+        words: int `[T, B]`.
+        mask: bool `[T, B]`; what is not in it does not count.
+        vocab_size: V.
+
+    Returns:
+        bool `[B, V]`.
+    """
+    rows = jnp.arange(words.shape[1])
+    none = jnp.zeros((words.shape[1], vocab_size), bool)
+    return none.at[rows, words].max(mask)

@@ -10,19 +10,21 @@ import numpy as np
 
 from rnnjax import data
 from rnnjax.data.padded_batches import TrainingBatches
+from rnnjax.data.word_vocabulary import UNKNOWN_WORD
 from rnnjax.tasks.captioning.batches import SceneBatches, caption_examples, image_examples
-from rnnjax.tasks.captioning.captioned_images import CaptionedImage
-from rnnjax.tasks.captioning.captioner import Locations
+from rnnjax.tasks.captioning.captioned_images import CaptionedImage, CaptionVocabulary
 from rnnjax.tasks.captioning.config import SCENES, CaptionerConfig
 from rnnjax.tasks.captioning.corpora import load_captions
-from rnnjax.tasks.captioning.efficientnet import FEATURE_MAPS
+from rnnjax.tasks.captioning.efficientnet import LOCATIONS
 from rnnjax.tasks.captioning.rewards import Reward, reward_of
 from rnnjax.tasks.captioning.scenes import MAX_WORDS, VOCABULARY, DigitScenes
 from rnnjax.tasks.captioning.splits import Split, load_split
-from rnnjax.tasks.captioning.vocabulary import UNKNOWN_WORD, CaptionVocabulary
 
 PHOTO_SYMBOLS = 10_000
 """Words of a large corpus of photographs that stand in it five times or more."""
+
+PHOTO_WORDS = 30
+"""Words of a caption of a photograph; few have more."""
 
 NUM_CAPTIONS = 5
 """Of an image in Flickr8k, Flickr30k and, but for a few with more, COCO."""
@@ -35,7 +37,6 @@ class Prepared(NamedTuple):
         vocabulary: of the training captions, unless one was given.
         batches: of the training split.
         validation: the split that decides which checkpoint is best.
-        locations: of features that are computed beforehand; None: the encoder is trained.
         max_length: ids of the longest training caption, its end included.
         reward: of captions that are drawn; None where none are.
         digest: the same for the same data only.
@@ -45,7 +46,6 @@ class Prepared(NamedTuple):
     vocabulary: CaptionVocabulary
     batches: TrainingBatches | SceneBatches
     validation: Split
-    locations: Locations | None
     max_length: int
     reward: Reward | None
     digest: str
@@ -93,7 +93,6 @@ def prepare(config: CaptionerConfig, vocabulary: CaptionVocabulary | None = None
             examples, batch_size=config.batch_size, seed=config.seed, full_only=True
         ),
         validation=load_split(config, "validation", corpus),
-        locations=train.locations,
         max_length=buckets[-1],
         reward=reward_of(config.objective, ids),
         digest=_digest(corpus.splits),
@@ -113,7 +112,6 @@ def _prepare_scenes(config: CaptionerConfig, vocabulary: CaptionVocabulary | Non
         vocabulary=vocabulary,
         batches=SceneBatches(scenes, vocabulary, batch_size=config.batch_size, seed=config.seed),
         validation=load_split(config, "validation"),
-        locations=None,
         max_length=MAX_WORDS + 1,
         reward=reward_of(config.objective, []),
         digest=f"digit scenes {config.seed} {config.image_size}",
@@ -137,14 +135,12 @@ class AbstractData(NamedTuple):
 
     Attributes:
         vocab_size: V.
-        locations: of features that are computed beforehand; None: the encoder is trained.
         batch: of the longest captions, `jax.ShapeDtypeStruct`s.
         units: words that a training step reads, or draws, at most.
         reward: of captions that are drawn; None where none are.
     """
 
     vocab_size: int
-    locations: Locations | None
     batch: dict[str, jax.ShapeDtypeStruct]
     units: int
     reward: Reward | None
@@ -154,22 +150,21 @@ def abstract_data(config: CaptionerConfig) -> AbstractData:
     """The shapes of a config's data: of scenes as they are, of photographs as they are assumed."""
     rows = config.batch_size
     of_scenes = config.data == SCENES and config.encoder == "cnn"
-    length = (MAX_WORDS if of_scenes else config.max_words) + 1
+    length = (MAX_WORDS if of_scenes else PHOTO_WORDS) + 1
     captions = (rows, NUM_CAPTIONS) if config.draws and not of_scenes else (rows,)
     batch = {
         "words": jax.ShapeDtypeStruct((length, *captions), np.int32),
         "lengths": jax.ShapeDtypeStruct(captions, np.int32),
     }
-    locations = None
-    if config.features or config.encoder == "efficientnet":
-        locations = FEATURE_MAPS[config.feature_map]
-        shape = (rows, locations.rows * locations.columns, locations.feature_size)
+    if config.encoder == "efficientnet":
+        shape = (rows, LOCATIONS.rows * LOCATIONS.columns, LOCATIONS.feature_size)
         batch["features"] = jax.ShapeDtypeStruct(shape, np.float16)
     else:
-        batch["image"] = jax.ShapeDtypeStruct((rows, config.side, config.side, 3), np.uint8)
+        batch["image"] = jax.ShapeDtypeStruct(
+            (rows, config.image_size, config.image_size, 3), np.uint8
+        )
     return AbstractData(
         vocab_size=len(CaptionVocabulary.of(VOCABULARY)) if of_scenes else PHOTO_SYMBOLS,
-        locations=locations,
         batch=batch,
         units=rows * (config.num_drawn * (config.drawn_words + 1) if config.draws else length),
         reward=reward_of(config.objective, [[np.zeros(1, np.int32)]]),

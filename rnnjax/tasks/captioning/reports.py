@@ -1,28 +1,31 @@
-"""Captions and their scores as files, as lines for the terminal and as sections of a report."""
+"""Captions and their scores: files, lines for the terminal, sections of a report and a page."""
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from rnnjax import training
 from rnnjax.data.images import ResizePolicy
+from rnnjax.metrics.attention import Region, mean_maps, word_entropies
 from rnnjax.models.decoding import rated_lines
+from rnnjax.tasks.captioning.caption_scores import CaptionScores, caption_tokens, rouge_l
 from rnnjax.tasks.captioning.config import CaptionerConfig
-from rnnjax.tasks.captioning.evaluation import SplitScores, write_and_score
-from rnnjax.tasks.captioning.image_captioner import Caption, ImageCaptioner
-from rnnjax.tasks.captioning.pages import (
-    CaptionPrediction,
-    caption_page,
-    caption_scores_section,
-    gallery_section,
+from rnnjax.tasks.captioning.image_captioner import (
+    Caption,
+    ImageCaptioner,
+    SplitScores,
+    write_and_score,
 )
 from rnnjax.tasks.captioning.scenes import grammar
 from rnnjax.tasks.captioning.splits import Split, held_out_splits, load_split
 from rnnjax.training import atomic_files
 from rnnjax.training.atomic_files import as_json
-from rnnjax.training.reporting.results import write_results
-from rnnjax.visuals.attention import draw_attention_over_image
+from rnnjax.training.reporting.report import write_results
+from rnnjax.visuals.attention import draw_attention_over_image, draw_entropies, draw_mean_maps
+from rnnjax.visuals.page import Section, escape, note, picture, render_page, table
 
 SHOWN = 12
 """Captions of the report."""
@@ -30,10 +33,40 @@ SHOWN = 12
 INSPECTED = 200
 """Number of captions on the page of an inspection."""
 
+FREQUENT = 7
+"""The mean map is shown of so many words, unless others are chosen."""
+
+LIGHT = (
+    "The brighter a place, the more attention it has at the word above, compared with the others."
+)
+GATE = (
+    "β is the gating scalar: the attended features are multiplied by it, so that a word with a "
+    "small β depends little on the image."
+)
+BOXES = "Outlined: what the word refers to."
+
+
+class CaptionPrediction(NamedTuple):
+    """An image with the caption that a model wrote.
+
+    Attributes:
+        image: uint8 `[H, W, 3]`, as the model's encoder saw it: resized and cropped.
+        caption: its words, log-probability and attention.
+        references: captions by people.
+        boxes: for each word, what it refers to, in pixels of the image, if that is known.
+        name: of the image, such as its file.
+    """
+
+    image: np.ndarray
+    caption: Caption
+    references: Sequence[str] = ()
+    boxes: Sequence[Region] | None = None
+    name: str = ""
+
 
 def report_held_out(
     config: CaptionerConfig, captioner: ImageCaptioner, folder: Path
-) -> list[training.Section]:
+) -> list[Section]:
     """Says how good the captions of the held-out splits are; writes `scores.json` of the last one.
 
     Args:
@@ -98,10 +131,38 @@ def report_captions(
 
 
 def report_inspection(split: Split, title: str, captioner: ImageCaptioner, folder: Path) -> str:
-    """Writes `inspect.html` of a split; gives its scores and the path for the terminal."""
+    """Writes `inspect.html`: the best and the worst captions, and statistics of the attention.
+
+    Args:
+        split: images with references.
+        title: the name of the split.
+        captioner: the model.
+        folder: where the file goes; made if need be.
+
+    Returns:
+        The scores and the path, for the terminal.
+    """
     captions, scores = write_and_score(split, captioner)
-    page = write_inspection(split, captions, scores, title, folder)
-    return f"{scores_text(scores, title)}\n{page}"
+    some = np.linspace(0, len(split) - 1, min(INSPECTED, len(split))).astype(int).tolist()
+    groups = None
+    if split.regions is not None:
+        groups = {
+            "colours": grammar.COLOURS,
+            "digits": (*grammar.SINGULAR, *grammar.PLURAL),
+            "relations": sum(grammar.RELATIONS, ()),
+        }
+    cards = {"captions": f"{len(split):,}", "exact captions": f"{scores.exact:.1%}"}
+    if scores.pointing is not None:
+        cards["pointing accuracy"] = f"{scores.pointing.accuracy:.1%}"
+    page = caption_page(
+        caption_predictions(split, captions, some),
+        f"{title}: {len(some)} of {len(split):,} images",
+        cards,
+        scores.captions,
+        groups=groups,
+    )
+    said = write_results(folder, {"inspect.html": page})
+    return f"{scores_text(scores, title)}\n{title}: {said}"
 
 
 def scores_text(scores: SplitScores, title: str) -> str:
@@ -111,8 +172,6 @@ def scores_text(scores: SplitScores, title: str) -> str:
         rows["pointing accuracy"] = 100 * scores.pointing.accuracy
     lines = [f"{name:18}{value:7.2f}" for name, value in rows.items()]
     lines.append(f"{'nats/word':18}{scores.loss:9.4f}")
-    if scores.captions.no_meteor:
-        lines.append(f"no METEOR: {scores.captions.no_meteor}")
     return "\n".join([f"{title}:", *lines])
 
 
@@ -152,7 +211,7 @@ def write_overlays(split: Split, captions: Sequence[Caption], folder: Path) -> N
 def caption_predictions(
     split: Split, captions: Sequence[Caption], indices: Iterable[int]
 ) -> list[CaptionPrediction]:
-    """Some images of a split with their captions, for `pages`.
+    """Some images of a split with their captions, to be shown.
 
     Boxes are drawn where the caption is the first reference word for word.
     """
@@ -166,33 +225,110 @@ def caption_predictions(
     return shown
 
 
-def write_inspection(
-    split: Split, captions: Sequence[Caption], scores: SplitScores, title: str, folder: Path
+def caption_page(
+    predictions: Sequence[CaptionPrediction],
+    subtitle: str,
+    cards: Mapping[str, str],
+    scores: CaptionScores,
+    *,
+    groups: Mapping[str, Collection[str]] | None = None,
+    num_shown: int = 6,
 ) -> str:
-    """Writes `inspect.html`: the best and the worst captions, and statistics of the attention.
+    """A page about captions: scores, the best and the worst with overlays, and the attention.
+
+    Captions are ranked by ROUGE-L, equal ones by their probability.
 
     Args:
-        split: images with references.
-        captions: of all of them.
-        scores: of all of them.
-        title: the name of the split.
-        folder: where the file goes; made if need be.
-
-    Returns:
-        A line for the terminal.
+        predictions: images with their captions and with references.
+        subtitle: names the images and the model.
+        cards: numbers by name, above all else.
+        scores: of all captions.
+        groups: words by the name of their group, of which the mean map is shown. None: each of the
+            most frequent words.
+        num_shown: so many of the best and of the worst captions are shown.
     """
-    some = np.linspace(0, len(split) - 1, min(INSPECTED, len(split))).astype(int).tolist()
-    groups = None
-    if split.regions is not None:
-        groups = {
-            "colours": grammar.COLOURS,
-            "digits": (*grammar.SINGULAR, *grammar.PLURAL),
-            "relations": sum(grammar.RELATIONS, ()),
-        }
-    page = caption_page(
-        caption_predictions(split, captions, some),
-        f"{title}: {len(some)} of {len(split):,} images",
-        scores=scores.captions,
-        groups=groups,
+    ranked = sorted(
+        predictions,
+        key=lambda one: (_rouge(one), one.caption.rated[0].log_probability),
+        reverse=True,
     )
-    return f"{title}: {write_results(folder, {'inspect.html': page})}"
+    num_best = min(num_shown, math.ceil(len(ranked) / 2))
+    worst = ranked[num_best:][::-1][:num_shown]
+    sections = [caption_scores_section(scores), gallery_section("Best", ranked[:num_best])]
+    sections += [gallery_section("Worst", worst)] if worst else []
+    sections += _attention_sections(predictions, groups)
+    return render_page("Captions", subtitle, cards, sections)
+
+
+def caption_scores_section(scores: CaptionScores, title: str = "Scores") -> Section:
+    """A table of caption scores in percent."""
+    return Section(title, html=table({n: f"{score:.2f}" for n, score in scores.by_name().items()}))
+
+
+def gallery_section(title: str, predictions: Sequence[CaptionPrediction]) -> Section:
+    """Images with their attention, below each its references and scores.
+
+    Args:
+        title: of the section.
+        predictions: shown in this order; without attention, only the image.
+    """
+    attentive = [one for one in predictions if one.caption.maps is not None]
+    told = [LIGHT] if attentive else []
+    told += [GATE] if any(one.caption.gates is not None for one in attentive) else []
+    told += [BOXES] if any(one.boxes is not None for one in attentive) else []
+    legend = note(" ".join(told)) if told else ""
+    return Section(title, html=legend + "".join(map(_figure, predictions)))
+
+
+def _attention_sections(
+    predictions: Sequence[CaptionPrediction], groups: Mapping[str, Collection[str]] | None
+) -> list[Section]:
+    """The entropy of the attention at each word, and mean maps; none where there are no maps."""
+    captions = [one.caption for one in predictions]
+    texts = [(one.words, one.maps) for one in captions if one.maps is not None]
+    entropies = word_entropies(texts)
+    if groups is None:
+        frequent = sorted(entropies, key=lambda one: (-one.occurrences, one.word))[:FREQUENT]
+        groups = {one.word: {one.word} for one in frequent}
+    means = mean_maps(texts, groups)
+    if not means:
+        return []
+    return [
+        Section(
+            "Entropy of the attention",
+            html=note(
+                "Of the most frequent words, how often each was written in brackets. The shorter "
+                "the bar, the fewer places the model looked at."
+            ),
+            png=draw_entropies(entropies, means["all words"].size),
+        ),
+        Section(
+            "Most attended regions",
+            html=note("The mean of the attention maps over all images."),
+            png=draw_mean_maps(means),
+        ),
+    ]
+
+
+def _rouge(one: CaptionPrediction) -> float:
+    """ROUGE-L with the references, in percent."""
+    references = [tokens for text in one.references if (tokens := caption_tokens(text))]
+    return 100 * rouge_l([caption_tokens(one.caption.text)], [references])
+
+
+def _figure(one: CaptionPrediction) -> str:
+    words, rated, maps, gates = one.caption
+    title = one.caption.text
+    if maps is None:
+        png = draw_attention_over_image(one.image, (), np.zeros((0, 1, 1)), title=title)
+    else:
+        png = draw_attention_over_image(
+            one.image, words, maps, gates=gates, boxes=one.boxes, title=title
+        )
+    facts = [one.name] if one.name else []
+    facts += [f"ROUGE-L {_rouge(one):.1f}"] if one.references else []
+    facts.append(f"log-probability {rated[0].log_probability:.2f}")
+    references = "".join(f"<li>{escape(text)}</li>" for text in one.references)
+    below = note(", ".join(facts))
+    below += f"Reference captions:<ul>{references}</ul>" if references else ""
+    return f"<figure>{picture(title, png)}<figcaption>{below}</figcaption></figure>"

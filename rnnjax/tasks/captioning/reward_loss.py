@@ -6,12 +6,13 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from rnnjax.data.word_vocabulary import END, START
 from rnnjax.decode.step import repeat_rows
 from rnnjax.heads import attention
 from rnnjax.losses import target_log_probability
 from rnnjax.models.hard_attention import DEFAULT_HARD_TRAINING, HardTraining
 from rnnjax.models.memory import Glance
-from rnnjax.tasks.captioning.captioner import END, START, Captioner
+from rnnjax.tasks.captioning.captioner import Captioner
 from rnnjax.tasks.captioning.rewards import Reward
 from rnnjax.typing import Array, PRNGKey
 

@@ -5,18 +5,21 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from rnnjax.data.images import ResizePolicy, Skipped, decode_image
+from rnnjax.data.images import read_image
 from rnnjax.data.named_splits import SPLITS
 from rnnjax.errors import UserError, did_you_mean
 from rnnjax.metrics.attention import Region
 from rnnjax.tasks.captioning.batches import Pictures
-from rnnjax.tasks.captioning.captioned_images import CaptionCorpus, CaptionedImage, read_images
-from rnnjax.tasks.captioning.captioner import Locations
+from rnnjax.tasks.captioning.captioned_images import (
+    CaptionCorpus,
+    CaptionedImage,
+    Skipped,
+    read_images,
+)
 from rnnjax.tasks.captioning.config import SCENES, CaptionerConfig
 from rnnjax.tasks.captioning.corpora import load_captions
 from rnnjax.tasks.captioning.efficientnet import EfficientNetLite0
-from rnnjax.tasks.captioning.feature_files import read_features
-from rnnjax.tasks.captioning.features import Features, features_of
+from rnnjax.tasks.captioning.features import features_of
 from rnnjax.tasks.captioning.scenes import DigitScenes
 
 
@@ -30,7 +33,6 @@ class Split:
         references: captions of each image; none where they are unknown.
         show: gives an image by its index for people to see, uint8 [height, width, 3].
         regions: of the words of each image's first caption, where they are known.
-        locations: of features; None where the model reads images.
         skipped: the images that were left out as faulty.
     """
 
@@ -39,7 +41,6 @@ class Split:
     references: Sequence[tuple[str, ...]]
     show: Callable[[int], np.ndarray]
     regions: Sequence[Sequence[Region]] | None = None
-    locations: Locations | None = None
     skipped: Sequence[Skipped] = ()
 
     def __len__(self) -> int:
@@ -95,61 +96,38 @@ def split_of(config: CaptionerConfig, images: Sequence[CaptionedImage]) -> Split
     Raises:
         UserError: an image or its features cannot be read, or none is left.
     """
-    if config.features or config.encoder == "efficientnet":
-        return _of_features(_features_of(config, images), config.resize)
-    read = read_images(
-        images, size=config.side, policy=config.resize, skip_faulty=config.skip_faulty
-    )
-    kept: list[CaptionedImage] = []
-    pixels: list[np.ndarray] = []
-    skipped: list[Skipped] = []
-    for image, found in zip(images, read, strict=True):
-        if isinstance(found, Skipped):
-            skipped.append(found)
-        else:
-            kept.append(image)
-            pixels.append(found)
-    arrays = np.array(pixels)
-    return _split(kept, Pictures("image", arrays.__getitem__), arrays.__getitem__, skipped)
-
-
-def _features_of(config: CaptionerConfig, images: Sequence[CaptionedImage]) -> Features:
-    if config.features:
-        return read_features(config.features, images, skip_missing=config.skip_faulty)
-    return features_of(
-        images,
-        EfficientNetLite0(config.feature_map),
-        policy=config.resize,
-        cache_dir=config.cache,
-        skip_faulty=config.skip_faulty,
-    )
-
-
-def _of_features(features: Features, policy: ResizePolicy) -> Split:
-    def show(index: int) -> np.ndarray:
-        image = features.images[index]
-        return decode_image(
-            image.encoded(), image.image, size=EfficientNetLite0.side, policy=policy
+    policy = config.resize
+    if config.encoder == "efficientnet":
+        features = features_of(
+            images,
+            EfficientNetLite0(),
+            policy=policy,
+            cache_dir=config.cache,
+            skip_faulty=config.skip_faulty,
         )
+        kept, skipped = features.images, features.skipped
+        pictures = Pictures("features", features.take)
 
-    split = _split(features.images, Pictures("features", features.take), show, features.skipped)
-    locations = Locations(*features.grid, features.output_size)
-    return dataclasses.replace(split, locations=locations)
+        def show(index: int) -> np.ndarray:
+            return read_image(kept[index].image, size=EfficientNetLite0.side, policy=policy)
 
+    else:
+        kept, pixels, skipped = read_images(
+            images, size=config.image_size, policy=policy, skip_faulty=config.skip_faulty
+        )
+        arrays = np.array(pixels)
+        pictures = Pictures("image", arrays.__getitem__)
 
-def _split(
-    images: Sequence[CaptionedImage],
-    pictures: Pictures,
-    show: Callable[[int], np.ndarray],
-    skipped: Sequence[Skipped],
-) -> Split:
-    if not images:
+        def show(index: int) -> np.ndarray:
+            return arrays[index]
+
+    if not kept:
         told = "".join(f"; {fault.message}" for fault in skipped[:1])
         raise UserError(f"no image is left: all of them are faulty{told}")
     return Split(
-        names=[image.image for image in images],
+        names=[image.image for image in kept],
         pictures=pictures,
-        references=[image.captions for image in images],
+        references=[image.captions for image in kept],
         show=show,
         skipped=skipped,
     )

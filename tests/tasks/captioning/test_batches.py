@@ -15,8 +15,8 @@ from rnnjax.tasks.captioning.batches import (
     caption_examples,
     image_examples,
 )
+from rnnjax.tasks.captioning.captioned_images import CaptionVocabulary
 from rnnjax.tasks.captioning.scenes import VOCABULARY, DigitScenes
-from rnnjax.tasks.captioning.vocabulary import CaptionVocabulary
 
 POOL = SceneBatches.made_together
 PICTURES = Pictures("features", lambda indices: indices[:, None] * [1, 100])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rnnjax.heads import attention
-from rnnjax.tasks.captioning.counting import CountingParams, counting
+from rnnjax.tasks.captioning.captioner import CountingParams, counting
 
 B, S, F, Q, A, C = 2, 5, 3, 4, 6, 2
 

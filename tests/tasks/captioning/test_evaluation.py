@@ -9,8 +9,7 @@ from flax import nnx
 from rnnjax.models.decoding import Rated
 from rnnjax.tasks.captioning.caption_scores import caption_scores
 from rnnjax.tasks.captioning.config import CaptionerConfig
-from rnnjax.tasks.captioning.evaluation import make_evaluation, score
-from rnnjax.tasks.captioning.image_captioner import Caption, Readings
+from rnnjax.tasks.captioning.image_captioner import Caption, Readings, make_evaluation, score
 from rnnjax.tasks.captioning.preparation import Prepared
 from tests.tasks.captioning import tiny
 

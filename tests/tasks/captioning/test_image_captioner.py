@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from rnnjax.data.word_vocabulary import END, START, UNKNOWN_WORD
 from rnnjax.models.decoding import Search
+from rnnjax.tasks.captioning.captioned_images import CaptionVocabulary
 from rnnjax.tasks.captioning.ensemble import CaptionEnsemble
 from rnnjax.tasks.captioning.image_captioner import ImageCaptioner
-from rnnjax.tasks.captioning.vocabulary import END, START, UNKNOWN_WORD, CaptionVocabulary
 from tests.tasks.captioning import tiny
 
 COUNT = 7

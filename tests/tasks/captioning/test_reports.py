@@ -5,26 +5,25 @@ import json
 
 import matplotlib.image
 import numpy as np
+import pytest
 
 from rnnjax.metrics.attention import Pointing
 from rnnjax.models.decoding import Rated
 from rnnjax.tasks.captioning import reports
 from rnnjax.tasks.captioning.caption_scores import CaptionScores
-from rnnjax.tasks.captioning.evaluation import SplitScores
-from rnnjax.tasks.captioning.image_captioner import Caption
+from rnnjax.tasks.captioning.image_captioner import Caption, SplitScores
 from rnnjax.tasks.captioning.reports import (
     caption_predictions,
     captions_json,
     scores_json,
     scores_text,
-    write_inspection,
     write_overlays,
 )
 from tests.tasks.captioning import tiny
 
 EVEN = np.full((2, 3), 1 / 6)
 SCORES = SplitScores(
-    CaptionScores(60.0, 40.123, 30.0, 20.0, 45.0, 101.5, None, "no Java"), 0.25, 1.5, Pointing(3, 4)
+    CaptionScores(60.0, 40.123, 30.0, 20.0, 45.0, 101.5), 0.25, 1.5, Pointing(3, 4)
 )
 CAPTIONS = [
     Caption(
@@ -41,17 +40,12 @@ REGIONS = [(None, BOXES), (BOXES,), (None, BOXES)]
 def test_scores_for_the_terminal():
     lines = scores_text(SCORES, "test").splitlines()
     assert lines[0] == "test:"
-    assert {line[:18].strip(): line[18:].strip() for line in lines[1:-1]} == {
+    assert {line[:18].strip(): line[18:].strip() for line in lines[1:]} == {
         "BLEU-1": "60.00", "BLEU-2": "40.12", "BLEU-3": "30.00", "BLEU-4": "20.00",
         "ROUGE-L": "45.00", "CIDEr-D": "101.50", "exact captions": "25.00",
         "pointing accuracy": "75.00", "nats/word": "1.5000",
     }  # fmt: skip
-    assert lines[-1] == "no METEOR: no Java"
-    known = SCORES.captions._replace(meteor=22.2, no_meteor=None)
-    text = scores_text(SCORES._replace(captions=known, pointing=None), "test")
-    assert "METEOR              22.20" in text
-    assert "pointing" not in text
-    assert "no METEOR" not in text
+    assert "pointing" not in scores_text(SCORES._replace(pointing=None), "test")
 
 
 def test_scores_as_a_file():
@@ -94,38 +88,47 @@ def test_boxes_are_shown_where_the_caption_is_the_reference():
     assert caption_predictions(tiny.images(3, REFERENCES), CAPTIONS, [0])[0].boxes is None
 
 
-def test_the_page_of_an_inspection(tmp_path):
-    split = tiny.images(3, REFERENCES, REGIONS)
-    said = write_inspection(split, CAPTIONS, SCORES, "test", tmp_path)
+@pytest.fixture
+def judge(monkeypatch):
+    """What `report_inspection` says of a split with the captions CAPTIONS, over and over."""
+
+    def judged(split, folder):
+        captions = (CAPTIONS * len(split))[: len(split)]
+        monkeypatch.setattr(reports, "write_and_score", lambda *_: (captions, SCORES))
+        return reports.report_inspection(split, "test", None, folder).splitlines()[-1]
+
+    return judged
+
+
+def test_the_page_of_an_inspection(tmp_path, judge):
+    said = judge(tiny.images(3, REFERENCES, REGIONS), tmp_path)
     assert said == f"test: {tmp_path / 'inspect.html'}"
     page = (tmp_path / "inspect.html").read_text()
     assert "test: 3 of 3 images" in page
     assert "<td>40.12</td>" in page
-    assert "pointing accuracy, 1 word" in page
+    assert "<b>75.0%</b><span>pointing accuracy</span>" in page
     assert "colours" in page or page.count("data:image/png") >= 4
 
 
-def test_an_inspection_that_cannot_be_written_is_no_error(tmp_path):
+def test_an_inspection_that_cannot_be_written_is_no_error(tmp_path, judge):
     (tmp_path / "taken").write_text("")
     (tmp_path / "inspect.html").mkdir()
     split = tiny.images(3, REFERENCES)
     for folder in (tmp_path, tmp_path / "taken"):
-        said = write_inspection(split, CAPTIONS, SCORES, "test", folder)
-        assert said.startswith(f"test: Cannot write {folder}")
-    said = write_inspection(split, CAPTIONS, SCORES, "test", tmp_path / "new")
-    assert said == f"test: {tmp_path / 'new' / 'inspect.html'}"
+        assert judge(split, folder).startswith(f"test: Cannot write {folder}")
+    assert judge(split, tmp_path / "new") == f"test: {tmp_path / 'new' / 'inspect.html'}"
 
 
-def test_the_page_shows_some_of_many_images_from_first_to_last(tmp_path, monkeypatch):
+def test_the_page_shows_some_of_many_images_from_first_to_last(tmp_path, judge, monkeypatch):
     taken = []
     monkeypatch.setattr(
-        reports, "caption_page", lambda shown, subtitle, **_: taken.append((shown, subtitle)) or ""
+        reports,
+        "caption_page",
+        lambda shown, subtitle, *_, **__: taken.append((shown, subtitle)) or "",
     )
-    count = 450
-    split = tiny.images(count, [("a dog",)] * count)
-    write_inspection(split, CAPTIONS[:1] * count, SCORES, "validation", tmp_path)
+    judge(tiny.images(450, [("a dog",)] * 450), tmp_path)
     ((shown, subtitle),) = taken
-    assert subtitle == "validation: 200 of 450 images"
+    assert subtitle == "test: 200 of 450 images"
     names = [one.name for one in shown]
     assert len(set(names)) == 200
     assert (names[0], names[-1]) == ("image0.jpg", "image449.jpg")

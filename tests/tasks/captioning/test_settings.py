@@ -8,10 +8,11 @@ import pytest
 from flax import nnx
 
 from rnnjax.errors import UserError
-from rnnjax.tasks.captioning.assembly import hard_training, initial_carry, make_captioner, make_loss
+from rnnjax.tasks.captioning import assembly
+from rnnjax.tasks.captioning.assembly import initial_carry, make_captioner, make_loss
+from rnnjax.tasks.captioning.captioned_images import CaptionVocabulary
 from rnnjax.tasks.captioning.captioner import Locations
 from rnnjax.tasks.captioning.config import CaptionerConfig
-from rnnjax.tasks.captioning.vocabulary import CaptionVocabulary
 
 
 @pytest.mark.parametrize(
@@ -23,7 +24,6 @@ from rnnjax.tasks.captioning.vocabulary import CaptionVocabulary
         ({"cell": "grru"}, "unknown --config.cell=grru; did you mean 'gru'?"),
         ({"level": "char"}, "unknown --config.level=char; "),
         ({"resize": "crob"}, "unknown --config.resize=crob; did you mean 'crop'?"),
-        ({"long_captions": "cut"}, "unknown --config.long_captions=cut; "),
         ({"compute_dtype": "float8"}, "unknown --config.compute_dtype=float8; "),
         ({"hidden_size": 0}, "--config.hidden_size is 1 or more; got 0"),
         ({"attention_size": -1}, "--config.attention_size is 1 or more; got -1"),
@@ -32,17 +32,14 @@ from rnnjax.tasks.captioning.vocabulary import CaptionVocabulary
         ({"num_counts": -1}, "--config.num_counts is 0 or more; got -1"),
         ({"detection_weight": -0.1}, "--config.detection_weight is 0 or more; got -0.1"),
         ({"min_count": 0}, "--config.min_count is 1 or more; got 0"),
-        ({"max_words": 0}, "--config.max_words is 1 or more; got 0"),
         ({"image_size": 4}, "--config.image_size is 8 or more; got 4"),
         ({"num_subwords": 7}, "--config.num_subwords is 8 or more; got 7"),
         ({"spread_weight": -1.0}, "--config.spread_weight is 0 or more; got -1"),
-        ({"entropy_weight": float("nan")}, "--config.entropy_weight is 0 or more; got nan"),
+        ({"spread_weight": float("nan")}, "--config.spread_weight is 0 or more; got nan"),
         ({"dropout": 1.0}, r"--config.dropout lies in \[0, 1\); got 1"),
         ({"soft_rate": 1.5}, r"--config.soft_rate lies in \[0, 1\]; got 1.5"),
-        ({"temperature": 0.0}, "--config.temperature is above 0; got 0"),
         ({"batch_size": 0}, "--config.batch_size is 1 or more; got 0"),
         ({"encoder": "efficientnet"}, "--config.encoder=efficientnet is not for digit scenes, whi"),
-        ({"features": "x.npz"}, "--config.features=x.npz is not for digit scenes"),
         ({"objective": "blue"}, "unknown --config.objective=blue; did you mean 'bleu'?"),
         ({"objective": "cider"}, "digit scenes have no end: choose bleu"),
         ({"num_drawn": 1}, "--config.num_drawn is 2 or more; got 1"),
@@ -60,15 +57,22 @@ def test_values_that_work():
     CaptionerConfig(soft_rate=1.0, dropout=0.0, spread_weight=1.0).validate()
     CaptionerConfig(data="folder", encoder="efficientnet", level="subword").validate()
     CaptionerConfig(data="folder", encoder="efficientnet", feature_size=1).validate()
-    CaptionerConfig(data="folder", features="x.npz", feature_size=1).validate()
 
 
 VOCABULARY = CaptionVocabulary.of(["a red dog"])
+
+
+@pytest.fixture
+def few_locations(monkeypatch):
+    """A frozen encoder with three locations."""
+    monkeypatch.setattr(assembly, "LOCATIONS", Locations(1, 3, 11))
+
+
 SMALL = {"hidden_size": 6, "embed_size": 3, "attention_size": 4, "feature_size": 9}
 
 
-def shapes(config, locations=None):
-    model = make_captioner(config, len(VOCABULARY), locations)
+def shapes(config):
+    model = make_captioner(config, len(VOCABULARY))
     flat = nnx.to_flat_state(nnx.state(model, nnx.Param))
     return {
         "/".join(map(str, path)): [leaf.shape for leaf in jax.tree.leaves(value.get_value())]
@@ -76,7 +80,7 @@ def shapes(config, locations=None):
     }
 
 
-def test_a_config_makes_the_model_that_it_says():
+def test_a_config_makes_the_model_that_it_says(few_locations):
     config = CaptionerConfig(**SMALL, image_size=48, cell="gru", num_layers=2)
     found = shapes(config)
     assert found["embed/embedding"] == [(6, 3)]
@@ -91,18 +95,18 @@ def test_a_config_makes_the_model_that_it_says():
     counting = shapes(dataclasses.replace(config, num_counts=2))
     assert counting["attention"][4:] == [(4, 2)]
     assert counting["from_seen/kernel"] == [(9 + 2, 3)]
-    given = Locations(2, 7, 11)
     elsewhere = CaptionerConfig(**SMALL, data="folder", encoder="efficientnet", decoder="initial")
-    found = shapes(elsewhere, given)
+    found = shapes(elsewhere)
     assert not any(name.startswith(("encoder", "attention")) for name in found)
     assert (found["project/kernel"], found["first/kernel"]) == ([(11, 9)], [(9, 12)])
-    model = make_captioner(elsewhere, len(VOCABULARY), given)
-    assert (model.locations, model.context, model.dropout) == (given, "initial", 0.0)
+    model = make_captioner(elsewhere, len(VOCABULARY))
+    assert (model.locations, model.context, model.dropout) == (
+        Locations(1, 3, 11), "initial", 0.0,
+    )  # fmt: skip
     drawn = [
         make_captioner(
-            CaptionerConfig(**SMALL, data="folder", features="x.npz", seed=seed),
+            CaptionerConfig(**SMALL, data="folder", encoder="efficientnet", seed=seed),
             len(VOCABULARY),
-            given,
         ).head.kernel[...]
         for seed in (0, 0, 1)
     ]
@@ -110,21 +114,13 @@ def test_a_config_makes_the_model_that_it_says():
     assert not np.allclose(drawn[0], drawn[2])
 
 
-def test_how_hard_attention_is_trained():
-    config = CaptionerConfig(
-        hard_gradient="gumbel", temperature=0.3, soft_rate=0.1, reward_weight=2.0,
-        entropy_weight=0.4,
-    )  # fmt: skip
-    assert hard_training(config) == ("gumbel", 0.3, 0.1, 2.0, 0.4)
-
-
 @pytest.mark.parametrize("gradient", ["reinforce", "gumbel"])
-def test_hard_attention_is_read_softly_at_first(gradient):
+def test_hard_attention_is_read_softly_at_first(few_locations, gradient):
     config = CaptionerConfig(
-        **SMALL, data="folder", features="x.npz", decoder="hard", hard_gradient=gradient,
+        **SMALL, data="folder", encoder="efficientnet", decoder="hard", hard_gradient=gradient,
         soft_rate=0.0, soft_steps=2,
     )  # fmt: skip
-    model = make_captioner(config, len(VOCABULARY), Locations(1, 3, 11))
+    model = make_captioner(config, len(VOCABULARY))
     graph, params = nnx.split(model, nnx.Param)
     batch = features_batch()
     key = jax.random.key(0)
@@ -153,11 +149,11 @@ def features_batch():
     }
 
 
-def test_detection_fades_and_the_carry_counts():
+def test_detection_fades_and_the_carry_counts(few_locations):
     config = CaptionerConfig(
-        **SMALL, data="folder", features="x.npz", detection_weight=2.0, detection_steps=4
+        **SMALL, data="folder", encoder="efficientnet", detection_weight=2.0, detection_steps=4
     )
-    model = make_captioner(config, len(VOCABULARY), Locations(1, 3, 11))
+    model = make_captioner(config, len(VOCABULARY))
     graph, params = nnx.split(model, nnx.Param)
     batch = features_batch()
     loss_fn = jax.jit(make_loss(config, graph))

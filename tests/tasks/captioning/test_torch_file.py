@@ -126,7 +126,7 @@ def test_other_names_are_refused(tmp_path, thing, name):
 
 def test_the_names_that_are_known_hold_nothing_else(tmp_path):
     for tensors in ([1, 2], {"a": 3}, state(deeper={"b": Tensor("100", 0, (1,), (1,))})):
-        with pytest.raises(UserError, match="does not hold a dictionary of tensors"):
+        with pytest.raises(UserError, match="is no file of weights"):
             read_state_dict(write(tmp_path / "a.pth", tensors))
 
 
@@ -136,7 +136,7 @@ def test_the_names_that_are_known_hold_nothing_else(tmp_path):
 )
 def test_a_tensor_stays_in_its_storage(tmp_path, offset, shape, strides):
     path = write(tmp_path / "a.pth", state(out=Tensor("100", offset, shape, strides)))
-    with pytest.raises(UserError, match="leaves its storage"):
+    with pytest.raises(UserError, match=r"is no file of weights .*ValueError"):
         read_state_dict(path)
 
 
@@ -145,7 +145,7 @@ def test_a_file_cut_off_anywhere_is_told(tmp_path):
     content = path.read_bytes()
     for length in range(0, len(content), 11):
         path.write_bytes(content[:length])
-        with pytest.raises(UserError, match=r"a\.pth (is|lists|does)"):
+        with pytest.raises(UserError, match=r"a\.pth is no file of weights"):
             read_state_dict(path)
 
 
@@ -155,7 +155,7 @@ def test_files_of_other_formats_are_told(tmp_path):
         path.write_bytes(content)
         with pytest.raises(UserError, match=r"no file of weights in the format of torch before"):
             read_state_dict(path)
-    with pytest.raises(UserError, match=r"lists other storages"):
+    with pytest.raises(UserError, match=r"it does not hold"):
         read_state_dict(write(path, state(), keys=("100",)))
     with pytest.raises(UserError, match=r"cannot read .*none"):
         read_state_dict(tmp_path / "none")

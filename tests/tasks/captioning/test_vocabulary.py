@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rnnjax.data.word_vocabulary import END, START, UNKNOWN_WORD
 from rnnjax.errors import UserError
-from rnnjax.tasks.captioning.captioned_images import caption_words
-from rnnjax.tasks.captioning.vocabulary import END, START, UNKNOWN_WORD, CaptionVocabulary
+from rnnjax.tasks.captioning.captioned_images import CaptionVocabulary, caption_words
 
 CAPTIONS = [
     "A dog runs .",

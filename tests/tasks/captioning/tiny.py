@@ -8,12 +8,13 @@ import numpy as np
 from flax import nnx
 
 import rnnjax
+from rnnjax.data.word_vocabulary import START, UNKNOWN_WORD
 from rnnjax.models.decoding import Search
 from rnnjax.tasks.captioning.batches import Pictures
+from rnnjax.tasks.captioning.captioned_images import CaptionVocabulary
 from rnnjax.tasks.captioning.captioner import Captioner, Locations
 from rnnjax.tasks.captioning.image_captioner import ImageCaptioner
 from rnnjax.tasks.captioning.splits import Split
-from rnnjax.tasks.captioning.vocabulary import START, UNKNOWN_WORD, CaptionVocabulary
 
 WORDS = ("a", "and", "dog", "red", "runs")
 VOCABULARY = CaptionVocabulary.of(WORDS)
@@ -56,7 +57,6 @@ def images(count, references=None, regions=None):
         references=references or [()] * count,
         show=shown.__getitem__,
         regions=regions,
-        locations=LOCATIONS,
     )
 
 
