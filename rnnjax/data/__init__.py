@@ -1,9 +1,8 @@
 """Data of every task: text corpora, examples from files, vocabularies and batches."""
 
-from rnnjax.data.batch_iterator import BatchIterator
+from rnnjax.data.batch_iterator import Batch, BatchIterator
 from rnnjax.data.buckets import bucket_lengths
 from rnnjax.data.corpus import Corpus, told_unknown
-from rnnjax.data.endless_batches import Batch
 from rnnjax.data.examples import Example, read_examples, read_parallel
 from rnnjax.data.files import read_text
 from rnnjax.data.images import ResizePolicy

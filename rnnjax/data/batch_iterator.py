@@ -1,5 +1,6 @@
-"""Batches one after another, made ahead by a thread or by processes of their own."""
+"""Batches for training, which never run out, made ahead by a thread or by processes."""
 
+import copy
 import functools
 import multiprocessing
 import os
@@ -7,19 +8,69 @@ import signal
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from absl import flags
 
-from rnnjax.data.endless_batches import Batch, EndlessBatches
+from rnnjax.data.buckets import check_positive
 from rnnjax.errors import UserError
 
 if TYPE_CHECKING:
     import grain
 
+Batch = dict[str, np.ndarray]
+
+ENDLESS = 1 << 62
+"""Number of batches for training: they never run out."""
+
+
 _AHEAD = 2
 """Groups of batches that are made before they are asked for, by each thread or process."""
+
+
+class EndlessBatches:
+    """Batches of B rows; the one at an index is a function of the index.
+
+    A subclass makes the rows `_rows` of a batch in `__getitem__`, and in `_make_plan` what the
+    batches of an epoch have in common.
+
+    Attributes:
+        made_together: how many batches in a row are made in one piece of work.
+    """
+
+    made_together = 1
+
+    def __init__(self, batch_size: int, seed: int):
+        check_positive(batch_size=batch_size)
+        self._batch_size, self._seed = batch_size, seed % (1 << 64)
+        self._rows = np.arange(batch_size)
+        self._latest: tuple[int, Any] = -1, None
+
+    def __len__(self) -> int:
+        return ENDLESS
+
+    def __getitem__(self, index: int) -> Batch:
+        raise NotImplementedError
+
+    def of_rows(self, rows: np.ndarray) -> Self:
+        """The same batches, with some of their rows only: as one of several processes makes them.
+
+        Args:
+            rows: which, ascending.
+        """
+        part = copy.copy(self)
+        part._rows = rows
+        return part
+
+    def _plan(self, epoch: int) -> Any:
+        latest = self._latest  # Read once: another thread may replace it.
+        if latest[0] != epoch:
+            latest = self._latest = epoch, self._make_plan(epoch)
+        return latest[1]
+
+    def _make_plan(self, epoch: int) -> Any:
+        raise NotImplementedError
 
 
 class BatchIterator:

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rnnjax.data.batch_iterator import Batch, EndlessBatches
 from rnnjax.data.buckets import bucket_of, check_positive, deal, with_full_batches
-from rnnjax.data.endless_batches import Batch, EndlessBatches
 from rnnjax.errors import UserError
 
 Example = Mapping[str, np.ndarray]

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rnnjax.data.batch_iterator import Batch, EndlessBatches
 from rnnjax.data.buckets import check_positive
-from rnnjax.data.endless_batches import Batch, EndlessBatches
 from rnnjax.errors import UserError
 
 

@@ -10,8 +10,7 @@ import optax
 from rnnjax.cells.cell import Cell
 from rnnjax.cells.named import CELLS, DTYPES, deep, make_cell, operand_dtype
 from rnnjax.errors import UserError, did_you_mean
-from rnnjax.training.optimizers.averaging import AVERAGES
-from rnnjax.training.optimizers.factory import OPTIMIZERS, SCHEDULES, make_schedule
+from rnnjax.training.optimizers.factory import AVERAGES, OPTIMIZERS, SCHEDULES, make_schedule
 from rnnjax.typing import DType
 
 MAY_CHANGE = (

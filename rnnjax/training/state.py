@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from rnnjax.training.optimizers.averaging import Average, make_average
+from rnnjax.training.optimizers.factory import Average, make_average
 
 PyTree = Any
 

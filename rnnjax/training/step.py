@@ -9,8 +9,7 @@ import optax
 
 from rnnjax.training.config import TrainingConfig
 from rnnjax.training.devices.placement import LOCAL, Placement
-from rnnjax.training.optimizers.averaging import Average, make_average
-from rnnjax.training.optimizers.factory import make_optimizer
+from rnnjax.training.optimizers.factory import Average, make_average, make_optimizer
 from rnnjax.training.state import TrainState, create_state
 
 PyTree = Any

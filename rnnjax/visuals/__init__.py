@@ -1,7 +1,13 @@
 """HTML pages and pictures, which need no network to open."""
 
 from rnnjax.visuals.attention import draw_attention_over_image, draw_mean_maps
-from rnnjax.visuals.page import Section, render_page
+from rnnjax.visuals.page import (
+    Section,
+    coloured_text,
+    render_page,
+    signed_colour,
+    surprise_colour,
+)
 from rnnjax.visuals.pictures import (
     draw_activations,
     draw_confusion,
@@ -10,7 +16,6 @@ from rnnjax.visuals.pictures import (
     draw_saturation,
     draw_transitions,
 )
-from rnnjax.visuals.text import coloured_text, signed_colour, surprise_colour
 
 __all__ = [
     "Section",

@@ -5,6 +5,9 @@ import html
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+MAX_SURPRISE = 8.0
+"""Bits at which the red of `surprise_colour` is strongest."""
+
 STYLE = """
 :root { color-scheme: light dark; --ink: #1a202c; --soft: #5f6c80; --line: #e2e8f0;
   --paper: #ffffff; --shade: #f7fafc; --accent: #2b6cb0; --red: 240 82 82; --blue: 66 133 244;
@@ -197,3 +200,36 @@ def _render(section: Section) -> str:
     if section.png:
         parts.append(picture(section.title, section.png))
     return "".join(parts) + "\n"
+
+
+def coloured_text(
+    pieces: Iterable[str], colours: Sequence[str], hints: Sequence[str] | None = None
+) -> str:
+    """HTML that shows a text with a colour behind each character.
+
+    Args:
+        pieces: characters, words or other pieces of the text; a line end is shown as ↵ and ends
+            the line.
+        colours: CSS colours, one a piece; empty for none.
+        hints: shown while the pointer rests on a piece, one each.
+
+    Returns:
+        A `<p class="text">`, for a page of `render_page`.
+    """
+    spans = []
+    for n, piece in enumerate(pieces):
+        shown = {"\n": "↵\n", "\t": "→\t"}.get(piece, html.escape(piece))
+        style = f' style="background:{colours[n]}"' if colours[n] else ""
+        hint = f' title="{html.escape(hints[n])}"' if hints else ""
+        spans.append(f"<span{style}{hint}>{shown}</span>")
+    return f'<p class="text">{"".join(spans)}</p>'
+
+
+def surprise_colour(bits: float) -> str:
+    """From clear (0 bits) to red (`MAX_SURPRISE` bits or more); none where `bits` is nan."""
+    return "" if bits != bits else f"rgb(var(--red) / {min(bits / MAX_SURPRISE, 1):.2f})"
+
+
+def signed_colour(value: float) -> str:
+    """From red (-1) through clear (0) to blue (1), as in Karpathy, Johnson & Fei-Fei 2015."""
+    return f"rgb(var(--{'blue' if value > 0 else 'red'}) / {min(abs(value), 1):.2f})"

@@ -13,7 +13,7 @@ import rnnjax
 from experiments import ner
 from rnnjax import training
 from rnnjax.tasks.tagging.conll import read_conll
-from rnnjax.tasks.tagging.inline import read_inline
+from rnnjax.tasks.tagging.corpora import read_inline
 from rnnjax.tasks.tagging.schemes import spans_of
 from rnnjax.tasks.tagging.sentences import Sentence
 from rnnjax.tasks.tagging.tagger import tag

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnnjax.data.endless_batches import Batch, EndlessBatches
+from rnnjax.data.batch_iterator import Batch, EndlessBatches
 from rnnjax.data.padded_batches import Example, Examples, Ragged, pad
 from rnnjax.tasks.captioning.captioned_images import CaptionVocabulary
 from rnnjax.tasks.captioning.scenes import MAX_WORDS, DigitScenes, Scene

@@ -1,13 +1,15 @@
 """Corpora of images with captions: which files hold them, which split an image is in."""
 
 import hashlib
+import json
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from rnnjax.data.examples import numbered_lines
-from rnnjax.data.files import existing, nearest
+from rnnjax.data.examples import numbered_lines, read_examples, suffix_of
+from rnnjax.data.files import existing, nearest, read_text
 from rnnjax.data.named_splits import (
     LIST_OF_PATHS,
     SPLITS,
@@ -16,14 +18,7 @@ from rnnjax.data.named_splits import (
     split_files,
     split_of,
 )
-from rnnjax.errors import UserError
-from rnnjax.tasks.captioning.annotations import (
-    Annotations,
-    Listed,
-    read_flickr,
-    read_karpathy,
-    read_table,
-)
+from rnnjax.errors import UserError, did_you_mean
 from rnnjax.tasks.captioning.captioned_images import (
     CaptionCorpus,
     CaptionedImage,
@@ -38,6 +33,9 @@ EXPECTED = (
     "train.tsv or train.jsonl"
 )
 
+HEADER = {"image": "image", "caption": "caption"}
+
+_KARPATHY_SPLITS = {"train": "train", "restval": "train", "val": "validation", "test": "test"}
 _TABLES = (".tsv", ".jsonl")
 _KINDS = {
     "Flickr's": re.compile(r"(?!.*\.lemma\.).*\.token(\.txt)?|captions\.(txt|csv)"),
@@ -45,6 +43,22 @@ _KINDS = {
     "tables": re.compile(r".*\.(tsv|jsonl)", re.IGNORECASE),
 }
 _PROBES = 100
+
+
+class Entry(NamedTuple):
+    """An image of a source, before anything is checked.
+
+    Attributes:
+        image: its path, from the folder of images.
+        captions: as they were written; none where it has none.
+        split: "train", "validation" or "test"; None where the source does not say.
+        source: where it stands, for messages.
+    """
+
+    image: str
+    captions: list[str]
+    split: str | None
+    source: str
 
 
 def load_captions(config: CaptionData) -> CaptionCorpus:
@@ -76,26 +90,23 @@ def load_captions(config: CaptionData) -> CaptionCorpus:
     """
     source = config.data
     found, base = _read_source(source, config.encoding)
-    folder = _image_folder(config.images, base, [listed.image for listed in found.listed])
+    folder = _image_folder(config.images, base, [entry.image for entry in found])
     splits: dict[str, list[CaptionedImage]] = {}
     skipped = []
-    texts: dict[str, list[str]] = {}
-    for image, text, place in found.captions:
-        if not caption_words(text):
-            raise UserError(f"{place}: a caption without a word, {text!r}, of {image}")
-        texts.setdefault(os.path.normpath(folder / image), []).append(text)
-    owner: dict[str, Listed] = {}
-    for one in _in_splits(source, found.listed, config.held_out):
-        path = os.path.normpath(folder / one.image)
-        if (first := owner.setdefault(path, one)) is not one:
+    owner: dict[str, Entry] = {}
+    for entry in _in_splits(source, found, config.held_out):
+        path = os.path.normpath(folder / entry.image)
+        if (first := owner.setdefault(path, entry)) is not entry:
             raise UserError(
-                f"{one.source}: the image {path} is listed also for {first.split} at {first.source}"
+                f"{entry.source}: the image {path} is listed also for {first.split} at "
+                f"{first.source}"
             )
-        if os.path.isfile(path) and path in texts:
-            splits.setdefault(str(one.split), []).append(CaptionedImage(path, tuple(texts[path])))
+        if os.path.isfile(path) and entry.captions:
+            image = CaptionedImage(path, tuple(entry.captions))
+            splits.setdefault(str(entry.split), []).append(image)
         else:
             what = "has no caption" if os.path.isfile(path) else "does not exist"
-            skipped.append(Skipped(path, f"{one.source}: the image {path} {what}"))
+            skipped.append(Skipped(path, f"{entry.source}: the image {path} {what}"))
     if skipped and not config.skip_faulty:
         others = f". {counted(len(skipped) - 1, 'more fault')} like it" if skipped[1:] else ""
         raise UserError(
@@ -107,7 +118,7 @@ def load_captions(config: CaptionData) -> CaptionCorpus:
     return CaptionCorpus({s: splits[s] for s in SPLITS if s in splits}, tuple(skipped))
 
 
-def _in_splits(source: str, listed: Sequence[Listed], held_out: float | None) -> list[Listed]:
+def _in_splits(source: str, listed: list[Entry], held_out: float | None) -> list[Entry]:
     without = [image for image in listed if image.split is None]
     if held_out is None:
         if without:
@@ -115,7 +126,7 @@ def _in_splits(source: str, listed: Sequence[Listed], held_out: float | None) ->
                 f"{source} does not say which image is in which split: add lists or files of "
                 f"splits, or set held_out, the share of images to be kept aside"
             )
-        return list(listed)
+        return listed
     if not without:
         raise UserError(f"held_out={held_out} has no use: {source} has splits of its own")
     if not 0 < held_out < 0.5:
@@ -131,11 +142,11 @@ def _digest(image: str) -> bytes:
     return hashlib.sha256(os.path.basename(image).encode()).digest()
 
 
-def _read_source(source: str, encoding: str) -> tuple[Annotations, Path]:
-    """The annotations, and the folder in or below which the images are."""
+def _read_source(source: str, encoding: str) -> tuple[list[Entry], Path]:
+    """The images, and the folder in or below which they are."""
     if is_list_of_paths(source):
         listed = split_files(source).files
-        return _read_tables(listed, encoding), listed["train"][0].parent
+        return _read_tables(listed.items(), encoding), listed["train"][0].parent
     path = existing(source, f": expected a folder with captions, or {LIST_OF_PATHS}")
     if path.is_file():
         return _read([path], encoding), path.parent
@@ -147,68 +158,137 @@ def _read_source(source: str, encoding: str) -> tuple[Annotations, Path]:
     if not layouts:
         names = ", ".join(p.name for p in files[:10]) or "no files at all"
         raise UserError(f"{source} has no captions: {EXPECTED}, found {names}")
-    several = len(layouts[0]) > 1 and layouts[0] in (kinds["Flickr's"], kinds["Karpathy's"])
+    several = len(layouts[0]) > 1 and layouts[0] is not kinds["tables"]
     if len(layouts) > 1 or several:
         names = ", ".join(str(p) for part in layouts for p in part)
         raise UserError(f"{source} has captions in several ways: choose one file of {names}")
     return _read(layouts[0], encoding), path
 
 
-def _read(paths: Sequence[Path], encoding: str) -> Annotations:
+def _read(paths: list[Path], encoding: str) -> list[Entry]:
     """Reads caption files that are all of one layout."""
     first = paths[0]
     if first.suffix == ".json":
-        return read_karpathy(str(first), encoding=encoding)
+        return read_karpathy(str(first), encoding)
     if first.suffix.lower() not in _TABLES:
         return _read_flickr(first, encoding)
     if len(paths) == 1:
-        return _read_tables({None: paths}, encoding)
-    named_files = by_name(first.parent, paths)
-    if named_files.left_alone:
+        return _read_tables([(None, paths)], encoding)
+    named = by_name(first.parent, paths)
+    if named.left_alone:
         raise UserError(
-            f"{first.parent / named_files.left_alone[0]} does not say in its name which split it "
-            f"holds: expected one of {', '.join(SPLITS)} in it"
+            f"{first.parent / named.left_alone[0]} does not say in its name which split it holds: "
+            f"expected one of {', '.join(SPLITS)} in it"
         )
-    return _read_tables(named_files.files, encoding)
+    return _read_tables(named.files.items(), encoding)
 
 
-def _read_flickr(path: Path, encoding: str) -> Annotations:
+def _read_flickr(path: Path, encoding: str) -> list[Entry]:
+    """Lines `NAME.jpg#NUMBER<TAB>CAPTION`, or Kaggle's CSV; and the lists of splits beside it."""
     if path.name in ("captions.txt", "captions.csv"):
-        found = read_table(str(path), None, encoding=encoding, kind=".csv")
+        found = read_table(str(path), None, encoding, kind=".csv")
     else:
-        found = read_flickr(str(path), encoding=encoding)
+        rows = []
+        for source, line in numbered_lines(str(path), encoding=encoding):
+            key, tab, text = line.partition("\t")
+            image, mark, number = key.strip().rpartition("#")
+            if not (tab and mark and image and number.isdecimal()):
+                raise UserError(
+                    f"{source}: expected NAME.jpg#NUMBER, a tab and a caption, got {line[:80]!r}"
+                )
+            rows.append((image, text, source))
+        found = _by_image(rows, None)
     others = [other for other in _files(path.parent) if other != path and other.suffix == ".txt"]
     lists = {other: split for other in others if (split := split_of(other))}
     if not lists:
         return found
-    captioned = {listed.image for listed in found.listed}
+    captions = {entry.image: entry.captions for entry in found}
     listed = []
     for file, split in lists.items():
         for source, line in numbered_lines(str(file), encoding=encoding):
             name = line.strip()
-            image = f"{name}.jpg" if f"{name}.jpg" in captioned else name
-            listed.append(Listed(image, split, source))
-    return found._replace(listed=listed)
+            image = f"{name}.jpg" if f"{name}.jpg" in captions else name
+            listed.append(Entry(image, captions.get(image, []), split, source))
+    return listed
 
 
-def _read_tables(
-    files: Mapping[str, Sequence[Path]] | Mapping[None, Sequence[Path]], encoding: str
-) -> Annotations:
-    for path in (path for paths in files.values() for path in paths):
+def _read_tables(files: Iterable[tuple[str | None, list[Path]]], encoding: str) -> list[Entry]:
+    found = []
+    for split, path in ((split, path) for split, paths in files for path in paths):
         if path.suffix.lower() not in _TABLES:
             raise UserError(f"{path}: expected a name that ends in {' or '.join(_TABLES)}")
-    return _joined(
-        read_table(str(path), split, encoding=encoding)
-        for split, paths in files.items()
-        for path in paths
-    )
+        found += read_table(str(path), split, encoding)
+    return found
 
 
-def _joined(parts: Iterable[Annotations]) -> Annotations:
-    found = Annotations([], [])
-    for part in parts:
-        found.listed.extend(part.listed)
-        found.captions.extend(part.captions)
+def read_table(
+    path: str, split: str | None, encoding: str, *, kind: str | None = None
+) -> list[Entry]:
+    """The images of a table of images and captions.
+
+    Args:
+        path: of the file. TSV and CSV have an image and a caption in a row; a first row
+            `image, caption` is a header. JSONL has `{"image": ..., "caption": ...}` in a line.
+        split: which it holds; None: not known.
+        encoding: of the file.
+        kind: ".tsv", ".csv" or ".jsonl"; None: as the file's name ends.
+    """
+    is_json = (kind or suffix_of(path)) == ".jsonl"
+    columns: dict[str, str | int] = {**HEADER} if is_json else {"image": 0, "caption": 1}
+    rows = read_examples(path, columns, kind=kind, encoding=encoding)
+    has_header = not is_json and rows[0].fields == HEADER
+    kept = rows[1:] if has_header else rows
+    return _by_image(((r.fields["image"], r.fields["caption"], r.place) for r in kept), split)
+
+
+def _by_image(rows: Iterable[tuple[str, str, str]], split: str | None) -> list[Entry]:
+    """Images, captions and their places: each image once, where it has a caption first."""
+    found: dict[str, Entry] = {}
+    for image, text, source in rows:
+        entry = found.setdefault(image.strip(), Entry(image.strip(), [], split, source))
+        entry.captions.append(_caption(text, source))
+    return list(found.values())
+
+
+def _caption(text: str, source: str) -> str:
+    if not caption_words(text):
+        raise UserError(f"{source}: a caption without a word, {text!r}")
+    return text.strip()
+
+
+def read_karpathy(path: str, encoding: str) -> list[Entry]:
+    """The images and captions of `dataset_flickr8k.json`, `dataset_coco.json` and the like.
+
+    The split `restval` becomes part of `train`, as is usual.
+
+    Args:
+        path: of a file `{"images": [{"filename", "filepath", "split", "sentences": [{"raw"}]}]}`,
+            `filepath` optional; of sentences without `raw` the `tokens` are taken.
+        encoding: of the file.
+
+    Raises:
+        UserError: the file cannot be read or has another form.
+
+    References:
+        Karpathy & Li 2015, "Deep visual-semantic alignments for generating image descriptions".
+    """
+    found, place = [], path
+    try:
+        for n, image in enumerate(json.loads(read_text(path, encoding=encoding))["images"]):
+            place, split = f"{path}: images[{n}]", image["split"]
+            name = "/".join(filter(None, (image.get("filepath"), image["filename"])))
+            if split not in _KARPATHY_SPLITS:
+                hint = did_you_mean(split, _KARPATHY_SPLITS)
+                raise UserError(f"{place} has the unknown split {split!r}: {hint}")
+            place += f" ({name})"
+            texts = [one["raw"] if "raw" in one else " ".join(one["tokens"])
+                     for one in image["sentences"]]  # fmt: skip
+            captions = [_caption(text, f"{place}, sentences[{m}]") for m, text in enumerate(texts)]
+            found.append(Entry(name, captions, _KARPATHY_SPLITS[split], place))
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}:{error.lineno}:{error.colno} is no JSON: {error.msg}") from error
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{place} is not as in Karpathy's files: {error!r}") from error
     return found
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import jax
@@ -130,24 +131,13 @@ def _digest(splits: Mapping[str, Sequence[CaptionedImage]]) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
-class AbstractData(NamedTuple):
-    """What training reads, in shapes, to compile a step for a machine without the data.
+def abstract_data(config: CaptionerConfig) -> SimpleNamespace:
+    """The shapes of a config's data: of scenes as they are, of photographs as they are assumed.
 
-    Attributes:
-        vocab_size: V.
-        batch: of the longest captions, `jax.ShapeDtypeStruct`s.
-        units: words that a training step reads, or draws, at most.
-        reward: of captions that are drawn; None where none are.
+    Returns:
+        `vocab_size` and `reward` as of `Prepared`; `batch`, of the longest captions, in
+        `jax.ShapeDtypeStruct`s; and `units`, words that a step reads, or draws, at most.
     """
-
-    vocab_size: int
-    batch: dict[str, jax.ShapeDtypeStruct]
-    units: int
-    reward: Reward | None
-
-
-def abstract_data(config: CaptionerConfig) -> AbstractData:
-    """The shapes of a config's data: of scenes as they are, of photographs as they are assumed."""
     rows = config.batch_size
     of_scenes = config.data == SCENES and config.encoder == "cnn"
     length = (MAX_WORDS if of_scenes else PHOTO_WORDS) + 1
@@ -163,7 +153,7 @@ def abstract_data(config: CaptionerConfig) -> AbstractData:
         batch["image"] = jax.ShapeDtypeStruct(
             (rows, config.image_size, config.image_size, 3), np.uint8
         )
-    return AbstractData(
+    return SimpleNamespace(
         vocab_size=len(CaptionVocabulary.of(VOCABULARY)) if of_scenes else PHOTO_SYMBOLS,
         batch=batch,
         units=rows * (config.num_drawn * (config.drawn_words + 1) if config.draws else length),

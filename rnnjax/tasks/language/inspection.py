@@ -17,9 +17,8 @@ from rnnjax.losses import target_log_probability
 from rnnjax.models.language_model import LanguageModel
 from rnnjax.tasks.language.text_model import TextModel
 from rnnjax.typing import Array
-from rnnjax.visuals.page import Section, note, render_page
+from rnnjax.visuals.page import Section, coloured_text, note, render_page, signed_colour
 from rnnjax.visuals.pictures import draw_activations, draw_gradient_norms, draw_saturation
-from rnnjax.visuals.text import coloured_text, signed_colour
 
 MAX_DISTANCE = 100
 NUM_UNITS = 6

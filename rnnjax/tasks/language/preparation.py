@@ -1,5 +1,6 @@
 """From the text of a config to windows."""
 
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import jax
@@ -84,22 +85,13 @@ def prepare(config: LanguageConfig, vocabulary: data.Vocabulary | None = None) -
     return Prepared(corpus.vocabulary, corpus, windows, held_out, about)
 
 
-class AbstractData(NamedTuple):
-    """What training reads, in shapes.
+def abstract_data(config: LanguageConfig) -> SimpleNamespace:
+    """The shapes of a config's data; only the vocabulary is read, and not that of TFDS.
 
-    Attributes:
-        vocabulary: of the text, or one of an assumed size.
-        batch: `jax.ShapeDtypeStruct`s by name.
-        units: symbols that a training step learns from.
+    Returns:
+        `vocabulary`, of the text or one of an assumed size; `batch` in `jax.ShapeDtypeStruct`s; and
+        `units`, symbols that a training step learns from.
     """
-
-    vocabulary: data.Vocabulary
-    batch: dict[str, jax.ShapeDtypeStruct]
-    units: int
-
-
-def abstract_data(config: LanguageConfig) -> AbstractData:
-    """The shapes of a config's data; only the vocabulary is read, and not that of TFDS."""
     vocabulary = ASSUMED_SYMBOLS
     if config.level == "char" and config.data.startswith("tfds:"):
         training.say(f"{config.data} is not read here: {len(vocabulary)} symbols are assumed.")
@@ -108,4 +100,5 @@ def abstract_data(config: LanguageConfig) -> AbstractData:
     shape = (config.bptt or config.window, config.batch_size)
     kinds = {"inputs": np.int32, "targets": np.int32, "reset": np.bool_, "mask": np.bool_}
     batch = {name: jax.ShapeDtypeStruct(shape, kind) for name, kind in kinds.items()}
-    return AbstractData(vocabulary, batch, config.window * config.batch_size)
+    units = config.window * config.batch_size
+    return SimpleNamespace(vocabulary=vocabulary, batch=batch, units=units)

@@ -11,8 +11,17 @@ from rnnjax import training
 from rnnjax.errors import UserError
 from rnnjax.tasks.language.scoring import TextScore
 from rnnjax.tasks.language.text_model import TextModel
-from rnnjax.visuals.page import Section, escape, note, number_cell, render_page, wide_table
-from rnnjax.visuals.text import MAX_SURPRISE, coloured_text, surprise_colour
+from rnnjax.visuals.page import (
+    MAX_SURPRISE,
+    Section,
+    coloured_text,
+    escape,
+    note,
+    number_cell,
+    render_page,
+    surprise_colour,
+    wide_table,
+)
 
 HEADS = ("log-probability", "bits/char", "perplexity", "chars", "text")
 LINE = "{}{:>16} {:>10} {:>11} {:>6}  {}"

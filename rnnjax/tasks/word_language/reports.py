@@ -12,8 +12,7 @@ from rnnjax.tasks.word_language.word_model import SentenceScore, WordModel
 from rnnjax.training import Section
 from rnnjax.training.reporting.progress import aligned
 from rnnjax.visuals.figures import as_png, new_figure
-from rnnjax.visuals.page import note, render_page
-from rnnjax.visuals.text import MAX_SURPRISE, coloured_text, surprise_colour
+from rnnjax.visuals.page import MAX_SURPRISE, coloured_text, note, render_page, surprise_colour
 
 SHOWN = 80
 LISTED = 16

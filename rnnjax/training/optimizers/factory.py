@@ -1,13 +1,19 @@
-"""Optimizers and learning-rate schedules by name, with gradient clipping in front."""
+"""Optimizers and schedules by name, and averages of the parameters."""
 
+import math
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import optax
+from optax import contrib
 
 from rnnjax.errors import UserError, did_you_mean
-from rnnjax.training.optimizers.muon import muon
 
+AVERAGES = ("none", "ema", "asgd")
+
+Params = Any
 OPTIMIZERS = ("sgd", "rmsprop", "adam", "adamw", "muon")
 SCHEDULES = ("constant", "step", "inverse", "cosine")
 
@@ -103,3 +109,116 @@ def make_optimizer(
     if weight_decay and name not in ("adamw", "muon"):
         parts.append(optax.add_decayed_weights(weight_decay))
     return optax.chain(*parts, makers[name]())
+
+
+UPDATE_SIZE = 0.2
+"""Root mean square of a matrix's update, in learning rates: about that of Adam's updates."""
+
+
+def muon(rate: optax.Schedule, weight_decay: float) -> optax.GradientTransformation:
+    """Steepest descent, where a step is measured by how far it can move an output.
+
+    ::
+
+        m_t = 0.95 m_(t-1) + 0.05 g_t,   n_t = 0.95 m^_(t+1) + 0.05 g^_t     (^: bias corrected)
+        O_t = five Newton-Schulz iterations towards U V^T of n_t = U S V^T
+        W_t = W_(t-1) - rate (UPDATE_SIZE sqrt(max(rows, columns)) O_t + weight_decay W_(t-1))
+
+    for the `hidden_matrices`; for the rest nadamw at the same rate, which is AdamW with Nesterov's
+    momentum. Adam moves a matrix mostly along the few directions in which its gradients are large;
+    here all directions move alike, so what is rare in the data is learned much sooner.
+
+    Args:
+        rate: learning rate after each number of updates.
+        weight_decay: decoupled, for all parameters.
+
+    References:
+        Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks"; the size of
+        the update: Liu et al. 2025, "Muon is scalable for LLM training", section 2.2.
+    """
+    return contrib.muon(
+        rate,
+        weight_decay=weight_decay,
+        adam_weight_decay=weight_decay,
+        muon_weight_dimension_numbers=hidden_matrices,
+        consistent_rms=UPDATE_SIZE,
+    )
+
+
+def hidden_matrices(params: Any) -> Any:
+    """Which parameters are matrices from one hidden layer to the next.
+
+    They are those named `kernel` or `w_...` that have two axes or more, the last one that of the
+    outputs, and are not of a `...head`: an output layer, like an embedding, has a row or column
+    for each word, and a word that is not in a batch should not move.
+
+    Args:
+        params: any pytree with names in it.
+
+    Returns:
+        The same tree of `optax.contrib.MuonDimensionNumbers`, or None where Adam is to be used.
+    """
+
+    def axes(path, leaf) -> contrib.MuonDimensionNumbers | None:
+        names = [str(getattr(key, "key", getattr(key, "name", ""))) for key in path]
+        is_matrix = any(name == "kernel" or name.startswith("w_") for name in names)
+        is_head = any(name.endswith("head") for name in names)
+        if leaf.ndim < 2 or is_head or not is_matrix:
+            return None
+        return contrib.MuonDimensionNumbers(tuple(range(leaf.ndim - 1)), leaf.ndim - 1)
+
+    return jax.tree_util.tree_map_with_path(axes, params)
+
+
+class Average(NamedTuple):
+    """A running average of the parameters.
+
+    Attributes:
+        init: ``(params) -> average``.
+        update: ``(average, params, updates_made) -> average``, given the parameters after the
+            update and the number of updates made so far, this one included.
+    """
+
+    init: Callable[[Params], Params]
+    update: Callable[[Params, Params, jax.Array], Params]
+
+
+def make_average(name: str = "none", *, decay: float = 0.999, start_step: int = 0) -> Average:
+    """Makes a running average of the parameters, at all times usable as it is.
+
+    With p_t the parameters after update t, d = `decay`, s = `start_step`::
+
+        a_t = (1 - w_t) a_tm1 + w_t p_t
+        ema:  w_t = (1 - d) / (1 - d^t)      a_t = sum_i d^(t-i) p_i / sum_i d^(t-i)
+        asgd: w_t = 1 / max(t - s, 1)        a_t = mean of p_(s+1) .. p_t, and p_t up to s
+
+    ema is the bias-corrected exponential average of Kingma and Ba (2015, section 7.2); asgd is
+    Polyak and Juditsky (1992), from a trigger on as in Merity et al. (2018).
+
+    Args:
+        name: 'none', 'ema' or 'asgd'.
+        decay: of ema; in [0, 1).
+        start_step: updates before asgd begins to average.
+
+    Returns:
+        The average; 'none' keeps None and costs nothing.
+
+    Raises:
+        UserError: an unknown name.
+    """
+    if name == "none":
+        return Average(lambda params: None, lambda average, params, updates_made: None)
+    log_decay = math.log(decay) if decay else -math.inf
+    weights = {
+        "ema": lambda updates_made: (1 - decay) / -jnp.expm1(updates_made * log_decay),
+        "asgd": lambda updates_made: 1 / jnp.maximum(updates_made - start_step, 1),
+    }
+    if name not in weights:
+        raise UserError(f"Unknown average '{name}': {did_you_mean(name, AVERAGES)}")
+    weight = weights[name]
+
+    def update(average, params, updates_made):
+        w_t = weight(updates_made.astype(jnp.float32))
+        return jax.tree.map(lambda a, p: ((1 - w_t) * a + w_t * p).astype(p.dtype), average, params)
+
+    return Average(lambda params: params, update)

@@ -5,7 +5,7 @@ import collections
 import numpy as np
 import pytest
 
-from rnnjax.data.endless_batches import ENDLESS
+from rnnjax.data.batch_iterator import ENDLESS
 from rnnjax.data.padded_batches import TrainingBatches
 from rnnjax.errors import UserError
 from rnnjax.tasks.captioning.batches import (

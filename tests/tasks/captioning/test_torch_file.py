@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from rnnjax.errors import UserError
-from rnnjax.tasks.captioning.torch_file import read_state_dict
+from rnnjax.tasks.captioning.efficientnet import read_state_dict
 
 MAGIC, VERSION = 0x1950A86A20F9469CFC6C, 1001
 NUMBERS = {

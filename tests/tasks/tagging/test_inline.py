@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rnnjax.data.tokens import tokenize
 from rnnjax.errors import UserError
-from rnnjax.tasks.tagging.inline import parse, read_inline
+from rnnjax.tasks.tagging.corpora import parse, read_inline
 from rnnjax.tasks.tagging.schemes import spans_of
 
 

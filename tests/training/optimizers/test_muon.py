@@ -6,7 +6,7 @@ import numpy as np
 import optax
 
 from rnnjax.training import make_optimizer
-from rnnjax.training.optimizers.muon import hidden_matrices
+from rnnjax.training.optimizers.factory import hidden_matrices
 
 RATE, DECAY = 0.05, 0.2
 SHAPES = {

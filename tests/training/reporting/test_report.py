@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from rnnjax.errors import UserError
 from rnnjax.training import Measures, Section, write_report
-from rnnjax.training.reporting import curves
+from rnnjax.training.reporting import report as module
 from rnnjax.training.reporting.metrics_log import MetricsLog
 from rnnjax.training.reporting.report import draw_curves, write_results
 from rnnjax.visuals.page import render_page
@@ -64,7 +64,7 @@ def panels(monkeypatch, *args):
             super().__init__(**options)
             figures.append(self)
 
-    monkeypatch.setattr(curves, "new_figure", lambda *size: Kept(figsize=size))
+    monkeypatch.setattr(module, "new_figure", lambda *size: Kept(figsize=size))
     draw_curves(*args)
     return [
         (

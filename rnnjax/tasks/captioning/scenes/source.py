@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnnjax.data.endless_batches import ENDLESS
+from rnnjax.data.batch_iterator import ENDLESS
 from rnnjax.data.named_splits import SPLITS
 from rnnjax.errors import UserError, did_you_mean
 from rnnjax.tasks.captioning.scenes.digits import cutouts, instances, paint
