@@ -246,7 +246,7 @@ def test_help_names_every_mode_flag_and_preset(ner_command):
     result = ner_command("--help")
     assert result.code == 0
     for word in (*ner.EXPERIMENT.modes, *ner.PRESETS, "--split=test", "--input", "--restore_from",
-                 "--config.crf=True", "--config.both_directions=True", "--config.strict=False",
+                 "--config.crf=True", "--config.both_directions=True", "--config.token_column=0",
                  "--config.vectors", "--config.encoding=utf-8"):  # fmt: skip
         assert word in result.out
     for mode in ner.EXPERIMENT.modes:

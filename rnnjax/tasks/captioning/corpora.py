@@ -251,9 +251,10 @@ def _by_image(rows: Iterable[tuple[str, str, str]], split: str | None) -> list[E
 
 
 def _caption(text: str, source: str) -> str:
+    text = text.strip()
     if not caption_words(text):
         raise UserError(f"{source}: a caption without a word, {text!r}")
-    return text.strip()
+    return text
 
 
 def read_karpathy(path: str, encoding: str) -> list[Entry]:

@@ -72,7 +72,7 @@ def test_an_image_is_in_one_split(tmp_path):
     [
         ("train.tsv", "b.jpg", "has 1 columns, and "),
         ("train.tsv", "b.jpg\tx\ty", "has 3 columns, and "),
-        ("train.tsv", "b.jpg\t ", "a caption without a word, '', of "),
+        ("train.tsv", "b.jpg\t ", "a caption without a word, ''"),
         ("train.tsv", "z.jpg\tx", "z.jpg does not exist"),
         ("train.tsv", "c.jpg\tx", "c.jpg is listed also for "),
         ("train.jsonl", '{"image": "b.jpg"', "is no JSON"),
