@@ -2,18 +2,28 @@
 
 import hashlib
 import itertools
-from collections.abc import Iterable, Mapping
+import logging
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from rnnjax.data.documents import Document, symbols
+from rnnjax.data.growing_array import GrowingArray
 from rnnjax.data.streams import Stream
 from rnnjax.data.vocabulary import NUM_CODE_POINTS, Level, Vocabulary, check_level
 from rnnjax.errors import UserError
 
+BLOCK = 1 << 20
+"""Symbols encoded at a time."""
+
+SECONDS_BETWEEN_NEWS = 5.0
+
 Segment = tuple[int, int]
 """Symbols [start, end) of a corpus, from one document."""
+
+_log = logging.getLogger(__name__)
 
 
 class Corpus(NamedTuple):
@@ -83,7 +93,7 @@ def build(
         vocabulary: to use, with its own level; None: that of the training split.
 
     Raises:
-        UserError: a document cannot be decoded, or a split is empty.
+        UserError: a document cannot be decoded, a split is empty, the disk is full.
     """
     level = vocabulary.level if vocabulary else level
     check_level(level)
@@ -94,7 +104,9 @@ def build(
     decoded: dict[str, np.ndarray] = {}
     segments: dict[str, list[Segment]] = {}
     for part, its_documents in documents.items():
-        values, ends = _decode(its_documents, level)
+        with GrowingArray(np.uint8 if level == "byte" else np.uint32) as array:
+            ends = _decode(its_documents, level, array)
+            values = array.finish()
         if not values.size:
             raise UserError(f"{name} is empty: there is no text in its {part} split")
         cut = part == "train" and valid_fraction > 0 and "validation" not in documents
@@ -113,15 +125,16 @@ def build(
         vocabulary = Vocabulary.of_bytes()
     elif vocabulary is None:
         seen = np.zeros(NUM_CODE_POINTS, bool)
-        for start, end in segments["train"]:
-            seen[decoded["train"][start:end]] = True
+        for block in _blocks(decoded["train"], segments["train"]):
+            seen[block] = True
         vocabulary = Vocabulary.of_text(map(chr, np.flatnonzero(seen).tolist()))
     streams: dict[str, Stream] = {}
     for part, pieces_of_part in segments.items():
-        values = np.concatenate([decoded[part][start:end] for start, end in pieces_of_part])
-        ids = values if level == "byte" else vocabulary.id_of_code_point[values]
-        lengths = [end - start for start, end in pieces_of_part]
-        streams[part] = Stream(ids, np.cumsum([0, *lengths[:-1]]))
+        with GrowingArray(vocabulary.dtype) as array:
+            for block in _blocks(decoded[part], pieces_of_part):
+                array.append(block if level == "byte" else vocabulary.id_of_code_point[block])
+            lengths = [end - start for start, end in pieces_of_part]
+            streams[part] = Stream(array.finish(), np.cumsum([0, *lengths[:-1]]))
     return Corpus(vocabulary, streams)
 
 
@@ -160,11 +173,25 @@ def split(document_ends: np.ndarray, fraction: float) -> tuple[list[Segment], li
     return [one for one, held in segments if not held], [one for one, held in segments if held]
 
 
-def _decode(documents: Iterable[Document], level: Level) -> tuple[np.ndarray, np.ndarray]:
-    """The symbols of all documents, and where each that is not empty ends."""
-    pieces, ends = [np.zeros(0, np.uint8 if level == "byte" else np.uint32)], [0]
+def _decode(documents: Iterable[Document], level: Level, array: GrowingArray) -> np.ndarray:
+    """Writes the documents to `array`; returns where each that is not empty ends."""
+    ends = []
+    news = time.monotonic() + SECONDS_BETWEEN_NEWS
     for document in documents:
-        found = list(symbols(document, level))
-        pieces += found
-        ends.append(ends[-1] + sum(map(len, found)))
-    return np.concatenate(pieces), np.unique(ends)[1:]
+        start = len(array)
+        for piece in symbols(document, level):
+            array.append(piece)
+            if time.monotonic() > news:
+                _log.info(
+                    "reading %s: %.0f million symbols so far", document.name, len(array) / 1e6
+                )
+                news = time.monotonic() + SECONDS_BETWEEN_NEWS
+        if len(array) > start:
+            ends.append(len(array))
+    return np.array(ends, np.int64)
+
+
+def _blocks(values: np.ndarray, segments: list[Segment]) -> Iterator[np.ndarray]:
+    for start, end in segments:
+        for at in range(start, end, BLOCK):
+            yield values[at : min(at + BLOCK, end)]

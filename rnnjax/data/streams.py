@@ -158,6 +158,14 @@ class _Circle:
         self.ids = np.asarray(stream.ids)
         self._document_starts = stream.document_starts
 
+    def __getstate__(self) -> dict:
+        if isinstance(self.ids.base, np.memmap):
+            raise UserError(
+                "the text is larger than the memory set aside for it and lies in a file that only "
+                "this process can read: --config.data_workers=0"
+            )
+        return self.__dict__
+
     def batch(self, starts: np.ndarray, num_steps: int) -> Batch:
         """Inputs and targets of `num_steps` steps from each of `starts` [B] on."""
         places = (starts + np.arange(num_steps + 1)[:, None]) % len(self.ids)

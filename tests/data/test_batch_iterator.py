@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -11,11 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rnnjax.data import Stream, TrainingWindows
 from rnnjax.data.batch_iterator import BatchIterator
+from rnnjax.data.growing_array import GrowingArray
 from rnnjax.errors import UserError
 from rnnjax.tasks.captioning.batches import SceneBatches
-from rnnjax.tasks.captioning.captioned_images import CaptionVocabulary
 from rnnjax.tasks.captioning.scenes import VOCABULARY, DigitScenes
+from rnnjax.tasks.captioning.vocabulary import CaptionVocabulary
 
 BATCH_SIZE = 3
 NUM_BATCHES = 3 * SceneBatches.made_together
@@ -148,3 +151,19 @@ def test_a_worker_leaves_signals_to_its_parent_and_ends_with_it(owner):
             break
         time.sleep(0.1)
     assert not lives(worker)
+
+
+def test_a_text_that_is_on_disk_for_one_process_only_is_refused(monkeypatch):
+    monkeypatch.setattr("rnnjax.data.growing_array.MEMORY_LIMIT", 10)
+    with GrowingArray(np.uint8) as array:
+        array.append(np.arange(200, dtype=np.uint8))
+        stream = Stream(array.finish(), np.array([0]))
+    windows = TrainingWindows(stream, batch_size=2, window=5)
+    with pytest.raises(UserError, match=r"--config\.data_workers=0"):
+        pickle.dumps(windows)
+    with (
+        contextlib.closing(BatchIterator(windows, workers=1)) as batches,
+        pytest.raises(UserError, match=r"--config\.data_workers=0"),
+    ):
+        next(batches)
+    assert_same(next(BatchIterator(windows)), windows[0])

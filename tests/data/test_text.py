@@ -1,5 +1,6 @@
 import gzip
 import tempfile
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -137,6 +138,36 @@ def test_a_glob_takes_the_files_it_matches_in_order(tmp_path):
     assert list(every.splits) == ["train"]
     some = load(f"{tmp_path}/b/1*.txt", valid_fraction=0)
     assert documents_of(some, "train") == [f"document {n}\n" * 3 for n in (11, 13, 15, 17, 19)]
+
+
+def test_memory_mapped_is_the_same_as_in_memory(tmp_path, monkeypatch):
+    make_folder(tmp_path / "texts")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    for level in ("char", "byte"):
+        with monkeypatch.context() as patch:
+            patch.setattr("rnnjax.data.growing_array.MEMORY_LIMIT", 100)
+            patch.setattr(tempfile, "tempdir", str(scratch))
+            mapped = load(str(tmp_path / "texts"), level=level)
+        assert isinstance(mapped.splits["train"].ids, np.memmap)
+        assert not list(scratch.iterdir())
+        assert_same(mapped, load(str(tmp_path / "texts"), level=level))
+
+
+def test_a_mapped_file_is_never_whole_in_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr("rnnjax.data.corpus.BLOCK", 1 << 14)
+    monkeypatch.setattr("rnnjax.data.files.CHUNK_BYTES", 1 << 14)
+    monkeypatch.setattr("rnnjax.data.growing_array.MEMORY_LIMIT", 1 << 16)
+    path = tmp_path / "large.txt"
+    path.write_text(PLAY * 1000)
+    load(str(path)).vocabulary.id_of_code_point  # noqa: B018
+    tracemalloc.start()
+    corpus = load(str(path))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    table = corpus.vocabulary.id_of_code_point.nbytes
+    assert len(PLAY) * 1000 > 2_000_000
+    assert peak < 2.5 * table + 1_000_000
 
 
 def test_embedded_is_pythons_documentation():
