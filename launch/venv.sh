@@ -68,13 +68,29 @@ is_new_enough() {
 
 # Prints the name of a Python that can make the environment.
 find_python() {
-  local python="${RNNJAX_PYTHON:-python3}"
-  is_new_enough "$python" ||
-    die "rnnjax needs Python 3.11 or newer, and $python is none: RNNJAX_PYTHON=/path/to/python3.12 names one."
-  "$python" -c 'import ensurepip, venv' >/dev/null 2>&1 ||
-    die "$python lacks the modules that make a virtual environment." \
+  local candidate without_venv=""
+  if [[ -n "${RNNJAX_PYTHON:-}" ]]; then
+    is_new_enough "$RNNJAX_PYTHON" ||
+      die "RNNJAX_PYTHON=$RNNJAX_PYTHON is not a Python 3.11 or newer that runs here."
+    set -- "$RNNJAX_PYTHON"
+  else
+    set -- python3 python3.12 python3.11 python3.13 python3.14 python
+  fi
+  for candidate in "$@"; do
+    if is_new_enough "$candidate"; then
+      if "$candidate" -c 'import ensurepip, venv' >/dev/null 2>&1; then
+        printf '%s\n' "$candidate"
+        return
+      fi
+      without_venv="$candidate"
+    fi
+  done
+  if [[ -n "$without_venv" ]]; then
+    die "$without_venv lacks the modules that make a virtual environment." \
       "Install them (on Debian and Ubuntu: apt install python3-venv) and run this again."
-  printf '%s\n' "$python"
+  fi
+  die "rnnjax needs Python 3.11 or newer, and none was found on PATH." \
+    "Install one, or name it: RNNJAX_PYTHON=/path/to/python3.12"
 }
 
 make_venv() {

@@ -108,7 +108,7 @@ def test_wrong_lines_of_launchers(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(sweep.pool, "run_all", ends_here)
     monkeypatch.setattr(sweep.plan, "submit", ends_here)
     monkeypatch.setattr(tpu_dryrun.__main__, "compile_step", ends_here)
-    monkeypatch.setattr(tpu_dryrun.largest, "largest_batch", ends_here)
+    monkeypatch.setattr(tpu_dryrun.__main__, "largest_batch", ends_here)
     monkeypatch.chdir(tmp_path)
     draw = random.Random(9)
     flags = {

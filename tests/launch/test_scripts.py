@@ -1,19 +1,22 @@
 """The shell scripts: what they would run, and what they do when a tool fails."""
 
+import re
 import shlex
 import subprocess
 
 import pytest
+import yaml
 
 from tests.launch.fake_tools import ROOT
 
 SCRIPTS = sorted(path.name for path in (ROOT / "launch").glob("*.s[hb]*"))
 VM = ROOT / "launch/tpu_vm.sh"
 HERE = ("--name=mine", "--zone=us-west4-a")
+XPK = ROOT / "launch/xpk.sh"
 
 
 def test_there_are_scripts():
-    assert {"local.sh", "slurm.sbatch", "tpu_vm.sh"} <= set(SCRIPTS)
+    assert {"local.sh", "slurm.sbatch", "tpu_vm.sh", "xpk.sh"} <= set(SCRIPTS)
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
@@ -88,3 +91,67 @@ def test_tpu_vm_refuses_before_it_calls_anybody(tools, arguments, said):
     assert result.returncode == 2
     assert said in result.stderr
     assert tools.calls() == []
+
+
+def test_xpk_submits_a_workload_that_restarts(tools):
+    tools.add("xpk")
+    flags = ["--preset=large", "--workdir=/mnt/my runs/a"]
+    (words,) = dry(
+        tools,
+        XPK,
+        "--cluster=c",
+        "--workload=w",
+        "--num-slices=2",
+        "--dry_run",
+        "--",
+        "char_lm",
+        *flags,
+    )
+    assert words[:3] == ["xpk", "workload", "create"]
+    assert {"--cluster=c", "--workload=w", "--tpu-type=v5litepod-16", "--num-slices=2"} < {*words}
+    assert "--max-restarts=20" in words
+    _, _, inside = words[-1].partition("python -P -m ")
+    assert shlex.split(inside) == ["experiments.char_lm", "--coordinator=auto", *flags]
+
+
+def test_xpk_wants_a_folder_that_outlives_the_pods(tools):
+    result = tools.run(XPK, "--cluster=c", "--workload=w", "--dry_run", "--", "char_lm")
+    assert result.returncode == 2
+    assert "Add --workdir=FOLDER" in result.stderr
+
+
+@pytest.fixture
+def sky():
+    return yaml.safe_load((ROOT / "launch/sky.yaml").read_text())
+
+
+def test_the_scripts_of_sky_are_bash(sky):
+    for part in ("setup", "run"):
+        subprocess.run(["bash", "-n"], input=sky[part], text=True, check=True)
+
+
+def test_sky_needs_a_bucket_and_copies_runs_back_and_forth(sky, tools, tmp_path):
+    assert sky["envs"]["BUCKET"] is None  # SkyPilot asks for it
+    tools.add("gcloud")
+    tools.add("bash", 'echo training >>"$CALLS"; exit 5')
+    tools.add("sleep", "exec /bin/sleep 60")
+    result = subprocess.run(
+        ["/bin/bash", "-c", sky["run"]],
+        cwd=tmp_path,
+        env=tools.environment(
+            BUCKET="gs://b",
+            EXPERIMENT="ner",
+            FLAGS="--x=1",
+            EXTRA="gpu",
+            CALLS=str(tools.calls_file),
+        ),
+        timeout=30,
+        check=False,
+    )
+    assert result.returncode == 5
+    calls = [call for call in tools.calls() if not call.startswith("sleep")]
+    assert calls[0] == "gcloud storage rsync --recursive gs://b runs"
+    assert "prepare_venv gpu" in calls[1]
+    assert "experiments.ner --x=1" in calls[1]
+    assert calls[2] == "training"
+    assert re.match(r"gcloud storage rsync --recursive --delete\S* runs gs://b", calls[3])
