@@ -17,8 +17,8 @@ from rnnjax.data.batch_iterator import BatchIterator
 from rnnjax.data.growing_array import GrowingArray
 from rnnjax.errors import UserError
 from rnnjax.tasks.captioning.batches import SceneBatches
+from rnnjax.tasks.captioning.captioned_images import CaptionVocabulary
 from rnnjax.tasks.captioning.scenes import VOCABULARY, DigitScenes
-from rnnjax.tasks.captioning.vocabulary import CaptionVocabulary
 
 BATCH_SIZE = 3
 NUM_BATCHES = 3 * SceneBatches.made_together
