@@ -84,7 +84,7 @@ def split_files(
     if is_list_of_paths(source):
         paths = _listed(source, needed)
         return SplitFiles({s: files_at(p, text_encoding=text_encoding) for s, p in paths.items()})
-    expected = "" if pool else f": expected a folder, {LIST_OF_PATHS} or embedded"
+    expected = "" if pool else f": expected a folder, {LIST_OF_PATHS}, tfds:NAME or embedded"
     files = files_at(source, expected=expected, text_encoding=text_encoding)
     folder = Path(os.path.expanduser(source))
     if not folder.is_dir() and not pool:

@@ -3,7 +3,7 @@
 import contextlib
 import difflib
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from rnnjax.data.documents import Document
@@ -28,22 +28,10 @@ def documents(spec: str, *, data_dir: str | None = None) -> dict[str, Iterator[D
     Raises:
         UserError: no such data set or feature, no network, no TensorFlow.
     """
-    dataset = TfdsDataset(spec, data_dir)
+    dataset = TfdsDataset(spec, offline=OFFLINE, data_dir=data_dir)
     from tensorflow_datasets.core.features import Text
 
-    place, wanted = f"tfds:{dataset.name}", dataset.wanted
-    found = [name for name, feature in dataset.features.items() if isinstance(feature, Text)]
-    if not found:
-        raise UserError(f"{place} has no text feature, only {', '.join(sorted(dataset.features))}")
-    if wanted and wanted not in found:
-        hint = did_you_mean(wanted, found)
-        raise UserError(f"{place} has no text feature called {wanted!r}: {hint}")
-    if not wanted and "text" not in found and len(found) > 1:
-        raise UserError(
-            f"{place} has more than one text feature: {', '.join(sorted(found))}; choose one by "
-            f"--config.data={place}:FEATURE"
-        )
-    feature = wanted or ("text" if "text" in found else found[0])
+    feature = dataset.choose("text feature", lambda found: isinstance(found, Text), usual="text")
 
     def texts(split: str, source: Sequence[Any]) -> Iterator[Document]:
         for place, example in dataset.examples(split, source):
@@ -73,7 +61,7 @@ def pairs(
     Raises:
         UserError: no such data set or feature, no network, no TensorFlow.
     """
-    dataset = TfdsDataset(spec, data_dir)
+    dataset = TfdsDataset(spec, offline=OFFLINE, data_dir=data_dir)
     from tensorflow_datasets.core.features import Text
 
     names = (source, target) if source else (dataset.supervised or ("", ""))
@@ -106,17 +94,17 @@ class TfdsDataset:
 
     Attributes:
         name: of the data set, without the feature.
-        wanted: the feature that the user named; empty: none.
         features: its features by name.
         supervised: the names of its input and its target; None: it does not say.
     """
 
-    def __init__(self, spec: str, data_dir: str | None = None):
+    def __init__(self, spec: str, *, offline: str, data_dir: str | None = None):
         """Opens the data set.
 
         Args:
             spec: `NAME`, `NAME/CONFIG` or `NAME:VERSION`, with or without `:FEATURE`, the feature
                 to read where several could be meant.
+            offline: what messages recommend where the data set is not available.
             data_dir: TFDS's folder; None: its default.
 
         Raises:
@@ -124,34 +112,65 @@ class TfdsDataset:
         """
         name, colon, last = spec.rpartition(":")
         is_version = last[:1].isdigit() or last.startswith("*")
-        self.name, self.wanted = spec, ""
+        self.name, self._wanted = spec, ""
         if colon and not is_version:
-            self.name, self.wanted = name, last
+            self.name, self._wanted = name, last
+        self._offline = offline
         try:
             import tensorflow_datasets  # noqa: F401
         except ImportError as error:
             raise UserError(
                 f"tfds:{self.name} needs the package tensorflow_datasets ({error}): "
-                f"pip install 'rnnjax[tfds]'. {OFFLINE}"
+                f"pip install 'rnnjax[tfds]'. {offline}"
             ) from error
-        with _one_line_errors(self.name):
-            self._builder = _prepared(self.name, data_dir)
+        with one_line_errors(self.name, offline):
+            self._builder = _prepared(self.name, offline, data_dir)
         self.features = self._builder.info.features
         self.supervised = self._builder.info.supervised_keys
 
-    def sources(self) -> dict[str, Sequence[Any]]:
+    def choose(
+        self, kind: str, fits: Callable[[Any], bool], *, usual: str, by_user: bool = True
+    ) -> str:
+        """The name of the feature to read.
+
+        Args:
+            kind: of feature that it is, for messages.
+            fits: whether a feature is of that kind.
+            usual: its name, where several fit.
+            by_user: take the feature that the user named, if one is.
+
+        Raises:
+            UserError: none fits, the named one does not, or it is not clear which is meant.
+        """
+        wanted = self._wanted if by_user else ""
+        found = [key for key, feature in self.features.items() if fits(feature)]
+        place = f"tfds:{self.name}"
+        if not found:
+            raise UserError(f"{place} has no {kind}, only {', '.join(sorted(self.features))}")
+        if wanted and wanted not in found:
+            raise UserError(
+                f"{place} has no {kind} called {wanted!r}: {did_you_mean(wanted, found)}"
+            )
+        if not wanted and usual not in found and len(found) > 1:
+            raise UserError(
+                f"{place} has more than one {kind}: {', '.join(sorted(found))}"
+                + f"; choose one by --config.data={place}:FEATURE" * by_user
+            )
+        return wanted or (usual if usual in found else found[0])
+
+    def sources(self, decoders: Any = None) -> dict[str, Sequence[Any]]:
         """The examples of each split; see `DatasetBuilder.as_data_source` of TFDS."""
-        with _one_line_errors(self.name):
-            return dict(self._builder.as_data_source())
+        with one_line_errors(self.name, self._offline):
+            return dict(self._builder.as_data_source(decoders=decoders))
 
     def examples(self, split: str, source: Sequence[Any]) -> Iterator[tuple[str, Any]]:
         """Yields the place of each example, `tfds:NAME SPLIT NUMBER`, and the example."""
-        with _one_line_errors(self.name):
+        with one_line_errors(self.name, self._offline):
             for n in range(len(source)):
                 yield f"tfds:{self.name} {split} {n}", source[n]
 
 
-def _prepared(name: str, data_dir: str | None) -> Any:
+def _prepared(name: str, offline: str, data_dir: str | None) -> Any:
     """The builder; of prepared files without the data set's own code, which may need TensorFlow."""
     import tensorflow_datasets as tfds
     from tensorflow_datasets.core.read_only_builder import builder_from_files
@@ -165,7 +184,7 @@ def _prepared(name: str, data_dir: str | None) -> Any:
         known = tfds.list_builders(with_community_datasets=False)
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"Did you mean tfds:{near[0]}? " if near else ""
-        raise UserError(f"TFDS has no data set {name!r}. {hint}{OFFLINE}") from error
+        raise UserError(f"TFDS has no data set {name!r}. {hint}{offline}") from error
     if not builder.is_prepared():
         builder.download_and_prepare(file_format="array_record")
     return builder
@@ -184,8 +203,13 @@ def _temporary_files_removed() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _one_line_errors(name: str) -> Iterator[None]:
-    """Turns every exception of TFDS, the network and a data set's code into a UserError."""
+def one_line_errors(name: str, offline: str) -> Iterator[None]:
+    """Turns every exception of TFDS, the network and a data set's code into a UserError.
+
+    Args:
+        name: of the data set.
+        offline: what the message recommends.
+    """
     try:
         yield
     except UserError:
@@ -193,11 +217,11 @@ def _one_line_errors(name: str) -> Iterator[None]:
     except ImportError as error:
         raise UserError(
             f"tfds:{name} is not prepared on this machine as array_record, and to prepare it TFDS "
-            f"needs TensorFlow ({_first_line(error)}): pip install 'rnnjax[tfds]'. {OFFLINE}"
+            f"needs TensorFlow ({_first_line(error)}): pip install 'rnnjax[tfds]'. {offline}"
         ) from error
     except Exception as error:
         raise UserError(
-            f"tfds:{name} cannot be had: {type(error).__name__}: {_first_line(error)}. {OFFLINE}"
+            f"tfds:{name} cannot be had: {type(error).__name__}: {_first_line(error)}. {offline}"
         ) from error
 
 

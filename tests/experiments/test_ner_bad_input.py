@@ -103,6 +103,10 @@ def test_flags(tmp_path, ner_command, argv, told):
         ({"dev": b"Ada\tB-PER\nleft\n"}, [], "dev.conll:2 has 1 column, but"),
         ({"dev": b"Ada\tPER\n"}, [], "dev.conll:1: 'PER' is no tag: expected O, or B-, I-"),
         (
+            {"dev": GOOD + b"\nBonn\tB-LOC\nRing\tI-PER\n"}, ["--config.strict"],
+            "dev.conll:8: 'I-PER' may not follow 'B-LOC' in BIO tags",
+        ),
+        (
             {"dev": GOOD + b"\nflu\tB-LOCK\n"}, [],
             "dev.conll:7: unknown tag 'B-LOCK', the training split has no entity of type 'LOCK': "
             "did you mean 'LOC'?",
@@ -179,6 +183,19 @@ def test_missing_files(tmp_path, corpus, ner_command):
     assert "among heldout.conll, train.conll" in missing
     (folder / "train.conll").rename(folder / "dev.conll")
     assert "has no train file" in message(ner_command(workdir, f"--config.data={folder}"))
+
+
+def test_no_network_for_tfds(tmp_path, ner_command, monkeypatch):
+    import tensorflow_datasets as tfds
+
+    def unreachable(*_, **__):
+        raise ConnectionError("Failed to resolve 'raw.githubusercontent.com'")
+
+    monkeypatch.setattr(tfds, "builder", unreachable)
+    said = message(ner_command(f"--workdir={tmp_path}", "--config.data=tfds:conll2003"))
+    assert "tfds:conll2003 cannot be had: ConnectionError: Failed to resolve" in said
+    assert "Without a network use --config.data=embedded" in said
+    assert len(said.splitlines()) == 1
 
 
 @pytest.mark.parametrize(

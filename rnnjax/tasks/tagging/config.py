@@ -48,10 +48,11 @@ class TaggingConfig(TrainingConfig, TaggerConfig):
 
     heading = "Data"
 
-    data: str = setting("embedded", "embedded, or a folder of column files.")
+    data: str = setting("embedded", "embedded, a folder of column files, or tfds:NAME.")
     token_column: int = setting(0, "The column of the tokens, from 0.")
     tag_column: int = setting(-1, "The column of the tags; -1: the last.")
     encoding: str = setting("utf-8", "Encoding of the files of the corpus and of word vectors.")
+    strict: bool = setting(False, "Refuse tags out of place instead of repairing them.")
     scheme: Scheme = setting("BIOES", f"Scheme of the model's tags: {', '.join(get_args(Scheme))}.")
     swap_rate: float = setting(0.0, "Augmentation: entities replaced by others of their type.")
     vectors: str | None = setting(None, "A file of word vectors: GloVe, word2vec or fastText text.")

@@ -8,12 +8,21 @@ from dataclasses import replace
 from pathlib import Path
 
 from rnnjax.data.files import read_text
-from rnnjax.data.named_splits import split_files
+from rnnjax.data.named_splits import SPLITS, split_files
 from rnnjax.data.tokens import Token, tokenize
 from rnnjax.errors import UserError, did_you_mean
 from rnnjax.tasks.tagging.conll import read_conll
-from rnnjax.tasks.tagging.schemes import Span, faults, prefix_and_type, scheme_of, spans_of, tags_of
+from rnnjax.tasks.tagging.schemes import (
+    Scheme,
+    Span,
+    faults,
+    prefix_and_type,
+    scheme_of,
+    spans_of,
+    tags_of,
+)
 from rnnjax.tasks.tagging.sentences import Sentence, TaggedCorpus, types_of
+from rnnjax.tasks.tagging.tfds_sentences import tagged_sentences
 
 EMBEDDED = Path(__file__).parent / "embedded"
 
@@ -26,22 +35,25 @@ _ESCAPE = re.compile(r"\\(.)")
 def load_tagged(
     source: str,
     *,
+    strict: bool = False,
     token_column: int = 0,
     tag_column: int = -1,
     encoding: str = "utf-8",
+    tfds_data_dir: str | None = None,
 ) -> TaggedCorpus:
     """Loads a corpus of tagged sentences, with its tags converted to BIO.
 
-    Tags that the scheme does not allow in their place are repaired as conlleval reads them, and
-    counted.
-
     Args:
-        source: `embedded`; a folder whose files say in their names which split they hold; or
-            `train=PATH,validation=PATH,test=PATH` (see `rnnjax.data.named_splits`). A file that
-            ends in .inline is read by `read_inline`, any other by `read_conll`.
+        source: `embedded`; `tfds:NAME` or `tfds:NAME:FEATURE`; a folder whose files say in their
+            names which split they hold; or `train=PATH,validation=PATH,test=PATH` (see
+            `rnnjax.data.named_splits`). A file that ends in .inline is read by `read_inline`, any
+            other by `read_conll`.
+        strict: a tag that the scheme does not allow in its place is an error; otherwise it is
+            repaired as conlleval reads it, and counted.
         token_column: of column files; see `read_conll`.
         tag_column: likewise.
         encoding: of files.
+        tfds_data_dir: TFDS's folder; None: its default.
 
     Raises:
         UserError: there is no such source, it cannot be read, a split is missing, there is no
@@ -54,11 +66,20 @@ def load_tagged(
         columns = {"token_column": token_column, "tag_column": tag_column}
         return read_conll(path, **columns, encoding=encoding)
 
-    named = split_files(str(EMBEDDED) if source == "embedded" else source)
-    splits = {
-        split: [sentence for path in paths for sentence in read(str(path))]
-        for split, paths in named.files.items()
-    }
+    notes: Sequence[str] = ()
+    if source.startswith("tfds:"):
+        found = tagged_sentences(source.removeprefix("tfds:"), data_dir=tfds_data_dir)
+        splits = {split: found[split] for split in SPLITS if split in found}
+        for split in ("train", "validation"):
+            if not splits.get(split):
+                raise UserError(f"{source} has no {split} split with sentences in it")
+    else:
+        named = split_files(str(EMBEDDED) if source == "embedded" else source)
+        notes = named.note_of_others()
+        splits = {
+            split: [sentence for path in paths for sentence in read(str(path))]
+            for split, paths in named.files.items()
+        }
     scheme = scheme_of(sentence.tags for sentence in itertools.chain(*splits.values()))
     types = types_of(tag for sentence in splits["train"] for tag in sentence.tags)
     if not types:
@@ -69,7 +90,10 @@ def load_tagged(
         )
     repaired = 0
     for sentence in itertools.chain(*splits.values()):
-        repaired += len(faults(sentence.tags, scheme))
+        out_of_place = faults(sentence.tags, scheme)
+        if strict and out_of_place:
+            raise _out_of_place(sentence, out_of_place[0], scheme)
+        repaired += len(out_of_place)
         for n, tag in enumerate(sentence.tags):
             kind = prefix_and_type(tag)[1]
             if kind and kind not in types:
@@ -78,7 +102,7 @@ def load_tagged(
                     f"of type {kind!r}: {did_you_mean(kind, types)}"
                 )
     converted = {split: [_to_bio(s) for s in part] for split, part in splits.items()}
-    return TaggedCorpus(converted, scheme, types, repaired, tuple(named.note_of_others()))
+    return TaggedCorpus(converted, scheme, types, repaired, tuple(notes))
 
 
 def _is_inline(path: str) -> bool:
@@ -90,8 +114,17 @@ def _to_bio(sentence: Sentence) -> Sentence:
     return replace(sentence, tags=tuple(tags))
 
 
+def _out_of_place(sentence: Sentence, n: int, scheme: Scheme) -> UserError:
+    tags = ("the beginning", *map(repr, sentence.tags), "the end")
+    return UserError(
+        f"{_place(sentence, n)}: {tags[n + 1]} may not follow {tags[n]} in {scheme} tags. "
+        f"Without strict reading it is repaired as conlleval does."
+    )
+
+
 def _place(sentence: Sentence, n: int) -> str:
     """The place of token `n`; only in column files is each on its own line."""
+    n = min(n, len(sentence.tokens) - 1)
     path, _, line = sentence.source.rpartition(":")
     if not line.isdecimal() or _is_inline(path):
         return f"{sentence.source}, token {n + 1} ({sentence.tokens[n]!r})"

@@ -54,6 +54,7 @@ def load_corpus(config: TaggingConfig) -> TaggedCorpus:
     """The sentences of a config, in splits; see `load_tagged` for what it raises."""
     return load_tagged(
         config.data,
+        strict=config.strict,
         token_column=config.token_column,
         tag_column=config.tag_column,
         encoding=config.encoding,

@@ -129,7 +129,7 @@ def test_embedded_files_are_those_of_the_package(tmp_path, monkeypatch):
     ],
 )
 def test_the_scheme_is_that_of_all_splits_together(tmp_path, train, dev, scheme):
-    corpus = load_tagged(write(tmp_path, train=train + "\nf B-Y\n", dev=dev))
+    corpus = load_tagged(write(tmp_path, train=train + "\nf B-Y\n", dev=dev), strict=False)
     expected = {"IOB1": ["B-Y", "B-Y", "B-X"], "BIO": ["B-Y", "B-Y", "B-X"]}
     assert tags(corpus, "validation") == [expected.get(scheme, ["B-Y", "I-Y", "B-X"])]
     assert tags(corpus)[0] == ["B-X", "O"]
@@ -156,7 +156,7 @@ def test_every_scheme_gives_the_same_corpus(tmp_path_factory, drawn, scheme):
         for spans, length in sentences
     )
     folder = write(tmp_path_factory.getbasetemp() / "schemes", train=text, dev=text)
-    corpus = load_tagged(folder)
+    corpus = load_tagged(folder, strict=True)
     bio = []
     for spans, length in sentences:
         row = ["O"] * length
@@ -169,19 +169,24 @@ def test_every_scheme_gives_the_same_corpus(tmp_path_factory, drawn, scheme):
 
 
 @pytest.mark.parametrize(
-    ("lines", "repaired"),
+    ("lines", "line", "told", "repaired"),
     [
-        ("a B-LOC\nb I-PER\nc I-PER\n", ["B-LOC", "B-PER", "I-PER"]),
-        ("a I-PER\n", ["B-PER"]),
-        ("a O\nb I-LOC\n", ["O", "B-LOC"]),
-        ("a S-PER\nb I-PER\nc E-PER\n", ["B-PER", "B-PER", "I-PER"]),
-        ("a S-LOC\nb B-PER\n", ["B-LOC", "B-PER"]),
+        ("a B-LOC\nb I-PER\nc I-PER\n", 7, "'I-PER' may not follow 'B-LOC' in BIO",
+         ["B-LOC", "B-PER", "I-PER"]),
+        ("a I-PER\n", 6, "'I-PER' may not follow the beginning in BIO", ["B-PER"]),
+        ("a O\nb I-LOC\n", 7, "'I-LOC' may not follow 'O' in BIO", ["O", "B-LOC"]),
+        ("a S-PER\nb I-PER\nc E-PER\n", 7, "'I-PER' may not follow 'S-PER' in BIOES",
+         ["B-PER", "B-PER", "I-PER"]),
+        ("a S-LOC\nb B-PER\n", 7, "the end may not follow 'B-PER' in BIOES", ["B-LOC", "B-PER"]),
     ],
 )  # fmt: skip
-def test_a_tag_out_of_place_is_repaired_and_counted(tmp_path, lines, repaired):
+def test_a_tag_out_of_place_is_repaired_and_counted_or_refused(
+    tmp_path, lines, line, told, repaired
+):
     single = "S" if "S-" in lines else "B"
     before = f"# a comment\n\nx {single}-LOC\ny {single}-PER\n\n"
     folder = write(tmp_path, train=before + lines, dev=before)
+    assert message(folder, strict=True).startswith(f"{tmp_path / 'train'}:{line}: {told}")
     corpus = load_tagged(folder)
     assert tags(corpus) == [["B-LOC", "B-PER"], repaired]
     assert corpus.repaired == 1

@@ -1,0 +1,66 @@
+"""Tagged sentences from TensorFlow Datasets, such as `tfds:conll2003`."""
+
+from typing import Any
+
+from rnnjax.data.named_splits import SPLIT_OF_WORD
+from rnnjax.data.tfds import TfdsDataset
+from rnnjax.errors import UserError
+from rnnjax.tasks.tagging.schemes import prefix_and_type
+from rnnjax.tasks.tagging.sentences import Sentence
+
+OFFLINE = "Without a network use --config.data=embedded or a folder of column files."
+
+
+def tagged_sentences(spec: str, *, data_dir: str | None = None) -> dict[str, list[Sentence]]:
+    """The splits of a data set of token and tag sequences, tags as they are written there.
+
+    Args:
+        spec: `NAME` or `NAME:FEATURE`, the feature that holds the tags: a sequence of class labels
+            such as B-PER. Without one it is `ner`, or the only such sequence. The tokens are the
+            feature `tokens`, or the only sequence of texts.
+        data_dir: TFDS's folder; None: its default (~/tensorflow_datasets, or TFDS_DATA_DIR).
+
+    Returns:
+        {"train", "validation", "test", those that there are: the sentences}.
+
+    Raises:
+        UserError: no such data set or feature, no network, no TensorFlow, an example without
+            tokens or with tags that are none.
+    """
+    dataset = TfdsDataset(spec, offline=OFFLINE, data_dir=data_dir)
+    tokens = dataset.choose("sequence of texts", _holds_texts, usual="tokens", by_user=False)
+    tags = dataset.choose("sequence of class labels such as B-PER", _holds_tags, usual="ner")
+    names = dataset.features[tags].feature.names
+    found: dict[str, list[Sentence]] = {}
+    for split, source in dataset.sources().items():
+        if split not in SPLIT_OF_WORD:
+            continue
+        sentences = found[SPLIT_OF_WORD[split]] = []
+        for place, example in dataset.examples(split, source):
+            words = tuple(bytes(word).decode() for word in example[tokens])
+            labels = [int(label) for label in example[tags]]
+            if not words or len(words) != len(labels):
+                raise UserError(
+                    f"{place}: {len(words)} tokens in {tokens!r} and {len(labels)} tags in "
+                    f"{tags!r}: expected as many, and at least one"
+                )
+            if min(labels) < 0:
+                raise UserError(f"{place} has a token without a tag (class {min(labels)})")
+            sentences.append(Sentence(words, tuple(names[n] for n in labels), place))
+    return found
+
+
+def _holds_texts(feature: Any) -> bool:
+    from tensorflow_datasets.core.features import Text
+
+    return isinstance(getattr(feature, "feature", None), Text)
+
+
+def _holds_tags(feature: Any) -> bool:
+    from tensorflow_datasets.core.features import ClassLabel
+
+    inner = getattr(feature, "feature", None)
+    try:
+        return isinstance(inner, ClassLabel) and all(map(prefix_and_type, inner.names))
+    except UserError:
+        return False
