@@ -91,6 +91,7 @@ def _too_large(error: Exception) -> str:
 
 def _end_at_once(code: int) -> typing.NoReturn:
     """As `sys.exit`, but waits neither for threads that write nor for other processes."""
+    training.cancel_loss_message()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

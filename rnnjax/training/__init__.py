@@ -33,6 +33,7 @@ from rnnjax.training.evaluate import evaluate, make_dynamic_eval_step
 from rnnjax.training.loop import EXIT_LOST, ProcessLost, TrainingDiverged, TrainResult, train
 from rnnjax.training.optimizers.factory import make_average, make_optimizer, make_schedule
 from rnnjax.training.processes.group import check_agreement, code_version
+from rnnjax.training.processes.loss_message import cancel_loss_message
 from rnnjax.training.processes.signals import (
     EXIT_SAVED,
     EXIT_STOPPED,
@@ -64,7 +65,7 @@ __all__ = [
     "EXIT_LOST", "EXIT_SAVED", "EXIT_STOPPED", "LOCAL", "MAY_CHANGE", "SECONDS_TO_ANSWER",
     "Interrupted", "Loss", "LossFn", "Measures", "Placement", "ProcessLost", "Section", "Settings",
     "Task", "TracedSteps", "TrainResult", "TrainingConfig", "TrainingDiverged", "Workdir",
-    "by_heading", "check_agreement", "check_owner", "choose_placement",
+    "by_heading", "cancel_loss_message", "check_agreement", "check_owner", "choose_placement",
     "chosen", "code_version", "create_state", "draw_curves", "end_at_second_signal", "evaluate",
     "evaluation_params", "find_checkpoint", "make_average", "make_dynamic_eval_step",
     "make_eval_step", "make_gpus_deterministic", "make_mesh", "make_optimizer", "make_schedule",

@@ -24,6 +24,7 @@ from jax._src import distributed
 from jax.experimental import multihost_utils
 
 from rnnjax.errors import UserError
+from rnnjax.training.processes.loss_message import cancel_loss_message, print_message_if_lost
 
 HEARTBEAT_SECONDS = 60
 SHUTDOWN_SECONDS = 300
@@ -101,6 +102,7 @@ def leave() -> None:
     """Waits for the other processes at the end of a run that went well."""
     if jax.distributed.is_initialized():
         jax.distributed.shutdown()
+    cancel_loss_message()
 
 
 def count() -> int:
@@ -165,6 +167,7 @@ def _initialize(where: str, timeout: int, heartbeat: int, **options: Any) -> Non
             f"the processes of this run did not find each other at {where} within {timeout} s: "
             f"start all of them, each with its own --process_id ({str(error).splitlines()[0]})"
         ) from error
+    print_message_if_lost()
     if is_first():
         print(
             f"{count()} processes. If one of them is lost, the others end within {heartbeat} s; "

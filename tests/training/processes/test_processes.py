@@ -3,16 +3,18 @@
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from rnnjax import training
 from rnnjax.errors import UserError
-from rnnjax.training.processes import group
+from rnnjax.training.processes import group, loss_message
 from tests.training.sharded import NUM_STEPS, final, finish, losses, start
 
 MORE_STEPS = NUM_STEPS + 4
+FOLDER = str(Path(loss_message.__file__).parent)
 
 
 def free_port():
@@ -39,8 +41,10 @@ def test_two_processes_survive_a_kill_and_their_checkpoint_fits_everywhere(tmp_p
     assert second.returncode == -9
     assert first.returncode != 0
     assert "If one of them is lost, the others end within 10 s" in said
-    # Where a collective failed, and JAX did not end the process by force.
+    # In words of this package, whether a collective failed or JAX ended the process by force.
+    assert "Start all processes again with the same commands" in said
     assert ("error: Another process of this run was lost" in said) == (first.returncode == 69)
+    assert (loss_message.TEXT in said) == (first.returncode != 69)
     first, second = start_both(two)
     assert "Resuming" in finish(first)
     assert "Resuming" not in finish(second)
@@ -93,6 +97,32 @@ def test_all_devices_of_all_processes_share_the_rows():
     said = [finish(process) for process in both]
     assert "--mesh=data:4: 2 rows of a batch on each of 4 devices" in said[0]
     assert "--mesh" not in said[1]
+
+
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        ("os.abort()", True),
+        ("os.kill(os.getpid(), signal.SIGKILL)", True),
+        ("os.kill(0, signal.SIGTERM)", True),
+        ("pass", False),
+        ("sys.exit(2)", False),
+        ("loss_message.cancel_loss_message(); os._exit(69)", False),
+    ],
+)
+def test_a_process_that_ends_without_a_word_gets_one(end, told):
+    program = (
+        f"import os, signal, sys\nsys.path.insert(0, {FOLDER!r})\nimport loss_message\n"
+        f"loss_message.print_message_if_lost()\n{end}\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+        start_new_session=True,
+    )
+    assert (loss_message.TEXT in ended.stderr) == told
 
 
 def test_the_patience_with_others_has_a_lower_bound():
