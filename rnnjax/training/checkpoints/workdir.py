@@ -26,6 +26,7 @@ from rnnjax.training.checkpoints.reading import (
 )
 from rnnjax.training.processes.group import from_first, is_first
 from rnnjax.training.reporting import metrics_log
+from rnnjax.training.reporting.progress import say
 
 MARKER = "experiment.json"
 CONFIG = "config.json"
@@ -101,7 +102,7 @@ def open_workdir(
         may_change: names of config fields that may differ from the run to be resumed, such as
             'num_steps'.
         defaults: JSON-able; the values of fields that did not exist when the run began. Fields that
-            no longer exist are ignored.
+            no longer exist are told, and do not hinder a resumption.
         extra: JSON-able; written to every checkpoint.
 
     Returns:
@@ -127,9 +128,11 @@ def open_workdir(
         atomic_files.check_writable(path)
         if workdir.checkpoints().newest() is not None:
             began_with = json.loads(json.dumps(defaults or {})) | read_meta(path).config
-            known = {*(defaults or {}), *config}
-            began_with = {name: value for name, value in began_with.items() if name in known}
+            gone = began_with.keys() - config.keys() - (defaults or {}).keys()
+            told = ", ".join(f"{name}={json.dumps(began_with.pop(name))}" for name in sorted(gone))
             _check_config(began_with, config, may_change, path)
+            if told:
+                say(f"Settings of the run in {path} that no longer exist, without effect: {told}")
 
     from_first(prepare)
     return workdir

@@ -45,6 +45,17 @@ def test_each_field_of_a_config_that_differs_is_told(tmp_path):
     assert json.loads((tmp_path / "config.json").read_text()) == config
 
 
+def test_settings_that_no_longer_exist_are_told_in_one_line_on_resuming(tmp_path, capsys):
+    toy.run(tmp_path, 3, config={"size": 8, "old": True, "older": "a"})
+    capsys.readouterr()
+    training.open_workdir(tmp_path, name="toy", config={"size": 8})
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == (
+        f"Settings of the run in {tmp_path} that no longer exist, without effect: "
+        'old=true, older="a"'
+    )
+
+
 def test_fields_that_may_change_are_written_anew(tmp_path):
     toy.run(tmp_path, 3, config={"num_steps": 3, "sizes": (1, 2)})
     workdir = training.open_workdir(
