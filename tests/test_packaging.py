@@ -59,7 +59,7 @@ def test_installed_metadata():
     assert metadata["Requires-Python"] == ">=3.11"
     assert metadata["License-Expression"] == "Apache-2.0"
     assert set(metadata.get_all("Provides-Extra")) == {
-        "dev", "photos", "tfds", "tpu", "gpu", "bench", "music", "names",
+        "dev", "photos", "tfds", "tpu", "gpu", "bench", "meteor", "music", "names",
         "speech", "summarisation", "translation",
     }  # fmt: skip
 

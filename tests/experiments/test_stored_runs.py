@@ -27,7 +27,8 @@ def test_a_stored_run_evaluates_as_when_it_was_written(name, capsys):
     experiment = importlib.import_module(f"experiments.{name}")
     result = command(capsys, experiment, f"--workdir={name}", "--mode=evaluate")
     assert result.code == 0, result.err
-    assert result.out.splitlines() == (RUNS / name / "evaluation.txt").read_text().splitlines()
+    lines = [line for line in result.out.splitlines() if "METEOR" not in line]
+    assert lines == (RUNS / name / "evaluation.txt").read_text().splitlines()
 
 
 @pytest.mark.parametrize("name", STEPS)

@@ -1,10 +1,15 @@
-"""Scores of captions against references: BLEU, ROUGE-L and CIDEr-D, as COCO has them."""
+"""Scores of captions against references: BLEU, ROUGE-L, CIDEr-D and METEOR, as COCO has them."""
 
+import importlib.util
 import itertools
 import math
 import re
+import shutil
+import subprocess
+import tempfile
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from rnnjax.errors import UserError
@@ -22,6 +27,8 @@ _CLITIC = r"'(?:s|m|d|re|ve|ll)(?!\w)"
 _SPLIT_BEFORE = re.compile(rf"(?<=\w)(?=n't(?!\w)|{_CLITIC})")
 _WORD = re.compile(rf"{_CLITIC}|\w+(?:[-']\w+)*")
 
+_METEOR_SCORE = re.compile(r"^Final score:\s+(\S+)$", re.MULTILINE)
+
 _Weights: TypeAlias = dict[tuple[str, ...], float]
 
 
@@ -34,6 +41,8 @@ class CaptionScores(NamedTuple):
         rouge_l: by the longest common subsequence, mean over the images.
         cider_d: agreement weighted by how rare words are. COCO's scorer gives values of 0 to 10;
             as in publications these are times 100, so 1000 is the most, and 100 is good.
+        meteor: with stems and synonyms; None where it could not be computed.
+        no_meteor: why `meteor` is None.
     """
 
     bleu1: float
@@ -42,11 +51,14 @@ class CaptionScores(NamedTuple):
     bleu4: float
     rouge_l: float
     cider_d: float
+    meteor: float | None = None
+    no_meteor: str | None = None
 
     def by_name(self) -> dict[str, float]:
-        """The scores by the names in publications."""
-        names = (*(f"BLEU-{order}" for order in ORDERS), "ROUGE-L", "CIDEr-D")
-        return dict(zip(names, self, strict=True))
+        """The scores by the names in publications, without METEOR where it is None."""
+        names = (*(f"BLEU-{order}" for order in ORDERS), "ROUGE-L", "CIDEr-D", "METEOR")
+        pairs = zip(names, self[:7], strict=True)
+        return {name: score for name, score in pairs if score is not None}
 
 
 def caption_tokens(text: str) -> list[str]:
@@ -77,6 +89,9 @@ def caption_scores(candidates: Sequence[str], references: Sequence[Sequence[str]
     most, the length is compared with that of the closest reference (the shorter of two equally
     close), and nothing is smoothed, so BLEU-4 is 0 where no four words match.
 
+    METEOR needs Java and the package pycocoevalcap (``pip install rnnjax[meteor]``); without them
+    it is None, and `CaptionScores.no_meteor` says why.
+
     Args:
         candidates: a caption for each image, as text. An empty one scores 0.
         references: for each image, captions by people; their number may differ.
@@ -98,10 +113,17 @@ def caption_scores(candidates: Sequence[str], references: Sequence[Sequence[str]
         raise UserError("there are no captions to score")
     written = [caption_tokens(text) for text in candidates]
     wanted = [_reference_tokens(texts, n) for n, texts in enumerate(references, 1)]
+    score, no_meteor = None, None
+    try:
+        score = 100 * meteor(written, wanted)
+    except UserError as error:
+        no_meteor = str(error)
     return CaptionScores(
         **_bleu(written, wanted),
         rouge_l=100 * rouge_l(written, wanted),
         cider_d=100 * cider_d(written, wanted),
+        meteor=score,
+        no_meteor=no_meteor,
     )
 
 
@@ -245,3 +267,51 @@ def _clipped_cosine(candidate: _Weights, reference: _Weights) -> float:
     )
     norms = math.hypot(*candidate.values()) * math.hypot(*reference.values())
     return product / norms if product else 0.0
+
+
+def meteor(candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -> float:
+    """METEOR 1.5 for English, with the options of the COCO evaluation, over the whole corpus.
+
+    Args:
+        candidates: the words of a caption for each image; it may be empty.
+        references: for each image, the words of at least one reference, none empty.
+
+    Returns:
+        0 to 1.
+
+    Raises:
+        UserError: Java or the package pycocoevalcap, which contains the program, is not installed,
+            or the program fails.
+
+    References:
+        Denkowski & Lavie 2014, "Meteor Universal: Language Specific Translation Evaluation for Any
+        Target Language".
+    """
+    java = shutil.which("java")
+    if java is None:
+        raise UserError("Java is not installed")
+    package = importlib.util.find_spec("pycocoevalcap")
+    if package is None or not package.submodule_search_locations:
+        raise UserError("pycocoevalcap is not installed: pip install rnnjax[meteor]")
+    program = Path(next(iter(package.submodule_search_locations)), "meteor", "meteor-1.5.jar")
+    most = max(map(len, references))
+    # The program takes equally many references an image and uses the best, so repeating one of
+    # them changes nothing.
+    repeated = [[*texts, *[texts[0]] * (most - len(texts))] for texts in references]
+    with tempfile.TemporaryDirectory() as folder:
+        written, wanted = Path(folder, "candidates"), Path(folder, "references")
+        _write(written, candidates)
+        _write(wanted, [text for texts in repeated for text in texts])
+        files = [str(path) for path in (program, written, wanted)]
+        command = [java, "-Xmx2G", "-Dfile.encoding=UTF-8", "-jar", *files]
+        options = ["-l", "en", "-norm", "-r", str(most)]
+        done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    found = _METEOR_SCORE.search(done.stdout)
+    if done.returncode or not found:
+        reason = (done.stderr or done.stdout).strip()
+        raise UserError(f"the Java program of METEOR failed: {reason or 'it said nothing'}")
+    return float(found[1])
+
+
+def _write(path: Path, texts: Sequence[Tokens]) -> None:
+    path.write_text("".join(" ".join(words) + "\n" for words in texts), encoding="utf-8")

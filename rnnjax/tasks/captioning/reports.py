@@ -172,6 +172,8 @@ def scores_text(scores: SplitScores, title: str) -> str:
         rows["pointing accuracy"] = 100 * scores.pointing.accuracy
     lines = [f"{name:18}{value:7.2f}" for name, value in rows.items()]
     lines.append(f"{'nats/word':18}{scores.loss:9.4f}")
+    if scores.captions.no_meteor:
+        lines.append(f"no METEOR: {scores.captions.no_meteor}")
     return "\n".join([f"{title}:", *lines])
 
 
@@ -261,8 +263,9 @@ def caption_page(
 
 
 def caption_scores_section(scores: CaptionScores, title: str = "Scores") -> Section:
-    """A table of caption scores in percent."""
-    return Section(title, html=table({n: f"{score:.2f}" for n, score in scores.by_name().items()}))
+    """A table of caption scores in percent; where METEOR is missing it says why."""
+    rows = {name: f"{score:.2f}" for name, score in scores.by_name().items()}
+    return Section(title, html=table({**rows, "METEOR": rows.get("METEOR", scores.no_meteor)}))
 
 
 def gallery_section(title: str, predictions: Sequence[CaptionPrediction]) -> Section:

@@ -1,6 +1,7 @@
 import itertools
 import json
 import math
+import shutil
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,14 @@ REFERENCE = json.loads(
 )
 BLEU = ("bleu1", "bleu2", "bleu3", "bleu4")
 WORDS = st.lists(st.sampled_from("abc"), min_size=1, max_size=6)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_java():
+    """The program of METEOR takes long to start; test_meteor.py is about it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shutil, "which", lambda program: None)
+        yield
 
 
 @pytest.mark.parametrize("case", REFERENCE)
@@ -180,9 +189,26 @@ def test_errors(candidates, references, message):
         caption_scores(candidates, references)
 
 
+def test_without_meteor_the_reason_is_told():
+    scores = caption_scores(["a"], [["a"]])
+    assert scores.meteor is None
+    assert scores.no_meteor == "Java is not installed"
+
+
+def test_meteor_sees_tokens_and_is_in_percent(monkeypatch):
+    monkeypatch.setattr(
+        "rnnjax.tasks.captioning.caption_scores.meteor",
+        lambda *given: 0.25 * (given == ([["it", "'s"]], [[["a"], ["b"]]])),
+    )
+    scores = caption_scores(["It's!"], [["A.", "b"]])
+    assert (scores.meteor, scores.no_meteor) == (25, None)
+
+
 def test_scores_by_name():
-    scores = CaptionScores(66.3, 45.0, 31.2, 21.3, 100.0, 1000.0)
-    assert scores.by_name() == {
+    scores = CaptionScores(66.3, 45.0, 31.2, 21.3, 100.0, 1000.0, None, "Java is away")
+    found = scores.by_name()
+    assert found == {
         "BLEU-1": 66.3, "BLEU-2": 45.0, "BLEU-3": 31.2, "BLEU-4": 21.3,
         "ROUGE-L": 100.0, "CIDEr-D": 1000.0,
     }  # fmt: skip
+    assert scores._replace(meteor=19.5, no_meteor=None).by_name() == {**found, "METEOR": 19.5}

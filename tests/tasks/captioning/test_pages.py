@@ -26,7 +26,7 @@ def predicted(text, maps=EVEN, *references, log_probability=-9.0, **more):
     return CaptionPrediction(IMAGE, caption, references, **more)
 
 
-SCORES = CaptionScores(60.0, 40.123, 30.0, 20.0, 45.0, 101.5)
+SCORES = CaptionScores(60.0, 40.123, 30.0, 20.0, 45.0, 101.5, None, "no <Java>")
 
 
 def figures(page):
@@ -105,5 +105,7 @@ def test_the_table_of_scores():
     rows = re.findall(r"<tr><td>(.*?)</td><td>(.*?)</td></tr>", caption_scores_section(SCORES).html)
     assert rows == [
         ("BLEU-1", "60.00"), ("BLEU-2", "40.12"), ("BLEU-3", "30.00"), ("BLEU-4", "20.00"),
-        ("ROUGE-L", "45.00"), ("CIDEr-D", "101.50"),
+        ("ROUGE-L", "45.00"), ("CIDEr-D", "101.50"), ("METEOR", "no &lt;Java&gt;"),
     ]  # fmt: skip
+    known = caption_scores_section(SCORES._replace(meteor=22.2, no_meteor=None))
+    assert "<td>22.20</td>" in known.html

@@ -23,7 +23,7 @@ from tests.tasks.captioning import tiny
 
 EVEN = np.full((2, 3), 1 / 6)
 SCORES = SplitScores(
-    CaptionScores(60.0, 40.123, 30.0, 20.0, 45.0, 101.5), 0.25, 1.5, Pointing(3, 4)
+    CaptionScores(60.0, 40.123, 30.0, 20.0, 45.0, 101.5, None, "no Java"), 0.25, 1.5, Pointing(3, 4)
 )
 CAPTIONS = [
     Caption(
@@ -40,12 +40,17 @@ REGIONS = [(None, BOXES), (BOXES,), (None, BOXES)]
 def test_scores_for_the_terminal():
     lines = scores_text(SCORES, "test").splitlines()
     assert lines[0] == "test:"
-    assert {line[:18].strip(): line[18:].strip() for line in lines[1:]} == {
+    assert {line[:18].strip(): line[18:].strip() for line in lines[1:-1]} == {
         "BLEU-1": "60.00", "BLEU-2": "40.12", "BLEU-3": "30.00", "BLEU-4": "20.00",
         "ROUGE-L": "45.00", "CIDEr-D": "101.50", "exact captions": "25.00",
         "pointing accuracy": "75.00", "nats/word": "1.5000",
     }  # fmt: skip
-    assert "pointing" not in scores_text(SCORES._replace(pointing=None), "test")
+    assert lines[-1] == "no METEOR: no Java"
+    known = SCORES.captions._replace(meteor=22.2, no_meteor=None)
+    text = scores_text(SCORES._replace(captions=known, pointing=None), "test")
+    assert "METEOR              22.20" in text
+    assert "pointing" not in text
+    assert "no METEOR" not in text
 
 
 def test_scores_as_a_file():
