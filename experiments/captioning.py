@@ -5,7 +5,7 @@
     python -m experiments.captioning --preset=photos --config.data=FOLDER --workdir=runs/mine
     ... --config.objective=bleu --restore_from=runs/mine   learn further, from what it draws
 
-FOLDER holds photographs with captions: Flickr8k, Flickr30k, COCO in Karpathy's splits, or a table.
+FOLDER holds photographs with captions: Flickr8k, Flickr30k, COCO, or a table of image<TAB>caption.
 Then, with the --workdir of the training:
 
     --mode=evaluate --split=test                           BLEU, ROUGE-L, CIDEr-D, exact captions

@@ -16,10 +16,10 @@ UNSPEAKABLE = (START, UNKNOWN_WORD)
 
 
 class Skipped(NamedTuple):
-    """An image that was left out because the user allowed it.
+    """Something faulty that was left out because the user allowed it.
 
     Attributes:
-        name: of the image.
+        name: an image, or `FILE:LINE`.
         message: what is wrong with it, in a sentence that names it.
     """
 
@@ -44,7 +44,7 @@ class CaptionCorpus(NamedTuple):
 
     Attributes:
         splits: of "train", "validation" and, where there is one, "test".
-        skipped: the faulty images that were left out.
+        skipped: the faulty images and captions that were left out.
     """
 
     splits: dict[str, list[CaptionedImage]]

@@ -38,7 +38,7 @@ class CaptionData(TrainingConfig):
     held_out: float | None = setting(
         None, "Share of the images for validation, and for testing, of a corpus without splits."
     )
-    skip_faulty: bool = setting(False, "Leave out missing and broken images instead of stopping.")
+    skip_faulty: bool = setting(False, "Leave out faulty images and captions instead of stopping.")
     encoding: str = setting("utf-8", "Encoding of the caption files.")
     level: WordLevel = setting("word", f"What a caption is made of: {_names(WordLevel)}.")
     min_count: int = setting(1, "Level word: words that are rarer are unknown.")

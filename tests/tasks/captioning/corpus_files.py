@@ -89,10 +89,21 @@ def karpathy(folder, name="dataset_flickr8k.json", **changes):
     return f"{folder}/{name}"
 
 
+def coco(folder, split, names, more_images=(), more_annotations=()):
+    images = [{"id": 7 * ord(n[0]), "file_name": n} for n in names]
+    texts = [(image["id"], text) for image in images for text in TEXTS[image["file_name"]]]
+    annotations = [{"id": k, "image_id": n, "caption": text} for k, (n, text) in enumerate(texts)]
+    document = {"images": [*images, *more_images],
+                "annotations": [*reversed(annotations), *more_annotations]}  # fmt: skip
+    write(folder, {f"captions_{split}.json": json.dumps(document)})
+
+
 def tsv(names):
     return "".join(f"{name}\t{text}\n" for name in names for text in TEXTS[name])
 
 
 def jsonl(names):
-    rows = [{"image": n, "caption": text} for n in names for text in TEXTS[n]]
+    rows = [{"image": n, "captions": TEXTS[n]} for n in names]
+    rows[0] = {"image": names[0], "caption": TEXTS[names[0]][0]}
+    rows += [{"image": names[0], "caption": text} for text in TEXTS[names[0]][1:]]
     return "".join(f"{json.dumps(row)}\n" for row in rows)

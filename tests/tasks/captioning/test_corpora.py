@@ -11,6 +11,7 @@ from rnnjax.tasks.captioning.captioned_images import caption_words
 from tests.tasks.captioning.corpus_files import (
     IMAGES,
     TEXTS,
+    coco,
     expected,
     flickr,
     jsonl,
@@ -49,9 +50,11 @@ def test_kaggle(tmp_path):
         rows.writerow(["image", "caption"])
         rows.writerows([name, text] for name, texts in TEXTS.items() for text in texts)
         rows.writerow(["x.jpg", 'a "quoted"\nline, broken'])
+        rows.writerow(["c.jpg", "."])
     assert '"The dog, running"' in (tmp_path / "captions.txt").read_text()
-    corpus = load_captions(str(tmp_path))
+    corpus = load_captions(str(tmp_path), skip_faulty=True)
     assert read(corpus, tmp_path) == expected("Images/")
+    assert [fault.name for fault in corpus.skipped] == [f"{tmp_path}/captions.txt:10"]
     write(tmp_path, {"captions.txt": 'image,caption\na.jpg,"A dog\nb.jpg,Two cats\n'})
     assert f"{tmp_path}/captions.txt:2 is no CSV" in message(str(tmp_path))
 
@@ -89,6 +92,41 @@ def test_karpathy_written_otherwise(tmp_path):
     assert "dataset_flickr8k.json:2:2 is no JSON" in message(source)
     source = write(tmp_path, {"dataset_flickr8k.json": "[]"})
     assert "is not as in Karpathy's files" in message(source)
+
+
+def test_coco(tmp_path):
+    coco(tmp_path / "annotations", "train2014", ["a.jpg", "b.jpg"])
+    coco(tmp_path / "annotations", "val2014", ["c.jpg"])
+    touch(tmp_path / "images", ["train2014/a.jpg", "train2014/b.jpg", "val2014/c.jpg"])
+    corpus = load_captions(str(tmp_path))
+    assert read(corpus, tmp_path / "images") == {
+        "train": {f"train2014/{n}": TEXTS[n][::-1] for n in ("a.jpg", "b.jpg")},
+        "validation": {"val2014/c.jpg": TEXTS["c.jpg"][::-1]},
+    }
+    assert load_captions(str(tmp_path / "annotations")) == corpus
+    assert load_captions(str(tmp_path / "annotations/captions_val2014.json"),
+                         images=str(tmp_path / "images")) == corpus  # fmt: skip
+
+
+def test_faults_of_coco(tmp_path):
+    again = {"id": 7 * ord("a"), "file_name": "z.jpg"}
+    bare = {"id": 3, "file_name": "e.jpg"}
+    wrong = [{"id": 0, "image_id": 679, "caption": "x"}, {"id": 8, "image_id": 99, "caption": "y"}]
+    coco(tmp_path, "train2014", ["a.jpg", "b.jpg"], [again, bare], wrong)
+    coco(tmp_path, "val2014", ["c.jpg"])
+    touch(tmp_path, [f"train2014/{n}.jpg" for n in "abe"] + ["val2014/c.jpg"])
+    corpus = load_captions(str(tmp_path), skip_faulty=True)
+    path = f"{tmp_path}/captions_train2014.json"
+    assert [fault.message for fault in corpus.skipped] == [
+        f"{path}: images[2] (train2014/z.jpg): id 679 is also that of train2014/a.jpg",
+        f"{path}: annotations[3]: id 0 is also that of {path}: annotations[2]",
+        f"{path}: annotations[4]: a caption of image_id 99, which no image has: 'y'",
+        f"{path}: images[3] (train2014/e.jpg): the image {tmp_path}/train2014/e.jpg has no caption",
+    ]
+    assert len(corpus.splits["train"]) == 2
+    write(tmp_path, {"captions_val2014.json": '{"images": [{"id": 1}]}'})
+    told = message(str(tmp_path))
+    assert "captions_val2014.json: images[0] is not as in COCO's files: KeyError('file_n" in told
 
 
 def test_tsv_and_jsonl(tmp_path):

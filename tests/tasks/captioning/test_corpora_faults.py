@@ -1,9 +1,12 @@
 """Captions, lists and images that do not fit: what is counted, and what is an error."""
 
+import logging
+
 import pytest
 
 from tests.tasks.captioning.corpus_files import (
     IMAGES,
+    TEXTS,
     expected,
     flickr,
     jsonl,
@@ -40,45 +43,54 @@ def test_images_are_held_out_the_same_way_each_time(tmp_path):
 # Faults.
 
 
-def test_missing_images_are_errors_or_named_and_left_out(tmp_path):
-    source = flickr(tmp_path, extra="old.jpg#0\tof another time\ngone.jpg#0\tof a lost image\n")
-    lists = {"Flickr_8k.trainImages.txt": "a.jpg\nb.jpg\nlost.jpg\nbare.jpg\ngone.jpg\n"}
+def test_faults_are_errors_or_counted_and_named(tmp_path, caplog):
+    extra = (
+        "a.jpg#2\t ... !\nnonsense\na.jpg#0\tAgain\nb.jpg#1\ta cat\n"
+        "old.jpg#0\tof another time\ngone.jpg#0\tof a lost image\n"
+    )
+    source = flickr(tmp_path, extra=extra)
+    lists = {"Flickr_8k.trainImages.txt": "a.jpg\nb.jpg\nc.jpg\nlost.jpg\nbare.jpg\ngone.jpg\n"}
     write(tmp_path, lists)
     touch(tmp_path / "Images", ["bare.jpg", "stray.jpg", "stray.txt", "old.jpg"])
-    train, images = f"{tmp_path}/Flickr_8k.trainImages.txt", f"{tmp_path}/Images"
     told = message(source)
-    assert told.startswith(f"{train}:3: the image {images}/lost.jpg does not exist. 2 more faults")
-    corpus = load_captions(source, skip_faulty=True)
+    path = f"{tmp_path}/Flickr8k.token.txt"
+    assert told.startswith(f"{path}:7: a caption without a word, '... !', of a.jpg")
+    assert "6 more faults like it. With --config.skip_faulty" in told
+    with caplog.at_level(logging.WARNING):
+        corpus = load_captions(source, skip_faulty=True)
+    dev, train = f"{tmp_path}/Flickr_8k.devImages.txt", f"{tmp_path}/Flickr_8k.trainImages.txt"
+    images = f"{tmp_path}/Images"
     assert [fault.message for fault in corpus.skipped] == [
-        f"{train}:3: the image {images}/lost.jpg does not exist",
-        f"{train}:4: the image {images}/bare.jpg has no caption",
-        f"{train}:5: the image {images}/gone.jpg does not exist",
+        f"{path}:7: a caption without a word, '... !', of a.jpg",
+        f"{path}:8: expected NAME.jpg#NUMBER, a tab and a caption, got 'nonsense'",
+        f"{path}:9: a.jpg#0 is also the caption at {path}:1",
+        f"{train}:3: the image {images}/c.jpg is listed also for validation at {dev}:1",
+        f"{train}:4: the image {images}/lost.jpg does not exist",
+        f"{train}:5: the image {images}/bare.jpg has no caption",
+        f"{train}:6: the image {images}/gone.jpg does not exist",
     ]
-    assert read(corpus, images) == expected()
-    assert "3 left out as faulty" in corpus.describe()
-
-
-def test_an_image_is_in_one_split(tmp_path):
-    source = flickr(tmp_path)
-    write(tmp_path, {"Flickr_8k.trainImages.txt": "a.jpg\nb.jpg\nc.jpg\n"})
-    dev, train = (f"{tmp_path}/Flickr_8k.{split}Images.txt" for split in ("dev", "train"))
-    assert message(source, skip_faulty=True) == (
-        f"{train}:3: the image {tmp_path}/Images/c.jpg is listed also for validation at {dev}:1"
-    )
+    assert [fault.name for fault in corpus.skipped][:2] == [f"{path}:7", f"{path}:8"]
+    assert f"left out as faulty: {path}:7: a caption" in caplog.text
+    assert read(corpus, images)["train"] == {
+        "a.jpg": TEXTS["a.jpg"], "b.jpg": (*TEXTS["b.jpg"], "a cat")}  # fmt: skip
+    assert read(corpus, images)["validation"] == {"c.jpg": TEXTS["c.jpg"]}
+    assert "7 left out as faulty" in corpus.describe()
 
 
 @pytest.mark.parametrize(
     ("name", "line", "told"),
     [
-        ("train.tsv", "b.jpg", "has 1 columns, and "),
-        ("train.tsv", "b.jpg\tx\ty", "has 3 columns, and "),
-        ("train.tsv", "b.jpg\t ", "a caption without a word, ''"),
+        ("train.tsv", "b.jpg", "expected IMAGE, a tab and a caption, got 'b.jpg'"),
+        ("train.tsv", "b.jpg\tx\ty", "expected IMAGE, a tab and a caption"),
+        ("train.tsv", "b.jpg\t ", "a caption without a word, '', of "),
         ("train.tsv", "z.jpg\tx", "z.jpg does not exist"),
         ("train.tsv", "c.jpg\tx", "c.jpg is listed also for "),
-        ("train.jsonl", '{"image": "b.jpg"', "is no JSON"),
-        ("train.jsonl", '{"image": "b.jpg", "text": "x"}', "has no 'caption'"),
-        ("train.jsonl", '{"image": "b.jpg", "caption": ["x"]}', "expected text in 'caption'"),
-        ("train.jsonl", '["b.jpg", "x"]', "expected a JSON object"),
+        ("train.jsonl", '{"image": "b.jpg"', "but this is no JSON"),
+        ("train.jsonl", '{"image": "b.jpg", "text": "x"}', 'expected {"image": PATH'),
+        ("train.jsonl", '{"image": "b.jpg", "captions": "x"}', 'expected {"image": PATH'),
+        ("train.jsonl", '{"image": 3, "caption": "x"}', 'expected {"image": PATH'),
+        ("train.jsonl", '["b.jpg", "x"]', 'expected {"image": PATH'),
+        ("train.jsonl", '{"image": "b.jpg", "captions": []}', "b.jpg has no caption"),
     ],
 )
 def test_a_faulty_line_is_named(tmp_path, name, line, told):
@@ -89,7 +101,7 @@ def test_a_faulty_line_is_named(tmp_path, name, line, told):
     whole = message(source)
     assert told in whole
     place = "validation.tsv:1" if line.startswith("c.jpg") else f"{name}:3"
-    assert whole.startswith(f"{tmp_path}/{place}")
+    assert whole.startswith(f"{tmp_path}/{place}: ")
     write(tmp_path, {name: good})
     assert not load_captions(source).skipped
 
