@@ -1,13 +1,13 @@
 """Images with captions, corpora of them, and the vocabulary of captions."""
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 from rnnjax.data.files import existing
-from rnnjax.data.images import IMAGE_SUFFIXES, ResizePolicy, read_image
+from rnnjax.data.images import IMAGE_SUFFIXES, ResizePolicy, decode_image, read_bytes
 from rnnjax.data.word_vocabulary import START, UNKNOWN_WORD, WordVocabulary
 from rnnjax.errors import UserError
 
@@ -31,12 +31,22 @@ class CaptionedImage(NamedTuple):
     """An image and its captions.
 
     Attributes:
-        image: its path.
+        image: its path; of an image that is no file of its own its name, `tfds:NAME SPLIT NUMBER`.
         captions: as they were written, at least one; none where they are to be predicted.
+        stored: of an image that is no file of its own: returns its bytes.
     """
 
     image: str
     captions: tuple[str, ...] = ()
+    stored: Callable[[], bytes] | None = None
+
+    def encoded(self) -> bytes:
+        """The image as it is stored: a whole JPEG or other file.
+
+        Raises:
+            UserError: it cannot be read.
+        """
+        return self.stored() if self.stored else read_bytes(self.image)
 
 
 class CaptionCorpus(NamedTuple):
@@ -128,7 +138,7 @@ def read_images(
     kept, pixels, skipped = [], [], []
     for image in images:
         try:
-            pixels.append(read_image(image.image, size=size, policy=policy))
+            pixels.append(decode_image(image.encoded(), image.image, size=size, policy=policy))
             kept.append(image)
         except UserError as error:
             if not skip_faulty:

@@ -33,7 +33,7 @@ class CaptionData(TrainingConfig):
 
     heading = "Data"
 
-    data: str = setting(SCENES, "embedded (digit scenes), or a folder or file.")
+    data: str = setting(SCENES, "embedded (digit scenes), a folder or file, or tfds:NAME.")
     images: str | None = setting(None, "Folder of the images, if not near the captions.")
     held_out: float | None = setting(
         None, "Share of the images for validation, and for testing, of a corpus without splits."

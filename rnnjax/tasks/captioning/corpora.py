@@ -28,6 +28,7 @@ from rnnjax.tasks.captioning.caption_files import (
 )
 from rnnjax.tasks.captioning.captioned_images import CaptionCorpus, CaptionedImage, counted
 from rnnjax.tasks.captioning.config import CaptionData
+from rnnjax.tasks.captioning.tfds_captions import captioned_examples
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ _KINDS = {
 _PROBES = 100
 
 
-def load_captions(config: CaptionData) -> CaptionCorpus:
+def load_captions(config: CaptionData, *, tfds_data_dir: str | None = None) -> CaptionCorpus:
     """Loads a corpus of images with captions; no image is decoded.
 
     `config.data` is one of
@@ -61,7 +62,8 @@ def load_captions(config: CaptionData) -> CaptionCorpus:
       `annotations`, and the folders of images `train2014` and `val2014`;
     - a folder with `train.tsv`, `validation.tsv` and maybe `test.tsv` (`image<TAB>caption`) or the
       like in .jsonl (`{"image": ..., "caption": ...}` or `"captions": [...]`); one such file; or
-      `train=PATH,validation=PATH,test=PATH` of such files.
+      `train=PATH,validation=PATH,test=PATH` of such files;
+    - `tfds:NAME` or `tfds:NAME:FEATURE`, in the manner of `tfds:coco_captions`.
 
     Faulty are: an image that does not exist, is listed twice or has no caption; a caption without a
     word, of an unknown image, or with the number of another; a line of another form.
@@ -73,27 +75,38 @@ def load_captions(config: CaptionData) -> CaptionCorpus:
 
     Args:
         config: which source, and what becomes of it.
+        tfds_data_dir: TFDS's folder; None: its default.
 
     Raises:
         UserError: there is no such source, it cannot be read, a split is missing; or, but for
             `config.skip_faulty`, something in it is faulty.
     """
     source, faults = config.data, Faults()
-    found, base = _read_source(source, config.encoding, faults)
-    folder = _image_folder(config.images, base, [entry.image for entry in found]) if found else base
+    folder = Path()
+    if source.startswith("tfds:"):
+        if config.images is not None:
+            raise UserError(
+                f"images={config.images!r} has no use: {source} holds its images itself"
+            )
+        name = source.removeprefix("tfds:")
+        found = captioned_examples(name, faults, data_dir=tfds_data_dir)
+    else:
+        found, folder = _read_source(source, config.encoding, faults)
+        if found:
+            folder = _image_folder(config.images, folder, [entry.image for entry in found])
     splits: dict[str, list[CaptionedImage]] = {}
     owner: dict[str, Entry] = {}
     for entry in _in_splits(source, found, config.held_out):
-        path = os.path.normpath(folder / entry.image)
+        path = entry.image if entry.stored else os.path.normpath(folder / entry.image)
         if (first := owner.setdefault(path, entry)) is not entry:
             where = f"for {first.split} at {first.source}"
             faults.add(entry.source, f"the image {path} is listed also {where}")
-        elif not os.path.isfile(path):
+        elif not (entry.stored or os.path.isfile(path)):
             faults.add(entry.source, f"the image {path} does not exist")
         elif not entry.captions:
             faults.add(entry.source, f"the image {path} has no caption")
         else:
-            image = CaptionedImage(path, tuple(entry.captions))
+            image = CaptionedImage(path, tuple(entry.captions), entry.stored)
             splits.setdefault(str(entry.split), []).append(image)
     if faults and not config.skip_faulty:
         others = f". {counted(len(faults) - 1, 'more fault')} like it" if faults[1:] else ""
@@ -138,7 +151,7 @@ def _read_source(source: str, encoding: str, faults: Faults) -> tuple[list[Entry
     if is_list_of_paths(source):
         listed = split_files(source).files
         return _read_tables(listed.items(), encoding, faults), listed["train"][0].parent
-    path = existing(source, f": expected a folder with captions, or {LIST_OF_PATHS}")
+    path = existing(source, f": expected a folder with captions, {LIST_OF_PATHS} or tfds:NAME")
     if path.is_file():
         return _read([path], encoding, faults), path.parent
     files = _files(path)

@@ -11,7 +11,7 @@ import numpy as np
 from flax import nnx
 from tqdm import tqdm
 
-from rnnjax.data.images import ResizePolicy, read_bytes
+from rnnjax.data.images import ResizePolicy
 from rnnjax.errors import UserError
 from rnnjax.tasks.captioning.captioned_images import CaptionedImage, Skipped, read_images
 from rnnjax.tasks.captioning.efficientnet import EfficientNetLite0
@@ -74,7 +74,7 @@ def features_of(
     skipped: list[Skipped] = []
     for image in tqdm(images, "known images", unit="image", disable=None, delay=2):
         try:
-            digest = hashlib.sha256(read_bytes(image.image)).hexdigest()
+            digest = hashlib.sha256(image.encoded()).hexdigest()
             files[image.image] = folder / f"{digest}.npy"
         except UserError as error:
             if not skip_faulty:

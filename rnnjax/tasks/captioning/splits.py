@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from rnnjax.data.images import read_image
+from rnnjax.data.images import decode_image
 from rnnjax.data.named_splits import SPLITS
 from rnnjax.errors import UserError, did_you_mean
 from rnnjax.metrics.attention import Region
@@ -109,7 +109,8 @@ def split_of(config: CaptionerConfig, images: Sequence[CaptionedImage]) -> Split
         pictures = Pictures("features", features.take)
 
         def show(index: int) -> np.ndarray:
-            return read_image(kept[index].image, size=EfficientNetLite0.side, policy=policy)
+            data, name = kept[index].encoded(), kept[index].image
+            return decode_image(data, name, size=EfficientNetLite0.side, policy=policy)
 
     else:
         kept, pixels, skipped = read_images(
