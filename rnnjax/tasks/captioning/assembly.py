@@ -1,5 +1,6 @@
 """A captioner made from a config."""
 
+import json
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -19,10 +20,18 @@ from rnnjax.tasks.captioning.small_cnn import SmallCNN
 from rnnjax.typing import Array
 
 
-def make_captioner(config: CaptionerConfig, vocab_size: int) -> Captioner:
-    """The captioner of a config for a vocabulary of that size, with fresh parameters."""
-    encoder, locations = None, LOCATIONS
-    if config.encoder == "cnn":
+def make_captioner(
+    config: CaptionerConfig, vocab_size: int, locations: Locations | None = None
+) -> Captioner:
+    """The captioner of a config, with fresh parameters.
+
+    Args:
+        config: of the run.
+        vocab_size: V.
+        locations: of features from a file; None: those of the config's encoder.
+    """
+    encoder, locations = None, locations or LOCATIONS
+    if config.encoder == "cnn" and not config.features:
         rngs = nnx.Rngs(config.seed)
         encoder = SmallCNN(config.image_size, output_size=config.feature_size, rngs=rngs)
         locations = Locations(*encoder.grid, encoder.output_size)
@@ -44,9 +53,13 @@ def make_captioner(config: CaptionerConfig, vocab_size: int) -> Captioner:
     )
 
 
-def stored(prepared: Prepared) -> dict[str, str]:
+def stored(prepared: Prepared, model: Captioner) -> dict[str, str]:
     """What checkpoints hold besides parameters, config and vocabulary."""
-    return {"corpus": prepared.digest, "max_length": str(prepared.max_length)}
+    return {
+        "corpus": prepared.digest,
+        "locations": json.dumps(model.locations),
+        "max_length": str(prepared.max_length),
+    }
 
 
 class CaptionCarry(NamedTuple):

@@ -19,7 +19,7 @@ ENCODERS = ("cnn", "efficientnet")
 SCENES = "embedded"
 """The data that are composed on the fly: digit scenes."""
 
-SIGHT = ("encoder", "resize", "image_size")
+SIGHT = ("encoder", "resize", "image_size", "features")
 """The fields that decide in which form the captioner gets an image."""
 
 
@@ -47,6 +47,9 @@ class CaptionData(TrainingConfig):
     image_size: int = setting(56, "Side that images are resized to, in pixels; encoder cnn.")
     resize: ResizePolicy = setting(
         "crop", f"What becomes of images that are not square: {_names(ResizePolicy)}."
+    )
+    features: str | None = setting(
+        None, "Feature file, .npz or .npy with names: images are not read at all."
     )
     cache: str = setting("runs/features", "Folder for the features of frozen encoders.")
 
@@ -129,7 +132,7 @@ class CaptionerConfig(CaptionData, NetworkConfig):
             self.check_choice(name, get_args(kind))
         self.check_at_least(1, "embed_size", "attention_size")
         self.check_at_least(1, "feature_size", "min_count", "num_buckets")
-        if self.encoder == "cnn":
+        if self.encoder == "cnn" and not self.features:
             self.check_at_least(SmallCNN.least_features, "feature_size")
         self.check_at_least(1, "drawn_words")
         self.check_at_least(2, "num_drawn")
@@ -160,7 +163,7 @@ class CaptionerConfig(CaptionData, NetworkConfig):
                 "--config.objective=cider weighs words by how many images they are said of, and "
                 "digit scenes have no end: choose bleu"
             )
-        for name, only in (("encoder", "cnn"), ("level", "word")):
+        for name, only in (("encoder", "cnn"), ("features", None), ("level", "word")):
             value = getattr(self, name)
             if value != only:
                 raise UserError(

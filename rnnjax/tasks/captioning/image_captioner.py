@@ -1,6 +1,7 @@
 """Captioning images with a model, in training and after it, and scores of the captions."""
 
 import functools
+import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,6 +28,7 @@ from rnnjax.tasks.captioning.captioned_images import (
     caption_words,
     images_at,
 )
+from rnnjax.tasks.captioning.captioner import Locations
 from rnnjax.tasks.captioning.config import CaptionerConfig
 from rnnjax.tasks.captioning.preparation import Prepared
 from rnnjax.tasks.captioning.splits import Split, split_of
@@ -165,7 +167,8 @@ def load(workdir: str | Path, config: CaptionerConfig | None = None) -> ImageCap
     stored_config, stored = training.read_run(workdir, CaptionerConfig)
     config = config or stored_config
     vocabulary = CaptionVocabulary.from_json(stored["vocabulary"])
-    model = training.restore_model(workdir, make_captioner, config, len(vocabulary))
+    locations = Locations(*json.loads(stored["locations"])) if config.features else None
+    model = training.restore_model(workdir, make_captioner, config, len(vocabulary), locations)
     return ImageCaptioner(model, vocabulary, config, max_length=int(stored["max_length"]))
 
 

@@ -14,6 +14,7 @@ from rnnjax.data.padded_batches import TrainingBatches
 from rnnjax.data.word_vocabulary import UNKNOWN_WORD
 from rnnjax.tasks.captioning.batches import SceneBatches, caption_examples, image_examples
 from rnnjax.tasks.captioning.captioned_images import CaptionedImage, CaptionVocabulary
+from rnnjax.tasks.captioning.captioner import Locations
 from rnnjax.tasks.captioning.config import SCENES, CaptionerConfig
 from rnnjax.tasks.captioning.corpora import load_captions
 from rnnjax.tasks.captioning.efficientnet import LOCATIONS
@@ -51,6 +52,11 @@ class Prepared(NamedTuple):
     reward: Reward | None
     digest: str
     description: str
+
+    @property
+    def locations(self) -> Locations | None:
+        """Of features from a file; None: of any others."""
+        return self.validation.locations
 
     @property
     def vocab_size(self) -> int:
@@ -135,8 +141,8 @@ def abstract_data(config: CaptionerConfig) -> SimpleNamespace:
     """The shapes of a config's data: of scenes as they are, of photographs as they are assumed.
 
     Returns:
-        `vocab_size` and `reward` as of `Prepared`; `batch`, of the longest captions, in
-        `jax.ShapeDtypeStruct`s; and `units`, words that a step reads, or draws, at most.
+        `vocab_size`, `locations` and `reward` as of `Prepared`; `batch`, of the longest captions,
+        in `jax.ShapeDtypeStruct`s; and `units`, words that a step reads, or draws, at most.
     """
     rows = config.batch_size
     of_scenes = config.data == SCENES and config.encoder == "cnn"
@@ -146,7 +152,7 @@ def abstract_data(config: CaptionerConfig) -> SimpleNamespace:
         "words": jax.ShapeDtypeStruct((length, *captions), np.int32),
         "lengths": jax.ShapeDtypeStruct(captions, np.int32),
     }
-    if config.encoder == "efficientnet":
+    if config.features or config.encoder == "efficientnet":
         shape = (rows, LOCATIONS.rows * LOCATIONS.columns, LOCATIONS.feature_size)
         batch["features"] = jax.ShapeDtypeStruct(shape, np.float16)
     else:
@@ -155,6 +161,7 @@ def abstract_data(config: CaptionerConfig) -> SimpleNamespace:
         )
     return SimpleNamespace(
         vocab_size=len(CaptionVocabulary.of(VOCABULARY)) if of_scenes else PHOTO_SYMBOLS,
+        locations=None,
         batch=batch,
         units=rows * (config.num_drawn * (config.drawn_words + 1) if config.draws else length),
         reward=reward_of(config.objective, [[np.zeros(1, np.int32)]]),

@@ -16,10 +16,12 @@ from rnnjax.tasks.captioning.captioned_images import (
     Skipped,
     read_images,
 )
+from rnnjax.tasks.captioning.captioner import Locations
 from rnnjax.tasks.captioning.config import SCENES, CaptionerConfig
 from rnnjax.tasks.captioning.corpora import load_captions
 from rnnjax.tasks.captioning.efficientnet import EfficientNetLite0
-from rnnjax.tasks.captioning.features import features_of
+from rnnjax.tasks.captioning.feature_files import StoredFeatures
+from rnnjax.tasks.captioning.features import Features, features_of
 from rnnjax.tasks.captioning.scenes import DigitScenes
 
 
@@ -33,6 +35,7 @@ class Split:
         references: captions of each image; none where they are unknown.
         show: gives an image by its index for people to see, uint8 [height, width, 3].
         regions: of the words of each image's first caption, where they are known.
+        locations: of features from a file; None: of any others.
         skipped: the images that were left out as faulty.
     """
 
@@ -41,6 +44,7 @@ class Split:
     references: Sequence[tuple[str, ...]]
     show: Callable[[int], np.ndarray]
     regions: Sequence[Sequence[Region]] | None = None
+    locations: Locations | None = None
     skipped: Sequence[Skipped] = ()
 
     def __len__(self) -> int:
@@ -97,14 +101,20 @@ def split_of(config: CaptionerConfig, images: Sequence[CaptionedImage]) -> Split
         UserError: an image or its features cannot be read, or none is left.
     """
     policy = config.resize
-    if config.encoder == "efficientnet":
-        features = features_of(
-            images,
-            EfficientNetLite0(),
-            policy=policy,
-            cache_dir=config.cache,
-            skip_faulty=config.skip_faulty,
-        )
+    locations = None
+    features: Features | StoredFeatures
+    if config.features or config.encoder == "efficientnet":
+        if config.features:
+            features = StoredFeatures(config.features, images, skip_missing=config.skip_faulty)
+            locations = features.locations
+        else:
+            features = features_of(
+                images,
+                EfficientNetLite0(),
+                policy=policy,
+                cache_dir=config.cache,
+                skip_faulty=config.skip_faulty,
+            )
         kept, skipped = features.images, features.skipped
         pictures = Pictures("features", features.take)
 
@@ -130,5 +140,6 @@ def split_of(config: CaptionerConfig, images: Sequence[CaptionedImage]) -> Split
         pictures=pictures,
         references=[image.captions for image in kept],
         show=show,
+        locations=locations,
         skipped=skipped,
     )

@@ -7,6 +7,7 @@ from PIL import Image
 from rnnjax.errors import UserError
 from rnnjax.tasks.captioning import rewards
 from rnnjax.tasks.captioning.captioned_images import CaptionVocabulary, caption_words, images_at
+from rnnjax.tasks.captioning.captioner import Locations
 from rnnjax.tasks.captioning.config import CaptionerConfig
 from rnnjax.tasks.captioning.preparation import prepare
 from rnnjax.tasks.captioning.scenes import DigitScenes, source
@@ -107,6 +108,7 @@ def test_symbols_and_lengths_are_of_the_training_split(folder):
     prepared = prepare(config(folder))
     assert prepared.vocabulary == CaptionVocabulary.of(text for _, text in TEXTS["train"])
     assert prepared.max_length == 8
+    assert prepared.locations is None
     assert prepared.validation.references == [("a grey sheet",)]
     assert told_apart(prepared.validation.show(0)) == "grey"
     assert "which cover 100.0% of the training captions" in prepared.description
@@ -164,6 +166,24 @@ def test_a_broken_picture_stops_or_is_left_out_with_its_captions(folder):
     (folder / "grey.png").write_text("neither")
     with pytest.raises(UserError, match="no image is left: all of them are faulty"):
         prepare(config(folder, skip_faulty=True))
+
+
+def test_features_from_a_file_belong_to_their_images(tmp_path, folder):
+    path = tmp_path / "features.npz"
+    maps = {f"{name}.png": np.full((9, 2), n, np.float32) for n, name in enumerate(COLOURS)}
+    np.savez(path, **maps)
+    prepared = prepare(config(folder, features=str(path)))
+    assert prepared.locations == Locations(3, 3, 2)
+    for n in range(3):
+        batch = prepared.batches[n]
+        for row, numbers in enumerate(batch["features"]):
+            colour = list(COLOURS)[int(numbers[0, 0])]
+            assert colour in prepared.vocabulary.decode(batch["words"][:, row].tolist())
+    assert told_apart(prepared.validation.show(0)) == "grey"
+    del maps["blue.png"]
+    np.savez(path, **maps)
+    with pytest.raises(UserError, match=r"blue\.png"):
+        prepare(config(folder, features=str(path)))
 
 
 def test_too_few_captions_for_a_batch(folder):

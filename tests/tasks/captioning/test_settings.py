@@ -40,6 +40,7 @@ from rnnjax.tasks.captioning.config import CaptionerConfig
         ({"soft_rate": 1.5}, r"--config.soft_rate lies in \[0, 1\]; got 1.5"),
         ({"batch_size": 0}, "--config.batch_size is 1 or more; got 0"),
         ({"encoder": "efficientnet"}, "--config.encoder=efficientnet is not for digit scenes, whi"),
+        ({"features": "x.npz"}, "--config.features=x.npz is not for digit scenes"),
         ({"objective": "blue"}, "unknown --config.objective=blue; did you mean 'bleu'?"),
         ({"objective": "cider"}, "digit scenes have no end: choose bleu"),
         ({"num_drawn": 1}, "--config.num_drawn is 2 or more; got 1"),
@@ -57,6 +58,7 @@ def test_values_that_work():
     CaptionerConfig(soft_rate=1.0, dropout=0.0, spread_weight=1.0).validate()
     CaptionerConfig(data="folder", encoder="efficientnet", level="subword").validate()
     CaptionerConfig(data="folder", encoder="efficientnet", feature_size=1).validate()
+    CaptionerConfig(data="folder", features="x.npz", feature_size=1).validate()
 
 
 VOCABULARY = CaptionVocabulary.of(["a red dog"])
