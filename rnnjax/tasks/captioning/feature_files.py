@@ -16,6 +16,9 @@ from rnnjax.tasks.captioning.captioner import Locations
 _NOT_ARRAYS = (OSError, ValueError, EOFError, zipfile.BadZipFile)
 """What numpy raises at a file that holds no arrays, or only a part of them."""
 
+_Maps = tuple[tuple[int, ...], dict[str, Any]]
+"""Shape `[S, F]` of all maps; and for each name the key of its map in what numpy opens."""
+
 
 class StoredFeatures:
     """The feature maps of images in a file, which each process opens for itself.
@@ -99,8 +102,7 @@ def _match(
     return found, skipped
 
 
-def _of_npz(path: Path) -> tuple[tuple[int, ...], dict[str, str]]:
-    """The shape `[S, F]` of all maps, and under which key each name has its map."""
+def _of_npz(path: Path) -> _Maps:
     if not zipfile.is_zipfile(path):
         raise UserError(f"{path} is no whole .npz file: it has no table of contents at its end")
     try:
@@ -133,8 +135,7 @@ def _header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:
         return shape, dtype
 
 
-def _of_npy(path: Path) -> tuple[tuple[int, ...], dict[str, int]]:
-    """The shape `[S, F]` of all maps, and in which row each name has its map."""
+def _of_npy(path: Path) -> _Maps:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except _NOT_ARRAYS as error:
