@@ -154,7 +154,8 @@ def read_karpathy(path: str, encoding: str, faults: Faults) -> list[Entry]:
     found = []
     with _reading(path, "Karpathy's") as places:
         for n, image in enumerate(json.loads(read_text(path, encoding=encoding))["images"]):
-            places[0], split = f"{path}: images[{n}]", image["split"]
+            places[0] = f"{path}: images[{n}]"
+            split = image["split"]
             name = "/".join(filter(None, (image.get("filepath"), image["filename"])))
             if split not in _KARPATHY_SPLITS:
                 hint = did_you_mean(split, _KARPATHY_SPLITS)
@@ -187,7 +188,8 @@ def read_coco(path: str, split: str, encoding: str, faults: Faults) -> list[Entr
     with _reading(path, "COCO's") as places:
         document = json.loads(read_text(path, encoding=encoding))
         for n, image in enumerate(document["images"]):
-            places[0], name = f"{path}: images[{n}]", f"{folder}/{image['file_name']}"
+            places[0] = f"{path}: images[{n}]"
+            name = f"{folder}/{image['file_name']}"
             entry = Entry(name, [], split, f"{places[0]} ({name})")
             if (first := found.setdefault(image["id"], entry)) is not entry:
                 faults.add(entry.source, f"id {image['id']} is also that of {first.image}")
