@@ -63,7 +63,7 @@ def test_the_evaluation_of_training_writes_greedily_and_reads_the_references():
     regions = [((TOP_LEFT,) * len(text.split())) for (text,) in references]
     split = tiny.images(4, references, regions)
     graph, params = nnx.split(captioner.model, nnx.Param)
-    prepared = Prepared(tiny.VOCABULARY, None, split, None, tiny.MAX_LENGTH, None, "", "")
+    prepared = Prepared(tiny.VOCABULARY, None, split, tiny.MAX_LENGTH, None, "", "")
     evaluate = make_evaluation(CaptionerConfig(), graph, prepared)
     found = evaluate(params)
     readings = captioner.read(split, batch_size=4)
