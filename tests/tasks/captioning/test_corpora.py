@@ -1,6 +1,7 @@
 """Captions in the layouts that people have them in, each written here by hand."""
 
 import csv
+import json
 import string
 
 import pytest
@@ -138,7 +139,8 @@ def test_tsv_and_jsonl(tmp_path):
     }
     corpus = load_captions(write(tmp_path, files))
     assert read(corpus, tmp_path) == expected()
-    more = {"train.jsonl": jsonl(["a.jpg", "b.jpg"]), "val.jsonl": jsonl(["c.jpg"])}
+    more = {"train.jsonl": jsonl(["a.jpg", "b.jpg"]), "val.jsonl": ""}
+    more["val.jsonl"] = json.dumps({"image": "c.jpg", "captions": TEXTS["c.jpg"]})
     source = ",".join(f"{split}={tmp_path}/{name}" for split, name in [
         ("train", "train.jsonl"), ("validation", "val.jsonl"), ("test", "test.jsonl")])  # fmt: skip
     write(tmp_path, more)
