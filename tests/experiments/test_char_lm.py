@@ -4,17 +4,11 @@ import json
 import math
 import os
 import re
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from rnnjax import training
-from tests.training.test_resume import COMPILES_FOR_ITSELF
 
 ROOT = Path(__file__).parents[2]
 
@@ -143,32 +137,3 @@ def test_a_run_restored_from_another_starts_with_its_scores(
         f"--config.data={text}", *same,
     )  # fmt: skip
     assert "has its own checkpoints: --restore_from is left aside" in again.err
-
-
-def run_process(workdir):
-    return subprocess.Popen(
-        [sys.executable, "-m", "experiments.char_lm", "--preset=hello", f"--workdir={workdir}",
-         "--config.num_steps=120", "--config.checkpoint_every=10", "--config.log_every=5"],
-        cwd=ROOT, env={**os.environ, "JAX_PLATFORMS": "cpu", **COMPILES_FOR_ITSELF},
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-
-
-def test_a_killed_process_started_again_ends_with_the_same_bits(tmp_path):
-    whole, killed = run_process(tmp_path / "whole"), run_process(tmp_path / "killed")
-    checkpoints = tmp_path / "killed" / "checkpoints"
-    while killed.poll() is None and not list(checkpoints.glob("step_*")):
-        time.sleep(0.01)
-    killed.send_signal(signal.SIGKILL)
-    killed.communicate()
-    assert killed.returncode == -signal.SIGKILL
-    again = run_process(tmp_path / "killed")
-    _, said = again.communicate(timeout=240)
-    assert again.returncode == 0, said
-    assert f"Resuming {tmp_path / 'killed'} from step" in said
-    _, said = whole.communicate(timeout=240)
-    assert whole.returncode == 0, said
-    expected, got = params_of(tmp_path / "whole"), params_of(tmp_path / "killed")
-    assert set(expected) == set(got)
-    for name, array in expected.items():
-        assert np.asarray(array).tobytes() == np.asarray(got[name]).tobytes(), name
