@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from rnnjax.cells.cell import Cell, check_compute_dtype, check_size, dot, zeros
-from rnnjax.cells.linear import LinearSpec
+from rnnjax.cells.linear import LinearSpec, as_complex, as_real, at_least_float32
 from rnnjax.cells.origin import cell_factory
 from rnnjax.errors import UserError
 from rnnjax.typing import Array, DType, PRNGKey
@@ -104,22 +104,16 @@ def lru(
         return dot(x, jnp.concatenate([params.w_b, params.w_d], axis=1), compute_dtype)
 
     def coefficients(params: LRUParams, u: Array) -> tuple[Array, Array]:
-        decay = -jnp.exp(_wide(params.log_decay))
-        eigenvalue = jnp.exp(jax.lax.complex(decay, jnp.exp(_wide(params.log_phase))))
-        b = jnp.exp(_wide(params.log_scale)) * state(u[..., : 2 * units])
+        decay = -jnp.exp(at_least_float32(params.log_decay))
+        eigenvalue = jnp.exp(jax.lax.complex(decay, jnp.exp(at_least_float32(params.log_phase))))
+        b = jnp.exp(at_least_float32(params.log_scale)) * as_complex(u[..., : 2 * units])
         return jnp.broadcast_to(eigenvalue, b.shape), b
 
     def output(params: LRUParams, h: Array, u: Array) -> Array:
-        y = dot(carry(h), params.w_c, compute_dtype) + u[..., 2 * units :]
+        y = dot(as_real(h), params.w_c, compute_dtype) + u[..., 2 * units :]
         return y.astype(params.w_c.dtype)
 
-    def state(carry: Array) -> Array:
-        return jax.lax.complex(*jnp.split(_wide(carry), 2, axis=-1))
-
-    def carry(h: Array) -> Array:
-        return jnp.concatenate([h.real, h.imag], axis=-1)
-
-    spec = LinearSpec(coefficients, output, state, carry)
+    spec = LinearSpec(coefficients, output, as_complex, as_real)
     return Cell(
         init=init,
         initial_carry=lambda params, batch_shape: zeros(batch_shape, 2 * units, params.w_c),
@@ -128,8 +122,3 @@ def lru(
         output_size=lambda input_size: hidden_size,
         spec=spec,
     )
-
-
-def _wide(x: Array) -> Array:
-    """The array in float32 at least, which complex numbers are made of."""
-    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
