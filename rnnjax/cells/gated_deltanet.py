@@ -32,9 +32,9 @@ class GatedDeltaNetParams(NamedTuple):
 
 
 class GatedDeltaNetCarry(NamedTuple):
-    """`memory [B, M, P, P]` (values times keys), and `owed [B, W - 1, 3H]`."""
+    """`c [B, M, P, P]` (values times keys), and `owed [B, W - 1, 3H]`."""
 
-    memory: Array
+    c: Array
     owed: Array
 
 
@@ -55,8 +55,8 @@ def gated_deltanet(
         q_t, k_t, v_t = silu(convolution over W steps of (q, k, v)), of each head
         q_t = q_t / |q_t| / sqrt(P),   k_t = k_t / |k_t|
         alpha_t = exp(-exp(log_a) softplus(a_t + b_dt)),  beta_t = sigmoid(b_t)    a number a head
-        S_t = alpha_t S_tm1 (I - beta_t k_t k_t^T) + beta_t v_t k_t^T
-        y_t = rms_norm(S_t q_t) scale silu(z_t)
+        c_t = alpha_t c_tm1 (I - beta_t k_t k_t^T) + beta_t v_t k_t^T
+        y_t = rms_norm(c_t q_t) scale silu(z_t)
 
     The linear layer that closes the block is a `dense` layer of your own.
 
@@ -114,13 +114,13 @@ def gated_deltanet(
         )
         q, k = _unit(q) * size**-0.5, _unit(k)
         alpha = jnp.exp(-jnp.exp(params.log_a) * jax.nn.softplus(a + params.b_dt))
-        kept = alpha[..., None, None] * carry.memory
+        kept = alpha[..., None, None] * carry.c
         error = v - (kept * k[..., None, :]).sum(axis=-1)
         correction = jax.nn.sigmoid(b)[..., None] * error
-        memory = kept + correction[..., None] * k[..., None, :]
-        found = (memory * q[..., None, :]).sum(axis=-1)
+        c_t = kept + correction[..., None] * k[..., None, :]
+        found = (c_t * q[..., None, :]).sum(axis=-1)
         y = rms_norm(found) * params.scale * jax.nn.silu(z)
-        return GatedDeltaNetCarry(memory, owed), y.reshape(*y.shape[:-2], hidden_size)
+        return GatedDeltaNetCarry(c_t, owed), y.reshape(*y.shape[:-2], hidden_size)
 
     return Cell(init, initial_carry, project, step, lambda input_size: hidden_size)
 

@@ -36,9 +36,9 @@ class Mamba2Params(NamedTuple):
 
 
 class Mamba2Carry(NamedTuple):
-    """`state [B, M, P, N]`, and `owed [B, W - 1, H + 2N]`, the convolution's begun sums."""
+    """`c [B, M, P, N]`, and `owed [B, W - 1, H + 2N]`, the convolution's begun sums."""
 
-    state: Array
+    c: Array
     owed: Array
 
 
@@ -59,8 +59,8 @@ def mamba2(
         z_t, (x, B, C), a_t = x_t w_ih
         x_t, B_t, C_t = silu(convolution over W steps of (x, B, C) + b_taps)
         dt_t = softplus(a_t + b_dt)                        a number a head
-        S_t = exp(-exp(log_a) dt_t) S_tm1 + dt_t x_t B_t^T
-        y_t = rms_norm((S_t C_t + skip x_t) silu(z_t))
+        c_t = exp(-exp(log_a) dt_t) c_tm1 + dt_t x_t B_t^T
+        y_t = rms_norm((c_t C_t + skip x_t) silu(z_t))
 
     H is the inner width; the linear layer that closes the block is a `dense` layer of your own. B
     and C are shared by the heads.
@@ -113,17 +113,17 @@ def mamba2(
     def step(params: Mamba2Params, carry: Mamba2Carry, u_t: Array) -> tuple[Mamba2Carry, Array]:
         z, xbc, a = jnp.split(u_t, [hidden_size, hidden_size + channels], axis=-1)
         xbc, owed = convolved(params.taps * xbc[..., None, :], carry.owed)
-        x, b, c = jnp.split(
+        x, write, read = jnp.split(
             jax.nn.silu(xbc + params.b_taps), [hidden_size, hidden_size + state_size], axis=-1
         )
         x = x.reshape(*x.shape[:-1], *shape)
         dt = jax.nn.softplus(a + params.b_dt)
         decay = jnp.exp(-jnp.exp(params.log_a) * dt)
-        written = (dt[..., None] * x)[..., None] * b[..., None, None, :]
-        state = decay[..., None, None] * carry.state + written
-        y = (state * c[..., None, None, :]).sum(axis=-1) + params.skip[:, None] * x
+        written = (dt[..., None] * x)[..., None] * write[..., None, None, :]
+        c_t = decay[..., None, None] * carry.c + written
+        y = (c_t * read[..., None, None, :]).sum(axis=-1) + params.skip[:, None] * x
         y = y.reshape(*z.shape) * jax.nn.silu(z)
-        return Mamba2Carry(state, owed), rms_norm(y) * params.scale
+        return Mamba2Carry(c_t, owed), rms_norm(y) * params.scale
 
     return Cell(init, initial_carry, project, step, lambda input_size: hidden_size)
 

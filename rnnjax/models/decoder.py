@@ -1,6 +1,7 @@
 """A decoder: symbols one after another, each from those before it and a memory."""
 
 import itertools
+import math
 from collections.abc import Sequence
 from typing import Literal, get_args
 
@@ -120,7 +121,7 @@ class Decoder(Network):
         input_size = embed_size if context == "initial" else embed_size + read_size
         self.recurrent = Recurrent(cell, input_size, rngs=rngs)
         zeros = self.recurrent.initial_carry(1)
-        carry_size = sum(x.shape[-1] for x in jax.tree.leaves(zeros))
+        carry_size = sum(x.size for x in jax.tree.leaves(zeros))
         self.first = (
             None if context == "every_step" else nnx.Linear(summary_size, carry_size, rngs=rngs)
         )
@@ -177,9 +178,10 @@ class Decoder(Network):
         carry = self.recurrent.initial_carry(len(memory.features))
         if self.first is not None:
             leaves, structure = jax.tree.flatten(carry)
-            ends = itertools.accumulate(leaf.shape[-1] for leaf in leaves[:-1])
-            numbers = jnp.tanh(self.first(summary_of(memory)))
-            carry = jax.tree.unflatten(structure, jnp.split(numbers, list(ends), axis=-1))
+            ends = itertools.accumulate(math.prod(leaf.shape[1:]) for leaf in leaves[:-1])
+            numbers = jnp.split(jnp.tanh(self.first(summary_of(memory))), list(ends), axis=-1)
+            numbers = [part.reshape(x.shape) for part, x in zip(numbers, leaves, strict=True)]
+            carry = jax.tree.unflatten(structure, numbers)
         if self.attends and self.scorer.covers:
             return Covered(carry, jnp.zeros_like(memory.features[..., 0]))
         return carry

@@ -92,9 +92,12 @@ def summary_of(memory: Memory) -> Array:
 
 
 def hidden_states(carry: Carry) -> list[Array]:
-    """The hidden states of the layers from the input upwards: all of a carry but cell states."""
+    """The hidden states of the layers from the input upwards: all of a carry but cell states.
+
+    Each is `[N, size]`, of N sequences.
+    """
     return [
-        leaf
+        leaf.reshape(len(leaf), -1)
         for path, leaf in jax.tree.leaves_with_path(carry)
         if getattr(path[-1] if path else None, "name", None) != "c"
     ]

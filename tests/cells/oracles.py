@@ -284,7 +284,7 @@ def s5(params, carry, x):
 
 def mamba2(params, carry, x):
     """Dao & Gu 2024, a head at a time: the state space of equation 1 with a scalar A."""
-    (heads, size, n), width = carry.state.shape, len(params.scale)
+    (heads, size, n), width = carry.c.shape, len(params.scale)
     z, xbc, a = np.split(params.w_ih.T @ x, [width, 2 * width + 2 * n])
     conv, owed = delayed(carry.owed, [tap * xbc for tap in params.taps])
     channels, b, c = np.split(silu(conv + params.b_taps), [width, width + n])
@@ -293,7 +293,7 @@ def mamba2(params, carry, x):
         inputs = channels[m * size : (m + 1) * size]
         dt = np.log1p(np.exp(a[m] + params.b_dt[m]))
         decay = np.exp(-np.exp(params.log_a[m]) * dt)
-        states.append(decay * carry.state[m] + np.outer(dt * inputs, b))
+        states.append(decay * carry.c[m] + np.outer(dt * inputs, b))
         ys.append(states[-1] @ c + params.skip[m] * inputs)
     y = np.concatenate(ys) * silu(z)
     y = y / np.sqrt(np.mean(y**2) + 1e-5) * params.scale
@@ -302,7 +302,7 @@ def mamba2(params, carry, x):
 
 def gated_deltanet(params, carry, x):
     """Yang et al. 2024, equation 10, a head at a time, with the matrix I - beta k k^T itself."""
-    (heads, size, _), width = carry.memory.shape, params.taps.shape[1] // 3
+    (heads, size, _), width = carry.c.shape, params.taps.shape[1] // 3
     qkv, z, a, b = np.split(params.w_ih.T @ x, [3 * width, 4 * width, 4 * width + heads])
     conv, owed = delayed(carry.owed, [tap * qkv for tap in params.taps])
     parts = [*silu(conv).reshape(3, heads, size), z.reshape(heads, size)]
@@ -313,7 +313,7 @@ def gated_deltanet(params, carry, x):
         alpha = np.exp(-np.exp(params.log_a[m]) * np.log1p(np.exp(a[m] + params.b_dt[m])))
         beta = sigmoid(b[m])
         erased = alpha * (np.eye(size) - beta * np.outer(k, k))
-        memories.append(carry.memory[m] @ erased + beta * np.outer(v, k))
+        memories.append(carry.c[m] @ erased + beta * np.outer(v, k))
         y = memories[-1] @ q
         ys.append(y / np.sqrt(np.mean(y**2) + 1e-5) * params.scale * silu(gate))
     return type(carry)(np.stack(memories), owed), np.concatenate(ys)

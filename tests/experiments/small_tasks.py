@@ -23,7 +23,7 @@ TASKS = {
         ["data={folder}/videos.npz", "num_buckets=1", "frame_size=6"], ["--mode=inspect"]
     ),
     "captioning": Small(
-        ["image_size=48", "feature_size=6", "attention_size=6", "decoder=hard"], ["--mode=evaluate"]
+        ["image_size=48", "feature_size=6", "attention_size=6"], ["--mode=evaluate"]
     ),
     "char_lm": Small(["data=hello", "window=5"], ["--mode=sample", "--length=5"]),
     "dna": Small(
