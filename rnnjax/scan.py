@@ -117,8 +117,8 @@ def _unroll(
     )
     chosen = choose(engine, problem)
     if chosen is not SCAN:
-        arrays = reverse_only((params, xs, carry, initial))
-        problem = problem._replace(**dict(zip(("params", "xs", "carry", "initial"), arrays)))
+        params, xs, carry, initial = reverse_only((params, xs, carry, initial))
+        problem = problem._replace(params=params, xs=xs, carry=carry, initial=initial)
     return chosen.run(problem)
 
 
