@@ -23,7 +23,7 @@ from rnnjax.training import Measures
 __all__ = ["Experiment", "Measures", "Preset", "Run", "Trained"]
 
 HELP_FLAGS = {"--help", "-help", "-h", "--helpfull", "--helpshort"}
-QUICK = 200
+QUICK = 100
 ONLY_TO_TRAIN = (
     *("preset", "restore_from", "mesh", "profile"),
     *("coordinator", "num_processes", "process_id", "join_timeout", "lost_after"),
@@ -117,7 +117,7 @@ class Experiment:
 
     def __post_init__(self) -> None:
         default = self.presets["default"].config
-        short = default.of_length(min(default.num_steps // 10, QUICK))
+        short = default.of_length(min(default.num_steps // 20, QUICK))
         if hasattr(short, "num_buckets"):  # most of a short run is compilation, of each length
             short = dataclasses.replace(short, num_buckets=1)
         quick = Preset("The default with few updates: to see that all works.", short)
@@ -264,7 +264,7 @@ class Experiment:
             sections=[
                 *sections,
                 training.Section("Data", text=prepared.description),
-                training.Section("Model", text=model.summary()),
+                training.Section("Model", table=model.summary()),
             ],
             measures=measures,
         )
