@@ -66,7 +66,7 @@ def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
     if "test" not in splits:
         return {name: trained.best}, []
     text, sections = reports.score_split(model, splits, "test")
-    training.tell(f"{text}\n{sections[0].text.partition(chr(10))[2]}")
+    training.tell(f"{text}\n{sections[0].table}")
     return {name: trained.best}, sections
 
 

@@ -27,7 +27,13 @@ from rnnjax.data.word_vocabulary import WordVocabulary
 from rnnjax.errors import UserError
 from rnnjax.tasks.word_language import corpus, reports
 from rnnjax.tasks.word_language.config import WordConfig as Config
-from rnnjax.tasks.word_language.word_model import load, loss_of_split, make_loss, make_model
+from rnnjax.tasks.word_language.word_model import (
+    WordModel,
+    load,
+    loss_of_split,
+    make_loss,
+    make_model,
+)
 from rnnjax.training import setting
 
 INSPECTED = 40
@@ -136,6 +142,7 @@ EXPERIMENT = Experiment(
     shapes=corpus.shapes,
     measures=lambda config: Measures("word"),
     report=report,
+    sample=lambda prepared, model: WordModel(model, prepared.vocabulary).write(num_samples=8)[0],
     modes={"sample": sample, "score": score, "evaluate": evaluate, "inspect": inspect},
 )
 

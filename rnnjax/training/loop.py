@@ -100,6 +100,7 @@ def train(
     workdir: Workdir,
     measures: Measures,
     evaluate: Callable[[Any], dict[str, float]] | None = None,
+    sample: Callable[[Any], str] | None = None,
     placement: Placement = LOCAL,
     profile: TracedSteps | None = None,
 ) -> TrainResult:
@@ -116,6 +117,8 @@ def train(
         workdir: see `open_workdir`.
         measures: which metric decides which checkpoint is best, and what is counted.
         evaluate: ``(params) -> metrics``; gets the averaged parameters where there are any.
+        sample: ``(params) -> text``, what the model writes at the time of an evaluation, for the
+            report; gets the same parameters.
         placement: where state and batches live; a checkpoint fits any.
         profile: steps to trace.
 
@@ -179,10 +182,13 @@ def train(
                 meter.flush()
                 score = None
                 if evaluate and evaluating:
-                    evaluation = evaluate(evaluation_params(state))
+                    params = evaluation_params(state)
+                    evaluation = evaluate(params)
                     score = _score_of(evaluation, step, measures)
                     best = best.after(step, score, evaluation)
                     log.write("valid", {"step": step, **evaluation})
+                    if sample is not None:
+                        log.write("sample", {"step": step, "text": sample(params)})
                     said = describe(evaluation, measures.unit, measures.scale)
                     say(f"step {step}: validation {said}")
                 reason = best.reason_to_stop(step, config.num_steps, config.patience)

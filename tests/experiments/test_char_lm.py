@@ -29,7 +29,8 @@ def test_gpus_are_made_deterministic_before_anything_runs(tmp_path, char_lm_comm
 
 def test_training_learns_hello_and_reports_it(trained_hello):
     report = (trained_hello / "report.html").read_text()
-    assert report.count("[  ") == 4  # The target of each of the four steps is marked.
+    assert report.count("<b>[") == 4  # The target of each of the four steps is marked.
+    assert '<td class="number">200</td><td class="text">hello' in report  # a sample
     assert "\nhello\n" in report
     assert min(
         row["loss"] for row in training.read_metrics(trained_hello) if row["split"] == "valid"

@@ -37,6 +37,23 @@ def test_loop_equals_the_bare_steps(tmp_path):
     assert result.reason == "done"
 
 
+def test_samples_of_evaluations_change_no_number_and_are_those_of_the_resumed_run(tmp_path):
+    def run(name, num_steps, sample):
+        return toy.run(tmp_path / name, num_steps, sample=sample, eval_every=3)
+
+    def sampled():
+        return [(row["step"], row["text"]) for row in rows(tmp_path / "with", "sample")]
+
+    texts = iter("abc")
+    run("with", 5, lambda params: next(texts))
+    assert sampled() == [(3, "a"), (5, "b")]
+    seen = []
+    result = run("with", 10, lambda params: seen.append(params) or f"{len(seen)}")
+    assert sampled() == [(3, "a"), (5, "b"), (6, "1"), (9, "2"), (10, "3")]
+    assert_same(result.state, run("without", 10, None).state)
+    assert_same(seen[-1], training.evaluation_params(result.state))
+
+
 @pytest.mark.parametrize(("share", "saved"), [(0.0, []), (1e4, [5])])
 def test_steps_wait_for_a_save_as_long_as_they_may(tmp_path, monkeypatch, share, saved):
     """A batch is read while the one before it is in use: batch 6 (from 0) after step 5."""

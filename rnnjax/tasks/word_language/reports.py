@@ -58,7 +58,7 @@ def neighbours_section(model: WordModel) -> Section:
     """The nearest neighbours of some frequent words."""
     words = [w for w in model.vocabulary.symbols[len(RESERVED) :] if w.isalpha() and len(w) > 3]
     rows = [(word, ", ".join(model.neighbours(word))) for word in words[:LISTED]]
-    return Section("Frequent words, and those with the most similar vectors", text=aligned(rows))
+    return Section("Frequent words, and those with the most similar vectors", table=aligned(rows))
 
 
 def map_section(model: WordModel) -> Section:
