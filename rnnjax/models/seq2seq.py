@@ -125,11 +125,12 @@ def seq2seq_loss(
     hard: HardTraining = DEFAULT_HARD_TRAINING,
     baseline: Array | float = 0.0,
     coverage: float = 0.0,
+    label_smoothing: float = 0.0,
     remat: Remat = "none",
 ) -> tuple[Array, Array]:
     """Negative log-likelihood of the targets; in training with reinforce less its bonus.
 
-    In training also `coverage` times `attention.coverage_loss`.
+    In training also `coverage` times `attention.coverage_loss`, and with smoothed targets.
 
     Args:
         model: the model.
@@ -142,6 +143,7 @@ def seq2seq_loss(
         hard: how hard attention is trained.
         baseline: of `reinforce_bonus`.
         coverage: weight of the coverage loss.
+        label_smoothing: as for `cross_entropy`; of a model that copies it must be 0.
         remat: as for `Decoder.teacher_forced`.
 
     Returns:
@@ -150,8 +152,10 @@ def seq2seq_loss(
     before = shift_right(targets if mask is None else jnp.where(mask, targets, start), start)
     logits, glances, drawn, _, copied = model(sources, before, key, hard, remat=remat)
     if copied is None:
-        total, count = cross_entropy(logits, targets, mask)
+        smoothing = 0.0 if key is None else label_smoothing
+        total, count = cross_entropy(logits, targets, mask, label_smoothing=smoothing)
     else:
+        assert not label_smoothing
         assert glances.scores is not None
         gains = copying.copied_log_probability(
             logits, copied.generate, glances.scores, copied.symbols, targets
@@ -179,16 +183,12 @@ def pair_loss(
     model: Seq2Seq,
     batch: Mapping[str, Array],
     key: PRNGKey | None = None,
-    *,
-    start: int,
-    coverage: float = 0.0,
+    **options: Any,
 ) -> tuple[Array, Array]:
-    """`seq2seq_loss` of a batch of `data.pair_batches`."""
+    """`seq2seq_loss` of a batch of `data.pair_batches`; its options are `start` and others."""
     target = batch["target"]
     mask = _up_to(batch["lengths"], target)
-    return seq2seq_loss(
-        model, [source_of(batch)], target, mask, key, start=start, coverage=coverage
-    )
+    return seq2seq_loss(model, [source_of(batch)], target, mask, key, **options)
 
 
 def _up_to(lengths: Array, steps: Array) -> Array:

@@ -31,6 +31,7 @@ CASES = {
     "every_step": ("every_step", "additive", "gru"),
     "soft": ("soft", "additive", "lstm"),
     "soft_deep": ("soft", "additive", "deep"),
+    "soft_fed": ("soft", "additive", "deep"),
     "soft_dot": ("soft", "dot", "deep"),
     "soft_general": ("soft", "general", "rnn"),
     "hard": ("hard", "additive", "gru"),
@@ -66,6 +67,7 @@ def untrained(context, scorer, cell, **options):
 
 @functools.cache
 def make(case, **options):
+    options = options | {"input_feeding": case == "soft_fed"}
     return oracle.in_float64(lambda: untrained(*CASES.get(case, LIKE_HARD), **options))
 
 
@@ -125,7 +127,8 @@ def by_hand(case, p, sources, before, row):
         parts.append(ys)
         ends += end
     memory = np.concatenate(parts)
-    return oracle.told(context, p, memory, before, summary=np.concatenate(ends), scorer=scorer)
+    told = {"summary": np.concatenate(ends), "scorer": scorer, "fed": case == "soft_fed"}
+    return oracle.told(context, p, memory, before, **told)
 
 
 def positions(row):
@@ -279,7 +282,7 @@ def test_hard_attention_in_training():
     assert float(found) == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.parametrize("case", ["every_step", "soft_dot", "hard"])
+@pytest.mark.parametrize("case", ["every_step", "soft_dot", "soft_fed", "hard"])
 def test_greedy_and_beam_search_find_what_enumeration_finds(case):
     graph, params = make(case)
     sources, _ = problem()

@@ -142,20 +142,23 @@ def make_translator(config: TranslationConfig, vocabulary: VocabularyPair) -> Se
         embed_size=config.embed_size,
         attention_size=config.attention_size,
         dropout=config.dropout,
+        input_feeding=config.input_feeding,
         compute_dtype=config.operand_dtype,
         rngs=rngs,
     )
 
 
-def make_loss(graph: nnx.GraphDef) -> training.LossFn:
+def make_loss(config: TranslationConfig, graph: nnx.GraphDef) -> training.LossFn:
     """Makes the loss of a batch, in nats a symbol of the target, its end included.
 
     Args:
+        config: of the run.
         graph: of the model.
     """
+    options = {"start": START, "label_smoothing": config.label_smoothing}
 
     def loss_fn(params, carry, batch, key):
-        total, count = pair_loss(nnx.merge(graph, params), batch, key, start=START)
+        total, count = pair_loss(nnx.merge(graph, params), batch, key, **options)
         return training.Loss(total, count, carry)
 
     return loss_fn
