@@ -29,7 +29,13 @@ from rnnjax.tasks.translation.config import TranslationConfig as Config
 from rnnjax.tasks.translation.corpora import load_pairs
 from rnnjax.tasks.translation.preparation import prepare
 from rnnjax.tasks.translation.scores import make_evaluation
-from rnnjax.tasks.translation.translator import Translator, load, make_loss, make_translator
+from rnnjax.tasks.translation.translator import (
+    Translator,
+    first_carry,
+    load,
+    make_loss,
+    make_translator,
+)
 from rnnjax.tasks.translation.vocabulary import VocabularyPair
 from rnnjax.training import setting
 
@@ -127,6 +133,7 @@ EXPERIMENT = Experiment(
     prepare=lambda run: prepare(run.config, run.vocabulary()),
     model=lambda config, data: make_translator(config, data.vocabulary),
     loss=lambda config, graph, data: make_loss(config, graph),
+    carry=lambda config, model: first_carry(config),
     evaluation=make_evaluation,
     stored=lambda data, model: {"corpus": data.digest, "lengths": json.dumps(data.lengths)},
     measures=lambda config: Measures("symbol", metric=config.metric, scale="%, greedy"),

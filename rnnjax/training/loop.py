@@ -3,7 +3,7 @@
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from rnnjax.training.checkpoints.workdir import Workdir
 from rnnjax.training.config import TrainingConfig
 from rnnjax.training.devices.placement import LOCAL, Placement
 from rnnjax.training.devices.prefetch import DataIterator, prefetch
+from rnnjax.training.optimizers.averaging import NEVER
 from rnnjax.training.processes.group import any_of, count
 from rnnjax.training.processes.signals import Interrupted, Interruption
 from rnnjax.training.profiling.tracing import TracedSteps, traced
@@ -52,18 +53,30 @@ class BestSoFar(NamedTuple):
         best_step: when that was.
         stale: evaluations since.
         evaluation: the latest evaluation's metrics.
+        scores: those of all evaluations.
     """
 
     best_score: float | None = None
     best_step: int = 0
     stale: int = 0
     evaluation: dict[str, float] = {}  # noqa: RUF012
+    scores: Sequence[float] = ()
 
     def after(self, step: int, score: float, evaluation: dict[str, float]) -> "BestSoFar":
         """The same after one more evaluation."""
+        scores = [*self.scores, score]
         if self.best_score is None or score < self.best_score:
-            return BestSoFar(score, step, 0, evaluation)
-        return self._replace(stale=self.stale + 1, evaluation=evaluation)
+            return BestSoFar(score, step, 0, evaluation, scores)
+        return self._replace(stale=self.stale + 1, evaluation=evaluation, scores=scores)
+
+    def stagnates(self, patience: int) -> bool:
+        """Whether the latest score is worse than the best one before the last `patience`.
+
+        That is the trigger of Merity et al. 2018, algorithm 1: with v the latest of the `scores`
+        and n = `patience`, whether more than n came before it and v > min of those but the last n.
+        """
+        earlier = self.scores[: -1 - patience]
+        return bool(earlier) and self.scores[-1] > min(earlier)
 
     def reason_to_stop(self, step: int, num_steps: int, patience: int) -> str:
         """'done', 'stopped early', or '' to go on."""
@@ -185,6 +198,9 @@ def train(
                     log.write("valid", {"step": step, **evaluation})
                     said = describe(evaluation, measures.unit, measures.scale)
                     say(f"step {step}: validation {said}")
+                    if _waits(state) and best.stagnates(config.average_patience):
+                        state = state._replace(average_start=state.average_start * 0 + step)
+                        say(f"step {step}: averaging begins, as the validation does not improve")
                 reason = best.reason_to_stop(step, config.num_steps, config.patience)
                 if saving or reason or best.best_step == step:
                     began = time.perf_counter()
@@ -232,6 +248,11 @@ def _score_of(evaluation: dict[str, float], step: int, measures: Measures) -> fl
     if not math.isfinite(value):
         raise NonFinite(step, f"the evaluation gave {metric} = {value}")
     return -value if measures.higher_is_better else value
+
+
+def _waits(state: TrainState) -> bool:
+    """Whether an average of the weights has a trigger and has not begun."""
+    return state.average_start is not None and int(state.average_start) == NEVER
 
 
 def _is_due(every: int, step: int) -> bool:

@@ -68,6 +68,11 @@ class TranslationConfig(TrainingConfig, TranslatorConfig):
     num_subwords: int = setting(300, "Level subword: symbols of each language, at most.")
     max_length: int = setting(60, "Training leaves out pairs with more symbols on a side.")
     num_buckets: int = setting(5, "Lengths that each side is padded to.")
+    scheduled_sampling: float = setting(
+        0.0,
+        "Share of the symbols that the decoder reads and has drawn itself: at the end of "
+        "training; it grows from 0.",
+    )
     label_smoothing: float = setting(0.0, "Share of each target that goes to all symbols alike.")
     pool: int = setting(
         1, "Batches whose pairs are sorted by the length of the side that varies less; 1: none."
@@ -88,5 +93,5 @@ class TranslationConfig(TrainingConfig, TranslatorConfig):
         super().validate()
         self.check_choice("level", get_args(WordLevel))
         self.check_at_least(1, "min_count", "max_length", "num_buckets", "pool")
-        self.check_rate("label_smoothing")
+        self.check_rate("label_smoothing", "scheduled_sampling")
         self.columns.check()

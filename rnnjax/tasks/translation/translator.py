@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
@@ -148,6 +150,11 @@ def make_translator(config: TranslationConfig, vocabulary: VocabularyPair) -> Se
     )
 
 
+def first_carry(config: TranslationConfig) -> jax.Array | None:
+    """What `make_loss` counts updates by, float `[B]`; None without scheduled sampling."""
+    return jnp.zeros(config.batch_size) if config.scheduled_sampling else None
+
+
 def make_loss(config: TranslationConfig, graph: nnx.GraphDef) -> training.LossFn:
     """Makes the loss of a batch, in nats a symbol of the target, its end included.
 
@@ -158,7 +165,11 @@ def make_loss(config: TranslationConfig, graph: nnx.GraphDef) -> training.LossFn
     options = {"start": START, "label_smoothing": config.label_smoothing}
 
     def loss_fn(params, carry, batch, key):
-        total, count = pair_loss(nnx.merge(graph, params), batch, key, **options)
+        rate = None
+        if carry is not None:
+            rate, carry = config.scheduled_sampling * carry[0] / config.num_steps, carry + 1
+        model = nnx.merge(graph, params)
+        total, count = pair_loss(model, batch, key, own_symbols=rate, **options)
         return training.Loss(total, count, carry)
 
     return loss_fn
