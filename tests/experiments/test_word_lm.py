@@ -111,9 +111,10 @@ def test_mistakes_are_told_in_a_line(trained, flags, capsys, tmp_path, wrong, wo
 
 def test_the_whole_recipe_of_any_cell_goes_on_where_it_was_stopped(tmp_path, text, capsys):
     """Its layers are of two sizes; weight drop of a cell without w_hh is left out in a line."""
-    sizes = {"hidden_size": 16, "embed_size": 12, "num_layers": 2, "window": 8, "batch_size": 4}
-    recipe = {**sizes, "cell": "mingru", "eval_every": 2, "average_patience": 0}
-    recipe = {**recipe, "data": text, "learning_rate": 1}
+    recipe = {
+        "hidden_size": 16, "embed_size": 12, "num_layers": 2, "window": 8, "batch_size": 4,
+        "cell": "mingru", "eval_every": 2, "average_patience": 0, "learning_rate": 1, "data": text,
+    }  # fmt: skip
     flags = ["--preset=awd", *(f"--config.{name}={value}" for name, value in recipe.items())]
     for folder, lengths in (("straight", [8]), ("stopped", [6, 8])):
         for length in lengths:
@@ -126,4 +127,5 @@ def test_the_whole_recipe_of_any_cell_goes_on_where_it_was_stopped(tmp_path, tex
     assert result.code == 0, result.err
     losses = [float(nats) for nats in re.findall(r"\(([\d.]+) nats/word\)", result.out)]
     assert len(losses) == 3
-    assert losses[2] < losses[1]
+    assert losses[0] == pytest.approx(losses[1], abs=0.1)  # more rows begin without context
+    assert losses[2] != losses[1]
