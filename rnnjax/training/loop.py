@@ -5,9 +5,10 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import jax
+import jax.numpy as jnp
 
 from rnnjax.errors import UserError, did_you_mean
 from rnnjax.training.checkpoints.checkpoints import Checkpoints
@@ -198,8 +199,10 @@ def train(
                     log.write("valid", {"step": step, **evaluation})
                     said = describe(evaluation, measures.unit, measures.scale)
                     say(f"step {step}: validation {said}")
-                    if _waits(state) and best.stagnates(config.average_patience):
-                        state = state._replace(average_start=state.average_start * 0 + step)
+                    if _waits(start := state.average_start) and best.stagnates(
+                        config.average_patience
+                    ):
+                        state = state._replace(average_start=jnp.full_like(start, step))
                         say(f"step {step}: averaging begins, as the validation does not improve")
                 reason = best.reason_to_stop(step, config.num_steps, config.patience)
                 if saving or reason or best.best_step == step:
@@ -250,9 +253,9 @@ def _score_of(evaluation: dict[str, float], step: int, measures: Measures) -> fl
     return -value if measures.higher_is_better else value
 
 
-def _waits(state: TrainState) -> bool:
+def _waits(average_start: jax.Array | None) -> TypeGuard[jax.Array]:
     """Whether an average of the weights has a trigger and has not begun."""
-    return state.average_start is not None and int(state.average_start) == NEVER
+    return average_start is not None and int(average_start) == NEVER
 
 
 def _is_due(every: int, step: int) -> bool:
