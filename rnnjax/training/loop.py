@@ -3,11 +3,12 @@
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import jax
+import jax.numpy as jnp
 
 from rnnjax.errors import UserError, did_you_mean
 from rnnjax.training.checkpoints.checkpoints import Checkpoints
@@ -16,6 +17,7 @@ from rnnjax.training.checkpoints.workdir import Workdir
 from rnnjax.training.config import TrainingConfig
 from rnnjax.training.devices.placement import LOCAL, Placement
 from rnnjax.training.devices.prefetch import DataIterator, prefetch
+from rnnjax.training.optimizers.averaging import NEVER
 from rnnjax.training.processes.group import any_of, count
 from rnnjax.training.processes.signals import Interrupted, Interruption
 from rnnjax.training.profiling.tracing import TracedSteps, traced
@@ -52,18 +54,30 @@ class BestSoFar(NamedTuple):
         best_step: when that was.
         stale: evaluations since.
         evaluation: the latest evaluation's metrics.
+        scores: those of all evaluations.
     """
 
     best_score: float | None = None
     best_step: int = 0
     stale: int = 0
     evaluation: dict[str, float] = {}  # noqa: RUF012
+    scores: Sequence[float] = ()
 
     def after(self, step: int, score: float, evaluation: dict[str, float]) -> "BestSoFar":
         """The same after one more evaluation."""
+        scores = [*self.scores, score]
         if self.best_score is None or score < self.best_score:
-            return BestSoFar(score, step, 0, evaluation)
-        return self._replace(stale=self.stale + 1, evaluation=evaluation)
+            return BestSoFar(score, step, 0, evaluation, scores)
+        return self._replace(stale=self.stale + 1, evaluation=evaluation, scores=scores)
+
+    def stagnates(self, patience: int) -> bool:
+        """Whether the latest score is worse than the best one before the last `patience`.
+
+        That is the trigger of Merity et al. 2018, algorithm 1: with v the latest of the `scores`
+        and n = `patience`, whether more than n came before it and v > min of those but the last n.
+        """
+        earlier = self.scores[: -1 - patience]
+        return bool(earlier) and self.scores[-1] > min(earlier)
 
     def reason_to_stop(self, step: int, num_steps: int, patience: int) -> str:
         """'done', 'stopped early', or '' to go on."""
@@ -191,6 +205,11 @@ def train(
                         log.write("sample", {"step": step, "text": sample(params)})
                     said = describe(evaluation, measures.unit, measures.scale)
                     say(f"step {step}: validation {said}")
+                    if _waits(start := state.average_start) and best.stagnates(
+                        config.average_patience
+                    ):
+                        state = state._replace(average_start=jnp.full_like(start, step))
+                        say(f"step {step}: averaging begins, as the validation does not improve")
                 reason = best.reason_to_stop(step, config.num_steps, config.patience)
                 if saving or reason or best.best_step == step:
                     began = time.perf_counter()
@@ -238,6 +257,11 @@ def _score_of(evaluation: dict[str, float], step: int, measures: Measures) -> fl
     if not math.isfinite(value):
         raise NonFinite(step, f"the evaluation gave {metric} = {value}")
     return -value if measures.higher_is_better else value
+
+
+def _waits(average_start: jax.Array | None) -> TypeGuard[jax.Array]:
+    """Whether an average of the weights has a trigger and has not begun."""
+    return average_start is not None and int(average_start) == NEVER
 
 
 def _is_due(every: int, step: int) -> bool:

@@ -283,3 +283,34 @@ def test_the_speed_may_count_something_else_than_the_loss(tmp_path, capsys):
     toy.run(tmp_path, 4, unit="sentence", speed_unit="token")
     said = capsys.readouterr().err
     assert re.search(r"nats/sentence .*, [\d.]+[kM]? token/s", said)
+
+
+def test_an_average_begins_when_the_validation_stagnates_and_is_resumed_bit_for_bit(
+    tmp_path, capsys
+):
+    """Of the scores, the fourth is the first that is worse than one before the latest: step 8."""
+
+    def run(path, num_steps, values):
+        step, state = toy.setup(average="ntasgd")
+        options = {"eval_every": 2, "average": "ntasgd", "average_patience": 1}
+        options["evaluate"] = lambda params: {"loss": next(values)}
+        return toy.run(path, num_steps, step=step, state=state, **options)
+
+    scores = [3.0, 2.0, 2.5, 2.6, 1.0, 5.0, 6.0]
+    straight = run(tmp_path / "straight", 14, iter(scores))
+    assert "step 8: averaging begins" in capsys.readouterr().err
+    step, state = toy.setup(average="none")
+    seen = []
+    for _, batch in zip(range(14), toy.Batches(), strict=False):
+        state, _ = step(state, batch)
+        seen.append(jax.device_get(state.params))
+    expected = jax.tree.map(lambda *each: np.mean(each, axis=0), *seen[8:])
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6),
+        straight.state.ema,
+        expected,
+    )
+    values = iter(scores)
+    run(tmp_path / "resumed", 10, values)
+    assert_same(run(tmp_path / "resumed", 14, values).state, straight.state)
+    assert straight.best_so_far.scores == scores
