@@ -1,13 +1,12 @@
 """A decoder: symbols one after another, each from those before it and a memory."""
 
-import itertools
-import math
 from collections.abc import Sequence
 from typing import Literal, get_args
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax.flatten_util import ravel_pytree
 
 from rnnjax.cells.cell import Cell
 from rnnjax.cells.pointwise import drop
@@ -182,11 +181,8 @@ class Decoder(Network):
         """The carry before the first symbol of each of B examples."""
         carry = self.recurrent.initial_carry(len(memory.features))
         if self.first is not None:
-            leaves, structure = jax.tree.flatten(carry)
-            ends = itertools.accumulate(math.prod(leaf.shape[1:]) for leaf in leaves[:-1])
-            numbers = jnp.split(jnp.tanh(self.first(summary_of(memory))), list(ends), axis=-1)
-            numbers = [part.reshape(x.shape) for part, x in zip(numbers, leaves, strict=True)]
-            carry = jax.tree.unflatten(structure, numbers)
+            _, of_numbers = ravel_pytree(jax.tree.map(lambda leaf: leaf[0], carry))
+            carry = jax.vmap(of_numbers)(jnp.tanh(self.first(summary_of(memory))))
         if self.attends and self.scorer.covers:
             carry = Covered(carry, jnp.zeros_like(memory.features[..., 0]))
         if self.input_feeding:
