@@ -77,7 +77,8 @@ def evaluate(run: Run) -> None:
     run.chosen_split(splits)
     _, (early, confusion) = reports.score_split(model, splits, run.options.split)
     files = {"confusion.png": confusion.png, "early_recognition.png": early.png}
-    print(f"{early.text}\nPicture: {training.write_results(run.workdir, files)}")
+    picture = training.write_results(run.workdir, files)
+    print(f"{early.text}\n{early.table}\nPicture: {picture}")
 
 
 def predict(run: Run) -> None:
