@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 
 from rnnjax.typing import Array, Carry, Params
 
@@ -41,18 +40,3 @@ class LinearSpec(NamedTuple):
     def carry_like(self, h: Array, like: Carry) -> Carry:
         """The carry of a state, in the dtypes of another carry."""
         return jax.tree.map(lambda new, old: new.astype(old.dtype), self.carry(h), like)
-
-
-def as_complex(carry: Array) -> Array:
-    """`[..., N]` complex from `[..., 2N]`: the real parts, then the imaginary ones."""
-    return jax.lax.complex(*jnp.split(at_least_float32(carry), 2, axis=-1))
-
-
-def as_real(h: Array) -> Array:
-    """`[..., 2N]` from `[..., N]` complex: the real parts, then the imaginary ones."""
-    return jnp.concatenate([h.real, h.imag], axis=-1)
-
-
-def at_least_float32(x: Array) -> Array:
-    """The array in float32 or wider, which complex numbers are made of."""
-    return x.astype(jnp.promote_types(x.dtype, jnp.float32))

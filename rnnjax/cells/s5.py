@@ -6,8 +6,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnnjax.cells.cell import Cell, check_compute_dtype, check_size, dot, zeros
-from rnnjax.cells.linear import LinearSpec, as_complex, as_real, at_least_float32
+from rnnjax.cells.cell import Cell, check_compute_dtype, check_size
+from rnnjax.cells.diagonal import at_least_float32, diagonal_cell, linear_maps
 from rnnjax.cells.origin import cell_factory
 from rnnjax.errors import UserError
 from rnnjax.typing import Array, DType, PRNGKey
@@ -79,45 +79,22 @@ def s5(
     def init(key: PRNGKey, input_size: int) -> S5Params:
         input_size = check_size("input_size", input_size)
         keys = jax.random.split(key, 4)
-
-        def normal(key: PRNGKey, rows: int, columns: int, variance: float) -> Array:
-            return jax.random.normal(key, (rows, columns)) * variance**0.5
-
         return S5Params(
             log_decay=jnp.full(units, math.log(0.5)),
             frequency=hippo_frequencies(units),
             log_step=jax.random.uniform(
                 keys[0], (units,), minval=math.log(min_step), maxval=math.log(max_step)
             ),
-            w_b=normal(keys[1], input_size, 2 * units, 0.5 / input_size),
-            w_c=normal(keys[2], 2 * units, hidden_size, 0.5 / units),
-            w_d=normal(keys[3], input_size, hidden_size, 1 / input_size),
+            **linear_maps(keys[1:], input_size, units, hidden_size, counted=2),
         )
 
-    def project(params: S5Params, x: Array, key: PRNGKey | None = None) -> Array:
-        del key
-        return dot(x, jnp.concatenate([params.w_b, params.w_d], axis=1), compute_dtype)
-
-    def coefficients(params: S5Params, u: Array) -> tuple[Array, Array]:
+    def dynamics(params: S5Params) -> tuple[Array, Array]:
         decay = -jnp.exp(at_least_float32(params.log_decay))
         eigenvalues = jax.lax.complex(decay, at_least_float32(params.frequency))
         a = jnp.exp(eigenvalues * jnp.exp(at_least_float32(params.log_step)))
-        b = (a - 1) / eigenvalues * as_complex(u[..., : 2 * units])
-        return jnp.broadcast_to(a, b.shape), b
+        return a, (a - 1) / eigenvalues
 
-    def output(params: S5Params, h: Array, u: Array) -> Array:
-        y = 2 * dot(as_real(h), params.w_c, compute_dtype) + u[..., 2 * units :]
-        return y.astype(params.w_c.dtype)
-
-    spec = LinearSpec(coefficients, output, as_complex, as_real)
-    return Cell(
-        init=init,
-        initial_carry=lambda params, batch_shape: zeros(batch_shape, 2 * units, params.w_c),
-        project=project,
-        step=spec.step,
-        output_size=lambda input_size: hidden_size,
-        spec=spec,
-    )
+    return diagonal_cell(hidden_size, units, init, dynamics, counted=2, compute_dtype=compute_dtype)
 
 
 def hippo_frequencies(units: int) -> Array:

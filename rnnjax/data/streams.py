@@ -81,12 +81,12 @@ class TrainingWindows(EndlessBatches):
             raise UserError(f"bptt={bptt} must be at least window={window}")
         distance = len(stream.ids) // batch_size
         self.rows_overlap = distance < bptt
-        row_length = max(distance, bptt)
+        self._row_length = max(distance, bptt)
         self._stream = _Circle(stream)
         self._row_starts = np.arange(batch_size) * max(distance, 1)
         self._window, self._bptt = window, bptt
         self._rotate = rotate
-        self.windows_per_pass = 1 + (row_length - bptt) // window
+        self.windows_per_pass = 1 + (self._row_length - bptt) // window
 
     def __getitem__(self, index: int) -> Batch:
         """The batch at an index, 0 <= index."""
@@ -134,8 +134,7 @@ class VaryingWindows(TrainingWindows):
         super().__init__(stream, batch_size=batch_size, window=window, seed=seed)
         drawn = self._draw(np.random.default_rng(0), self.DRAWS)
         self.buckets = bucket_lengths([*drawn, self._longest], self.NUM_BUCKETS)
-        row_length = max(len(stream.ids) // batch_size, window)
-        self.windows_per_pass = max(1, int(row_length / drawn.mean()))
+        self.windows_per_pass = max(1, int(self._row_length / drawn.mean()))
 
     def __getitem__(self, index: int) -> Batch:
         """The batch at an index, 0 <= index."""
