@@ -66,7 +66,7 @@ def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
     if "test" not in splits:
         return {name: trained.best}, []
     text, sections = reports.score_split(model, splits, "test")
-    training.tell(f"{text}\n{sections[0].text.partition(chr(10))[2]}")
+    training.tell(f"{text}\n{sections[0].table}")
     return {name: trained.best}, sections
 
 
@@ -77,7 +77,8 @@ def evaluate(run: Run) -> None:
     run.chosen_split(splits)
     _, (early, confusion) = reports.score_split(model, splits, run.options.split)
     files = {"confusion.png": confusion.png, "early_recognition.png": early.png}
-    print(f"{early.text}\nPicture: {training.write_results(run.workdir, files)}")
+    picture = training.write_results(run.workdir, files)
+    print(f"{early.text}\n{early.table}\nPicture: {picture}")
 
 
 def predict(run: Run) -> None:

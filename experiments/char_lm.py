@@ -25,16 +25,18 @@ import math
 from experiments.experiment import Experiment, Measures, Preset, Run, Trained
 from experiments.options import SamplingOptions
 from rnnjax import data, training
+from rnnjax.models import LanguageModel
 from rnnjax.tasks.language import text_model
 from rnnjax.tasks.language.assembly import describe_loss, make_loss, make_model
 from rnnjax.tasks.language.config import LanguageConfig as Config
 from rnnjax.tasks.language.inspection import report_inspection
-from rnnjax.tasks.language.preparation import abstract_data, load_corpus, prepare
-from rnnjax.tasks.language.score_report import report_scores
+from rnnjax.tasks.language.preparation import Prepared, abstract_data, load_corpus, prepare
+from rnnjax.tasks.language.score_report import report_scores, report_steps
 from rnnjax.tasks.language.text_model import TextModel, load
 from rnnjax.training import setting
 
 SAMPLE_LENGTH = 600
+SHORT = 100
 SMALL_VOCABULARY = 10
 INSPECTED_SYMBOLS = 1000
 RULE = f"\n{'-' * 72}\n"
@@ -102,18 +104,23 @@ PRESETS = {
 }  # fmt: skip
 
 
+def writer(prepared: Prepared, model: LanguageModel) -> TextModel:
+    """The model with the vocabulary and the opening of its training text."""
+    return TextModel(model, prepared.vocabulary, text_model.opening_of(prepared.corpus))
+
+
 def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
     """Samples, and where there are few symbols the score of each at every step."""
     corpus, unit = trained.prepared.corpus, trained.run.config.level
     document = text_model.longest_document(corpus.splits["train"])
-    texts = TextModel(trained.model, corpus.vocabulary, text_model.opening_of(corpus)).write(
-        length=min(SAMPLE_LENGTH, len(document) - 1), num_samples=3
-    )
+    length = min(SAMPLE_LENGTH, len(document) - 1)
+    texts = writer(trained.prepared, trained.model).write(length=length, num_samples=3)
     sections = [training.Section("Samples: temperature 0.8, seed 0", text=RULE.join(texts))]
     if len(corpus.vocabulary) <= SMALL_VOCABULARY:
-        table = text_model.step_scores(trained.model, corpus.vocabulary, document)
-        sections.insert(0, training.Section("Scores at each step", text=table))
-    training.tell("\n".join(f"{section.title}:\n{section.text}\n" for section in sections))
+        told, section = report_steps(trained.model, corpus.vocabulary, document)
+        training.tell(told)
+        sections.insert(0, section)
+    training.tell(f"{sections[-1].title}:\n{sections[-1].text}\n")
     loss = trained.best
     results = {f"validation loss, nats/{unit}": loss, f"bits/{unit}": loss / math.log(2)}
     return results, sections
@@ -185,6 +192,7 @@ EXPERIMENT = Experiment(
     shapes=abstract_data,
     measures=lambda config: Measures(config.level),
     report=report,
+    sample=lambda prepared, model: writer(prepared, model).write(length=SHORT)[0].strip(),
     modes={"sample": sample, "score": score, "evaluate": evaluate, "inspect": inspect},
 )
 

@@ -23,7 +23,7 @@ from rnnjax.training import Measures
 __all__ = ["Experiment", "Measures", "Preset", "Run", "Trained"]
 
 HELP_FLAGS = {"--help", "-help", "-h", "--helpfull", "--helpshort"}
-QUICK = 200
+QUICK = 100
 ONLY_TO_TRAIN = (
     *("preset", "restore_from", "mesh", "profile"),
     *("coordinator", "num_processes", "process_id", "join_timeout", "lost_after"),
@@ -82,6 +82,7 @@ class Experiment:
         measures: `(config) -> Measures`.
         evaluation: `(config, graph, prepared, placement) -> (params) -> metrics`; None: the loss of
             `prepared.validation`, an iterable of batches.
+        sample: `(prepared, model) -> text` that the model writes at an evaluation, for the report.
         carry: `(config, model) -> carry` of all rows of a batch before the first update.
         vocabulary: class of `prepared.vocabulary`, with `to_json` and `from_json`; None: there is
             no vocabulary.
@@ -107,6 +108,7 @@ class Experiment:
     fresh_modes: tuple[str, ...] = ()
     measures: Callable[[Any], Measures]
     evaluation: Callable[..., Callable[[Any], dict[str, float]]] | None = None
+    sample: Callable[[Any, Any], str] | None = None
     carry: Callable[[Any, Any], Any] = lambda config, model: None
     vocabulary: Any = None
     vocabulary_field: str = ""
@@ -115,7 +117,9 @@ class Experiment:
 
     def __post_init__(self) -> None:
         default = self.presets["default"].config
-        short = default.of_length(min(default.num_steps // 10, QUICK))
+        short = default.of_length(min(default.num_steps // 20, QUICK))
+        if hasattr(short, "num_buckets"):  # most of a short run is compilation, of each length
+            short = dataclasses.replace(short, num_buckets=1)
         quick = Preset("The default with few updates: to see that all works.", short)
         object.__setattr__(self, "presets", {**self.presets, "quick": quick})
         object.__setattr__(self, "modes", {**self.modes, "export": export})
@@ -227,6 +231,9 @@ class Experiment:
             evaluate = self.evaluation(config, graph, prepared, run.placement)
         else:
             evaluate = _mean_loss(loss_fn, carry, prepared.validation, run.placement)
+        sample = None
+        if self.sample is not None:
+            sample = _sampling(self.sample, graph, prepared, run.placement)
         step, new_state = training.make_training(config, loss_fn, run.placement)
         result = training.train(
             step,
@@ -235,6 +242,7 @@ class Experiment:
             config=config,
             workdir=workdir._replace(extra=extra),
             evaluate=evaluate,
+            sample=sample,
             placement=run.placement,
             profile=steps_to_trace(run),
             measures=measures,
@@ -256,7 +264,7 @@ class Experiment:
             sections=[
                 *sections,
                 training.Section("Data", text=prepared.description),
-                training.Section("Model", text=model.summary()),
+                training.Section("Model", table=model.summary()),
             ],
             measures=measures,
         )
@@ -319,6 +327,15 @@ def naming_the_data(run: Run) -> Iterator[None]:
             f"{error} ({data_of_run} is what the run in {run.workdir} was trained on, as seen from "
             "there; --config.data=PATH gives another path)"
         ) from error
+
+
+def _sampling(
+    sample: Callable[[Any, Any], str],
+    graph: nnx.GraphDef,
+    prepared: Any,
+    placement: training.Placement,
+) -> Callable[[Any], str]:
+    return lambda params: sample(prepared, nnx.merge(graph, placement.gather(params)))
 
 
 def _mean_loss(

@@ -26,6 +26,7 @@ from rnnjax.errors import UserError
 from rnnjax.tasks.naming import generator, name_model, preparation, reports
 from rnnjax.tasks.naming.config import NamingConfig as Config
 from rnnjax.tasks.naming.names import clean, load_names
+from rnnjax.tasks.naming.preparation import Prepared
 from rnnjax.training import setting
 
 LISTED = 5
@@ -64,6 +65,13 @@ def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
     training.tell(f"{told}\ngenerated: {new:.1f}% are not training names")
     sections = [training.Section("Which class is taken for which", png=png)] if png else []
     return {**results, "generated, not in training, %": new}, [*sections, generated]
+
+
+def sample(prepared: Prepared, model: generator.NameGenerator) -> str:
+    """Names of the first class that the model writes at an evaluation."""
+    counts = prepared.class_counts
+    names = name_model.NameModel(model, prepared.vocabulary, counts)
+    return ", ".join(names.generate(next(iter(counts), None), LISTED))
 
 
 def evaluate(run: Run) -> None:
@@ -134,6 +142,7 @@ EXPERIMENT = Experiment(
     stored=lambda prepared, model: prepared.stored(),
     measures=lambda config: Measures("char"),
     report=report,
+    sample=sample,
     modes={"evaluate": evaluate, "generate": generate, "predict": predict, "inspect": inspect},
 )
 

@@ -1,5 +1,6 @@
 """Flags that several experiments share."""
 
+import math
 from dataclasses import dataclass
 
 from rnnjax.decode import FILTERS
@@ -51,6 +52,9 @@ class BeamOptions:
     num_groups: int = setting(
         1, "Groups of the beam (diverse beam search), of which each avoids what others write."
     )
+    coverage_penalty: float = setting(
+        0.0, "Attention: how much a text loses in rank for parts of its source that it left out."
+    )
     diversity: float = setting(0.5, "With groups: nats by which a symbol of others is less likely.")
 
     @property
@@ -58,12 +62,20 @@ class BeamOptions:
         """The settings of the beam search.
 
         Raises:
-            UserError: more texts are asked for than the beam holds.
+            UserError: more texts are asked for than the beam holds, or the coverage penalty is no
+                number of 0 or more.
         """
         if not 1 <= self.num_best <= max(1, self.beam_size):
             raise UserError(
                 f"--num_best is 1 .. {self.beam_size}, the --beam_size; got {self.num_best}"
             )
+        if not (self.coverage_penalty >= 0 and math.isfinite(self.coverage_penalty)):
+            raise UserError(f"--coverage_penalty is 0 or more; got {self.coverage_penalty}")
         return Search(
-            self.beam_size, self.length_penalty, self.num_groups, self.diversity, self.num_best
+            self.beam_size,
+            self.length_penalty,
+            self.num_groups,
+            self.diversity,
+            self.num_best,
+            self.coverage_penalty,
         )

@@ -29,7 +29,13 @@ from rnnjax.tasks.translation.config import TranslationConfig as Config
 from rnnjax.tasks.translation.corpora import load_pairs
 from rnnjax.tasks.translation.preparation import prepare
 from rnnjax.tasks.translation.scores import make_evaluation
-from rnnjax.tasks.translation.translator import Translator, load, make_loss, make_translator
+from rnnjax.tasks.translation.translator import (
+    Translator,
+    first_carry,
+    load,
+    make_loss,
+    make_translator,
+)
 from rnnjax.tasks.translation.vocabulary import VocabularyPair
 from rnnjax.training import setting
 
@@ -45,9 +51,10 @@ class Options(BeamOptions):
 
 
 CORPUS = Config(
-    source="de", target="en", cell="gru", level="word", min_count=2, num_subwords=8000,
-    hidden_size=256, embed_size=256, attention_size=256, dropout=0.4, batch_size=64,
-    num_steps=9000, learning_rate=1e-3, eval_every=900, checkpoint_every=450,
+    source="de", target="en", cell="gru", level="word", min_count=3, num_subwords=8000,
+    hidden_size=256, embed_size=200, attention_size=128, dropout=0.3, label_smoothing=0.1,
+    batch_size=64, num_buckets=4, pool=32, num_steps=3600, learning_rate=3e-3, average="none",
+    eval_every=900, checkpoint_every=450,
 )  # fmt: skip
 PRESETS = {
     "default": Preset(
@@ -125,7 +132,8 @@ EXPERIMENT = Experiment(
     vocabulary_field="level",
     prepare=lambda run: prepare(run.config, run.vocabulary()),
     model=lambda config, data: make_translator(config, data.vocabulary),
-    loss=lambda config, graph, data: make_loss(graph),
+    loss=lambda config, graph, data: make_loss(config, graph),
+    carry=lambda config, model: first_carry(config),
     evaluation=make_evaluation,
     stored=lambda data, model: {"corpus": data.digest, "lengths": json.dumps(data.lengths)},
     measures=lambda config: Measures("symbol", metric=config.metric, scale="%, greedy"),

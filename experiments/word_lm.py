@@ -9,7 +9,8 @@ the training:
     --mode=sample --prompt="The value"                     write sentences up to their end
     --mode=score --text="it is a string" --text="it is a sting"
                                                            which was said: the likeliest candidate
-    --mode=evaluate --split=validation                     perplexity, and the share unknown
+    --mode=evaluate --split=validation                     perplexity, and the share unknown;
+                                                           --cache_size=500: with a neural cache
     --mode=inspect                                         words by surprise; a map of their vectors
 
 The layers are regularised as in Merity, Keskar & Socher 2018, "Regularizing and optimizing LSTM
@@ -27,10 +28,9 @@ from rnnjax.data.word_vocabulary import WordVocabulary
 from rnnjax.errors import UserError
 from rnnjax.tasks.word_language import corpus, reports
 from rnnjax.tasks.word_language.config import WordConfig as Config
-from rnnjax.tasks.word_language.word_model import load, loss_of_split, make_loss, make_model
+from rnnjax.tasks.word_language.neural_cache import Cache
+from rnnjax.tasks.word_language.word_model import WordModel, load, make_loss, make_model
 from rnnjax.training import setting
-
-INSPECTED = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +43,17 @@ class Options(SamplingOptions):
     text: tuple[str, ...] = setting((), "Mode score: a candidate; may be given several times.")
     text_file: str | None = setting(None, "Mode score: a file, a candidate a line; - is stdin.")
     split: str = setting("validation", "Modes evaluate, inspect: which split.")
+    cache_size: int = setting(0, "Mode evaluate: words that a neural cache holds; 0: no cache.")
+    cache_theta: float = setting(0.3, "With a cache: how much alike states count more.")
+    cache_lambda: float = setting(0.1, "With a cache: its share of the probability.")
 
 
 DEFAULT = Config(num_steps=1000, learning_rate=4e-3, eval_every=250)
+AWD = Config(
+    hidden_size=200, embed_size=200, ar=2.0, tar=1.0, vary_window=True, optimizer="sgd",
+    momentum=0.0, learning_rate=30.0, schedule="constant", warmup_steps=0, clip_norm=0.25,
+    weight_decay=1.2e-6, average="ntasgd", average_patience=2, num_steps=1200, eval_every=100,
+)  # fmt: skip
 PRESETS = {
     "default": Preset("Python's documentation: minutes on two CPU cores.", DEFAULT),
     "plain": Preset(
@@ -54,11 +62,16 @@ PRESETS = {
     ),
     "zaremba2014": Preset(
         "Two layers of 650 and windows of 35 words, the medium model of Zaremba et al. 2014.",
-        replace(
-            DEFAULT, num_layers=2, hidden_size=650, embed_size=650, batch_size=20, dropout=0.5,
-            input_dropout=0.5, embed_dropout=0.0, weight_drop=0.0, clip_norm=5.0, num_steps=20000,
-            learning_rate=1e-3, eval_every=1000, checkpoint_every=1000,
-        ),
+        replace(DEFAULT, num_layers=2, hidden_size=650, embed_size=650, batch_size=20, dropout=0.5,
+                input_dropout=0.5, embed_dropout=0.0, weight_drop=0.0, clip_norm=5.0,
+                num_steps=20000, learning_rate=1e-3, eval_every=1000, checkpoint_every=1000),
+    ),
+    "awd": Preset("The recipe of merity2018 for one layer of 200 units: minutes.", AWD),
+    "merity2018": Preset(
+        "Three layers and 500 epochs of a million words, as Merity et al. 2018 for Penn Treebank.",
+        replace(AWD, num_layers=3, hidden_size=1150, embed_size=400, batch_size=20, window=70,
+                input_dropout=0.4, dropout=0.25, output_dropout=0.4, weight_drop=0.5, log_every=200,
+                num_steps=330000, average_patience=5, eval_every=660, checkpoint_every=660),
     ),
 }  # fmt: skip
 
@@ -66,8 +79,8 @@ PRESETS = {
 def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
     """Perplexity, sentences, and which words are alike."""
     model = load(trained.run.workdir)
-    samples = training.Section("Samples: temperature 0.8, seed 0",
-                               text="\n".join(model.write(num_samples=8)))  # fmt: skip
+    written = "\n".join(model.write(num_samples=8))
+    samples = training.Section("Samples: temperature 0.8, seed 0", text=written)
     training.tell(f"{samples.title}:\n{samples.text}")
     unknown = corpus.share_unknown(trained.prepared.splits["validation"])
     results = {
@@ -80,14 +93,9 @@ def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
 
 def sample(run: Run) -> None:
     """Prints sentences that go on from the prompt."""
-    options = run.options
-    sentences = load(run.workdir, run.config).write(
-        options.prompt,
-        num_samples=options.num_samples,
-        max_length=options.max_length,
-        seed=options.seeds,
-        **options.filters,
-    )
+    model, options = load(run.workdir, run.config), run.options
+    settings = {"num_samples": options.num_samples, "max_length": options.max_length}
+    sentences = model.write(options.prompt, seed=options.seeds, **settings, **options.filters)
     print("\n".join(sentences))
 
 
@@ -104,20 +112,18 @@ def score(run: Run) -> None:
 
 def evaluate(run: Run) -> None:
     """Prints the perplexity of a split, and its share of unknown words."""
-    model = load(run.workdir, run.config)
+    model, options = load(run.workdir, run.config), run.options
+    cache = Cache(options.cache_size, options.cache_theta, options.cache_lambda)
+    cache.check()
     stream = run.chosen_split(corpus.read_splits(run.config, model.vocabulary)[1])
-    sizes = {"batch_size": run.config.batch_size, "window": run.config.window}
-    loss, count = loss_of_split(model.model, stream, **sizes)
-    unknown = corpus.share_unknown(stream)
-    print(f"{run.options.split}: {reports.describe_loss(loss, count, unknown)}")
+    print(reports.report_perplexity(model.model, stream, options.split, run.config, cache))
 
 
 def inspect(run: Run) -> None:
     """Writes inspect.html: sentences of a split by surprise, and which words are alike."""
     model, split = load(run.workdir, run.config), run.options.split
     stream = run.chosen_split(corpus.read_splits(run.config, model.vocabulary)[1])
-    sentences = corpus.first_sentences(stream, INSPECTED)
-    print(reports.report_inspection(model, sentences, split, run.workdir))
+    print(reports.report_inspection(model, corpus.first_sentences(stream, 40), split, run.workdir))
 
 
 EXPERIMENT = Experiment(
@@ -130,12 +136,13 @@ EXPERIMENT = Experiment(
     vocabulary=WordVocabulary,
     prepare=lambda run: corpus.prepare(run.config, run.vocabulary()),
     model=lambda config, prepared: make_model(config, len(prepared.vocabulary)),
-    loss=lambda config, graph, prepared: make_loss(graph),
+    loss=lambda config, graph, prepared: make_loss(config, graph),
     carry=lambda config, model: model.initial_carry(config.batch_size),
     stored=lambda prepared, model: {"corpus": prepared.digest},
     shapes=corpus.shapes,
     measures=lambda config: Measures("word"),
     report=report,
+    sample=lambda prepared, model: WordModel(model, prepared.vocabulary).write(num_samples=8)[0],
     modes={"sample": sample, "score": score, "evaluate": evaluate, "inspect": inspect},
 )
 

@@ -10,18 +10,26 @@ from rnnjax.typing import Array
 
 
 @jax.named_scope("loss")
-def cross_entropy(logits: Array, targets: Array, mask: Array | None = None) -> tuple[Array, Array]:
+def cross_entropy(
+    logits: Array,
+    targets: Array,
+    mask: Array | None = None,
+    *,
+    label_smoothing: float = 0.0,
+) -> tuple[Array, Array]:
     """Negative log-likelihood of the targets, summed over those that count.
 
-    ::
+    With p_t the softmax of the logits and e = `label_smoothing`::
 
-        sum_t mask_t * -log softmax(logits_t)[target_t]
+        sum_t mask_t * -((1 - e) log p_t[target_t] + e / V sum_w log p_t[w])
 
     Args:
         logits: `[..., V]`, any scale; the softmax is taken in float32 or wider.
         targets: int `[...]`, in 0 .. V-1 where they count.
         mask: bool `[...]`, True where a target counts; None counts all. Elsewhere logits and
             targets may be anything, NaN too; the gradient there is 0.
+        label_smoothing: e, share of each target that goes to all symbols alike (Szegedy et al.
+            2016, "Rethinking the Inception architecture", section 7).
 
     Returns:
         The sum in nats and the number of targets that count, both scalars of the logits' dtype.
@@ -32,11 +40,15 @@ def cross_entropy(logits: Array, targets: Array, mask: Array | None = None) -> t
     if mask is not None and mask.dtype != bool:
         raise UserError(f"the mask of a loss is boolean; got {mask.dtype}")
     check_ids("targets", targets, logits.shape[-1], mask)
+    if mask is not None:
+        logits = jnp.where(mask[..., None], logits, 0)
+    gains = target_log_probability(logits, targets)
+    if label_smoothing:
+        uniform = mean_log_probability(logits)
+        gains = (1 - label_smoothing) * gains + label_smoothing * uniform
     if mask is None:
-        log_probability = target_log_probability(logits, targets)
-        return -jnp.sum(log_probability), jnp.asarray(log_probability.size, log_probability.dtype)
-    logits = jnp.where(mask[..., None], logits, 0)
-    kept = jnp.where(mask, target_log_probability(logits, targets), 0)
+        return -jnp.sum(gains), jnp.asarray(gains.size, gains.dtype)
+    kept = jnp.where(mask, gains, 0)
     return -jnp.sum(kept), jnp.sum(mask, dtype=kept.dtype)
 
 
@@ -52,11 +64,51 @@ def target_log_probability(logits: Array, targets: Array) -> Array:
 def mean_log_probability(logits: Array) -> Array:
     """The mean over w of `log softmax(logits)[w]` in nats, `[...]`, for logits `[..., V]`.
 
-    `-mean_log_probability` is the cross entropy of a uniform target: label smoothing (Szegedy et
-    al. 2016, "Rethinking the Inception architecture", section 7) mixes it with that of the truth.
+    `-mean_log_probability` is the cross entropy of a uniform target: label smoothing mixes it with
+    that of the truth.
     """
     logits = wide(logits)
     return logits.mean(axis=-1) - jax.nn.logsumexp(logits, axis=-1)
+
+
+@jax.named_scope("loss")
+def activation_penalty(outputs: Array, mask: Array) -> Array:
+    """The mean square of the outputs of a step, summed over steps that count.
+
+    ::
+
+        sum_t mask_t * mean_h y_th^2
+
+    Args:
+        outputs: `[T, B, H]`, with their dropout mask.
+        mask: bool `[T, B]`.
+
+    References:
+        Merity, McCann & Socher 2017, "Revisiting activation regularization for language RNNs": AR,
+        with the mean that the authors' code has in place of the norm.
+    """
+    outputs = jnp.where(mask[..., None], outputs, 0)
+    return jnp.mean(outputs**2, axis=-1).sum()
+
+
+@jax.named_scope("loss")
+def slowness_penalty(outputs: Array, mask: Array) -> Array:
+    """How much the outputs change from a step to the next, summed over steps that count.
+
+    ::
+
+        sum_t mask_t mask_(t+1) * mean_h (y_(t+1)h - y_th)^2
+
+    Args:
+        outputs: `[T, B, H]`, without dropout.
+        mask: bool `[T, B]`.
+
+    References:
+        As for `activation_penalty`: TAR, temporal activation regularization.
+    """
+    pairs = (mask[1:] & mask[:-1])[..., None]
+    change = jnp.where(pairs, outputs[1:], 0) - jnp.where(pairs, outputs[:-1], 0)
+    return jnp.mean(change**2, axis=-1).sum()
 
 
 @jax.named_scope("loss")

@@ -11,7 +11,9 @@ from rnnjax.cells.structure import carry_that_fits, params_that_fit
 from rnnjax.engines import target
 from rnnjax.engines.problem import Problem, Remat, select
 from rnnjax.engines.registry import choose, listening
+from rnnjax.engines.reverse_only import reverse_only
 from rnnjax.engines.rows import varying_alike
+from rnnjax.engines.scan import SCAN
 from rnnjax.errors import UserError, did_you_mean
 from rnnjax.ranges import mask_of_lengths
 from rnnjax.typing import Array, Carry, Params, PRNGKey
@@ -113,15 +115,11 @@ def _unroll(
         remat=remat,
         scan_unroll=scan_unroll,
     )
-    try:
-        return choose(engine, problem).run(problem)
-    except TypeError as error:
-        if "forward-mode" not in str(error):
-            raise
-        raise UserError(
-            "only the scan is differentiated forward: for jax.jvp, jax.jacfwd and Hessians give "
-            'unroll engine="scan"'
-        ) from error
+    chosen = choose(engine, problem)
+    if chosen is not SCAN:
+        params, xs, carry, initial = reverse_only((params, xs, carry, initial))
+        problem = problem._replace(params=params, xs=xs, carry=carry, initial=initial)
+    return chosen.run(problem)
 
 
 def unroll_reference(

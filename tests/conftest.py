@@ -26,7 +26,11 @@ def _quick_compilation():
     library = Path(importlib.util.find_spec("jaxlib").origin).with_name("libjax_common.so")
     if os.environ["JAX_PLATFORMS"] != "cpu" or not library.exists():
         return ""
-    flags = ["xla_backend_optimization_level=0", "xla_cpu_use_fusion_emitters=false"]
+    flags = [
+        "xla_backend_optimization_level=0",
+        "xla_cpu_use_fusion_emitters=false",
+        "xla_cpu_parallel_codegen_split_count=1",
+    ]
     with library.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
         # The name of a flag that is gone may still stand in a description, without a zero behind.
         known = [flag for flag in flags if text.find(flag.partition("=")[0].encode() + b"\0") >= 0]

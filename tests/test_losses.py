@@ -5,7 +5,12 @@ import optax
 import pytest
 
 from rnnjax.errors import UserError
-from rnnjax.losses import cross_entropy, target_log_probability
+from rnnjax.losses import (
+    activation_penalty,
+    cross_entropy,
+    slowness_penalty,
+    target_log_probability,
+)
 
 T, B, V = 5, 3, 7
 
@@ -76,3 +81,28 @@ def test_what_no_loss_can_be_of(targets, mask, message):
         cross_entropy(draw()[0], targets, mask)
     if mask is not None and mask.dtype == bool:
         cross_entropy(draw()[0], targets, ~mask)
+
+
+def test_smoothed_targets_and_penalties_are_their_sums_over_steps():
+    """In float64, a step, a row and a symbol at a time."""
+    logits, targets, mask = draw()
+    with jax.enable_x64(True):
+        found = cross_entropy(jnp.asarray(logits, "float64"), targets, mask, label_smoothing=0.3)
+    outputs = np.asarray(logits, np.float64)
+    nats, square, change = 0.0, 0.0, 0.0
+    for t, b in np.ndindex(T, B):
+        if not mask[t, b]:
+            continue
+        log_p = outputs[t, b] - np.log(np.exp(outputs[t, b]).sum())
+        for v in range(V):
+            truth = 0.3 / V + (0.7 if v == targets[t, b] else 0)
+            nats -= truth * log_p[v]
+        square += np.sum(outputs[t, b] ** 2) / V
+        if t + 1 < T and mask[t + 1, b]:
+            change += np.sum((outputs[t + 1, b] - outputs[t, b]) ** 2) / V
+    np.testing.assert_allclose(found, (nats, mask.sum()), rtol=1e-12)
+    filled = jnp.where(mask[..., None], logits, jnp.nan)
+    for penalty, expected in ((activation_penalty, square), (slowness_penalty, change)):
+        found, gradient = jax.value_and_grad(penalty)(filled, mask)
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+        assert np.isfinite(gradient).all()

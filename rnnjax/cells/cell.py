@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 import operator
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -156,6 +157,20 @@ def check_size(name: str, size: int) -> int:
     if number < 1:
         raise UserError(f"{name} is a positive integer; got {size!r}")
     return number
+
+
+def check_heads(hidden_size: int, num_heads: int | None) -> int:
+    """The number of heads that is meant: None is the most of 4, 2 and 1 that divide the size.
+
+    Raises:
+        UserError: it is no positive integer that divides the size.
+    """
+    if num_heads is None:
+        return math.gcd(hidden_size, 4)
+    heads = check_size("num_heads", num_heads)
+    if hidden_size % heads:
+        raise UserError(f"num_heads divides the hidden_size, {hidden_size}; got {num_heads}")
+    return heads
 
 
 def check_compute_dtype(dtype: DType | None) -> None:

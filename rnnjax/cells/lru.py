@@ -6,8 +6,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnnjax.cells.cell import Cell, check_compute_dtype, check_size, dot, zeros
-from rnnjax.cells.linear import LinearSpec
+from rnnjax.cells.cell import Cell, check_compute_dtype, check_size
+from rnnjax.cells.diagonal import at_least_float32, diagonal_cell, linear_maps
 from rnnjax.cells.origin import cell_factory
 from rnnjax.errors import UserError
 from rnnjax.typing import Array, DType, PRNGKey
@@ -86,50 +86,16 @@ def lru(
         square = jax.random.uniform(keys[0], (units,), minval=tiny)
         square = square * (max_radius**2 - min_radius**2) + min_radius**2
         phase = max_phase * jax.random.uniform(keys[1], (units,), minval=tiny)
-
-        def normal(key: PRNGKey, rows: int, columns: int, variance: float) -> Array:
-            return jax.random.normal(key, (rows, columns)) * variance**0.5
-
         return LRUParams(
             log_decay=jnp.log(-0.5 * jnp.log(square)),
             log_phase=jnp.log(phase),
             log_scale=0.5 * jnp.log1p(-square),
-            w_b=normal(keys[2], input_size, 2 * units, 0.5 / input_size),
-            w_c=normal(keys[3], 2 * units, hidden_size, 1 / units),
-            w_d=normal(keys[4], input_size, hidden_size, 1 / input_size),
+            **linear_maps(keys[2:], input_size, units, hidden_size),
         )
 
-    def project(params: LRUParams, x: Array, key: PRNGKey | None = None) -> Array:
-        del key
-        return dot(x, jnp.concatenate([params.w_b, params.w_d], axis=1), compute_dtype)
+    def dynamics(params: LRUParams) -> tuple[Array, Array]:
+        decay = -jnp.exp(at_least_float32(params.log_decay))
+        eigenvalue = jnp.exp(jax.lax.complex(decay, jnp.exp(at_least_float32(params.log_phase))))
+        return eigenvalue, jnp.exp(at_least_float32(params.log_scale))
 
-    def coefficients(params: LRUParams, u: Array) -> tuple[Array, Array]:
-        decay = -jnp.exp(_wide(params.log_decay))
-        eigenvalue = jnp.exp(jax.lax.complex(decay, jnp.exp(_wide(params.log_phase))))
-        b = jnp.exp(_wide(params.log_scale)) * state(u[..., : 2 * units])
-        return jnp.broadcast_to(eigenvalue, b.shape), b
-
-    def output(params: LRUParams, h: Array, u: Array) -> Array:
-        y = dot(carry(h), params.w_c, compute_dtype) + u[..., 2 * units :]
-        return y.astype(params.w_c.dtype)
-
-    def state(carry: Array) -> Array:
-        return jax.lax.complex(*jnp.split(_wide(carry), 2, axis=-1))
-
-    def carry(h: Array) -> Array:
-        return jnp.concatenate([h.real, h.imag], axis=-1)
-
-    spec = LinearSpec(coefficients, output, state, carry)
-    return Cell(
-        init=init,
-        initial_carry=lambda params, batch_shape: zeros(batch_shape, 2 * units, params.w_c),
-        project=project,
-        step=spec.step,
-        output_size=lambda input_size: hidden_size,
-        spec=spec,
-    )
-
-
-def _wide(x: Array) -> Array:
-    """The array in float32 at least, which complex numbers are made of."""
-    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    return diagonal_cell(hidden_size, units, init, dynamics, compute_dtype=compute_dtype)

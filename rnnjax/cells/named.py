@@ -13,21 +13,28 @@ import jax.numpy as jnp
 
 from rnnjax.cells.cell import Cell
 from rnnjax.cells.combinators import bidirectional, stack
+from rnnjax.cells.gated_deltanet import gated_deltanet
 from rnnjax.cells.gru import gru
 from rnnjax.cells.indrnn import indrnn
 from rnnjax.cells.lru import lru
 from rnnjax.cells.lstm import lstm
+from rnnjax.cells.mamba2 import mamba2
+from rnnjax.cells.mgu import mgu
 from rnnjax.cells.minimal import mingru, minlstm
 from rnnjax.cells.mogrifier import mogrifier
 from rnnjax.cells.pointwise import variational_dropout
+from rnnjax.cells.qrnn import qrnn
 from rnnjax.cells.regularizers import weight_drop as drop_weights
 from rnnjax.cells.rg_lru import rg_lru
 from rnnjax.cells.rnn import rnn
+from rnnjax.cells.s5 import s5
+from rnnjax.cells.sru import sru
 from rnnjax.cells.xlstm import mlstm, slstm
 from rnnjax.errors import UserError, did_you_mean
 from rnnjax.typing import DType
 
 CELLS: Mapping[str, Callable[..., Cell]] = {
+    "gated_deltanet": gated_deltanet,
     "gru": gru,
     "gru_cho": functools.partial(gru, reset="before"),
     "gru_simple": functools.partial(gru, reset="none"),
@@ -39,13 +46,18 @@ CELLS: Mapping[str, Callable[..., Cell]] = {
     "lstm_coupled": functools.partial(lstm, coupled=True),
     "lstm_layer_norm": functools.partial(lstm, layer_norm=True),
     "lstm_peephole": functools.partial(lstm, peepholes=True),
+    "mamba2": mamba2,
+    "mgu": mgu,
     "mingru": mingru,
     "minlstm": minlstm,
     "mlstm": mlstm,
     "mogrifier": mogrifier,
+    "qrnn": qrnn,
     "rg_lru": rg_lru,
     "rnn": rnn,
+    "s5": s5,
     "slstm": slstm,
+    "sru": sru,
 }
 DTYPES = ("float32", "bfloat16")
 

@@ -6,10 +6,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnnjax.cells.cell import Cell, check_compute_dtype, check_size, dot, zeros
+from rnnjax.cells.cell import Cell, check_compute_dtype, check_heads, check_size, dot, zeros
 from rnnjax.cells.initializers import Initializer, gate_matrices
 from rnnjax.cells.origin import cell_factory
-from rnnjax.errors import UserError
 from rnnjax.typing import Array, DType, PRNGKey
 
 
@@ -150,11 +149,7 @@ def mlstm(
     """
     hidden_size = check_size("hidden_size", hidden_size)
     check_compute_dtype(compute_dtype)
-    if num_heads is None:
-        num_heads = math.gcd(hidden_size, 4)
-    heads = check_size("num_heads", num_heads)
-    if hidden_size % heads:
-        raise UserError(f"num_heads divides the hidden_size, {hidden_size}; got {num_heads}")
+    heads = check_heads(hidden_size, num_heads)
     size = hidden_size // heads
 
     def init(key: PRNGKey, input_size: int) -> MLSTMParams:

@@ -6,7 +6,7 @@ from rnnjax.data.corpus import Corpus, told_unknown
 from rnnjax.data.examples import Example, read_examples, read_parallel
 from rnnjax.data.files import read_text
 from rnnjax.data.images import ResizePolicy
-from rnnjax.data.streams import EvaluationWindows, Stream, TrainingWindows
+from rnnjax.data.streams import EvaluationWindows, Stream, TrainingWindows, VaryingWindows
 from rnnjax.data.text import from_texts, load
 from rnnjax.data.tokens import tokenize
 from rnnjax.data.vectors import Vectors, read_vectors
@@ -24,6 +24,7 @@ __all__ = [
     "ResizePolicy",
     "Stream",
     "TrainingWindows",
+    "VaryingWindows",
     "Vectors",
     "Vocabulary",
     "WordVocabulary",

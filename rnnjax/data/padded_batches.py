@@ -121,8 +121,10 @@ class TrainingBatches(EndlessBatches):
     """Shuffled batches of examples of about the same length.
 
     In every epoch the examples of a bucket are shuffled and cut into batches of B rows; then the
-    batches are shuffled, if there are buckets. The batch at an index is a function of the index,
-    and an index is all there is to a position in the data.
+    batches are shuffled, if there are buckets. With a pool of P batches, each P B shuffled examples
+    of a bucket are sorted by their second lengths before they are cut, so that the second ragged
+    fields of a batch are of about the same length too. The batch at an index is a function of the
+    index, and an index is all there is to a position in the data.
 
     A batch is a dict, with T the length of a bucket and 0 at padding:
         each ragged field: [T, B, ...].
@@ -137,7 +139,13 @@ class TrainingBatches(EndlessBatches):
     """
 
     def __init__(
-        self, examples: Examples, *, batch_size: int, seed: int = 0, full_only: bool = False
+        self,
+        examples: Examples,
+        *,
+        batch_size: int,
+        seed: int = 0,
+        full_only: bool = False,
+        pool: int = 1,
     ):
         """Deals the examples to their buckets.
 
@@ -148,12 +156,14 @@ class TrainingBatches(EndlessBatches):
             full_only: False: an epoch holds every example once, and the last batch of a bucket is
                 filled up with rows of zeros. True: examples that fill no batch go one bucket up,
                 and the last few of each bucket wait for another epoch.
+            pool: P, batches among which examples are sorted by their second lengths.
 
         Raises:
             UserError: there are too few examples, or the sizes make no sense.
         """
         super().__init__(batch_size, seed)
-        self._examples, self._full_only = examples, full_only
+        check_positive(pool=pool)
+        self._examples, self._full_only, self._pool = examples, full_only, pool
         if full_only and examples.size < batch_size:
             raise UserError(
                 f"{examples.size} {examples.noun}s are too few for a batch of {batch_size}: "
@@ -176,7 +186,12 @@ class TrainingBatches(EndlessBatches):
     def _make_plan(self, epoch: int) -> list[tuple[int, np.ndarray]]:
         rng = np.random.default_rng([self._seed, epoch])
         shuffled = {bucket: rng.permutation(indices) for bucket, indices in self._dealt.items()}
-        plan = _cut(shuffled, self._batch_size)
+        plan = []
+        for bucket, pool in _cut(shuffled, self._pool * self._batch_size):
+            if self._pool > 1 and len(self._examples.ragged) > 1:
+                second = [*self._examples.ragged.values()][1].lengths
+                pool = pool[np.argsort(second[pool], kind="stable")]
+            plan += _cut({bucket: pool}, self._batch_size)
         if self._full_only:
             plan = [planned for planned in plan if len(planned[1]) == self._batch_size]
         if self._examples.buckets is None:

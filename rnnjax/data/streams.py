@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnjax.data.batch_iterator import Batch, EndlessBatches
-from rnnjax.data.buckets import check_positive
+from rnnjax.data.buckets import bucket_lengths, bucket_of, check_positive
 from rnnjax.errors import UserError
 
 
@@ -81,12 +81,12 @@ class TrainingWindows(EndlessBatches):
             raise UserError(f"bptt={bptt} must be at least window={window}")
         distance = len(stream.ids) // batch_size
         self.rows_overlap = distance < bptt
-        row_length = max(distance, bptt)
+        self._row_length = max(distance, bptt)
         self._stream = _Circle(stream)
         self._row_starts = np.arange(batch_size) * max(distance, 1)
         self._window, self._bptt = window, bptt
         self._rotate = rotate
-        self.windows_per_pass = 1 + (row_length - bptt) // window
+        self.windows_per_pass = 1 + (self._row_length - bptt) // window
 
     def __getitem__(self, index: int) -> Batch:
         """The batch at an index, 0 <= index."""
@@ -104,6 +104,67 @@ class TrainingWindows(EndlessBatches):
             return 0
         rng = np.random.default_rng([self._seed, pass_number])
         return int(rng.integers(len(self._stream.ids)))
+
+
+class VaryingWindows(TrainingWindows):
+    """Training windows of random lengths, so that updates do not always end at the same distances.
+
+    The length of a window is that of Merity et al. (2018, section 5)::
+
+        round(max(5, Normal(base, 5))),    base = window with probability 0.95, otherwise window / 2
+
+    and at most `window` + 15. It is padded to one of a few lengths, so that few programs are
+    compiled. A pass has as many windows as fit at their mean length.
+
+    Batches as in `TrainingWindows`, with one array more:
+        lengths: int32 [B], the length of the window, in every row the same. Behind it everything is
+            0 or False; the carry to hand on is the one after it.
+
+    Attributes:
+        buckets: the lengths that windows are padded to.
+
+    References:
+        Merity, Keskar & Socher 2018, "Regularizing and optimizing LSTM language models".
+    """
+
+    SPREAD, SHORTEST, HALVED, NUM_BUCKETS, DRAWS = 5, 5, 0.05, 4, 4096
+
+    def __init__(self, stream: Stream, *, batch_size: int, window: int, seed: int = 0):
+        """Lays out the rows; arguments and errors as for `TrainingWindows`."""
+        super().__init__(stream, batch_size=batch_size, window=window, seed=seed)
+        drawn = self._draw(np.random.default_rng(0), self.DRAWS)
+        self.buckets = bucket_lengths([*drawn, self._longest], self.NUM_BUCKETS)
+        self.windows_per_pass = max(1, int(self._row_length / drawn.mean()))
+
+    def __getitem__(self, index: int) -> Batch:
+        """The batch at an index, 0 <= index."""
+        pass_number, n = divmod(int(index), self.windows_per_pass)
+        lengths, firsts = self._plan(pass_number)
+        length = int(lengths[n])
+        steps = bucket_of(length, self.buckets)
+        starts = self._row_starts[self._rows] + self._turn(pass_number) + firsts[n]
+        inside = np.arange(steps)[:, None] < length
+        batch = self._stream.batch(starts, steps)
+        batch = {name: values * inside for name, values in batch.items()}
+        if n == 0:
+            batch["reset"][0] = True
+        batch["lengths"] = np.full(len(self._rows), length, np.int32)
+        return batch
+
+    def _make_plan(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        """The lengths of the windows of a pass, and where each begins in its row."""
+        rng = np.random.default_rng([self._seed, epoch, self._window])
+        lengths = self._draw(rng, self.windows_per_pass)
+        return lengths, np.cumsum(lengths) - lengths
+
+    @property
+    def _longest(self) -> int:
+        return self._window + 3 * self.SPREAD
+
+    def _draw(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        base = np.where(rng.random(count) < self.HALVED, self._window / 2, self._window)
+        lengths = np.rint(rng.normal(base, self.SPREAD))
+        return np.clip(lengths, self.SHORTEST, self._longest).astype(np.int64)
 
 
 class EvaluationWindows:

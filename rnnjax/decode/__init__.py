@@ -1,6 +1,7 @@
 """Decoding: from a step function to sequences of symbols."""
 
 from rnnjax.decode.beam import BeamResult, beam_search
+from rnnjax.decode.coverage import rank_by_coverage
 from rnnjax.decode.ctc import CTCResult, ctc_beam_search, ctc_greedy
 from rnnjax.decode.filters import FILTERS, filter_logits
 from rnnjax.decode.greedy import GreedyResult, greedy
@@ -29,6 +30,7 @@ __all__ = [
     "filter_logits",
     "greedy",
     "keys_of_seeds",
+    "rank_by_coverage",
     "replay",
     "sample",
 ]

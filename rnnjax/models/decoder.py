@@ -1,12 +1,12 @@
 """A decoder: symbols one after another, each from those before it and a memory."""
 
-import itertools
 from collections.abc import Sequence
 from typing import Literal, get_args
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax.flatten_util import ravel_pytree
 
 from rnnjax.cells.cell import Cell
 from rnnjax.cells.pointwise import drop
@@ -17,9 +17,11 @@ from rnnjax.models.hard_attention import DEFAULT_HARD_TRAINING, HardTraining
 from rnnjax.models.memory import (
     Copying,
     Covered,
+    Fed,
     Glance,
     Memory,
     Reading,
+    check_memory,
     hidden_states,
     summary_of,
 )
@@ -54,6 +56,9 @@ class Decoder(Network):
     The query of the papers is h_t-1 alone. With x_t in it the attention knows which symbol it has
     to follow up.
 
+    With input feeding a decoder that attends reads also its attentional vector of the step before,
+    ``v_t = tanh(x_t + L_h h_t + L_z z_t)``, at first 0: ``h_t = f([x_t, v_t-1, z_t], h_t-1)``.
+
     A decoder that copies has ``p_gen = sigmoid(w . [x_t, y_t, z_t] + b)``, y_t the output of the
     cell, and mixes what it generates with what it attends to; see `heads.copying`.
 
@@ -62,8 +67,10 @@ class Decoder(Network):
         every_step: Cho et al. 2014, "Learning phrase representations using RNN encoder-decoder for
         statistical machine translation". soft: Bahdanau, Cho & Bengio 2015, "Neural machine
         translation by jointly learning to align and translate". hard, and the gate beta: Xu et al.
-        2015, "Show, attend and tell", sections 3.1 and 4. Copying: See, Liu & Manning 2017, "Get to
-        the point: summarization with pointer-generator networks", equation 8.
+        2015, "Show, attend and tell", sections 3.1 and 4. Input feeding: Luong, Pham & Manning
+        2015, "Effective approaches to attention-based neural machine translation", section 3.3.
+        Copying: See, Liu & Manning 2017, "Get to the point: summarization with pointer-generator
+        networks", equation 8.
     """
 
     def __init__(
@@ -80,6 +87,7 @@ class Decoder(Network):
         dropout: float = 0.0,
         compute_dtype: DType | None = None,
         copied_as: int | None = None,
+        input_feeding: bool = False,
         rngs: nnx.Rngs,
     ):
         """Draws the parameters.
@@ -97,6 +105,7 @@ class Decoder(Network):
             compute_dtype: of the matmul operands of the output layer.
             copied_as: the decoder copies, and this symbol stands for those outside of the
                 vocabulary where they are read; None: it does not copy. Context soft.
+            input_feeding: see above; with attention only.
             rngs: for the initial parameters.
 
         Raises:
@@ -111,6 +120,9 @@ class Decoder(Network):
             raise UserError(f"copying follows soft attention; got context {context!r}")
         self.context, self.dropout, self.memory_size = context, dropout, memory_size
         self.attends, self.copied_as = context in ("soft", "hard"), copied_as
+        if input_feeding and not self.attends:
+            raise UserError(f"input feeding needs attention; got context {context!r}")
+        self.input_feeding = input_feeding
         if isinstance(scorer, str):
             scorer = attention.named_scorer(scorer, attention_size)
         self.scorer = scorer
@@ -118,9 +130,10 @@ class Decoder(Network):
         read_size = memory_size + scorer.extra_size if self.attends else summary_size
         self.embed = nnx.Embed(vocab_size, embed_size, rngs=rngs)
         input_size = embed_size if context == "initial" else embed_size + read_size
+        input_size += embed_size if input_feeding else 0
         self.recurrent = Recurrent(cell, input_size, rngs=rngs)
         zeros = self.recurrent.initial_carry(1)
-        carry_size = sum(x.shape[-1] for x in jax.tree.leaves(zeros))
+        carry_size = sum(x.size for x in jax.tree.leaves(zeros))
         self.first = (
             None if context == "every_step" else nnx.Linear(summary_size, carry_size, rngs=rngs)
         )
@@ -156,16 +169,8 @@ class Decoder(Network):
         Raises:
             UserError: a shape or dtype does not fit.
         """
-        if features.ndim != 3 or features.shape[-1] != self.memory_size:
-            raise UserError(
-                f"a memory has shape [B, S, {self.memory_size}]; got {list(features.shape)}"
-            )
+        check_memory(features, mask, self.memory_size)
         if mask is not None:
-            if mask.shape != features.shape[:2] or mask.dtype != bool:
-                raise UserError(
-                    f"the mask of a memory is boolean of shape {list(features.shape[:2])}; got "
-                    f"{mask.dtype} of shape {list(mask.shape)}"
-                )
             features = jnp.where(mask[..., None], features, 0)
         if not self.attends:
             return Memory(features, mask, summary)
@@ -176,12 +181,13 @@ class Decoder(Network):
         """The carry before the first symbol of each of B examples."""
         carry = self.recurrent.initial_carry(len(memory.features))
         if self.first is not None:
-            leaves, structure = jax.tree.flatten(carry)
-            ends = itertools.accumulate(leaf.shape[-1] for leaf in leaves[:-1])
-            numbers = jnp.tanh(self.first(summary_of(memory)))
-            carry = jax.tree.unflatten(structure, jnp.split(numbers, list(ends), axis=-1))
+            _, of_numbers = ravel_pytree(jax.tree.map(lambda leaf: leaf[0], carry))
+            carry = jax.vmap(of_numbers)(jnp.tanh(self.first(summary_of(memory))))
         if self.attends and self.scorer.covers:
-            return Covered(carry, jnp.zeros_like(memory.features[..., 0]))
+            carry = Covered(carry, jnp.zeros_like(memory.features[..., 0]))
+        if self.input_feeding:
+            nothing = jnp.zeros((len(memory.features), self.embed.features), memory.features.dtype)
+            carry = Fed(carry, nothing)
         return carry
 
     def step(
@@ -291,9 +297,8 @@ class Decoder(Network):
                 x_t = jnp.concatenate([x_t, read], axis=-1)
             carry, y_t = self.recurrent.step(x_t, carry)
             return carry, (y_t, None, Glance())
-        covered: tuple[Array, ...] = ()
-        if self.scorer.covers:
-            carry, *covered = carry
+        carry, *fed = carry if self.input_feeding else (carry,)
+        carry, *covered = carry if self.scorer.covers else (carry,)
         states = hidden_states(carry)
         hidden = jnp.concatenate(states, axis=-1)
         query = states[-1] if self.scorer.of_top_state else jnp.concatenate([hidden, x_t], axis=-1)
@@ -319,17 +324,22 @@ class Decoder(Network):
         z_t = gate * attention.expected(weights, memory.features)
         if extra is not None:
             z_t = jnp.concatenate([z_t, extra], axis=-1)
-        carry, y_t = self.recurrent.step(jnp.concatenate([x_t, z_t], axis=-1), carry)
+        carry, y_t = self.recurrent.step(jnp.concatenate([x_t, *fed, z_t], axis=-1), carry)
         if covered:
             carry = Covered(carry, covered[0] + weights)
+        if fed:
+            carry = Fed(carry, self._attentional(x_t, y_t, z_t))
         return carry, (y_t, z_t, Glance(weights, scores, gate[:, 0]))
 
-    @jax.named_scope("head")
-    def _score(self, xs, ys, zs, key=None):
+    def _attentional(self, xs, ys, zs):
         told = xs + self.from_hidden(ys)
         if zs is not None:
             told = told + self.from_seen(zs)
-        told = jnp.tanh(told)
+        return jnp.tanh(told)
+
+    @jax.named_scope("head")
+    def _score(self, xs, ys, zs, key=None):
+        told = self._attentional(xs, ys, zs)
         return self.head(drop(told, self.dropout, key, told.shape))
 
 

@@ -13,6 +13,7 @@ from flax import nnx
 from rnnjax import decode
 from rnnjax.decode import BeamResult
 from rnnjax.decode.step import Step
+from rnnjax.errors import UserError
 from rnnjax.models.memory import Glance, Memory
 from rnnjax.models.seq2seq import Seq2Seq, source_of
 from rnnjax.typing import Array, Carry
@@ -25,6 +26,7 @@ class Search(NamedTuple):
 
     Attributes:
         num_best: hypotheses that are given for each source, the best first.
+        coverage_penalty: of `decode.rank_by_coverage`, for a model that attends.
     """
 
     beam_size: int = 5
@@ -32,6 +34,7 @@ class Search(NamedTuple):
     num_groups: int = 1
     diversity: float = 0.5
     num_best: int = 1
+    coverage_penalty: float = 0.0
 
 
 class Rated(NamedTuple):
@@ -174,9 +177,17 @@ def search_memory(
         max_length: L.
         params: of the decoder.
         memory: of B examples.
+
+    Raises:
+        UserError: a coverage penalty, and the decoder does not attend.
     """
     start, stop, never = symbols
     model = nnx.merge(graph, params)
+    if search.coverage_penalty and not model.attends:
+        raise UserError(
+            f"--coverage_penalty={search.coverage_penalty} takes a model with attention; this one "
+            f"has context {model.context}"
+        )
     carry = model.initial_carry(memory)
     starts = jnp.full(len(jax.tree.leaves(memory)[0]), start)
 
@@ -186,7 +197,7 @@ def search_memory(
         return glance, carry
 
     settings = search._asdict()
-    del settings["num_best"]
+    del settings["num_best"], settings["coverage_penalty"]
     found = decode.beam_search(
         decoding_step(graph, never),
         (params, memory),
@@ -198,6 +209,9 @@ def search_memory(
     )
     if not model.attends:
         return found, Glance()
+    if search.coverage_penalty:
+        every = decode.replay(glance_of, (params, memory), carry, starts, found.tokens)
+        found = decode.rank_by_coverage(found, every.weights, memory.mask, search.coverage_penalty)
     best = found.tokens[:, 0]
     return found, decode.replay(glance_of, (params, memory), carry, starts, best)
 

@@ -1,5 +1,7 @@
 """A language model: embed each symbol, unroll a cell, score every next symbol."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -7,7 +9,7 @@ from flax import nnx
 from rnnjax.cells.cell import Cell, split_key
 from rnnjax.cells.pointwise import check_rate, drop
 from rnnjax.errors import UserError
-from rnnjax.losses import cross_entropy
+from rnnjax.losses import activation_penalty, cross_entropy, slowness_penalty
 from rnnjax.models.network import Network, Program
 from rnnjax.models.recurrent import Recurrent, check_left_to_right
 from rnnjax.ranges import check_ids
@@ -29,6 +31,7 @@ class LanguageModel(Network):
         embed_size: int,
         tied: bool = False,
         embed_dropout: float = 0.0,
+        output_dropout: float = 0.0,
         compute_dtype: DType | None = None,
         rngs: nnx.Rngs,
     ):
@@ -43,6 +46,7 @@ class LanguageModel(Network):
             embed_dropout: rate at which the vectors of whole symbols are zero, one draw a call for
                 each symbol of the vocabulary (Gal & Ghahramani 2016; Merity et al. 2018, section
                 4.3); with a key only.
+            output_dropout: on the cell's outputs, one mask a sequence; with a key only.
             compute_dtype: dtype of the head's matmul operands; the logits are float32.
             rngs: for the initial parameters.
 
@@ -51,7 +55,8 @@ class LanguageModel(Network):
         """
         check_left_to_right(cell, "a language model")
         check_rate(embed_dropout)
-        self.embed_dropout = embed_dropout
+        check_rate(output_dropout)
+        self.embed_dropout, self.output_dropout = embed_dropout, output_dropout
         self.embed = nnx.Embed(vocab_size, embed_size, rngs=rngs)
         self.recurrent = Recurrent(cell, embed_size, rngs=rngs)
         size = self.recurrent.output_size
@@ -76,21 +81,30 @@ class LanguageModel(Network):
         tokens_TB: Array,
         carry: Carry,
         *,
-        reset: Array | None = None,
         key: PRNGKey | None = None,
-        remat: str = "none",
+        **options: Any,
     ) -> tuple[Array, Carry]:
         """Scores the next symbol after each symbol.
 
         Args:
             tokens_TB: int `[T, B]`.
             carry: from `initial_carry`, or from the call before.
-            reset: bool `[T, B]`, True where a new document starts.
-            key: turns on the cell's training noise.
-            remat: as for `rnnjax.unroll`.
+            key: turns on the training noise.
+            **options: `reset`, `mask` and `remat`, as for `rnnjax.unroll`.
 
         Returns:
             Logits `[T, B, V]` and the carry after the last step.
+        """
+        _, ys, carry = self.outputs(tokens_TB, carry, key=key, **options)
+        return self.logits(ys), carry
+
+    def outputs(
+        self, tokens_TB: Array, carry: Carry, *, key: PRNGKey | None = None, **options: Any
+    ) -> tuple[Array, Array, Carry]:
+        """What `__call__` scores, and how it came about; arguments as there.
+
+        Returns:
+            The cell's outputs `[T, B, H]`, the same after `output_dropout`, and the carry.
         """
         check_ids("tokens", tokens_TB, self.embed.num_embeddings)
         with jax.named_scope("embed"):
@@ -101,17 +115,21 @@ class LanguageModel(Network):
                 embedded = jnp.take(dropped, tokens_TB, axis=0)
             else:
                 embedded = self.embed(tokens_TB)
-        carry, ys = self.recurrent(embedded, carry, reset=reset, key=key, remat=remat)
-        with jax.named_scope("head"):
-            return self._logits(ys), carry
+        output_key = None
+        if key is not None and self.output_dropout:
+            key, output_key = jax.random.split(key)
+        carry, ys = self.recurrent(embedded, carry, key=key, **options)
+        return ys, drop(ys, self.output_dropout, output_key, ys.shape[1:]), carry
 
     def step(self, tokens_B: Array, carry: Carry) -> tuple[Array, Carry]:
         """One step, for decoding: tokens `[B]` to logits `[B, V]`."""
         check_ids("tokens", tokens_B, self.embed.num_embeddings)
         carry, y_t = self.recurrent.step(self.embed(tokens_B), carry)
-        return self._logits(y_t), carry
+        return self.logits(y_t), carry
 
-    def _logits(self, ys: Array) -> Array:
+    @jax.named_scope("head")
+    def logits(self, ys: Array) -> Array:
+        """The scores of the next symbol, `[..., V]`, by outputs `[..., H]`."""
         if not self.tied:
             return self.head(ys)
         vectors, dtype = self.embed.embedding.get_value(), self.compute_dtype
@@ -162,6 +180,8 @@ def window_loss(
     *,
     window: int | None = None,
     remat: str = "none",
+    ar: float = 0.0,
+    tar: float = 0.0,
 ) -> tuple[Array, Array, Carry]:
     """Loss of one window of truncated BPTT(k1, k2), and the carry for the next window.
 
@@ -171,10 +191,13 @@ def window_loss(
     Args:
         model: the language model.
         carry: at the beginning of the window; nothing flows back through it.
-        batch: `inputs`, `targets` int `[T, B]`; `reset`, `mask` bool `[T, B]`; T = k2.
+        batch: `inputs`, `targets` int `[T, B]`; `reset`, `mask` bool `[T, B]`; T = k2. `lengths`
+            int `[B]` where windows are shorter than T: the carry to hand on is the one after them.
         key: for the training noise.
         window: k1; None: k2, windows without overlap.
         remat: as for `rnnjax.unroll`.
+        ar: weight of `losses.activation_penalty`, with a key only.
+        tar: weight of `losses.slowness_penalty`, with a key only.
 
     Returns:
         The sum of the loss in nats, the number of targets that count, the next carry.
@@ -186,11 +209,25 @@ def window_loss(
     inputs, reset = batch["inputs"], batch["reset"]
     window = len(inputs) if window is None else window
     keys = split_key(key, 2)
-    logits, next_carry = model(
-        inputs[:window], carry, reset=reset[:window], key=keys[0], remat=remat
-    )
+    within = None
+    if "lengths" in batch:
+        within = jnp.arange(len(inputs))[:, None] < batch["lengths"]
+
+    def outputs(part: slice, carry: Carry, key: PRNGKey | None):
+        mask = None if within is None else within[part]
+        return model.outputs(
+            inputs[part], carry, reset=reset[part], mask=mask, key=key, remat=remat
+        )
+
+    raw, dropped, next_carry = outputs(slice(window), carry, keys[0])
+    logits = model.logits(dropped)
     if window < len(inputs):
-        rest, _ = model(inputs[window:], next_carry, reset=reset[window:], key=keys[1], remat=remat)
-        logits = jnp.concatenate([logits, rest])
+        later = outputs(slice(window, None), next_carry, keys[1])
+        logits = jnp.concatenate([logits, model.logits(later[1])])
+        raw, dropped = jnp.concatenate([raw, later[0]]), jnp.concatenate([dropped, later[1]])
     total, count = cross_entropy(logits, batch["targets"], batch["mask"])
+    if key is not None and ar:
+        total = total + ar * activation_penalty(dropped, batch["mask"])
+    if key is not None and tar:
+        total = total + tar * slowness_penalty(raw, batch["mask"])
     return total, count, jax.lax.stop_gradient(next_carry)

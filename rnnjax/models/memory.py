@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jax
 
+from rnnjax.errors import UserError
 from rnnjax.heads import pooling
 from rnnjax.typing import Array, Carry
 
@@ -56,6 +57,13 @@ class Covered(NamedTuple):
     coverage: Array
 
 
+class Fed(NamedTuple):
+    """The carry of a decoder that reads its attentional vector again: of the rest, and `[N, D]`."""
+
+    rest: Carry
+    attentional: Array
+
+
 class Copying(NamedTuple):
     """What decides on copies: ``p_gen = sigmoid(generate)`` and the memory's `symbols [B, S]`.
 
@@ -84,6 +92,17 @@ class Reading(NamedTuple):
     copying: Copying | None = None
 
 
+def check_memory(features: Array, mask: Array | None, size: int) -> None:
+    """Raises UserError unless features are `[B, S, size]` and the mask is bool `[B, S]` or None."""
+    if features.ndim != 3 or features.shape[-1] != size:
+        raise UserError(f"a memory has shape [B, S, {size}]; got {list(features.shape)}")
+    if mask is not None and (mask.shape != features.shape[:2] or mask.dtype != bool):
+        raise UserError(
+            f"the mask of a memory is boolean of shape {list(features.shape[:2])}; got "
+            f"{mask.dtype} of shape {list(mask.shape)}"
+        )
+
+
 def summary_of(memory: Memory) -> Array:
     """The summary of a memory, `[B, C]`."""
     if memory.summary is not None:
@@ -92,9 +111,12 @@ def summary_of(memory: Memory) -> Array:
 
 
 def hidden_states(carry: Carry) -> list[Array]:
-    """The hidden states of the layers from the input upwards: all of a carry but cell states."""
+    """The hidden states of the layers from the input upwards: all of a carry but cell states.
+
+    Each is `[N, size]`, of N sequences.
+    """
     return [
-        leaf
+        leaf.reshape(len(leaf), -1)
         for path, leaf in jax.tree.leaves_with_path(carry)
         if getattr(path[-1] if path else None, "name", None) != "c"
     ]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
 
@@ -14,6 +15,7 @@ from rnnjax.losses import cross_entropy, target_log_probability
 from rnnjax.models.decoder import Decoder, shift_right
 from rnnjax.models.hard_attention import DEFAULT_HARD_TRAINING, HardTraining, reinforce_bonus
 from rnnjax.models.memory import Memory, Reading
+from rnnjax.models.scheduled_sampling import with_own_symbols
 from rnnjax.models.sequence_encoder import SequenceEncoder
 from rnnjax.typing import Array, PRNGKey
 
@@ -125,11 +127,13 @@ def seq2seq_loss(
     hard: HardTraining = DEFAULT_HARD_TRAINING,
     baseline: Array | float = 0.0,
     coverage: float = 0.0,
+    label_smoothing: float = 0.0,
+    own_symbols: Array | None = None,
     remat: Remat = "none",
 ) -> tuple[Array, Array]:
     """Negative log-likelihood of the targets; in training with reinforce less its bonus.
 
-    In training also `coverage` times `attention.coverage_loss`.
+    In training also `coverage` times `attention.coverage_loss`, and with smoothed targets.
 
     Args:
         model: the model.
@@ -142,16 +146,23 @@ def seq2seq_loss(
         hard: how hard attention is trained.
         baseline: of `reinforce_bonus`.
         coverage: weight of the coverage loss.
+        label_smoothing: as for `cross_entropy`; of a model that copies it must be 0.
+        own_symbols: in training, the rate of `scheduled_sampling.with_own_symbols`; None: 0.
         remat: as for `Decoder.teacher_forced`.
 
     Returns:
         The sum in nats and the number of targets that count.
     """
     before = shift_right(targets if mask is None else jnp.where(mask, targets, start), start)
+    if key is not None and own_symbols is not None:
+        key, key_own = jax.random.split(key)
+        before = with_own_symbols(model, model.memory(sources), before, key_own, own_symbols)
     logits, glances, drawn, _, copied = model(sources, before, key, hard, remat=remat)
     if copied is None:
-        total, count = cross_entropy(logits, targets, mask)
+        smoothing = 0.0 if key is None else label_smoothing
+        total, count = cross_entropy(logits, targets, mask, label_smoothing=smoothing)
     else:
+        assert not label_smoothing
         assert glances.scores is not None
         gains = copying.copied_log_probability(
             logits, copied.generate, glances.scores, copied.symbols, targets
@@ -179,16 +190,12 @@ def pair_loss(
     model: Seq2Seq,
     batch: Mapping[str, Array],
     key: PRNGKey | None = None,
-    *,
-    start: int,
-    coverage: float = 0.0,
+    **options: Any,
 ) -> tuple[Array, Array]:
-    """`seq2seq_loss` of a batch of `data.pair_batches`."""
+    """`seq2seq_loss` of a batch of `data.pair_batches`; its options are `start` and others."""
     target = batch["target"]
     mask = _up_to(batch["lengths"], target)
-    return seq2seq_loss(
-        model, [source_of(batch)], target, mask, key, start=start, coverage=coverage
-    )
+    return seq2seq_loss(model, [source_of(batch)], target, mask, key, **options)
 
 
 def _up_to(lengths: Array, steps: Array) -> Array:

@@ -31,7 +31,8 @@ from rnnjax.training.devices.mesh import make_gpus_deterministic, make_mesh
 from rnnjax.training.devices.placement import LOCAL, Placement, choose_placement
 from rnnjax.training.evaluate import evaluate, make_dynamic_eval_step
 from rnnjax.training.loop import EXIT_LOST, ProcessLost, TrainingDiverged, TrainResult, train
-from rnnjax.training.optimizers.factory import make_average, make_optimizer, make_schedule
+from rnnjax.training.optimizers.averaging import make_average
+from rnnjax.training.optimizers.factory import make_optimizer, make_schedule
 from rnnjax.training.processes.group import check_agreement, code_version
 from rnnjax.training.processes.loss_message import cancel_loss_message
 from rnnjax.training.processes.signals import (

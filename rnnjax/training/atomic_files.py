@@ -41,6 +41,14 @@ def write_bytes(path: Path, content: bytes) -> None:
         _fsync(path.parent)
 
 
+def make_folder(path: Path) -> None:
+    """Makes a folder and its parents, whose names are on the disk afterwards."""
+    if not path.is_dir():
+        make_folder(path.parent)
+        path.mkdir(exist_ok=True)
+        _fsync(path.parent)
+
+
 def check_output(output: str | None, suffixes: Collection[str] = ()) -> str:
     """Checks the file that a user names for results with --output.
 

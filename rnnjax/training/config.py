@@ -10,7 +10,8 @@ import optax
 from rnnjax.cells.cell import Cell
 from rnnjax.cells.named import CELLS, DTYPES, deep, make_cell, operand_dtype
 from rnnjax.errors import UserError, did_you_mean
-from rnnjax.training.optimizers.factory import AVERAGES, OPTIMIZERS, SCHEDULES, make_schedule
+from rnnjax.training.optimizers.averaging import AVERAGES
+from rnnjax.training.optimizers.factory import OPTIMIZERS, SCHEDULES, make_schedule
 from rnnjax.typing import DType
 
 MAY_CHANGE = (
@@ -116,6 +117,9 @@ class TrainingConfig(Settings):
         "Average ema: default 0.998, or less, so that it remembers a sixth of num_steps at most.",
     )
     average_start: int = setting(0, "Average asgd: updates before it begins.")
+    average_patience: int = setting(
+        5, "Average ntasgd begins when a validation is worse than one before the latest so many."
+    )
     log_every: int = setting(50, "Updates in a row of metrics.")
     eval_every: int = setting(250, "Updates between evaluations.")
     checkpoint_every: int = setting(500, "Updates between checkpoints.")
@@ -170,9 +174,11 @@ class TrainingConfig(Settings):
             self.check_rate("average_decay")
         if self.warmup_steps is not None:
             self.check_at_least(0, "warmup_steps")
-        self.check_at_least(0, "weight_decay", "clip_norm", "average_start")
+        self.check_at_least(0, "weight_decay", "clip_norm", "average_start", "average_patience")
         self.check_at_least(0, "eval_every", "checkpoint_every", "data_workers", "patience")
         self.check_at_most(2**31 - 1, "batch_size", "num_steps", "decay_every", "seed")
+        if self.average == "ntasgd" and not self.eval_every:
+            raise UserError("--config.average=ntasgd needs evaluations; got --config.eval_every=0")
         if not 0 < self.learning_rate < math.inf:
             raise UserError(f"--config.learning_rate is above 0; got {self.learning_rate}")
         if self.schedule == "cosine" and self.num_steps <= self.warmup:

@@ -3,11 +3,12 @@
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import jax
+import jax.numpy as jnp
 
 from rnnjax.errors import UserError, did_you_mean
 from rnnjax.training.checkpoints.checkpoints import Checkpoints
@@ -15,6 +16,7 @@ from rnnjax.training.checkpoints.reading import Meta
 from rnnjax.training.checkpoints.workdir import Workdir
 from rnnjax.training.config import TrainingConfig
 from rnnjax.training.devices.placement import LOCAL, DataIterator, Placement, prefetch
+from rnnjax.training.optimizers.averaging import NEVER
 from rnnjax.training.processes.group import any_of, count
 from rnnjax.training.processes.signals import Interrupted, Interruption
 from rnnjax.training.profiling.tracing import TracedSteps, traced
@@ -51,18 +53,30 @@ class BestSoFar(NamedTuple):
         best_step: when that was.
         stale: evaluations since.
         evaluation: the latest evaluation's metrics.
+        scores: those of all evaluations.
     """
 
     best_score: float | None = None
     best_step: int = 0
     stale: int = 0
     evaluation: dict[str, float] = {}  # noqa: RUF012
+    scores: Sequence[float] = ()
 
     def after(self, step: int, score: float, evaluation: dict[str, float]) -> "BestSoFar":
         """The same after one more evaluation."""
+        scores = [*self.scores, score]
         if self.best_score is None or score < self.best_score:
-            return BestSoFar(score, step, 0, evaluation)
-        return self._replace(stale=self.stale + 1, evaluation=evaluation)
+            return BestSoFar(score, step, 0, evaluation, scores)
+        return self._replace(stale=self.stale + 1, evaluation=evaluation, scores=scores)
+
+    def stagnates(self, patience: int) -> bool:
+        """Whether the latest score is worse than the best one before the last `patience`.
+
+        That is the trigger of Merity et al. 2018, algorithm 1: with v the latest of the `scores`
+        and n = `patience`, whether more than n came before it and v > min of those but the last n.
+        """
+        earlier = self.scores[: -1 - patience]
+        return bool(earlier) and self.scores[-1] > min(earlier)
 
     def reason_to_stop(self, step: int, num_steps: int, patience: int) -> str:
         """'done', 'stopped early', or '' to go on."""
@@ -99,6 +113,7 @@ def train(
     workdir: Workdir,
     measures: Measures,
     evaluate: Callable[[Any], dict[str, float]] | None = None,
+    sample: Callable[[Any], str] | None = None,
     placement: Placement = LOCAL,
     profile: TracedSteps | None = None,
 ) -> TrainResult:
@@ -115,6 +130,8 @@ def train(
         workdir: see `open_workdir`.
         measures: which metric decides which checkpoint is best, and what is counted.
         evaluate: ``(params) -> metrics``; gets the averaged parameters where there are any.
+        sample: ``(params) -> text``, what the model writes at the time of an evaluation, for the
+            report; gets the same parameters.
         placement: where state and batches live; a checkpoint fits any.
         profile: steps to trace.
 
@@ -178,12 +195,20 @@ def train(
                 meter.flush()
                 score = None
                 if evaluate and evaluating:
-                    evaluation = evaluate(evaluation_params(state))
+                    params = evaluation_params(state)
+                    evaluation = evaluate(params)
                     score = _score_of(evaluation, step, measures)
                     best = best.after(step, score, evaluation)
                     log.write("valid", {"step": step, **evaluation})
+                    if sample is not None:
+                        log.write("sample", {"step": step, "text": sample(params)})
                     said = describe(evaluation, measures.unit, measures.scale)
                     say(f"step {step}: validation {said}")
+                    if _waits(start := state.average_start) and best.stagnates(
+                        config.average_patience
+                    ):
+                        state = state._replace(average_start=jnp.full_like(start, step))
+                        say(f"step {step}: averaging begins, as the validation does not improve")
                 reason = best.reason_to_stop(step, config.num_steps, config.patience)
                 if saving or reason or best.best_step == step:
                     began = time.perf_counter()
@@ -231,6 +256,11 @@ def _score_of(evaluation: dict[str, float], step: int, measures: Measures) -> fl
     if not math.isfinite(value):
         raise NonFinite(step, f"the evaluation gave {metric} = {value}")
     return -value if measures.higher_is_better else value
+
+
+def _waits(average_start: jax.Array | None) -> TypeGuard[jax.Array]:
+    """Whether an average of the weights has a trigger and has not begun."""
+    return average_start is not None and int(average_start) == NEVER
 
 
 def _is_due(every: int, step: int) -> bool:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from rnnjax.training.optimizers.factory import Average, make_average
+from rnnjax.training.optimizers.averaging import NEVER, Average, make_average
 
 PyTree = Any
 
@@ -21,6 +21,8 @@ class TrainState(NamedTuple):
         rng: raw key data (uint32); the key of step n is ``fold_in(rng, n)``.
         step: updates made, int32 scalar.
         ema: averaged parameters, or None.
+        average_start: updates before a triggered average began, int32 scalar, `NEVER` before the
+            trigger; None: the average has no trigger.
     """
 
     params: PyTree
@@ -29,6 +31,7 @@ class TrainState(NamedTuple):
     rng: jax.Array
     step: jax.Array
     ema: PyTree
+    average_start: jax.Array | None = None
 
 
 def create_state(
@@ -62,6 +65,7 @@ def create_state(
         rng=jax.random.key_data(jax.random.key(seed)),
         step=jnp.zeros((), jnp.int32),
         ema=average.init(params),
+        average_start=jnp.full((), NEVER, jnp.int32) if average.triggered else None,
     )
     return jax.tree.map(lambda x: jnp.array(x, dtype=jnp.asarray(x).dtype), state)
 

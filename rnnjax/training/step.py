@@ -9,7 +9,8 @@ import optax
 
 from rnnjax.training.config import TrainingConfig
 from rnnjax.training.devices.placement import LOCAL, Placement
-from rnnjax.training.optimizers.factory import Average, make_average, make_optimizer
+from rnnjax.training.optimizers.averaging import Average, make_average
+from rnnjax.training.optimizers.factory import make_optimizer
 from rnnjax.training.state import TrainState, create_state
 
 PyTree = Any
@@ -28,6 +29,7 @@ class Loss(NamedTuple):
             a sum with a count of its own.
         work: what the speed is counted by where that is not `count`: tokens, for one, where the
             loss counts sentences.
+        rate_scale: a factor of the learning rate of this update; None: 1.
     """
 
     total: jax.Array
@@ -35,6 +37,7 @@ class Loss(NamedTuple):
     carry: PyTree = None
     metrics: dict[str, jax.Array | tuple[jax.Array, jax.Array]] = {}  # noqa: RUF012
     work: jax.Array | None = None
+    rate_scale: jax.Array | None = None
 
 
 LossFn = Callable[[PyTree, PyTree, PyTree, jax.Array | None], Loss]
@@ -97,8 +100,10 @@ def make_train_step(
         step = state.step + 1
         with jax.named_scope("optimizer"):
             updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+            if (scale := loss.rate_scale) is not None:
+                updates = jax.tree.map(lambda update: scale * update, updates)
             params = optax.apply_updates(state.params, updates)
-            ema = average.update(state.ema, params, step)
+            ema = average.update(state.ema, params, step, state.average_start)
             grad_norm = optax.tree.norm(grads)
         metrics = {
             "sums": _sums(loss),
@@ -109,7 +114,7 @@ def make_train_step(
         }
         if rates is not None:
             metrics["learning_rate"] = jnp.asarray(rates(state.step))
-        state = TrainState(params, opt_state, loss.carry, state.rng, step, ema)
+        state = TrainState(params, opt_state, loss.carry, state.rng, step, ema, state.average_start)
         return placement.keep_state(state), metrics
 
     return jax.jit(train_step, donate_argnums=0)

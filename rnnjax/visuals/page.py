@@ -35,6 +35,7 @@ img { max-width: 100%; background: #fff; border-radius: .5rem; border: 1px solid
 pre { background: var(--shade); border: 1px solid var(--line); border-radius: .5rem;
   padding: .8rem 1rem; overflow-x: auto; white-space: pre-wrap; font-size: .87rem;
   overflow-wrap: anywhere }
+pre.lines { white-space: pre; overflow-wrap: normal }
 table { border-collapse: collapse; font-size: .9rem }
 td { border-bottom: 1px solid var(--line); padding: .25rem 1.5rem .25rem 0; vertical-align: top;
   overflow-wrap: anywhere }
@@ -82,17 +83,19 @@ LINKS = r'<nav class="soft">.*?</nav>'
 
 
 class Section(NamedTuple):
-    """A part of a page; those of the three contents that are given are shown, in this order.
+    """A part of a page; those of the four contents that are given are shown, in this order.
 
     Attributes:
         title: its heading.
-        text: shown in a fixed-width font.
+        text: shown in a fixed-width font; long lines wrap.
+        table: lines of aligned columns, which scroll where they are too long.
         html: inserted unchanged: all data in it must be escaped.
         png: the bytes of a picture.
     """
 
     title: str
     text: str = ""
+    table: str = ""
     html: str = ""
     png: bytes = b""
 
@@ -195,6 +198,8 @@ def _render(section: Section) -> str:
     parts = [f"<h2>{escape(section.title)}</h2>"]
     if section.text:
         parts.append(f"<pre>{escape(section.text)}</pre>")
+    if section.table:
+        parts.append(f'<pre class="lines">{escape(section.table)}</pre>')
     if section.html:
         parts.append(section.html)
     if section.png:

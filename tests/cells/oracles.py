@@ -227,7 +227,105 @@ def mogrifier(params, carry, x):
     return lstm(params.lstm, (c, h), x)
 
 
+def silu(a):
+    return a * sigmoid(a)
+
+
+def mgu(params, h, x):
+    """Zhou et al. 2016, equations 6 a to c: one gate for what is forgotten and what is read."""
+    p = gates(params, "fh")
+    f = sigmoid(p["f"][0] @ x + p["f"][1] @ h + p["f"][2])
+    candidate = np.tanh(p["h"][0] @ x + p["h"][1] @ (f * h) + p["h"][2])
+    h = (1 - f) * h + f * candidate
+    return h, h
+
+
+def sru(params, c, x):
+    """Lei et al. 2018, equations 1 to 4, where x is as wide as the state."""
+    w_f, w_r, w = np.split(params.w_ih.T, 3)
+    (v_f, v_r), (b_f, b_r) = np.split(params.v, 2), np.split(params.b, 2)
+    f = sigmoid(w_f @ x + v_f * c + b_f)
+    r = sigmoid(w_r @ x + v_r * c + b_r)
+    c = f * c + (1 - f) * (w @ x)
+    return c, r * c + (1 - r) * x
+
+
+def delayed(owed, parts):
+    """A step of a convolution: `parts[j]` counts j steps later, `owed[j]` is what stands there."""
+    later = [*owed, np.zeros_like(owed[0])]
+    now, *rest = [before + part for before, part in zip(later, parts, strict=True)]
+    return now, np.stack(rest)
+
+
+def qrnn(params, carry, x):
+    """Bradbury et al. 2017, equations 1 and 5: convolutions of three steps, then fo-pooling."""
+    gates_now, *gates_later = np.split(params.w_ih.T @ x, 3)
+    a, owed = delayed(carry.owed, [gates_now, *gates_later])
+    z, f, o = np.split(a + params.b, 3)
+    c = sigmoid(f) * carry.c + (1 - sigmoid(f)) * np.tanh(z)
+    return type(carry)(c, owed), sigmoid(o) * c
+
+
+def s5(params, carry, x):
+    """Smith et al. 2023, equations 1, 5 and 6: zero-order hold, and both of each conjugate pair."""
+    n = len(params.log_step)
+    eigenvalues = -np.exp(params.log_decay) + 1j * params.frequency
+    both = np.concatenate([eigenvalues, eigenvalues.conj()])
+    steps = np.tile(np.exp(params.log_step), 2)
+    b = (params.w_b[:, :n] + 1j * params.w_b[:, n:]).T
+    c = (params.w_c[:n] - 1j * params.w_c[n:]).T
+    half = carry[:n] + 1j * carry[n:]
+    h = np.concatenate([half, half.conj()])
+    held = np.linalg.inv(np.diag(both)) @ (np.diag(np.exp(both * steps)) - np.eye(2 * n))
+    h = np.exp(both * steps) * h + held @ np.concatenate([b, b.conj()]) @ x
+    y = np.concatenate([c, c.conj()], axis=1) @ h + params.w_d.T @ x
+    return np.concatenate([h[:n].real, h[:n].imag]), y.real
+
+
+def mamba2(params, carry, x):
+    """Dao & Gu 2024, a head at a time: the state space of equation 1 with a scalar A."""
+    (heads, size, n), width = carry.c.shape, len(params.scale)
+    z, xbc, a = np.split(params.w_ih.T @ x, [width, 2 * width + 2 * n])
+    conv, owed = delayed(carry.owed, [tap * xbc for tap in params.taps])
+    channels, b, c = np.split(silu(conv + params.b_taps), [width, width + n])
+    states, ys = [], []
+    for m in range(heads):
+        inputs = channels[m * size : (m + 1) * size]
+        dt = np.log1p(np.exp(a[m] + params.b_dt[m]))
+        decay = np.exp(-np.exp(params.log_a[m]) * dt)
+        states.append(decay * carry.c[m] + np.outer(dt * inputs, b))
+        ys.append(states[-1] @ c + params.skip[m] * inputs)
+    y = np.concatenate(ys) * silu(z)
+    y = y / np.sqrt(np.mean(y**2) + 1e-5) * params.scale
+    return type(carry)(np.stack(states), owed), y
+
+
+def gated_deltanet(params, carry, x):
+    """Yang et al. 2024, equation 10, a head at a time, with the matrix I - beta k k^T itself."""
+    (heads, size, _), width = carry.c.shape, params.taps.shape[1] // 3
+    qkv, z, a, b = np.split(params.w_ih.T @ x, [3 * width, 4 * width, 4 * width + heads])
+    conv, owed = delayed(carry.owed, [tap * qkv for tap in params.taps])
+    parts = [*silu(conv).reshape(3, heads, size), z.reshape(heads, size)]
+    memories, ys = [], []
+    for m, (q, k, v, gate) in enumerate(zip(*parts, strict=True)):
+        q = q / np.sqrt(q @ q + 1e-6) / np.sqrt(size)
+        k = k / np.sqrt(k @ k + 1e-6)
+        alpha = np.exp(-np.exp(params.log_a[m]) * np.log1p(np.exp(a[m] + params.b_dt[m])))
+        beta = sigmoid(b[m])
+        erased = alpha * (np.eye(size) - beta * np.outer(k, k))
+        memories.append(carry.c[m] @ erased + beta * np.outer(v, k))
+        y = memories[-1] @ q
+        ys.append(y / np.sqrt(np.mean(y**2) + 1e-5) * params.scale * silu(gate))
+    return type(carry)(np.stack(memories), owed), np.concatenate(ys)
+
+
 STEPS = {
+    "gated_deltanet": gated_deltanet,
+    "mamba2": mamba2,
+    "mgu": mgu,
+    "qrnn": qrnn,
+    "s5": s5,
+    "sru": sru,
     "indrnn": indrnn,
     "lru": lru,
     "mingru": mingru,

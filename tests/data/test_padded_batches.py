@@ -348,3 +348,36 @@ def test_images_with_a_label():
     ]  # fmt: skip
     assert not judged[2]["inputs"][2:].any()
     np.testing.assert_array_equal(in_order([(b, b["inputs"]) for b in judged], None), images)
+
+
+def test_a_pool_sorts_the_second_lengths_and_pads_them_less():
+    """Pools of 3 batches: of each bucket's shuffled examples, every 12 in a row are sorted."""
+    rng = np.random.default_rng(0)
+    first, second = rng.integers(1, 9, 200), rng.integers(1, 33, 200)
+    given = Examples(
+        lambda n: {"source": np.full(first[n], n + 1), "target": np.full(second[n], n + 1)},
+        200,
+        {
+            "source_lengths": Ragged(["source"], first, [4, 8]),
+            "lengths": Ragged(["target"], second, [*range(4, 33, 4)]),
+        },
+    )
+    every, shares = [], []
+    for pool in (1, 3):
+        batches = TrainingBatches(given, batch_size=4, pool=pool)
+        epoch = [batches[n] for n in range(batches.batches_per_epoch)]
+        every.append(sorted(n for batch in epoch for n in batch["indices"].tolist() if n >= 0))
+        shares.append(padding_share(epoch, "target"))
+    assert every == [[*range(200)]] * 2
+    assert shares[1] < shares[0] - 0.1
+    sorted_rows = [batch["lengths"][batch["indices"] >= 0] for batch in epoch]
+    assert all((np.diff(rows) >= 0).all() for rows in sorted_rows)
+    order = {len(batch["source"]): [] for batch in epoch}
+    plain = TrainingBatches(given, batch_size=12)
+    for n in range(plain.batches_per_epoch):
+        batch = plain[n]
+        rows = batch["indices"][batch["indices"] >= 0]
+        order[len(batch["source"])].append(set(rows.tolist()))
+    for batch in epoch:
+        rows = set(batch["indices"][batch["indices"] >= 0].tolist())
+        assert sum(rows <= pool for pool in order[len(batch["source"])]) == 1

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnjax.data import BatchIterator, EvaluationWindows, Stream, TrainingWindows
+from rnnjax.data import BatchIterator, EvaluationWindows, Stream, TrainingWindows, VaryingWindows
 from rnnjax.errors import UserError
 
 
@@ -208,3 +208,45 @@ def test_processes_read_every_symbol_once_a_pass(num_processes):
             assert batch["inputs"].shape == (5, len(rows))
             seen += batch["targets"][batch["mask"]].tolist()
     assert sorted(seen) == list(range(1, 12 * 17))
+
+
+def test_windows_of_varying_length_follow_one_another_and_few_programs_hold_them():
+    ids, starts = np.arange(4000, dtype=np.uint16), np.array([0, 1234])
+    windows = VaryingWindows(Stream(ids, starts), batch_size=2, window=30, seed=4)
+    lengths, place = [], None
+    for n in range(2 * windows.windows_per_pass):
+        batch = windows[n]
+        (length,) = set(batch["lengths"].tolist())
+        assert len(batch["inputs"]) in windows.buckets
+        begins = n % windows.windows_per_pass == 0
+        place = batch["inputs"][0].astype(int) if begins else place
+        steps = (place + np.arange(length)[:, None]) % 4000
+        np.testing.assert_array_equal(batch["inputs"][:length], steps)
+        np.testing.assert_array_equal(batch["targets"][:length], (steps + 1) % 4000)
+        np.testing.assert_array_equal(batch["mask"][:length], ~np.isin((steps + 1) % 4000, starts))
+        np.testing.assert_array_equal(
+            batch["reset"][:length],
+            np.isin(steps, starts) | ((np.arange(length) == 0) & begins)[:, None],
+        )
+        assert not any(
+            batch[name][length:].any() for name in ("inputs", "targets", "mask", "reset")
+        )
+        lengths.append(length)
+        place = place + length
+    assert len(windows.buckets) <= 4
+    again = VaryingWindows(Stream(ids, starts), batch_size=2, window=30, seed=4)
+    assert_same(again[77], windows[77])
+    assert_same(windows.of_rows(np.array([1]))[77], {
+        name: x[..., 1:] for name, x in windows[77].items()
+    })  # fmt: skip
+
+
+def test_the_lengths_of_windows_have_the_distribution_of_merity_2018():
+    """30 + 5 n, or 15 + 5 n with probability 0.05: 0.05 + 0.95 Phi(1) = 0.85 lie below 35."""
+    windows = VaryingWindows(Stream(np.arange(90000) % 251, np.array([0])), batch_size=1, window=30)
+    drawn = np.array([windows[n]["lengths"][0] for n in range(3000)])
+    assert abs(drawn.mean() - (0.95 * 30 + 0.05 * 15)) < 0.5
+    assert abs(np.mean(drawn <= 35) - 0.85 - 0.01) < 0.025
+    assert 0.03 < (drawn < 20).mean() < 0.08
+    assert drawn.min() >= 5
+    assert drawn.max() <= 45

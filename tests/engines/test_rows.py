@@ -1,9 +1,18 @@
 """Engines on a batch whose rows live on four devices."""
 
+import functools
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+import rnnjax
+from rnnjax.engines import batch_major, transposed
+from rnnjax.engines.target import compiling_for
 
 ROOT = Path(__file__).parents[2]
 FLAGS = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=4"
@@ -129,3 +138,18 @@ def test_rows_on_four_devices_give_the_same_and_no_loop_waits_for_another_device
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.strip() == "agreed"
+
+
+@pytest.mark.parametrize("layout", [transposed, batch_major], ids=["cpu", "gpu"])
+def test_the_chunks_of_a_fused_engine_are_those_of_the_rows_of_a_device(layout, monkeypatch):
+    cell, xs, sizes = rnnjax.lstm(4), jnp.zeros((6, 8, 3)), []
+    chunk_size = layout.chunk_size
+    monkeypatch.setattr(
+        layout, "chunk_size", lambda *sized: sizes.append(sized[1]) or chunk_size(*sized)
+    )
+    mesh = jax.sharding.AbstractMesh((4,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+    run = functools.partial(rnnjax.unroll, cell, engine="fused_lstm")
+    platform = "cpu" if layout is transposed else "gpu"
+    with jax.sharding.use_abstract_mesh(mesh), compiling_for(platform):
+        jax.eval_shape(run, cell.init(jax.random.key(0), 3), xs)
+    assert sizes == [8 // 4]

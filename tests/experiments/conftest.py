@@ -1,16 +1,12 @@
 """A trained run of each experiment, small, and the command line inside of this process."""
 
-import contextlib
-import functools
-import os
 import shutil
-import signal
 from typing import NamedTuple
 
 import pytest
 
 from experiments import captioning, char_lm, ner
-from rnnjax import data, training
+from rnnjax import training
 
 
 class Result(NamedTuple):
@@ -92,39 +88,6 @@ def ner_command(capsys):
 def captioning_command(capsys):
     """`(*argv) -> Result`."""
     return lambda *argv: command(capsys, captioning, *argv)
-
-
-@pytest.fixture
-def interrupted_before(monkeypatch):
-    """`(batch)` gives a context in which an experiment gets SIGTERM as it asks for that batch."""
-
-    def iterator(batch, original, source, rows, **options):
-        batches, asked = original(source, rows, **options), 0
-
-        class Interrupting:
-            get_state, set_state = batches.get_state, batches.set_state
-
-            def __iter__(self):
-                return self
-
-            def __next__(self):
-                nonlocal asked
-                asked += 1
-                if asked == batch:
-                    os.kill(os.getpid(), signal.SIGTERM)
-                return next(batches)
-
-        return Interrupting()
-
-    @contextlib.contextmanager
-    def context(batch):
-        with monkeypatch.context() as patch:
-            patch.setattr(
-                data, "BatchIterator", functools.partial(iterator, batch, data.BatchIterator)
-            )
-            yield
-
-    return context
 
 
 @pytest.fixture(scope="package")

@@ -95,32 +95,6 @@ def test_training_reports_what_it_reached(trained):
     assert read(trained / "scores.json")["split"] == "test"
 
 
-def test_a_run_that_was_stopped_ends_with_the_same_bits(
-    trained, tmp_path, captioning_command, interrupted_before
-):
-    """With drawn locations, dropout and the baseline of the rewards, within a pool of scenes."""
-    workdir = tmp_path / "stopped"
-    with interrupted_before(batch=4):
-        stopped = captioning_command(f"--workdir={workdir}", *SCENES)
-    assert stopped.code == training.EXIT_SAVED
-    assert "Interrupted; saved at step 3." in stopped.err
-    resumed = captioning_command(f"--workdir={workdir}", *SCENES, "--config.data_workers=1")
-    assert resumed.code == 0, resumed.err
-    assert f"Resuming {workdir} from step 3." in resumed.err
-    for averaged in (True, False):
-        expected, got = (
-            training.restore_params(folder, which="latest", averaged=averaged)
-            for folder in (trained, workdir)
-        )
-        assert set(expected) == set(got)
-        for name, array in expected.items():
-            assert np.asarray(array).tobytes() == np.asarray(got[name]).tobytes(), name
-    for split in ("train", "valid"):
-        losses = [[row["loss"] for row in of_split(w, split)] for w in (trained, workdir)]
-        assert losses[0] == losses[1]
-    assert read(workdir / "scores.json") == read(trained / "scores.json")
-
-
 def test_evaluation_and_inspection_of_scenes(scenes_run, captioning_command):
     after_training = read(scenes_run / "scores.json")
     result = captioning_command(f"--workdir={scenes_run}", "--mode=evaluate")

@@ -5,6 +5,7 @@ import functools
 import importlib
 import math
 import os
+import shutil
 
 import jax
 import numpy as np
@@ -22,9 +23,9 @@ TRIED = [
     (task, cell)
     for n, task in enumerate(TASKS)
     for m, cell in enumerate(CELLS)
-    if os.environ.get("RNNJAX_ALL_PRESETS") or (n + m) % 6 == 0
+    if os.environ.get("RNNJAX_ALL_PRESETS") or (n + m) % 9 == 0
 ]
-"""All pairs take minutes: the suite tries a sixth of them, each task and each cell among them."""
+"""All pairs take minutes: the suite tries a ninth of them, each task and each cell among them."""
 
 
 def experiment_of(task):
@@ -44,19 +45,25 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.parametrize(("task", "cell"), [*zip(TASKS, list(CELLS) * 2, strict=False)])
-def test_a_run_that_was_stopped_ends_with_the_same_bits(
-    task, cell, folder, tmp_path, capsys, interrupted_before
+def test_a_run_that_was_lost_after_its_third_update_ends_with_the_same_bits(
+    task, cell, folder, tmp_path, capsys
 ):
-    """With dropout and averaged parameters; stopped by SIGTERM after three of five updates."""
+    """With dropout and averaged parameters; nothing but its checkpoint and its log is left."""
+
+    drawn = {"decoder": "hard"} if task == "captioning" else {}  # the noise of REINFORCE too
 
     def train(name):
-        flags = flags_of(task, folder, cell=cell, dropout=0.3, num_steps=5)
+        flags = flags_of(
+            task, folder, cell=cell, dropout=0.3, num_steps=5, checkpoint_every=3, **drawn
+        )
         return command(capsys, experiment_of(task), f"--workdir={tmp_path / name}", *flags)
 
     whole = train("whole")
     assert whole.code == 0, whole.err
-    with interrupted_before(batch=4):
-        assert train("stopped").code == training.EXIT_SAVED
+    for kept in ("checkpoints/step_00000003", "config.json", "experiment.json", "metrics.jsonl"):
+        copy = shutil.copytree if kept.startswith("checkpoints") else shutil.copy
+        (tmp_path / "stopped").mkdir(exist_ok=True)
+        copy(tmp_path / "whole" / kept, tmp_path / "stopped" / kept)
     resumed = train("stopped")
     assert resumed.code == 0, resumed.err
     assert f"Resuming {tmp_path / 'stopped'} from step 3." in resumed.err

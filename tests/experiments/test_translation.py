@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shutil
 import sys
 
 import pytest
@@ -77,6 +78,15 @@ def test_evaluation_has_the_score_of_sacrebleu_for_what_it_writes(trained, capsy
     found = json.loads((trained / "scores_validation.json").read_text())
     assert found["bleu"] == pytest.approx(expected)
     assert f"validation: bleu {expected:.2f}" in result.out
+
+
+def test_scores_are_told_where_they_cannot_be_written(trained, capsys, tmp_path):
+    workdir = shutil.copytree(trained, tmp_path / "run")
+    (workdir / "scores_test.json").unlink()
+    (workdir / "scores_test.json").mkdir()
+    result = run(capsys, workdir, "--mode=evaluate", "--split=test")
+    assert (result.code, result.out[:6]) == (0, "test: ")
+    assert f"Cannot write {workdir / 'scores_test.json'}" in result.err
 
 
 def test_files_keep_their_lines(trained, capsys, tmp_path, monkeypatch):

@@ -91,6 +91,13 @@ def test_inspection_colours_each_word_by_its_surprise(trained, capsys, tmp_path)
         (["--mode=sample", "--prompt=the zebra"], "the training text lacks: ['zebra']"),
         (["--mode=sample", "--num_samples=0"], "num_samples is 1 or more; got 0"),
         (["--mode=evaluate", "--split=tset"], "unknown --split=tset"),
+        (
+            ["--mode=evaluate", "--cache_size=5", "--cache_lambda=1"],
+            "--cache_lambda lies in [0, 1)",
+        ),
+        (["--config.tied=true", "--config.embed_size=8"], "to be equal with one layer"),
+        (["--config.cell=mingru", "--config.weight_drop=0.1"], "give weight_drop=0"),
+        (["--config.average=ntasgd", "--config.eval_every=0"], "ntasgd needs evaluations"),
         (["--config.min_count=99"], "no word stands 99 times"),
     ],
 )
@@ -100,3 +107,25 @@ def test_mistakes_are_told_in_a_line(trained, flags, capsys, tmp_path, wrong, wo
     assert result.code == 2
     assert words in result.err
     assert len(result.err.splitlines()) == 1
+
+
+def test_the_whole_recipe_of_any_cell_goes_on_where_it_was_stopped(tmp_path, text, capsys):
+    """Its layers are of two sizes; weight drop of a cell without w_hh is left out in a line."""
+    recipe = {
+        "hidden_size": 16, "embed_size": 12, "num_layers": 2, "window": 8, "batch_size": 4,
+        "cell": "mingru", "eval_every": 2, "average_patience": 0, "learning_rate": 1, "data": text,
+    }  # fmt: skip
+    flags = ["--preset=awd", *(f"--config.{name}={value}" for name, value in recipe.items())]
+    for folder, lengths in (("straight", [8]), ("stopped", [6, 8])):
+        for length in lengths:
+            result = run(capsys, tmp_path / folder, *flags, f"--config.num_steps={length}")
+            assert result.code == 0, result.err
+            assert "Weight drop does not apply: cell mingru has no recurrent matrix" in result.err
+    rows = [of_split(tmp_path / folder, "valid")[-1] for folder in ("straight", "stopped")]
+    assert rows[0]["loss"] == rows[1]["loss"]
+    result = run(capsys, tmp_path / "stopped", "--mode=evaluate", "--cache_size=9")
+    assert result.code == 0, result.err
+    losses = [float(nats) for nats in re.findall(r"\(([\d.]+) nats/word\)", result.out)]
+    assert len(losses) == 3
+    assert losses[0] == pytest.approx(losses[1], abs=0.1)  # more rows begin without context
+    assert losses[2] != losses[1]

@@ -107,7 +107,16 @@ SCORERS = {
 
 
 def told(
-    context, p, memory, before, *, summary=None, scorer="additive", positions=None, extra=None
+    context,
+    p,
+    memory,
+    before,
+    *,
+    summary=None,
+    scorer="additive",
+    positions=None,
+    extra=None,
+    fed=False,
 ):
     """What a decoder makes of one memory `[S, F]` and the symbols of one sequence.
 
@@ -120,6 +129,7 @@ def told(
         scorer: of the attention, by name.
         positions: of context "hard": where it looks; None: the likeliest.
         extra: `(attention params, memory, query)` to numbers that are read besides.
+        fed: the attentional vector of the step before is read too.
     """
     layers = layers_of(p["recurrent"]["params"])
     kinds = [type(layer).__name__ for layer in layers]
@@ -138,6 +148,7 @@ def told(
             start = start[size:]
     rows = {"logits": [], "weights": [], "chances": [], "gates": [], "generate": []}
     covered = np.zeros(len(memory))
+    attentional = np.zeros(p["embed"]["embedding"].shape[1] if fed else 0)
     for t, symbol in enumerate(before):
         x = y = p["embed"]["embedding"][symbol]
         z = None
@@ -157,7 +168,7 @@ def told(
             z = gate * sum(weight * i for weight, i in zip(weights, memory, strict=True))
             if extra is not None:
                 z = np.concatenate([z, extra(p["attention"], memory, query)])
-            y = np.concatenate([x, z])
+            y = np.concatenate([x, attentional, z])
             rows["weights"].append(weights)
             covered = covered + weights
             rows["chances"].append(chances)
@@ -170,5 +181,6 @@ def told(
         hidden = x + linear(p["from_hidden"], y)
         if z is not None:
             hidden = hidden + linear(p["from_seen"], z)
+        attentional = np.tanh(hidden) if fed else attentional
         rows["logits"].append(linear(p["head"], np.tanh(hidden)))
     return Told(*(np.array(row) if row else None for row in rows.values()))

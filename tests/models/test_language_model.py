@@ -242,3 +242,43 @@ def test_dropped_symbols_are_zero_wherever_they_stand_and_the_others_grow():
 def test_tied_weights_need_outputs_as_wide_as_the_vectors():
     with pytest.raises(rnnjax.UserError, match=r"lstm\(6\) has 6 outputs; embed_size is 5"):
         tied(rnnjax.lstm(6))
+
+
+def test_a_masked_window_is_the_short_one_and_hands_on_the_carry_of_its_end():
+    model, length, full = make(), 5, 8
+    carry = jax.tree.map(lambda c: c + 0.1, model.initial_carry(B))
+    short = batch(length)
+    rest = {name: jnp.zeros((full - length, B), x.dtype) for name, x in short.items()}
+    padded = {name: jnp.concatenate([short[name], rest[name]]) for name in short}
+    padded["lengths"] = jnp.full(B, length, jnp.int32)
+    found, expected = window_loss(model, carry, padded), window_loss(model, carry, short)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), found, expected)
+
+
+def test_penalties_are_of_the_outputs_with_and_without_dropout():
+    """The dropped outputs are the plain ones, zero or grown by 4 / 3, one mask a sequence."""
+    model = LanguageModel(V, rnnjax.gru(H), embed_size=3, output_dropout=0.25, rngs=nnx.Rngs(0))
+    given, carry, key = batch(6), model.initial_carry(B), jax.random.key(1)
+    given["mask"] = given["mask"].at[4:, 0].set(False)
+    raw, dropped, _ = model.outputs(given["inputs"], carry, reset=given["reset"], key=key)
+    kept = np.asarray(dropped != 0)
+    np.testing.assert_allclose(dropped, np.where(kept, raw / 0.75, 0), rtol=1e-6)
+    np.testing.assert_array_equal(kept, np.tile(kept[:1], (6, 1, 1)))
+    assert 0 < kept[0].sum() < B * H
+    key = next(iter(jax.random.split(jax.random.key(2), 2)))
+    raw, dropped, _ = model.outputs(given["inputs"], carry, reset=given["reset"], key=key)
+    raw, dropped, mask = (np.asarray(x, np.float64) for x in (raw, dropped, given["mask"]))
+    square = sum((dropped[t, b] ** 2).mean() for t, b in zip(*np.nonzero(mask), strict=True))
+    change = sum(
+        ((raw[t + 1, b] - raw[t, b]) ** 2).mean()
+        for t, b in np.ndindex(5, B)
+        if mask[t, b] and mask[t + 1, b]
+    )
+    loss = [
+        float(window_loss(model, carry, given, jax.random.key(2), ar=ar, tar=tar)[0])
+        for ar, tar in ((0, 0), (2, 0), (0, 3))
+    ]
+    assert loss[1] - loss[0] == pytest.approx(2 * square, rel=1e-4)
+    assert loss[2] - loss[0] == pytest.approx(3 * change, rel=1e-4)
+    plain = window_loss(model, carry, given)
+    assert window_loss(model, carry, given, ar=2, tar=3)[0] == plain[0]

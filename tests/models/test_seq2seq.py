@@ -15,6 +15,7 @@ from rnnjax.cells.named import deep
 from rnnjax.models.decoder import shift_right
 from rnnjax.models.decoding import decoding_step
 from rnnjax.models.hard_attention import HardTraining
+from rnnjax.models.scheduled_sampling import with_own_symbols
 from rnnjax.models.seq2seq import Seq2Seq, Source, seq2seq_loss
 from rnnjax.models.sequence_encoder import SequenceEncoder
 from tests.cells.zoo import jit
@@ -31,6 +32,7 @@ CASES = {
     "every_step": ("every_step", "additive", "gru"),
     "soft": ("soft", "additive", "lstm"),
     "soft_deep": ("soft", "additive", "deep"),
+    "soft_fed": ("soft", "additive", "deep"),
     "soft_dot": ("soft", "dot", "deep"),
     "soft_general": ("soft", "general", "rnn"),
     "hard": ("hard", "additive", "gru"),
@@ -66,6 +68,7 @@ def untrained(context, scorer, cell, **options):
 
 @functools.cache
 def make(case, **options):
+    options = options | {"input_feeding": case == "soft_fed"}
     return oracle.in_float64(lambda: untrained(*CASES.get(case, LIKE_HARD), **options))
 
 
@@ -125,7 +128,8 @@ def by_hand(case, p, sources, before, row):
         parts.append(ys)
         ends += end
     memory = np.concatenate(parts)
-    return oracle.told(context, p, memory, before, summary=np.concatenate(ends), scorer=scorer)
+    told = {"summary": np.concatenate(ends), "scorer": scorer, "fed": case == "soft_fed"}
+    return oracle.told(context, p, memory, before, **told)
 
 
 def positions(row):
@@ -279,7 +283,7 @@ def test_hard_attention_in_training():
     assert float(found) == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.parametrize("case", ["every_step", "soft_dot", "hard"])
+@pytest.mark.parametrize("case", ["every_step", "soft_dot", "soft_fed", "hard"])
 def test_greedy_and_beam_search_find_what_enumeration_finds(case):
     graph, params = make(case)
     sources, _ = problem()
@@ -328,3 +332,30 @@ def test_noise_needs_a_key():
     one, again, other = (read(jax.random.key(n)) for n in (0, 0, 1))
     np.testing.assert_array_equal(one, again)
     assert not np.allclose(one, other)
+
+
+def test_own_symbols_are_those_that_the_decoder_expects_after_what_it_has_read():
+    """With sharp logits, draws are the likeliest symbols; read by numpy, a row after the other."""
+    graph, params = make("soft")
+    params["head"]["kernel"].set_value(params["head"]["kernel"].get_value() * 1e6)
+    params["head"]["bias"].set_value(params["head"]["bias"].get_value() * 1e6)
+    sources, targets = problem()
+    before = shift_right(targets, START)
+
+    @jit
+    def mixed(params, rate):
+        model = nnx.merge(graph, params)
+        return with_own_symbols(model, model.memory(sources), before, jax.random.key(3), rate)
+
+    np.testing.assert_array_equal(mixed(params, 0.0), before)
+    kinds = []
+    for rate in (0.5, 1.0):
+        found = np.asarray(mixed(params, rate))
+        for row in range(B):
+            told = by_hand("soft", numbers(params), sources, found[:, row], row)
+            own = np.concatenate([[START], told.logits.argmax(axis=1)[:-1]])
+            is_own = found[:, row] == own
+            assert (is_own | (found[:, row] == before[:, row])).all()
+            kinds.append(is_own)
+            assert rate < 1 or is_own.all()
+    assert not np.all(kinds)

@@ -199,3 +199,9 @@ def test_inputs_of_another_dtype_are_cast_first(name, dtype):
     cell = ZOO[name].cell
     expected = rnnjax.unroll(cell, params, xs.astype(jnp.float32))
     jax.tree.map(np.testing.assert_array_equal, rnnjax.unroll(cell, params, xs), expected)
+    if dtype == "bfloat16":
+
+        def slopes(to):
+            return jax.grad(lambda xs: rnnjax.unroll(cell, params, xs.astype(to))[1].sum())(xs)
+
+        np.testing.assert_array_equal(slopes(jnp.bfloat16), slopes(jnp.float32))

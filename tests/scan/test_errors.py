@@ -147,10 +147,39 @@ def test_what_is_no_cell(params):
         rnnjax.unroll("lstm", params, XS)
 
 
-def test_forward_mode_names_the_engine_that_has_it(params):
+@pytest.mark.parametrize(
+    "differentiate",
+    [
+        lambda run: jax.jvp(run, (XS,), (XS,)),
+        lambda run: jax.jit(lambda xs: jax.jvp(run, (xs,), (xs,)))(XS),
+        lambda run: jax.jacfwd(run)(XS),
+        lambda run: jax.jvp(jax.jit(run), (XS,), (XS,)),
+        lambda run: jax.hessian(lambda xs: run(xs).sum())(XS),
+    ],
+    ids=["jvp", "jit of jvp", "jacfwd", "jvp of jit", "hessian"],
+)
+def test_forward_mode_names_the_engine_that_has_it(differentiate, params):
     def run(xs, engine="auto"):
         return rnnjax.unroll(CELL, params, xs, engine=engine)[1]
 
     with pytest.raises(rnnjax.UserError, match=r'jax.jvp, .* give unroll engine="scan"'):
-        jax.jvp(run, (XS,), (XS,))
-    jax.jvp(functools.partial(run, engine="scan"), (XS,), (XS,))
+        differentiate(run)
+    differentiate(functools.partial(run, engine="scan"))
+
+
+def test_reverse_mode_goes_through_the_mark_of_forward_mode(params):
+    """Under jit, vmap, checkpoint, and twice; against the scan, which has no mark."""
+
+    def found(engine):
+        def loss(params, xs):
+            return jnp.square(rnnjax.unroll(CELL, params, xs, engine=engine)[1]).sum()
+
+        of_rows = jax.vmap(jax.grad(jax.checkpoint(loss)), (None, 0))
+        twice = jax.grad(lambda xs: jnp.square(jax.grad(loss, 1)(params, xs)).sum())
+        return jax.jit(of_rows)(params, jnp.stack([XS, 2 * XS])), jax.jit(twice)(XS)
+
+    jax.tree.map(
+        functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6),
+        found("generic"),
+        found("scan"),
+    )

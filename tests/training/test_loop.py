@@ -37,6 +37,23 @@ def test_loop_equals_the_bare_steps(tmp_path):
     assert result.reason == "done"
 
 
+def test_samples_of_evaluations_change_no_number_and_are_those_of_the_resumed_run(tmp_path):
+    def run(name, num_steps, sample):
+        return toy.run(tmp_path / name, num_steps, sample=sample, eval_every=3)
+
+    def sampled():
+        return [(row["step"], row["text"]) for row in rows(tmp_path / "with", "sample")]
+
+    texts = iter("abc")
+    run("with", 5, lambda params: next(texts))
+    assert sampled() == [(3, "a"), (5, "b")]
+    seen = []
+    result = run("with", 10, lambda params: seen.append(params) or f"{len(seen)}")
+    assert sampled() == [(3, "a"), (5, "b"), (6, "1"), (9, "2"), (10, "3")]
+    assert_same(result.state, run("without", 10, None).state)
+    assert_same(seen[-1], training.evaluation_params(result.state))
+
+
 @pytest.mark.parametrize(("share", "saved"), [(0.0, []), (1e4, [5])])
 def test_steps_wait_for_a_save_as_long_as_they_may(tmp_path, monkeypatch, share, saved):
     """A batch is read while the one before it is in use: batch 6 (from 0) after step 5."""
@@ -266,3 +283,34 @@ def test_the_speed_may_count_something_else_than_the_loss(tmp_path, capsys):
     toy.run(tmp_path, 4, unit="sentence", speed_unit="token")
     said = capsys.readouterr().err
     assert re.search(r"nats/sentence .*, [\d.]+[kM]? token/s", said)
+
+
+def test_an_average_begins_when_the_validation_stagnates_and_is_resumed_bit_for_bit(
+    tmp_path, capsys
+):
+    """Of the scores, the fourth is the first that is worse than one before the latest: step 8."""
+
+    def run(path, num_steps, values):
+        step, state = toy.setup(average="ntasgd")
+        options = {"eval_every": 2, "average": "ntasgd", "average_patience": 1}
+        options["evaluate"] = lambda params: {"loss": next(values)}
+        return toy.run(path, num_steps, step=step, state=state, **options)
+
+    scores = [3.0, 2.0, 2.5, 2.6, 1.0, 5.0, 6.0]
+    straight = run(tmp_path / "straight", 14, iter(scores))
+    assert "step 8: averaging begins" in capsys.readouterr().err
+    step, state = toy.setup(average="none")
+    seen = []
+    for _, batch in zip(range(14), toy.Batches(), strict=False):
+        state, _ = step(state, batch)
+        seen.append(jax.device_get(state.params))
+    expected = jax.tree.map(lambda *each: np.mean(each, axis=0), *seen[8:])
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6),
+        straight.state.ema,
+        expected,
+    )
+    values = iter(scores)
+    run(tmp_path / "resumed", 10, values)
+    assert_same(run(tmp_path / "resumed", 14, values).state, straight.state)
+    assert straight.best_so_far.scores == scores

@@ -152,3 +152,15 @@ def test_the_speed_is_counted_by_the_loss_unless_there_is_something_else():
     _, metrics = step(state, {"work": jnp.asarray(70)})
     assert int(metrics["work"]) == 70
     assert int(metrics["sums"]["loss"][1]) == 10
+
+
+def test_the_learning_rate_of_a_batch_may_be_scaled():
+    """Behind the clipping: SGD's step is rate * scale * the clipped gradient."""
+    optimizer = training.make_optimizer("sgd", learning_rate=0.5, clip_norm=1.0, momentum=0.0)
+
+    def loss_fn(params, carry, batch, key):
+        return training.Loss(3 * params, jnp.ones(()), carry, rate_scale=batch)
+
+    step = training.make_train_step(loss_fn, optimizer)
+    state, _ = step(training.create_state(jnp.zeros(()), optimizer), jnp.asarray(0.25))
+    assert float(state.params) == -0.125

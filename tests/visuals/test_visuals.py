@@ -41,7 +41,10 @@ def test_colours():
 
 
 def test_pages_escape_what_comes_from_outside():
-    page = visuals.render_page("<em>", "<i>", {"<u>": "<s>"}, [visuals.Section("<p>", text="<q>")])
+    sections = [visuals.Section("<p>", text="<q>", table="<a>   1")]
+    page = visuals.render_page("<em>", "<i>", {"<u>": "<s>"}, sections)
+    assert '<pre class="lines">&lt;a&gt;   1</pre>' in page
+    assert "pre.lines { white-space: pre;" in page  # wrapped columns cannot be read on a phone
     for tag in ("em", "i", "u", "s", "q"):
         assert f"<{tag}>" not in page
         assert f"&lt;{tag}&gt;" in page

@@ -84,9 +84,11 @@ class ActivityNetwork(Network):
             key: turns on dropout and the cell's noise.
         """
         key_frames, key_classifier = split_key(key, 2)
+        mask = jnp.arange(len(frames))[:, None] < lengths
+        frames = jnp.where(jnp.expand_dims(mask, range(2, frames.ndim)), frames, 0)
         xs = frames if self.encoder is None else self.encoder(frames)
         xs = drop(xs, self.dropout, key_frames, xs.shape[1:])
-        return self.classifier(xs, jnp.arange(len(xs))[:, None] < lengths, key_classifier)
+        return self.classifier(xs, mask, key_classifier)
 
 
 def make_model(config: ActivityConfig, videos: Videos) -> ActivityNetwork:

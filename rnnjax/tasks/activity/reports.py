@@ -81,7 +81,7 @@ def score_split(
     true = [classes.index(clip.label) for clip in clips]
     counts = confusion_matrix(true, found, labels=range(len(classes)))
     return text, [
-        training.Section("Early recognition", text=f"{text}\n{table}", png=picture),
+        training.Section("Early recognition", text=text, table=table, png=picture),
         training.Section(title, png=visuals.draw_confusion(classes, counts)),
     ]
 

@@ -83,7 +83,13 @@ class SceneBatches(EndlessBatches):
     made_together = 8
 
     def __init__(
-        self, scenes: DigitScenes, vocabulary: CaptionVocabulary, *, batch_size: int, seed: int = 0
+        self,
+        scenes: DigitScenes,
+        vocabulary: CaptionVocabulary,
+        *,
+        batch_size: int,
+        num_buckets: int = len(SCENE_LENGTHS),
+        seed: int = 0,
     ):
         """Takes the scenes in their order, which is random.
 
@@ -91,17 +97,19 @@ class SceneBatches(EndlessBatches):
             scenes: the training split.
             vocabulary: turns captions into ids.
             batch_size: B.
+            num_buckets: how many of `SCENE_LENGTHS` captions are padded to at most, the longest.
             seed: of the order of batches.
         """
         super().__init__(batch_size, seed)
         self._scenes, self._vocabulary = scenes, vocabulary
+        self._lengths = SCENE_LENGTHS[-num_buckets:]
 
     def __getitem__(self, index: int) -> Batch:
         """The batch at an index, 0 <= index."""
         pool, n = divmod(int(index), self.made_together)
         scenes = self._plan(pool)[n]
         ids = [self._vocabulary.encode(" ".join(scene.caption)) for scene in scenes]
-        length = min(n for n in SCENE_LENGTHS if n >= max(map(len, ids)))
+        length = min(n for n in self._lengths if n >= max(map(len, ids)))
         rows = self._rows.tolist()
         return {
             "words": pad([ids[row] for row in rows], length),

@@ -115,9 +115,10 @@ def _prepare_scenes(config: CaptionerConfig, vocabulary: CaptionVocabulary | Non
     words = sorted(VOCABULARY)
     vocabulary = vocabulary or CaptionVocabulary.of(words)
     scenes = DigitScenes("train", seed=config.seed, side=config.image_size)
+    sizes = {"batch_size": config.batch_size, "num_buckets": config.num_buckets}
     return Prepared(
         vocabulary=vocabulary,
-        batches=SceneBatches(scenes, vocabulary, batch_size=config.batch_size, seed=config.seed),
+        batches=SceneBatches(scenes, vocabulary, **sizes, seed=config.seed),
         validation=load_split(config, "validation"),
         max_length=MAX_WORDS + 1,
         reward=reward_of(config.objective, []),

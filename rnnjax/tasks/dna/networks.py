@@ -87,7 +87,7 @@ def scores_of(
         The scores of the states, `[T, B, K]`; or of the classes, `[B, K]`, with `both_strands` the
         mean of those of the two strands.
     """
-    bases, lengths = batch["bases"], batch["lengths"]
+    bases, lengths = _bases(batch), batch["lengths"]
     mask = jnp.arange(len(bases))[:, None] < lengths
     if probabilities is None:
         probabilities = jnp.asarray(PROBABILITIES)[bases]
@@ -96,6 +96,12 @@ def scores_of(
         other = reverse_complement(probabilities, lengths)
         scores = (scores + model(inputs_of(other, config), mask, key=key)) / 2
     return scores
+
+
+def _bases(batch: Batch) -> Array:
+    """Those of a batch, 0 at padding: it is in the k-mers and signals of the last steps."""
+    bases = batch["bases"]
+    return jnp.where(jnp.arange(len(bases))[:, None] < batch["lengths"], bases, 0)
 
 
 def inputs_of(probabilities: Array, config: DnaConfig) -> Array:
@@ -122,7 +128,7 @@ def field_of(model: GeneTagger, config: DnaConfig, batch: Batch, scores: Array) 
         scores: `[T, B, K]`.
     """
     if config.signals:
-        scores = jnp.where(signal_states(batch["bases"]), scores, -jnp.inf)
+        scores = jnp.where(signal_states(_bases(batch)), scores, -jnp.inf)
     return model.crf.get_value(), scores, batch["lengths"]
 
 

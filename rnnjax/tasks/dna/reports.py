@@ -53,7 +53,7 @@ def report_scores(
     shown = picture(model, examples)
     files: dict[str, str | bytes] = {f"scores_{split}.json": json.dumps(scores, indent=1)}
     path = training.write_results(folder, {**files, f"{split}.png": shown.png or b""})
-    return f"{text}\nPicture: {path}", [Section(split, text=text), *sections, shown]
+    return f"{text}\nPicture: {path}", [Section(split, table=text), *sections, shown]
 
 
 def predictions(model: DnaModel, sequences: Sequence[str], file: str | None) -> str:

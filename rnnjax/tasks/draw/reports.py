@@ -85,5 +85,5 @@ def paintings(painter: Painter, images: np.ndarray) -> tuple[list[Section], dict
     return [
         Section(f"Canvases, and samples from the prior ({legend})", png=sheet),
         Section("Animations", html=html),
-        Section("KL and reconstruction by step, nats/image", text=table),
+        Section("KL and reconstruction by step, nats/image", table=table),
     ], files

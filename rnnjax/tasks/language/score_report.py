@@ -7,8 +7,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
+import jax.numpy as jnp
+import numpy as np
+
 from rnnjax import training
+from rnnjax.data import Vocabulary
 from rnnjax.errors import UserError
+from rnnjax.models import LanguageModel
 from rnnjax.tasks.language.scoring import TextScore
 from rnnjax.tasks.language.text_model import TextModel
 from rnnjax.visuals.page import (
@@ -115,6 +121,38 @@ def score_page(scores: Sequence[TextScore], context: str) -> str:
         shown = coloured_text(score.text, [surprise_colour(bits) for bits in surprise], hints)
         sections.append(Section(f"{score.bits_per_character:.3f} bits/char", html=shown))
     return render_page("Scores", "log-probabilities in nats", {}, sections)
+
+
+def report_steps(
+    model: LanguageModel, vocabulary: Vocabulary, ids: np.ndarray
+) -> tuple[str, Section]:
+    """The scores of every symbol at every step of a text, the next one in brackets.
+
+    Args:
+        model: reads the text.
+        vocabulary: its symbols, of which there are few.
+        ids: the text, `[T]`.
+
+    Returns:
+        A table for the terminal, and one for a page.
+    """
+    ids = np.asarray(ids, np.int32)
+    logits, _ = model(jnp.asarray(ids[:-1, None]), model.initial_carry(1))
+    scores = np.stack([logits[:, 0], jax.nn.softmax(logits[:, 0])], axis=-1)
+    symbols = [repr(vocabulary.decode([n])) for n in range(len(vocabulary))]
+    lines = [f"{'after':>7} {''.join(f'{symbol:^18}' for symbol in symbols)}"]
+    rows = []
+    for last, target, of_step in zip(ids[:-1], ids[1:], scores.tolist(), strict=True):
+        cells = [f" {logit:7.2f} {p:6.1%}  " for logit, p in of_step]
+        cells[target] = f"[{cells[target][1:-2]}] "
+        lines.append(f"{symbols[last]:>7} {' '.join(cells)}".rstrip())
+        parts = [f"{logit:.2f}<br>{p:.1%}" for logit, p in of_step]
+        parts[target] = f"<b>[{parts[target]}]</b>"
+        row = "".join(map(number_cell, parts))
+        rows.append(f"<tr><td>{escape(symbols[last])}</td>{row}</tr>")
+    title, legend = "Scores at each step", "each cell: logit, probability; [target]"
+    table = wide_table(["after", *map(escape, symbols)], rows, range(1, len(symbols) + 1))
+    return "\n".join([f"{title}:", legend, *lines, ""]), Section(title, html=note(legend) + table)
 
 
 def _table(scores: Sequence[TextScore]) -> str:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
@@ -167,21 +166,6 @@ def longest_document(stream: data.Stream) -> np.ndarray:
     lengths = np.diff(stream.document_starts, append=len(stream.ids))
     start = stream.document_starts[np.argmax(lengths)]
     return stream.ids[start : start + lengths.max()]
-
-
-def step_scores(model: models.LanguageModel, vocabulary: data.Vocabulary, ids: np.ndarray) -> str:
-    """A table of the scores of every symbol at every step of a text, the next one in brackets."""
-    ids = np.asarray(ids, np.int32)
-    logits, _ = model(jnp.asarray(ids[:-1, None]), model.initial_carry(1))
-    scores = np.stack([logits[:, 0], jax.nn.softmax(logits[:, 0])], axis=1)
-    symbols = [vocabulary.decode([n]) for n in range(len(vocabulary))]
-    head = "".join(f"{symbol!r:^18}" for symbol in symbols)
-    lines = ["each cell: logit, probability; [target]", f"{'after':>7} {head}"]
-    for n, target in enumerate(ids[1:]):
-        cells = [f" {logit:7.2f} {p:6.1%}  " for logit, p in zip(*scores[n], strict=True)]
-        cells[target] = f"[{cells[target][1:-2]}] "
-        lines.append(f"{symbols[ids[n]]!r:>7} {' '.join(cells)}".rstrip())
-    return "\n".join(lines)
 
 
 def _step(graph: nnx.GraphDef) -> decode.Step:

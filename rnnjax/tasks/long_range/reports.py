@@ -56,7 +56,7 @@ def report_scores(model: MemoryModel, split: str) -> tuple[str, list[Section]]:
         }},
         DISTANCE[config.problem], what, limits=(-3, 103),
     )  # fmt: skip
-    return f"{first}\n{text}", [Section("Score by distance", text=text, png=picture)]
+    return f"{first}\n{text}", [Section("Score by distance", table=text, png=picture)]
 
 
 def report_steps(model: MemoryModel, folder: Path, num_examples: int = 3) -> str:

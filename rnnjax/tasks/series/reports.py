@@ -66,7 +66,7 @@ def score_split(
     picture = draw_forecast(
         every[starts[0, 0]].values[:, at], starts[one, 1], forecasts[one], scaling.target
     )
-    return text, [training.Section(title, text=text), training.Section("Forecast", png=picture)]
+    return text, [training.Section(title, table=text), training.Section("Forecast", png=picture)]
 
 
 def draw_forecast(truth: np.ndarray, starts: np.ndarray, forecasts: np.ndarray, name: str) -> bytes:

@@ -122,7 +122,7 @@ def report_scores(
     files: dict[str, str | bytes] = {f"scores_{split}.json": json.dumps(scores, indent=1)}
     path = training.write_results(folder, {**files, f"{split}.png": png})
     title = f"What is heard when ({split})"
-    return f"{text}\nPicture: {path}", [Section(split, text=text), Section(title, png=png)]
+    return f"{text}\nPicture: {path}", [Section(split, table=text), Section(title, png=png)]
 
 
 def draw_recording(model: SpeechModel, recording: Recording) -> bytes:

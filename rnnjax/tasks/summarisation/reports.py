@@ -10,7 +10,7 @@ from rnnjax.data.word_vocabulary import WORD_END
 from rnnjax.models.decoding import rated_lines
 from rnnjax.tasks.summarisation.scores import first_words, mean, rouge
 from rnnjax.tasks.summarisation.summarizer import Summarizer, Summary
-from rnnjax.training import atomic_files, write_results
+from rnnjax.training import atomic_files, say, write_results
 from rnnjax.visuals.alignment import Alignment, draw_alignments
 from rnnjax.visuals.page import Section, escape, evenly_spread, picture, render_page
 
@@ -54,11 +54,12 @@ def report_scores(scored: Sequence[Scored], title: str, folder: Path) -> str:
         folder: where the files go.
     """
     scores, lead = _means(scored)
-    atomic_files.write_json(
-        folder / f"scores_{title}.json", {"split": title, **scores, "lead": lead}
-    )
     texts = [in_a_line(one.summary.text) for one in scored]
-    atomic_files.write_lines(folder / f"summaries_{title}.txt", texts)
+    files = {
+        f"summaries_{title}.txt": "".join(f"{text}\n" for text in texts),
+        f"scores_{title}.json": atomic_files.as_json({"split": title, **scores, "lead": lead}),
+    }
+    say(f"Scores: {write_results(folder, files)}")
     told = f"{title}: {_told(scores)} (F1, %), {len(scored):,} texts; lead {_told(lead)}"
     copies = _copied_words(scored)
     return told + (f"; {copies:.1f} % of the words are copied" if copies is not None else "")

@@ -5,6 +5,7 @@ from typing import get_args
 
 from rnnjax.data.text_pairs import Columns
 from rnnjax.data.word_vocabulary import WordLevel
+from rnnjax.errors import UserError
 from rnnjax.training import TrainingConfig, setting
 from rnnjax.training.config import NetworkConfig
 
@@ -25,6 +26,9 @@ class TranslatorConfig(NetworkConfig):
     context: str = setting("soft", f"How the source is read: {', '.join(CONTEXTS)}.")
     scorer: str = setting("additive", f"Of the attention: {', '.join(SCORERS)}.")
     reverse_source: bool = setting(False, "Read the source from its end to its beginning.")
+    input_feeding: bool = setting(
+        False, "Context soft: the decoder reads its attentional vector of the step before."
+    )
     bidirectional: bool = setting(True, "Read the source in both directions.")
     hidden_size: int = setting(128, "H, units of a layer of decoder and encoder, each direction.")
     embed_size: int = setting(64, "D, numbers that a symbol is turned into.")
@@ -39,6 +43,10 @@ class TranslatorConfig(NetworkConfig):
         self.check_choice("context", CONTEXTS)
         self.check_choice("scorer", SCORERS)
         self.check_at_least(1, "embed_size", "attention_size")
+        if self.input_feeding and self.context != "soft":
+            raise UserError(
+                f"--config.input_feeding needs --config.context=soft; got {self.context}"
+            )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -60,6 +68,15 @@ class TranslationConfig(TrainingConfig, TranslatorConfig):
     num_subwords: int = setting(300, "Level subword: symbols of each language, at most.")
     max_length: int = setting(60, "Training leaves out pairs with more symbols on a side.")
     num_buckets: int = setting(5, "Lengths that each side is padded to.")
+    scheduled_sampling: float = setting(
+        0.0,
+        "Share of the symbols that the decoder reads and has drawn itself: at the end of "
+        "training; it grows from 0.",
+    )
+    label_smoothing: float = setting(0.0, "Share of each target that goes to all symbols alike.")
+    pool: int = setting(
+        1, "Batches whose pairs are sorted by the length of the side that varies less; 1: none."
+    )
 
     @property
     def columns(self) -> Columns:
@@ -75,5 +92,6 @@ class TranslationConfig(TrainingConfig, TranslatorConfig):
         """Raises UserError for a value that cannot work."""
         super().validate()
         self.check_choice("level", get_args(WordLevel))
-        self.check_at_least(1, "min_count", "max_length", "num_buckets")
+        self.check_at_least(1, "min_count", "max_length", "num_buckets", "pool")
+        self.check_rate("label_smoothing", "scheduled_sampling")
         self.columns.check()

@@ -82,7 +82,9 @@ def prepare(config: TranslationConfig, vocabulary: VocabularyPair | None = None)
     )
     chosen = [pairs[n] for n in kept.tolist()]
     examples = pair_examples(chosen, vocabulary, lengths, reverse=config.reverse_source)
-    batches = TrainingBatches(examples, batch_size=config.batch_size, seed=config.seed)
+    batches = TrainingBatches(
+        examples, batch_size=config.batch_size, seed=config.seed, pool=config.pool
+    )
     too_long = len(pairs) - len(chosen)
     return Prepared(corpus, vocabulary, lengths, batches, too_long, corpus.digest)
 

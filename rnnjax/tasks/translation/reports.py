@@ -35,9 +35,11 @@ def report_scores(translated: Sequence[Translated], title: str, metric: str, fol
         folder: where the files go.
     """
     scores = _scores(metric, translated)
-    atomic_files.write_json(folder / f"scores_{title}.json", {"split": title, **scores})
-    texts = [in_a_line(one.text) for _, one in translated]
-    atomic_files.write_lines(folder / f"translations_{title}.txt", texts)
+    files = {
+        f"translations_{title}.txt": "".join(f"{in_a_line(one.text)}\n" for _, one in translated),
+        f"scores_{title}.json": atomic_files.as_json({"split": title, **scores}),
+    }
+    say(f"Scores: {write_results(folder, files)}")
     named = ", ".join(f"{name} {value:.2f}" for name, value in scores.items())
     return f"{title}: {named} (%), {len(translated):,} texts"
 

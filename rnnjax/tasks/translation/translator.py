@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
@@ -142,20 +144,32 @@ def make_translator(config: TranslationConfig, vocabulary: VocabularyPair) -> Se
         embed_size=config.embed_size,
         attention_size=config.attention_size,
         dropout=config.dropout,
+        input_feeding=config.input_feeding,
         compute_dtype=config.operand_dtype,
         rngs=rngs,
     )
 
 
-def make_loss(graph: nnx.GraphDef) -> training.LossFn:
+def first_carry(config: TranslationConfig) -> jax.Array | None:
+    """What `make_loss` counts updates by, float `[B]`; None without scheduled sampling."""
+    return jnp.zeros(config.batch_size) if config.scheduled_sampling else None
+
+
+def make_loss(config: TranslationConfig, graph: nnx.GraphDef) -> training.LossFn:
     """Makes the loss of a batch, in nats a symbol of the target, its end included.
 
     Args:
+        config: of the run.
         graph: of the model.
     """
+    options = {"start": START, "label_smoothing": config.label_smoothing}
 
     def loss_fn(params, carry, batch, key):
-        total, count = pair_loss(nnx.merge(graph, params), batch, key, start=START)
+        rate = None
+        if carry is not None:
+            rate, carry = config.scheduled_sampling * carry[0] / config.num_steps, carry + 1
+        model = nnx.merge(graph, params)
+        total, count = pair_loss(model, batch, key, own_symbols=rate, **options)
         return training.Loss(total, count, carry)
 
     return loss_fn

@@ -2,7 +2,10 @@
 
 import dataclasses
 
+import jax
+
 from rnnjax.cells import Cell, stack, variational_dropout
+from rnnjax.cells.named import make_cell
 from rnnjax.errors import UserError
 from rnnjax.training import TrainingConfig, setting
 from rnnjax.training.config import NetworkConfig
@@ -19,6 +22,9 @@ class WordData(TrainingConfig):
     valid_fraction: float = setting(0.1, "Share of the text held out, from its end.")
     min_count: int = setting(2, "Words that are rarer in the training text are <unknown>.")
     window: int = setting(35, "Words between two updates.")
+    vary_window: bool = setting(
+        False, "Windows of random lengths around `window`; the learning rate follows the length."
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,27 +34,69 @@ class WordConfig(WordData, NetworkConfig):
     heading = "Model"
 
     hidden_size: int = setting(256, "H, units a layer.")
-    embed_size: int = setting(256, "D, numbers a word is turned into; tied: the same as H.")
+    embed_size: int = setting(256, "D, numbers of a word's vector; tied: units of the last layer.")
     tied: bool = setting(True, "The output layer is the table of the words' vectors.")
     embed_dropout: float = setting(0.1, "Share of the words that are zero in a window.")
     input_dropout: float = setting(0.2, "Dropout on the vectors of words, a mask a window.")
     dropout: float = setting(0.2, "Dropout on the output of each layer, a mask a window.")
-    weight_drop: float = setting(0.2, "Dropout of recurrent weights, a mask a window.")
+    output_dropout: float | None = setting(None, "Of the last layer; default: that of the others.")
+    weight_drop: float = setting(
+        0.2,
+        "Dropout of recurrent weights, a mask a window; the default is left out for a cell that "
+        "has no w_hh.",
+    )
+    ar: float = setting(0.0, "Weight of activation regularization.")
+    tar: float = setting(0.0, "Weight of temporal activation regularization.")
+
+    @property
+    def last_dropout(self) -> float:
+        """The dropout after the last layer that is not the network's: see `layers`."""
+        last = self.dropout if self.output_dropout is None else self.output_dropout
+        return last if self._last_is_apart else 0.0
+
+    @property
+    def drops_weights(self) -> bool:
+        """Whether `weight_drop` acts: not where it is the default and the cell has no `w_hh`."""
+        if self.weight_drop != type(self).weight_drop:
+            return self.weight_drop > 0
+        cell = make_cell(self.cell, self.hidden_size)
+        params = jax.eval_shape(lambda: cell.init(jax.random.key(0), self.embed_size))
+        return hasattr(params, "w_hh")
 
     def layers(self) -> Cell:
-        """The layers of the config."""
-        network = self.network(weight_drop=self.weight_drop)
-        if not self.input_dropout:
-            return network
-        return stack([variational_dropout(self.input_dropout), network])
+        """The layers of the config; the last one's dropout is apart where it is penalised."""
+        options = {"weight_drop": self.weight_drop if self.drops_weights else 0.0}
+        if not self._last_is_apart:
+            layers = [self.network(**options)]
+        else:
+            last = dataclasses.replace(self, hidden_size=self._last_size)
+            layers = [last.network(**options, num_layers=1, dropout=0.0)]
+            if self.num_layers > 1:
+                layers.insert(0, self.network(**options, num_layers=self.num_layers - 1))
+        if self.input_dropout:
+            layers.insert(0, variational_dropout(self.input_dropout))
+        return stack(layers) if len(layers) > 1 else layers[0]
+
+    @property
+    def _last_size(self) -> int:
+        return self.embed_size if self.tied else self.hidden_size
+
+    @property
+    def _last_is_apart(self) -> bool:
+        own = self.output_dropout is not None or self._last_size != self.hidden_size
+        return own or self.ar > 0 or self.tar > 0
 
     def validate(self) -> None:
         """Raises UserError for a value that cannot work."""
         super().validate()
         self.check_at_least(1, "window", "embed_size", "min_count")
         self.check_rate("embed_dropout", "input_dropout", "weight_drop")
-        if self.tied and self.embed_size != self.hidden_size:
+        self.check_at_least(0, "ar", "tar")
+        if self.output_dropout is not None:
+            self.check_rate("output_dropout")
+        if self.tied and self.num_layers == 1 and self.embed_size != self.hidden_size:
             raise UserError(
                 f"tied weights need --config.embed_size={self.embed_size} and "
-                f"--config.hidden_size={self.hidden_size} to be equal; --config.tied=False"
+                f"--config.hidden_size={self.hidden_size} to be equal with one layer; "
+                "--config.tied=False"
             )

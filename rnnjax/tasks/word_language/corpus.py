@@ -29,13 +29,14 @@ class Prepared(NamedTuple):
         splits: train, validation and, where there is one, test.
         batches: windows of the training split.
         validation: windows of the validation split.
-        description: the sizes, and how many words of each split are unknown.
+        description: the sizes, how many words of each split are unknown, and whether the cell's
+            weights cannot be dropped.
         digest: of the splits.
     """
 
     vocabulary: WordVocabulary
     splits: dict[str, data.Stream]
-    batches: data.TrainingWindows
+    batches: data.TrainingWindows | data.VaryingWindows
     validation: data.EvaluationWindows
     description: str
     digest: str
@@ -106,20 +107,24 @@ def prepare(config: WordConfig, vocabulary: WordVocabulary | None = None) -> Pre
         f"{name} {len(stream.ids):,} words ({share_unknown(stream):.1%} unknown)"
         for name, stream in splits.items()
     )
+    note = ""
+    if config.weight_drop and not config.drops_weights:
+        note = f".\nWeight drop does not apply: cell {config.cell} has no recurrent matrix w_hh"
     digest = hashlib.sha256(vocabulary.to_json().encode())
     for stream in splits.values():
         digest.update(np.ascontiguousarray(stream.ids).data)
         digest.update(stream.document_starts.data)
+    windows = data.VaryingWindows if config.vary_window else data.TrainingWindows
     return Prepared(
         vocabulary,
         splits,
-        data.TrainingWindows(
+        windows(
             splits["train"], batch_size=config.batch_size, window=config.window, seed=config.seed
         ),
         data.EvaluationWindows(
             splits["validation"], batch_size=config.batch_size, window=config.window
         ),
-        f"vocabulary of {len(vocabulary):,} words; {described}; line ends count as words",
+        f"vocabulary of {len(vocabulary):,} words; {described}; line ends count as words{note}",
         digest.hexdigest(),
     )
 
@@ -142,6 +147,12 @@ def shapes(config: WordConfig) -> Shapes:
     """The shapes of a config's data, for the dry run."""
     prepared = prepare(config)
     batch = jax.eval_shape(lambda: prepared.batches[0])
+    if isinstance(prepared.batches, data.VaryingWindows):
+        steps = prepared.batches.buckets[-1]
+        batch = {
+            name: jax.ShapeDtypeStruct((steps, *x.shape[1:]) if x.ndim == 2 else x.shape, x.dtype)
+            for name, x in batch.items()
+        }
     return Shapes(prepared.vocabulary, batch, config.window * config.batch_size)
 
 

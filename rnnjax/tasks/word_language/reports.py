@@ -7,8 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from rnnjax import training
+from rnnjax.data import Stream
 from rnnjax.data.word_vocabulary import RESERVED
-from rnnjax.tasks.word_language.word_model import SentenceScore, WordModel
+from rnnjax.models import LanguageModel
+from rnnjax.tasks.word_language.config import WordConfig
+from rnnjax.tasks.word_language.corpus import share_unknown
+from rnnjax.tasks.word_language.neural_cache import Cache, cached_loss
+from rnnjax.tasks.word_language.word_model import SentenceScore, WordModel, loss_of_split
 from rnnjax.training import Section
 from rnnjax.training.reporting.progress import aligned
 from rnnjax.visuals.figures import as_png, new_figure
@@ -30,6 +35,27 @@ def describe_loss(nats: float, count: int, unknown: float) -> str:
         f"perplexity {math.exp(min(nats, 700)):.2f} ({nats:.4f} nats/word) over {count:,} words, "
         f"line ends among them; {unknown:.1%} of them are <unknown>"
     )
+
+
+def report_perplexity(
+    model: LanguageModel, stream: Stream, split: str, config: WordConfig, cache: Cache
+) -> str:
+    """The loss of a split; with a cache also that of one row that reads it whole, without and with.
+
+    Args:
+        model: the language model.
+        stream: the split.
+        split: its name.
+        config: of the run.
+        cache: its settings; of size 0: none.
+    """
+    unknown = share_unknown(stream)
+    lines = [f"{split}: {describe_loss(*loss_of_split(config, model, stream), unknown)}"]
+    for one in (Cache(), cache) if cache.size else ():
+        loss = cached_loss(model, stream, one, window=config.window)
+        held = f"a cache of {one.size:,} words" if one.size else "no cache"
+        lines.append(f"{split} in one row, {held}: {describe_loss(*loss, unknown)}")
+    return "\n".join(lines)
 
 
 def report_scores(scores: Sequence[SentenceScore]) -> str:
@@ -57,7 +83,7 @@ def neighbours_section(model: WordModel) -> Section:
     """The nearest neighbours of some frequent words."""
     words = [w for w in model.vocabulary.symbols[len(RESERVED) :] if w.isalpha() and len(w) > 3]
     rows = [(word, ", ".join(model.neighbours(word))) for word in words[:LISTED]]
-    return Section("Frequent words, and those with the most similar vectors", text=aligned(rows))
+    return Section("Frequent words, and those with the most similar vectors", table=aligned(rows))
 
 
 def map_section(model: WordModel) -> Section:

@@ -168,16 +168,21 @@ def make_model(config: WordConfig, vocab_size: int) -> LanguageModel:
         embed_size=config.embed_size,
         tied=config.tied,
         embed_dropout=config.embed_dropout,
+        output_dropout=config.last_dropout,
         compute_dtype=config.operand_dtype,
         rngs=nnx.Rngs(config.seed),
     )
 
 
-def make_loss(graph: nnx.GraphDef) -> training.LossFn:
+def make_loss(config: WordConfig, graph: nnx.GraphDef) -> training.LossFn:
     """The loss of one window in nats a word, as training knows it."""
 
     def loss_fn(params, carry, batch, key):
-        return training.Loss(*window_loss(nnx.merge(graph, params), carry, batch, key))
+        model = nnx.merge(graph, params)
+        loss = training.Loss(*window_loss(model, carry, batch, key, ar=config.ar, tar=config.tar))
+        if "lengths" in batch:
+            loss = loss._replace(rate_scale=batch["lengths"].max() / config.window)
+        return loss
 
     return loss_fn
 
@@ -200,13 +205,14 @@ def load(workdir: str | Path, config: WordConfig | None = None) -> WordModel:
 
 
 def loss_of_split(
-    model: LanguageModel, stream: data.Stream, *, batch_size: int, window: int
+    config: WordConfig, model: LanguageModel, stream: data.Stream
 ) -> tuple[float, int]:
     """The mean loss in nats a word over a whole split, and how many words count."""
     graph, params = nnx.split(model, nnx.Param)
-    windows = data.EvaluationWindows(stream, batch_size=batch_size, window=window)
-    step = training.make_eval_step(make_loss(graph))
-    result = training.evaluate(step, params, model.initial_carry(batch_size), windows)
+    rows = config.batch_size
+    windows = data.EvaluationWindows(stream, batch_size=rows, window=config.window)
+    step = training.make_eval_step(make_loss(config, graph))
+    result = training.evaluate(step, params, model.initial_carry(rows), windows)
     return result["loss"], int(result["count"])
 
 

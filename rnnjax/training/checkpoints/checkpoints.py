@@ -142,10 +142,11 @@ class Checkpoints:
 
         def begin() -> None:
             with atomic_files.writing(target):
+                atomic_files.make_folder(self.folder)
                 for pattern in (".unfinished-*", ".discarded-*"):
                     for path in self.folder.glob(pattern):
                         shutil.rmtree(path)
-                temporary.mkdir(parents=True)
+                temporary.mkdir()
 
         def finish() -> None:
             shapes = {name: [list(a.shape), str(a.dtype)] for name, a in arrays.items()}

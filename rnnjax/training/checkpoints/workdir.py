@@ -118,7 +118,7 @@ def open_workdir(
 
     def prepare() -> None:
         with atomic_files.writing(path):
-            path.mkdir(parents=True, exist_ok=True)
+            atomic_files.make_folder(path)
         check_owner(path, name)
         if (path / META).exists():
             raise UserError(

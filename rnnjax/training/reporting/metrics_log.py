@@ -71,12 +71,12 @@ class MetricsLog:
             with atomic_files.writing(self._folder):
                 self._events.close()
 
-    def write(self, split: str, row: dict[str, float]) -> None:
+    def write(self, split: str, row: Row) -> None:
         """Appends a row.
 
         Args:
             split: 'train', 'valid', ...
-            row: numbers by name, 'step' among them.
+            row: numbers by name, 'step' among them; texts are left out of the events.
         """
         if not self._events:
             return
@@ -99,7 +99,7 @@ class MetricsLog:
                 values = [
                     Summary.Value(tag=f"{row['split']}/{name}", simple_value=value)
                     for name, value in row.items()
-                    if name not in ("split", "step", "time")
+                    if name not in ("split", "step", "time", "text")
                 ]
                 summary = Summary(value=values)
                 self._events.write_event(

@@ -28,7 +28,17 @@ from rnnjax.training.profiling.tracing import FOLDER
 from rnnjax.training.reporting.metrics_log import read_metrics
 from rnnjax.training.reporting.progress import Measures
 from rnnjax.visuals.figures import as_png, new_figure
-from rnnjax.visuals.page import LINKS, Section, links, render_page, table
+from rnnjax.visuals.page import (
+    LINKS,
+    Section,
+    escape,
+    evenly_spread,
+    links,
+    number_cell,
+    render_page,
+    table,
+    wide_table,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,6 +46,7 @@ if TYPE_CHECKING:
 FILE = "report.html"
 RESULTS = "results.json"
 CURVES = "curves.png"
+MOST_SAMPLES = 8
 CURVES_NOTE = (
     '<p class="soft">train: with dropout and other noise, by the weights of the moment. '
     "valid: without noise, by averaged weights where the config averages.</p>"
@@ -89,6 +100,7 @@ def write_report(
     shown = [
         Section("Learning curves", html=CURVES_NOTE, png=curves),
         *sections,
+        *_samples(rows),
         *_time_and_speed(rows),
         *([profile_section(profile)] if profile else []),
         Section("Config", html=table(config)),
@@ -107,6 +119,20 @@ def read_results(workdir: str | Path) -> dict[str, Any] | None:
     """The final numbers of a run, by name; None: it is not finished."""
     path = Path(workdir) / RESULTS
     return atomic_files.read_json(path) if path.exists() else None
+
+
+def _samples(rows: list[dict[str, Any]]) -> list[Section]:
+    """What the model wrote at evaluations, the last among them."""
+    sampled = [row for row in rows if row["split"] == "sample"]
+    if not sampled:
+        return []
+    shown = [*evenly_spread(sampled[:-1], MOST_SAMPLES - 1), sampled[-1]]
+    lines = [
+        f'{number_cell(str(row["step"]))}<td class="text">{escape(row["text"])}</td>'
+        for row in shown
+    ]
+    cells = [f"<tr>{line}</tr>" for line in lines]
+    return [Section("Samples during training", html=wide_table(("step", "sample"), cells, (0,)))]
 
 
 def _time_and_speed(rows: list[dict[str, Any]]) -> list[Section]:

@@ -59,6 +59,13 @@ def test_frames_behind_the_end_have_no_influence_and_no_gradient(pooling):
     assert not gradient[3:, 0].any()
     assert gradient[:3, 0].any()
 
+    def slopes(frames):
+        graph, params = nnx.split(network, nnx.Param)
+        return jax.grad(lambda params: nnx.merge(graph, params)(frames, lengths).sum())(params)
+
+    other[3:, 0] = np.nan
+    jax.tree.map(np.testing.assert_array_equal, slopes(other), slopes(frames))
+
 
 @pytest.mark.parametrize("shape", [(4, 4), (20, 3)])
 def test_half_of_a_video_is_what_a_cut_video_gets(shape):

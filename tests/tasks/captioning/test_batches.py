@@ -144,6 +144,17 @@ def test_batches_hold_captions_of_about_one_length(scene_batches):
     assert np.mean(spread) < 0.4 * np.ptp(every)
 
 
+def test_few_lengths_are_the_longest(scene_batches):
+    scenes = DigitScenes("train", side=SIDE)
+    one = SceneBatches(scenes, KNOWN, batch_size=3, num_buckets=1)
+    lengths = [len(scene_batches[n]["words"]) for n in range(POOL)]
+    shortest = int(np.argmin(lengths))
+    assert lengths[shortest] < len(one[shortest]["words"]) == SCENE_LENGTHS[-1]
+    np.testing.assert_array_equal(
+        one[shortest]["words"][: lengths[shortest]], scene_batches[shortest]["words"]
+    )
+
+
 def test_each_pool_has_an_order_of_its_own(scene_batches):
     """Otherwise the longest captions would come at every eighth batch."""
     longest = [

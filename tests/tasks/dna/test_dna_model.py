@@ -51,6 +51,29 @@ def test_both_strands_have_the_mean_of_their_scores():
 
 
 @pytest.mark.parametrize("problem", ["classes", "genes"])
+def test_bases_behind_the_end_are_not_read(problem):
+    model = tiny(problem, kmer=3)
+    bases = np.zeros((9, 2), np.int32)
+    bases[:6, 0], bases[:, 1] = encode("ACGTTG", "x"), encode("ACGTTGCAA", "x")
+    lengths, other = np.array([6, 9]), bases.copy()
+    other[6:, 0] = encode("CAT", "x")
+    found = [
+        networks.scores_of(model.model, model.config, {"bases": its, "lengths": lengths})
+        for its in (bases, other)
+    ]
+    if problem == "genes":
+        fields = [
+            networks.field_of(
+                model.model, model.config, {"bases": its, "lengths": lengths}, found[0]
+            )[1][:6, 0]
+            for its in (bases, other)
+        ]
+        np.testing.assert_array_equal(*fields)
+        found = [scores[:6, 0] for scores in found]
+    np.testing.assert_array_equal(*found)
+
+
+@pytest.mark.parametrize("problem", ["classes", "genes"])
 def test_gradient_times_input_is_the_slope_of_the_score(problem):
     """Against central differences in the probability of each base, in float64."""
     with jax.enable_x64(True):

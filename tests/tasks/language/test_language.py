@@ -12,14 +12,13 @@ import rnnjax
 from rnnjax import data, decode, models
 from rnnjax.tasks.language import text_model
 from rnnjax.tasks.language.inspection import report_inspection
-from rnnjax.tasks.language.score_report import report_scores, score_page
+from rnnjax.tasks.language.score_report import report_scores, report_steps, score_page
 from rnnjax.tasks.language.scoring import TextScore, perplexity, score_of_text
 from rnnjax.tasks.language.text_model import (
     PIECE,
     TextModel,
     longest_document,
     opening_of,
-    step_scores,
 )
 
 
@@ -116,11 +115,20 @@ def test_step_scores_mark_the_target_and_sum_to_one():
             assert tokens.tolist() == [[0], [2]]
             return logits, carry
 
-    lines = step_scores(Fixed(), vocabulary, np.array([0, 2, 1])).splitlines()[2:]
+    told, section = report_steps(Fixed(), vocabulary, np.array([0, 2, 1]))
+    lines = told.splitlines()[3:]
     assert lines[0].count("[") == lines[1].count("[") == 1
     assert "70.0%" in lines[0]
     assert "[   2.70  10.0%]" in lines[0]
     assert "[   2.00   5.0%]" in lines[1]
+    assert not section.text  # such lines are too long for a phone
+    rows = section.html.split("<tr>")[2:]
+    assert [re.findall(r"[\d.]+%", row) for row in rows] == [
+        ["70.0%", "20.0%", "10.0%"], ["5.0%", "5.0%", "90.0%"],
+    ]  # fmt: skip
+    assert [re.findall(r"<b>\[([\d.]+)<br>(.*?)\]", row) for row in rows] == [
+        [("2.70", "10.0%")], [("2.00", "5.0%")],
+    ]  # fmt: skip
 
 
 def test_scores_of_symbols_become_those_of_characters():

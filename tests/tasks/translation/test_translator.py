@@ -13,7 +13,13 @@ from rnnjax.models.decoding import Search, decoding_step
 from rnnjax.models.seq2seq import Source
 from rnnjax.tasks.translation.config import TranslationConfig
 from rnnjax.tasks.translation.preparation import reversed_source
-from rnnjax.tasks.translation.translator import Translator, make_translator, replace_unknown
+from rnnjax.tasks.translation.translator import (
+    Translator,
+    first_carry,
+    make_loss,
+    make_translator,
+    replace_unknown,
+)
 from rnnjax.tasks.translation.vocabulary import END, START, UNKNOWN_WORD, VocabularyPair
 
 TEXTS = ["rot blau", "blau", "weiss rot blau rot weiss blau", "rot weiss", "blau blau rot"]
@@ -144,3 +150,54 @@ def test_an_empty_text_is_named():
 def test_a_text_without_a_known_word_is_found():
     translator = untrained()
     assert [translator.is_unknown(text) for text in ("gelb", "gelb rot")] == [True, False]
+
+
+def test_the_share_of_own_symbols_grows_with_the_updates():
+    """Without dropout nothing else is drawn: at first the loss is that of the given symbols."""
+    options = {"hidden_size": 6, "embed_size": 5, "attention_size": 4, "batch_size": 3}
+    config = TranslationConfig(**options, scheduled_sampling=0.9, num_steps=10)
+    graph, params = nnx.split(untrained().model, nnx.Param)
+    symbols = np.random.default_rng(0).integers(3, len(VOCABULARY.target), (4, 3))
+    batch = {
+        "source": np.full((2, 3), 3), "source_lengths": np.full(3, 2),
+        "target": symbols, "lengths": np.array([4, 3, 4]),
+    }  # fmt: skip
+    loss = jax.jit(make_loss(config, graph))
+    plain = make_loss(TranslationConfig(**options), graph)(params, None, batch, jax.random.key(0))
+    carry = first_carry(config)
+    first = loss(params, carry, batch, jax.random.key(0))
+    assert float(first.total) == pytest.approx(float(plain.total), rel=1e-6)
+    late = [
+        float(loss(params, carry + 10, batch, jax.random.key(n)).total) != float(first.total)
+        for n in range(8)
+    ]
+    early = [
+        float(loss(params, carry + 1, batch, jax.random.key(n)).total) != float(first.total)
+        for n in range(8)
+    ]
+    assert all(late)
+    assert sum(early) < 8
+    np.testing.assert_array_equal(first.carry, carry + 1)
+
+
+def test_a_coverage_penalty_needs_attention_and_lowers_scores_alone():
+    search = Search(3, num_best=3, coverage_penalty=50.0)
+    with pytest.raises(UserError, match=r"--coverage_penalty=50.0 takes a model with attention"):
+        untrained(context="initial")._replace(search=search).translate(["rot blau"])
+    plain = untrained()._replace(search=Search(3, num_best=3)).translate(TEXTS)
+    ranked = untrained()._replace(search=search).translate(TEXTS)
+    lower = []
+    for one, other in zip(plain, ranked, strict=True):
+        before = {rated.text: rated for rated in one.rated}
+        scores = [rated.score for rated in other.rated]
+        assert scores == sorted(scores, reverse=True)
+        for rated in other.rated:
+            assert rated.log_probability == before[rated.text].log_probability
+            lower.append(before[rated.text].score - rated.score)
+    assert min(lower) == 0  # each position of a short source got a weight of 1 or more in all
+    assert max(lower) > 1
+
+
+def test_input_feeding_needs_attention():
+    with pytest.raises(UserError, match=r"needs --config\.context=soft; got initial"):
+        TranslationConfig(input_feeding=True, context="initial").validate()

@@ -154,7 +154,7 @@ def test_the_loss_of_a_split_is_that_of_its_sentences_read_through(tmp_path, wri
     (tmp_path / "valid.txt").write_text("the dog sat\nthe cat\n")
     config = WordConfig(data=str(tmp_path), batch_size=1, window=3, min_count=1)
     _, splits = corpus.read_splits(config, VOCABULARY)
-    loss, count = loss_of_split(writer.model, splits["validation"], batch_size=1, window=3)
+    loss, count = loss_of_split(config, writer.model, splits["validation"])
     expected = by_steps(writer, splits["validation"].ids[1:].tolist())
     assert count == len(expected) == 7
     assert loss == pytest.approx(-np.mean(expected), rel=1e-5)

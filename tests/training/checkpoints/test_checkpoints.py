@@ -265,11 +265,13 @@ def disk_calls(monkeypatch):
 def test_all_of_a_checkpoint_is_synced_before_it_has_its_name_and_its_folder_after(
     tmp_path, disk_calls
 ):
-    path = save(Checkpoints(tmp_path), state(), meta(1))
+    folder = tmp_path / "run/checkpoints"
+    path = save(Checkpoints(folder), state(), meta(1))
     named = disk_calls.index(str(path))
     inside = {part.stat().st_ino for part in (path, *path.rglob("*"))}
-    assert inside <= set(disk_calls[:named])
-    assert tmp_path.stat().st_ino in disk_calls[named:]
+    parents = {parent.stat().st_ino for parent in (tmp_path, tmp_path / "run")}
+    assert inside | parents <= set(disk_calls[:named])
+    assert folder.stat().st_ino in disk_calls[named:]
 
 
 def test_a_file_is_synced_before_it_has_its_name_and_its_folder_after(tmp_path, disk_calls):

@@ -4,6 +4,7 @@ import pytest
 
 from rnnjax.errors import UserError
 from rnnjax.training import make_average
+from rnnjax.training.optimizers.averaging import NEVER
 
 
 def averages(average, series):
@@ -42,3 +43,12 @@ def test_none_keeps_nothing():
 def test_the_nearest_name_is_told():
     with pytest.raises(UserError, match="did you mean 'ema'"):
         make_average("emma")
+
+
+def test_a_triggered_average_is_the_mean_after_its_trigger():
+    average, current = make_average("ntasgd"), {"w": jnp.zeros(2)}
+    for t, p in enumerate(SERIES, 1):
+        start = jnp.asarray(NEVER if t <= 12 else 12)
+        current = average.update(current, {"w": jnp.asarray(p)}, jnp.asarray(t), start)
+        expected = p if t <= 12 else SERIES[12:t].mean(0)
+        np.testing.assert_allclose(current["w"], expected, rtol=1e-4, atol=1e-6)

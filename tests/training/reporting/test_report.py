@@ -1,6 +1,7 @@
 import base64
 import html.parser
 import io
+import json
 import re
 
 import matplotlib.image
@@ -39,6 +40,22 @@ def pixels(png):
 
 def has_colour(png, colour):
     return (np.abs(pixels(png)[..., :3] - np.array(colour) / 255).max(-1) < 0.02).any()
+
+
+def test_samples_over_time_are_listed_the_first_and_the_last_among_them(tmp_path):
+    assert "Samples during training" not in report(tmp_path).read_text()
+    rows = [{"split": "sample", "step": n, "text": f"<s{n}>\n", "time": 0.0} for n in range(1, 31)]
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+    page = write_report(tmp_path, title="t", config={}, results={}).read_text()
+    shown = [int(n) for n in re.findall(r"&lt;s(\d+)&gt;", page)]
+    assert shown == sorted(shown)
+    assert len(shown) == 8
+    assert shown[0] < 4
+    assert shown[-1] == 30
+    assert re.findall(r'<td class="number">(\d+)</td><td class="text">&lt;s', page) == [
+        str(n) for n in shown
+    ]
 
 
 def test_curves_show_what_there_is():

@@ -1,0 +1,45 @@
+"""A mark on arrays that only reverse-mode differentiation may go through.
+
+JAX's own error about `jax.custom_vjp` comes when a program is compiled, outside of `unroll`, and
+cannot name the engine that helps. The tangent of a marked array is an equation of its own, before
+those of `jax.custom_vjp`: reverse mode transposes it away, and forward mode runs into it.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
+
+from rnnjax.errors import UserError
+
+
+def reverse_only(tree: Any) -> Any:
+    """The same arrays, for whose tangents `jax.jvp` and `jax.jacfwd` raise UserError."""
+
+    def marked(leaf: Any) -> Any:
+        return _MARK.bind(leaf) if jnp.issubdtype(leaf.dtype, jnp.inexact) else leaf
+
+    return jax.tree.map(marked, tree)
+
+
+def _refused(*_: Any) -> Any:
+    raise UserError(
+        "only the scan is differentiated forward: for jax.jvp, jax.jacfwd and Hessians give "
+        'unroll engine="scan"'
+    )
+
+
+_MARK = Primitive("reverse_only")
+_TANGENT = Primitive("reverse_only_tangent")
+_MARK.def_impl(lambda x: x)
+_TANGENT.def_impl(_refused)
+ad.defjvp(_MARK, lambda tangent, _: _TANGENT.bind(tangent))
+ad.deflinear2(_TANGENT, lambda cotangent, _: [cotangent])
+mlir.register_lowering(_MARK, lambda _, x: [x])
+mlir.register_lowering(_TANGENT, _refused)
+_MARK.def_abstract_eval(lambda x: x)
+_TANGENT.def_abstract_eval(lambda x: x)
+batching.defvectorized(_MARK)
+batching.primitive_batchers[_TANGENT] = _refused

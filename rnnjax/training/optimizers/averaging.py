@@ -1,0 +1,83 @@
+"""Averages of the weights over training steps, to evaluate and sample with."""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from rnnjax.errors import UserError, did_you_mean
+
+AVERAGES = ("none", "ema", "asgd", "ntasgd")
+
+Params = Any
+
+
+NEVER = 2**31 - 1
+"""The start of an average that has not been triggered."""
+
+
+class Average(NamedTuple):
+    """A running average of the parameters.
+
+    Attributes:
+        init: ``(params) -> average``.
+        update: ``(average, params, updates_made, start) -> average``, given the parameters after
+            the update, the number of updates made so far, this one included, and of a triggered
+            average when it starts.
+        triggered: whether it starts when the training loop says so, not at a number of updates.
+    """
+
+    init: Callable[[Params], Params]
+    update: Callable[..., Params]
+    triggered: bool = False
+
+
+def make_average(name: str = "none", *, decay: float = 0.999, start_step: int = 0) -> Average:
+    """Makes a running average of the parameters, at all times usable as it is.
+
+    With p_t the parameters after update t, d = `decay`, s = `start_step`::
+
+        a_t = (1 - w_t) a_tm1 + w_t p_t
+        ema:  w_t = (1 - d) / (1 - d^t)      a_t = sum_i d^(t-i) p_i / sum_i d^(t-i)
+        asgd: w_t = 1 / max(t - s, 1)        a_t = mean of p_(s+1) .. p_t, and p_t up to s
+        ntasgd: the same, s being the update after which the training loop has triggered it
+
+    ema is the bias-corrected exponential average of Kingma and Ba (2015, section 7.2); asgd is
+    Polyak and Juditsky (1992); ntasgd is the non-monotonically triggered one of Merity et al.
+    (2018, "Regularizing and optimizing LSTM language models", algorithm 1), for which see
+    `loop.BestSoFar.stagnates`.
+
+    Args:
+        name: 'none', 'ema', 'asgd' or 'ntasgd'.
+        decay: of ema; in [0, 1).
+        start_step: updates before asgd begins to average.
+
+    Returns:
+        The average; 'none' keeps None and costs nothing.
+
+    Raises:
+        UserError: an unknown name.
+    """
+    if name == "none":
+        return Average(lambda params: None, lambda average, params, updates_made, start=None: None)
+    log_decay = math.log(decay) if decay else -math.inf
+
+    def seen_since(updates_made, start):
+        return jnp.maximum((updates_made - start).astype(jnp.float32), 1)
+
+    weights = {
+        "ema": lambda made, start: (1 - decay) / -jnp.expm1(made.astype(jnp.float32) * log_decay),
+        "asgd": lambda made, start: 1 / seen_since(made, start_step),
+        "ntasgd": lambda made, start: 1 / seen_since(made, start),
+    }
+    if name not in weights:
+        raise UserError(f"Unknown average '{name}': {did_you_mean(name, AVERAGES)}")
+    weight = weights[name]
+
+    def update(average, params, updates_made, start=None):
+        w_t = weight(updates_made, start)
+        return jax.tree.map(lambda a, p: ((1 - w_t) * a + w_t * p).astype(p.dtype), average, params)
+
+    return Average(lambda params: params, update, triggered=name == "ntasgd")

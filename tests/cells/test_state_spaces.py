@@ -1,0 +1,60 @@
+"""Mamba-2 and the gated DeltaNet against stored outputs of Hugging Face's transformers."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import rnnjax
+from rnnjax.cells import GatedDeltaNetParams, Mamba2Params
+from rnnjax.cells.convolution import convolved
+
+REFERENCE = Path(__file__).parents[1] / "reference"
+
+
+def taps_of(weight):
+    """`[W, C]`, this step first, from `[C, 1, W]`, the earliest step first."""
+    return weight[:, 0, ::-1].T
+
+
+def mamba2_params(stored):
+    return Mamba2Params(
+        w_ih=stored["in_proj.weight"].T, taps=taps_of(stored["conv1d.weight"]),
+        b_taps=stored["conv1d.bias"], b_dt=stored["dt_bias"], log_a=stored["A_log"],
+        skip=stored["D"], scale=stored["norm.weight"],
+    )  # fmt: skip
+
+
+def gated_deltanet_params(stored):
+    """There the columns of a head stand together, here those of q, of k, of v and of z do."""
+    wide = stored["in_proj_qkvz.weight"].reshape(2, 4, 4, -1).swapaxes(0, 1).reshape(32, -1)
+    beta, a = stored["in_proj_ba.weight"].reshape(2, 2, -1).swapaxes(0, 1)
+    return GatedDeltaNetParams(
+        w_ih=np.concatenate([wide, a, beta]).T, taps=taps_of(stored["conv1d.weight"]),
+        b_dt=stored["dt_bias"], log_a=stored["A_log"], scale=stored["norm.weight"],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "cell", "params_of"),
+    [
+        ("mamba2", rnnjax.mamba2(8, num_heads=2, state_size=3), mamba2_params),
+        ("gated_deltanet", rnnjax.gated_deltanet(8, num_heads=2), gated_deltanet_params),
+    ],
+)
+def test_outputs_are_those_of_transformers(name, cell, params_of):
+    with np.load(REFERENCE / f"{name}.npz") as file:
+        stored = dict(file)
+    _, ys = rnnjax.unroll(cell, params_of(stored), stored["xs"].swapaxes(0, 1))
+    np.testing.assert_allclose(ys.swapaxes(0, 1), stored["ys"], rtol=1e-4, atol=2e-6)
+
+
+def test_steps_of_a_convolution_are_the_convolution():
+    draw = np.random.default_rng(0)
+    taps, xs = draw.standard_normal((3, 5)), draw.standard_normal((8, 5))
+    owed, ys = np.zeros((2, 5)), []
+    for x in xs:
+        y, owed = convolved(taps * x, owed)
+        ys.append(y)
+    expected = [np.convolve(x, tap)[:8] for x, tap in zip(xs.T, taps.T, strict=True)]
+    np.testing.assert_allclose(np.stack(ys, axis=1), expected, rtol=1e-5, atol=1e-6)
