@@ -41,7 +41,6 @@ ONLY_THESE_LIBRARIES = {
     "heads": {"jax", "numpy"},
     "data": {
         "numpy",
-        "grain",
         "absl",
         "tensorflow_datasets",
         "tokenizers",

@@ -1,5 +1,7 @@
 """Batches for training, which never run out, made ahead by a thread or by processes."""
 
+import collections
+import concurrent.futures
 import copy
 import functools
 import multiprocessing
@@ -7,17 +9,13 @@ import os
 import signal
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Callable, Sequence
+from typing import Any, Self
 
 import numpy as np
-from absl import flags
 
 from rnnjax.data.buckets import check_positive
 from rnnjax.errors import UserError
-
-if TYPE_CHECKING:
-    import grain
 
 Batch = dict[str, np.ndarray]
 
@@ -92,7 +90,7 @@ class BatchIterator:
         self._batches = batches if rows is None else batches.of_rows(rows)
         self._workers = workers
         self._next_index = 0
-        self._running: list[grain.DatasetIterator] = []
+        self._running: list[_Ahead] = []
         self._group: Sequence[Batch] = ()
         # Also at the end of the program: before Python takes apart what closing needs.
         weakref.finalize(self, _close, self._running)
@@ -108,10 +106,10 @@ class BatchIterator:
         """
         number, place = divmod(self._next_index, self._batches.made_together)
         if not self._running:
-            self._running.append(iter(_ahead(self._batches, number, self._workers)))
-            self._group = _read(self._running[0])
+            self._running.append(_Ahead(self._batches, number, self._workers))
+            self._group = self._running[0].next()
         elif place == 0:
-            self._group = _read(self._running[0])
+            self._group = self._running[0].next()
         self._next_index += 1
         return self._group[place]
 
@@ -129,19 +127,54 @@ class BatchIterator:
         _close(self._running)
 
 
-def _read(groups: Iterator[Sequence[Batch]]) -> Sequence[Batch]:
-    try:
-        return next(groups)
-    except RuntimeError as error:
-        if not str(error).startswith("Worker process was terminated"):
-            raise
-        raise UserError(
-            f"one of the processes that make batches ended ({error}). If memory ran out, "
-            f"--config.data_workers=0 makes them in this process"
-        ) from error
+class _Ahead:
+    """Groups of batches in order, made by a thread or by processes before they are asked for."""
+
+    def __init__(self, batches: EndlessBatches, first: int, workers: int):
+        self._executor: concurrent.futures.Executor
+        self._make: Callable[[int], list[Batch]]
+        if workers == 0:
+            self._executor = concurrent.futures.ThreadPoolExecutor(1)
+            self._make = functools.partial(_group, batches)
+        else:
+            self._executor = concurrent.futures.ProcessPoolExecutor(
+                workers,
+                multiprocessing.get_context("spawn"),
+                initializer=_as_worker,
+                initargs=(batches,),
+            )
+            self._make = _group_of_worker
+        self._number = first
+        self._futures: collections.deque[concurrent.futures.Future] = collections.deque()
+        for _ in range(_AHEAD * max(workers, 1)):
+            self._start()
+
+    def next(self) -> Sequence[Batch]:
+        self._start()
+        try:
+            return self._futures.popleft().result()
+        except concurrent.futures.process.BrokenProcessPool as error:
+            raise _lost_worker() from error
+
+    def close(self) -> None:
+        self._executor.shutdown(cancel_futures=True)
+
+    def _start(self) -> None:
+        try:
+            self._futures.append(self._executor.submit(self._make, self._number))
+        except concurrent.futures.process.BrokenProcessPool as error:
+            raise _lost_worker() from error
+        self._number += 1
 
 
-def _close(running: "list[grain.DatasetIterator]") -> None:
+def _lost_worker() -> UserError:
+    return UserError(
+        "one of the processes that make batches was ended from outside. If memory ran out, "
+        "--config.data_workers=0 makes them in this process"
+    )
+
+
+def _close(running: list[_Ahead]) -> None:
     while running:
         running.pop().close()
 
@@ -152,30 +185,18 @@ def _group(batches: EndlessBatches, number: int) -> list[Batch]:
     return [batches[n] for n in range(number * size, (number + 1) * size)]
 
 
-def _ahead(batches: EndlessBatches, first: int, workers: int) -> "grain.IterDataset":
-    import grain.experimental  # It takes long, which help and wrong flags should not wait for.
-
-    numbers = grain.MapDataset.range(first, len(batches) // batches.made_together)
-    in_order = numbers.map(functools.partial(_group, batches))
-    if workers == 0:
-        thread = grain.ReadOptions(num_threads=1, prefetch_buffer_size=_AHEAD)
-        return in_order.to_iter_dataset(thread)
-    if not flags.FLAGS.is_parsed():
-        # Grain asks for its own flags, which a program without absl.app.run never parses.
-        flags.FLAGS.mark_as_parsed()
-    here = grain.ReadOptions(num_threads=0, prefetch_buffer_size=0)
-    processes = grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=_AHEAD)
-    # Shared memory would have to be cleaned up after every kind of death.
-    through_pipes = grain.experimental.DatasetOptions(min_shm_size=1 << 62)
-    groups = grain.experimental.WithOptionsIterDataset(
-        in_order.to_iter_dataset(here), through_pipes
-    )
-    return groups.mp_prefetch(processes, worker_init_fn=_as_worker)
+_batches_of_worker: EndlessBatches
+"""In a worker: what it makes."""
 
 
-def _as_worker(number: int, count: int) -> None:
+def _group_of_worker(number: int) -> list[Batch]:
+    return _group(_batches_of_worker, number)
+
+
+def _as_worker(batches: EndlessBatches) -> None:
     """Leaves signals to the parent, which has a step to finish and asks for batches until then."""
-    del number, count
+    global _batches_of_worker
+    _batches_of_worker = batches
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()

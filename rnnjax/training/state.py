@@ -58,16 +58,21 @@ def create_state(
         The state at step 0.
     """
     average = make_average() if average is None else average
-    state = TrainState(
-        params=params,
-        opt_state=optimizer.init(params),
-        carry=carry,
-        rng=jax.random.key_data(jax.random.key(seed)),
-        step=jnp.zeros((), jnp.int32),
-        ema=average.init(params),
-        average_start=jnp.full((), NEVER, jnp.int32) if average.triggered else None,
-    )
-    return jax.tree.map(lambda x: jnp.array(x, dtype=jnp.asarray(x).dtype), state)
+
+    @jax.jit  # one program, where a program for each shape would take seconds to compile
+    def make(params, carry):
+        state = TrainState(
+            params=params,
+            opt_state=optimizer.init(params),
+            carry=carry,
+            rng=jax.random.key_data(jax.random.key(seed)),
+            step=jnp.zeros((), jnp.int32),
+            ema=average.init(params),
+            average_start=jnp.full((), NEVER, jnp.int32) if average.triggered else None,
+        )
+        return jax.tree.map(lambda x: jnp.copy(jnp.asarray(x, jnp.asarray(x).dtype)), state)
+
+    return make(params, carry)
 
 
 def evaluation_params(state: TrainState) -> PyTree:

@@ -70,11 +70,11 @@ def trained_photos(tmp_path_factory, photos):
     workdir = tmp_path_factory.mktemp("trained") / "photos"
     captioning.EXPERIMENT.main([
         f"--workdir={workdir}", f"--config.data={photos}", "--config.held_out=0.25", *SMALL,
-        "--config.image_size=16", "--config.batch_size=12", "--config.num_steps=300",
-        "--config.learning_rate=0.01", "--config.hidden_size=16",
+        "--config.image_size=16", "--config.batch_size=12", "--config.num_steps=100",
+        "--config.learning_rate=0.03", "--config.hidden_size=24",
         "--config.level=subword", "--config.num_subwords=60", "--config.num_buckets=1",
-        "--config.average=none", "--config.feature_size=48", "--config.swap_rate=0",
-        "--config.eval_every=300", "--config.log_every=10",
+        "--config.average=none", "--config.feature_size=24", "--config.swap_rate=0",
+        "--config.eval_every=100", "--config.log_every=10",
     ])  # fmt: skip
     return workdir
 
@@ -182,16 +182,16 @@ def test_a_trained_captioner_learns_from_what_it_draws(
     workdir = tmp_path / "drawn"
     result = captioning_command(
         f"--workdir={workdir}", f"--config.data={photos}", "--config.held_out=0.25", *SMALL,
-        "--config.image_size=16", "--config.batch_size=6", "--config.num_steps=150",
-        "--config.learning_rate=0.01", "--config.hidden_size=16", "--config.level=subword",
-        "--config.num_subwords=60", "--config.average=none", "--config.feature_size=48",
-        "--config.eval_every=150", "--config.decoder=hard", "--config.hard_gradient=gumbel",
+        "--config.image_size=16", "--config.batch_size=6", "--config.num_steps=60",
+        "--config.learning_rate=0.02", "--config.hidden_size=24", "--config.level=subword",
+        "--config.num_subwords=60", "--config.average=none", "--config.feature_size=24",
+        "--config.eval_every=60", "--config.decoder=hard", "--config.hard_gradient=gumbel",
         "--config.objective=bleu", "--config.drawn_words=12", f"--restore_from={trained_photos}",
     )  # fmt: skip
     assert result.code == 0, result.err
     rewards = [row["reward"] for row in of_split(workdir, "train")]
-    assert len(rewards) == 150
-    assert 0 < np.mean(rewards[:10]) < np.mean(rewards[-30:]) - 0.1
+    assert len(rewards) == 60
+    assert 0 < np.mean(rewards[:5]) < np.mean(rewards[-20:]) - 0.1
     told = result.err.partition(" parameters on")[2]
     assert " word/s" in told
     assert "nats" not in told

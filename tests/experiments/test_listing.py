@@ -67,7 +67,7 @@ def test_help_and_wrong_flags_do_not_wait_for_what_they_do_not_need():
 import importlib, sys
 for name in {list(experiments.summaries())}:
     importlib.import_module("experiments." + name)
-late = {{"grain", "matplotlib", "orbax.checkpoint", "sklearn", "tensorflow_datasets"}}
+late = {{"matplotlib", "orbax.checkpoint", "sklearn", "tensorflow_datasets"}}
 print(sorted(late & sys.modules.keys()))
 """
     done = run(sys.executable, "-c", program)

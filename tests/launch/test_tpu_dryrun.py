@@ -121,8 +121,7 @@ PRESETS = [
 COMPILED = [
     param
     for param in PRESETS
-    if param.id in ("char_lm-default", "ner-default", "captioning-default", "draw-default")
-    or "RNNJAX_ALL_PRESETS" in os.environ
+    if param.id in ("ner-default", "draw-default") or "RNNJAX_ALL_PRESETS" in os.environ
 ]
 """All of them take minutes to compile for a TPU."""
 

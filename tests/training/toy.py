@@ -204,7 +204,7 @@ def _slow_to_compile(x, num_operations):
     return x
 
 
-def _main(workdir, num_steps, result, how=None):
+def main(workdir, num_steps, result, how=None):
     if how in MOMENTS:
         _linger_at(how)
     elif how:
@@ -221,4 +221,4 @@ def _main(workdir, num_steps, result, how=None):
 
 if __name__ == "__main__":
     with cli.plain_errors():
-        _main(*sys.argv[1:])
+        main(*sys.argv[1:])

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from rnnjax.errors import UserError
@@ -75,7 +74,7 @@ def unflatten(template: PyTree, arrays: FlatArrays, source: str) -> PyTree:
         if len(differences) > 8:
             differences[8:] = [f"  ... and {len(differences) - 8} more"]
         raise UserError("\n".join([f"The arrays in {source} do not fit this model:", *differences]))
-    leaves = [jnp.array(arrays[name], copy=True) for name, _ in named]
+    leaves = jax.device_put([arrays[name] for name, _ in named], may_alias=False)
     return jax.tree.unflatten(jax.tree.structure(template), leaves)
 
 

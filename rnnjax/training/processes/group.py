@@ -31,7 +31,7 @@ SHUTDOWN_SECONDS = 300
 ACTION_SECONDS = 24 * 3600
 """Time for what the first process does; its heartbeat shows whether it is alive."""
 
-PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 """Libraries that decide how the code behaves."""
 
 _CALLS: dict[str, Iterator[int]] = defaultdict(itertools.count)

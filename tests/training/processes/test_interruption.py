@@ -12,7 +12,9 @@ from rnnjax import training
 from rnnjax.training.atomic_files import find_fault
 from tests.training import test_resume, toy
 
-start = functools.partial(test_resume.start, num_steps=32)
+NUM_STEPS = 32
+
+start = functools.partial(test_resume.start, num_steps=NUM_STEPS)
 
 INTERRUPTIONS = [
     ("compiling", signal.SIGTERM),
@@ -41,7 +43,6 @@ def toy_process(tmp_path):
 def test_a_run_saves_at_a_signal_whatever_it_does_and_ends_with_the_same_bits(
     toy_process, tmp_path
 ):
-    whole = start(tmp_path / "whole", tmp_path / "whole.npz")
     steps = [0]
     for moment, number in INTERRUPTIONS:
         process = toy_process(moment)
@@ -56,9 +57,9 @@ def test_a_run_saves_at_a_signal_whatever_it_does_and_ends_with_the_same_bits(
     assert steps[1] == 1
     # Each run does little besides: at most it saves, then does one more step.
     assert all(0 < after - before <= 8 for before, after in itertools.pairwise(steps))
-    expected = test_resume.final_state(whole, tmp_path / "whole.npz")
-    got = test_resume.final_state(
-        start(tmp_path / "run", tmp_path / "run.npz"), tmp_path / "run.npz"
+    expected, got = (
+        test_resume.final_state(tmp_path / name, tmp_path / f"{name}.npz", NUM_STEPS)
+        for name in ("whole", "run")
     )
     for name, array in expected.items():
         assert got[name].tobytes() == array.tobytes(), name
