@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from jax.experimental import io_callback
 from scipy import stats
 
 from rnnjax.cells.pointwise import drop
@@ -146,18 +147,25 @@ def test_reinforce_is_right_on_average_over_all_that_can_be_drawn(monkeypatch):
     queue = []
 
     def dictated(scores, key=None):
-        return jax.nn.one_hot(jnp.asarray([queue.pop(0)]), num_locations, dtype=scores.dtype)
+        place = io_callback(  # it depends on the scores, or would be made once before the scan
+            lambda scores: np.int32([queue.pop(0)]),
+            jax.ShapeDtypeStruct((1,), jnp.int32),
+            jax.lax.stop_gradient(scores),
+            ordered=True,
+        )
+        return jax.nn.one_hot(place, num_locations, dtype=scores.dtype)
 
     monkeypatch.setattr(attention, "chosen", dictated)
 
-    def gradient(pair, baseline):
-        def total(params):
-            queue[:] = [*pair, 0]
-            key = jax.random.key(0)
-            return loss_of(params, model.graph, batch, key, baseline=baseline, **ALWAYS_DRAWN).total
+    @jax.jit
+    @jax.grad
+    def gradient_of(params, baseline):
+        key = jax.random.key(0)
+        return loss_of(params, model.graph, batch, key, baseline=baseline, **ALWAYS_DRAWN).total
 
-        with jax.disable_jit():
-            found = jax.grad(total)(model.params)
+    def gradient(pair, baseline):
+        queue[:] = [*pair, 0]
+        found = jax.block_until_ready(gradient_of(model.params, baseline))
         assert not queue
         return jax.tree.map(lambda x: np.asarray(x, np.float64), nnx.to_pure_dict(found))
 
