@@ -11,12 +11,17 @@ from flax import nnx
 
 import rnnjax
 from rnnjax.cells.named import deep
-from rnnjax.tasks.tagging import schemes
-from rnnjax.tasks.tagging.tagger import Tagger, best_tags, tag, tagging_loss
+from rnnjax.tasks.tagging import schemes, tagger
+from rnnjax.tasks.tagging.tagger import Tagger
 from rnnjax.tasks.tagging.word_features import CharacterCNN, WordFeatures
 
 TAGS = ("O", "B-A", "I-A", "E-A", "S-A")
 LENGTHS = [4, 2, 0]
+
+# A program each, where every operation would be compiled alone.
+scores_of = nnx.jit(lambda model, batch: model(batch))
+best_tags, tag, tagging_loss = map(nnx.jit, (tagger.best_tags, tagger.tag, tagger.tagging_loss))
+reference = jax.jit(rnnjax.unroll_reference, static_argnums=0)
 
 
 def make(use_crf=True, seed=0, dropout=0.0):
@@ -56,7 +61,7 @@ def row(batch, n):
 
 def distribution(model, alone):
     """Every legal sequence of tags of one sentence with its probability, in float64."""
-    scores = np.asarray(model(alone), np.float64)[:, 0]
+    scores = np.asarray(scores_of(model, alone), np.float64)[:, 0]
     params = jax.tree.map(lambda a: np.asarray(a, np.float64), model.crf.get_value())
     weights = {}
     for sequence in itertools.product(range(len(TAGS)), repeat=len(scores)):
@@ -77,11 +82,11 @@ def test_scores_follow_the_many_to_many_rule():
     for n in (0, 1):
         alone = row(batch, n)
         xs = model.features(alone)[:, 0]
-        _, forward = rnnjax.unroll_reference(cell, params.forward, xs)
-        _, backward = rnnjax.unroll_reference(cell, params.backward, xs[::-1])
+        _, forward = reference(cell, params.forward, xs)
+        _, backward = reference(cell, params.backward, xs[::-1])
         both = np.concatenate([forward, backward[::-1]], axis=-1)
         expected = both @ np.asarray(model.head.kernel[...]) + np.asarray(model.head.bias[...])
-        np.testing.assert_allclose(model(batch)[: LENGTHS[n], n], expected, atol=1e-5)
+        np.testing.assert_allclose(scores_of(model, batch)[: LENGTHS[n], n], expected, atol=1e-5)
 
 
 def test_loss_is_that_of_the_legal_sequences():
@@ -119,8 +124,8 @@ def test_answers_are_the_likeliest_sequences_and_their_marginals():
 
 def test_without_a_crf_each_word_is_by_itself():
     model, batch = make(use_crf=False), make_batch()
-    scores = model(batch)
-    losses = optax.softmax_cross_entropy_with_integer_labels(scores, batch["tags"])
+    scores = scores_of(model, batch)
+    losses = np.asarray(optax.softmax_cross_entropy_with_integer_labels(scores, batch["tags"]))
     expected = losses[:4, 0].sum() + losses[:2, 1].sum()
     total, count = tagging_loss(model, batch)
     assert float(total) == pytest.approx(float(expected), rel=1e-5)
@@ -140,8 +145,8 @@ def test_padding_changes_nothing():
     longer = {
         name: a if name == "lengths" else a.at[:4].set(short[name]) for name, a in longer.items()
     }
-    loss = jax.jit(lambda batch: tagging_loss(model, batch)[0])
-    assert float(loss(short)) == pytest.approx(float(loss(longer)), rel=1e-6)
+    losses = [float(tagging_loss(model, batch)[0]) for batch in (short, longer)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
     np.testing.assert_array_equal(best_tags(model, short), best_tags(model, longer)[:4])
 
 
@@ -149,9 +154,13 @@ def test_padding_changes_nothing():
 def test_every_part_learns(use_crf):
     model, batch = make(use_crf, dropout=0.2), make_batch()
     graph, params = nnx.split(model, nnx.Param)
-    grads = jax.grad(lambda p: tagging_loss(nnx.merge(graph, p), batch, jax.random.key(0))[0])(
-        params
-    )
+
+    @jax.jit
+    @jax.grad
+    def gradient(params):
+        return tagger.tagging_loss(nnx.merge(graph, params), batch, jax.random.key(0))[0]
+
+    grads = gradient(params)
     for path, grad in jax.tree.leaves_with_path(grads):
         assert np.isfinite(grad).all(), path
         assert np.abs(grad).max() > 0, path
