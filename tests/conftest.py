@@ -5,6 +5,7 @@ optimizations, and all processes of the suite share what they have compiled. `XL
 decides instead: `XLA_FLAGS= launch/test.sh` tests what a user's compiler makes.
 """
 
+import gc
 import importlib.util
 import mmap
 import os
@@ -51,6 +52,9 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
 # The parent keeps what hypothesis itself chooses on a CI machine (reproducible examples).
 hypothesis.settings.register_profile("rnnjax", parent=hypothesis.settings(), deadline=None)
 hypothesis.settings.load_profile("rnnjax")
+
+# Tracing makes many objects, few of them cycles: looking for these takes a tenth of the time.
+gc.set_threshold(200_000, 20, 100)
 
 MAPS = Path("/proc/self/maps")
 MOST_MAPS = 15_000
