@@ -94,9 +94,8 @@ def _check_shapes(trial: _Trial, initial: Carry) -> None:
     if cell.step is None:
         ys = jax.eval_shape(lambda: unroll(cell, params, xs, carry)[1][0])
     else:
-        new_carry, ys = jax.eval_shape(
-            lambda: cell.step(params, carry, cell.project(params, xs[0]))
-        )
+        us = jax.eval_shape(cell.project, params, xs[0])
+        new_carry, ys = jax.eval_shape(cell.step, params, carry, us)
         if types(new_carry) != types(carry):
             raise BrokenPromise(
                 f"{cell!r}: a step gives a carry like the one before it, {types(carry)}; "
