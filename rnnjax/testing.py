@@ -62,7 +62,7 @@ def check_cell(
     with jax.enable_x64(True):
 
         def drawn(leaf: Any) -> Array:
-            return jnp.asarray(leaf + 0.4 * draw.standard_normal(np.shape(leaf)))
+            return jnp.asarray(np.asarray(leaf) + 0.4 * draw.standard_normal(np.shape(leaf)))
 
         params = jax.tree.map(drawn, cell.init(jax.random.key(seed), input_size))
         xs = jnp.asarray(draw.standard_normal((_NUM_STEPS, _BATCH_SIZE, input_size)))
@@ -92,9 +92,10 @@ def _check_shapes(trial: _Trial, initial: Carry) -> None:
         )
     width = cell.output_size(xs.shape[-1])
     if cell.step is None:
-        ys = unroll(cell, params, xs, carry)[1][0]
+        ys = jax.eval_shape(lambda: unroll(cell, params, xs, carry)[1][0])
     else:
-        new_carry, ys = cell.step(params, carry, cell.project(params, xs[0]))
+        us = jax.eval_shape(cell.project, params, xs[0])
+        new_carry, ys = jax.eval_shape(cell.step, params, carry, us)
         if types(new_carry) != types(carry):
             raise BrokenPromise(
                 f"{cell!r}: a step gives a carry like the one before it, {types(carry)}; "
@@ -180,11 +181,13 @@ def _check_gradients(trial: _Trial, seed: int) -> None:
         direction = jax.tree.map(lambda leaf: draw.standard_normal(leaf.shape), argument)
 
         def along(distance: float, name: str = name, direction: Any = direction) -> Array:
-            moved = jax.tree.map(lambda a, d: a + distance * d, arguments[name], direction)
+            moved = jax.tree.map(
+                lambda a, d: np.asarray(a) + distance * d, arguments[name], direction
+            )
             return run(arguments | {name: moved})[0]
 
         numeric = (along(_DISTANCE) - along(-_DISTANCE)) / (2 * _DISTANCE)
-        products = jax.tree.map(lambda g, d: jnp.sum(g * d), gradients[name], direction)
+        products = jax.tree.map(lambda g, d: np.sum(np.asarray(g) * d), gradients[name], direction)
         exact = sum(jax.tree.leaves(products))
         if not np.allclose(exact, numeric, rtol=1e-5, atol=1e-6):
             raise BrokenPromise(

@@ -1,5 +1,6 @@
 """The pages for readers: their Python code runs, and the links, paths and names in them exist."""
 
+import dataclasses
 import importlib
 import re
 from pathlib import Path
@@ -11,6 +12,7 @@ import optax
 import pytest
 
 import rnnjax
+from rnnjax import training
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -105,6 +107,20 @@ def test_the_readme_is_short_and_has_an_example_of_ten_lines():
     assert min(counts) <= 10
 
 
+@pytest.fixture
+def short_trainings(monkeypatch):
+    """Ten updates without the report's page show that a page runs: others test the rest."""
+    train = training.train
+
+    def short(*args, config, **named):
+        of_ten = dataclasses.replace(config, num_steps=min(config.num_steps, 10))
+        return train(*args, config=of_ten, **named)
+
+    monkeypatch.setattr(training, "train", short)
+    monkeypatch.setattr(training, "write_report", lambda *args, **named: "none")
+
+
+@pytest.mark.usefixtures("short_trainings")
 @pytest.mark.parametrize("page", [*filter(python_blocks, PAGES)], ids=relative)
 def test_python_code_of_a_page_runs(page, capsys):
     executed(page)
@@ -132,7 +148,10 @@ def test_what_does_not_exist_is_found(tmp_path):
 
 @pytest.fixture(scope="module")
 def indrnn():
-    return executed(README)["indrnn"]
+    (block,) = [block for block in python_blocks(README) if "def indrnn" in block]
+    names: dict = {}
+    exec(compile(block, "README.md", "exec"), names)
+    return names["indrnn"]
 
 
 def test_the_cell_of_the_readme_computes_its_equation(indrnn):

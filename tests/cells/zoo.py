@@ -166,7 +166,30 @@ ZOO = (
     }
 )
 
-STREAMING = [name for name, species in ZOO.items() if species.cell.step is not None]
+KINDS = [
+    "rnn",
+    "gru",
+    "gru_reset_before",
+    "lstm",
+    "lstm_stochastic",
+    "lstm_everything",
+    "lru",
+    "mamba2",
+    "mlstm",
+    "qrnn",
+    "fast_weights",
+    "dense",
+    "learned_carry",
+    "zoneout",
+    "stack",
+    "bidirectional_concat",
+    "bidirectional_sum",
+    "bidirectional_mean",
+    "bidirectional_deep",
+]
+"""Cells that the code around a cell tells apart: by engine, carry, window, noise, combination."""
+
+STREAMING = [name for name in KINDS if ZOO[name].cell.step is not None]
 
 
 class Inputs(NamedTuple):

@@ -1,6 +1,6 @@
-"""What holds for every cell: `unroll` against one row at a time, one step at a time.
+"""`unroll` of every kind of cell against one row at a time, one step at a time.
 
-`tests/test_testing.py` has the rest: jit, vmap, gradients.
+`tests/test_testing.py` tries every cell: jit, vmap, gradients, and the simple masks and resets.
 """
 
 import functools
@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import rnnjax
-from tests.cells.zoo import STREAMING, ZOO, B, T, inputs, jit
+from tests.cells.zoo import KINDS, STREAMING, ZOO, B, T, inputs, jit
 from tests.scan import rows
 
-every_cell = pytest.mark.parametrize("name", ZOO)
-streaming_cells = pytest.mark.parametrize("name", STREAMING)
+every_kind = pytest.mark.parametrize("name", KINDS)
+streaming_kinds = pytest.mark.parametrize("name", STREAMING)
 few = settings(max_examples=4)
 seeds = st.integers(0, 10**6)
 directions = st.booleans()
@@ -62,7 +62,7 @@ def by_rows(name, params, xs, carry, steps=None, **options):
     return rows.joined(done)
 
 
-@every_cell
+@every_kind
 @few
 @given(seed=seeds, reverse=directions)
 def test_stepwise_is_whole(name, seed, reverse):
@@ -71,7 +71,7 @@ def test_stepwise_is_whole(name, seed, reverse):
     assert_close(ours, by_rows(name, params, xs, carry, reverse=reverse))
 
 
-@every_cell
+@every_kind
 @few
 @given(
     seed=seeds,
@@ -90,7 +90,7 @@ def test_masked_is_unpadded(name, seed, reverse, lengths, left):
     assert_close(ours, by_rows(name, params, xs, carry, steps, reverse=reverse))
 
 
-@every_cell
+@every_kind
 @few
 @given(seed=seeds, reverse=directions, mask=flags)
 def test_padding_may_stand_anywhere(name, seed, reverse, mask):
@@ -101,7 +101,7 @@ def test_padding_may_stand_anywhere(name, seed, reverse, mask):
     assert_close(ours, by_rows(name, params, xs, carry, steps, reverse=reverse))
 
 
-@every_cell
+@every_kind
 @few
 @given(seed=seeds, reverse=directions, mask=flags, reset=flags)
 def test_reversed_twice_is_itself(name, seed, reverse, mask, reset):
@@ -114,7 +114,7 @@ def test_reversed_twice_is_itself(name, seed, reverse, mask, reset):
     assert_close((end, ys[::-1]), once)
 
 
-@every_cell
+@every_kind
 @few
 @given(
     seed=seeds,
@@ -141,7 +141,7 @@ def test_a_reset_in_the_middle_is_two_sequences(name, seed, reverse, borders):
             assert_close(rows.row(end, b), end_left if reverse else end_right)
 
 
-@streaming_cells
+@streaming_kinds
 @few
 @given(seed=seeds, reverse=directions)
 def test_windows_joined_through_the_carry_are_one_pass(name, seed, reverse):
