@@ -192,7 +192,8 @@ def _search(
 
 @functools.partial(jax.jit, static_argnums=0)
 def _read(graph: nnx.GraphDef, params: Any, batch: dict[str, Array]):
-    reading = nnx.merge(graph, params).read(batch)
     mask = jnp.arange(len(batch["words"]))[:, None] < batch["lengths"]
-    gains = target_log_probability(reading.logits, batch["words"])
+    words = jnp.where(mask, batch["words"], 0)
+    reading = nnx.merge(graph, params).read({**batch, "words": words})
+    gains = target_log_probability(reading.logits, words)
     return -jnp.sum(jnp.where(mask, gains, 0), axis=0), reading.glances.weights
