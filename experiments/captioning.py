@@ -132,6 +132,7 @@ EXPERIMENT = Experiment(
     loss=lambda config, graph, data: assembly.make_loss(config, graph, data.reward),
     carry=lambda config, model: assembly.initial_carry(),
     evaluation=evaluation.make_evaluation,
+    sample=evaluation.sample,
     stored=assembly.stored,
     shapes=abstract_data,
     measures=lambda config: Measures(config.unit, "word", config.metric, "%, greedy"),

@@ -1,5 +1,6 @@
 """Scores of captions of held-out images: during training, and by a trained captioner."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -7,9 +8,10 @@ from flax import nnx
 
 from rnnjax import training
 from rnnjax.metrics.attention import Pointing, pointing_accuracy
-from rnnjax.models.decoding import Search
+from rnnjax.models.decoding import SAMPLED, Search, sample_text
 from rnnjax.tasks.captioning.caption_scores import CaptionScores, caption_scores
 from rnnjax.tasks.captioning.captioned_images import caption_words
+from rnnjax.tasks.captioning.captioner import Captioner
 from rnnjax.tasks.captioning.config import CaptionerConfig
 from rnnjax.tasks.captioning.image_captioner import Caption, ImageCaptioner, Readings
 from rnnjax.tasks.captioning.preparation import Prepared
@@ -82,10 +84,7 @@ def make_evaluation(
 
     def evaluate(params: Any) -> dict[str, float]:
         model = nnx.merge(graph, placement.gather(params))
-        captioner = ImageCaptioner(
-            model, prepared.vocabulary, search=Search(beam_size=1), max_length=prepared.max_length
-        )
-        _, found = write_and_score(prepared.validation, captioner)
+        _, found = write_and_score(prepared.validation, _greedy(prepared, model))
         results = {
             "loss": found.loss,
             "bleu4": found.captions.bleu4,
@@ -96,3 +95,17 @@ def make_evaluation(
         return results
 
     return evaluate
+
+
+def sample(config: CaptionerConfig, prepared: Prepared, model: Captioner) -> str:
+    """The first validation images and what the model writes for them greedily."""
+    del config
+    few = dataclasses.replace(prepared.validation, names=prepared.validation.names[:SAMPLED])
+    references = [captions[0] for captions in prepared.validation.references[:SAMPLED]]
+    found = _greedy(prepared, model).write(few)
+    return sample_text(few.names, references, [one.text for one in found])
+
+
+def _greedy(prepared: Prepared, model: Captioner) -> ImageCaptioner:
+    search, longest = Search(beam_size=1), prepared.max_length
+    return ImageCaptioner(model, prepared.vocabulary, search=search, max_length=longest)
