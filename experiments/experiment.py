@@ -69,7 +69,8 @@ class Experiment:
         summary: what it does, its default data, time and score, in a line of the source.
         title: of the report.
         about: what `--help` begins with.
-        presets: by name, `default` among them; `quick` is added, a short run of it.
+        presets: by name, `default` among them; `quick` is added, a short run of it, unless there is
+            one.
         options: a dataclass of the task's own flags, fields made by `training.setting`.
         prepare: `(run) -> prepared`, an object that has `batches` (see `data.BatchIterator`) and
             `description`, and further what the other functions read. `run.vocabulary()` is the
@@ -123,7 +124,7 @@ class Experiment:
         if hasattr(short, "num_buckets"):  # most of a short run is compilation, of each length
             short = dataclasses.replace(short, num_buckets=1)
         quick = Preset("The default with few updates: to see that all works.", short)
-        object.__setattr__(self, "presets", {**self.presets, "quick": quick})
+        object.__setattr__(self, "presets", {"quick": quick} | dict(self.presets))
         object.__setattr__(self, "modes", {**self.modes, "export": export})
 
     def main(self, argv: Sequence[str] | None = None) -> None:
