@@ -84,7 +84,7 @@ class Tagger(Network):
         """
         key_features, key_recurrent = split_key(key, 2)
         mask = mask_of(batch)
-        ids = {
+        ids: Batch = {
             name: jnp.where(mask[..., None] if name == "characters" else mask, batch[name], 0)
             for name in ("words", "characters", "case")
             if name in batch
