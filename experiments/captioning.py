@@ -23,11 +23,11 @@ from pathlib import Path
 from experiments.experiment import Experiment, Measures, Preset, Run
 from experiments.options import BeamOptions
 from rnnjax.errors import UserError
-from rnnjax.tasks.captioning import assembly, reports
+from rnnjax.tasks.captioning import assembly, image_captioner, reports
 from rnnjax.tasks.captioning.captioned_images import CaptionVocabulary, images_at
 from rnnjax.tasks.captioning.config import SIGHT, CaptionerConfig
 from rnnjax.tasks.captioning.ensemble import CaptionEnsemble
-from rnnjax.tasks.captioning.image_captioner import ImageCaptioner, load, make_evaluation
+from rnnjax.tasks.captioning.image_captioner import ImageCaptioner, load
 from rnnjax.tasks.captioning.preparation import Prepared, abstract_data, prepare
 from rnnjax.tasks.captioning.splits import load_split, split_of
 from rnnjax.training import say, setting
@@ -53,15 +53,18 @@ PHOTOS = CaptionerConfig(
     feature_size=256, dropout=0.5, label_smoothing=0.1, eval_every=2000, checkpoint_every=500,
     warmup_steps=200, average_decay=0.999,
 )  # fmt: skip
+DEFAULT = CaptionerConfig(
+    optimizer="muon", batch_size=16, num_steps=5000, learning_rate=3e-3, clip_norm=5.0,
+    embed_size=128, num_counts=4, swap_rate=0.2, detection_weight=2.0, detection_steps=1500,
+    eval_every=2500, checkpoint_every=1000, soft_steps=1000, soft_rate=0.0,
+)  # fmt: skip
 PRESETS = {
     "default": Preset(
-        "Digit scenes, soft attention: four minutes on two recent CPU cores.",
-        CaptionerConfig(
-            optimizer="muon", batch_size=16, num_steps=5000, learning_rate=3e-3, clip_norm=5.0,
-            embed_size=128, num_counts=4, swap_rate=0.2, detection_weight=2.0, detection_steps=1500,
-            eval_every=2500, checkpoint_every=1000, soft_steps=1000, soft_rate=0.0,
-        ),
-    ),
+        "Digit scenes, soft attention: four minutes on two recent CPU cores.", DEFAULT),
+    "quick": Preset("Smaller scenes and a smaller network, few updates.", replace(
+        DEFAULT.of_length(50), num_buckets=1, optimizer="adam", image_size=48, hidden_size=64,
+        embed_size=32, attention_size=16, feature_size=40,
+    )),
     "photos": Preset(
         "Photographs with captions, by a frozen ImageNet network: --config.data=FOLDER.", PHOTOS
     ),
@@ -130,7 +133,8 @@ EXPERIMENT = Experiment(
     model=lambda config, data: assembly.make_captioner(config, data.vocab_size, data.locations),
     loss=lambda config, graph, data: assembly.make_loss(config, graph, data.reward),
     carry=lambda config, model: assembly.initial_carry(),
-    evaluation=make_evaluation,
+    evaluation=image_captioner.make_evaluation,
+    sample=image_captioner.sample,
     stored=assembly.stored,
     shapes=abstract_data,
     measures=lambda config: Measures(config.unit, "word", config.metric, "%, greedy"),

@@ -192,7 +192,7 @@ EXPERIMENT = Experiment(
     shapes=abstract_data,
     measures=lambda config: Measures(config.level),
     report=report,
-    sample=lambda prepared, model: writer(prepared, model).write(length=SHORT)[0].strip(),
+    sample=lambda _, prepared, model: writer(prepared, model).write(length=SHORT)[0].strip(),
     modes={"sample": sample, "score": score, "evaluate": evaluate, "inspect": inspect},
 )
 

@@ -5,6 +5,7 @@ import dataclasses
 import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,7 +69,8 @@ class Experiment:
         summary: what it does, its default data, time and score, in a line of the source.
         title: of the report.
         about: what `--help` begins with.
-        presets: by name, `default` among them; `quick` is added, a short run of it.
+        presets: by name, `default` among them; `quick` is added, a short run of it, unless there is
+            one.
         options: a dataclass of the task's own flags, fields made by `training.setting`.
         prepare: `(run) -> prepared`, an object that has `batches` (see `data.BatchIterator`) and
             `description`, and further what the other functions read. `run.vocabulary()` is the
@@ -82,7 +84,8 @@ class Experiment:
         measures: `(config) -> Measures`.
         evaluation: `(config, graph, prepared, placement) -> (params) -> metrics`; None: the loss of
             `prepared.validation`, an iterable of batches.
-        sample: `(prepared, model) -> text` that the model writes at an evaluation, for the report.
+        sample: `(config, prepared, model) -> text` that the model writes at an evaluation, for the
+            report.
         carry: `(config, model) -> carry` of all rows of a batch before the first update.
         vocabulary: class of `prepared.vocabulary`, with `to_json` and `from_json`; None: there is
             no vocabulary.
@@ -108,7 +111,7 @@ class Experiment:
     fresh_modes: tuple[str, ...] = ()
     measures: Callable[[Any], Measures]
     evaluation: Callable[..., Callable[[Any], dict[str, float]]] | None = None
-    sample: Callable[[Any, Any], str] | None = None
+    sample: Callable[[Any, Any, Any], str] | None = None
     carry: Callable[[Any, Any], Any] = lambda config, model: None
     vocabulary: Any = None
     vocabulary_field: str = ""
@@ -121,7 +124,7 @@ class Experiment:
         if hasattr(short, "num_buckets"):  # most of a short run is compilation, of each length
             short = dataclasses.replace(short, num_buckets=1)
         quick = Preset("The default with few updates: to see that all works.", short)
-        object.__setattr__(self, "presets", {**self.presets, "quick": quick})
+        object.__setattr__(self, "presets", {"quick": quick} | dict(self.presets))
         object.__setattr__(self, "modes", {**self.modes, "export": export})
 
     def main(self, argv: Sequence[str] | None = None) -> None:
@@ -233,7 +236,7 @@ class Experiment:
             evaluate = _mean_loss(loss_fn, carry, prepared.validation, run.placement)
         sample = None
         if self.sample is not None:
-            sample = _sampling(self.sample, graph, prepared, run.placement)
+            sample = _sampling(partial(self.sample, config, prepared), graph, run.placement)
         step, new_state = training.make_training(config, loss_fn, run.placement)
         result = training.train(
             step,
@@ -330,12 +333,9 @@ def naming_the_data(run: Run) -> Iterator[None]:
 
 
 def _sampling(
-    sample: Callable[[Any, Any], str],
-    graph: nnx.GraphDef,
-    prepared: Any,
-    placement: training.Placement,
+    sample: Callable[[Any], str], graph: nnx.GraphDef, placement: training.Placement
 ) -> Callable[[Any], str]:
-    return lambda params: sample(prepared, nnx.merge(graph, placement.gather(params)))
+    return lambda params: sample(nnx.merge(graph, placement.gather(params)))
 
 
 def _mean_loss(

@@ -67,7 +67,7 @@ def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
     return {**results, "generated, not in training, %": new}, [*sections, generated]
 
 
-def sample(prepared: Prepared, model: generator.NameGenerator) -> str:
+def sample(config: Config, prepared: Prepared, model: generator.NameGenerator) -> str:
     """Names of the first class that the model writes at an evaluation."""
     counts = prepared.class_counts
     names = name_model.NameModel(model, prepared.vocabulary, counts)

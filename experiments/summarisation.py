@@ -28,7 +28,7 @@ from rnnjax.errors import UserError
 from rnnjax.tasks.summarisation import reports
 from rnnjax.tasks.summarisation.config import SummarisationConfig as Config
 from rnnjax.tasks.summarisation.preparation import lead_size, load_pairs, prepare
-from rnnjax.tasks.summarisation.scores import make_evaluation
+from rnnjax.tasks.summarisation.scores import make_evaluation, sample
 from rnnjax.tasks.summarisation.summarizer import Summarizer, load, make_loss, make_summarizer
 from rnnjax.tasks.summarisation.vocabulary import SummaryVocabulary
 from rnnjax.training import setting
@@ -118,6 +118,7 @@ EXPERIMENT = Experiment(
     model=lambda config, data: make_summarizer(config, data.vocabulary, data.vectors),
     loss=lambda config, graph, data: make_loss(config, graph),
     evaluation=make_evaluation,
+    sample=sample,
     stored=lambda data, model: {"corpus": data.digest, "lengths": json.dumps(data.lengths)},
     measures=lambda config: Measures("symbol", metric="rouge1", scale="%, greedy"),
     report=report,

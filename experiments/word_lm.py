@@ -142,7 +142,7 @@ EXPERIMENT = Experiment(
     shapes=corpus.shapes,
     measures=lambda config: Measures("word"),
     report=report,
-    sample=lambda prepared, model: WordModel(model, prepared.vocabulary).write(num_samples=8)[0],
+    sample=lambda _, prepared, model: WordModel(model, prepared.vocabulary).write(num_samples=8)[0],
     modes={"sample": sample, "score": score, "evaluate": evaluate, "inspect": inspect},
 )
 

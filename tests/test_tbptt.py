@@ -156,7 +156,7 @@ class Recorder:
     """A language model that remembers with which keys it was called."""
 
     def __init__(self):
-        self.keys = []
+        self.keys, self.embed = [], nnx.Embed(VOCABULARY, 1, rngs=nnx.Rngs(0))
 
     def outputs(self, inputs, carry, *, reset, mask, key, remat):
         self.keys.append(key)

@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import itemgetter
+from textwrap import shorten
 from typing import Any, NamedTuple
 
 import jax
@@ -65,6 +66,18 @@ def rated_lines(
         "\n".join(f"{name}\t{one.score:.4f}\t{one.text}" for one in rated)
         for name, rated in zip(names or range(1, len(found) + 1), found, strict=True)
     ]
+
+
+SAMPLED = 4
+"""Examples of the validation split whose texts are shown over the time of a training."""
+
+
+def sample_text(sources: Sequence[str], references: Sequence[str], texts: Sequence[str]) -> str:
+    """What a model wrote for a few sources, a line each; long sources are cut."""
+    return "\n".join(
+        f"{shorten(source, 80, placeholder=' ...')} -> {text} (reference: {reference})"
+        for source, reference, text in zip(sources, references, texts, strict=True)
+    )
 
 
 class Written(NamedTuple):

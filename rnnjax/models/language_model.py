@@ -106,7 +106,10 @@ class LanguageModel(Network):
         Returns:
             The cell's outputs `[T, B, H]`, the same after `output_dropout`, and the carry.
         """
-        check_ids("tokens", tokens_TB, self.embed.num_embeddings)
+        mask = options.get("mask")
+        check_ids("tokens", tokens_TB, self.embed.num_embeddings, mask)
+        if mask is not None:
+            tokens_TB = jnp.where(mask, tokens_TB, 0)
         with jax.named_scope("embed"):
             if key is not None and self.embed_dropout:
                 key, embed_key = jax.random.split(key)
@@ -191,7 +194,8 @@ def window_loss(
     Args:
         model: the language model.
         carry: at the beginning of the window; nothing flows back through it.
-        batch: `inputs`, `targets` int `[T, B]`; `reset`, `mask` bool `[T, B]`; T = k2. `lengths`
+        batch: `inputs`, `targets` int `[T, B]`; `reset`, `mask` bool `[T, B]`; T = k2. Where the
+            mask is False, an input that is no symbol is read as symbol 0. `lengths`
             int `[B]` where windows are shorter than T: the carry to hand on is the one after them.
         key: for the training noise.
         window: k1; None: k2, windows without overlap.
@@ -207,6 +211,8 @@ def window_loss(
     """
     carry = jax.lax.stop_gradient(carry)
     inputs, reset = batch["inputs"], batch["reset"]
+    known = (inputs >= 0) & (inputs < model.embed.num_embeddings)
+    inputs = jnp.where(known | batch["mask"], inputs, 0)
     window = len(inputs) if window is None else window
     keys = split_key(key, 2)
     within = None

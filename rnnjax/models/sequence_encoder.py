@@ -60,7 +60,7 @@ class SequenceEncoder(nnx.Module):
 
         Args:
             inputs: tokens, int `[T, B]`, or vectors `[T, B, D]`. Where the mask is False they may
-                hold anything, NaN too.
+                hold anything, ids of no token and NaN too.
             mask: bool `[T, B]`, True at real steps; None: all are real.
             key: turns on dropout and the cell's noise.
             remat: as for `rnnjax.unroll`.
@@ -82,7 +82,7 @@ class SequenceEncoder(nnx.Module):
                 )
             check_ids("tokens", inputs, self.embed.num_embeddings, mask)
             with jax.named_scope("embed"):
-                xs = self.embed(inputs)
+                xs = self.embed(inputs if mask is None else jnp.where(mask, inputs, 0))
         elif inputs.ndim != 3 or inputs.shape[-1] != self.input_size:
             raise UserError(
                 f"inputs have shape [T, B, {self.input_size}]; got {list(inputs.shape)}"

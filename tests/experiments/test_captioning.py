@@ -92,6 +92,11 @@ def test_training_reports_what_it_reached(trained):
     page = (trained / "report.html").read_text()
     assert page.index("Scores, validation") < page.index("Scores, test")
     assert page.count("<figure") >= NUM_SCENES
+    shown = of_split(trained, "sample")[-1]["text"].splitlines()
+    scenes = enumerate(DigitScenes("validation", side=48))
+    for line, (n, scene) in zip(shown, scenes, strict=False):
+        assert line.startswith(f"validation {n} -> ")
+        assert line.endswith(f"(reference: {' '.join(scene.caption)})")
     assert read(trained / "scores.json")["split"] == "test"
 
 

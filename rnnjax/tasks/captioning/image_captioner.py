@@ -1,5 +1,6 @@
 """Captioning images with a model, in training and after it, and scores of the captions."""
 
+import dataclasses
 import functools
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +19,14 @@ from rnnjax.data.word_vocabulary import END, START
 from rnnjax.decode import BeamResult
 from rnnjax.losses import target_log_probability
 from rnnjax.metrics.attention import Pointing, pointing_accuracy
-from rnnjax.models.decoding import Rated, Search, rate, search_memory
+from rnnjax.models.decoding import (
+    SAMPLED,
+    Rated,
+    Search,
+    rate,
+    sample_text,
+    search_memory,
+)
 from rnnjax.models.memory import Glance
 from rnnjax.tasks.captioning.assembly import make_captioner
 from rnnjax.tasks.captioning.caption_scores import CaptionScores, caption_scores
@@ -28,7 +36,7 @@ from rnnjax.tasks.captioning.captioned_images import (
     caption_words,
     images_at,
 )
-from rnnjax.tasks.captioning.captioner import Locations
+from rnnjax.tasks.captioning.captioner import Captioner, Locations
 from rnnjax.tasks.captioning.config import CaptionerConfig
 from rnnjax.tasks.captioning.preparation import Prepared
 from rnnjax.tasks.captioning.splits import Split, split_of
@@ -203,9 +211,10 @@ def _search(
 
 @functools.partial(jax.jit, static_argnums=0)
 def _read(graph: nnx.GraphDef, params: Any, batch: dict[str, Array]):
-    reading = nnx.merge(graph, params).read(batch)
     mask = jnp.arange(len(batch["words"]))[:, None] < batch["lengths"]
-    gains = target_log_probability(reading.logits, batch["words"])
+    words = jnp.where(mask, batch["words"], 0)
+    reading = nnx.merge(graph, params).read({**batch, "words": words})
+    gains = target_log_probability(reading.logits, words)
     return -jnp.sum(jnp.where(mask, gains, 0), axis=0), reading.glances.weights
 
 
@@ -275,10 +284,7 @@ def make_evaluation(
 
     def evaluate(params: Any) -> dict[str, float]:
         model = nnx.merge(graph, placement.gather(params))
-        captioner = ImageCaptioner(
-            model, prepared.vocabulary, search=Search(beam_size=1), max_length=prepared.max_length
-        )
-        _, found = write_and_score(prepared.validation, captioner)
+        _, found = write_and_score(prepared.validation, _greedy(prepared, model))
         results = {
             "loss": found.loss,
             "bleu4": found.captions.bleu4,
@@ -289,3 +295,17 @@ def make_evaluation(
         return results
 
     return evaluate
+
+
+def sample(config: CaptionerConfig, prepared: Prepared, model: Captioner) -> str:
+    """The first validation images and what the model writes for them greedily."""
+    del config
+    few = dataclasses.replace(prepared.validation, names=prepared.validation.names[:SAMPLED])
+    references = [captions[0] for captions in prepared.validation.references[:SAMPLED]]
+    found = _greedy(prepared, model).write(few)
+    return sample_text(few.names, references, [one.text for one in found])
+
+
+def _greedy(prepared: Prepared, model: Captioner) -> ImageCaptioner:
+    search, longest = Search(beam_size=1), prepared.max_length
+    return ImageCaptioner(model, prepared.vocabulary, search=search, max_length=longest)

@@ -71,8 +71,9 @@ def caption_loss(
         architecture", section 7.
     """
     words, lengths = batch["words"], batch["lengths"]
-    logits, glances, drawn, absence, _ = model.read(batch, key, hard)
     mask = jnp.arange(len(words))[:, None] < lengths
+    words = jnp.where(mask, words, 0)
+    logits, glances, drawn, absence, _ = model.read({**batch, "words": words}, key, hard)
     gains = jnp.where(mask, target_log_probability(logits, words), 0.0)
     nats, num_words = -gains.sum(), mask.sum().astype(gains.dtype)
     total = nats

@@ -124,8 +124,9 @@ def make_loss(graph: nnx.GraphDef) -> training.LossFn:
     """The cross entropy of the symbols of names, the end symbol included, in nats a symbol."""
 
     def loss_fn(params, carry, batch, key):
-        logits = nnx.merge(graph, params)(batch["inputs"], batch["class"], key=key)
         mask = mask_of_lengths(batch["lengths"], len(batch["targets"]), batch["class"].shape)
+        inputs = jnp.where(mask, batch["inputs"], 0)
+        logits = nnx.merge(graph, params)(inputs, batch["class"], key=key)
         return training.Loss(*cross_entropy(logits, batch["targets"], mask), carry)
 
     return loss_fn

@@ -68,7 +68,7 @@ def make_loss(graph: nnx.GraphDef, supervise_attention: float) -> training.LossF
 
     def loss_fn(params: Any, carry: Any, batch: Batch, key: Array | None) -> training.Loss:
         real = batch["lengths"] > 0
-        out = nnx.merge(graph, params)(batch["story"], batch["question"], key=key)
+        out = nnx.merge(graph, params)(*_words(batch), key=key)
         total, count = cross_entropy(out.logits, batch["answer"], real)
         if supervise_attention and out.attention is not None:
             total += supervise_attention * attention_loss(out.attention, batch["facts"].T)
@@ -182,6 +182,14 @@ def load(workdir: str | Path, config: ReadingConfig | None = None) -> ReadingMod
     return ReadingModel(model, vocabulary)
 
 
+def _words(batch: Batch) -> tuple[Array, Array]:
+    """Stories `[S, B, W]` and questions `[Q, B]` of a batch, 0 behind their ends."""
+    story, question = batch["story"], batch["question"]
+    sentences = jnp.arange(len(story))[:, None] < batch["lengths"]
+    words = jnp.arange(len(question))[:, None] < batch["question_lengths"]
+    return jnp.where(sentences[..., None], story, 0), jnp.where(words, question, 0)
+
+
 def _answers(out: Reading) -> Array:
     """The likeliest answers, int `[B]`; OTHER, which is none, is left out."""
     return out.logits[:, 1:].argmax(axis=-1) + 1
@@ -190,7 +198,7 @@ def _answers(out: Reading) -> Array:
 @functools.partial(jax.jit, static_argnums=0)
 def _read(graph: nnx.GraphDef, params: Any, batch: Batch) -> tuple[Array, Array, Array]:
     """The answers `[B]`, their probabilities `[B]`, and the attention `[S, B, N]`."""
-    out = nnx.merge(graph, params)(batch["story"], batch["question"])
+    out = nnx.merge(graph, params)(*_words(batch))
     answers = _answers(out)
     chosen = jnp.take_along_axis(jax.nn.softmax(out.logits), answers[:, None], axis=1)[:, 0]
     attention = (

@@ -9,7 +9,8 @@ from rnnjax import training
 from rnnjax.data.padded_batches import EvaluationBatches
 from rnnjax.data.tokens import tokenize
 from rnnjax.errors import UserError
-from rnnjax.models.decoding import Search
+from rnnjax.models.decoding import SAMPLED, Search, sample_text
+from rnnjax.models.seq2seq import Seq2Seq
 from rnnjax.tasks.summarisation.config import SummarisationConfig
 from rnnjax.tasks.summarisation.preparation import Prepared, summary_examples
 from rnnjax.tasks.summarisation.summarizer import Summarizer, make_loss
@@ -79,10 +80,19 @@ def make_evaluation(
     def evaluate(params: Any) -> dict[str, float]:
         loss = training.evaluate(step, params, None, batches, placement)
         model = nnx.merge(graph, placement.gather(params))
-        summarizer = Summarizer(
-            model, prepared.vocabulary, prepared.lengths, config.limit, Search(beam_size=1)
-        )
-        summaries = [one.text for one in summarizer.summarize(texts)]
+        summaries = [one.text for one in _greedy(config, prepared, model).summarize(texts)]
         return {**loss, **mean(rouge(summaries, references))}
 
     return evaluate
+
+
+def sample(config: SummarisationConfig, prepared: Prepared, model: Seq2Seq) -> str:
+    """The first validation texts and what the model writes for them greedily."""
+    sources, references, *_ = zip(*prepared.corpus.splits["validation"][:SAMPLED], strict=True)
+    found = _greedy(config, prepared, model).summarize(sources)
+    return sample_text(sources, references, [one.text for one in found])
+
+
+def _greedy(config: SummarisationConfig, prepared: Prepared, model: Seq2Seq) -> Summarizer:
+    lengths, search = prepared.lengths, Search(beam_size=1)
+    return Summarizer(model, prepared.vocabulary, lengths, config.limit, search)

@@ -79,13 +79,19 @@ class Tagger(Network):
         """Scores every tag of every word by itself: `[T, B, K]`.
 
         Args:
-            batch: as for `WordFeatures`, with `lengths` int `[B]`.
+            batch: as for `WordFeatures`, with `lengths` int `[B]`; ids behind them may be anything.
             key: turns on dropout.
         """
         key_features, key_recurrent = split_key(key, 2)
+        mask = mask_of(batch)
+        ids: Batch = {
+            name: jnp.where(mask[..., None] if name == "characters" else mask, batch[name], 0)
+            for name in ("words", "characters", "case")
+            if name in batch
+        }
         with jax.named_scope("embed"):
-            xs = self.features(batch, key_features)
-        _, ys = self.recurrent(xs, mask=mask_of(batch), key=key_recurrent)
+            xs = self.features(ids, key_features)
+        _, ys = self.recurrent(xs, mask=mask, key=key_recurrent)
         with jax.named_scope("head"):
             return self.head(ys)
 

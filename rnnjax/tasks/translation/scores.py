@@ -7,7 +7,8 @@ from flax import nnx
 
 from rnnjax import training
 from rnnjax.data.padded_batches import EvaluationBatches
-from rnnjax.models.decoding import Search
+from rnnjax.models.decoding import SAMPLED, Search, sample_text
+from rnnjax.models.seq2seq import Seq2Seq
 from rnnjax.tasks.translation.config import TranslationConfig
 from rnnjax.tasks.translation.preparation import Prepared, pair_examples
 from rnnjax.tasks.translation.translator import Translator, make_loss
@@ -73,8 +74,10 @@ def make_evaluation(
         ``(params) -> {"loss", ...}``: the loss in nats a symbol of the references, and the scores
         of `translation_scores` for translations that are written greedily.
     """
-    pairs, reverse = prepared.corpus.splits["validation"], config.reverse_source
-    examples = pair_examples(pairs, prepared.vocabulary, prepared.lengths, reverse=reverse)
+    pairs = prepared.corpus.splits["validation"]
+    examples = pair_examples(
+        pairs, prepared.vocabulary, prepared.lengths, reverse=config.reverse_source
+    )
     batches = EvaluationBatches(examples, batch_size=config.batch_size)
     step = training.make_eval_step(make_loss(config, graph), placement)
     sources, references = [pair.source for pair in pairs], [pair.target for pair in pairs]
@@ -82,10 +85,19 @@ def make_evaluation(
     def evaluate(params: Any) -> dict[str, float]:
         loss = training.evaluate(step, params, None, batches, placement)
         model = nnx.merge(graph, placement.gather(params))
-        translator = Translator(
-            model, prepared.vocabulary, prepared.lengths, reverse, Search(beam_size=1)
-        )
-        texts = [one.text for one in translator.translate(sources)]
+        texts = [one.text for one in _greedy(config, prepared, model).translate(sources)]
         return {**loss, **translation_scores(config.metric, texts, references)}
 
     return evaluate
+
+
+def sample(config: TranslationConfig, prepared: Prepared, model: Seq2Seq) -> str:
+    """The first validation pairs and what the model writes for them greedily."""
+    sources, references, *_ = zip(*prepared.corpus.splits["validation"][:SAMPLED], strict=True)
+    found = _greedy(config, prepared, model).translate(sources)
+    return sample_text(sources, references, [one.text for one in found])
+
+
+def _greedy(config: TranslationConfig, prepared: Prepared, model: Seq2Seq) -> Translator:
+    lengths, search = prepared.lengths, Search(beam_size=1)
+    return Translator(model, prepared.vocabulary, lengths, config.reverse_source, search)
