@@ -6,12 +6,14 @@ import copy
 import functools
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
+import cloudpickle
 import numpy as np
 
 from rnnjax.data.buckets import check_positive
@@ -141,7 +143,7 @@ class _Ahead:
                 workers,
                 multiprocessing.get_context("spawn"),
                 initializer=_as_worker,
-                initargs=(batches,),
+                initargs=(cloudpickle.dumps(batches),),  # which may hold local functions
             )
             self._make = _group_of_worker
         self._number = first
@@ -169,7 +171,7 @@ class _Ahead:
 
 def _lost_worker() -> UserError:
     return UserError(
-        "one of the processes that make batches was ended from outside. If memory ran out, "
+        "one of the processes that make batches has ended early. If memory ran out, "
         "--config.data_workers=0 makes them in this process"
     )
 
@@ -193,10 +195,10 @@ def _group_of_worker(number: int) -> list[Batch]:
     return _group(_batches_of_worker, number)
 
 
-def _as_worker(batches: EndlessBatches) -> None:
+def _as_worker(batches: bytes) -> None:
     """Leaves signals to the parent, which has a step to finish and asks for batches until then."""
     global _batches_of_worker
-    _batches_of_worker = batches
+    _batches_of_worker = pickle.loads(batches)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -105,7 +105,7 @@ def test_a_fault_of_the_source_is_told_as_it_is():
 def test_a_worker_that_is_killed_is_told():
     with (
         contextlib.closing(BatchIterator(Squares(2), workers=1)) as batches,
-        pytest.raises(UserError, match=r"ended from outside.*--config\.data_workers=0"),
+        pytest.raises(UserError, match=r"ended early.*--config\.data_workers=0"),
     ):
         list(batches)
 

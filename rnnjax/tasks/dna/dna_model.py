@@ -1,7 +1,7 @@
 """A trained network that reads DNA: the class of a sequence, the genes in it, what it looks at."""
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -88,17 +88,18 @@ class DnaModel(NamedTuple):
         coding = in_order((batch, its[1]) for batch, its in results)
         return [Tagged(t, c, exons_of(t)) for t, c in zip(tags, coding, strict=True)]
 
-    def relevance(self, examples: Sequence[data.Example], state: str = "") -> list[np.ndarray]:
-        """Gradient times input: what each base adds to a score, `[T, 4]` for each example.
+    def relevance(
+        self, examples: Sequence[data.Example], states: Sequence[str] = ("",)
+    ) -> list[np.ndarray]:
+        """Gradient times input: what each base adds to N scores, `[T, N, 4]` for each example.
 
         Args:
             examples: of a split.
-            state: of genes, such as donor: the score is that of the first such state of the tags,
-                above the mean of all states there. Of classes: that of the likeliest class, above
-                the mean of all classes.
+            states: N of genes, such as donor: the score is that of the first such state of the
+                tags, above the mean of all states there. Of classes: the only score is that of the
+                likeliest class, above the mean of all classes.
         """
-        function = functools.partial(_gradient_times_input, state=state)
-        return in_order(self._run(function, examples))
+        return in_order(self._run(_gradients_times_input(tuple(states)), examples))
 
     def _examples(self, problem: str, sequences: Sequence[str]) -> list[data.Example]:
         if self.vocabulary.problem != problem:
@@ -152,16 +153,26 @@ def _states_and_coding(model: Any, config: DnaConfig, batch: Batch) -> tuple[Arr
     return crf.viterbi(*field, allowed=rules)[0], marginals[..., TAG_OF_STATE == 1].sum(axis=-1)
 
 
-def _gradient_times_input(model: Any, config: DnaConfig, batch: Batch, state: str) -> Array:
-    def score(probabilities: Array) -> Array:
-        scores = scores_of(model, config, batch, probabilities=probabilities)
-        if config.problem == "classes":
-            return (scores.max(axis=-1) - scores.mean(axis=-1)).sum()
-        rows = jnp.arange(scores.shape[1])
-        wanted = jnp.array([name.startswith(state) for name in STATES])[batch["states"]]
-        at = wanted.argmax(axis=0)
-        chosen = scores[at, rows, batch["states"][at, rows]] - scores[at, rows].mean(axis=-1)
-        return jnp.where(wanted.any(axis=0), chosen, 0).sum()
+@functools.cache
+def _gradients_times_input(states: tuple[str, ...]) -> Callable[..., Array]:
+    """The same function for the same states, so that it is compiled once."""
 
-    probabilities = jnp.asarray(PROBABILITIES)[batch["bases"]]
-    return probabilities * jax.grad(score)(probabilities)
+    def relevance(model: Any, config: DnaConfig, batch: Batch) -> Array:
+        def scores_of_states(probabilities: Array) -> Array:
+            scores = scores_of(model, config, batch, probabilities=probabilities)
+            if config.problem == "classes":
+                return (scores.max(axis=-1) - scores.mean(axis=-1)).sum(keepdims=True)
+            return jnp.stack([_score_of(state, scores, batch["states"]) for state in states])
+
+        probabilities = jnp.asarray(PROBABILITIES)[batch["bases"]]
+        return jnp.moveaxis(probabilities * jax.jacrev(scores_of_states)(probabilities), 0, 2)
+
+    return relevance
+
+
+def _score_of(state: str, scores: Array, true: Array) -> Array:
+    rows = jnp.arange(scores.shape[1])
+    wanted = jnp.array([name.startswith(state) for name in STATES])[true]
+    at = wanted.argmax(axis=0)
+    chosen = scores[at, rows, true[at, rows]] - scores[at, rows].mean(axis=-1)
+    return jnp.where(wanted.any(axis=0), chosen, 0).sum()

@@ -26,13 +26,20 @@ LONGEST = 120
 """Bases of a logo."""
 
 
-def picture(model: DnaModel, examples: Sequence[data.Example]) -> Section:
-    """What a model makes of a split: genes and logos of sites, or a logo of each class."""
+def picture(
+    model: DnaModel, examples: Sequence[data.Example], genes: Sequence[Tagged] = ()
+) -> Section:
+    """What a model makes of a split: genes and logos of sites, or a logo of each class.
+
+    Args:
+        model: of genes or classes.
+        examples: of the split.
+        genes: what the model finds in them, where that is known.
+    """
     if model.vocabulary.problem == "genes":
         most = max(range(len(examples)), key=lambda n: examples[n].fields["tags"].count("IE"))
-        (found,) = model.genes_of([examples[most]])
-        logos = {site: site_logo(model, examples[:MOST_EXAMPLES], site) for site in SITES}
-        png = draw_genes(examples[most].fields["tags"], found, logos)
+        found = genes[most] if genes else model.genes_of([examples[most]])[0]
+        png = draw_genes(examples[most].fields["tags"], found, site_logos(model, examples))
         return Section(f"{examples[most].place}, and what the states of sites look at", png=png)
     return Section("What each class looks at", png=draw_classes(model, examples))
 
@@ -44,25 +51,26 @@ def report_inspection(model: DnaModel, examples: Sequence[data.Example], folder:
     return f"Pictures: {training.write_results(folder, {'inspect.html': page})}"
 
 
-def site_logo(model: DnaModel, examples: Sequence[data.Example], site: str) -> np.ndarray:
-    """The mean of |gradient x input| around the first site of each example, `[W, 4]`.
+def site_logos(model: DnaModel, examples: Sequence[data.Example]) -> dict[str, np.ndarray]:
+    """By site, the mean of |gradient x input| around the first one of each example, `[W, 4]`.
 
     Args:
         model: that finds genes.
-        examples: with tags.
-        site: one of `SITES`.
+        examples: with tags; the first `MOST_EXAMPLES` are looked at.
     """
-    before, after = SITES[site]
-    windows = []
-    for one, relevance in zip(examples, model.relevance(examples, site), strict=True):
+    windows: dict[str, list[np.ndarray]] = {site: [] for site in SITES}
+    its = examples[:MOST_EXAMPLES]
+    for one, relevance in zip(its, model.relevance(its, tuple(SITES)), strict=True):
         tags = one.fields["tags"]
-        at = {
-            "donor": tags.find("EI") + 1, "acceptor": tags.find("IE"), "start": tags.find("E"),
-        }[site]  # fmt: skip
-        if at > 0:
-            padded = np.pad(np.abs(relevance), ((before, after), (0, 0)))
-            windows.append(padded[at : at + before + after])
-    return np.mean(windows, axis=0) if windows else np.zeros((before + after, 4))
+        first = {"donor": tags.find("EI") + 1, "acceptor": tags.find("IE"), "start": tags.find("E")}
+        for n, (site, (before, after)) in enumerate(SITES.items()):
+            if (at := first[site]) > 0:
+                padded = np.pad(np.abs(relevance[:, n]), ((before, after), (0, 0)))
+                windows[site].append(padded[at : at + before + after])
+    return {
+        site: np.mean(windows[site], axis=0) if windows[site] else np.zeros((sum(sides), 4))
+        for site, sides in SITES.items()
+    }
 
 
 def draw_genes(tags: str, found: Tagged, logos: dict[str, np.ndarray]) -> bytes:
@@ -99,7 +107,7 @@ def draw_classes(model: DnaModel, examples: Sequence[data.Example]) -> bytes:
     """Draws a logo for each class that the model says of examples, over their first bases."""
     its = examples[:MOST_EXAMPLES]
     said = np.array([one.label for one in model.classes_of(its)])
-    relevance = [np.abs(one)[:LONGEST] for one in model.relevance(its)]
+    relevance = [np.abs(one[:LONGEST, 0]) for one in model.relevance(its)]
     size = max(map(len, relevance))
     labels = [label for label in model.vocabulary.labels if label in said][:MOST_CLASSES]
     figure = new_figure(9, 1.5 * len(labels) + 0.4, dpi=90)

@@ -23,11 +23,12 @@ def report_scores(
     Returns:
         The scores beside a baseline, for the terminal; and the sections of a report.
     """
-    sections = []
+    sections: list[Section] = []
+    genes: list[Tagged] = []
     if model.vocabulary.problem == "genes":
-        gold = [one.fields["tags"] for one in examples]
+        gold, genes = [one.fields["tags"] for one in examples], model.genes_of(examples)
         tags = {
-            "model": [one.tags for one in model.genes_of(examples)],
+            "model": [one.tags for one in genes],
             "longest open reading frame": [longest_frame(o.fields["sequence"]) for o in examples],
         }
         scores = {name: gene_scores(gold, its)._asdict() for name, its in tags.items()}
@@ -50,7 +51,7 @@ def report_scores(
         )
         png = visuals.draw_confusion(classes, counts)
         sections.append(Section("What is taken for what", png=png))
-    shown = picture(model, examples)
+    shown = picture(model, examples, genes)
     files: dict[str, str | bytes] = {f"scores_{split}.json": json.dumps(scores, indent=1)}
     path = training.write_results(folder, {**files, f"{split}.png": shown.png or b""})
     return f"{text}\nPicture: {path}", [Section(split, table=text), *sections, shown]
