@@ -123,7 +123,7 @@ def compare(run: Run) -> None:
 def measures(config: Config) -> Measures:
     """A squared error decides adding, the share that is right the other problems."""
     if config.problem == "adding":
-        return Measures(speed_unit="sequence")
+        return Measures(speed_unit="sequence", scale="%")
     unit = "step" if config.problem == "copy" else "sentence"
     return Measures(unit, metric="accuracy", scale="%")
 

@@ -82,13 +82,14 @@ def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
     model, lead = summarizer(run), lead_size(splits["train"])
     for name in [name for name in ("validation", "test") if name in splits]:
         found = reports.summarize_split(splits[name], model, lead)
-        training.tell(reports.report_scores(found, name, run.workdir))
+        training.tell(reports.report_scores(found, name, model.search, run.workdir))
     return {"validation ROUGE-1, %, greedy": trained.best}, reports.report_sections(found, name)
 
 
 def evaluate(run: Run) -> None:
     """Prints the scores of a split; writes scores_SPLIT.json and summaries_SPLIT.txt."""
-    print(reports.report_scores(summarized(run), run.options.split, run.workdir))
+    options = run.options
+    print(reports.report_scores(summarized(run), options.split, options.search, run.workdir))
 
 
 def predict(run: Run) -> None:

@@ -95,7 +95,7 @@ def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
     metric, model = run.config.metric, translator(run)
     for name in [name for name in ("validation", "test") if name in splits]:
         found = reports.translate_split(splits[name], model)
-        training.tell(reports.report_scores(found, name, metric, run.workdir))
+        training.tell(reports.report_scores(found, name, metric, model.search, run.workdir))
     results = {f"validation {metric}, %, greedy": trained.best}
     return results, reports.report_sections(found, name, metric)
 
@@ -103,7 +103,8 @@ def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
 def evaluate(run: Run) -> None:
     """Prints the scores of a split; writes scores_SPLIT.json and translations_SPLIT.txt."""
     split, metric = run.options.split, run.config.metric
-    print(reports.report_scores(translated(run), split, metric, run.workdir))
+    told = reports.report_scores(translated(run), split, metric, run.options.search, run.workdir)
+    print(told)
 
 
 def predict(run: Run) -> None:

@@ -37,6 +37,11 @@ class Search(NamedTuple):
     num_best: int = 1
     coverage_penalty: float = 0.0
 
+    @property
+    def name(self) -> str:
+        """What scores of its texts are called."""
+        return "greedy" if self.beam_size == 1 else f"beam of {self.beam_size}"
+
 
 class Rated(NamedTuple):
     """A text among the `num_best` of a source.

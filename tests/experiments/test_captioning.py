@@ -104,7 +104,7 @@ def test_evaluation_and_inspection_of_scenes(scenes_run, captioning_command):
     after_training = read(scenes_run / "scores.json")
     result = captioning_command(f"--workdir={scenes_run}", "--mode=evaluate")
     assert result.code == 0, result.err
-    assert result.out.startswith("test:\n")
+    assert result.out.startswith("test, beam of 5:\n")
     assert read(scenes_run / "scores.json") == after_training
     scores = read(scenes_run / "scores_test.json")
     assert {name for name, score in scores.items() if score != after_training[name]} <= {"loss"}

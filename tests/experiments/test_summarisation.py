@@ -70,7 +70,10 @@ def test_names_that_no_one_knows_are_copied_and_the_report_shows_it(trained):
 def test_modes_use_what_was_trained(trained, capsys, tmp_path):
     scored = run(capsys, trained, "--mode=evaluate", "--split=validation")
     assert scored.code == 0, scored.err
-    assert "validation: rouge1 100.00, rouge2 100.00, rougeL 100.00 (F1, %), 2 texts" in scored.out
+    assert (
+        "validation: rouge1 100.00, rouge2 100.00, rougeL 100.00 (F1, %, beam of 4), 2 texts"
+        in scored.out
+    )
     assert (trained / "summaries_validation.txt").read_text() == "about gina\nabout hans\n"
     given, output = tmp_path / "in.txt", tmp_path / "out.txt"
     given.write_text("please write to Xerxes today\n\nplease write to gina today\n")

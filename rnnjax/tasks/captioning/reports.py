@@ -10,7 +10,7 @@ import numpy as np
 from rnnjax import training
 from rnnjax.data.images import ResizePolicy
 from rnnjax.metrics.attention import Region, mean_maps, word_entropies
-from rnnjax.models.decoding import rated_lines
+from rnnjax.models.decoding import Search, rated_lines
 from rnnjax.tasks.captioning.caption_scores import CaptionScores, caption_tokens, rouge_l
 from rnnjax.tasks.captioning.config import CaptionerConfig
 from rnnjax.tasks.captioning.image_captioner import (
@@ -81,11 +81,12 @@ def report_held_out(
     for title in held_out_splits(config):
         split = load_split(config, title)
         captions, scores = write_and_score(split, captioner)
-        training.tell(scores_text(scores, title))
-        said = write_results(folder, {"scores.json": scores_json(scores, title)})
+        training.tell(scores_text(scores, title, captioner.search))
+        said = write_results(folder, {"scores.json": scores_json(scores, title, captioner.search)})
         if said != str(folder / "scores.json"):
             training.say(said)
-        sections.append(caption_scores_section(scores.captions, f"Scores, {title}"))
+        heading = f"Scores, {title}, {captioner.search.name}"
+        sections.append(caption_scores_section(scores.captions, heading))
     shown = caption_predictions(split, captions, range(min(SHOWN, len(split))))
     return [*sections, gallery_section("Captions", shown)]
 
@@ -95,10 +96,10 @@ def report_scores(split: Split, title: str, captioner: ImageCaptioner, folder: P
     captions, scores = write_and_score(split, captioner)
     files = {
         f"captions_{title}.json": captions_json(split, captions),
-        f"scores_{title}.json": scores_json(scores, title),
+        f"scores_{title}.json": scores_json(scores, title, captioner.search),
     }
     training.say(f"Scores: {write_results(folder, files)}")
-    return scores_text(scores, title)
+    return scores_text(scores, title, captioner.search)
 
 
 def report_captions(
@@ -162,10 +163,10 @@ def report_inspection(split: Split, title: str, captioner: ImageCaptioner, folde
         groups=groups,
     )
     said = write_results(folder, {"inspect.html": page})
-    return f"{scores_text(scores, title)}\n{title}: {said}"
+    return f"{scores_text(scores, title, captioner.search)}\n{title}: {said}"
 
 
-def scores_text(scores: SplitScores, title: str) -> str:
+def scores_text(scores: SplitScores, title: str, search: Search) -> str:
     """Scores as lines for the terminal."""
     rows = scores.captions.by_name() | {"exact captions": 100 * scores.exact}
     if scores.pointing is not None:
@@ -174,15 +175,15 @@ def scores_text(scores: SplitScores, title: str) -> str:
     lines.append(f"{'nats/word':18}{scores.loss:9.4f}")
     if scores.captions.no_meteor:
         lines.append(f"no METEOR: {scores.captions.no_meteor}")
-    return "\n".join([f"{title}:", *lines])
+    return "\n".join([f"{title}, {search.name}:", *lines])
 
 
-def scores_json(scores: SplitScores, title: str) -> str:
+def scores_json(scores: SplitScores, title: str, search: Search) -> str:
     """The scores of a split as JSON, shares in percent."""
     found = scores.captions._asdict() | {"exact": 100 * scores.exact, "loss": scores.loss}
     if scores.pointing is not None:
         found["pointing"] = 100 * scores.pointing.accuracy
-    return as_json({"split": title, **found})
+    return as_json({"split": title, "search": search.name, **found})
 
 
 def captions_json(split: Split, captions: Sequence[Caption]) -> str:

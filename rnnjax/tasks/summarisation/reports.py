@@ -7,7 +7,7 @@ from typing import NamedTuple
 from rnnjax.data.files import given_lines, in_a_line
 from rnnjax.data.text_pairs import Pair
 from rnnjax.data.word_vocabulary import WORD_END
-from rnnjax.models.decoding import rated_lines
+from rnnjax.models.decoding import Search, rated_lines
 from rnnjax.tasks.summarisation.scores import first_words, mean, rouge
 from rnnjax.tasks.summarisation.summarizer import Summarizer, Summary
 from rnnjax.training import atomic_files, say, write_results
@@ -45,22 +45,26 @@ def summarize_split(pairs: Sequence[Pair], summarizer: Summarizer, lead: int) ->
     return [Scored(*one) for one in zip(pairs, summaries, scores, leads, strict=True)]
 
 
-def report_scores(scored: Sequence[Scored], title: str, folder: Path) -> str:
+def report_scores(scored: Sequence[Scored], title: str, search: Search, folder: Path) -> str:
     """Writes `scores_TITLE.json` and `summaries_TITLE.txt`; gives the scores for the terminal.
 
     Args:
         scored: a split.
         title: its name.
+        search: how it was summarised.
         folder: where the files go.
     """
     scores, lead = _means(scored)
     texts = [in_a_line(one.summary.text) for one in scored]
     files = {
         f"summaries_{title}.txt": "".join(f"{text}\n" for text in texts),
-        f"scores_{title}.json": atomic_files.as_json({"split": title, **scores, "lead": lead}),
+        f"scores_{title}.json": atomic_files.as_json(
+            {"split": title, "search": search.name, **scores, "lead": lead}
+        ),
     }
     say(f"Scores: {write_results(folder, files)}")
-    told = f"{title}: {_told(scores)} (F1, %), {len(scored):,} texts; lead {_told(lead)}"
+    told = f"{title}: {_told(scores)} (F1, %, {search.name}), {len(scored):,} texts; "
+    told += f"lead {_told(lead)}"
     copies = _copied_words(scored)
     return told + (f"; {copies:.1f} % of the words are copied" if copies is not None else "")
 

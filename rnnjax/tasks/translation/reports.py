@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rnnjax.data.files import given_lines, in_a_line
 from rnnjax.data.text_pairs import Pair
-from rnnjax.models.decoding import rated_lines
+from rnnjax.models.decoding import Search, rated_lines
 from rnnjax.tasks.translation.scores import translation_scores
 from rnnjax.tasks.translation.translator import Translation, Translator
 from rnnjax.training import atomic_files, say, write_results
@@ -25,23 +25,28 @@ def translate_split(pairs: Sequence[Pair], translator: Translator) -> list[Trans
     return list(zip(pairs, translator.translate(sources), strict=True))
 
 
-def report_scores(translated: Sequence[Translated], title: str, metric: str, folder: Path) -> str:
+def report_scores(
+    translated: Sequence[Translated], title: str, metric: str, search: Search, folder: Path
+) -> str:
     """Writes `scores_TITLE.json` and `translations_TITLE.txt`; gives the scores for the terminal.
 
     Args:
         translated: a split.
         title: its name.
         metric: see `translation_scores`.
+        search: how it was translated.
         folder: where the files go.
     """
     scores = _scores(metric, translated)
     files = {
         f"translations_{title}.txt": "".join(f"{in_a_line(one.text)}\n" for _, one in translated),
-        f"scores_{title}.json": atomic_files.as_json({"split": title, **scores}),
+        f"scores_{title}.json": atomic_files.as_json(
+            {"split": title, "search": search.name, **scores}
+        ),
     }
     say(f"Scores: {write_results(folder, files)}")
     named = ", ".join(f"{name} {value:.2f}" for name, value in scores.items())
-    return f"{title}: {named} (%), {len(translated):,} texts"
+    return f"{title}: {named} (%, {search.name}), {len(translated):,} texts"
 
 
 def report_sections(translated: Sequence[Translated], title: str, metric: str) -> list[Section]:

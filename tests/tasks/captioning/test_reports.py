@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from rnnjax.metrics.attention import Pointing
-from rnnjax.models.decoding import Rated
+from rnnjax.models.decoding import Rated, Search
 from rnnjax.tasks.captioning import reports
 from rnnjax.tasks.captioning.caption_scores import CaptionScores
-from rnnjax.tasks.captioning.image_captioner import Caption, SplitScores
+from rnnjax.tasks.captioning.image_captioner import Caption, ImageCaptioner, SplitScores
 from rnnjax.tasks.captioning.reports import (
     caption_predictions,
     captions_json,
@@ -38,8 +38,8 @@ REGIONS = [(None, BOXES), (BOXES,), (None, BOXES)]
 
 
 def test_scores_for_the_terminal():
-    lines = scores_text(SCORES, "test").splitlines()
-    assert lines[0] == "test:"
+    lines = scores_text(SCORES, "test", Search()).splitlines()
+    assert lines[0] == "test, beam of 5:"
     assert {line[:18].strip(): line[18:].strip() for line in lines[1:-1]} == {
         "BLEU-1": "60.00", "BLEU-2": "40.12", "BLEU-3": "30.00", "BLEU-4": "20.00",
         "ROUGE-L": "45.00", "CIDEr-D": "101.50", "exact captions": "25.00",
@@ -47,18 +47,20 @@ def test_scores_for_the_terminal():
     }  # fmt: skip
     assert lines[-1] == "no METEOR: no Java"
     known = SCORES.captions._replace(meteor=22.2, no_meteor=None)
-    text = scores_text(SCORES._replace(captions=known, pointing=None), "test")
+    text = scores_text(SCORES._replace(captions=known, pointing=None), "test", Search())
     assert "METEOR              22.20" in text
     assert "pointing" not in text
     assert "no METEOR" not in text
 
 
 def test_scores_as_a_file():
-    found = json.loads(scores_json(SCORES, "validation"))
+    found = json.loads(scores_json(SCORES, "validation", Search(beam_size=1)))
     assert (found["split"], found["bleu4"], found["exact"], found["loss"], found["pointing"]) == (
         "validation", 20.0, 25.0, 1.5, 75.0,
     )  # fmt: skip
-    assert "pointing" not in json.loads(scores_json(SCORES._replace(pointing=None), "validation"))
+    assert found["search"] == "greedy"
+    found = json.loads(scores_json(SCORES._replace(pointing=None), "validation", Search()))
+    assert "pointing" not in found
 
 
 def test_captions_as_a_file():
@@ -100,7 +102,9 @@ def judge(monkeypatch):
     def judged(split, folder):
         captions = (CAPTIONS * len(split))[: len(split)]
         monkeypatch.setattr(reports, "write_and_score", lambda *_: (captions, SCORES))
-        return reports.report_inspection(split, "test", None, folder).splitlines()[-1]
+        return reports.report_inspection(
+            split, "test", ImageCaptioner(None, None), folder
+        ).splitlines()[-1]
 
     return judged
 
