@@ -88,6 +88,7 @@ def num_parameters(params: PyTree) -> int:
 @jax.jit
 def is_finite(state: TrainState) -> jax.Array:
     """Whether a state is worth saving: parameters finite, no nan anywhere."""
-    faults = [jnp.isnan(x).any() for x in jax.tree.leaves(state)]
-    faults += [jnp.isinf(x).any() for x in jax.tree.leaves((state.params, state.ema))]
-    return ~jnp.array(faults).any()
+    weights, others = (state.params, state.ema), state._replace(params=None, ema=None)
+    sound = [jnp.isfinite(x).all() for x in jax.tree.leaves(weights)]
+    sound += [~jnp.isnan(x).any() for x in jax.tree.leaves(others)]
+    return jnp.array(sound).all()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from rnnjax import training
+from rnnjax.training.state import TrainState, is_finite
 from tests.training import toy
 
 
@@ -164,3 +165,22 @@ def test_the_learning_rate_of_a_batch_may_be_scaled():
     step = training.make_train_step(loss_fn, optimizer)
     state, _ = step(training.create_state(jnp.zeros(()), optimizer), jnp.asarray(0.25))
     assert float(state.params) == -0.125
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "sound"),
+    [
+        ("params", 1.0, True),
+        ("params", np.inf, False),
+        ("params", np.nan, False),
+        ("ema", np.inf, False),
+        ("opt_state", np.inf, True),  # such as the largest second moment
+        ("opt_state", np.nan, False),
+        ("carry", np.nan, False),
+    ],
+)
+def test_which_states_are_worth_saving(field, value, sound):
+    fields = {name: {"w": jnp.ones(2)} for name in ("params", "opt_state", "carry", "ema")}
+    fields[field] = {"w": jnp.array([1.0, value])}
+    state = TrainState(**fields, rng=jnp.zeros(2, jnp.uint32), step=jnp.zeros((), jnp.int32))
+    assert bool(is_finite(state)) == sound
