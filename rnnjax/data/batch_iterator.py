@@ -4,6 +4,7 @@ import collections
 import concurrent.futures
 import copy
 import functools
+import itertools
 import multiprocessing
 import os
 import pickle
@@ -146,34 +147,23 @@ class _Ahead:
                 initargs=(cloudpickle.dumps(batches),),  # which may hold local functions
             )
             self._make = _group_of_worker
-        self._number = first
+        self._numbers = itertools.count(first)
+        self._ahead = _AHEAD * max(workers, 1)
         self._futures: collections.deque[concurrent.futures.Future] = collections.deque()
-        for _ in range(_AHEAD * max(workers, 1)):
-            self._start()
 
     def next(self) -> Sequence[Batch]:
-        self._start()
         try:
+            while len(self._futures) <= self._ahead:
+                self._futures.append(self._executor.submit(self._make, next(self._numbers)))
             return self._futures.popleft().result()
-        except concurrent.futures.process.BrokenProcessPool as error:
-            raise _lost_worker() from error
+        except concurrent.futures.BrokenExecutor as error:
+            raise UserError(
+                "one of the processes that make batches has ended early. If memory ran out, "
+                "--config.data_workers=0 makes them in this process"
+            ) from error
 
     def close(self) -> None:
         self._executor.shutdown(cancel_futures=True)
-
-    def _start(self) -> None:
-        try:
-            self._futures.append(self._executor.submit(self._make, self._number))
-        except concurrent.futures.process.BrokenProcessPool as error:
-            raise _lost_worker() from error
-        self._number += 1
-
-
-def _lost_worker() -> UserError:
-    return UserError(
-        "one of the processes that make batches has ended early. If memory ran out, "
-        "--config.data_workers=0 makes them in this process"
-    )
 
 
 def _close(running: list[_Ahead]) -> None:

@@ -70,7 +70,7 @@ def create_state(
             ema=average.init(params),
             average_start=jnp.full((), NEVER, jnp.int32) if average.triggered else None,
         )
-        return jax.tree.map(lambda x: jnp.copy(jnp.asarray(x, jnp.asarray(x).dtype)), state)
+        return jax.tree.map(lambda x: jnp.array(x, x.dtype), state)
 
     return make(params, carry)
 

@@ -92,10 +92,11 @@ def test_large_batches_that_nobody_takes_do_not_hold_up_the_end():
     assert time.monotonic() - began < 5
 
 
-def test_a_fault_of_the_source_is_told_as_it_is():
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_fault_of_the_source_is_told_as_it_is(workers):
     faulty = Squares(1, UserError("bad.png: no image"))
     with (
-        contextlib.closing(BatchIterator(faulty, workers=1)) as batches,
+        contextlib.closing(BatchIterator(faulty, workers=workers)) as batches,
         pytest.raises(UserError) as error,
     ):
         next(batches)
