@@ -120,7 +120,9 @@ class TrainingConfig(Settings):
     average_patience: int = setting(
         5, "Average ntasgd begins when a validation is worse than one before the latest so many."
     )
-    log_every: int = setting(50, "Updates in a row of metrics.")
+    log_every: int | None = setting(
+        None, "Updates in a row of metrics; default: a twentieth of num_steps, at most 50."
+    )
     eval_every: int = setting(250, "Updates between evaluations.")
     checkpoint_every: int = setting(500, "Updates between checkpoints.")
     data_workers: int = setting(0, "Processes that make batches; 0: a thread of this one.")
@@ -130,6 +132,11 @@ class TrainingConfig(Settings):
     def warmup(self) -> int:
         """Updates of linear warm-up."""
         return min(100, self.num_steps // 10) if self.warmup_steps is None else self.warmup_steps
+
+    @property
+    def row_every(self) -> int:
+        """Updates in a row of metrics."""
+        return max(1, min(50, self.num_steps // 20)) if self.log_every is None else self.log_every
 
     @property
     def decay(self) -> float:
@@ -168,7 +175,9 @@ class TrainingConfig(Settings):
         self.check_choice("optimizer", OPTIMIZERS)
         self.check_choice("schedule", SCHEDULES)
         self.check_choice("average", AVERAGES)
-        self.check_at_least(1, "batch_size", "num_steps", "log_every", "decay_every")
+        self.check_at_least(1, "batch_size", "num_steps", "decay_every")
+        if self.log_every is not None:
+            self.check_at_least(1, "log_every")
         self.check_rate("momentum")
         if self.average_decay is not None:
             self.check_rate("average_decay")

@@ -164,7 +164,7 @@ def train(
         with (
             traced(train_step, profile, workdir.path, step) as train_step,
             MetricsLog(workdir.path, step) as log,
-            Progress(step, config.num_steps, config.log_every, measures) as progress,
+            Progress(step, config.num_steps, config.row_every, measures) as progress,
             Interruption() as interruption,
         ):
 
@@ -180,7 +180,7 @@ def train(
                 step += 1
                 meter.add(metrics)
 
-                logging = _is_due(config.log_every, step)
+                logging = _is_due(config.row_every, step)
                 evaluating = loaded.last or _is_due(config.eval_every, step)
                 saving = loaded.last or _is_due(config.checkpoint_every, step)
                 # Several processes stop at the same step: they ask each other only now and then.

@@ -74,7 +74,8 @@ figcaption .soft { margin: .3rem 0 } figcaption ul { margin: 0; padding-left: 1.
   .stack tr:first-child { display: none }
   .stack td { display: inline-block; max-width: 100%; border: 0; padding-block: 0 }
   .both { grid-template-columns: 1fr; gap: 0 } .sentences { padding-left: 2rem }
-  .picture::after { content: "tap: full size"; color: var(--soft); font-size: .8rem } }
+  .picture::after { content: "tap: full size"; display: block; color: var(--soft);
+    font-size: .8rem } }
 """
 
 

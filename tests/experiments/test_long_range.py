@@ -57,10 +57,14 @@ def test_prediction_adds_and_inspection_writes_a_page(trained, capsys):
     result = run(capsys, trained, "--mode=inspect")
     assert result.code == 0, result.err
     page = (trained / "inspect.html").read_text()
-    sums = re.findall(r"<pre>([\d.]+) \+ ([\d.]+) = ([\d.]+)</pre>", page)
+    number = r"(-?[\d.]+)"
+    sums = re.findall(
+        rf"<pre>{number} \+ {number} = {number}; the network says {number}</pre>", page
+    )
     assert len(sums) == 3
-    for a, b, total in sums:
-        assert float(a) + float(b) == pytest.approx(float(total), abs=2e-3)
+    for a, b, total, said in np.array(sums, float):
+        assert a + b == pytest.approx(total, abs=2e-3)
+        assert said == pytest.approx(total, abs=0.5)
 
 
 def test_cells_are_trained_alike_and_compared(tmp_path, capsys, monkeypatch):

@@ -9,13 +9,13 @@ from rnnjax.training import TrainingConfig
 
 
 @pytest.mark.parametrize(
-    ("num_steps", "warmup", "memory"),
-    [(1, 0, 1), (50, 5, 8), (200, 20, 33), (3000, 100, 500), (10**6, 100, 500)],
+    ("num_steps", "warmup", "memory", "rows"),
+    [(1, 0, 1, 1), (50, 5, 8, 2), (200, 20, 33, 10), (3000, 100, 500, 50), (10**6, 100, 500, 50)],
 )
-def test_warm_up_and_average_follow_the_length_of_the_run(num_steps, warmup, memory):
+def test_defaults_follow_the_length_of_the_run(num_steps, warmup, memory, rows):
     config = TrainingConfig(num_steps=num_steps)
     config.validate()
-    assert config.warmup == warmup
+    assert (config.warmup, config.row_every) == (warmup, rows)
     assert config.decay == pytest.approx(1 - 1 / memory)
 
 

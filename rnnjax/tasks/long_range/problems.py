@@ -146,7 +146,7 @@ PROBLEMS = {
         read=read_adding,
         tell=lambda outputs: f"{outputs[-1, 0]:.3f}",
         curve=lambda outputs, example: outputs[:, 0],
-        curve_of="the sum",
+        curve_of="the network's sum",
     ),
     "copy": Problem(
         least_length=1,

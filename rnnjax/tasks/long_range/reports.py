@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
 from rnnjax import training
 from rnnjax.tasks.long_range import agreement
 from rnnjax.tasks.long_range.memory_model import MemoryModel, load
@@ -67,10 +69,12 @@ def report_steps(model: MemoryModel, folder: Path, num_examples: int = 3) -> str
         values = problem.curve(model.outputs(inputs), example)
         lines: dict[str, tuple] = {problem.curve_of: (range(1, len(values) + 1), values)}
         if shown == "adding":
-            marked = inputs[:, 1] > 0
-            text = f"{' + '.join(f'{x:.3f}' for x in inputs[marked, 0])} = {example['targets']:.3f}"
-            places = [step + 1 for step in range(len(inputs)) if marked[step]]
-            lines["marked numbers"] = (places, inputs[marked, 0])
+            first, second = np.flatnonzero(inputs[:, 1])
+            a, b, total = inputs[first, 0], inputs[second, 0], example["targets"]
+            text = f"{a:.3f} + {b:.3f} = {total:.3f}; the network says {values[-1]:.3f}"
+            lines["true sum"] = ((1, len(values)), (total, total))
+            lines["first marked number"] = ((first + 1,), (a,))
+            lines["second marked number"] = ((second + 1,), (b,))
         elif shown == "copy":
             text = "".join(map(str, inputs[:10]))
         else:

@@ -280,9 +280,9 @@ def _draw_loss(axes: "Axes", train: Series, valid: Series, unit: str) -> None:
 
 
 def _plot(axes: "Axes", series: Series, colour: str, split: str, label: str) -> None:
-    """A line, with a point for each of not too many evaluations."""
+    """A line, with points where there are few, so that a single one is seen."""
     steps, values = series
-    few = split == "valid" and len(steps) < 200
+    few = len(steps) < (200 if split == "valid" else 3)
     if steps:
         axes.plot(steps, values, "o-" if few else "-", color=colour, label=split, ms=3, lw=1.4)
     axes.set_ylabel(label)
