@@ -5,7 +5,6 @@ import dataclasses
 import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -82,8 +81,9 @@ class Experiment:
         modes: `(run) -> None` by name, besides train; `export` is added.
         fresh_modes: those of them that start from a preset, as train does, and need no trained run.
         measures: `(config) -> Measures`.
-        evaluation: `(config, graph, prepared, placement) -> (params) -> metrics`; None: the loss of
-            `prepared.validation`, an iterable of batches.
+        scores: `(config, prepared, model) -> {name: number}`, of the validation split at each
+            evaluation, besides the loss of the batches `prepared.validation` or with a loss of
+            their own; None: the loss is all.
         sample: `(config, prepared, model) -> text` that the model writes at an evaluation, for the
             report.
         carry: `(config, model) -> carry` of all rows of a batch before the first update.
@@ -110,7 +110,7 @@ class Experiment:
     modes: Mapping[str, Callable[[Run], None]]
     fresh_modes: tuple[str, ...] = ()
     measures: Callable[[Any], Measures]
-    evaluation: Callable[..., Callable[[Any], dict[str, float]]] | None = None
+    scores: Callable[[Any, Any, Any], dict[str, float]] | None = None
     sample: Callable[[Any, Any, Any], str] | None = None
     carry: Callable[[Any, Any], Any] = lambda config, model: None
     vocabulary: Any = None
@@ -230,13 +230,19 @@ class Experiment:
         measures = self.measures(config)
         loss_fn = self.loss(config, graph, prepared)
         carry = self.carry(config, model)
-        if self.evaluation is not None:
-            evaluate = self.evaluation(config, graph, prepared, run.placement)
-        else:
-            evaluate = _mean_loss(loss_fn, carry, prepared.validation, run.placement)
-        sample = None
-        if self.sample is not None:
-            sample = _sampling(partial(self.sample, config, prepared), graph, run.placement)
+        eval_step = training.make_eval_step(loss_fn, run.placement)
+
+        def of_model(function: Callable[[Any, Any, Any], Any]) -> Callable[[Any], Any]:
+            whole = run.placement.gather
+            return lambda params: function(config, prepared, nnx.merge(graph, whole(params)))
+
+        def evaluate(params: Any) -> dict[str, float]:
+            found = of_model(self.scores)(params) if self.scores else {}
+            if "loss" in found:
+                return found
+            batches = prepared.validation
+            return training.evaluate(eval_step, params, carry, batches, run.placement) | found
+
         step, new_state = training.make_training(config, loss_fn, run.placement)
         result = training.train(
             step,
@@ -245,7 +251,7 @@ class Experiment:
             config=config,
             workdir=workdir._replace(extra=extra),
             evaluate=evaluate,
-            sample=sample,
+            sample=of_model(self.sample) if self.sample else None,
             placement=run.placement,
             profile=steps_to_trace(run),
             measures=measures,
@@ -330,16 +336,3 @@ def naming_the_data(run: Run) -> Iterator[None]:
             f"{error} ({data_of_run} is what the run in {run.workdir} was trained on, as seen from "
             "there; --config.data=PATH gives another path)"
         ) from error
-
-
-def _sampling(
-    sample: Callable[[Any], str], graph: nnx.GraphDef, placement: training.Placement
-) -> Callable[[Any], str]:
-    return lambda params: sample(nnx.merge(graph, placement.gather(params)))
-
-
-def _mean_loss(
-    loss_fn: training.LossFn, carry: Any, batches: Any, placement: training.Placement
-) -> Callable[[Any], dict[str, float]]:
-    step = training.make_eval_step(loss_fn, placement)
-    return lambda params: training.evaluate(step, params, carry, batches, placement)

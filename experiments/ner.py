@@ -127,7 +127,7 @@ EXPERIMENT = Experiment(
     prepare=lambda run: prepare(run.config, run.vocabulary()),
     model=lambda config, data: make_tagger(config, data.vocabulary, data.vectors, seed=config.seed),
     loss=lambda config, graph, data: text_tagger.make_loss(graph),
-    evaluation=text_tagger.make_evaluation,
+    scores=text_tagger.validation_scores,
     stored=lambda data, model: {"corpus": data.digest},
     measures=lambda config: Measures("sentence", "token", metric="f1", scale="%"),
     report=report,

@@ -138,7 +138,7 @@ EXPERIMENT = Experiment(
     prepare=lambda run: preparation.prepare(run.config, run.vocabulary()),
     model=lambda config, prepared: network.make_model(config, len(prepared.vocabulary.symbols)),
     loss=lambda config, graph, prepared: network.make_loss(graph, config),
-    evaluation=reports.make_evaluation,
+    scores=reports.validation_scores,
     stored=lambda prepared, model: {"corpus": prepared.digest},
     shapes=preparation.shapes,
     measures=lambda config: Measures("symbol", "recording", metric="accuracy", scale="%, greedy"),

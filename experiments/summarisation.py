@@ -27,8 +27,8 @@ from rnnjax import training
 from rnnjax.errors import UserError
 from rnnjax.tasks.summarisation import reports
 from rnnjax.tasks.summarisation.config import SummarisationConfig as Config
-from rnnjax.tasks.summarisation.preparation import lead_size, load_pairs, prepare
-from rnnjax.tasks.summarisation.scores import make_evaluation, sample
+from rnnjax.tasks.summarisation.preparation import Prepared, lead_size, load_pairs, prepare
+from rnnjax.tasks.summarisation.scores import rouge, sample, validation_scores
 from rnnjax.tasks.summarisation.summarizer import Summarizer, load, make_loss, make_summarizer
 from rnnjax.tasks.summarisation.vocabulary import SummaryVocabulary
 from rnnjax.training import setting
@@ -106,6 +106,12 @@ def inspect(run: Run) -> None:
     print(reports.report_inspection(summarized(run), run.options.split, run.workdir))
 
 
+def prepared(run: Run) -> Prepared:
+    """The data of a training, which needs the package of its scores."""
+    rouge([], [])
+    return prepare(run.config, run.vocabulary())
+
+
 EXPERIMENT = Experiment(
     name="summarisation",
     summary="summarizer that copies; docstrings of Python; 7 min; ROUGE-1 19.8 (lead: 16.5)",
@@ -115,10 +121,10 @@ EXPERIMENT = Experiment(
     options=Options(beam_size=4, length_penalty=1.0),
     vocabulary=SummaryVocabulary,
     vocabulary_field="level",
-    prepare=lambda run: prepare(run.config, run.vocabulary()),
+    prepare=prepared,
     model=lambda config, data: make_summarizer(config, data.vocabulary, data.vectors),
     loss=lambda config, graph, data: make_loss(config, graph),
-    evaluation=make_evaluation,
+    scores=validation_scores,
     sample=sample,
     stored=lambda data, model: {"corpus": data.digest, "lengths": json.dumps(data.lengths)},
     measures=lambda config: Measures("symbol", metric="rouge1", scale="%, greedy"),

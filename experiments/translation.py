@@ -28,7 +28,7 @@ from rnnjax.tasks.translation import reports
 from rnnjax.tasks.translation.config import TranslationConfig as Config
 from rnnjax.tasks.translation.corpora import load_pairs
 from rnnjax.tasks.translation.preparation import prepare
-from rnnjax.tasks.translation.scores import make_evaluation, sample
+from rnnjax.tasks.translation.scores import sample, validation_scores
 from rnnjax.tasks.translation.translator import (
     Translator,
     first_carry,
@@ -135,7 +135,7 @@ EXPERIMENT = Experiment(
     model=lambda config, data: make_translator(config, data.vocabulary),
     loss=lambda config, graph, data: make_loss(config, graph),
     carry=lambda config, model: first_carry(config),
-    evaluation=make_evaluation,
+    scores=validation_scores,
     sample=sample,
     stored=lambda data, model: {"corpus": data.digest, "lengths": json.dumps(data.lengths)},
     measures=lambda config: Measures("symbol", metric=config.metric, scale="%, greedy"),

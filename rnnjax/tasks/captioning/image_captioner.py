@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -262,39 +262,21 @@ def write_and_score(
     return captions, score(split, captions, captioner.read(split))
 
 
-def make_evaluation(
-    config: CaptionerConfig,
-    graph: nnx.GraphDef,
-    prepared: Prepared,
-    placement: training.Placement = training.LOCAL,
-) -> Callable[[Any], dict[str, float]]:
-    """Makes the function that judges parameters on the validation split.
-
-    Args:
-        config: of the run.
-        graph: of the captioner.
-        prepared: its data.
-        placement: where the parameters live.
+def validation_scores(
+    config: CaptionerConfig, prepared: Prepared, model: Captioner
+) -> dict[str, float]:
+    """Scores of the validation split.
 
     Returns:
-        ``(params) -> {"loss", "bleu4", "exact"}`` and "pointing" where it is known: the loss in
-        nats a word of the first references, the others of captions written greedily, in percent.
+        "loss", in nats a word of the first references; "bleu4" and "exact" of captions that are
+        written greedily, and "pointing" where it is known, in percent.
     """
     del config
-
-    def evaluate(params: Any) -> dict[str, float]:
-        model = nnx.merge(graph, placement.gather(params))
-        _, found = write_and_score(prepared.validation, _greedy(prepared, model))
-        results = {
-            "loss": found.loss,
-            "bleu4": found.captions.bleu4,
-            "exact": 100 * found.exact,
-        }
-        if found.pointing is not None:
-            results["pointing"] = 100 * found.pointing.accuracy
-        return results
-
-    return evaluate
+    _, found = write_and_score(prepared.validation, _greedy(prepared, model))
+    scores = {"loss": found.loss, "bleu4": found.captions.bleu4, "exact": 100 * found.exact}
+    if found.pointing is not None:
+        scores["pointing"] = 100 * found.pointing.accuracy
+    return scores
 
 
 def sample(config: CaptionerConfig, prepared: Prepared, model: Captioner) -> str:

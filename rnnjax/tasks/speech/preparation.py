@@ -81,6 +81,17 @@ class Shapes(NamedTuple):
     units: int
 
 
+def import_jiwer() -> Any:
+    """The package of error rates; UserError if it is not installed."""
+    try:
+        import jiwer
+    except ImportError as error:
+        raise UserError(
+            f"error rates need a package ({error}): pip install 'rnnjax[speech]'"
+        ) from error
+    return jiwer
+
+
 def prepare(config: SpeechConfig, vocabulary: SpeechVocabulary | None = None) -> Prepared:
     """Loads the recordings of a config and makes batches.
 
@@ -92,8 +103,10 @@ def prepare(config: SpeechConfig, vocabulary: SpeechVocabulary | None = None) ->
         vocabulary: one that a model was trained with.
 
     Raises:
-        UserError: see `load_source`; or a text has a character that no training text has.
+        UserError: see `load_source`; a text has a character that no training text has; or jiwer,
+            which training needs for its scores, is not installed.
     """
+    import_jiwer()
     source = load_source(config)
     splits = source.splits
     texts = "".join(one.text for one in splits["train"])

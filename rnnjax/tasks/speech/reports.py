@@ -1,19 +1,16 @@
 """Error rates of a split, and a picture of what the network hears and when."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from flax import nnx
 
 from rnnjax import training
-from rnnjax.errors import UserError
 from rnnjax.tasks.speech.config import SpeechConfig
 from rnnjax.tasks.speech.features import HOP
-from rnnjax.tasks.speech.network import make_loss
-from rnnjax.tasks.speech.preparation import Prepared
+from rnnjax.tasks.speech.network import SpeechNetwork
+from rnnjax.tasks.speech.preparation import Prepared, import_jiwer
 from rnnjax.tasks.speech.recordings import Recording
 from rnnjax.tasks.speech.speech_model import BEAM, Search, SpeechModel
 from rnnjax.training.reporting.progress import aligned
@@ -35,7 +32,7 @@ def error_rates(texts: Sequence[str], references: Sequence[str]) -> dict[str, fl
     Raises:
         UserError: jiwer is not installed.
     """
-    jiwer = _jiwer()
+    jiwer = import_jiwer()
     pairs = [(text, gold) for text, gold in zip(texts, references, strict=True) if gold]
     exact = np.mean([text == gold for text, gold in zip(texts, references, strict=True)])
     if not pairs:
@@ -48,41 +45,15 @@ def error_rates(texts: Sequence[str], references: Sequence[str]) -> dict[str, fl
     }
 
 
-def _jiwer() -> Any:
-    try:
-        import jiwer
-    except ImportError as error:
-        raise UserError(
-            f"error rates need a package ({error}): pip install 'rnnjax[speech]'"
-        ) from error
-    return jiwer
-
-
-def make_evaluation(
-    config: SpeechConfig,
-    graph: nnx.GraphDef,
-    prepared: Prepared,
-    placement: training.Placement = training.LOCAL,
-) -> Callable[[Any], dict[str, float]]:
-    """Makes ``(params) -> {"loss", "accuracy", "exact"}`` of the validation split.
-
-    In percent, of the greedy texts: `accuracy` of characters is 100 - cer.
-
-    Raises:
-        UserError: jiwer is not installed; training would find that out at its first evaluation.
-    """
-    _jiwer()
-    step = training.make_eval_step(make_loss(graph, config), placement)
+def validation_scores(
+    config: SpeechConfig, prepared: Prepared, model: SpeechNetwork
+) -> dict[str, float]:
+    """Percentages of the validation split's greedy texts: `accuracy` of characters is 100 - cer."""
     recordings = prepared.source.splits["validation"]
-
-    def evaluate(params: Any) -> dict[str, float]:
-        loss = training.evaluate(step, params, None, prepared.validation, placement)
-        model = SpeechModel(nnx.merge(graph, placement.gather(params)), prepared.vocabulary, config)
-        texts = [one.text for one in model.transcripts_of(recordings, GREEDY)]
-        rates = error_rates(texts, [one.text for one in recordings])
-        return {**loss, "accuracy": 100 - rates["cer"], "exact": rates["exact"]}
-
-    return evaluate
+    speech = SpeechModel(model, prepared.vocabulary, config)
+    texts = [one.text for one in speech.transcripts_of(recordings, GREEDY)]
+    rates = error_rates(texts, [one.text for one in recordings])
+    return {"accuracy": 100 - rates["cer"], "exact": rates["exact"]}
 
 
 def report_scores(

@@ -8,7 +8,7 @@ import numpy as np
 from rnnjax import data
 from rnnjax.data.files import files_at
 from rnnjax.data.named_splits import is_list_of_paths, split_files
-from rnnjax.data.padded_batches import Examples, TrainingBatches
+from rnnjax.data.padded_batches import EvaluationBatches, Examples, TrainingBatches
 from rnnjax.data.pair_batches import Lengths, pair_examples
 from rnnjax.data.text_pairs import Corpus, Pair, read_pairs, with_words
 from rnnjax.data.word_vocabulary import RESERVED, WordLevel
@@ -30,6 +30,7 @@ class Prepared(NamedTuple):
         vectors: of its words, made elsewhere; None: there are none.
         lengths: that texts and summaries are padded to.
         batches: of the training split.
+        validation: batches of the validation split.
         notes: what was cut or left out, in a phrase each.
         digest: of the training and validation pairs, the same for the same ones only.
     """
@@ -39,6 +40,7 @@ class Prepared(NamedTuple):
     vectors: data.Vectors | None
     lengths: Lengths
     batches: TrainingBatches
+    validation: EvaluationBatches
     notes: tuple[str, ...]
     digest: str
 
@@ -121,12 +123,14 @@ def prepare(config: SummarisationConfig, vocabulary: SummaryVocabulary | None = 
     )
     chosen = [pairs[n] for n in kept.tolist()]
     examples = summary_examples(chosen, vocabulary, config, lengths)
+    held_out = summary_examples(corpus.splits["validation"], vocabulary, config, lengths)
     return Prepared(
         corpus,
         vocabulary,
         vectors,
         lengths,
         TrainingBatches(examples, batch_size=config.batch_size, seed=config.seed),
+        EvaluationBatches(held_out, batch_size=config.batch_size),
         tuple(notes),
         corpus.digest,
     )

@@ -1,19 +1,14 @@
 """How good summaries are: ROUGE, beside that of the first words of each text."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from flax import nnx
-
-from rnnjax import training
-from rnnjax.data.padded_batches import EvaluationBatches
 from rnnjax.data.tokens import tokenize
 from rnnjax.errors import UserError
 from rnnjax.models.decoding import SAMPLED, Search, sample_text
 from rnnjax.models.seq2seq import Seq2Seq
 from rnnjax.tasks.summarisation.config import SummarisationConfig
-from rnnjax.tasks.summarisation.preparation import Prepared, summary_examples
-from rnnjax.tasks.summarisation.summarizer import Summarizer, make_loss
+from rnnjax.tasks.summarisation.preparation import Prepared
+from rnnjax.tasks.summarisation.summarizer import Summarizer
 
 KINDS = ("rouge1", "rouge2", "rougeL")
 
@@ -52,47 +47,24 @@ def first_words(text: str, size: int) -> str:
     return text[tokens[0].start : tokens[-1].end] if tokens else ""
 
 
-def make_evaluation(
-    config: SummarisationConfig,
-    graph: nnx.GraphDef,
-    prepared: Prepared,
-    placement: training.Placement = training.LOCAL,
-) -> Callable[[Any], dict[str, float]]:
-    """Makes the function that judges parameters on the validation split.
-
-    Args:
-        config: of the run.
-        graph: of the model.
-        prepared: its data.
-        placement: where the parameters live.
-
-    Returns:
-        ``(params) -> {"loss", "rouge1", ...}``: the loss in nats a symbol of the references, and
-        ROUGE of summaries that are written greedily.
-    """
-    rouge([], [])  # a missing package is told before the training
+def validation_scores(
+    config: SummarisationConfig, prepared: Prepared, model: Seq2Seq
+) -> dict[str, float]:
+    """The mean ROUGE of the validation split, summarised greedily."""
     pairs = prepared.corpus.splits["validation"]
-    examples = summary_examples(pairs, prepared.vocabulary, config, prepared.lengths)
-    batches = EvaluationBatches(examples, batch_size=config.batch_size)
-    step = training.make_eval_step(make_loss(config, graph), placement)
-    texts, references = [pair.source for pair in pairs], [pair.target for pair in pairs]
-
-    def evaluate(params: Any) -> dict[str, float]:
-        loss = training.evaluate(step, params, None, batches, placement)
-        model = nnx.merge(graph, placement.gather(params))
-        summaries = [one.text for one in _greedy(config, prepared, model).summarize(texts)]
-        return {**loss, **mean(rouge(summaries, references))}
-
-    return evaluate
+    texts = _write(config, prepared, model, [pair.source for pair in pairs])
+    return mean(rouge(texts, [pair.target for pair in pairs]))
 
 
 def sample(config: SummarisationConfig, prepared: Prepared, model: Seq2Seq) -> str:
     """The first validation texts and what the model writes for them greedily."""
     sources, references, *_ = zip(*prepared.corpus.splits["validation"][:SAMPLED], strict=True)
-    found = _greedy(config, prepared, model).summarize(sources)
-    return sample_text(sources, references, [one.text for one in found])
+    return sample_text(sources, references, _write(config, prepared, model, sources))
 
 
-def _greedy(config: SummarisationConfig, prepared: Prepared, model: Seq2Seq) -> Summarizer:
-    lengths, search = prepared.lengths, Search(beam_size=1)
-    return Summarizer(model, prepared.vocabulary, lengths, config.limit, search)
+def _write(
+    config: SummarisationConfig, prepared: Prepared, model: Seq2Seq, sources: Sequence[str]
+) -> list[str]:
+    vocabulary, lengths, greedy = prepared.vocabulary, prepared.lengths, Search(beam_size=1)
+    summarizer = Summarizer(model, vocabulary, lengths, config.limit, greedy)
+    return [one.text for one in summarizer.summarize(sources)]

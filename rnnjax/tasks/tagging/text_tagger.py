@@ -2,7 +2,7 @@
 
 import functools
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -144,42 +144,23 @@ def make_loss(graph: nnx.GraphDef) -> training.LossFn:
     return loss_fn
 
 
-def make_evaluation(
-    config: TaggingConfig,
-    graph: nnx.GraphDef,
-    prepared: Prepared,
-    placement: training.Placement = training.LOCAL,
-) -> Callable[[Any], dict[str, float]]:
-    """Makes the function that judges parameters on the validation split.
-
-    Args:
-        config: of the run.
-        graph: of the tagger.
-        prepared: its data.
-        placement: where the parameters live.
+def validation_scores(config: TaggingConfig, prepared: Prepared, model: Tagger) -> dict[str, float]:
+    """Scores of the validation split.
 
     Returns:
-        ``(params) -> {"loss", "f1", "precision", "recall"}``: the loss in nats a sentence, the
-        others over entities, in percent.
+        "loss", in nats a sentence; "f1", "precision" and "recall" over entities, in percent.
     """
     sentences, vocabulary = prepared.corpus.splits["validation"], prepared.vocabulary
     examples = tagged_examples(sentences, vocabulary, prepared.buckets)
-    batches = list(EvaluationBatches(examples, batch_size=config.batch_size))
+    batches = EvaluationBatches(examples, batch_size=config.batch_size)
+    graph, params = nnx.split(model, nnx.Param)
+    results = list(run_over(functools.partial(_apply, _loss_and_tags, graph, params), batches))
+    loss = sum(float(total) for _, (total, _) in results) / len(sentences)
+    ids = in_order((batch, tags) for batch, (_, tags) in results)
     gold = [sentence.tags for sentence in sentences]
+    found = entity_scores(gold, [in_bio(numbers, vocabulary) for numbers in ids]).micro.in_percent()
+    return {"loss": loss, **{name: found[name] for name in ("f1", "precision", "recall")}}
 
-    @jax.jit
-    def judge(params: Any, batch: dict[str, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        model = nnx.merge(graph, params)
-        with placement.tracing():
-            loss, _ = tagging_loss(model, batch)
-            return placement.keep_whole((loss, best_tags(model, batch)))
 
-    def evaluate(params: Any) -> dict[str, float]:
-        results = list(run_over(lambda batch: judge(params, placement.put_whole(batch)), batches))
-        loss = sum(float(total) for _, (total, _) in results) / len(sentences)
-        ids = in_order((batch, tags) for batch, (_, tags) in results)
-        scores = entity_scores(gold, [in_bio(numbers, vocabulary) for numbers in ids]).micro
-        found = scores.in_percent()
-        return {"loss": loss, **{name: found[name] for name in ("f1", "precision", "recall")}}
-
-    return evaluate
+def _loss_and_tags(model: Tagger, batch: dict[str, jax.Array]) -> tuple[jax.Array, jax.Array]:
+    return tagging_loss(model, batch)[0], best_tags(model, batch)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnjax.data import pair_batches
-from rnnjax.data.padded_batches import Examples, TrainingBatches
+from rnnjax.data.padded_batches import EvaluationBatches, Examples, TrainingBatches
 from rnnjax.data.pair_batches import SOURCE_LENGTHS, Lengths
 from rnnjax.data.text_pairs import Corpus, Pair
 from rnnjax.errors import UserError
@@ -23,6 +23,7 @@ class Prepared(NamedTuple):
         vocabulary: of the training split, unless one was given.
         lengths: that texts are padded to.
         batches: of the training split.
+        validation: batches of the validation split.
         too_long: pairs of the training split that are left out of them.
         digest: of the training and validation pairs, the same for the same ones only.
     """
@@ -31,6 +32,7 @@ class Prepared(NamedTuple):
     vocabulary: VocabularyPair
     lengths: Lengths
     batches: TrainingBatches
+    validation: EvaluationBatches
     too_long: int
     digest: str
 
@@ -85,8 +87,12 @@ def prepare(config: TranslationConfig, vocabulary: VocabularyPair | None = None)
     batches = TrainingBatches(
         examples, batch_size=config.batch_size, seed=config.seed, pool=config.pool
     )
+    held_out = pair_examples(
+        corpus.splits["validation"], vocabulary, lengths, reverse=config.reverse_source
+    )
+    validation = EvaluationBatches(held_out, batch_size=config.batch_size)
     too_long = len(pairs) - len(chosen)
-    return Prepared(corpus, vocabulary, lengths, batches, too_long, corpus.digest)
+    return Prepared(corpus, vocabulary, lengths, batches, validation, too_long, corpus.digest)
 
 
 def pair_examples(

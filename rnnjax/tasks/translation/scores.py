@@ -1,17 +1,12 @@
 """How good translations are: BLEU and chrF of a corpus, exact shares of generated data."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from flax import nnx
-
-from rnnjax import training
-from rnnjax.data.padded_batches import EvaluationBatches
 from rnnjax.models.decoding import SAMPLED, Search, sample_text
 from rnnjax.models.seq2seq import Seq2Seq
 from rnnjax.tasks.translation.config import TranslationConfig
-from rnnjax.tasks.translation.preparation import Prepared, pair_examples
-from rnnjax.tasks.translation.translator import Translator, make_loss
+from rnnjax.tasks.translation.preparation import Prepared
+from rnnjax.tasks.translation.translator import Translator
 
 
 def translation_scores(
@@ -56,48 +51,24 @@ def edit_distance(one: str, other: str) -> int:
     return above[-1]
 
 
-def make_evaluation(
-    config: TranslationConfig,
-    graph: nnx.GraphDef,
-    prepared: Prepared,
-    placement: training.Placement = training.LOCAL,
-) -> Callable[[Any], dict[str, float]]:
-    """Makes the function that judges parameters on the validation split.
-
-    Args:
-        config: of the run.
-        graph: of the model.
-        prepared: its data.
-        placement: where the parameters live.
-
-    Returns:
-        ``(params) -> {"loss", ...}``: the loss in nats a symbol of the references, and the scores
-        of `translation_scores` for translations that are written greedily.
-    """
+def validation_scores(
+    config: TranslationConfig, prepared: Prepared, model: Seq2Seq
+) -> dict[str, float]:
+    """`translation_scores` of the validation split, translated greedily."""
     pairs = prepared.corpus.splits["validation"]
-    examples = pair_examples(
-        pairs, prepared.vocabulary, prepared.lengths, reverse=config.reverse_source
-    )
-    batches = EvaluationBatches(examples, batch_size=config.batch_size)
-    step = training.make_eval_step(make_loss(config, graph), placement)
-    sources, references = [pair.source for pair in pairs], [pair.target for pair in pairs]
-
-    def evaluate(params: Any) -> dict[str, float]:
-        loss = training.evaluate(step, params, None, batches, placement)
-        model = nnx.merge(graph, placement.gather(params))
-        texts = [one.text for one in _greedy(config, prepared, model).translate(sources)]
-        return {**loss, **translation_scores(config.metric, texts, references)}
-
-    return evaluate
+    texts = _write(config, prepared, model, [pair.source for pair in pairs])
+    return translation_scores(config.metric, texts, [pair.target for pair in pairs])
 
 
 def sample(config: TranslationConfig, prepared: Prepared, model: Seq2Seq) -> str:
     """The first validation pairs and what the model writes for them greedily."""
     sources, references, *_ = zip(*prepared.corpus.splits["validation"][:SAMPLED], strict=True)
-    found = _greedy(config, prepared, model).translate(sources)
-    return sample_text(sources, references, [one.text for one in found])
+    return sample_text(sources, references, _write(config, prepared, model, sources))
 
 
-def _greedy(config: TranslationConfig, prepared: Prepared, model: Seq2Seq) -> Translator:
-    lengths, search = prepared.lengths, Search(beam_size=1)
-    return Translator(model, prepared.vocabulary, lengths, config.reverse_source, search)
+def _write(
+    config: TranslationConfig, prepared: Prepared, model: Seq2Seq, sources: Sequence[str]
+) -> list[str]:
+    vocabulary, lengths, greedy = prepared.vocabulary, prepared.lengths, Search(beam_size=1)
+    translator = Translator(model, vocabulary, lengths, config.reverse_source, greedy)
+    return [one.text for one in translator.translate(sources)]

@@ -166,7 +166,7 @@ def make_loss(config: TranslationConfig, graph: nnx.GraphDef) -> training.LossFn
 
     def loss_fn(params, carry, batch, key):
         rate = None
-        if carry is not None:
+        if carry is not None and key is not None:  # in training
             rate, carry = config.scheduled_sampling * carry[0] / config.num_steps, carry + 1
         model = nnx.merge(graph, params)
         total, count = pair_loss(model, batch, key, own_symbols=rate, **options)

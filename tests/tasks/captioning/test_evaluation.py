@@ -4,12 +4,11 @@ import dataclasses
 
 import numpy as np
 import pytest
-from flax import nnx
 
 from rnnjax.models.decoding import Rated
 from rnnjax.tasks.captioning.caption_scores import caption_scores
 from rnnjax.tasks.captioning.config import CaptionerConfig
-from rnnjax.tasks.captioning.image_captioner import Caption, Readings, make_evaluation, score
+from rnnjax.tasks.captioning.image_captioner import Caption, Readings, score, validation_scores
 from rnnjax.tasks.captioning.preparation import Prepared
 from tests.tasks.captioning import tiny
 
@@ -62,10 +61,8 @@ def test_the_evaluation_of_training_writes_greedily_and_reads_the_references():
     references[2] = ("red red and",)
     regions = [((TOP_LEFT,) * len(text.split())) for (text,) in references]
     split = tiny.images(4, references, regions)
-    graph, params = nnx.split(captioner.model, nnx.Param)
     prepared = Prepared(tiny.VOCABULARY, None, split, tiny.MAX_LENGTH, None, "", "")
-    evaluate = make_evaluation(CaptionerConfig(), graph, prepared)
-    found = evaluate(params)
+    found = validation_scores(CaptionerConfig(), prepared, captioner.model)
     readings = captioner.read(split, batch_size=4)
     alike = [caption.text == text for caption, (text,) in zip(greedy, references, strict=True)]
     assert found["exact"] == 100 * sum(alike) / 4
@@ -77,5 +74,5 @@ def test_the_evaluation_of_training_writes_greedily_and_reads_the_references():
     hits = [map_.argmax() == 0 for maps in readings.maps for map_ in maps]
     assert found["pointing"] == pytest.approx(100 * np.mean(hits))
     plain = prepared._replace(validation=dataclasses.replace(split, regions=None))
-    plain = make_evaluation(CaptionerConfig(), graph, plain)
-    assert set(plain(params)) == {"loss", "bleu4", "exact"}
+    found = validation_scores(CaptionerConfig(), plain, captioner.model)
+    assert set(found) == {"loss", "bleu4", "exact"}

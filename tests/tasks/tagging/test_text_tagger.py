@@ -20,9 +20,9 @@ from rnnjax.tasks.tagging.tagger import best_tags, make_tagger, tag, tagging_los
 from rnnjax.tasks.tagging.text_tagger import (
     BUCKETS,
     TextTagger,
-    make_evaluation,
     make_loss,
     run_over,
+    validation_scores,
 )
 from rnnjax.tasks.tagging.vocabulary import TaggingVocabulary
 
@@ -173,11 +173,9 @@ def test_the_loss_counts_sentences_and_the_speed_tokens():
 def test_evaluation_scores_each_sentence_once():
     tagger = make_text_tagger()
     sentences = make_sentences([5, 1, 1, 5, 5, 1, 5], seed=2)
-    graph, params = nnx.split(tagger.model, nnx.Param)
     corpus = TaggedCorpus({"validation": sentences}, "BIO", (), repaired=0)
     prepared = Prepared(corpus, tagger.vocabulary, None, (8,), None, "")
-    evaluate = make_evaluation(TaggingConfig(batch_size=4), graph, prepared)
-    found = evaluate(params)
+    found = validation_scores(TaggingConfig(batch_size=4), prepared, tagger.model)
     answers = [alone(tagger, sentence, loss_and_tags) for sentence in sentences]
     assert found["loss"] == pytest.approx(np.mean([loss for loss, _ in answers]), rel=1e-5)
     tags = [bio(tagger, ids[:, 0].tolist()) for _, ids in answers]
