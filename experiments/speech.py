@@ -22,7 +22,7 @@ import rnnjax
 from experiments.experiment import Experiment, Measures, Preset, Run, Trained
 from rnnjax import training
 from rnnjax.errors import UserError
-from rnnjax.tasks.speech import network, preparation, reports
+from rnnjax.tasks.speech import network, preparation, reports, speller
 from rnnjax.tasks.speech.config import SpeechConfig as Config
 from rnnjax.tasks.speech.preparation import SpeechVocabulary
 from rnnjax.tasks.speech.sources import load_source
@@ -136,7 +136,7 @@ EXPERIMENT = Experiment(
     options=Options(),
     vocabulary=SpeechVocabulary,
     prepare=lambda run: preparation.prepare(run.config, run.vocabulary()),
-    model=lambda config, prepared: network.make_model(config, len(prepared.vocabulary.symbols)),
+    model=lambda config, prepared: speller.make_model(config, len(prepared.vocabulary.symbols)),
     loss=lambda config, graph, prepared: network.make_loss(graph, config),
     scores=reports.validation_scores,
     stored=lambda prepared, model: {"corpus": prepared.digest},

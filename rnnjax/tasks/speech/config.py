@@ -6,6 +6,9 @@ from rnnjax.errors import UserError
 from rnnjax.training import TrainingConfig, setting
 from rnnjax.training.config import NetworkConfig
 
+OUTPUTS = ("ctc", "attention")
+"""CTC on the steps of the layers, or a decoder that attends to them, symbol by symbol."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SpeechConfig(TrainingConfig, NetworkConfig):
@@ -33,6 +36,7 @@ class SpeechConfig(TrainingConfig, NetworkConfig):
     band_width: int = setting(6, "SpecAugment: bands in the widest of them.")
     num_buckets: int = setting(4, "Lengths that recordings are padded to.")
     cell: str = setting("gru", NetworkConfig.__dataclass_fields__["cell"].metadata["help"])
+    output: str = setting("ctc", f"How texts are written: {' or '.join(OUTPUTS)}.")
     hidden_size: int = setting(64, "H, units of a layer in each direction.")
     num_layers: int = setting(2, "L, recurrent layers.")
     bidirectional: bool = setting(True, "Read forwards and backwards.")
@@ -58,6 +62,7 @@ class SpeechConfig(TrainingConfig, NetworkConfig):
     def validate(self) -> None:
         """Raises UserError for a value that cannot work."""
         super().validate()
+        self.check_choice("output", OUTPUTS)
         self.check_at_least(1, "max_digits", "num_buckets", "num_bands")
         self.check_at_least(1000, "rate")
         self.check_at_least(0, "time_masks", "band_masks", "band_width", "fold")

@@ -1,5 +1,6 @@
-"""The network of speech: deep, in both directions, fewer frames layer by layer; and its loss."""
+"""Layers that hear: deep, in both directions, with fewer frames layer by layer; and CTC on them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -14,6 +15,7 @@ from rnnjax.models.network import Network
 from rnnjax.models.sequence_encoder import SequenceEncoder
 from rnnjax.tasks.speech.config import SpeechConfig
 from rnnjax.tasks.speech.features import log_mel, normalised, num_frames, spec_augment, stacked
+from rnnjax.training.step import Metrics
 from rnnjax.typing import Array, PRNGKey
 
 Batch = dict[str, Array]
@@ -37,12 +39,8 @@ class SpeechNetwork(Network):
             rngs: for the initial parameters.
         """
         self.factors = config.factors
-        layers, size = [], config.num_bands
-        for factor in self.factors:
-            cell = config.network(num_layers=1, both_directions=config.bidirectional)
-            layers.append(SequenceEncoder(cell, input_size=factor * size, rngs=rngs))
-            size = layers[-1].output_size
-        self.layers = nnx.List(layers)
+        self.layers = make_layers(config, rngs)
+        size = self.layers[-1].output_size
         self.head = nnx.Linear(
             size,
             1 + num_symbols,
@@ -61,18 +59,49 @@ class SpeechNetwork(Network):
             frames: of each recording, int `[B]`.
             key: turns on the noise of training.
         """
-        keys = split_key(key, len(self.factors))
-        for layer, factor, its in zip(self.layers, self.factors, keys, strict=True):
-            features, frames = stacked(features, frames, factor)
-            mask = jnp.arange(len(features))[:, None] < frames
-            features = layer(features, mask, its)
+        heard, steps = hear(self.layers, self.factors, features, frames, key)
         with jax.named_scope("head"):
-            return self.head(features), frames
+            return self.head(heard), steps
+
+    def loss(
+        self, features: Array, frames: Array, batch: Batch, key: PRNGKey | None = None
+    ) -> tuple[Array, Array, Metrics]:
+        """The loss of CTC in nats, the symbols that count, and the metric `unaligned`.
+
+        That is the percentage of recordings with fewer steps than their text needs; they do not
+        count.
+        """
+        logits, steps = self(features, frames, key)
+        losses, aligned = ctc_loss(logits, steps, batch["symbols"], batch["num_symbols"])
+        given = batch["lengths"] > 0  # not a filler row
+        count = jnp.where(aligned & given, jnp.maximum(batch["num_symbols"], 1), 0).sum()
+        unaligned = 100.0 * (~aligned).sum(), given.sum()
+        return jnp.where(given, losses, 0).sum(), count, {"unaligned": unaligned}
 
 
-def make_model(config: SpeechConfig, num_symbols: int) -> SpeechNetwork:
-    """The network of a config, with fresh parameters."""
-    return SpeechNetwork(config, num_symbols, rngs=nnx.Rngs(config.seed))
+def make_layers(config: SpeechConfig, rngs: nnx.Rngs) -> nnx.List:
+    """The L layers of a config, with fresh parameters."""
+    layers, size = [], config.num_bands
+    for factor in config.factors:
+        cell = config.network(num_layers=1, both_directions=config.bidirectional)
+        layers.append(SequenceEncoder(cell, input_size=factor * size, rngs=rngs))
+        size = layers[-1].output_size
+    return nnx.List(layers)
+
+
+def hear(
+    layers: nnx.List,
+    factors: Sequence[int],
+    features: Array,
+    frames: Array,
+    key: PRNGKey | None = None,
+) -> tuple[Array, Array]:
+    """The outputs of the last layer, `[S, B, F]`, and how many of the S count, int `[B]`."""
+    for layer, factor, its in zip(layers, factors, split_key(key, len(factors)), strict=True):
+        features, frames = stacked(features, frames, factor)
+        mask = jnp.arange(len(features))[:, None] < frames
+        features = layer(features, mask, its)
+    return features, frames
 
 
 def features_of(config: SpeechConfig, batch: Batch) -> tuple[Array, Array]:
@@ -89,11 +118,7 @@ def features_of(config: SpeechConfig, batch: Batch) -> tuple[Array, Array]:
 
 
 def make_loss(graph: nnx.GraphDef, config: SpeechConfig) -> training.LossFn:
-    """The loss of CTC in nats a symbol.
-
-    The metric `unaligned` is the percentage of recordings with fewer steps than their text needs;
-    they do not count.
-    """
+    """The loss of a `SpeechNetwork` or a `Speller` in nats a symbol, with SpecAugment."""
 
     def loss_fn(params: Any, carry: Any, batch: Batch, key: Array | None) -> training.Loss:
         key_masks, key_network = split_key(key, 2)
@@ -108,12 +133,8 @@ def make_loss(graph: nnx.GraphDef, config: SpeechConfig) -> training.LossFn:
                 band_masks=config.band_masks,
                 band_width=config.band_width,
             )
-        logits, steps = nnx.merge(graph, params)(features, frames, key_network)
-        losses, aligned = ctc_loss(logits, steps, batch["symbols"], batch["num_symbols"])
-        count = jnp.where(aligned, jnp.maximum(batch["num_symbols"], 1), 0)
-        count = jnp.where(batch["lengths"] > 0, count, 0)  # not a filler row
-        unaligned = 100.0 * (~aligned).sum(), (batch["lengths"] > 0).sum()
-        total = jnp.where(batch["lengths"] > 0, losses, 0).sum()
-        return training.Loss(total, count.sum(), carry, {"unaligned": unaligned}, work=unaligned[1])
+        model = nnx.merge(graph, params)
+        total, count, metrics = model.loss(features, frames, batch, key_network)
+        return training.Loss(total, count, carry, metrics, work=(batch["lengths"] > 0).sum())
 
     return loss_fn

@@ -203,7 +203,7 @@ def shapes(config: SpeechConfig) -> Shapes:
 def _unaligned(recordings: Sequence[Recording], config: SpeechConfig) -> list[str]:
     """A line if recordings have fewer steps than their text needs."""
     short = []
-    for one in recordings:
+    for one in recordings if config.output == "ctc" else ():
         steps = int(num_frames(np.int64(len(one.samples)), config.rate))
         for factor in config.factors:
             steps = -(-steps // factor)

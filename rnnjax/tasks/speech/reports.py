@@ -13,6 +13,7 @@ from rnnjax.tasks.speech.network import SpeechNetwork
 from rnnjax.tasks.speech.preparation import Prepared, import_jiwer
 from rnnjax.tasks.speech.recordings import Recording
 from rnnjax.tasks.speech.speech_model import BEAM, Search, SpeechModel
+from rnnjax.tasks.speech.speller import Speller
 from rnnjax.training.reporting.progress import aligned
 from rnnjax.visuals.figures import as_png, new_figure
 from rnnjax.visuals.page import Section
@@ -46,7 +47,7 @@ def error_rates(texts: Sequence[str], references: Sequence[str]) -> dict[str, fl
 
 
 def validation_scores(
-    config: SpeechConfig, prepared: Prepared, model: SpeechNetwork
+    config: SpeechConfig, prepared: Prepared, model: SpeechNetwork | Speller
 ) -> dict[str, float]:
     """Percentages of the validation split's greedy texts: `accuracy` of characters is 100 - cer."""
     recordings = prepared.source.splits["validation"]
@@ -97,27 +98,39 @@ def report_scores(
 
 
 def draw_recording(model: SpeechModel, recording: Recording) -> bytes:
-    """Draws the probabilities over time above the spectrogram of a recording, as a PNG file."""
-    ((probabilities, features),) = model.posteriors([recording])
+    """Draws what is heard when above the spectrogram of a recording, as a PNG file.
+
+    That is the probability of each symbol, or of a `Speller` its attention at each symbol.
+    """
+    ((curves, features),) = model.posteriors([recording])
     (said,) = model.transcripts_of([recording], GREEDY)
     step = HOP * float(np.prod(model.config.factors))
-    times = step * (np.arange(len(probabilities)) + 0.5)
+    times = step * (np.arange(len(curves)) + 0.5)
     figure = new_figure(9, 4.6)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-    above.plot(times, probabilities[:, 0], color="0.7", linewidth=1, label="blank")
-    for n in np.flatnonzero(probabilities[:, 1:].max(axis=0) > SHOWN):
-        curve = probabilities[:, 1 + n]
+    if isinstance(model.model, Speller):
+        above.set(ylabel="attention at a symbol", ylim=(0, 1.15 * curves.max()))
+        drawn = [(*one, [one[1].argmax()]) for one in zip(said.text, curves.T, strict=False)]
+    else:
+        above.plot(times, curves[:, 0], color="0.7", linewidth=1, label="blank")
+        above.set(ylabel="probability", ylim=(0, 1.15))
+        above.legend(loc="lower right", bbox_to_anchor=(1, 1), fontsize=8, frameon=False)
+        pairs = zip(model.vocabulary.symbols, curves[:, 1:].T, strict=True)
+        drawn = [(*one, _peaks(one[1])) for one in pairs if one[1].max() > SHOWN]
+    for symbol, curve, peaks in drawn:
         (line,) = above.plot(times, curve, linewidth=1.4)
-        before, after = np.append(0, curve[:-1]), np.append(curve[1:], 0)
-        for at in np.flatnonzero((curve > SHOWN) & (curve >= before) & (curve > after)):
-            name = model.vocabulary.symbols[n].replace(" ", "\N{OPEN BOX}")
+        for at in peaks:
+            name = symbol.replace(" ", "\N{OPEN BOX}")
             where = {"ha": "center", "va": "bottom", "color": line.get_color()}
-            above.text(times[at], curve[at] + 0.02, name, **where)
-    above.set(ylabel="probability", ylim=(0, 1.15))
-    above.legend(loc="lower right", bbox_to_anchor=(1, 1), fontsize=8, frameon=False)
+            above.text(times[at], curve[at] + 0.02 * above.get_ylim()[1], name, **where)
     title = f"heard: {said.text}"
     above.set_title(f"{title}      said: {recording.text}" if recording.text else title, loc="left")
     edges = 0, HOP * len(features), 0, features.shape[1]
     below.imshow(features.T, origin="lower", aspect="auto", extent=edges, cmap="magma")
     below.set(xlabel="seconds", ylabel="mel band")
     return as_png(figure)
+
+
+def _peaks(curve: np.ndarray) -> list[int]:
+    before, after = np.append(0, curve[:-1]), np.append(curve[1:], 0)
+    return np.flatnonzero((curve > SHOWN) & (curve >= before) & (curve > after)).tolist()

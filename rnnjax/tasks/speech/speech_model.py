@@ -1,7 +1,7 @@
 """A trained network that writes what it hears, alone or with a language model."""
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,11 +15,12 @@ from rnnjax.data.audio import as_sound, read_sound
 from rnnjax.data.padded_batches import EvaluationBatches, in_order
 from rnnjax.data.word_vocabulary import WordVocabulary
 from rnnjax.errors import UserError
-from rnnjax.models import LanguageModel
+from rnnjax.models import LanguageModel, decoding
 from rnnjax.tasks.speech.config import SpeechConfig
-from rnnjax.tasks.speech.network import Batch, SpeechNetwork, features_of, make_model
+from rnnjax.tasks.speech.network import Batch, SpeechNetwork, features_of
 from rnnjax.tasks.speech.preparation import SpeechVocabulary, recording_examples
 from rnnjax.tasks.speech.recordings import Recording
+from rnnjax.tasks.speech.speller import END, Speller, make_model
 from rnnjax.typing import Array, Carry
 
 
@@ -27,9 +28,11 @@ class Search(NamedTuple):
     """How a text is found.
 
     Attributes:
-        beam_size: prefixes that are kept; 0: the text of the likeliest alignment.
+        beam_size: prefixes that are kept; 0: the text of the likeliest alignment, or of a `Speller`
+            the likeliest symbol each time.
         language_model: what `rnnjax.load` gives for a run of char_lm or word_lm; None: none. One of
-            characters takes part in the search; one of words ranks the texts of the beam again.
+            characters takes part in the search of CTC; one of words ranks the texts of a beam
+            again.
         weight: of its log-probability.
         bonus: for each character, with a language model of words for each word, in nats.
     """
@@ -66,7 +69,7 @@ class SpeechModel(NamedTuple):
         config: how it was trained.
     """
 
-    model: SpeechNetwork
+    model: SpeechNetwork | Speller
     vocabulary: SpeechVocabulary
     config: SpeechConfig
 
@@ -102,16 +105,19 @@ class SpeechModel(NamedTuple):
     ) -> list[Transcript]:
         """As `transcribe`, of recordings that have been read."""
         options, words = self._language_model(search)
+        function = functools.partial(_spell, search.beam_size) if self._spells else _apply
         found: list[Any] = []
-        for batch, logits, steps in self._run(recordings):
-            if search.beam_size:
+        for batch, (scores, steps) in self._run(function, recordings):
+            if self._spells:
+                result = scores
+            elif search.beam_size:
                 network = search.language_model.model if options else None
                 carry = network.initial_carry(len(steps)) if network else None
                 result = decode.ctc_beam_search(
-                    logits, steps, beam_size=search.beam_size, carry=carry, **options
+                    scores, steps, beam_size=search.beam_size, carry=carry, **options
                 )
             else:
-                result = decode.ctc_greedy(logits, steps)
+                result = decode.ctc_greedy(scores, steps)
             found.append((batch, jax.device_get(result)))
         parts = [
             in_order(((batch, result[n]) for batch, result in found), lengths=None)
@@ -123,24 +129,33 @@ class SpeechModel(NamedTuple):
         """Of each recording the probabilities `[S, 1 + V]`, the blank first, and the spectrogram.
 
         That is `[T, D]`, normalised, with T frames of 10 ms; a step has `prod(factors)` of them.
+        Of a `Speller` not probabilities but its attention `[S, L]` at each of L symbols, the end
+        included.
         """
-        probabilities, spectrograms = [], []
-        for batch, logits, steps in self._run(recordings):
+        curves, spectrograms = [], []
+        function = _attend if self._spells else _apply
+        for batch, (values, steps) in self._run(function, recordings):
             features, frames = _features(self.config, batch)
             counts = {"steps": np.asarray(steps), "frames": np.asarray(frames)}
             rows: data.Batch = {"indices": batch["indices"], **counts}
-            probabilities.append((rows, np.asarray(jax.nn.softmax(logits))))
+            curves.append((rows, np.asarray(values if self._spells else jax.nn.softmax(values))))
             spectrograms.append((rows, np.asarray(features)))
-        both = in_order(probabilities, "steps"), in_order(spectrograms, "frames")
+        both = in_order(curves, "steps"), in_order(spectrograms, "frames")
         return list(zip(*both, strict=True))
 
-    def _run(self, recordings: Sequence[Recording]) -> Iterator[tuple[data.Batch, Array, Array]]:
+    @property
+    def _spells(self) -> bool:
+        return isinstance(self.model, Speller)
+
+    def _run(
+        self, function: Callable, recordings: Sequence[Recording]
+    ) -> Iterator[tuple[data.Batch, Any]]:
         graph, params = nnx.split(self.model, nnx.Param)
         unnamed = [one._replace(text="") for one in recordings]
         examples = recording_examples(unnamed, self.config, self.vocabulary)
         rows = min(self.config.batch_size, examples.size)
         for batch in EvaluationBatches(examples, batch_size=rows):
-            yield batch, *_apply(graph, self.config, params, batch)
+            yield batch, function(graph, self.config, params, batch)
 
     def _language_model(self, search: Search) -> tuple[dict[str, Any], Any]:
         """Options of the search, and the language model of words that ranks its texts."""
@@ -153,6 +168,11 @@ class SpeechModel(NamedTuple):
         vocabulary = getattr(model, "vocabulary", None)
         if isinstance(network, LanguageModel) and isinstance(vocabulary, WordVocabulary):
             return {}, model
+        if self._spells:
+            raise UserError(
+                "with --config.output=attention the language model is that of a run of word_lm; "
+                f"got {type(model).__name__}"
+            )
         if not (
             isinstance(network, LanguageModel)
             and isinstance(vocabulary, data.Vocabulary)
@@ -224,6 +244,33 @@ def _apply(
     graph: nnx.GraphDef, config: SpeechConfig, params: Any, batch: Batch
 ) -> tuple[Array, Array]:
     return nnx.merge(graph, params)(*features_of(config, batch))
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _spell(
+    beam_size: int, graph: nnx.GraphDef, config: SpeechConfig, params: Any, batch: Batch
+) -> tuple[decode.CTCResult, Array]:
+    """The texts of a `Speller`, and the memory's mask."""
+    found, _, mask = _search(graph, config, max(1, beam_size), params, batch)
+    lengths = found.lengths - (found.tokens == END).any(axis=-1)
+    logs = found.log_probability
+    return decode.CTCResult(found.tokens, lengths, logs, logs), mask
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _attend(
+    graph: nnx.GraphDef, config: SpeechConfig, params: Any, batch: Batch
+) -> tuple[Array, Array]:
+    """The attention of a `Speller` `[S, B, L]`, and the steps `[B]`."""
+    _, glance, mask = _search(graph, config, 1, params, batch)
+    return jnp.moveaxis(glance.weights, 2, 0), mask.sum(axis=1)
+
+
+def _search(graph, config, beam_size, params, batch):
+    memory = nnx.merge(graph, params).memory(*features_of(config, batch))
+    search, longest = decoding.Search(beam_size, length_penalty=0.0), memory.features.shape[1]
+    found, glance = decoding.search_memory(graph, (END, END, ()), search, longest, params, memory)
+    return found, glance, memory.mask
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -15,11 +15,12 @@ from rnnjax.data.padded_batches import EvaluationBatches
 from rnnjax.data.word_vocabulary import WordVocabulary
 from rnnjax.models import LanguageModel
 from rnnjax.tasks.speech.config import SpeechConfig
-from rnnjax.tasks.speech.network import make_loss, make_model
+from rnnjax.tasks.speech.network import make_loss
 from rnnjax.tasks.speech.preparation import SpeechVocabulary, recording_examples
 from rnnjax.tasks.speech.recordings import Recording
 from rnnjax.tasks.speech.reports import GREEDY, error_rates
 from rnnjax.tasks.speech.speech_model import Search, SpeechModel
+from rnnjax.tasks.speech.speller import make_model
 from rnnjax.tasks.word_language.word_model import WordModel
 
 CONFIG = SpeechConfig(num_bands=6, hidden_size=3, num_layers=2, subsampling="2,2", batch_size=3,
