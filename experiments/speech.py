@@ -1,4 +1,4 @@
-"""Speech: a recurrent network writes what it hears, by connectionist temporal classification.
+"""Speech: a recurrent network writes what it hears, by CTC or by a decoder that attends.
 
     python -m experiments.speech                          Morse code, keyed by hand, in noise
     python -m experiments.speech --config.data=FOLDER --workdir=runs/mine
