@@ -14,6 +14,7 @@ from rnnjax.cells.cell import Cell, dot
 from rnnjax.cells.gru import GRUParams
 from rnnjax.cells.linear import LinearSpec
 from rnnjax.cells.lstm import LSTMCarry, LSTMParams
+from rnnjax.cells.structure import carry_that_fits, params_that_fit
 from rnnjax.errors import UserError
 from rnnjax.typing import Array, Carry, Params
 
@@ -56,7 +57,13 @@ def trace(
 
     Returns:
         The layers, in the order in which they run.
+
+    Raises:
+        UserError: params or carry are those of another cell.
     """
+    params = params_that_fit(cell, params, xs.shape[-1])
+    initial = cell.initial_carry(params, xs.shape[1:-1])
+    carry = initial if carry is None else carry_that_fits(cell, initial, carry)
     layers: list[LayerTrace] = []
 
     def run(cell, params, carry, initial, xs, key, *, reverse=False):
@@ -78,8 +85,7 @@ def trace(
             layers.append(LayerTrace(cell, params, xs, before, after))
         return carry, ys
 
-    initial = cell.initial_carry(params, xs.shape[1:-1])
-    run(cell, params, initial if carry is None else carry, initial, xs, None)
+    run(cell, params, carry, initial, xs, None)
     return tuple(layers)
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, cast, get_args
 import jax
 import jax.numpy as jnp
 
-from rnnjax.cells.cell import Cell, real_array
+from rnnjax.cells.cell import Cell, check_cells, real_array
 from rnnjax.cells.structure import carry_that_fits, params_that_fit
 from rnnjax.engines import target
 from rnnjax.engines.problem import Problem, Remat, select
@@ -231,8 +231,7 @@ def _in_running_order(reset: Array | None, reverse: bool) -> Array | None:
 
 
 def _given(cell, params, xs, carry, mask, lengths, reset, initial) -> _Given:
-    if not isinstance(cell, Cell):
-        raise UserError(f"unroll runs a Cell, such as rnnjax.lstm(128); got {cell!r}")
+    check_cells("unroll", cell)
     xs = real_array("xs", xs)
     if xs.ndim < 2:
         raise UserError(f"xs has shape [T, B, D] or [T, D]; got {list(xs.shape)}")

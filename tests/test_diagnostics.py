@@ -57,6 +57,12 @@ def test_trace_keeps_every_layer_of_a_deep_cell():
     close(diagnostics.activations(upper), np.tanh(second.c))
 
 
+def test_trace_of_params_of_another_cell_is_told():
+    params, xs = draw(rnnjax.lstm(H))
+    with pytest.raises(rnnjax.UserError, match=r"gru\(.*\) has params GRUParams.*; got LSTM"):
+        diagnostics.trace(rnnjax.gru(H), params, xs)
+
+
 def test_trace_of_a_reversed_layer_runs_from_the_end():
     cell = rnnjax.bidirectional(rnnjax.gru(H), rnnjax.gru(H))
     params, xs = draw(cell)

@@ -100,9 +100,9 @@ class Cell:
     def __repr__(self) -> str:
         return f"<Cell at {id(self):#x}>" if self.origin is None else repr(self.origin)
 
-    def __reduce__(self) -> Any:
+    def __reduce_ex__(self, protocol: Any) -> Any:
         if self.origin is None:
-            return super().__reduce_ex__(2)
+            return super().__reduce_ex__(protocol)
         factory, positional, named = self.origin
         return functools.partial(factory, *positional, **dict(named)), ()
 
@@ -159,6 +159,12 @@ def check_size(name: str, size: int) -> int:
     return number
 
 
+def check_sizes(**sizes: int) -> None:
+    """Raises UserError unless all are positive integers."""
+    for name, size in sizes.items():
+        check_size(name, size)
+
+
 def check_heads(hidden_size: int, num_heads: int | None) -> int:
     """The number of heads that is meant: None is the most of 4, 2 and 1 that divide the size.
 
@@ -175,10 +181,22 @@ def check_heads(hidden_size: int, num_heads: int | None) -> int:
 
 def check_compute_dtype(dtype: DType | None) -> None:
     """Raises UserError unless the dtype is a floating one, or None."""
-    if dtype is not None and not jnp.issubdtype(dtype, jnp.floating):
-        raise UserError(
-            f"compute_dtype is a floating dtype, such as jnp.bfloat16; got {jnp.dtype(dtype).name}"
-        )
+    if dtype is None:
+        return
+    try:
+        dtype = jnp.dtype(dtype)
+        floating = jnp.issubdtype(dtype, jnp.floating)
+    except TypeError:
+        floating = False
+    if not floating:
+        raise UserError(f"compute_dtype is a floating dtype, such as jnp.bfloat16; got {dtype}")
+
+
+def check_cells(taker: str, *cells: Any) -> None:
+    """Raises UserError unless all are cells; the taker is the function that they were given to."""
+    for cell in cells:
+        if not isinstance(cell, Cell):
+            raise UserError(f"{taker} takes a Cell, such as rnnjax.lstm(128); got {cell!r}")
 
 
 def split_key(key: PRNGKey | None, num: int) -> list[PRNGKey | None]:

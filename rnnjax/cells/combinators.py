@@ -1,12 +1,12 @@
 """Cells made of cells: deep stacks, residual connections, both directions, learned carries."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from rnnjax.cells.cell import Cell, split_key
+from rnnjax.cells.cell import Cell, check_cells, split_key
 from rnnjax.cells.origin import cell_factory
 from rnnjax.errors import UserError
 from rnnjax.typing import Array, Carry, Params, PRNGKey
@@ -33,12 +33,15 @@ def stack(cells: Sequence[Cell]) -> Cell:
         cells: from the input upwards. Recurrent cells, `dense`, `dropout`, other combinations.
 
     Raises:
-        UserError: `cells` is empty.
+        UserError: `cells` is empty, or holds what is no cell.
 
     References:
         Graves, Mohamed & Hinton 2013, "Speech recognition with deep recurrent neural networks".
     """
+    if not isinstance(cells, Iterable):
+        raise UserError(f"stack takes a list of cells; got {cells!r}")
     cells = tuple(cells)
+    check_cells("stack", *cells)
     if not cells:
         raise UserError("stack needs at least one cell; got none")
 
@@ -90,6 +93,7 @@ def residual(cell: Cell) -> Cell:
     References:
         He et al. 2016; between recurrent layers: Wu et al. 2016 (GNMT), section 3.1.
     """
+    check_cells("residual", cell)
 
     def init(key: PRNGKey, input_size: int) -> Params:
         output_size = cell.output_size(input_size)
@@ -144,6 +148,7 @@ def bidirectional(forward: Cell, backward: Cell, *, combine: Combine = "concat")
     References:
         Schuster & Paliwal 1997, "Bidirectional recurrent neural networks".
     """
+    check_cells("bidirectional", forward, backward)
     if combine not in ("concat", "sum", "mean"):
         raise UserError(f"combine is 'concat', 'sum' or 'mean'; got {combine!r}")
 
@@ -191,6 +196,7 @@ class LearnedCarryParams(NamedTuple):
 @cell_factory
 def learned_carry(cell: Cell) -> Cell:
     """The same cell with an initial carry that is learned, from zeros, instead of fixed."""
+    check_cells("learned_carry", cell)
 
     def init(key: PRNGKey, input_size: int) -> LearnedCarryParams:
         params = cell.init(key, input_size)

@@ -3,7 +3,6 @@
 import functools
 import inspect
 from collections.abc import Callable
-from numbers import Number
 from typing import Any, NamedTuple, ParamSpec
 
 Options = ParamSpec("Options")
@@ -53,9 +52,11 @@ def cell_factory(make: Callable[Options, Any]) -> Callable[Options, Any]:
     def made(*args: Options.args, **kwargs: Options.kwargs) -> Any:
         cell = make(*args, **kwargs)
         positional, named = [], []
+        value: Any
         for name, value in signature.bind(*args, **kwargs).arguments.items():
             value = tuple(value) if isinstance(value, list) else value
-            value = value.item() if isinstance(value, Number) and hasattr(value, "item") else value
+            if getattr(value, "shape", None) == ():  # a number of numpy or jax
+                value = value.item()
             parameter = signature.parameters[name]
             if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
                 if value is not parameter.default:

@@ -120,5 +120,9 @@ def drop(x: Array, rate: float, key: PRNGKey | None, mask_shape: tuple[int, ...]
 
 def check_rate(rate: float) -> None:
     """Raises UserError unless `rate` is a probability below 1."""
-    if not 0 <= rate < 1:
+    try:
+        within = 0 <= rate < 1
+    except TypeError:
+        within = False
+    if not within:
         raise UserError(f"a dropout rate lies in [0, 1); got {rate!r}")

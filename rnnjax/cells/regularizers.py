@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from rnnjax.cells.cell import Cell, split_key
+from rnnjax.cells.cell import Cell, check_cells, split_key
 from rnnjax.cells.origin import cell_factory
 from rnnjax.cells.pointwise import check_rate, drop
 from rnnjax.errors import UserError
@@ -26,6 +26,7 @@ def weight_drop(cell: Cell, rate: float) -> Cell:
     References:
         Merity, Keskar & Socher 2018, "Regularizing and optimizing LSTM language models", sec. 2.
     """
+    check_cells("weight_drop", cell)
     check_rate(rate)
 
     def init(key: PRNGKey, input_size: int) -> Params:
@@ -66,6 +67,7 @@ def zoneout(cell: Cell, rate: float, *, cell_state_rate: float | None = None) ->
     References:
         Krueger et al. 2017, "Zoneout", section 3.
     """
+    check_cells("zoneout", cell)
     cell_state_rate = rate if cell_state_rate is None else cell_state_rate
     check_rate(rate)
     check_rate(cell_state_rate)

@@ -1,5 +1,6 @@
 """Text corpora by name."""
 
+import itertools
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -115,8 +116,11 @@ def from_texts(
     """
     if isinstance(texts, str):
         raise UserError(f"from_texts takes a list of texts; got one text: [{texts[:20]!r}]?")
-    documents = (
-        Document(f"text {n}", [text.encode("utf-8", "surrogatepass")])
-        for n, text in enumerate(texts)
-    )
+
+    def document_of(n: int, text: str) -> Document:
+        if not isinstance(text, str):
+            raise UserError(f"from_texts takes a list of texts; text {n} is {text!r:.40}")
+        return Document(f"text {n}", [text.encode("utf-8", "surrogatepass")])
+
+    documents = itertools.starmap(document_of, enumerate(texts))
     return build({"train": documents}, valid_fraction, "the text given", level, vocabulary)

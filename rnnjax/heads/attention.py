@@ -13,6 +13,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from rnnjax.cells.cell import check_sizes
 from rnnjax.cells.initializers import initializer
 from rnnjax.errors import UserError, did_you_mean
 from rnnjax.typing import Array, Params, PRNGKey
@@ -64,6 +65,7 @@ def additive(attention_size: int) -> Scorer:
         Bahdanau, Cho & Bengio 2015, "Neural machine translation by jointly learning to align and
         translate", section 3.1; Xu et al. 2015, "Show, attend and tell", equation 4.
     """
+    check_sizes(attention_size=attention_size)
     draw = initializer("glorot_uniform")
 
     def init(key: PRNGKey, memory_size: int, query_size: int) -> AdditiveParams:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.flatten_util import ravel_pytree
 
-from rnnjax.cells.cell import Cell
+from rnnjax.cells.cell import Cell, check_sizes
 from rnnjax.cells.pointwise import drop
 from rnnjax.engines.problem import Remat
 from rnnjax.errors import UserError, did_you_mean
@@ -109,9 +109,10 @@ class Decoder(Network):
             rngs: for the initial parameters.
 
         Raises:
-            UserError: an unknown context or scorer, a scorer that does not fit the sizes, or a cell
-                that is bidirectional.
+            UserError: an unknown context or scorer, a scorer that does not fit the sizes, a cell
+                that is bidirectional, or a size that is no positive integer.
         """
+        check_sizes(vocab_size=vocab_size, memory_size=memory_size, embed_size=embed_size)
         contexts = get_args(Context)
         if context not in contexts:
             raise UserError(f"unknown context {context!r}; {did_you_mean(context, contexts)}")

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from rnnjax.cells.cell import Cell, split_key
+from rnnjax.cells.cell import Cell, check_sizes, split_key
 from rnnjax.cells.pointwise import check_rate, drop
 from rnnjax.errors import UserError
 from rnnjax.losses import activation_penalty, cross_entropy, slowness_penalty
@@ -51,8 +51,10 @@ class LanguageModel(Network):
             rngs: for the initial parameters.
 
         Raises:
-            UserError: the cell is bidirectional; with `tied`, its outputs have not D numbers.
+            UserError: the cell is bidirectional; with `tied`, its outputs have not D numbers; a
+                size is no positive integer.
         """
+        check_sizes(vocab_size=vocab_size, embed_size=embed_size)
         check_left_to_right(cell, "a language model")
         check_rate(embed_dropout)
         check_rate(output_dropout)

@@ -4,7 +4,7 @@ from typing import Any
 
 from flax import nnx
 
-from rnnjax.cells.cell import Cell
+from rnnjax.cells.cell import Cell, check_cells
 from rnnjax.errors import UserError
 from rnnjax.scan import unroll
 from rnnjax.typing import Array, Carry
@@ -19,6 +19,7 @@ class Recurrent(nnx.Module):
     """
 
     def __init__(self, cell: Cell, input_size: int, *, rngs: nnx.Rngs):
+        check_cells("Recurrent", cell)
         self.cell = cell
         self.params = nnx.Param(cell.init(rngs.params(), input_size))
         self.output_size = cell.output_size(input_size)
@@ -40,6 +41,7 @@ class Recurrent(nnx.Module):
 
 def check_left_to_right(cell: Cell, model: str) -> None:
     """Raises UserError if a cell would show a model the symbols that it is to predict."""
+    check_cells(model, cell)
     if cell.step is None:
         raise UserError(
             f"{model} reads from left to right; {cell!r} is bidirectional and would see the "

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from rnnjax.cells.cell import Cell, split_key
+from rnnjax.cells.cell import Cell, check_sizes, split_key
 from rnnjax.cells.pointwise import drop
 from rnnjax.engines.problem import Remat
 from rnnjax.errors import UserError, did_you_mean
@@ -53,8 +53,9 @@ class SequenceClassifier(Network):
             rngs: for the initial parameters.
 
         Raises:
-            UserError: an unknown pooling.
+            UserError: an unknown pooling, or a size that is no positive integer.
         """
+        check_sizes(num_classes=num_classes, attention_size=attention_size)
         if pooling not in get_args(Pooling):
             raise UserError(
                 f"unknown pooling {pooling!r}; {did_you_mean(pooling, get_args(Pooling))}"

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from rnnjax.cells.cell import Cell, split_key
+from rnnjax.cells.cell import Cell, check_sizes, split_key
 from rnnjax.cells.combinators import Directions, bidirectional, learned_carry, residual, stack
 from rnnjax.cells.pointwise import drop
 from rnnjax.engines.problem import Remat
@@ -42,7 +42,11 @@ class SequenceEncoder(nnx.Module):
             vocab_size: V of the tokens; None: vectors are given.
             dropout: on x, one mask a sequence.
             rngs: for the initial parameters.
+
+        Raises:
+            UserError: a size is no positive integer.
         """
+        check_sizes(input_size=input_size, vocab_size=1 if vocab_size is None else vocab_size)
         self.embed = None if vocab_size is None else nnx.Embed(vocab_size, input_size, rngs=rngs)
         self.recurrent = Recurrent(cell, input_size, rngs=rngs)
         self.input_size, self.dropout = input_size, dropout

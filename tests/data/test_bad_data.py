@@ -181,3 +181,5 @@ def test_text_that_is_no_unicode():
 def test_one_text_is_no_list_of_texts():
     with pytest.raises(UserError, match=r"takes a list of texts; got one text: \['the quick"):
         from_texts("the quick brown fox")
+    with pytest.raises(UserError, match="takes a list of texts; text 1 is 3"):
+        from_texts(["the quick brown fox", 3])

@@ -1,4 +1,4 @@
-"""What does not fit an encoder and a decoder is an error."""
+"""What does not fit a model, an encoder or a decoder is an error."""
 
 import numpy as np
 import pytest
@@ -6,6 +6,7 @@ from flax import nnx
 
 import rnnjax
 from rnnjax.errors import UserError
+from rnnjax.models import LanguageModel, Recurrent, SequenceClassifier
 from rnnjax.models.seq2seq import Seq2Seq, Source
 from rnnjax.models.sequence_encoder import SequenceEncoder
 
@@ -26,6 +27,22 @@ def small(encoders, **options):
     [
         (lambda: small([encoder(), encoder(5)]), r"outputs of one width; got widths \[6, 5\]"),
         (lambda: small([encoder()], context="sof"), "unknown context 'sof'; did you mean 'soft'"),
+        (lambda: small([encoder()], embed_size=0), "embed_size is a positive integer; got 0"),
+        (lambda: small([encoder()], attention_size=0), "attention_size is a positive integer"),
+        (lambda: encoder(vocab_size=0), "vocab_size is a positive integer; got 0"),
+        (lambda: Recurrent("rnn", 3, rngs=nnx.Rngs(0)), "Recurrent takes a Cell"),
+        (
+            lambda: LanguageModel(V, "lstm", embed_size=3, rngs=nnx.Rngs(0)),
+            "a language model takes a Cell, such as .*; got 'lstm'",
+        ),
+        (
+            lambda: LanguageModel(0, rnnjax.rnn(4), embed_size=3, rngs=nnx.Rngs(0)),
+            "vocab_size is a positive integer; got 0",
+        ),
+        (
+            lambda: SequenceClassifier(0, rnnjax.rnn(4), input_size=3, rngs=nnx.Rngs(0)),
+            "num_classes is a positive integer; got 0",
+        ),
         (lambda: small([encoder()], scorer="dott"), "unknown attention scorer 'dott'; did you"),
         (lambda: small([encoder()], scorer="dot"), "hidden state of 4 and a memory of 6 numbers"),
         (lambda: small([encoder()]).memory([]), "one source an encoder, 1; got 0"),

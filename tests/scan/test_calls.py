@@ -94,7 +94,8 @@ def test_equal_factories_make_equal_cells():
     cells, again = [m() for m in make], [m() for m in make]
     assert cells == again
     assert len(set(cells + again)) == len(make)
-    assert rnnjax.lstm(np.int64(5)) == rnnjax.lstm(hidden_size=5)
+    for size in (np.int64(5), jnp.int32(5)):
+        assert rnnjax.lstm(size) == rnnjax.lstm(hidden_size=5)
 
 
 def test_equal_cells_share_a_compiled_program():
@@ -120,6 +121,12 @@ def test_a_cell_travels_as_its_factory_and_arguments(again):
     np.testing.assert_array_equal(
         rnnjax.unroll(twin, (params, ()), xs)[1], rnnjax.unroll(cell, (params, ()), xs)[1]
     )
+
+
+def test_a_cell_of_ones_own_is_copied_and_travels_if_its_functions_do():
+    own = rnnjax.Cell(len, len, len, None, len)
+    for twin in (copy.deepcopy(own), pickle.loads(pickle.dumps(own))):
+        assert twin.project is len
 
 
 def test_a_cell_reads_as_it_was_written():

@@ -143,7 +143,7 @@ def test_params_of_another_cell(case, call):
 
 
 def test_what_is_no_cell(params):
-    with pytest.raises(rnnjax.UserError, match=r"unroll runs a Cell, such as .*; got 'lstm'"):
+    with pytest.raises(rnnjax.UserError, match=r"unroll takes a Cell, such as .*; got 'lstm'"):
         rnnjax.unroll("lstm", params, XS)
 
 
