@@ -170,13 +170,12 @@ class Experiment:
         workdir = Path(shared.workdir or f"runs/{self.name}")
         training.check_owner(workdir, self.name)
         if mode in ("train", *self.fresh_modes):
-            config: Any = preset.config.of_length(fields.get("num_steps", preset.config.num_steps))
+            config: Any = preset.config.with_settings(**fields)
             source: str | Path | None = shared.restore_from
         else:
             config, _ = training.read_run(workdir, config_class)
             self._check_vocabulary_field(config, fields, workdir)
-            source = workdir
-        config = dataclasses.replace(config, **fields)
+            config, source = dataclasses.replace(config, **fields), workdir
         config.validate()
         run = Run(self, config, dataclasses.replace(self.options, **options), workdir, source)
         run = run._replace(shared=shared)

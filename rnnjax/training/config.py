@@ -169,6 +169,13 @@ class TrainingConfig(Settings):
             config = dataclasses.replace(config, average_decay=min(self.decay, short.decay))
         return config
 
+    def with_settings(self, **given: Any) -> Self:
+        """The config with these fields, and with others as they then have to be.
+
+        A task overrides it where a field that is not given would make one that is given an error.
+        """
+        return dataclasses.replace(self.of_length(given.get("num_steps", self.num_steps)), **given)
+
     def validate(self) -> None:
         """Raises UserError for a value that cannot work."""
         super().validate()

@@ -49,7 +49,7 @@ def message(result):
         (["--config.learning_rate=nan"], "--config.learning_rate is above 0; got nan"),
         (["--config.dropout=1"], "--config.dropout lies in [0, 1); got 1"),
         (["--config.hidden_size=0"], "--config.hidden_size is 1 or more; got 0"),
-        (["--config.bptt=3"], "--config.bptt=3 is below --config.window=64"),
+        (["--config.bptt=3", "--config.window=64"], "--config.bptt=3 is below --config.window=64"),
         (["--config.encoding=utf9"], "unknown text encoding 'utf9'"),
         (["--workdir"], "Missing value for flag --workdir"),
         (["hello"], "unexpected argument 'hello'"),

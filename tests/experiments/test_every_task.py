@@ -45,6 +45,27 @@ def only_training(task):
     )
 
 
+@pytest.mark.parametrize(
+    ("task", "preset", "asked", "follows"),
+    [
+        ("word_lm", "default", {"hidden_size": 64}, {"embed_size": 64}),
+        ("word_lm", "default", {"embed_size": 64}, {"hidden_size": 64}),
+        ("word_lm", "default", {"embed_size": 64, "num_layers": 2}, {"hidden_size": 256}),
+        ("word_lm", "plain", {"hidden_size": 64}, {"embed_size": 256}),
+        ("char_lm", "default", {"bptt": 8}, {"window": 8}),
+        ("char_lm", "default", {"bptt": 100}, {"window": 64}),
+        ("series", "default", {"season": 64}, {"window": 64}),
+        ("series", "hourly", {"window": 12}, {"season": 0}),
+        ("series", "hourly", {"window": 48}, {"season": 24}),
+    ],
+)
+def test_what_is_not_asked_for_makes_room(task, preset, asked, follows, tmp_path):
+    flags = [f"--config.{name}={value}" for name, value in asked.items()]
+    argv = [f"--workdir={tmp_path}", f"--preset={preset}", *flags]
+    config = dataclasses.asdict(experiment_of(task).EXPERIMENT.parse(argv).config)
+    assert config.items() >= (asked | follows).items()
+
+
 @pytest.fixture(autouse=True)
 def _few_scenes(monkeypatch):
     monkeypatch.setattr(source, "EVALUATION_SCENES", 4)

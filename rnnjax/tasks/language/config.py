@@ -1,7 +1,7 @@
 """The settings of a language model, of its text and of its training."""
 
 import dataclasses
-from typing import get_args
+from typing import Any, Self, get_args
 
 from rnnjax.data import Level
 from rnnjax.engines.problem import Remat
@@ -36,6 +36,12 @@ class LanguageConfig(LanguageData, NetworkConfig):
     remat: str = setting(
         "none", "What the backward pass computes again to save memory: none, gates or sqrt."
     )
+
+    def with_settings(self, **given: Any) -> Self:
+        """The config with these fields; windows are no longer than a `bptt` that is given."""
+        if 0 < given.get("bptt", 0) < self.window:
+            given.setdefault("window", given["bptt"])
+        return super().with_settings(**given)
 
     def validate(self) -> None:
         """Raises UserError for a value that cannot work."""

@@ -1,6 +1,7 @@
 """The settings of the task."""
 
 import dataclasses
+from typing import Any, Self
 
 from rnnjax import training
 from rnnjax.errors import UserError
@@ -42,6 +43,14 @@ class SeriesConfig(training.TrainingConfig, NetworkConfig):
         if self.season is None:
             return SUNSPOT_CYCLE if self.data == "embedded" and self.window >= SUNSPOT_CYCLE else 0
         return self.season
+
+    def with_settings(self, **given: Any) -> Self:
+        """The config with these fields; a window holds the season that is given, or there is none."""
+        if "window" not in given:
+            given["window"] = max(self.window, given.get("season", 0))
+        elif self.season is not None and self.season > given["window"]:
+            given.setdefault("season", 0)
+        return super().with_settings(**given)
 
     def validate(self) -> None:
         """Raises UserError for a value that cannot work."""

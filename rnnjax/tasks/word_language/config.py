@@ -1,6 +1,7 @@
 """The settings of a language model of words."""
 
 import dataclasses
+from typing import Any, Self
 
 import jax
 
@@ -85,6 +86,15 @@ class WordConfig(WordData, NetworkConfig):
     def _last_is_apart(self) -> bool:
         own = self.output_dropout is not None or self._last_size != self.hidden_size
         return own or self.ar > 0 or self.tar > 0
+
+    def with_settings(self, **given: Any) -> Self:
+        """The config with these fields; a tied layer and its vectors stay equally wide."""
+        sizes = {"hidden_size", "embed_size"}
+        asked = sizes & given.keys()
+        whole = dataclasses.replace(self, **given)
+        if len(asked) == 1 and whole.tied and whole.num_layers == 1:
+            given = dict.fromkeys(sizes, given[asked.pop()]) | given
+        return super().with_settings(**given)
 
     def validate(self) -> None:
         """Raises UserError for a value that cannot work."""
