@@ -45,7 +45,7 @@ class SeriesConfig(training.TrainingConfig, NetworkConfig):
         return self.season
 
     def with_settings(self, **given: Any) -> Self:
-        """The config with these fields; a window holds the season that is given, or there is none."""
+        """The config with these fields; a window holds the season given, or there is none."""
         if "window" not in given:
             given["window"] = max(self.window, given.get("season", 0))
         elif self.season is not None and self.season > given["window"]:

@@ -24,8 +24,8 @@ def read_conll(
 
     A line that begins with `#` is a comment if it is before the first token of its sentence and
     cannot be a token: it has another number of columns than the file, or no tab in a file with
-    tabs. So `# text = Hello` and GermEval's `#<tab>source` are comments, and `#hashtag` with a tab
-    and a tag behind it is a token anywhere.
+    tabs, or is `#` with what is no tag. So `# text = Hello` and GermEval's `#<tab>source` are
+    comments, and `#hashtag` with a tab and a tag behind it is a token anywhere.
 
     A file may also hold a sentence a line, `word|pos|tag` separated by spaces (WikiNER).
 
@@ -102,6 +102,12 @@ def _sentences(path: str, needed: Sequence[int], encoding: str) -> Iterator[tupl
     num_columns = len(_split(text))
     _check_columns(f"{path}:{first}", num_columns, needed)
     with_tabs = "\t" in lines[first - 1].rstrip(" \t")
+
+    def is_token(row: list[str], text: str) -> bool:
+        if len(row) != num_columns or (with_tabs and "\t" not in text):
+            return False
+        return row[0] != "#" or all(_is_tag(row[column]) for column in needed[1:])
+
     rows: list[list[str]] = []
     for line, text in enumerate([*lines, ""], 1):
         row = _split(text)
@@ -109,17 +115,13 @@ def _sentences(path: str, needed: Sequence[int], encoding: str) -> Iterator[tupl
             if rows:
                 yield rows, line - len(rows)
                 rows = []
-        elif rows or not text.startswith("#") or _has(row, num_columns, text, with_tabs):
+        elif rows or not text.startswith("#") or is_token(row, text):
             if len(row) != num_columns:
                 raise UserError(
                     f"{path}:{line} has {_columns(len(row))}, but {path}:{first}, where the first "
                     f"sentence begins, has {num_columns}: {text[:80]!r}"
                 )
             rows.append(row)
-
-
-def _has(row: list[str], num_columns: int, text: str, with_tabs: bool) -> bool:
-    return len(row) == num_columns and (not with_tabs or "\t" in text)
 
 
 def _pipes(text: str) -> int:

@@ -96,6 +96,7 @@ def test_every_sentence_knows_its_line(tmp_path):
         ("# O\n#b O\nc O", [("#", "#b", "c")]),
         ("# text = a b\n# id 7\n#b O\nc O\n\n#\n# O\n", [("#b", "c"), ("#",)]),
         ("#\tO\n\n#b\tO", [("#",), ("#b",)]),
+        ("#\tsource\na\tO\n\n#\tO\n#\tO", [("a",), ("#", "#")]),
     ],
 )
 def test_a_comment_is_told_from_a_token_that_begins_with_a_hash(tmp_path, content, tokens):
