@@ -18,7 +18,6 @@ training:
 """
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from experiments.experiment import Experiment, Measures, Preset, Run, Trained
 from rnnjax import training
@@ -91,12 +90,9 @@ def predict(run: Run) -> None:
     sequences, file, output = run.options.sequence, run.options.input, run.options.output
     if bool(sequences) == bool(file):
         raise UserError("mode predict takes --sequence=ACGT (repeatedly) or --input=FILE, not both")
+    atomic_files.check_output(output)
     found = reports.predictions(load(run.workdir, run.config), sequences, file)
-    if not output:
-        print(found, end="")
-        return
-    atomic_files.write_text(Path(output), found)
-    print(f"Predictions: {output}")
+    run.give("Predictions", found)
 
 
 def inspect(run: Run) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import rnnjax
 from rnnjax import training
 from rnnjax.errors import UserError
-from rnnjax.training import setting
+from rnnjax.training import atomic_files, setting
 
 if TYPE_CHECKING:
     from experiments.experiment import Experiment
@@ -98,6 +98,15 @@ class Run(NamedTuple):
     def chosen_split(self, splits: Mapping[str, Any]) -> Any:
         """The split that `--split` names; UserError if there is none of that name."""
         return splits[training.chosen("split", self.options.split, splits)]
+
+    def give(self, name: str, text: str) -> None:
+        """Prints a text, or writes it to the file that `--output` names, and tells so."""
+        output = self.options.output
+        if not output:
+            print(text, end="")
+            return
+        atomic_files.write_text(Path(output), text)
+        print(f"{name}: {output}")
 
     def beside(self, flag: str, folder: str, same: Sequence[str]) -> "Run":
         """The call of another run of this experiment whose model works together with this one's.

@@ -15,7 +15,6 @@ the training:
 """
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from experiments.experiment import Experiment, Measures, Preset, Run, Trained
 from rnnjax import training
@@ -80,12 +79,9 @@ def predict(run: Run) -> None:
     """Prints or writes what follows each series of a file, or its class."""
     if not run.options.input:
         raise UserError("mode predict takes --input=FILE.csv")
+    atomic_files.check_output(run.options.output)
     found = reports.predict_file(load(run.workdir, run.config), run.options.input)
-    if not run.options.output:
-        print(found, end="")
-        return
-    atomic_files.write_text(Path(run.options.output), found)
-    print(f"Predictions: {run.options.output}")
+    run.give("Predictions", found)
 
 
 def measures(config: Config) -> Measures:

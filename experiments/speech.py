@@ -16,7 +16,6 @@ with the --workdir of the training:
 """
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import rnnjax
 from experiments.experiment import Experiment, Measures, Preset, Run, Trained
@@ -109,13 +108,10 @@ def predict(run: Run) -> None:
     files, output = run.options.input, run.options.output
     if not files:
         raise UserError("mode predict takes --input=FILE.wav, repeatedly")
+    atomic_files.check_output(output)
     found = load(run.workdir, run.config).transcribe(files, search_of(run))
     lines = "".join(f"{file}\t{one.text}\n" for file, one in zip(files, found, strict=True))
-    if not output:
-        print(lines, end="")
-        return
-    atomic_files.write_text(Path(output), lines)
-    print(f"Texts: {output}")
+    run.give("Texts", lines)
 
 
 def inspect(run: Run) -> None:

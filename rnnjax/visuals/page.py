@@ -70,6 +70,7 @@ figcaption .soft { margin: .3rem 0 } figcaption ul { margin: 0; padding-left: 1.
 .both span { white-space: pre-wrap; overflow-wrap: anywhere }
 .both i { color: var(--soft); font: .8rem/2.3 system-ui }
 @media (max-width: 40rem) { .wide th, .wide td { padding-right: .7rem; min-width: 0 }
+  .wide th.number { white-space: normal; font-size: .75rem; vertical-align: bottom }
   .stack tr { display: block; padding: .6rem 0; border-bottom: 1px solid var(--line) }
   .stack tr:first-child { display: none }
   .stack td { display: inline-block; max-width: 100%; border: 0; padding-block: 0 }

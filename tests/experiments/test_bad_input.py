@@ -87,9 +87,11 @@ def test_other_errors_of_the_device_keep_their_traceback():
         raise jax.errors.JaxRuntimeError("INTERNAL: a bug")
 
 
-def test_a_folder_that_was_there_stays(tmp_path, char_lm_command):
-    message(char_lm_command(f"--workdir={tmp_path}", "--config.data=nofile"))
-    assert tmp_path.exists()
+def test_folders_that_were_there_stay_and_no_others(tmp_path, char_lm_command):
+    for folder in (tmp_path, tmp_path / "new", tmp_path / "new/deeper"):
+        message(char_lm_command(f"--workdir={folder}", "--config.data=nofile"))
+        assert tmp_path.exists()
+        assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

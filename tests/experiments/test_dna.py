@@ -147,6 +147,7 @@ def test_folds_test_each_sequence_once(classifier, boxes, capsys):
     ("flags", "words"),
     [
         (["--mode=predict"], "mode predict takes --sequence=ACGT (repeatedly) or --input=FILE"),
+        (["--mode=predict", "--sequence=A", "--output=nowhere/y"], "there is no folder nowhere"),
         (["--mode=predict", "--sequence="], "sequence 1: the sequence is empty"),
         (["--mode=predict", "--sequence=ACQ"], "sequence 1, column 3 of the sequence: 'Q' is no"),
         (["--mode=evaluate", "--split=tset"], "unknown --split=tset; did you mean 'test'"),

@@ -142,6 +142,7 @@ def test_classes_are_learnt_and_predicted_from_unlabelled_files(
     [
         (["--mode=predict"], "mode predict takes --input=FILE.csv"),
         (["--mode=predict", "--input=none.csv"], "none.csv does not exist"),
+        (["--mode=predict", "--input=x", "--output=nowhere/y"], "there is no folder nowhere"),
         (["--mode=evaluate", "--split=tset"], "unknown --split=tset; did you mean 'test'"),
         (["--mode=evaluate", "--config.target=year"], "trained with the target sunspots; the data"),
     ],

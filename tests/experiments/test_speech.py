@@ -108,6 +108,7 @@ def test_the_python_code_of_the_docs_runs(trained, capsys, tmp_path, monkeypatch
     [
         (["--mode=predict"], "mode predict takes --input=FILE.wav, repeatedly"),
         (["--mode=predict", "--input=no.wav"], "no.wav does not exist"),
+        (["--mode=predict", "--input=x", "--output=nowhere/y"], "there is no folder nowhere"),
         (["--mode=predict", "--input=x", "--beam_size=-1"], "--beam_size is 0 or more; got -1"),
         (["--mode=evaluate", "--split=tset"], "unknown --split=tset; did you mean 'test'"),
         (["--mode=inspect", "--index=6"], "--index is from 0 to 5; got 6"),

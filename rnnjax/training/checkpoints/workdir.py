@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -140,15 +140,22 @@ def open_workdir(
 
 @contextmanager
 def removed_if_unused(path: Path) -> Iterator[None]:
-    """A folder that an error leaves without a checkpoint or metrics goes, unless it was there."""
-    there = path.exists()
+    """A folder that an error leaves without a checkpoint or metrics goes, unless it was there.
+
+    So do those above it that are then empty and were not there.
+    """
+    path = path.absolute()
+    new = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
         yield
     except BaseException:
         files = [path / metrics_log.FILE, *(path / FOLDER).rglob("*")]
         used = any(file.is_file() and file.stat().st_size for file in files)
-        if is_first() and not (there or used):
+        if is_first() and new and not used:
             shutil.rmtree(path, ignore_errors=True)
+            with suppress(OSError):
+                for folder in new[1:]:
+                    folder.rmdir()
         raise
 
 

@@ -72,6 +72,10 @@ def test_curves_show_what_there_is():
     assert not has_colour(none, blue)
 
 
+def test_a_single_row_of_training_is_a_point():
+    assert has_colour(draw_curves(ROWS[:1]), (0x2B, 0x6C, 0xB0))
+
+
 def panels(monkeypatch, *args):
     """For each panel its label and title, and the numbers of its first two lines."""
     figures = []
