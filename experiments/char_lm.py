@@ -114,8 +114,10 @@ def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
     corpus, unit = trained.prepared.corpus, trained.run.config.level
     document = text_model.longest_document(corpus.splits["train"])
     length = min(SAMPLE_LENGTH, len(document) - 1)
-    texts = writer(trained.prepared, trained.model).write(length=length, num_samples=3)
-    sections = [training.Section("Samples: temperature 0.8, seed 0", text=RULE.join(texts))]
+    model = writer(trained.prepared, trained.model)
+    title = f"Samples: prompt {model.opening!r}, temperature 0.8, seed 0"
+    texts = model.write(length=length, num_samples=3)
+    sections = [training.Section(title, text=RULE.join(texts))]
     if len(corpus.vocabulary) <= SMALL_VOCABULARY:
         told, section = report_steps(trained.model, corpus.vocabulary, document)
         training.tell(told)

@@ -7,7 +7,7 @@
 
 Then, with the --workdir of the training:
 
-    --mode=sample --num_samples=3 --seed=0              new images: an animation of each
+    --mode=sample --num_samples=3                       new images: an animation of each
     --mode=predict --input=digit.png                    how an image is painted: an animation
     --mode=evaluate --split=test                        nats/image, beside simpler models
     --mode=inspect --num_images=8                       canvases, and KL and reconstruction by step
@@ -39,7 +39,9 @@ class Options:
     )
     num_images: int = setting(8, "Mode inspect: how many images, from the first of the split.")
     num_samples: int = setting(1, "Mode sample: how many images.")
-    seed: int = setting(0, "Mode sample: of the first image; the next ones have the next seeds.")
+    seed: int = setting(
+        100, "Mode sample: of the first image; the next have more, the report's less."
+    )
     format: str = setting("gif", f"Of animations, one of {', '.join(pictures.FORMATS)}.")
     output: str | None = setting(
         None, "Modes predict, sample: folder of the animations; default: the workdir."

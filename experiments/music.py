@@ -45,7 +45,7 @@ class Options:
     num_frames: int = setting(64, "Mode generate: frames of a piece, unless a melody decides.")
     num_samples: int = setting(1, "Mode generate: how many pieces.")
     temperature: float = setting(1.0, "Mode generate: divides log-odds; 0 takes the likelier.")
-    seed: int = setting(0, "Mode generate: decides the draws.")
+    seed: int = setting(1, "Mode generate: decides the draws; those of the report have 0.")
     parallel_fifths: bool = setting(
         False, "Modes generate, inspect: count parallel fifths, and mark them in the picture."
     )

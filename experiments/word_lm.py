@@ -80,7 +80,7 @@ def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
     """Perplexity, sentences, and which words are alike."""
     model = load(trained.run.workdir)
     written = "\n".join(model.write(num_samples=8))
-    samples = training.Section("Samples: temperature 0.8, seed 0", text=written)
+    samples = training.Section("Samples: no prompt, temperature 0.8, seed 0", text=written)
     training.tell(f"{samples.title}:\n{samples.text}")
     unknown = corpus.share_unknown(trained.prepared.splits["validation"])
     results = {

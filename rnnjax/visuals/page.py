@@ -69,8 +69,10 @@ figure { margin: 0 0 2.2rem } figcaption { font-size: .9rem; overflow-wrap: anyw
 figcaption .soft { margin: .3rem 0 } figcaption ul { margin: 0; padding-left: 1.2rem }
 .both span { white-space: pre-wrap; overflow-wrap: anywhere }
 .both i { color: var(--soft); font: .8rem/2.3 system-ui }
-@media (max-width: 40rem) { .wide th, .wide td { padding-right: .7rem; min-width: 0 }
-  .wide th.number { white-space: normal; font-size: .75rem; vertical-align: bottom }
+@media (max-width: 40rem) { .wide th, .wide td { padding-right: .55rem; min-width: 0 }
+  .wide { font-size: .82rem } .wide :last-child { padding-right: 0 }
+  .wide th.number { white-space: normal; font-size: .7rem; vertical-align: bottom }
+  .wide .words { min-width: 4rem }
   .stack tr { display: block; padding: .6rem 0; border-bottom: 1px solid var(--line) }
   .stack tr:first-child { display: none }
   .stack td { display: inline-block; max-width: 100%; border: 0; padding-block: 0 }

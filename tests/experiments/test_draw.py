@@ -130,7 +130,7 @@ def test_inspect_tells_kl_and_reconstruction_by_step(run, trained, tmp_path):
         (["--mode=predict", "--input=no.png"], "no.png does not exist"),
         (["--mode=sample", "--format=png"], "unknown --format=png; Valid: gif, webp"),
         (["--mode=sample", "--output={folder}/file"], "Cannot write {folder}/file: File exists"),
-        (["--mode=sample", "--output={folder}"], "Cannot write {folder}/sample_0.gif: Is a dir"),
+        (["--mode=sample", "--output={folder}"], "Cannot write {folder}/sample_100.gif: Is a dir"),
         (["--mode=sample", "--num_samples=0"], "num_samples is 1 or more; got 0"),
         (["--mode=sample", "--seed=-1"], "seed is from 0 to"),
         (["--mode=inspect", "--num_images=0"], "--num_images is 1 or more; got 0"),
@@ -142,7 +142,7 @@ def test_inspect_tells_kl_and_reconstruction_by_step(run, trained, tmp_path):
 )
 def test_a_mistake_gets_one_line(run, flags, told, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
-    (tmp_path / "sample_0.gif").mkdir()
+    (tmp_path / "sample_100.gif").mkdir()
     monkeypatch.chdir(tmp_path)
     result = run(*[flag.format(folder=tmp_path) for flag in flags])
     assert result.code != 0

@@ -18,6 +18,7 @@ import rnnjax
 from rnnjax import training
 from rnnjax.cells.named import CELLS
 from rnnjax.tasks.captioning.scenes import source
+from rnnjax.tasks.draw import reports
 from tests.experiments.conftest import command
 from tests.experiments.small_tasks import TASKS, flags_of, write_data
 
@@ -64,6 +65,12 @@ def test_what_is_not_asked_for_makes_room(task, preset, asked, follows, tmp_path
     argv = [f"--workdir={tmp_path}", f"--preset={preset}", *flags]
     config = dataclasses.asdict(experiment_of(task).EXPERIMENT.parse(argv).config)
     assert config.items() >= (asked | follows).items()
+
+
+@pytest.mark.parametrize("task", ["char_lm", "draw", "music", "naming", "word_lm"])
+def test_samples_are_not_those_of_the_report_unless_asked_for(task):
+    """The reports take seed 0, and that of `draw` takes those that follow, one for each image."""
+    assert experiment_of(task).EXPERIMENT.options.seed >= (reports.SHOWN if task == "draw" else 1)
 
 
 @pytest.fixture(autouse=True)

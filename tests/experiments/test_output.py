@@ -15,7 +15,7 @@ HELLO = ["-m", "experiments.char_lm", "--preset=hello", "--config.num_steps=20"]
 def test_results_go_to_stdout_and_progress_to_stderr(char_lm_command, tmp_path):
     result = char_lm_command(*HELLO[2:], f"--workdir={tmp_path}")
     assert result.code == 0
-    assert "Samples:" in result.out
+    assert r"Samples: prompt 'h', temperature 0.8, seed 0:" in result.out
     assert result.out.rstrip().endswith(f"Report: {tmp_path / 'report.html'}")
     assert "step 20" in result.err
     assert "Samples:" not in result.err
