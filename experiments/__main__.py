@@ -13,9 +13,16 @@ from experiments import summaries
 def main(argv: list[str]) -> None:
     """Runs the experiment that comes first in the command line; without one, lists them all."""
     if not argv or argv[0] in ("-h", "--help"):
-        width = max(map(len, summaries()))
-        print("python -m experiments.NAME trains it; --help lists its modes and flags.\n")
-        print("\n".join(f"  {name:{width}}  {about}" for name, about in summaries().items()))
+        try:
+            print("python -m experiments.NAME trains it; --help lists its modes and flags.\n")
+            width = max(map(len, summaries()))
+            print("\n".join(f"  {name:{width}}  {about}" for name, about in summaries().items()))
+            sys.stdout.flush()
+        except OSError as error:
+            from experiments import cli  # imports JAX, which takes seconds
+
+            with cli.plain_errors():
+                raise error
         return
     name, *flags = argv
     if name not in summaries():

@@ -40,8 +40,6 @@ class Options:
     num_images: int = setting(8, "Mode inspect: how many images, from the first of the split.")
     num_samples: int = setting(1, "Mode sample: how many images.")
     seed: int = setting(100, "Mode sample: of the first image; the report has lower ones.")
-        100, "Mode sample: of the first image; the next have more, the report's less."
-    )
     format: str = setting("gif", f"Of animations, one of {', '.join(pictures.FORMATS)}.")
     output: str | None = setting(
         None, "Modes predict, sample: folder of the animations; default: the workdir."

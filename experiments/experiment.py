@@ -136,7 +136,8 @@ class Experiment:
         argv = sys.argv[1:] if argv is None else list(argv)
         logging.set_verbosity(logging.WARNING)
         if HELP_FLAGS & set(argv):
-            print(self.help())
+            with cli.plain_errors():
+                print(self.help())
             return
         training.make_gpus_deterministic()
         with cli.plain_errors():

@@ -16,6 +16,8 @@ from rnnjax.errors import UserError
 
 CHUNK_BYTES = 1 << 20
 HEAD_BYTES = 8192
+WORKDIR_MARKER = "experiment.json"
+"""What the workdir of a training holds."""
 STDIN = "-"
 """The path of what comes in by stdin."""
 
@@ -154,12 +156,20 @@ def _in_folder(folder: Path) -> list[Path]:
     def refuse(error: OSError) -> NoReturn:
         raise UserError(f"cannot read {error.filename}: {error.strerror}") from error
 
-    paths = []
+    paths, runs = [], []
     for parent, subfolders, names in os.walk(folder, onerror=refuse):
+        if WORKDIR_MARKER in names:  # its reports and pictures are no data
+            runs.append(parent)
+            subfolders.clear()
+            continue
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
         paths += [Path(parent, name) for name in names if not name.startswith(".")]
+    if not paths and runs:
+        raise UserError(f"the folder {folder} holds no data but runs of training: {runs[0]}")
     if not paths:
         raise UserError(f"the folder {folder} has no files")
+    if runs:
+        _log.warning("%d runs of training below %s left out: %s", len(runs), folder, runs[0])
     return sorted(paths, key=lambda p: p.as_posix())
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from rnnjax.data import UNKNOWN, Vocabulary, from_texts, load
 from rnnjax.data.documents import Document, symbols
+from rnnjax.errors import UserError
 
 PLAY = "First Citizen:\nBefore we proceed any further, hear me speak.\n\n" * 40
 
@@ -129,6 +130,17 @@ def test_a_folder_is_a_document_a_file_in_order_of_path(tmp_path, caplog):
     assert len(validation) == 4
     assert "1 binary files" in caplog.text
     assert "picture.png" in caplog.text
+
+
+def test_what_runs_of_training_wrote_is_no_data(tmp_path, caplog):
+    (run := tmp_path / "runs/first").mkdir(parents=True)
+    for name in ("experiment.json", "report.html"):
+        (run / name).write_text("<p>of a run</p>" * 20)
+    (tmp_path / "play.txt").write_text(PLAY)
+    assert "".join(documents_of(load(str(tmp_path)), "train")) == PLAY[: int(len(PLAY) * 0.9)]
+    assert f"1 runs of training below {tmp_path} left out: {run}" in caplog.text
+    with pytest.raises(UserError, match=f"holds no data but runs of training: {run}"):
+        load(str(run))
 
 
 def test_a_glob_takes_the_files_it_matches_in_order(tmp_path):

@@ -22,7 +22,15 @@ def test_results_go_to_stdout_and_progress_to_stderr(char_lm_command, tmp_path):
 
 
 @pytest.mark.parametrize(("stdout", "code"), [("closed", 141), ("full", 2)])
-def test_output_that_nobody_reads_and_that_fits_nowhere(trained_hello, stdout, code):
+@pytest.mark.parametrize(
+    "line",
+    [
+        ["experiments.char_lm", "--mode=sample", "--prompt=h", "--length=5"],
+        ["experiments.char_lm", "--help"],
+        ["experiments"],
+    ],
+)
+def test_output_that_nobody_reads_and_that_fits_nowhere(trained_hello, line, stdout, code):
     if stdout == "full" and not os.path.exists("/dev/full"):
         pytest.skip("this system has no /dev/full")
     if stdout == "closed":
@@ -30,9 +38,10 @@ def test_output_that_nobody_reads_and_that_fits_nowhere(trained_hello, stdout, c
         os.close(reader)
     else:
         writer = os.open("/dev/full", os.O_WRONLY)
-    command = [sys.executable, "-m", "experiments.char_lm", f"--workdir={trained_hello}"]
+    if "--mode=sample" in line:
+        line = [*line, f"--workdir={trained_hello}"]
     done = subprocess.run(
-        [*command, "--mode=sample", "--prompt=h", "--length=5"],
+        [sys.executable, "-m", *line],
         cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     os.close(writer)
