@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnnjax.cells.cell import Cell
+from rnnjax.cells.cell import Cell, check_cells
 from rnnjax.scan import unroll, unroll_reference
 from rnnjax.typing import Array, Carry, Params
 
@@ -58,6 +58,7 @@ def check_cell(
         BrokenPromise: says which promise the cell breaks, and where.
         UserError: the cell cannot be run at all.
     """
+    check_cells("check_cell", cell)
     draw = np.random.default_rng(seed)
     with jax.enable_x64(True):
 

@@ -73,3 +73,8 @@ def test_a_cell_that_knows_where_a_sequence_begins_breaks_the_reset():
 
     with pytest.raises(BrokenPromise, match=r"without padding|a reset at step . starts a new"):
         check_cell(changed(step=None, over_time=over_time), input_size=D)
+
+
+def test_what_is_no_cell_is_told():
+    with pytest.raises(rnnjax.UserError, match="check_cell takes a Cell, such as .*; got 'lstm'"):
+        rnnjax.testing.check_cell("lstm", input_size=4)

@@ -139,7 +139,11 @@ def test_photographs_are_captioned_by_their_colour(
     assert {row["caption"] for row in rows} <= phrases
     pictures = sorted(path.name for path in output.glob("*.png"))
     assert pictures == [f"{n:04d}_{name[:-4]}.png" for n, name in enumerate(names)]
-    assert result.out.splitlines()[-1] == f"12 captions: {output}"
+    *_, cropped, written = result.out.splitlines()
+    assert cropped == (
+        "Of each image the square in its middle was looked at (--config.resize=crop)."
+    )
+    assert written == f"12 captions: {output}"
     assert result.out.splitlines()[0] == f"{rows[0]['image']}: {rows[0]['caption']}"
     one = captioning_command(
         f"--workdir={trained_photos}", "--mode=predict", f"--input={photos / names[5]}",

@@ -78,6 +78,7 @@ def test_evaluation_counts_what_the_python_class_says(trained, capsys, monkeypat
     assert (scores["accuracy"], scores["macro_f1"]) == pytest.approx((right, f1))
     assert scores["absolute_error"] == pytest.approx(distance)
     assert f"test: {right:.2f}% of 3 texts right, macro F1 {f1:.2f}, mean abs" in result.out
+    assert re.search(r"^\d+\.\d% of the words are unknown$", result.out, re.M)
 
 
 def test_prediction_is_that_of_the_python_class(trained, capsys, tmp_path):
