@@ -76,5 +76,5 @@ def test_a_cell_that_knows_where_a_sequence_begins_breaks_the_reset():
 
 
 def test_what_is_no_cell_is_told():
-    with pytest.raises(rnnjax.UserError, match="check_cell takes a Cell, such as .*; got 'lstm'"):
+    with pytest.raises(rnnjax.UserError, match=r"check_cell takes a Cell, .*; got 'lstm'"):
         rnnjax.testing.check_cell("lstm", input_size=4)
