@@ -122,6 +122,12 @@ class WordVocabulary(SavedVocabulary):
             ids = self._splitter.encode(" ".join(words)).ids
         return np.array([*ids, END], np.int32)
 
+    def unknown_share(self, texts: Iterable[str]) -> float:
+        """The share of the symbols of some texts, without their ends, that are unknown."""
+        ids = np.concatenate([self.encode(text) for text in texts])
+        ids = ids[ids != END]
+        return float(np.mean(ids == UNKNOWN_WORD)) if ids.size else 0.0
+
     def decode(self, ids: Sequence[int]) -> tuple[str, ...]:
         """The symbols of ids up to the first END, which is left out."""
         return tuple(self.symbols[n] for n in itertools.takewhile(lambda n: n != END, ids))

@@ -106,6 +106,7 @@ def test_files_keep_their_lines(trained, capsys, tmp_path, monkeypatch):
     assert len(lines) == 5
     assert not lines[4]
     assert "1 of 3 texts have no known word" in result.err
+    assert "11.1% of the symbols of the source are unknown" in result.err  # qwx, of nine
     assert f"{tmp_path / 'in.txt'}:4: 'qwx'" in result.err
     stdin = io.TextIOWrapper(io.BytesIO(given.encode()))
     monkeypatch.setattr(sys, "stdin", stdin)

@@ -64,7 +64,7 @@ class Prepared(NamedTuple):
         words, labels = self.vocabulary.symbols[FIRST_WORD:], self.vocabulary.labels
         parts = [f"{split} {len(examples):,}" for split, examples in self.splits.items()]
         unknown = [
-            f"{unknown_share(examples, self.vocabulary):.1%} of {split}"
+            f"{self.vocabulary.unknown_share(_columns(examples)[0]):.1%} of {split}"
             for split, examples in self.splits.items()
         ]
         lines = [
@@ -156,13 +156,6 @@ def text_examples(
         draw=draw if word_dropout else None,
         noun="text",
     )
-
-
-def unknown_share(examples: Sequence[data.Example], vocabulary: SentimentVocabulary) -> float:
-    """The share of the words of some texts that are unknown."""
-    return float(np.mean(np.concatenate([
-        vocabulary.encode(one.fields["text"]) for one in examples
-    ]) == UNKNOWN_WORD))  # fmt: skip
 
 
 def _vocabulary(

@@ -11,7 +11,6 @@ from rnnjax import data, training, visuals
 from rnnjax.data.examples import SUFFIXES, suffix_of
 from rnnjax.data.labelled import are_numbers, as_column
 from rnnjax.errors import UserError
-from rnnjax.tasks.sentiment.preparation import unknown_share
 from rnnjax.tasks.sentiment.sentiment_model import Classified, SentimentModel
 from rnnjax.training import atomic_files
 from rnnjax.visuals.page import Section, escape, render_page, wide_table
@@ -91,7 +90,8 @@ def report_scores(
     files: dict[str, str | bytes] = {f"scores_{split}.json": json.dumps(numbers, indent=1)}
     files["confusion.png"] = png
     picture = training.write_results(folder, files)
-    unknown = f"{unknown_share(examples, model.vocabulary):.1%} of the words are unknown"
+    share = model.vocabulary.unknown_share(one.fields["text"] for one in examples)
+    unknown = f"{share:.1%} of the words are unknown"
     return f"{title}\n{unknown}\nWhat is taken for what: {picture}", [Section(title, png=png)]
 
 

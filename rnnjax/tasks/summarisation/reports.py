@@ -38,7 +38,10 @@ def summarize_split(pairs: Sequence[Pair], summarizer: Summarizer, lead: int) ->
         summarizer: the model.
         lead: words of the baseline.
     """
-    summaries = summarizer.summarize([pair.source for pair in pairs])
+    texts = [pair.source for pair in pairs]
+    if share := summarizer.vocabulary.unknown_share(texts):
+        say(f"{share:.1%} of the symbols of the texts are unknown")
+    summaries = summarizer.summarize(texts)
     references = [pair.target for pair in pairs]
     scores = rouge([one.text for one in summaries], references)
     leads = rouge([first_words(pair.source, lead) for pair in pairs], references)

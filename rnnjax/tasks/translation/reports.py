@@ -132,7 +132,9 @@ def report_translations(
 
 
 def _say_unknown(texts: Sequence[str], places: Sequence[str], translator: Translator) -> None:
-    """Names the first text of which the model knows no word, and how many there are."""
+    """Tells how much is unknown, and the first text of which the model knows no word."""
+    if share := translator.vocabulary.source.unknown_share(texts):
+        say(f"{share:.1%} of the symbols of the source are unknown")
     unknown = [n for n, text in enumerate(texts) if translator.is_unknown(text)]
     if unknown:
         place, text = places[unknown[0]], texts[unknown[0]]
