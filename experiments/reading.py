@@ -21,11 +21,11 @@ from dataclasses import dataclass, replace
 
 from experiments.experiment import Experiment, Measures, Preset, Run, Trained
 from rnnjax import data, training
+from rnnjax.data.question_vocabulary import QuestionVocabulary
 from rnnjax.errors import UserError
 from rnnjax.tasks.reading import preparation, reading_model, reports
 from rnnjax.tasks.reading.babi import Question, read_questions, sentences_of
 from rnnjax.tasks.reading.config import ReadingConfig as Config
-from rnnjax.tasks.reading.preparation import ReadingVocabulary
 from rnnjax.tasks.reading.sources import Splits, load_questions
 from rnnjax.training import atomic_files, setting
 from rnnjax.visuals.page import render_page
@@ -126,7 +126,7 @@ EXPERIMENT = Experiment(
     about=__doc__,
     presets=PRESETS,
     options=Options(),
-    vocabulary=ReadingVocabulary,
+    vocabulary=QuestionVocabulary,
     prepare=lambda run: preparation.prepare(run.config, run.vocabulary()),
     model=lambda config, data: reading_model.make_model(config, data.vocabulary, data.vectors),
     loss=lambda config, graph, data: reading_model.make_loss(graph, config.supervise_attention),

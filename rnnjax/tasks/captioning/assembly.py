@@ -8,6 +8,7 @@ from flax import nnx
 
 from rnnjax import training
 from rnnjax.models.hard_attention import HardTraining
+from rnnjax.models.small_cnn import SmallCNN
 from rnnjax.tasks.captioning.captioned_images import UNSPEAKABLE
 from rnnjax.tasks.captioning.captioner import Captioner, Locations
 from rnnjax.tasks.captioning.config import CaptionerConfig
@@ -16,7 +17,6 @@ from rnnjax.tasks.captioning.likelihood_loss import caption_loss
 from rnnjax.tasks.captioning.preparation import Prepared
 from rnnjax.tasks.captioning.reward_loss import reward_loss
 from rnnjax.tasks.captioning.rewards import Reward
-from rnnjax.tasks.captioning.small_cnn import SmallCNN
 from rnnjax.typing import Array
 
 

@@ -8,7 +8,7 @@ from rnnjax.data.word_vocabulary import WordLevel
 from rnnjax.errors import UserError
 from rnnjax.models.decoder import Context
 from rnnjax.models.hard_attention import HardGradient
-from rnnjax.tasks.captioning.small_cnn import SmallCNN
+from rnnjax.models.small_cnn import SmallCNN
 from rnnjax.training import TrainingConfig, setting
 from rnnjax.training.config import NetworkConfig
 

@@ -13,8 +13,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from rnnjax import data
 from rnnjax.data.examples import numbered_lines
+from rnnjax.data.question_vocabulary import words_of
 from rnnjax.errors import UserError
 
 _NUMBERED = re.compile(r"\s*(\d+)\s+(.*\S)\s*")
@@ -41,12 +41,6 @@ class Question(NamedTuple):
     story_number: int = 0
     place: str = ""
     kind: str = ""
-
-
-def words_of(text: str) -> list[str]:
-    """The words of a sentence in lower case, without punctuation marks."""
-    tokens = (token.text.lower() for token in data.tokenize(text))
-    return [token for token in tokens if any(map(str.isalnum, token))]
 
 
 def sentences_of(text: str) -> tuple[str, ...]:

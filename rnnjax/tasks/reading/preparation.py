@@ -1,9 +1,7 @@
 """From questions about stories to the batches that a reader trains on."""
 
-import dataclasses
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -11,39 +9,13 @@ import numpy as np
 
 from rnnjax import data
 from rnnjax.data.padded_batches import EvaluationBatches, Examples, Ragged, TrainingBatches
-from rnnjax.data.word_vocabulary import RESERVED, by_frequency
-from rnnjax.errors import UserError, did_you_mean
-from rnnjax.tasks.reading.babi import Question, words_of
+from rnnjax.data.question_vocabulary import OTHER, QuestionVocabulary, words_of
+from rnnjax.data.word_vocabulary import RESERVED
+from rnnjax.tasks.reading.babi import Question
 from rnnjax.tasks.reading.config import ReadingConfig
 from rnnjax.tasks.reading.sources import Splits, load_questions
 
 FIRST_WORD = len(RESERVED)
-OTHER = "<other>"
-"""The answer with id 0: any that no training question has."""
-
-
-@dataclasses.dataclass(frozen=True)
-class ReadingVocabulary(data.WordVocabulary):
-    """Words in lower case, and answers.
-
-    Attributes:
-        answers: in the order of their ids, OTHER first.
-    """
-
-    answers: tuple[str, ...] = ()
-
-    @classmethod
-    def words_of(cls, text: str) -> Sequence[str]:
-        """The words of a text, without punctuation marks."""
-        return words_of(text)
-
-    def encode(self, text: str) -> np.ndarray:
-        """The ids of a text's words, int32; `UNKNOWN_WORD` for those that are not known."""
-        return super().encode(text)[:-1]
-
-    def unknown_in(self, texts: Sequence[str]) -> list[str]:
-        """The distinct words of some texts that are not known, by code point."""
-        return sorted({word for text in texts for word in self.words_of(text)} - {*self.symbols})
 
 
 class Prepared(NamedTuple):
@@ -60,7 +32,7 @@ class Prepared(NamedTuple):
     """
 
     splits: Splits
-    vocabulary: ReadingVocabulary
+    vocabulary: QuestionVocabulary
     vectors: data.Vectors | None
     batches: TrainingBatches
     validation: EvaluationBatches
@@ -68,7 +40,7 @@ class Prepared(NamedTuple):
     description: str
 
 
-def prepare(config: ReadingConfig, vocabulary: ReadingVocabulary | None = None) -> Prepared:
+def prepare(config: ReadingConfig, vocabulary: QuestionVocabulary | None = None) -> Prepared:
     """Loads the questions of a config and makes vocabulary and batches.
 
     Args:
@@ -84,13 +56,13 @@ def prepare(config: ReadingConfig, vocabulary: ReadingVocabulary | None = None) 
         words = {word for its in splits.values() for text in texts_of(its) for word in
                  words_of(text)}  # fmt: skip
         vectors = data.read_vectors(config.vectors, words, encoding=config.encoding)
-    vocabulary = vocabulary or _vocabulary(splits["train"], vectors)
+    vocabulary = vocabulary or QuestionVocabulary.of_questions(
+        texts_of(splits["train"]),
+        [one.answer for one in splits["train"]],
+        vectors.words if vectors else (),
+    )
     for one in splits["train"]:
-        if one.answer not in vocabulary.answers:
-            raise UserError(
-                f"{one.place} has the answer {one.answer!r}, which the restored model does not "
-                f"know: {did_you_mean(one.answer, vocabulary.answers[1:])}"
-            )
+        vocabulary.check_answer(one.answer, one.place)
     lengths = [len(one.story) for one in splits["train"]]
     buckets = data.bucket_lengths(lengths, config.num_buckets, batch_size=config.batch_size)
     examples = question_examples(splits["train"], vocabulary, buckets)
@@ -107,7 +79,7 @@ def prepare(config: ReadingConfig, vocabulary: ReadingVocabulary | None = None) 
 
 def question_examples(
     questions: Sequence[Question],
-    vocabulary: ReadingVocabulary,
+    vocabulary: QuestionVocabulary,
     buckets: Sequence[int] | None = None,
 ) -> Examples:
     """Questions in numbers.
@@ -151,15 +123,7 @@ def texts_of(questions: Sequence[Question]) -> set[str]:
     return {text for one in questions for text in (*one.story, one.text)}
 
 
-def _vocabulary(questions: Sequence[Question], vectors: data.Vectors | None) -> ReadingVocabulary:
-    made = ReadingVocabulary.of(sorted(texts_of(questions)))
-    extra = sorted({word.lower() for word in vectors.words} - {*made.symbols}) if vectors else []
-    counts = Counter(one.answer for one in questions)
-    answers = (OTHER, *by_frequency(counts, counts))
-    return dataclasses.replace(made, symbols=(*made.symbols, *extra), answers=answers)
-
-
-def _describe(splits: Splits, vocabulary: ReadingVocabulary) -> str:
+def _describe(splits: Splits, vocabulary: QuestionVocabulary) -> str:
     sizes = [
         f"{split} {len(its):,} about {len({one.story_number for one in its}):,} stories"
         for split, its in splits.items()
@@ -169,11 +133,5 @@ def _describe(splits: Splits, vocabulary: ReadingVocabulary) -> str:
         f"{len(vocabulary) - FIRST_WORD:,} words, {len(vocabulary.answers) - 1:,} answers.",
     ]
     for split, its in splits.items():
-        if unknown := vocabulary.unknown_in([*texts_of(its)]):
-            lines.append(f"{len(unknown):,} words of {split} are unknown: {', '.join(unknown):.80}")
-        if others := sorted({one.answer for one in its} - {*vocabulary.answers}):
-            lines.append(
-                f"{len(others):,} answers of {split} are those of no training question and count "
-                f"as wrong: {', '.join(others):.80}"
-            )
+        lines += vocabulary.notes(split, texts_of(its), [one.answer for one in its])
     return "\n".join(lines)

@@ -8,7 +8,7 @@ from flax import nnx
 
 from rnnjax.cells.cell import Cell, split_key
 from rnnjax.cells.pointwise import drop
-from rnnjax.heads.attention import additive, expected, masked
+from rnnjax.models.attention_read import AttentionRead
 from rnnjax.models.memory import Memory
 from rnnjax.models.network import Network
 from rnnjax.models.sequence_encoder import SequenceEncoder
@@ -30,7 +30,7 @@ class Reading(NamedTuple):
     attention: Array | None
 
 
-class Hop(nnx.Module):
+class Hop(AttentionRead):
     """One look at a memory, as that of the attentive reader.
 
     ::
@@ -45,17 +45,12 @@ class Hop(nnx.Module):
 
     def __init__(self, size: int, *, compute_dtype: DType | None = None, rngs: nnx.Rngs):
         """Draws the parameters for vectors of H = `size` numbers."""
-        self.scorer = additive(size)
-        self.attention = nnx.Param(self.scorer.init(rngs.params(), size, size))
+        super().__init__(size, size, rngs=rngs)
         self.update = nnx.Linear(2 * size, size, dtype=compute_dtype, rngs=rngs)
 
     def __call__(self, memory: Memory, query: Array) -> tuple[Array, Array]:
         """The next query `[B, H]`, and alpha `[B, S]`, of a memory and a query `[B, H]`."""
-        params = self.attention.get_value()
-        prepared = self.scorer.prepare(params, memory.features)
-        scores = masked(self.scorer.scores(params, prepared, query)[0], memory.mask)
-        weights = jax.nn.softmax(scores)
-        read = expected(weights, memory.features)
+        read, weights = self.read(memory, query)
         updated = jnp.tanh(self.update(jnp.concatenate([read, query], axis=-1)))
         return updated.astype(query.dtype), weights
 

@@ -12,11 +12,12 @@ from flax import nnx
 
 from rnnjax import data, training
 from rnnjax.data.padded_batches import EvaluationBatches, in_order
+from rnnjax.data.question_vocabulary import QuestionVocabulary, words_of
 from rnnjax.errors import UserError
 from rnnjax.losses import cross_entropy
-from rnnjax.tasks.reading.babi import Question, sentences_of, words_of
+from rnnjax.tasks.reading.babi import Question, sentences_of
 from rnnjax.tasks.reading.config import ReadingConfig
-from rnnjax.tasks.reading.preparation import FIRST_WORD, ReadingVocabulary, question_examples
+from rnnjax.tasks.reading.preparation import FIRST_WORD, question_examples
 from rnnjax.tasks.reading.reader import Reader, Reading
 from rnnjax.typing import Array
 
@@ -30,7 +31,7 @@ Batch = dict[str, Array]
 
 
 def make_model(
-    config: ReadingConfig, vocabulary: ReadingVocabulary, vectors: data.Vectors | None = None
+    config: ReadingConfig, vocabulary: QuestionVocabulary, vectors: data.Vectors | None = None
 ) -> Reader:
     """The reader of a config, with fresh parameters.
 
@@ -125,7 +126,7 @@ class ReadingModel(NamedTuple):
     """
 
     model: Reader
-    vocabulary: ReadingVocabulary
+    vocabulary: QuestionVocabulary
 
     def ask(self, story: str, question: str) -> Answered:
         """The answer to a question about a text.
@@ -177,7 +178,7 @@ def load(workdir: str | Path, config: ReadingConfig | None = None) -> ReadingMod
         UserError: there is no intact checkpoint.
     """
     stored_config, stored = training.read_run(workdir, ReadingConfig)
-    vocabulary = ReadingVocabulary.from_json(stored["vocabulary"])
+    vocabulary = QuestionVocabulary.from_json(stored["vocabulary"])
     model = training.restore_model(workdir, make_model, config or stored_config, vocabulary)
     return ReadingModel(model, vocabulary)
 

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rnnjax import training
+from rnnjax.metrics.answers import frequent_answers
 from rnnjax.tasks.reading.babi import Question
 from rnnjax.tasks.reading.reading_model import Answered, ReadingModel
-from rnnjax.tasks.reading.scores import Score, frequent_answers, scores_by_kind
+from rnnjax.tasks.reading.scores import Score, scores_by_kind
 from rnnjax.tasks.reading.sources import kinds_of
 from rnnjax.training import atomic_files
 from rnnjax.visuals import signed_colour

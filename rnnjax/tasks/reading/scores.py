@@ -1,6 +1,5 @@
 """Scores of a reader by kind of question: right answers, and facts that attention finds."""
 
-from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -28,14 +27,6 @@ class Score(NamedTuple):
     facts: float
 
 
-def frequent_answers(questions: Sequence[Question]) -> dict[str, str]:
-    """The most frequent answer of each kind; of equals that which sorts first."""
-    counts: dict[str, Counter] = defaultdict(Counter)
-    for one in sorted(questions, key=lambda one: one.answer):
-        counts[one.kind][one.answer] += 1
-    return {kind: its.most_common(1)[0][0] for kind, its in counts.items()}
-
-
 def facts_found(question: Question, answered: Answered) -> float:
     """The share of the facts that are the most attended sentence of a hop; nan without facts, and
     without hops."""
@@ -53,7 +44,7 @@ def scores_by_kind(
     Args:
         questions: one or more, with answers.
         answered: what a model says to them.
-        frequent: see `frequent_answers`.
+        frequent: see `rnnjax.metrics.answers`.
     """
     scores = {}
     pairs = list(zip(questions, answered, strict=True))

@@ -14,8 +14,9 @@ from rnnjax.data.named_splits import (
     split_files,
     split_of,
 )
+from rnnjax.data.question_vocabulary import words_of
 from rnnjax.errors import UserError
-from rnnjax.tasks.reading.babi import Question, read_questions, words_of
+from rnnjax.tasks.reading.babi import Question, read_questions
 from rnnjax.tasks.reading.world import make_world
 
 Splits = dict[str, list[Question]]

@@ -10,9 +10,9 @@ from scipy import special
 import rnnjax
 from rnnjax.cells.lstm import LSTMCarry
 from rnnjax.models.memory import Glance
+from rnnjax.models.small_cnn import SmallCNN
 from rnnjax.tasks.captioning import captioner
 from rnnjax.tasks.captioning.captioner import Captioner, Locations
-from rnnjax.tasks.captioning.small_cnn import SmallCNN
 from tests.tasks.captioning import captioner_oracle as oracle
 from tests.tasks.captioning.small_losses import (
     by_hand,

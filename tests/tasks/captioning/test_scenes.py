@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from rnnjax.data.painted_digits import PALETTE
 from rnnjax.errors import UserError
 from rnnjax.tasks.captioning.scenes import MAX_WORDS, VOCABULARY, DigitScenes
-from rnnjax.tasks.captioning.scenes.digits import PALETTE
 from rnnjax.tasks.captioning.scenes.grammar import COLOURS, PLURAL, SINGULAR
 from tests.tasks.captioning.scene_reader import (
     NAMES,

@@ -7,10 +7,12 @@ import pytest
 from flax import nnx
 
 import rnnjax
+from rnnjax.data.question_vocabulary import OTHER, QuestionVocabulary
 from rnnjax.errors import UserError
+from rnnjax.metrics.answers import frequent_answers
 from rnnjax.tasks.reading.babi import Question
 from rnnjax.tasks.reading.config import ReadingConfig
-from rnnjax.tasks.reading.preparation import OTHER, ReadingVocabulary, prepare, question_examples
+from rnnjax.tasks.reading.preparation import prepare, question_examples
 from rnnjax.tasks.reading.reading_model import (
     Answered,
     ReadingModel,
@@ -18,7 +20,7 @@ from rnnjax.tasks.reading.reading_model import (
     make_loss,
     make_model,
 )
-from rnnjax.tasks.reading.scores import frequent_answers, scores_by_kind
+from rnnjax.tasks.reading.scores import scores_by_kind
 
 STORIES = (
     ("Ann ran.", "Bob saw Ann there.", "Ann slept."),
@@ -32,7 +34,7 @@ QUESTIONS = tuple(
         ((0, 2), (0,), ()), strict=True,
     )
 )  # fmt: skip
-VOCABULARY = ReadingVocabulary(
+VOCABULARY = QuestionVocabulary(
     "word",
     ("<end>", "<start>", "<unknown>", "ann", "bob", "ran", "saw", "slept", "there", "who"),
     answers=(OTHER, "ann", "bob"),

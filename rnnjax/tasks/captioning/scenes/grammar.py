@@ -19,8 +19,8 @@ give every scene exactly one caption:
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-COLOURS = ("red", "yellow", "green", "blue", "purple", "white")
-SIZES = ("small", "large")
+from rnnjax.data.painted_digits import COLOURS, SIZES, Box
+
 NUMBERS = ("a", "two", "three")
 SINGULAR = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 PLURAL = tuple(noun + ("es" if noun == "six" else "s") for noun in SINGULAR)
@@ -39,15 +39,6 @@ CLEAR_GAP = 3
 
 CLEAR_RATIO = 1.5
 """The least ratio of the distance in that direction to the distance in the other."""
-
-
-class Box(NamedTuple):
-    """A rectangle of pixels: rows top to bottom - 1, columns left to right - 1."""
-
-    top: int
-    left: int
-    bottom: int
-    right: int
 
 
 Region = tuple[Box, ...] | None

@@ -7,13 +7,18 @@ import numpy as np
 
 from rnnjax.data.batch_iterator import ENDLESS
 from rnnjax.data.named_splits import SPLITS
-from rnnjax.errors import UserError, did_you_mean
-from rnnjax.tasks.captioning.scenes.digits import cutouts, instances, paint
-from rnnjax.tasks.captioning.scenes.grammar import (
-    CLEAR_GAP,
+from rnnjax.data.painted_digits import (
     COLOURS,
     SIZES,
     Box,
+    cutouts,
+    held_out,
+    instances,
+    paint,
+)
+from rnnjax.errors import UserError, did_you_mean
+from rnnjax.tasks.captioning.scenes.grammar import (
+    CLEAR_GAP,
     Group,
     Region,
     apart,
@@ -72,9 +77,9 @@ class DigitScenes:
     background without touching. `grammar` defines the caption of a scene. About a quarter of the
     scenes have one group, half of them two, a quarter three.
 
-    The splits share no handwritten digit: see `digits.instances`. Training and validation never
-    show one of the pairs of colour and digit that `held_out` names; in the test split every scene
-    shows at least one of them. These divisions are the same for every seed.
+    The splits share no handwritten digit: see `painted_digits.instances`. Training and validation
+    never show one of the pairs of colour and digit that `painted_digits.held_out` names; in the
+    test split every scene shows at least one of them. These divisions are the same for every seed.
 
     The scene at an index is a function of seed, split, side and index.
 
@@ -149,18 +154,6 @@ class DigitScenes:
             chosen = tuple(_one_of(self._instances[digit], draw) for _ in range(count))
             groups.append(Group(digit, COLOURS[colour], _one_of(SIZES, draw), chosen, ()))
         return groups
-
-
-def held_out(colour: str, digit: int) -> bool:
-    """Whether only the test split shows this digit in this colour.
-
-    For each digit it is one colour of the six, for each colour one digit or two.
-
-    Args:
-        colour: one of `grammar.COLOURS`.
-        digit: 0 to 9.
-    """
-    return digit % len(COLOURS) == COLOURS.index(colour)
 
 
 def _place_groups(

@@ -1,11 +1,13 @@
-"""The pixels of scenes: scikit-learn's handwritten digits, enlarged and painted in colour."""
+"""scikit-learn's handwritten digits, enlarged and painted in colour: the pixels of scenes."""
 
 import functools
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 
-from rnnjax.tasks.captioning.scenes.grammar import COLOURS, SIZES, Box
+COLOURS = ("red", "yellow", "green", "blue", "purple", "white")
+SIZES = ("small", "large")
 
 SIDES = dict(zip(SIZES, (10, 18), strict=True))
 """Pixels that the 8 by 8 images are enlarged to."""
@@ -28,6 +30,27 @@ _DIMMEST = 0.8
 _CLOUDS = 5
 _CLOUD_LIGHT = 50
 _NOISE_LIGHT = 25
+
+
+class Box(NamedTuple):
+    """A rectangle of pixels: rows top to bottom - 1, columns left to right - 1."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+
+def held_out(colour: str, digit: int) -> bool:
+    """Whether only the test split of scenes shows this digit in this colour.
+
+    For each digit it is one colour of the six, for each colour one digit or two.
+
+    Args:
+        colour: one of COLOURS.
+        digit: 0 to 9.
+    """
+    return digit % len(COLOURS) == COLOURS.index(colour)
 
 
 def _images_and_digits() -> tuple[np.ndarray, np.ndarray]:

@@ -30,7 +30,9 @@ class SmallCNN(nnx.Module):
 
     The convolutions that learn forms see how light a pixel is and not its colour. With all three
     lights before them they learn a detector for every pair of form and colour, and know none for
-    a pair that training never showed, such as a red six.
+    a pair that training never showed, such as a red six. On a light ground the lightest of the
+    three lights does not show what is red or yellow, as its red is light too: with `any_ground` x_0
+    is two numbers a pixel, max(red, green, blue) and min(red, green, blue).
 
     Convolutions answer to a thing in the same way wherever it lies, so without its place a reader
     that mixes locations by attention could say what it saw but not what lies above what. Liu et
@@ -58,6 +60,7 @@ class SmallCNN(nnx.Module):
         *,
         channels: tuple[int, int, *tuple[int, ...]] = (32, 64, 64, 64),
         output_size: int = 120,
+        any_ground: bool = False,
         rngs: nnx.Rngs,
     ):
         """Draws the parameters.
@@ -67,6 +70,7 @@ class SmallCNN(nnx.Module):
             channels: of the L layers that see form, two at least.
             output_size: F, all features a location: of 15 of them 8 are for form, 4 for colour, 2
                 for place and 1 is for what is around.
+            any_ground: forms are seen on a light ground too.
             rngs: for the initial parameters.
 
         Raises:
@@ -78,7 +82,8 @@ class SmallCNN(nnx.Module):
             max(1, parts * output_size // 30) for parts in (8, 4, 1)
         )
         form_channels = output_size - colour_channels - place_channels - 2 * around_channels
-        sizes = zip((1, *channels), channels, strict=False)
+        self.lights = (jnp.max, jnp.min) if any_ground else (jnp.max,)
+        sizes = zip((len(self.lights), *channels), channels, strict=False)
         self.layers = nnx.List(
             nnx.Conv(
                 inputs,
@@ -111,7 +116,7 @@ class SmallCNN(nnx.Module):
         """
         del key
         pixels = images.astype(jnp.float32) / 127.5 - 1
-        x = pixels.max(axis=-1, keepdims=True)
+        x = jnp.stack([light(pixels, axis=-1) for light in self.lights], axis=-1)
         for layer in self.layers:
             x = jax.nn.relu(layer(x))
         form = jax.nn.relu(self.form(x))

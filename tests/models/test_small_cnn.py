@@ -7,7 +7,7 @@ import pytest
 from flax import nnx
 
 from rnnjax.errors import UserError
-from rnnjax.tasks.captioning.small_cnn import SmallCNN
+from rnnjax.models.small_cnn import SmallCNN
 
 SIDE = 36
 

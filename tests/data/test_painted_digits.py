@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from rnnjax.data.painted_digits import cubic, cutouts, instances
 from rnnjax.tasks.captioning.scenes import DigitScenes
-from rnnjax.tasks.captioning.scenes.digits import cubic, cutouts, instances
 
 
 def enlarged(image, side):

@@ -1,0 +1,127 @@
+"""VQA: a network reads a question about an image, looks at the image, and answers.
+
+    python -m experiments.vqa                              scenes of coloured digits, made up
+    python -m experiments.vqa --preset=easy_vqa --workdir=runs/easy_vqa
+    python -m experiments.vqa --config.data=FILE --workdir=runs/mine
+
+FILE is a table (TSV, CSV or JSONL) with the columns image, question and answer; or a folder of them
+whose names say train, valid and test. Then, with the --workdir of the training:
+
+    --mode=evaluate --split=test                           the scores by kind of question
+    --mode=predict --image=FILE --question="How many digits are red?"
+    --mode=predict --input=FILE                            the questions of a table; with
+                                                           --output=out.html or .jsonl where it
+                                                           looked
+    --mode=inspect                                         errors and right answers, with the places
+                                                           that it looked at
+"""
+
+from dataclasses import dataclass, replace
+
+from experiments.experiment import Experiment, Measures, Preset, Run, Trained
+from rnnjax import training
+from rnnjax.data.question_vocabulary import QuestionVocabulary
+from rnnjax.errors import UserError
+from rnnjax.tasks.vqa import preparation, reports, sources, vqa_model
+from rnnjax.tasks.vqa.config import VqaConfig as Config
+from rnnjax.tasks.vqa.questions import AskedImage, Question
+from rnnjax.training import atomic_files, setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The flags of the single modes."""
+
+    split: str = setting("test", "Modes evaluate, inspect: which split.")
+    image: str | None = setting(None, "Mode predict: an image.")
+    question: tuple[str, ...] = setting(
+        (), "Mode predict: a question about it; may be given several times."
+    )
+    input: str | None = setting(None, "Mode predict: a table of images and questions.")
+    output: str | None = setting(None, "Mode predict: where to write, .jsonl or .html.")
+
+
+DEFAULT = Config(
+    num_steps=6000, optimizer="muon", learning_rate=3e-3, eval_every=500, checkpoint_every=500
+)
+PRESETS = {
+    "default": Preset("Scenes of coloured digits, made up: CNN, LSTM, two looks.", DEFAULT),
+    "easy_vqa": Preset(
+        "Shapes in colours of the package easy-vqa (pip install rnnjax[vqa]).",
+        replace(DEFAULT, data="easy_vqa", image_size=64, questions=8),
+    ),
+}
+
+
+def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
+    """The scores of the held-out splits; the picture is of the last of them."""
+    model, splits = vqa_model.load(trained.run.workdir), trained.prepared.splits
+    sections: list[training.Section] = []
+    for split in ("validation", "test"):
+        if split in splits:
+            told, sections = reports.report_scores(
+                model, splits[split], splits["train"], split, trained.run.workdir
+            )
+            training.tell(told)
+    return {"validation accuracy, %": trained.best}, sections
+
+
+def evaluate(run: Run) -> None:
+    """Prints the scores of a split by kind; draws attention.png."""
+    splits, _ = sources.load_splits(run.config)
+    images, model = run.chosen_split(splits), vqa_model.load(run.workdir, run.config)
+    args = images, splits["train"], run.options.split, run.workdir
+    print(reports.report_scores(model, *args)[0])
+
+
+def predict(run: Run) -> None:
+    """Answers questions about an image, or those of a table."""
+    options, model = run.options, vqa_model.load(run.workdir, run.config)
+    atomic_files.check_output(options.output, reports.OUTPUTS)
+    if bool(options.image) == bool(options.input) or bool(options.image) != bool(options.question):
+        raise UserError(
+            "mode predict takes --image=FILE with --question=TEXT, or --input=FILE: a table of "
+            "images and questions"
+        )
+    if options.image:
+        questions = tuple(Question(text) for text in options.question)
+        images = [AskedImage(options.image, model.read(options.image), questions)]
+    else:
+        asked = sources.read_questions(options.input, run.config, answered=False)
+        images, unread = sources.read_images(asked, model.read)
+        for line in unread:
+            training.say(f"Left out: {line}")
+        if not images:
+            raise UserError(f"{options.input}: no image can be read: {unread[0]}")
+    for line in model.notes(images):
+        training.say(line)
+    print(reports.report_predictions(model, images, options.output))
+
+
+def inspect(run: Run) -> None:
+    """Writes inspect.html: errors and right answers, with the places that were looked at."""
+    images = run.chosen_split(sources.load_splits(run.config)[0])
+    pairs = reports.pairs_of(vqa_model.load(run.workdir, run.config), images)
+    page, title = reports.inspect_page(pairs, run.options.split)
+    print(f"{title}: {training.write_results(run.workdir, {'inspect.html': page})}")
+
+
+EXPERIMENT = Experiment(
+    name="vqa",
+    summary="answers questions about images, and shows where it looked; digit scenes",
+    title="Questions about images",
+    about=__doc__,
+    presets=PRESETS,
+    options=Options(),
+    vocabulary=QuestionVocabulary,
+    prepare=lambda run: preparation.prepare(run.config, run.vocabulary()),
+    model=lambda config, prepared: vqa_model.make_model(config, prepared.vocabulary),
+    loss=lambda config, graph, prepared: vqa_model.make_loss(graph),
+    stored=lambda prepared, model: {"corpus": prepared.digest},
+    measures=lambda config: Measures("question", "word", metric="accuracy", scale="%"),
+    report=report,
+    modes={"evaluate": evaluate, "predict": predict, "inspect": inspect},
+)
+
+if __name__ == "__main__":
+    EXPERIMENT.main()

@@ -1,0 +1,51 @@
+"""The settings of the task."""
+
+import dataclasses
+from typing import get_args
+
+from rnnjax.data.images import ResizePolicy
+from rnnjax.models.small_cnn import SmallCNN
+from rnnjax.tasks.vqa.scenes import SIDE
+from rnnjax.training import TrainingConfig, setting
+from rnnjax.training.config import NetworkConfig
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class VqaConfig(TrainingConfig, NetworkConfig):
+    """All that decides a run."""
+
+    heading = "Data"
+
+    data: str = setting(
+        "embedded",
+        "embedded, easy_vqa, a TSV, CSV or JSONL file, or a folder of them whose names say train, "
+        "valid and test.",
+    )
+    image_column: str = setting("image", "Column of the image's path, seen from the file.")
+    question_column: str = setting("question", "Column of the question.")
+    answer_column: str = setting("answer", "Column of the answer.")
+    encoding: str = setting("utf-8", "Encoding of the files.")
+    image_size: int = setting(SIDE, "Height and width that images are brought to, in pixels.")
+    resize: str = setting(
+        "pad", f"How images are made square: {', '.join(get_args(ResizePolicy))}."
+    )
+    batch_size: int = setting(16, "B, images side by side.")
+    questions: int = setting(6, "K, questions of an image in a batch, at most.")
+    embed_size: int = setting(32, "D, numbers that a word is turned into.")
+    hidden_size: int = setting(64, "H, units that read a question; width of a location.")
+    feature_size: int = setting(60, "F, numbers that the CNN turns a location into.")
+    attention_size: int = setting(64, "A, hidden layer of the attention.")
+    hops: int = setting(2, "N, how often the image is looked at; 0: the question alone.")
+    dropout: float = setting(0.0, "On words' vectors and before the answer, a mask a question.")
+
+    def validate(self) -> None:
+        """Raises UserError for a value that cannot work."""
+        super().validate()
+        self.check_choice("resize", get_args(ResizePolicy))
+        self.check_at_least(1, "questions", "embed_size", "attention_size")
+        self.check_at_least(SmallCNN.least_features, "feature_size")
+        self.check_at_least(0, "hops")
+        self.check_at_most(10, "hops")
+        self.check_at_most(1024, "image_size")
+        if self.data == "embedded":
+            self.check_at_least(SIDE, "image_size")

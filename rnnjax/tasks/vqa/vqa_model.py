@@ -1,0 +1,193 @@
+"""A network that answers questions about images: what it answers, and where it looked."""
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from rnnjax import training
+from rnnjax.data.images import ResizePolicy, read_image
+from rnnjax.data.padded_batches import EvaluationBatches, in_order
+from rnnjax.data.question_vocabulary import QuestionVocabulary, words_of
+from rnnjax.errors import UserError
+from rnnjax.losses import cross_entropy
+from rnnjax.tasks.vqa.config import VqaConfig
+from rnnjax.tasks.vqa.network import Looked, StackedAttention
+from rnnjax.tasks.vqa.preparation import asked_examples
+from rnnjax.tasks.vqa.questions import AskedImage, Question, questions_of
+from rnnjax.typing import Array
+
+Batch = dict[str, Array]
+
+
+def make_model(config: VqaConfig, vocabulary: QuestionVocabulary) -> StackedAttention:
+    """The network of a config, with fresh parameters; the vocabulary decides words and answers."""
+    return StackedAttention(
+        len(vocabulary.answers),
+        config.network(dropout=0.0),
+        vocab_size=len(vocabulary),
+        embed_size=config.embed_size,
+        image_size=config.image_size,
+        feature_size=config.feature_size,
+        attention_size=config.attention_size,
+        hops=config.hops,
+        dropout=config.dropout,
+        compute_dtype=config.operand_dtype,
+        rngs=nnx.Rngs(config.seed),
+    )
+
+
+def make_loss(graph: nnx.GraphDef) -> training.LossFn:
+    """The cross entropy of the answers in nats a question, and how many percent are right."""
+
+    def loss_fn(params: Any, carry: Any, batch: Batch, key: Array | None) -> training.Loss:
+        question, answer = _words(batch), batch["answer"]
+        real = question[0] != 0
+        out = nnx.merge(graph, params)(batch["image"], question, key=key)
+        total, count = cross_entropy(out.logits, answer, real)
+        right = (_answers(out) == answer) & (answer > 0)
+        work = (question != 0).sum()
+        accuracy = 100 * right.sum(where=real)
+        return training.Loss(total, count, carry, {"accuracy": accuracy}, work=work)
+
+    return loss_fn
+
+
+class Answered(NamedTuple):
+    """What a model says to a question.
+
+    Attributes:
+        answer: the likeliest.
+        probability: of it.
+        attention: float32 `[N, rows, columns]`, where each hop looked; it sums to 1. N is 0 for a
+            network that sees no image.
+    """
+
+    answer: str
+    probability: float
+    attention: np.ndarray
+
+
+class VqaModel(NamedTuple):
+    """A network with its vocabulary.
+
+    Attributes:
+        model: the network.
+        vocabulary: its words and answers.
+        config: that it was trained with.
+    """
+
+    model: StackedAttention
+    vocabulary: QuestionVocabulary
+    config: VqaConfig
+
+    def read(self, path: str) -> np.ndarray:
+        """An image as the network sees it, uint8 `[side, side, 3]`.
+
+        Raises:
+            UserError: it cannot be read.
+        """
+        policy = cast(ResizePolicy, self.config.resize)
+        return read_image(path, size=self.config.image_size, policy=policy)
+
+    def ask(self, image: str | np.ndarray, *questions: str) -> list[Answered]:
+        """The answers to questions about an image.
+
+        Args:
+            image: a file, or uint8 `[side, side, 3]` as the network sees it, see `read`.
+            questions: one or more.
+
+        Raises:
+            UserError: the image cannot be read or has another size, or a question has no word.
+        """
+        pixels = self.read(image) if isinstance(image, str) else image
+        name = image if isinstance(image, str) else "the image"
+        return self.answer([AskedImage(name, pixels, tuple(map(Question, questions)))])
+
+    def answer(self, images: Sequence[AskedImage]) -> list[Answered]:
+        """The answers to questions about images, in their order; known ones are not looked at.
+
+        Raises:
+            UserError: an image has another size or no question, or a question no word.
+        """
+        side = self.config.image_size
+        for one in images:
+            if one.image.shape != (side, side, 3) or one.image.dtype != np.uint8:
+                raise UserError(
+                    f"{one.name} is {one.image.dtype} {list(one.image.shape)}: expected uint8 "
+                    f"[{side}, {side}, 3]"
+                )
+            if not one.questions:
+                raise UserError(f"{one.name} has no question")
+            for question in one.questions:
+                if not words_of(question.text):
+                    where = question.place or one.name
+                    raise UserError(f"{where}: the question {question.text!r} has no word")
+        graph, params = nnx.split(self.model, nnx.Param)
+        examples = asked_examples(images, self.vocabulary, self.config.questions)
+        found, seen, asked = [], [], []
+        for batch in EvaluationBatches(examples, batch_size=self.config.batch_size):
+            said, attention, real = _look(graph, params, batch)
+            found.append((batch, said))
+            seen.append((batch, attention))
+            asked.append((batch, real))
+        real = np.stack(in_order(asked, lengths=None))
+        said, attention = (np.stack(in_order(its, lengths=None))[real] for its in (found, seen))
+        return [
+            Answered(
+                self.vocabulary.answers[int(answer)],
+                float(probability),
+                looks.reshape(len(looks), *self.model.grid),
+            )
+            for (answer, probability), looks in zip(said, attention, strict=True)
+        ]
+
+    def notes(self, images: Sequence[AskedImage]) -> list[str]:
+        """A line that names the words of questions that the model does not know, if there are."""
+        unknown = self.vocabulary.unknown_in([one.text for one in questions_of(images)])
+        names = ", ".join(unknown)
+        return [f"Words that the model does not know: {names:.200}."] if unknown else []
+
+
+def load(workdir: str | Path, config: VqaConfig | None = None) -> VqaModel:
+    """The trained model of a run, best checkpoint.
+
+    Args:
+        workdir: of the run.
+        config: of the run, where it is known.
+
+    Raises:
+        UserError: there is no intact checkpoint.
+    """
+    stored_config, stored = training.read_run(workdir, VqaConfig)
+    config = config or stored_config
+    vocabulary = QuestionVocabulary.from_json(stored["vocabulary"])
+    model = training.restore_model(workdir, make_model, config, vocabulary)
+    return VqaModel(model, vocabulary, config)
+
+
+def _words(batch: Batch) -> Array:
+    """Questions `[W, B, K]` of a batch, 0 behind the longest one of each row."""
+    question = batch["question"]
+    real = jnp.arange(len(question))[:, None] < batch["lengths"]
+    return jnp.where(real[..., None], question, 0)
+
+
+def _answers(out: Looked) -> Array:
+    """The likeliest answers, int `[B, K]`; OTHER, which is none, is left out."""
+    return out.logits[..., 1:].argmax(axis=-1) + 1
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _look(graph: nnx.GraphDef, params: Any, batch: Batch) -> tuple[Array, Array, Array]:
+    """Answers and their probabilities `[B, K, 2]`, attention `[B, K, N, S]`, real ones `[B, K]`."""
+    question = _words(batch)
+    out = nnx.merge(graph, params)(batch["image"], question)
+    ids = _answers(out)[..., None]
+    chosen = jnp.take_along_axis(jax.nn.softmax(out.logits), ids, axis=-1)
+    return jnp.concatenate([ids, chosen], axis=-1), out.attention, question[0] != 0
