@@ -42,7 +42,7 @@ class Options:
 
 
 DEFAULT = Config(
-    num_steps=6000, optimizer="muon", learning_rate=3e-3, eval_every=500, checkpoint_every=500
+    num_steps=8000, optimizer="muon", learning_rate=3e-3, eval_every=500, checkpoint_every=500
 )
 PRESETS = {
     "default": Preset("Scenes of coloured digits, made up: CNN, LSTM, two looks.", DEFAULT),

@@ -46,6 +46,7 @@ ONLY_THESE_LIBRARIES = {
         "tokenizers",
         "PIL",
         "scipy",
+        "sklearn",
         "soundfile",
     },
     "interchange": {"flatbuffers", "flax", "jax", "numpy", "safetensors"},

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.io
+from PIL import Image
 
 from experiments import summaries
 from tests.experiments.conftest import SENTENCES, SMALL_TAGGER
@@ -66,6 +67,11 @@ TASKS = {
          "attention_size=6"],
         ["--mode=predict", "--text=word3 word1"],
     ),
+    "vqa": Small(
+        ["data={folder}/asked.tsv", "image_size=8", "questions=2", "feature_size=5",
+         "attention_size=6"],
+        ["--mode=predict", "--image={folder}/asked0.png", "--question=Is it dark?"],
+    ),
     "word_lm": Small(
         ["data={folder}/text", "window=6", "embed_size=8"], ["--mode=score", "--text=word1 word2"]
     ),
@@ -106,6 +112,12 @@ def write_data(folder):
     }  # fmt: skip
     for name, lines in tables.items():
         (folder / name).write_text("\n".join(lines) + "\n")
+    rows = ["image\tquestion\tanswer"]
+    for n in range(12):
+        Image.fromarray(np.full((8, 8, 3), 20 * n, np.uint8)).save(folder / f"asked{n}.png")
+        rows += [f"asked{n}.png\t{q}\t{draw.choice(['yes', 'no'])}"
+                 for q in ("Is it dark?", "Is it very dark?")]  # fmt: skip
+    (folder / "asked.tsv").write_text("\n".join(rows) + "\n")
     rolls = np.empty((1, 8), object)
     for n in range(8):
         rolls[0, n] = np.eye(88)[40 + n : 52]

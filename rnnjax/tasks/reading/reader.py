@@ -8,7 +8,7 @@ from flax import nnx
 
 from rnnjax.cells.cell import Cell, split_key
 from rnnjax.cells.pointwise import drop
-from rnnjax.models.attention_read import AttentionRead
+from rnnjax.models.hop import Hop
 from rnnjax.models.memory import Memory
 from rnnjax.models.network import Network
 from rnnjax.models.sequence_encoder import SequenceEncoder
@@ -28,31 +28,6 @@ class Reading(NamedTuple):
 
     logits: Array
     attention: Array | None
-
-
-class Hop(AttentionRead):
-    """One look at a memory, as that of the attentive reader.
-
-    ::
-
-        alpha = softmax(w . tanh(W_m m_i + W_q u + b)) over the sentences i
-        r     = sum_i alpha_i m_i
-        u'    = tanh(W_r r + W_u u + b')
-
-    References:
-        Hermann et al. 2015, "Teaching machines to read and comprehend", section 3.2.
-    """
-
-    def __init__(self, size: int, *, compute_dtype: DType | None = None, rngs: nnx.Rngs):
-        """Draws the parameters for vectors of H = `size` numbers."""
-        super().__init__(size, size, rngs=rngs)
-        self.update = nnx.Linear(2 * size, size, dtype=compute_dtype, rngs=rngs)
-
-    def __call__(self, memory: Memory, query: Array) -> tuple[Array, Array]:
-        """The next query `[B, H]`, and alpha `[B, S]`, of a memory and a query `[B, H]`."""
-        read, weights = self.read(memory, query)
-        updated = jnp.tanh(self.update(jnp.concatenate([read, query], axis=-1)))
-        return updated.astype(query.dtype), weights
 
 
 class Reader(Network):
@@ -104,7 +79,7 @@ class Reader(Network):
         if hops:
             self.age = nnx.Embed(AGES, size, embedding_init=nnx.initializers.normal(0.1), rngs=rngs)
         self.hops = nnx.List(
-            [Hop(size, compute_dtype=compute_dtype, rngs=rngs) for _ in range(hops)]
+            [Hop(size, size, compute_dtype=compute_dtype, rngs=rngs) for _ in range(hops)]
         )
         self.head = nnx.Linear(
             size,

@@ -4,7 +4,9 @@ import dataclasses
 from typing import get_args
 
 from rnnjax.data.images import ResizePolicy
-from rnnjax.models.small_cnn import SmallCNN
+from rnnjax.errors import UserError
+from rnnjax.models.hop import Update
+from rnnjax.models.small_cnn import STRIDE, SmallCNN
 from rnnjax.tasks.vqa.scenes import SIDE
 from rnnjax.training import TrainingConfig, setting
 from rnnjax.training.config import NetworkConfig
@@ -36,16 +38,24 @@ class VqaConfig(TrainingConfig, NetworkConfig):
     feature_size: int = setting(60, "F, numbers that the CNN turns a location into.")
     attention_size: int = setting(64, "A, hidden layer of the attention.")
     hops: int = setting(2, "N, how often the image is looked at; 0: the question alone.")
+    update: str = setting(
+        "layer", "What a hop makes of query and image: layer, or sum as Yang et al. 2016."
+    )
     dropout: float = setting(0.0, "On words' vectors and before the answer, a mask a question.")
 
     def validate(self) -> None:
         """Raises UserError for a value that cannot work."""
         super().validate()
         self.check_choice("resize", get_args(ResizePolicy))
+        self.check_choice("update", get_args(Update))
         self.check_at_least(1, "questions", "embed_size", "attention_size")
         self.check_at_least(SmallCNN.least_features, "feature_size")
         self.check_at_least(0, "hops")
         self.check_at_most(10, "hops")
         self.check_at_most(1024, "image_size")
+        if self.image_size < STRIDE or self.image_size % STRIDE:
+            raise UserError(
+                f"--config.image_size is a multiple of {STRIDE} pixels; got {self.image_size}"
+            )
         if self.data == "embedded":
             self.check_at_least(SIDE, "image_size")

@@ -8,7 +8,7 @@ from flax import nnx
 
 from rnnjax.cells.cell import Cell, split_key
 from rnnjax.cells.pointwise import drop
-from rnnjax.models.attention_read import AttentionRead
+from rnnjax.models.hop import Hop, Update
 from rnnjax.models.memory import Memory
 from rnnjax.models.network import Network
 from rnnjax.models.sequence_encoder import SequenceEncoder
@@ -59,6 +59,7 @@ class StackedAttention(Network):
         feature_size: int,
         attention_size: int,
         hops: int,
+        update: Update,
         dropout: float = 0.0,
         compute_dtype: DType | None = None,
         rngs: nnx.Rngs,
@@ -74,6 +75,7 @@ class StackedAttention(Network):
             feature_size: F, what the CNN tells of a location.
             attention_size: A, the hidden layer of each attention.
             hops: N; 0: the image is not seen, and the question alone is answered.
+            update: how a hop makes u_n, see `Hop`.
             dropout: on words' vectors, one mask a question, and before the head.
             compute_dtype: of the matmul operands of W_I and head; the logits are float32.
             rngs: for the initial parameters.
@@ -91,7 +93,12 @@ class StackedAttention(Network):
             )
             self.grid = self.cnn.grid
             self.project = nnx.Linear(feature_size, size, dtype=compute_dtype, rngs=rngs)
-        self.hops = nnx.List([AttentionRead(size, attention_size, rngs=rngs) for _ in range(hops)])
+        self.hops = nnx.List(
+            [
+                Hop(size, attention_size, update=update, compute_dtype=compute_dtype, rngs=rngs)
+                for _ in range(hops)
+            ]
+        )
         self.head = nnx.Linear(
             size,
             num_answers,
@@ -117,8 +124,7 @@ class StackedAttention(Network):
             features = jnp.tanh(self.project(self.cnn(image)))
             memory = Memory(features.astype(query.dtype))
         for hop in self.hops:
-            read, weights = hop.read(memory, query)
-            query = query + read
+            query, weights = hop(memory, query)
             attention.append(weights)
         with jax.named_scope("head"):
             logits = self.head(drop(query, self.dropout, key_head, query.shape))

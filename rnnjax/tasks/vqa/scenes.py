@@ -28,7 +28,7 @@ from rnnjax.tasks.vqa.questions import AskedImage, Question
 SIDE = 24
 """The least height and width of a scene, in pixels."""
 
-SCENES = {"train": 12000, "validation": 300, "test": 1000}
+SCENES = {"train": 40000, "validation": 300, "test": 1000}
 PLACES = ("top left", "top right", "bottom left", "bottom right")
 RELATIONS = {
     ("top right", "top left"): "right of",

@@ -16,6 +16,7 @@ from rnnjax.data.padded_batches import EvaluationBatches, in_order
 from rnnjax.data.question_vocabulary import QuestionVocabulary, words_of
 from rnnjax.errors import UserError
 from rnnjax.losses import cross_entropy
+from rnnjax.models.hop import Update
 from rnnjax.tasks.vqa.config import VqaConfig
 from rnnjax.tasks.vqa.network import Looked, StackedAttention
 from rnnjax.tasks.vqa.preparation import asked_examples
@@ -36,6 +37,7 @@ def make_model(config: VqaConfig, vocabulary: QuestionVocabulary) -> StackedAtte
         feature_size=config.feature_size,
         attention_size=config.attention_size,
         hops=config.hops,
+        update=cast(Update, config.update),
         dropout=config.dropout,
         compute_dtype=config.operand_dtype,
         rngs=nnx.Rngs(config.seed),
