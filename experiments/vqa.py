@@ -48,7 +48,7 @@ PRESETS = {
     "default": Preset("Scenes of coloured digits, made up: CNN, LSTM, two looks.", DEFAULT),
     "easy_vqa": Preset(
         "Shapes in colours of the package easy-vqa (pip install rnnjax[vqa]).",
-        replace(DEFAULT, data="easy_vqa", image_size=64, questions=8),
+        replace(DEFAULT, data="easy_vqa", image_size=64, num_steps=3000),
     ),
 }
 

@@ -60,7 +60,7 @@ def test_installed_metadata():
     assert metadata["License-Expression"] == "Apache-2.0"
     assert set(metadata.get_all("Provides-Extra")) == {
         "dev", "photos", "tfds", "tpu", "gpu", "bench", "meteor", "music", "names",
-        "speech", "summarisation", "translation",
+        "speech", "summarisation", "translation", "vqa",
     }  # fmt: skip
 
 

@@ -49,9 +49,7 @@ class Hop(nnx.Module):
         self.scorer = additive(attention_size)
         self.attention = nnx.Param(self.scorer.init(rngs.params(), size, size))
         layer = update == "layer"
-        self.update = (
-            nnx.Linear(2 * size, size, dtype=compute_dtype, rngs=rngs) if layer else None
-        )
+        self.update = nnx.Linear(2 * size, size, dtype=compute_dtype, rngs=rngs) if layer else None
 
     def __call__(self, memory: Memory, query: Array) -> tuple[Array, Array]:
         """The next query `[N, H]`, and alpha `[N, S]`.

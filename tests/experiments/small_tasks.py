@@ -70,7 +70,7 @@ TASKS = {
     "vqa": Small(
         ["data={folder}/asked.tsv", "image_size=8", "questions=2", "feature_size=5",
          "attention_size=6"],
-        ["--mode=predict", "--image={folder}/asked0.png", "--question=Is it dark?"],
+        ["--mode=inspect"],
     ),
     "word_lm": Small(
         ["data={folder}/text", "window=6", "embed_size=8"], ["--mode=score", "--text=word1 word2"]

@@ -166,7 +166,7 @@ def spoilt(batch, number):
     for name, array in batch.items():
         if "mask" in batch:
             real = batch["mask"] if name in ("inputs", "targets") else None
-        elif array.ndim > 1 and name not in ("before", "image", "facts"):
+        elif array.ndim > 1 and name not in ("before", "image", "facts", "answer"):
             real = np.arange(len(array))[:, None] < batch[ends.get(name, "lengths")]
         else:
             real = None

@@ -9,6 +9,7 @@ import numpy as np
 
 from rnnjax import training
 from rnnjax.data.images import ResizePolicy
+from rnnjax.data.painted_digits import COLOURS
 from rnnjax.metrics.attention import Region, mean_maps, word_entropies
 from rnnjax.models.decoding import Search, rated_lines
 from rnnjax.tasks.captioning.caption_scores import CaptionScores, caption_tokens, rouge_l
@@ -148,7 +149,7 @@ def report_inspection(split: Split, title: str, captioner: ImageCaptioner, folde
     groups = None
     if split.regions is not None:
         groups = {
-            "colours": grammar.COLOURS,
+            "colours": COLOURS,
             "digits": (*grammar.SINGULAR, *grammar.PLURAL),
             "relations": sum(grammar.RELATIONS, ()),
         }

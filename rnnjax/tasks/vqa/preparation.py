@@ -75,7 +75,7 @@ def asked_examples(
 ) -> Examples:
     """Images and questions in numbers; one with more than K questions is several examples.
 
-    An example holds `image`, uint8 `[side, side, 3]`; `question`, int32 `[W, K]`, 0 behind the end
+    An example holds `image`, uint8 `[side, side, 3]`; `words`, int32 `[W, K]`, 0 behind the end
     of a question and where there is none; `answer`, int32 `[K]`, 0 for OTHER. In a batch, `lengths`
     are those of the longest question of a row.
 
@@ -91,18 +91,17 @@ def asked_examples(
 
     def get(index: int) -> dict[str, np.ndarray]:
         image, group = parts[index]
-        question = np.zeros((lengths[index], most), np.int32)
+        words = np.zeros((lengths[index], most), np.int32)
         answer = np.zeros(most, np.int32)
         for k, one in enumerate(group):
-            words = ids[one.text]
-            question[: len(words), k] = words
+            words[: len(ids[one.text]), k] = ids[one.text]
             answer[k] = answers.get(one.answer, answers[OTHER])
-        return {"image": image.image, "question": question, "answer": answer}
+        return {"image": image.image, "words": words, "answer": answer}
 
     return Examples(
         get,
         len(parts),
-        {"lengths": Ragged(("question",), lengths)},
+        {"lengths": Ragged(("words",), lengths)},
         noun="image",
         name_of=lambda n: parts[n][0].name,
     )

@@ -16,7 +16,7 @@ A digit is called by its colour, or its value, only where no other digit of the 
 import itertools
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -41,6 +41,9 @@ RELATIONS = {
     ("bottom right", "top right"): "below",
 }
 """Where a digit in the first place lies, seen from one in the second."""
+
+TWICE = ("relation", "same or different")
+"""Kinds that training scenes ask two questions of, as they take two digits."""
 
 AGAIN = 0.4
 """How often a digit has the colour, and how often the value, of one that is there already."""
@@ -69,8 +72,11 @@ def make_scenes(split: str, count: int | None = None, *, side: int = SIDE) -> li
     for n in range(SCENES[split] if count is None else count):
         rng = random.Random(f"{split} {n}")
         digits = draw_digits(rng, split)
-        questions = tuple(ask(digits, rng))
-        made.append(AskedImage(f"scene {n}", _paint(digits, split, rng, n, side), questions))
+        asked = [*ask(digits, rng)]
+        image = _paint(digits, split, rng, n, side)
+        if split == "train":
+            asked += [one for one in ask(digits, rng) if one.kind in TWICE]
+        made.append(AskedImage(f"scene {n}", image, tuple(asked)))
     return made
 
 
@@ -93,7 +99,7 @@ def ask(digits: Sequence[Digit], rng: random.Random) -> Iterator[Question]:
     yield Question(f"Which digit is in the {one.place}?", str(one.value), "place")
     colours, values = (Counter(column) for column in list(zip(*digits, strict=True))[1:])
     of_colour = {digit.colour: digit for digit in digits if colours[digit.colour] == 1}
-    names = {digit: [] for digit in digits}
+    names: dict[Digit, list[str]] = {digit: [] for digit in digits}
     for digit in digits:
         if digit.colour in of_colour:
             names[digit].append(f"{digit.colour} one")
@@ -121,33 +127,26 @@ def ask(digits: Sequence[Digit], rng: random.Random) -> Iterator[Question]:
             yield Question(f"Which digit is {where}?", str(digit.value), "relation")
         else:
             yield Question(f"Which colour is the digit {where}?", digit.colour, "relation")
-    yield _same_or_different(digits, sorted(of_colour), of_colour, rng)
+    yield _same_or_different(digits, of_colour, rng)
 
 
-def _same_or_different(digits, unique, of_colour, rng) -> Question:
-    if len(unique) > 1 and rng.random() < 0.5:
-        wanted = rng.random() < 0.5
-        pairs = list(itertools.permutations(unique, 2))
-        rng.shuffle(pairs)
-        pairs.sort(
-            key=lambda pair: (of_colour[pair[0]].value == of_colour[pair[1]].value) != wanted
-        )
-        a, b = pairs[0]
-        same = of_colour[a].value == of_colour[b].value
-        return Question(
-            f"Are the {a} and the {b} digit the same?", _said(same), "same or different"
-        )
+def _same_or_different(
+    digits: Sequence[Digit], of_colour: Mapping[str, Digit], rng: random.Random
+) -> Question:
+    """About the values of two digits, or about their colours; half the time the same ones."""
+    by_value = len(of_colour) > 1 and rng.random() < 0.5
+    pairs = list(itertools.permutations(of_colour.values() if by_value else digits, 2))
     wanted = rng.random() < 0.5
-    pairs = list(itertools.permutations(digits, 2))
     rng.shuffle(pairs)
-    pairs.sort(key=lambda pair: (pair[0].colour == pair[1].colour) != wanted)
-    a, b = pairs[0]
-    text = f"Do the {a.place} and the {b.place} digit have the same colour?"
-    return Question(text, _said(a.colour == b.colour), "same or different")
-
-
-def _said(true: bool) -> str:
-    return "yes" if true else "no"
+    are_same = [a.value == b.value if by_value else a.colour == b.colour for a, b in pairs]
+    same = wanted if wanted in are_same else not wanted
+    a, b = pairs[are_same.index(same)]
+    text = (
+        f"Are the {a.colour} and the {b.colour} digit the same?"
+        if by_value
+        else f"Do the {a.place} and the {b.place} digit have the same colour?"
+    )
+    return Question(text, "yes" if same else "no", "same or different")
 
 
 def _paint(

@@ -175,9 +175,9 @@ def load(workdir: str | Path, config: VqaConfig | None = None) -> VqaModel:
 
 def _words(batch: Batch) -> Array:
     """Questions `[W, B, K]` of a batch, 0 behind the longest one of each row."""
-    question = batch["question"]
-    real = jnp.arange(len(question))[:, None] < batch["lengths"]
-    return jnp.where(real[..., None], question, 0)
+    words = batch["words"]
+    real = jnp.arange(len(words))[:, None] < batch["lengths"]
+    return jnp.where(real[..., None], words, 0)
 
 
 def _answers(out: Looked) -> Array:

@@ -60,12 +60,12 @@ def answer_scores(p, features, query):
 def test_it_is_a_loop_over_locations_and_hops_and_so_are_its_gradients(update):
     model = make_model(dataclasses.replace(CONFIG, update=update), VOCABULARY)
     batch = EvaluationBatches(asked_examples(images(3, 2), VOCABULARY, 3), batch_size=2)[0]
-    words = jnp.asarray(batch["question"]).reshape(len(batch["question"]), -1)
+    words = jnp.asarray(batch["words"]).reshape(len(batch["words"]), -1)
     queries = np.asarray(model.words.last(model.words(words, words != 0), words != 0), np.float64)
     features = np.asarray(model.cnn(batch["image"]), np.float64)
     graph, params = nnx.split(model, nnx.Param)
     exact = jax.tree.map(lambda x: np.asarray(x, np.float64), nnx.to_pure_dict(params))
-    out = model(batch["image"], batch["question"])
+    out = model(batch["image"], batch["words"])
     direction = np.random.default_rng(1).normal(size=out.logits.shape)
     largest = {}
     for b in range(2):
@@ -80,7 +80,7 @@ def test_it_is_a_loop_over_locations_and_hops_and_so_are_its_gradients(update):
         return np.sum(np.reshape(rows, direction.shape) * direction)
 
     def loss(params):
-        logits = nnx.merge(graph, params)(batch["image"], batch["question"]).logits
+        logits = nnx.merge(graph, params)(batch["image"], batch["words"]).logits
         return jnp.sum(logits * direction)
 
     gradient = nnx.to_pure_dict(jax.grad(loss)(params))
