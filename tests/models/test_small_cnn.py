@@ -12,8 +12,10 @@ from rnnjax.models.small_cnn import SmallCNN
 SIDE = 36
 
 
-def encoder():
-    made = SmallCNN(SIDE, channels=(5, 4, 6, 7), output_size=30, rngs=nnx.Rngs(0))
+def encoder(any_ground=False):
+    made = SmallCNN(
+        SIDE, channels=(5, 4, 6, 7), output_size=30, any_ground=any_ground, rngs=nnx.Rngs(0)
+    )
     others = made.form, made.colour, made.around_form, made.around_colour
     for n, layer in enumerate((*made.layers, *others)):
         layer.bias[...] = 0.2 * jax.random.normal(jax.random.key(n), layer.bias.shape)
@@ -43,8 +45,9 @@ def around(layer, x):
     return np.stack([[seen(x[r : r + 3, c : c + 3]) for c in places] for r in places])
 
 
-def test_it_is_the_equation_of_its_docstring():
-    cnn, images = encoder(), pictures()
+@pytest.mark.parametrize("any_ground", [False, True])
+def test_it_is_the_equation_of_its_docstring(any_ground):
+    cnn, images = encoder(any_ground), pictures(1 if any_ground else 2)
     found = np.asarray(cnn(jnp.asarray(images)))
     assert found.dtype == jnp.float32
     side = SIDE // 4
@@ -53,7 +56,9 @@ def test_it_is_the_equation_of_its_docstring():
     for image, features in zip(images, found, strict=True):
         pixels = image.astype(np.float64) / 127.5 - 1
         first, second, *others = cnn.layers
-        x = halved(second, halved(first, pixels.max(axis=-1, keepdims=True)))
+        lights = [max, min] if any_ground else [max]
+        seen = np.stack([np.apply_along_axis(light, -1, pixels) for light in lights], axis=-1)
+        x = halved(second, halved(first, seen))
         for layer in others:
             x = around(layer, x)
         place = np.asarray(cnn.place.kernel[...], np.float64)

@@ -61,12 +61,23 @@ def test_it_is_a_loop_over_locations_and_hops_and_so_are_its_gradients(update):
     model = make_model(dataclasses.replace(CONFIG, update=update), VOCABULARY)
     batch = EvaluationBatches(asked_examples(images(3, 2), VOCABULARY, 3), batch_size=2)[0]
     words = jnp.asarray(batch["words"]).reshape(len(batch["words"]), -1)
-    queries = np.asarray(model.words.last(model.words(words, words != 0), words != 0), np.float64)
-    features = np.asarray(model.cnn(batch["image"]), np.float64)
     graph, params = nnx.split(model, nnx.Param)
+    direction = np.random.default_rng(1).normal(size=(2, 3, 3))
+
+    @jax.jit
+    @jax.grad
+    def backward(params):
+        return jnp.sum(nnx.merge(graph, params)(batch["image"], batch["words"]).logits * direction)
+
+    @jax.jit
+    def forward(params):
+        model = nnx.merge(graph, params)
+        queries = model.words.last(model.words(words, words != 0), words != 0)
+        return queries, model.cnn(batch["image"]), model(batch["image"], batch["words"])
+
+    queries, features, out = forward(params)
+    queries, features = np.asarray(queries, np.float64), np.asarray(features, np.float64)
     exact = jax.tree.map(lambda x: np.asarray(x, np.float64), nnx.to_pure_dict(params))
-    out = model(batch["image"], batch["words"])
-    direction = np.random.default_rng(1).normal(size=out.logits.shape)
     largest = {}
     for b in range(2):
         for k in range(3):
@@ -79,11 +90,7 @@ def test_it_is_a_loop_over_locations_and_hops_and_so_are_its_gradients(update):
                 for k in range(3)]  # fmt: skip
         return np.sum(np.reshape(rows, direction.shape) * direction)
 
-    def loss(params):
-        logits = nnx.merge(graph, params)(batch["image"], batch["words"]).logits
-        return jnp.sum(logits * direction)
-
-    gradient = nnx.to_pure_dict(jax.grad(loss)(params))
+    gradient = nnx.to_pure_dict(backward(params))
     for name, of in (
         ("W_I", lambda p: p["project"]["kernel"]),
         ("W_Q of hop 1", lambda p: p["hops"][0]["attention"].w_query),
