@@ -42,10 +42,19 @@ class Options:
 
 
 DEFAULT = Config(
-    num_steps=8000, optimizer="muon", learning_rate=3e-3, eval_every=500, checkpoint_every=500
+    num_steps=8000,
+    optimizer="muon",
+    learning_rate=3e-3,
+    weight_decay=0.05,
+    eval_every=500,
+    checkpoint_every=500,
 )
 PRESETS = {
     "default": Preset("Scenes of coloured digits, made up: CNN, LSTM, two looks.", DEFAULT),
+    "yang2016": Preset(
+        "The scenes by the equations of Yang et al. 2016: what is read is added to the query.",
+        replace(DEFAULT, update="sum"),
+    ),
     "easy_vqa": Preset(
         "Shapes in colours of the package easy-vqa (pip install rnnjax[vqa]).",
         replace(DEFAULT, data="easy_vqa", image_size=64, num_steps=3000),

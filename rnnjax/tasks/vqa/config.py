@@ -34,9 +34,9 @@ class VqaConfig(TrainingConfig, NetworkConfig):
     batch_size: int = setting(16, "B, images side by side.")
     questions: int = setting(8, "K, questions of an image in a batch, at most.")
     embed_size: int = setting(32, "D, numbers that a word is turned into.")
-    hidden_size: int = setting(64, "H, units that read a question; width of a location.")
+    hidden_size: int = setting(96, "H, units that read a question; width of a location.")
     feature_size: int = setting(60, "F, numbers that the CNN turns a location into.")
-    attention_size: int = setting(64, "A, hidden layer of the attention.")
+    attention_size: int = setting(96, "A, hidden layer of the attention.")
     hops: int = setting(2, "N, how often the image is looked at; 0: the question alone.")
     update: str = setting(
         "layer", "What a hop makes of query and image: layer, or sum as Yang et al. 2016."
