@@ -32,7 +32,7 @@ class VqaConfig(TrainingConfig, NetworkConfig):
         "pad", f"How images are made square: {', '.join(get_args(ResizePolicy))}."
     )
     batch_size: int = setting(16, "B, images side by side.")
-    questions: int = setting(8, "K, questions of an image in a batch, at most.")
+    questions: int = setting(9, "K, questions of an image in a batch, at most.")
     embed_size: int = setting(32, "D, numbers that a word is turned into.")
     hidden_size: int = setting(96, "H, units that read a question; width of a location.")
     feature_size: int = setting(60, "F, numbers that the CNN turns a location into.")

@@ -3,6 +3,7 @@
 The question kinds are
 
     place               Which digit is in the top left?
+    where               Where is the red digit?   Where is the 7?
     digit               Which digit is red?
     colour              Which colour is the 7?   Which colour is the digit in the top left?
     count               How many digits are there?   How many digits are red?
@@ -108,8 +109,12 @@ def ask(digits: Sequence[Digit], rng: random.Random) -> Iterator[Question]:
     if of_colour:
         colour = rng.choice(sorted(of_colour))
         yield Question(f"Which digit is {colour}?", str(of_colour[colour].value), "digit")
-    called = [f"digit in the {other.place}"] + [str(other.value)] * (values[other.value] == 1)
-    yield Question(f"Which colour is the {rng.choice(called)}?", other.colour, "colour")
+    if called := [(digit, name) for digit in digits for name in names[digit]]:
+        digit, name = rng.choice(called)
+        name = name.replace(" one", " digit")
+        yield Question(f"Where is the {name}?", digit.place, "where")
+    known = [f"digit in the {other.place}"] + [str(other.value)] * (values[other.value] == 1)
+    yield Question(f"Which colour is the {rng.choice(known)}?", other.colour, "colour")
     if rng.random() < 0.3:
         yield Question("How many digits are there?", str(len(digits)), "count")
     else:

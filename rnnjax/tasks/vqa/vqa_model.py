@@ -97,7 +97,7 @@ class VqaModel(NamedTuple):
         policy = cast(ResizePolicy, self.config.resize)
         return read_image(path, size=self.config.image_size, policy=policy)
 
-    def ask(self, image: str | np.ndarray, *questions: str) -> list[Answered]:
+    def ask(self, image: str | Path | np.ndarray, *questions: str) -> list[Answered]:
         """The answers to questions about an image.
 
         Args:
@@ -107,8 +107,9 @@ class VqaModel(NamedTuple):
         Raises:
             UserError: the image cannot be read or has another size, or a question has no word.
         """
-        pixels = self.read(image) if isinstance(image, str) else image
-        name = image if isinstance(image, str) else "the image"
+        is_array = isinstance(image, np.ndarray)
+        name = "the image" if is_array else str(image)
+        pixels = image if is_array else self.read(name)
         return self.answer([AskedImage(name, pixels, tuple(map(Question, questions)))])
 
     def answer(self, images: Sequence[AskedImage]) -> list[Answered]:

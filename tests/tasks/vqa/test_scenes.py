@@ -44,6 +44,9 @@ def true_answer(question, digits):
         return one(found[1])[0]
     if found := re.fullmatch(r"Are the (\w+) and the (\w+) digit the same\?", question):
         return "yes" if one(found[1])[1] == one(found[2])[1] else "no"
+    if found := re.fullmatch(r"Where is the (\w+)(?: digit)?\?", question):
+        (place,) = [p for p, *its in digits if found[1] in (its[0], str(its[1]))]
+        return place
     found = re.fullmatch(r"Do the (.*) and the (.*) digit have the same colour\?", question)
     return "yes" if one(found[1])[0] == one(found[2])[0] else "no"
 
@@ -57,7 +60,7 @@ def test_answers_are_true(split):
         for question in scenes.ask(digits, rng):
             assert question.answer == true_answer(question.text, digits), (question, digits)
             kinds.add(question.kind)
-    assert len(kinds) == 6
+    assert len(kinds) == 7
 
 
 def test_digits_are_painted_where_and_as_the_scene_says():
