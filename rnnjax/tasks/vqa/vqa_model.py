@@ -107,9 +107,9 @@ class VqaModel(NamedTuple):
         Raises:
             UserError: the image cannot be read or has another size, or a question has no word.
         """
-        is_array = isinstance(image, np.ndarray)
-        name = "the image" if is_array else str(image)
-        pixels = image if is_array else self.read(name)
+        name, pixels = "the image", image
+        if not isinstance(pixels, np.ndarray):
+            name, pixels = str(image), self.read(str(image))
         return self.answer([AskedImage(name, pixels, tuple(map(Question, questions)))])
 
     def answer(self, images: Sequence[AskedImage]) -> list[Answered]:
