@@ -42,7 +42,7 @@ class Options:
 
 
 DEFAULT = Config(
-    num_steps=8000,
+    num_steps=6000,
     optimizer="muon",
     learning_rate=3e-3,
     weight_decay=0.05,
@@ -50,14 +50,14 @@ DEFAULT = Config(
     checkpoint_every=500,
 )
 PRESETS = {
-    "default": Preset("Scenes of coloured digits, made up: CNN, LSTM, two looks.", DEFAULT),
+    "default": Preset("Scenes of coloured digits, made up: CNN, LSTM, three looks.", DEFAULT),
     "yang2016": Preset(
         "The scenes by the equations of Yang et al. 2016: what is read is added to the query.",
-        replace(DEFAULT, update="sum"),
+        replace(DEFAULT, update="sum", hops=2),
     ),
     "easy_vqa": Preset(
         "Shapes in colours of the package easy-vqa (pip install rnnjax[vqa]).",
-        replace(DEFAULT, data="easy_vqa", image_size=64, num_steps=3000),
+        replace(DEFAULT, data="easy_vqa", image_size=64, hops=2, num_steps=2000),
     ),
 }
 

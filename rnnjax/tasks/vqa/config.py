@@ -37,7 +37,7 @@ class VqaConfig(TrainingConfig, NetworkConfig):
     hidden_size: int = setting(96, "H, units that read a question; width of a location.")
     feature_size: int = setting(60, "F, numbers that the CNN turns a location into.")
     attention_size: int = setting(96, "A, hidden layer of the attention.")
-    hops: int = setting(2, "N, how often the image is looked at; 0: the question alone.")
+    hops: int = setting(3, "N, how often the image is looked at; 0: the question alone.")
     update: str = setting(
         "layer", "What a hop makes of query and image: layer, or sum as Yang et al. 2016."
     )

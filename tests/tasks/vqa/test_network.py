@@ -22,7 +22,7 @@ VOCABULARY = QuestionVocabulary(
 )
 CONFIG = VqaConfig(
     data="none", image_size=8, questions=3, batch_size=2, embed_size=3, hidden_size=4,
-    feature_size=5, attention_size=6,
+    feature_size=5, attention_size=6, hops=2,
 )  # fmt: skip
 
 
