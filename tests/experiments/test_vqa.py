@@ -16,8 +16,8 @@ from tests.experiments.conftest import command, of_split
 
 SMALL = ["--config.image_size=8", "--config.embed_size=8", "--config.hidden_size=16",
          "--config.feature_size=15", "--config.attention_size=8", "--config.questions=3",
-         "--config.batch_size=8", "--config.hops=2", "--config.learning_rate=0.01", "--config.average=none",
-         ]  # fmt: skip
+         "--config.batch_size=8", "--config.hops=2", "--config.learning_rate=0.01",
+         "--config.average=none"]  # fmt: skip
 LIGHTS = {"red": (220, 30, 30), "blue": (40, 40, 230)}
 SIDES = ("left", "right")
 
