@@ -36,12 +36,12 @@ def only_training(task):
     """The module of an experiment that gives no scores, samples or report."""
     experiment = experiment_of(task).EXPERIMENT
 
-    def evaluation(config, *_):
-        return lambda params: {"loss": 0.0, experiment.measures(config).metric: 0.0}
+    def scores(config, *_):
+        return {"loss": 0.0, experiment.measures(config).metric: 0.0}
 
     return types.SimpleNamespace(
         EXPERIMENT=dataclasses.replace(
-            experiment, evaluation=evaluation, sample=None, report=lambda trained: ({}, [])
+            experiment, scores=scores, sample=None, report=lambda trained: ({}, [])
         )
     )
 
@@ -209,7 +209,7 @@ def test_every_cell_learns_in_every_task(task, cell, folder, prepared):
         for after, told in others:  # The last input of a window is in the carry of a text.
             assert_same = np.testing.assert_array_equal
             jax.tree.map(assert_same, (after.params, told), (expected[0].params, expected[1]))
-    if experiment.evaluation is not None:
-        evaluate = experiment.evaluation(config, graph, data, training.LOCAL)
-        scores = evaluate(training.evaluation_params(state))
+    if experiment.scores is not None:
+        trained = nnx.merge(graph, training.evaluation_params(state))
+        scores = experiment.scores(config, data, trained)
         assert all(math.isfinite(score) for score in scores.values()), scores
