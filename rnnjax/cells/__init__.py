@@ -9,6 +9,7 @@ from rnnjax.cells.linear import LinearSpec
 from rnnjax.cells.lru import LRUParams, lru
 from rnnjax.cells.lstm import LSTMCarry, LSTMParams, lstm
 from rnnjax.cells.mamba2 import Mamba2Carry, Mamba2Params, mamba2
+from rnnjax.cells.memory import Entry, MemorySpec
 from rnnjax.cells.mgu import MGUParams, mgu
 from rnnjax.cells.minimal import MinimalParams, mingru, minlstm
 from rnnjax.cells.mogrifier import MogrifierParams, mogrifier
@@ -25,6 +26,7 @@ from rnnjax.cells.xlstm import MLSTMCarry, MLSTMParams, SLSTMCarry, SLSTMParams,
 
 __all__ = [
     "Cell",
+    "Entry",
     "GRUParams",
     "GatedDeltaNetCarry",
     "GatedDeltaNetParams",
@@ -37,6 +39,7 @@ __all__ = [
     "MLSTMParams",
     "Mamba2Carry",
     "Mamba2Params",
+    "MemorySpec",
     "MinimalParams",
     "MogrifierParams",
     "QRNNCarry",

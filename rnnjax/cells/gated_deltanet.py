@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from rnnjax.cells.cell import Cell, check_compute_dtype, check_heads, check_size, dot, zeros
 from rnnjax.cells.convolution import convolved
 from rnnjax.cells.initializers import Initializer, gate_matrices
-from rnnjax.cells.mamba2 import initial_decay, initial_taps, rms_norm
+from rnnjax.cells.mamba2 import Parts, initial_decay, initial_taps, rms_norm
+from rnnjax.cells.memory import Entry, MemorySpec
 from rnnjax.cells.origin import cell_factory
 from rnnjax.typing import Array, DType, PRNGKey
 
@@ -47,7 +48,7 @@ def gated_deltanet(
     input_init: str | Initializer = "glorot_uniform",
     compute_dtype: DType | None = None,
 ) -> Cell:
-    """The gated DeltaNet, one step at a time; the carry is `GatedDeltaNetCarry`.
+    """The gated DeltaNet; the carry is `GatedDeltaNetCarry`.
 
     ::
 
@@ -98,31 +99,33 @@ def gated_deltanet(
             zeros((*batch_shape, window - 1), 3 * hidden_size, params.scale),
         )
 
-    def project(params: GatedDeltaNetParams, x: Array, key: PRNGKey | None = None) -> Array:
+    def project(params: GatedDeltaNetParams, x: Array, key: PRNGKey | None = None) -> Parts:
         del key
-        return dot(x, params.w_ih, compute_dtype)
+        u = dot(x, params.w_ih, compute_dtype)
+        qkv, z, gates = jnp.split(u, [3 * hidden_size, 4 * hidden_size], axis=-1)
+        return qkv, z, gates
 
-    def step(
-        params: GatedDeltaNetParams, carry: GatedDeltaNetCarry, u_t: Array
-    ) -> tuple[GatedDeltaNetCarry, Array]:
-        ends = [3 * hidden_size, 4 * hidden_size, 4 * hidden_size + heads]
-        qkv, z, a, b = jnp.split(u_t, ends, axis=-1)
-        qkv, owed = convolved(params.taps * qkv[..., None, :], carry.owed)
-        q, k, v, z = (
-            part.reshape(*part.shape[:-1], heads, size)
-            for part in (*jnp.split(jax.nn.silu(qkv), 3, axis=-1), z)
-        )
-        q, k = _unit(q) * size**-0.5, _unit(k)
-        alpha = jnp.exp(-jnp.exp(params.log_a) * jax.nn.softplus(a + params.b_dt))
-        kept = alpha[..., None, None] * carry.c
-        error = v - (kept * k[..., None, :]).sum(axis=-1)
-        correction = jax.nn.sigmoid(b)[..., None] * error
-        c_t = kept + correction[..., None] * k[..., None, :]
-        found = (c_t * q[..., None, :]).sum(axis=-1)
-        y = rms_norm(found) * params.scale * jax.nn.silu(z)
-        return GatedDeltaNetCarry(c_t, owed), y.reshape(*y.shape[:-2], hidden_size)
+    def lead(params: GatedDeltaNetParams, owed: Array, u_t: Parts) -> tuple[Array, Parts]:
+        qkv, z, gates = u_t
+        qkv, owed = convolved(params.taps * qkv[..., None, :], owed)
+        return owed, (qkv, z, gates)
 
-    return Cell(init, initial_carry, project, step, lambda input_size: hidden_size)
+    def entry(params: GatedDeltaNetParams, u: Parts) -> Entry:
+        qkv, _, gates = u
+        q, k, v = jnp.split(jax.nn.silu(qkv).reshape(*qkv.shape[:-1], 3 * heads, size), 3, axis=-2)
+        a, b = jnp.split(gates, 2, axis=-1)
+        beta = jax.nn.sigmoid(b)
+        log_alpha = -jnp.exp(params.log_a) * jax.nn.softplus(a + params.b_dt)
+        q, v = _unit(q) * size**-0.5, beta[..., None] * v
+        return Entry(q, _unit(k), v, log_alpha, erased=beta)
+
+    def output(params: GatedDeltaNetParams, found: Array, m: Array | None, u: Parts) -> Array:
+        del m
+        _, z, _ = u
+        return (rms_norm(found) * params.scale).reshape(*z.shape) * jax.nn.silu(z)
+
+    spec = MemorySpec(entry, output, lead)
+    return Cell(init, initial_carry, project, spec.step, lambda input_size: hidden_size, spec=spec)
 
 
 def _unit(x: Array) -> Array:

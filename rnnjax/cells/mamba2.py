@@ -9,8 +9,11 @@ import jax.numpy as jnp
 from rnnjax.cells.cell import Cell, check_compute_dtype, check_heads, check_size, dot, zeros
 from rnnjax.cells.convolution import convolved
 from rnnjax.cells.initializers import Initializer, initializer
+from rnnjax.cells.memory import Entry, MemorySpec
 from rnnjax.cells.origin import cell_factory
 from rnnjax.typing import Array, DType, PRNGKey
+
+Parts = tuple[Array, Array, Array]
 
 
 class Mamba2Params(NamedTuple):
@@ -52,7 +55,7 @@ def mamba2(
     input_init: str | Initializer = "lecun_normal",
     compute_dtype: DType | None = None,
 ) -> Cell:
-    """The layer of Mamba-2, one step at a time; the carry is `Mamba2Carry`.
+    """The layer of Mamba-2; the carry is `Mamba2Carry`.
 
     ::
 
@@ -106,26 +109,38 @@ def mamba2(
             zeros((*batch_shape, window - 1), channels, params.scale),
         )
 
-    def project(params: Mamba2Params, x: Array, key: PRNGKey | None = None) -> Array:
+    def project(params: Mamba2Params, x: Array, key: PRNGKey | None = None) -> Parts:
         del key
-        return dot(x, params.w_ih, compute_dtype)
+        u = dot(x, params.w_ih, compute_dtype)
+        z, xbc, a = jnp.split(u, [hidden_size, hidden_size + channels], axis=-1)
+        return z, xbc, a
 
-    def step(params: Mamba2Params, carry: Mamba2Carry, u_t: Array) -> tuple[Mamba2Carry, Array]:
-        z, xbc, a = jnp.split(u_t, [hidden_size, hidden_size + channels], axis=-1)
-        xbc, owed = convolved(params.taps * xbc[..., None, :], carry.owed)
+    def lead(params: Mamba2Params, owed: Array, u_t: Parts) -> tuple[Array, Parts]:
+        z, xbc, a = u_t
+        xbc, owed = convolved(params.taps * xbc[..., None, :], owed)
+        return owed, (z, xbc, a)
+
+    def parted(params: Mamba2Params, xbc: Array) -> tuple[Array, Array, Array]:
+        """x of each head, and B and C of all."""
         x, write, read = jnp.split(
             jax.nn.silu(xbc + params.b_taps), [hidden_size, hidden_size + state_size], axis=-1
         )
-        x = x.reshape(*x.shape[:-1], *shape)
-        dt = jax.nn.softplus(a + params.b_dt)
-        decay = jnp.exp(-jnp.exp(params.log_a) * dt)
-        written = (dt[..., None] * x)[..., None] * write[..., None, None, :]
-        c_t = decay[..., None, None] * carry.c + written
-        y = (c_t * read[..., None, None, :]).sum(axis=-1) + params.skip[:, None] * x
-        y = y.reshape(*z.shape) * jax.nn.silu(z)
-        return Mamba2Carry(c_t, owed), rms_norm(y) * params.scale
+        return x.reshape(*x.shape[:-1], *shape), write[..., None, :], read[..., None, :]
 
-    return Cell(init, initial_carry, project, step, lambda input_size: hidden_size)
+    def entry(params: Mamba2Params, u: Parts) -> Entry:
+        _, xbc, a = u
+        x, write, read = parted(params, xbc)
+        dt = jax.nn.softplus(a + params.b_dt)
+        return Entry(read, write, dt[..., None] * x, -jnp.exp(params.log_a) * dt)
+
+    def output(params: Mamba2Params, found: Array, m: Array | None, u: Parts) -> Array:
+        del m
+        z, xbc, _ = u
+        y = found + params.skip[:, None] * parted(params, xbc)[0]
+        return rms_norm(y.reshape(*z.shape) * jax.nn.silu(z)) * params.scale
+
+    spec = MemorySpec(entry, output, lead)
+    return Cell(init, initial_carry, project, spec.step, lambda input_size: hidden_size, spec=spec)
 
 
 def initial_decay(key: PRNGKey, heads: int) -> tuple[Array, Array]:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from rnnjax.cells.cell import Cell, check_compute_dtype, check_heads, check_size, dot, zeros
 from rnnjax.cells.initializers import Initializer, gate_matrices
+from rnnjax.cells.memory import Entry, MemorySpec
 from rnnjax.cells.origin import cell_factory
 from rnnjax.typing import Array, DType, PRNGKey
 
@@ -37,13 +38,12 @@ class MLSTMParams(NamedTuple):
 
 
 class MLSTMCarry(NamedTuple):
-    """`c [B, N, P, P]` (values times keys), `n [B, N, P]`, `m [B, N]`, P = H / N.
+    """`c [B, N, P + 1, P]` (values times keys, then a row n) and `m [B, N]`, P = H / N.
 
-    c and n are divided by exp(m).
+    c is divided by exp(m).
     """
 
     c: Array
-    n: Array
     m: Array
 
 
@@ -160,28 +160,36 @@ def mlstm(
         return MLSTMParams(jnp.concatenate([wide, gates], axis=1), b)
 
     def initial_carry(params: MLSTMParams, batch_shape: tuple[int, ...]) -> MLSTMCarry:
-        n = zeros((*batch_shape, heads), size, params.b)
-        c = zeros((*batch_shape, heads, size), size, params.b)
-        return MLSTMCarry(c, n, n[..., 0] + _nothing(params.b))
+        c = zeros((*batch_shape, heads, size + 1), size, params.b)
+        return MLSTMCarry(c, c[..., 0, 0] + _nothing(params.b))
 
     def project(params: MLSTMParams, x: Array, key: PRNGKey | None = None) -> Array:
         del key
         return dot(x, params.w_ih, compute_dtype) + params.b
 
-    def step(params: MLSTMParams, carry: MLSTMCarry, u_t: Array) -> tuple[MLSTMCarry, Array]:
-        del params
-        wide, a_i, a_f = jnp.split(u_t, [4 * hidden_size, 4 * hidden_size + heads], axis=-1)
-        q, k, v, a_o = (a.reshape(*a.shape[:-1], heads, size) for a in jnp.split(wide, 4, axis=-1))
-        i_t, f_t, m_t = _stabilised(a_i, a_f, carry.m)
-        keys = i_t[..., None] * k / math.sqrt(size)
-        c_t = f_t[..., None, None] * carry.c + v[..., :, None] * keys[..., None, :]
-        n_t = f_t[..., None] * carry.n + keys
-        found = (c_t * q[..., None, :]).sum(axis=-1)
-        divisor = jnp.maximum(jnp.abs((n_t * q).sum(axis=-1)), jnp.exp(-m_t))
-        y_t = jax.nn.sigmoid(a_o) * found / divisor[..., None]
-        return MLSTMCarry(c_t, n_t, m_t), y_t.reshape(*y_t.shape[:-2], hidden_size)
+    def parts(u: Array, first: int, last: int) -> list[Array]:
+        """Some of q, k, v and o, of each head."""
+        wide = u[..., first * hidden_size : last * hidden_size]
+        heads_of_all = wide.reshape(*u.shape[:-1], (last - first) * heads, size)
+        return jnp.split(heads_of_all, last - first, axis=-2)
 
-    return Cell(init, initial_carry, project, step, lambda input_size: hidden_size)
+    def entry(params: MLSTMParams, u: Array) -> Entry:
+        del params
+        q, k, v = parts(u, 0, 3)
+        a_i, a_f = jnp.split(u[..., 4 * hidden_size :], 2, axis=-1)
+        counted = jnp.concatenate([v, jnp.ones_like(v[..., :1])], axis=-1)
+        return Entry(q, k / math.sqrt(size), counted, jax.nn.log_sigmoid(a_f), a_i)
+
+    def output(params: MLSTMParams, found: Array, m: Array | None, u: Array) -> Array:
+        del params
+        assert m is not None
+        divisor = jnp.maximum(jnp.abs(found[..., -1]), jnp.exp(-m))
+        (a_o,) = parts(u, 3, 4)
+        y = jax.nn.sigmoid(a_o) * found[..., :-1] / divisor[..., None]
+        return y.reshape(*y.shape[:-2], hidden_size)
+
+    spec = MemorySpec(entry, output)
+    return Cell(init, initial_carry, project, spec.step, lambda input_size: hidden_size, spec=spec)
 
 
 def _stabilised(a_i: Array, a_f: Array, m: Array) -> tuple[Array, Array, Array]:

@@ -16,8 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from rnnjax.engines.problem import SYMBOLIC, Engine, Problem, guarded_step
-from rnnjax.engines.rows import on_own_rows
-from rnnjax.engines.scan import axes_of_rows
+from rnnjax.engines.scan import on_rows
 from rnnjax.engines.target import platform
 from rnnjax.typing import Array, Carry, Params
 
@@ -51,21 +50,19 @@ def _run(problem: Problem) -> tuple[Carry, Array]:
         with jax.named_scope("project"):
             inputs = problem.cell.project(problem.params, problem.xs, problem.key)
 
-    def run(params, carry, initial, inputs, mask, reset):
+    def run(part, inputs):
         def step(constants, carry, inputs):
             params, initial = constants
             u_t, *flags = inputs
             if not projected:
                 with jax.named_scope("project"):
                     u_t = problem.cell.project(params, u_t)
-            part = problem._replace(params=params, initial=initial)
-            return guarded_step(part, carry, (u_t, *flags))
+            return guarded_step(part._replace(params=params, initial=initial), carry, (u_t, *flags))
 
-        return _unrolled(problem, step, (params, initial), carry, (inputs, mask, reset))
+        constants, flags = (part.params, part.initial), (part.mask, part.reset)
+        return _unrolled(problem, step, constants, part.carry, (inputs, *flags))
 
-    return on_own_rows(
-        run, axes_of_rows(problem, inputs), arguments=(None, 0, 0, 1, 1, 1), results=(0, 1)
-    )(problem.params, problem.carry, problem.initial, inputs, problem.mask, problem.reset)
+    return on_rows(problem, inputs, run)
 
 
 def _projected_at_once(problem: Problem) -> bool:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 
 from rnnjax.engines.associative import ASSOCIATIVE
+from rnnjax.engines.chunkwise import CHUNKWISE
 from rnnjax.engines.fused_gru import FUSED_GRU
 from rnnjax.engines.fused_lstm import FUSED_LSTM
 from rnnjax.engines.fused_rnn import FUSED_RNN
@@ -15,7 +16,15 @@ from rnnjax.engines.scan import SCAN
 from rnnjax.engines.target import platform
 from rnnjax.errors import UserError, did_you_mean
 
-ENGINES: tuple[Engine, ...] = (FUSED_LSTM, FUSED_GRU, FUSED_RNN, ASSOCIATIVE, GENERIC, SCAN)
+ENGINES: tuple[Engine, ...] = (
+    FUSED_LSTM,
+    FUSED_GRU,
+    FUSED_RNN,
+    ASSOCIATIVE,
+    CHUNKWISE,
+    GENERIC,
+    SCAN,
+)
 
 _log = logging.getLogger("rnnjax")
 _listener: contextvars.ContextVar[list[str] | None] = contextvars.ContextVar("l", default=None)

@@ -1,6 +1,8 @@
 """The reference engine: `lax.scan` over the cell's step, differentiated by JAX."""
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,23 +11,34 @@ from rnnjax.engines.problem import Engine, Problem, guarded_step, root_chunk
 from rnnjax.engines.rows import on_own_rows, row_axes
 from rnnjax.typing import Array, Carry
 
+Run = Callable[[Problem, Any], tuple[Carry, Array]]
+"""`(problem, inputs) -> (carry, ys)`; the inputs stand in place of `xs`, projected or not."""
+
 
 def _run(problem: Problem) -> tuple[Carry, Array]:
     inputs = problem.xs
     if problem.key is not None:  # noise must depend neither on the chunks nor on the devices
         with jax.named_scope("project"):
             inputs = problem.cell.project(problem.params, inputs, problem.key)
+    if problem.remat != "sqrt":
+        return on_rows(problem, inputs, _run_whole)
+    chunk = root_chunk(len(problem.xs))
+    return on_rows(problem, inputs, functools.partial(in_chunks, _run_whole, chunk))
 
-    def run(params, carry, initial, inputs, mask, reset):
+
+def on_rows(problem: Problem, inputs: Any, run: Run) -> tuple[Carry, Array]:
+    """Runs the problem, on each device of the mesh in use for its own rows."""
+
+    def own(params, carry, initial, inputs, mask, reset):
         part = problem._replace(params=params, carry=carry, initial=initial, mask=mask, reset=reset)
-        return (_run_in_chunks if problem.remat == "sqrt" else _run_whole)(part, inputs)
+        return run(part, inputs)
 
     return on_own_rows(
-        run, axes_of_rows(problem, inputs), arguments=(None, 0, 0, 1, 1, 1), results=(0, 1)
+        own, _axes_of_rows(problem, inputs), arguments=(None, 0, 0, 1, 1, 1), results=(0, 1)
     )(problem.params, problem.carry, problem.initial, inputs, problem.mask, problem.reset)
 
 
-def axes_of_rows(problem: Problem, inputs) -> tuple[str, ...]:
+def _axes_of_rows(problem: Problem, inputs: Any) -> tuple[str, ...]:
     """The axes of the mesh in use; none unless B is where it is looked for in every array."""
     if problem.xs.ndim != 3:
         return ()
@@ -36,15 +49,11 @@ def axes_of_rows(problem: Problem, inputs) -> tuple[str, ...]:
     return row_axes(num_rows) if rows_first and rows_second else ()
 
 
-def _projected(problem: Problem, inputs):
-    if problem.key is not None:
-        return inputs
-    with jax.named_scope("project"):
-        return problem.cell.project(problem.params, inputs)
-
-
-def _run_whole(problem: Problem, inputs) -> tuple[Carry, Array]:
-    us = _projected(problem, inputs)
+def _run_whole(problem: Problem, inputs: Any) -> tuple[Carry, Array]:
+    us = inputs
+    if problem.key is None:
+        with jax.named_scope("project"):
+            us = problem.cell.project(problem.params, inputs)
     step = functools.partial(guarded_step, problem)
     return jax.lax.scan(
         jax.checkpoint(step, prevent_cse=False) if problem.remat == "gates" else step,
@@ -55,19 +64,24 @@ def _run_whole(problem: Problem, inputs) -> tuple[Carry, Array]:
     )
 
 
-def _run_in_chunks(problem: Problem, inputs) -> tuple[Carry, Array]:
-    """Keeps the carry at the borders of sqrt(T) chunks; the backward pass recomputes the rest.
+def in_chunks(run: Run, size: int, problem: Problem, inputs: Any) -> tuple[Carry, Array]:
+    """Keeps the carry at the borders of chunks; the backward pass recomputes the rest.
 
     Chen et al. 2016, "Training deep nets with sublinear memory cost", section 4. The inputs are
     projected inside their chunk, unless noise is drawn.
+
+    Args:
+        run: runs a chunk.
+        size: its steps.
+        problem: the recurrence.
+        inputs: of all its steps.
     """
     num_steps = problem.xs.shape[0]
-    chunk = root_chunk(num_steps)
-    padding = -num_steps % chunk
+    padding = -num_steps % size
 
-    def in_chunks(a: Array) -> Array:
+    def chunks(a: Array) -> Array:
         widths = [(0, padding), *[(0, 0)] * (a.ndim - 1)]
-        return jnp.pad(a, widths).reshape(-1, chunk, *a.shape[1:])
+        return jnp.pad(a, widths).reshape(-1, size, *a.shape[1:])
 
     mask = problem.mask
     if mask is None and padding:
@@ -75,16 +89,12 @@ def _run_in_chunks(problem: Problem, inputs) -> tuple[Carry, Array]:
         mask = jnp.ones((num_steps, *batch_shape), bool)
 
     @functools.partial(jax.checkpoint, prevent_cse=False)
-    def run_chunk(carry, chunk_inputs):
-        chunk_inputs, mask, reset = chunk_inputs
-        us = _projected(problem, chunk_inputs)
-        step = functools.partial(guarded_step, problem)
-        return jax.lax.scan(
-            step, carry, (us, mask, reset), reverse=problem.reverse, unroll=problem.scan_unroll
-        )
+    def run_chunk(carry, chunk):
+        inputs, mask, reset = chunk
+        return run(problem._replace(carry=carry, mask=mask, reset=reset), inputs)
 
-    chunks = jax.tree.map(in_chunks, (inputs, mask, problem.reset))
-    carry, ys = jax.lax.scan(run_chunk, problem.carry, chunks, reverse=problem.reverse)
+    parts = jax.tree.map(chunks, (inputs, mask, problem.reset))
+    carry, ys = jax.lax.scan(run_chunk, problem.carry, parts, reverse=problem.reverse)
     return carry, ys.reshape(-1, *ys.shape[2:])[:num_steps]
 
 

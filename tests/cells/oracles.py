@@ -201,18 +201,18 @@ def slstm(params, carry, x):
 def mlstm(params, carry, x):
     """Beck et al. 2024, equations 19-27, a head at a time and on the state itself."""
     a = params.w_ih.T @ x + params.b
-    heads, size = carry.n.shape
+    heads, _, size = carry.c.shape
     q, k, v, a_o = a[: 4 * heads * size].reshape(4, heads, size)
     a_i, a_f = a[4 * heads * size :].reshape(2, heads)
     states, ys = [], []
     for n in range(heads):
         i, f = np.exp(a_i[n]), sigmoid(a_f[n])
         key = k[n] / np.sqrt(size)
-        c = f * carry.c[n] * np.exp(carry.m[n]) + i * np.outer(v[n], key)
-        normaliser = f * carry.n[n] * np.exp(carry.m[n]) + i * key
+        c = f * carry.c[n, :-1] * np.exp(carry.m[n]) + i * np.outer(v[n], key)
+        normaliser = f * carry.c[n, -1] * np.exp(carry.m[n]) + i * key
         ys.append(sigmoid(a_o[n]) * (c @ q[n]) / max(abs(normaliser @ q[n]), 1))
         m = np.log(max(f * np.exp(carry.m[n]), i))
-        states.append((c * np.exp(-m), normaliser * np.exp(-m), m))
+        states.append((np.vstack([c, normaliser]) * np.exp(-m), m))
     return type(carry)(*map(np.stack, zip(*states, strict=True))), np.concatenate(ys)
 
 
