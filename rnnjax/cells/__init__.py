@@ -2,6 +2,7 @@
 
 from rnnjax.cells.cell import Cell
 from rnnjax.cells.combinators import bidirectional, learned_carry, residual, stack
+from rnnjax.cells.fast_weights import FastWeightsCarry, FastWeightsParams, fast_weights
 from rnnjax.cells.gated_deltanet import GatedDeltaNetCarry, GatedDeltaNetParams, gated_deltanet
 from rnnjax.cells.gru import GRUParams, gru
 from rnnjax.cells.indrnn import indrnn
@@ -27,6 +28,8 @@ from rnnjax.cells.xlstm import MLSTMCarry, MLSTMParams, SLSTMCarry, SLSTMParams,
 __all__ = [
     "Cell",
     "Entry",
+    "FastWeightsCarry",
+    "FastWeightsParams",
     "GRUParams",
     "GatedDeltaNetCarry",
     "GatedDeltaNetParams",
@@ -55,6 +58,7 @@ __all__ = [
     "cell_factory",
     "dense",
     "dropout",
+    "fast_weights",
     "gated_deltanet",
     "gru",
     "indrnn",

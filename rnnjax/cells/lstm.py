@@ -138,7 +138,7 @@ def lstm(
     def project(params: LSTMParams, x: Array, key: PRNGKey | None = None):
         u = dot(x, params.w_ih, compute_dtype)
         if params.norms is not None:
-            u = _normalise(u) * params.norms.gain_ih
+            u = normalise(u) * params.norms.gain_ih
         u = u + params.b
         if not stochastic_gates:
             return u
@@ -149,7 +149,7 @@ def lstm(
         u_t, noise = u_t if stochastic_gates else (u_t, None)
         recurrent = dot(carry.h, params.w_hh, compute_dtype)
         if params.norms is not None:
-            recurrent = _normalise(recurrent) * params.norms.gain_hh
+            recurrent = normalise(recurrent) * params.norms.gain_hh
         a_i, *a_f, a_g, a_o = jnp.split(u_t + recurrent, num_gates, axis=-1)  # i, (f,) g, o
         peep_i, *peep_f, peep_o = (0.0, 0.0, 0.0) if params.w_peep is None else params.w_peep
 
@@ -162,7 +162,7 @@ def lstm(
         o_t = _gate(a_o + peep_o * c_t, noise, 2)
         seen_c = c_t
         if params.norms is not None:
-            seen_c = _normalise(c_t) * params.norms.gain_c + params.norms.bias_c
+            seen_c = normalise(c_t) * params.norms.gain_c + params.norms.bias_c
         h_t = o_t * jnp.tanh(seen_c)
         if params.w_hr is not None:
             h_t = dot(h_t, params.w_hr, compute_dtype)
@@ -189,6 +189,7 @@ def _gate(a: Array, noise: Array | None, row: int) -> Array:
     return probability + jax.lax.stop_gradient(sample - probability)
 
 
-def _normalise(a: Array, epsilon: float = 1e-6) -> Array:
+def normalise(a: Array, epsilon: float = 1e-6) -> Array:
+    """The vectors along the last axis, of mean 0 and variance 1."""
     centred = a - a.mean(axis=-1, keepdims=True)
     return centred * jax.lax.rsqrt((centred**2).mean(axis=-1, keepdims=True) + epsilon)

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 from rnnjax.cells.cell import Cell
 from rnnjax.cells.combinators import bidirectional, stack
+from rnnjax.cells.fast_weights import fast_weights
 from rnnjax.cells.gated_deltanet import gated_deltanet
 from rnnjax.cells.gru import gru
 from rnnjax.cells.indrnn import indrnn
@@ -34,6 +35,7 @@ from rnnjax.errors import UserError, did_you_mean
 from rnnjax.typing import DType
 
 CELLS: Mapping[str, Callable[..., Cell]] = {
+    "fast_weights": fast_weights,
     "gated_deltanet": gated_deltanet,
     "gru": gru,
     "gru_cho": functools.partial(gru, reset="before"),

@@ -319,7 +319,17 @@ def gated_deltanet(params, carry, x):
     return type(carry)(np.stack(memories), owed), np.concatenate(ys)
 
 
+def fast_weights(params, carry, x, rounds=2, lam=0.95, eta=0.5):
+    """Ba et al. 2016, equations 1, 2 and 5, with f = ReLU."""
+    slow = params.w_hh.T @ carry.h + params.w_ih.T @ x
+    h = np.maximum(slow + params.b, 0)
+    for _ in range(rounds):
+        h = np.maximum(layer_norm(slow + carry.a @ h, params.gain, params.b), 0)
+    return type(carry)(h, lam * carry.a + eta * np.outer(h, h)), h
+
+
 STEPS = {
+    "fast_weights": fast_weights,
     "gated_deltanet": gated_deltanet,
     "mamba2": mamba2,
     "mgu": mgu,

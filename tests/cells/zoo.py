@@ -16,6 +16,7 @@ from rnnjax import (
     bidirectional,
     dense,
     dropout,
+    fast_weights,
     gated_deltanet,
     gru,
     indrnn,
@@ -65,28 +66,25 @@ class Species(NamedTuple):
     by_hand: Cell | Both | Deep
 
 
-def fast_weights(hidden_size):
-    """A cell of a user's own: the carry is a dict of arrays of unequal ranks (Ba et al. 2016)."""
+def in_dicts(cell):
+    """A cell such as a user may write it: params and carry are dicts, not NamedTuples."""
 
-    def init(key, input_size):
-        w_x, w_h = jax.random.normal(key, (2, max(input_size, hidden_size), hidden_size))
-        return {"w_x": w_x[:input_size], "w_h": w_h[:hidden_size]}
+    def of(make, tree):
+        return type(make)(**tree)
 
-    def step(params, carry, u_t):
-        h = u_t + carry["h"] @ params["w_h"]
-        h = jnp.tanh(h + jnp.einsum("...ij,...j->...i", carry["memory"], jnp.tanh(h)))
-        memory = 0.9 * carry["memory"] + 0.5 * h[..., :, None] * h[..., None, :]
-        return {"h": h, "memory": memory}, 2 * h
+    params = cell.init(jax.random.key(0), 1)
+    carry = cell.initial_carry(params, ())
+
+    def step(p, c, u_t):
+        c, y_t = cell.step(of(params, p), of(carry, c), u_t)
+        return c._asdict(), y_t
 
     return Cell(
-        init=init,
-        initial_carry=lambda params, batch: {
-            "h": jnp.zeros((*batch, hidden_size), params["w_h"].dtype),
-            "memory": jnp.zeros((*batch, hidden_size, hidden_size), params["w_h"].dtype),
-        },
-        project=lambda params, x, key=None: x @ params["w_x"],
+        init=lambda key, input_size: cell.init(key, input_size)._asdict(),
+        initial_carry=lambda p, batch: cell.initial_carry(of(params, p), batch)._asdict(),
+        project=lambda p, x, key=None: cell.project(of(params, p), x, key),
         step=step,
-        output_size=lambda input_size: hidden_size,
+        output_size=cell.output_size,
     )
 
 
@@ -106,6 +104,7 @@ SINGLE = {
     "lstm_everything": functools.partial(
         lstm, 5, coupled=True, peepholes=True, projection_size=H, layer_norm=True
     ),
+    "fast_weights": functools.partial(fast_weights, H, num_rounds=2),
     "gated_deltanet": functools.partial(gated_deltanet, H, num_heads=2, window=3),
     "indrnn": functools.partial(indrnn, H),
     "lru": functools.partial(lru, H, state_size=5),
@@ -124,7 +123,7 @@ SINGLE = {
 """Factories of the cells with matrices of their own, which take a `compute_dtype`."""
 
 COMBINED = {
-    "fast_weights": fast_weights(H),
+    "in_dicts": in_dicts(fast_weights(H, num_rounds=2)),
     "dense": dense(H, activation=jnp.tanh),
     "learned_carry": learned_carry(lstm(H)),
     "residual": residual(gru(H)),
@@ -177,7 +176,7 @@ KINDS = [
     "mamba2",
     "mlstm",
     "qrnn",
-    "fast_weights",
+    "in_dicts",
     "dense",
     "learned_carry",
     "zoneout",

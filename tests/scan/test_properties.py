@@ -153,7 +153,7 @@ def test_windows_joined_through_the_carry_are_one_pass(name, seed, reverse):
     for n in (1, 0) if reverse else (0, 1):
         carry, ys[n] = unroll(name, params, (first, second)[n], carry, reverse=reverse)
     # Normalised where its variance is small, rounding grows: 4e-5 after 2 T steps was seen.
-    tolerance = 2e-4 if name == "fast_weights" else 2e-5
+    tolerance = 2e-4 if name == "in_dicts" else 2e-5
     assert_close(whole, (carry, np.concatenate([ys[0], ys[1]])), tolerance)
 
 
