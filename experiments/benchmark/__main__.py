@@ -2,6 +2,7 @@
 
     python -m experiments.benchmark --suite=layers     # speed of LSTM and GRU layers
     python -m experiments.benchmark --suite=variants   # cells of which no engine has a form
+    python -m experiments.benchmark --suite=cells      # the newer cells, by their engines
     python -m experiments.benchmark --suite=compile    # time to trace and compile a training step
     python -m experiments.benchmark --suite=memory     # memory of long sequences
     python -m experiments.benchmark --suite=tagging    # taggers: throughput, and the CRF's share

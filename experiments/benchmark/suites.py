@@ -6,7 +6,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import rnnjax
 from experiments.benchmark import peers
 from experiments.benchmark.peers import BASELINE, CONTENDERS, Calls, Case, Layer
 from experiments.benchmark.report import Row
+from rnnjax.cells.named import CELLS
 
 KINDS: tuple[peers.Kind, ...] = ("lstm", "gru")
 SIZES = [(100, 64, 128, 128), (200, 16, 64, 256), (100, 64, 512, 512), (50, 32, 256, 1024)]
@@ -32,6 +33,10 @@ VARIANT_SIZES = [
     (784, 16, 1, 128),
     (50, 1, 256, 512),
 ]
+NEWER = (
+    "s5", "sru", "qrnn", "mgu", "slstm", "mlstm", "mamba2", "gated_deltanet", "fast_weights"
+)  # fmt: skip
+NEWER_SIZES = [(100, 64, 128, 128), (64, 128, 32, 96), (784, 16, 1, 128), (50, 1, 256, 512)]
 COMPILED_SIZES = [(50, 32, 128, 128), (400, 32, 128, 128)]
 LONG = Case("lstm", 4000, 32, 256, 256)
 LONGEST = Case("lstm", 10_000, 8, 256, 256)
@@ -51,10 +56,14 @@ def layers(repeats: int) -> list[Row]:
     return rows
 
 
-def variants(repeats: int) -> list[Row]:
-    """Cells without a form of their own, by "auto", as fast as the plain scan of the cell."""
+def variants(
+    cells: Mapping[str, Callable[[int], rnnjax.Cell]],
+    sizes: Sequence[tuple[int, int, int, int]],
+    repeats: int,
+) -> list[Row]:
+    """Cells by "auto", as fast as the plain scan of the cell."""
     rows = []
-    for (name, make), (T, B, D, H) in itertools.product(VARIANTS.items(), VARIANT_SIZES):
+    for (name, make), (T, B, D, H) in itertools.product(cells.items(), sizes):
         cell = make(H)
         case, params = Case("lstm", T, B, D, H), cell.init(jax.random.key(1), D)
         contenders = {
@@ -198,6 +207,13 @@ SUITES: dict[str, tuple[str, Callable[[int], list[Row]]]] = {
         "trace and compile time, in that of flax.nnx.RNN (below 1: quicker)",
         compile_times,
     ),
-    "variants": ("cells without a fused form, times as fast as their plain scan", variants),
+    "variants": (
+        "cells without a fused form, times as fast as their plain scan",
+        functools.partial(variants, VARIANTS, VARIANT_SIZES),
+    ),
+    "cells": (
+        "the newer cells, times as fast as their plain scan",
+        functools.partial(variants, {name: CELLS[name] for name in NEWER}, NEWER_SIZES),
+    ),
     "memory": ("a training step on a long sequence", memory),
 }

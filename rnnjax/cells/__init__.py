@@ -1,5 +1,6 @@
 """Recurrent cells as records of pure functions, and the combinators that join them."""
 
+from rnnjax.cells.block import GatedMLPParams, gated_mlp, residual_block, rms_norm
 from rnnjax.cells.cell import Cell
 from rnnjax.cells.combinators import bidirectional, learned_carry, residual, stack
 from rnnjax.cells.fast_weights import FastWeightsCarry, FastWeightsParams, fast_weights
@@ -33,6 +34,7 @@ __all__ = [
     "GRUParams",
     "GatedDeltaNetCarry",
     "GatedDeltaNetParams",
+    "GatedMLPParams",
     "LRUParams",
     "LSTMCarry",
     "LSTMParams",
@@ -60,6 +62,7 @@ __all__ = [
     "dropout",
     "fast_weights",
     "gated_deltanet",
+    "gated_mlp",
     "gru",
     "indrnn",
     "learned_carry",
@@ -73,7 +76,9 @@ __all__ = [
     "mogrifier",
     "qrnn",
     "residual",
+    "residual_block",
     "rg_lru",
+    "rms_norm",
     "rnn",
     "s5",
     "slstm",

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from rnnjax.cells.cell import Cell, check_compute_dtype, check_heads, check_size, dot, zeros
 from rnnjax.cells.convolution import convolved
 from rnnjax.cells.initializers import Initializer, gate_matrices
-from rnnjax.cells.mamba2 import Parts, initial_decay, initial_taps, rms_norm
+from rnnjax.cells.mamba2 import Parts, initial_decay, initial_taps, over_rms
 from rnnjax.cells.memory import Entry, MemorySpec
 from rnnjax.cells.origin import cell_factory
 from rnnjax.typing import Array, DType, PRNGKey
@@ -57,7 +57,7 @@ def gated_deltanet(
         q_t = q_t / |q_t| / sqrt(P),   k_t = k_t / |k_t|
         alpha_t = exp(-exp(log_a) softplus(a_t + b_dt)),  beta_t = sigmoid(b_t)    a number a head
         c_t = alpha_t c_tm1 (I - beta_t k_t k_t^T) + beta_t v_t k_t^T
-        y_t = rms_norm(c_t q_t) scale silu(z_t)
+        y_t = over_rms(c_t q_t) scale silu(z_t)
 
     The linear layer that closes the block is a `dense` layer of your own.
 
@@ -122,7 +122,7 @@ def gated_deltanet(
     def output(params: GatedDeltaNetParams, found: Array, m: Array | None, u: Parts) -> Array:
         del m
         _, z, _ = u
-        return (rms_norm(found) * params.scale).reshape(*z.shape) * jax.nn.silu(z)
+        return (over_rms(found) * params.scale).reshape(*z.shape) * jax.nn.silu(z)
 
     spec = MemorySpec(entry, output, lead)
     return Cell(init, initial_carry, project, spec.step, lambda input_size: hidden_size, spec=spec)

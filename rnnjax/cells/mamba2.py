@@ -63,7 +63,7 @@ def mamba2(
         x_t, B_t, C_t = silu(convolution over W steps of (x, B, C) + b_taps)
         dt_t = softplus(a_t + b_dt)                        a number a head
         c_t = exp(-exp(log_a) dt_t) c_tm1 + dt_t x_t B_t^T
-        y_t = rms_norm((c_t C_t + skip x_t) silu(z_t))
+        y_t = over_rms((c_t C_t + skip x_t) silu(z_t))
 
     H is the inner width; the linear layer that closes the block is a `dense` layer of your own. B
     and C are shared by the heads.
@@ -137,7 +137,7 @@ def mamba2(
         del m
         z, xbc, _ = u
         y = found + params.skip[:, None] * parted(params, xbc)[0]
-        return rms_norm(y.reshape(*z.shape) * jax.nn.silu(z)) * params.scale
+        return over_rms(y.reshape(*z.shape) * jax.nn.silu(z)) * params.scale
 
     spec = MemorySpec(entry, output, lead)
     return Cell(init, initial_carry, project, spec.step, lambda input_size: hidden_size, spec=spec)
@@ -157,6 +157,6 @@ def initial_taps(key: PRNGKey, window: int, channels: int) -> Array:
     return jax.random.uniform(key, (window, channels), minval=-bound, maxval=bound)
 
 
-def rms_norm(x: Array) -> Array:
+def over_rms(x: Array) -> Array:
     """The array over the root of its mean square along the last axis."""
     return x * jax.lax.rsqrt((x * x).mean(axis=-1, keepdims=True) + 1e-5)

@@ -20,7 +20,7 @@ class DenseParams(NamedTuple):
     b: Array
 
 
-def _pointwise(init, apply, output_size, over_time) -> Cell:
+def pointwise(init, apply, output_size, over_time) -> Cell:
     """A cell whose every output depends on its own input alone; its carry is ()."""
 
     def run_over_time(run, params, carry, initial, xs, key):
@@ -66,7 +66,7 @@ def dense(
         y = dot(x, params.w, compute_dtype) + params.b
         return y if activation is None else activation(y)
 
-    return _pointwise(make, apply, lambda input_size: size, apply)
+    return pointwise(make, apply, lambda input_size: size, apply)
 
 
 @cell_factory
@@ -85,7 +85,7 @@ def dropout(rate: float) -> Cell:
         del params
         return drop(x, rate, key, x.shape)
 
-    return _pointwise(lambda key, input_size: (), apply, lambda size: size, apply)
+    return pointwise(lambda key, input_size: (), apply, lambda size: size, apply)
 
 
 @cell_factory
@@ -107,7 +107,7 @@ def variational_dropout(rate: float) -> Cell:
         del params, key
         return x
 
-    return _pointwise(lambda key, input_size: (), apply, lambda size: size, over_time)
+    return pointwise(lambda key, input_size: (), apply, lambda size: size, over_time)
 
 
 def drop(x: Array, rate: float, key: PRNGKey | None, mask_shape: tuple[int, ...]) -> Array:

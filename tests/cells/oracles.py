@@ -328,7 +328,17 @@ def fast_weights(params, carry, x, rounds=2, lam=0.95, eta=0.5):
     return type(carry)(h, lam * carry.a + eta * np.outer(h, h)), h
 
 
+def residual_block(params, carry, x):
+    """De et al. 2024, figure 2 a, with SwiGLU: Shazeer 2020, equation 6."""
+    ((scale, inner), (scale_mlp, mlp)), ((_, h), nothing) = params, carry
+    h, y = gru_cudnn(inner, h, x / np.sqrt(np.mean(x**2) + 1e-5) * scale)
+    z = x + y
+    gate, value = np.split(mlp.w_in.T @ (z / np.sqrt(np.mean(z**2) + 1e-5) * scale_mlp), 2)
+    return (((), h), nothing), z + mlp.w_out.T @ (silu(gate) * value)
+
+
 STEPS = {
+    "residual_block": residual_block,
     "fast_weights": fast_weights,
     "gated_deltanet": gated_deltanet,
     "mamba2": mamba2,

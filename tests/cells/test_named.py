@@ -65,7 +65,7 @@ def test_layers_and_directions_are_made_of_it(module):
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("lsmt", r"unknown cell 'lsmt'; did you mean 'lstm'\? Valid: gated_deltanet, gru, "),
+        ("lsmt", r"unknown cell 'lsmt'; did you mean 'lstm'\? Valid: fast_weights, gated_del"),
         ("no_module_here:cell", "cannot be imported .* No module named 'no_module_here'"),
         ("broken_of_mine:cell", "cannot be imported .* No module named 'nowhere_to_be_found'"),
         ("cells_of_mine:plan", "cells_of_mine has no plan; did you mean 'plain'"),

@@ -52,19 +52,17 @@ def test_gates_that_would_overflow():
     assert error(ours, scan) < 1e-4
 
 
-def test_it_keeps_a_memory_a_chunk_and_the_scan_one_a_step():
+def test_it_keeps_a_memory_a_chunk():
+    """A sixteenth of 256 memories of [2, 1, 33, 32] in float32, and what is as long as xs."""
     cell = rnnjax.mlstm(32, num_heads=1)
     params = cell.init(jax.random.key(0), 4)
     xs = jax.ShapeDtypeStruct((256, 2, 4), jnp.float32)
 
-    def temporary(engine):
-        def loss(params, xs):
-            return jnp.sum(rnnjax.unroll(cell, params, xs, engine=engine)[1] ** 2)
+    def loss(params, xs):
+        return jnp.sum(rnnjax.unroll(cell, params, xs, engine="chunkwise")[1] ** 2)
 
-        compiled = jax.jit(jax.grad(loss)).lower(params, xs).compile()
-        return compiled.memory_analysis().temp_size_in_bytes
-
-    assert temporary("chunkwise") < temporary("generic") / 4
+    compiled = jax.jit(jax.grad(loss)).lower(params, xs).compile()
+    assert compiled.memory_analysis().temp_size_in_bytes < 256 * 2 * 33 * 32 * 4 / 4
 
 
 def test_what_is_said_about_it():
