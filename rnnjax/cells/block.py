@@ -57,7 +57,7 @@ def residual_block(
 
 @cell_factory
 def rms_norm() -> Cell:
-    """`y_t = scale * x_t / sqrt(mean of x_t^2)`, as a cell without a carry; `scale [D]` starts at 1.
+    """`y_t = scale * x_t / sqrt(mean of x_t^2)`: a cell without a carry; `scale [D]` starts at 1.
 
     References:
         Zhang & Sennrich 2019, "Root mean square layer normalization".
