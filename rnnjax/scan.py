@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from rnnjax.cells.cell import Cell, check_cells, real_array
-from rnnjax.cells.structure import carry_that_fits, params_that_fit
+from rnnjax.cells.structure import blame_step, carry_that_fits, params_that_fit
 from rnnjax.engines import target
 from rnnjax.engines.problem import Problem, Remat, select
 from rnnjax.engines.registry import choose, listening
@@ -119,7 +119,11 @@ def _unroll(
     if chosen is not SCAN:
         params, xs, carry, initial = reverse_only((params, xs, carry, initial))
         problem = problem._replace(params=params, xs=xs, carry=carry, initial=initial)
-    return chosen.run(problem)
+    try:
+        return chosen.run(problem)
+    except Exception as error:
+        blame_step(cell, params, carry, xs[0], error)
+        raise
 
 
 def unroll_reference(

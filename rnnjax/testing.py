@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rnnjax.cells.cell import Cell, check_cells
+from rnnjax.cells.linear import LinearSpec
 from rnnjax.scan import unroll, unroll_reference
 from rnnjax.typing import Array, Carry, Params
 
@@ -41,6 +42,7 @@ def check_cell(
     """Tries a cell in float64 on random params and inputs, promise by promise.
 
     - The carry keeps structure, shapes and dtypes; outputs are as wide as `output_size` says.
+    - What is linear in its carry does not grow: the factor of a `LinearSpec` is 1 at most.
     - Steps one by one give what a whole sequence gives, compiled or not.
     - A padded row gives what it gives without its padding, whatever stands there (NaN).
     - A reset starts a new sequence.
@@ -70,6 +72,7 @@ def check_cell(
         initial = cell.initial_carry(params, (_BATCH_SIZE,))
         trial = _Trial(cell, params, xs, jax.tree.map(drawn, initial), draw)
         _check_shapes(trial, initial)
+        _check_decay(trial)
         for check in (_check_steps, _check_padding, _check_resets, _check_mirror, _check_rows):
             check(trial, functools.partial(_alike, cell, seed, tolerance))
         _check_gradients(trial, seed)
@@ -96,7 +99,10 @@ def _check_shapes(trial: _Trial, initial: Carry) -> None:
         ys = jax.eval_shape(lambda: unroll(cell, params, xs, carry)[1][0])
     else:
         us = jax.eval_shape(cell.project, params, xs[0])
-        new_carry, ys = jax.eval_shape(cell.step, params, carry, us)
+        made = jax.eval_shape(cell.step, params, carry, us)
+        if not isinstance(made, tuple) or len(made) != 2 or not hasattr(made[1], "shape"):
+            raise BrokenPromise(f"{cell!r}: a step gives (carry, y_t), y_t an array; got {made}")
+        new_carry, ys = made
         if types(new_carry) != types(carry):
             raise BrokenPromise(
                 f"{cell!r}: a step gives a carry like the one before it, {types(carry)}; "
@@ -107,6 +113,18 @@ def _check_shapes(trial: _Trial, initial: Carry) -> None:
             f"{cell!r}: output_size({xs.shape[-1]}) says that y_t has shape "
             f"{[*batch, width]}; it has {list(ys.shape)}"
         )
+
+
+def _check_decay(trial: _Trial) -> None:
+    cell, params, xs, *_ = trial
+    if isinstance(cell.spec, LinearSpec):
+        a, _ = cell.spec.coefficients(params, cell.project(params, xs))
+        largest = float(jnp.abs(a).max())
+        if not largest <= 1 + 1e-6:
+            raise BrokenPromise(
+                f"{cell!r}: a carry that is linear in the one before it does not grow, |a_t| <= 1; "
+                f"a_t is up to {largest:.3g}"
+            )
 
 
 def _check_steps(trial: _Trial, alike: Callable[..., None]) -> None:

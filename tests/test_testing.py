@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import pytest
 
 import rnnjax
+from rnnjax.cells import LinearSpec
 from rnnjax.testing import BrokenPromise, check_cell
 from tests.cells.zoo import ZOO, D, H
 
@@ -49,6 +50,11 @@ def remembers_the_first_step(run, params, carry, initial, xs, key):
     return carry, ys + xs[:1, :, :1]
 
 
+def grows():
+    spec = LinearSpec(lambda params, u: (jnp.full_like(u, 1.5), u), lambda params, h, u: h)
+    return dataclasses.replace(RNN, step=spec.step, spec=spec)
+
+
 @pytest.mark.parametrize(
     ("cell", "message"),
     [
@@ -58,6 +64,8 @@ def remembers_the_first_step(run, params, carry, initial, xs, key):
         (changed(step=narrows), r"a carry like the one before it.*float64.*float32"),
         (changed(output_size=lambda size: H + 1), r"y_t has shape \[3, 5\]; it has \[3, 4\]"),
         (changed(initial_carry=lambda params, batch: jnp.zeros((H, *batch))), "puts B before"),
+        (changed(step=lambda params, h, u_t: h), r"gives \(carry, y_t\), y_t an array; got Sh"),
+        (grows(), r"\|a_t\| <= 1; a_t is up to 1.5"),
         (changed(over_time=remembers_the_first_step), "steps one by one|plain loop"),
     ],
 )

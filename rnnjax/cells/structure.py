@@ -37,6 +37,45 @@ def carry_that_fits(cell: Any, expected: Carry, carry: Carry) -> Carry:
     return jax.tree.map(widened, _fitting("carry", expected, carry, _brief(cell)), expected)
 
 
+def blame_step(cell: Any, params: Params, carry: Carry, x_t: Array, error: Exception) -> None:
+    """Says what is wrong with a step, if that is why a recurrence could not be traced.
+
+    Args:
+        cell, params, carry, x_t: of the recurrence.
+        error: what was raised.
+
+    Raises:
+        UserError: the step is no pure function of arrays, or gives another carry than it takes.
+    """
+    try:
+        made = jax.eval_shape(
+            lambda p, c, x: cell.step(p, c, cell.project(p, x)), params, carry, x_t
+        )
+    except _IMPURE as impure:
+        raise UserError(
+            f"the step of {_brief(cell)} is no pure function of JAX arrays: "
+            f"{type(impure).__name__}: {str(impure).splitlines()[0]}"
+        ) from error
+    except Exception:
+        return
+    if not isinstance(made, tuple) or len(made) != 2 or not hasattr(made[1], "shape"):
+        raise UserError(
+            f"a step gives (carry, y_t), y_t an array; that of {_brief(cell)} gives "
+            f"{_described(made)}"
+        ) from error
+    try:
+        _fitting("the carry before a step", carry, made[0], _brief(cell))
+    except UserError as other:
+        raise UserError(f"{other} after it") from error
+
+
+_IMPURE = (
+    jax.errors.ConcretizationTypeError,
+    jax.errors.TracerArrayConversionError,
+    jax.errors.UnexpectedTracerError,
+)
+
+
 @functools.lru_cache(maxsize=256)
 def _made_by_init(cell: Any, input_size: int) -> Params | None:
     """The shapes of the params; None of a cell whose `init` jax cannot trace."""

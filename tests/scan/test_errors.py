@@ -1,5 +1,6 @@
 """Mistakes in calling `unroll`: one clear message each."""
 
+import dataclasses
 import functools
 
 import jax
@@ -183,3 +184,30 @@ def test_reverse_mode_goes_through_the_mark_of_forward_mode(params):
         found("generic"),
         found("scan"),
     )
+
+
+LEAKED = []
+jax.jit(LEAKED.append)(XS[0])
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        (
+            lambda params, h, u_t: (jnp.concatenate([h, h], axis=-1), u_t),
+            r"the carry before a step of shape \[3, 2\]; got \[3, 4\] after it",
+        ),
+        (lambda params, h, u_t: ((h, h), u_t), r"got tuple\(\[3, 2\], \[3, 2\]\) after it"),
+        (lambda params, h, u_t: u_t, r"gives \(carry, y_t\), y_t an array; .* gives \[3, 2\]"),
+        (
+            lambda params, h, u_t: (h if h.sum() > 0 else u_t, u_t),
+            "no pure function of JAX arrays: TracerBoolConversionError: Attempted boolean",
+        ),
+        (lambda params, h, u_t: (np.tanh(h), u_t), "pure function .*: TracerArrayConversionError"),
+        (lambda params, h, u_t: (h + LEAKED[0], u_t), "pure function .*: UnexpectedTracerError"),
+    ],
+)
+def test_a_step_that_is_none(step, message):
+    cell = dataclasses.replace(rnnjax.rnn(2), step=step, spec=None)
+    with pytest.raises(rnnjax.UserError, match=message):
+        rnnjax.unroll(cell, cell.init(jax.random.key(0), 2), XS, engine="scan")
