@@ -47,15 +47,15 @@ def blame_step(cell: Any, params: Params, carry: Carry, x_t: Array, error: Excep
     Raises:
         UserError: the step is no pure function of arrays, or gives another carry than it takes.
     """
+    if isinstance(error, _IMPURE):
+        raise UserError(
+            f"the functions of {_brief(cell)} are no pure functions of JAX arrays: "
+            f"{type(error).__name__}: {str(error).splitlines()[0]}"
+        ) from error
     try:
         made = jax.eval_shape(
             lambda p, c, x: cell.step(p, c, cell.project(p, x)), params, carry, x_t
         )
-    except _IMPURE as impure:
-        raise UserError(
-            f"the step of {_brief(cell)} is no pure function of JAX arrays: "
-            f"{type(impure).__name__}: {str(impure).splitlines()[0]}"
-        ) from error
     except Exception:
         return
     if not isinstance(made, tuple) or len(made) != 2 or not hasattr(made[1], "shape"):

@@ -201,10 +201,10 @@ jax.jit(LEAKED.append)(XS[0])
         (lambda params, h, u_t: u_t, r"gives \(carry, y_t\), y_t an array; .* gives \[3, 2\]"),
         (
             lambda params, h, u_t: (h if h.sum() > 0 else u_t, u_t),
-            "no pure function of JAX arrays: TracerBoolConversionError: Attempted boolean",
+            "no pure functions of JAX arrays: TracerBoolConversionError: Attempted boolean",
         ),
-        (lambda params, h, u_t: (np.tanh(h), u_t), "pure function .*: TracerArrayConversionError"),
-        (lambda params, h, u_t: (h + LEAKED[0], u_t), "pure function .*: UnexpectedTracerError"),
+        (lambda params, h, u_t: (np.tanh(h), u_t), "pure functions .*: TracerArrayConversionError"),
+        (lambda params, h, u_t: (h + LEAKED[0], u_t), "pure functions .*: UnexpectedTracerError"),
     ],
 )
 def test_a_step_that_is_none(step, message):
