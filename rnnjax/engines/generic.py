@@ -24,6 +24,9 @@ ROWS = 512
 """Rows of all steps of a chunk, whose arrays then stay in a core's cache."""
 WEIGHTS = 2**19
 """Numbers in the matrix of a projection from which a loop would read it anew in each step."""
+MEMORY = 8
+"""Times as many numbers in a carry as a step reads, as in a matrix, from which it is slow to take
+up the carries of all steps again."""
 
 Step = Callable[[Any, Carry, Any], tuple[Carry, Array]]
 """`(constants, carry, inputs of a step) -> (carry, y_t)`."""
@@ -41,7 +44,13 @@ def _serves(problem: Problem) -> str | None:
 
 
 def _pays(problem: Problem) -> str | None:
-    return None if platform() == "cpu" else "was measured on CPUs alone"
+    if platform() != "cpu":
+        return "was measured on CPUs alone"
+    us = jax.eval_shape(problem.cell.project, problem.params, problem.xs[0])
+    numbers, read = (sum(a.size for a in jax.tree.leaves(tree)) for tree in (problem.carry, us))
+    if numbers > MEMORY * read:
+        return f"does not pay for a carry of {numbers:,} numbers, up to {MEMORY} times {read:,}"
+    return None
 
 
 def _run(problem: Problem) -> tuple[Carry, Array]:
