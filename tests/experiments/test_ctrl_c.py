@@ -21,6 +21,10 @@ def test_ctrl_c_while_it_imports(tmp_path, module, seconds):
         time.sleep(seconds)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
+    if "Compiling" in said:  # A fast machine: the training has begun, and is saved.
+        assert process.returncode == 75, said
+        assert said.splitlines()[-1].startswith("Interrupted; saved")
+        return
     assert process.returncode == 130, said
     assert said.splitlines()[-1] == "Stopped."
     assert "Traceback" not in said

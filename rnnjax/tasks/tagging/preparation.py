@@ -8,7 +8,13 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnjax import data
-from rnnjax.data.padded_batches import Example, Examples, Ragged, TrainingBatches
+from rnnjax.data.padded_batches import (
+    EvaluationBatches,
+    Example,
+    Examples,
+    Ragged,
+    TrainingBatches,
+)
 from rnnjax.tasks.tagging.config import TaggingConfig
 from rnnjax.tasks.tagging.corpora import load_tagged
 from rnnjax.tasks.tagging.schemes import Span, spans_of, tags_of
@@ -28,6 +34,7 @@ class Prepared(NamedTuple):
         vectors: of its words, made elsewhere; None: there are none.
         buckets: the lengths that sentences are padded to.
         batches: of the training split.
+        validation: batches of the validation split.
         digest: of the training and validation sentences, the same for the same ones only.
     """
 
@@ -36,6 +43,7 @@ class Prepared(NamedTuple):
     vectors: data.Vectors | None
     buckets: tuple[int, ...]
     batches: TrainingBatches
+    validation: list[data.Batch]
     digest: str
 
     @property
@@ -92,7 +100,9 @@ def prepare(
     swap = (lambda sentence, rng: swap_entities(sentence, inventory, rng, rate)) if rate else None
     examples = tagged_examples(sentences, vocabulary, buckets, swap)
     batches = TrainingBatches(examples, batch_size=config.batch_size, seed=config.seed)
-    return Prepared(corpus, vocabulary, vectors, buckets, batches, _digest(corpus))
+    held_out = tagged_examples(corpus.splits["validation"], vocabulary, buckets)
+    validation = [*EvaluationBatches(held_out, batch_size=config.batch_size)]
+    return Prepared(corpus, vocabulary, vectors, buckets, batches, validation, _digest(corpus))
 
 
 def tagged_examples(

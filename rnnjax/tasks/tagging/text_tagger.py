@@ -150,11 +150,11 @@ def validation_scores(config: TaggingConfig, prepared: Prepared, model: Tagger) 
     Returns:
         "loss", in nats a sentence; "f1", "precision" and "recall" over entities, in percent.
     """
+    del config
     sentences, vocabulary = prepared.corpus.splits["validation"], prepared.vocabulary
-    examples = tagged_examples(sentences, vocabulary, prepared.buckets)
-    batches = EvaluationBatches(examples, batch_size=config.batch_size)
     graph, params = nnx.split(model, nnx.Param)
-    results = list(run_over(functools.partial(_apply, _loss_and_tags, graph, params), batches))
+    judge = functools.partial(_apply, _loss_and_tags, graph, params)
+    results = list(run_over(judge, prepared.validation))
     loss = sum(float(total) for _, (total, _) in results) / len(sentences)
     ids = in_order((batch, tags) for batch, (_, tags) in results)
     gold = [sentence.tags for sentence in sentences]

@@ -118,7 +118,7 @@ def test_words_of_all_splits_that_have_vectors_are_known(tmp_path):
         corpus(train=[*TRAIN[:2], dataclasses.replace(TRAIN[2], tags=("O", *TRAIN[2].tags[:5]))]),
         corpus(train=[TRAIN[1], TRAIN[0], TRAIN[2]]),
         corpus(validation=TRAIN[:1]),
-        corpus(train=[*TRAIN, DEV[0]], validation=[]),
+        corpus(train=[*TRAIN, DEV[0]], validation=TRAIN[:1]),
     ],
 )
 def test_the_digest_tells_corpora_apart(other):

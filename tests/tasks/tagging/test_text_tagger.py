@@ -174,8 +174,9 @@ def test_evaluation_scores_each_sentence_once():
     tagger = make_text_tagger()
     sentences = make_sentences([5, 1, 1, 5, 5, 1, 5], seed=2)
     corpus = TaggedCorpus({"validation": sentences}, "BIO", (), repaired=0)
-    prepared = Prepared(corpus, tagger.vocabulary, None, (8,), None, "")
-    found = validation_scores(TaggingConfig(batch_size=4), prepared, tagger.model)
+    batches = EvaluationBatches(tagged_examples(sentences, tagger.vocabulary, (8,)), batch_size=4)
+    prepared = Prepared(corpus, tagger.vocabulary, None, (8,), None, list(batches), "")
+    found = validation_scores(TaggingConfig(), prepared, tagger.model)
     answers = [alone(tagger, sentence, loss_and_tags) for sentence in sentences]
     assert found["loss"] == pytest.approx(np.mean([loss for loss, _ in answers]), rel=1e-5)
     tags = [bio(tagger, ids[:, 0].tolist()) for _, ids in answers]
