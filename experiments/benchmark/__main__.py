@@ -55,7 +55,7 @@ def main(_: None) -> None:
         title, size, rows = module.TITLE, module.SIZE, module.suite(REPEATS.value, DATA.value)
     title = f"{jax.devices()[0].device_kind}, jax {jax.__version__}: {title}"
     if name == "layers":
-        rows = report.with_means(rows)
+        rows = report.with_spread(rows)
     report.save(rows, name, title, workdir, contest=name == "layers")
     print(title)
     print(report.table(rows, size))

@@ -1,16 +1,23 @@
 """The results as a table, as JSON and as a plot."""
 
+import functools
 import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from rnnjax.training.reporting.progress import aligned
 
 Row = dict[str, Any]
+
+UPRIGHT = 8
+"""Bars side by side whose labels have room."""
+
+QUARTILES = {"first quartile": 0.25, "median": 0.5, "third quartile": 0.75}
 
 
 def table(rows: Sequence[Row], size: str = "T,B,D,H") -> str:
@@ -20,15 +27,19 @@ def table(rows: Sequence[Row], size: str = "T,B,D,H") -> str:
     return aligned([["", size, *columns], *body], range(2 + len(columns)))
 
 
-def with_means(rows: Sequence[Row]) -> list[Row]:
-    """The rows, each group followed by its geometric mean over the sizes."""
+def with_spread(rows: Sequence[Row]) -> list[Row]:
+    """The rows, each group followed by its least, its quartiles and its geometric mean."""
+    spread: dict[str, Callable[[Sequence[float]], float]] = {
+        "least": min,
+        **{name: functools.partial(np.quantile, q=q) for name, q in QUARTILES.items()},
+        "geometric mean": statistics.geometric_mean,
+    }
     result = []
     for what, group in _groups(rows).items():
-        means = {
-            name: statistics.geometric_mean(row[name] for row in group)
-            for name in _columns(group[:1])
-        }
-        result += [*group, {"what": what, "size": ["geometric mean"], **means}]
+        result += group
+        for name, over in spread.items():
+            numbers = {key: float(over([row[key] for row in group])) for key in _columns(group[:1])}
+            result.append({"what": what, "size": [name], **numbers})
     return result
 
 
@@ -64,9 +75,10 @@ def draw(rows: Sequence[Row], *, contest: bool) -> Figure:
     panels: list[tuple[str, Sequence[Row], list[str]]]
     if contest:
         panels = [(what, group, names) for what, group in _groups(rows).items()]
-        ticks = {"fontsize": 8}
     else:
         panels = [(name, rows, [name]) for name in names]
+    ticks: dict[str, Any] = {"fontsize": 8}
+    if max(len(group) for _, group, _ in panels) > UPRIGHT or not contest:
         ticks = {"fontsize": 7, "rotation": 90}
     figure = Figure(figsize=(10, 1 + 2 * len(panels)), layout="constrained")
     axes = figure.subplots(len(panels), 1, sharex=not contest, squeeze=False)[:, 0]

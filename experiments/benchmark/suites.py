@@ -19,7 +19,18 @@ from experiments.benchmark.report import Row
 from rnnjax.cells.named import CELLS
 
 KINDS: tuple[peers.Kind, ...] = ("lstm", "gru")
-SIZES = [(100, 64, 128, 128), (200, 16, 64, 256), (100, 64, 512, 512), (50, 32, 256, 1024)]
+SIZES = [
+    (100, 64, 128, 128), (200, 16, 64, 256), (100, 64, 512, 512), (50, 32, 256, 1024),
+    (20, 20, 200, 200), (35, 20, 650, 650), (35, 20, 1500, 1500),  # PTB: Zaremba et al. 2014
+    (70, 80, 400, 1150), (70, 80, 1150, 400),  # AWD-LSTM: Merity et al. 2018
+    (25, 10, 100, 100),  # named entities: Lample et al. 2016
+    (784, 16, 1, 128), (784, 64, 1, 128), (28, 128, 28, 128),  # MNIST by pixels and by rows
+    (300, 16, 512, 768), (400, 16, 80, 512),  # speech, as Deep Speech 2
+    (23, 64, 256, 256), (256, 32, 128, 128), (64, 256, 32, 96),  # sentences, reviews, short series
+    (1, 256, 512, 512), (1, 1, 256, 256), (50, 1, 256, 512), (256, 1, 128, 512),  # a step, a row
+    (1000, 8, 64, 128), (1000, 1, 16, 16), (500, 4, 32, 64),  # long ones
+]  # fmt: skip
+"""`(T, B, D, H)` of the suite `layers`, chosen before any of them but the first four was timed."""
 VARIANTS: dict[str, Callable[[int], rnnjax.Cell]] = {
     "lstm, peepholes": functools.partial(rnnjax.lstm, peepholes=True),
     "lstm, layer norm": functools.partial(rnnjax.lstm, layer_norm=True),

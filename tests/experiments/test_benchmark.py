@@ -50,9 +50,11 @@ def test_what_is_compiled_is_a_training_step(make):
     assert np.asarray(params[2])[:, 1].any()  # it has learned something of the only symbol there is
 
 
-def test_the_mean_of_ratios_is_geometric():
-    rows = [{"what": "a", "size": [1], "peer": 0.5}, {"what": "a", "size": [2], "peer": 8.0}]
-    assert report.with_means(rows)[-1]["peer"] == pytest.approx(2)
+def test_the_spread_of_ratios_follows_them_and_their_mean_is_geometric():
+    rows = [{"what": "a", "size": [n], "peer": 2.0**n} for n in (3, -1, 0, 1, 2)]
+    spread = {row["size"][0]: row["peer"] for row in report.with_spread(rows)[5:]}
+    assert spread == {"least": 0.5, "first quartile": 1, "median": 2, "third quartile": 4,
+                      "geometric mean": pytest.approx(2)}  # fmt: skip
 
 
 def test_results_are_saved_as_json_and_as_a_plot(tmp_path):
