@@ -83,7 +83,10 @@ def evaluate(run: Run) -> None:
     """Prints the scores of a split by kind; draws attention.png."""
     splits = splits_of(run)
     questions, model = run.chosen_split(splits), reading_model.load(run.workdir, run.config)
-    args = questions, splits["train"], run.options.split, run.workdir
+    split, answers = run.options.split, [one.answer for one in questions]
+    for line in model.vocabulary.notes(split, preparation.texts_of(questions), answers):
+        training.say(line)
+    args = questions, splits["train"], split, run.workdir
     print(reports.report_scores(model, *args)[0])
 
 

@@ -26,7 +26,7 @@ from rnnjax.data.question_vocabulary import QuestionVocabulary
 from rnnjax.errors import UserError
 from rnnjax.tasks.vqa import preparation, reports, sources, vqa_model
 from rnnjax.tasks.vqa.config import VqaConfig as Config
-from rnnjax.tasks.vqa.questions import AskedImage, Question
+from rnnjax.tasks.vqa.questions import AskedImage, Question, questions_of
 from rnnjax.training import atomic_files, setting
 
 
@@ -81,7 +81,11 @@ def evaluate(run: Run) -> None:
     """Prints the scores of a split by kind; draws attention.png."""
     splits, _ = sources.load_splits(run.config)
     images, model = run.chosen_split(splits), vqa_model.load(run.workdir, run.config)
-    args = images, splits["train"], run.options.split, run.workdir
+    split, asked = run.options.split, questions_of(images)
+    texts, answers = zip(*((one.text, one.answer) for one in asked), strict=True)
+    for line in model.vocabulary.notes(split, texts, answers):
+        training.say(line)
+    args = images, splits["train"], split, run.workdir
     print(reports.report_scores(model, *args)[0])
 
 

@@ -67,6 +67,7 @@ def test_training_learns_to_find_the_sentence_that_is_asked_for(trained, capsys)
 def test_evaluation_counts_what_the_python_class_says(trained, capsys):
     result = run(capsys, trained, "--mode=evaluate")
     assert result.code == 0, result.err
+    assert "1 words of test are unknown: moon" in result.err
     places = ("attic", "dairy", "<moon>")
     asked = [
         (Question((f"Ada went to the {a}.", f"Bela went to the {b}."), f"Where is {name}?"), answer)

@@ -83,6 +83,7 @@ def test_training_learns_to_look(trained, corpus):
 def test_evaluation_counts_what_the_python_class_says(trained, corpus, capsys):
     result = run(capsys, trained, "--mode=evaluate")
     assert result.code == 0, result.err
+    assert "2 words of test are unknown: moon, the" in result.err
     scores = json.loads((trained / "scores_test.json").read_text())
     assert scores["all"]["questions"] == 49
     assert scores["yes or no"]["baseline"] == 50
