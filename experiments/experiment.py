@@ -211,6 +211,7 @@ class Experiment:
                 "--config.vectors would be overwritten by --restore_from: give one of them"
             )
         prepared = self.prepare(run)
+        self._check_memory(config, prepared)
         model = self.model(config, prepared)
         graph, params = nnx.split(model, nnx.Param)
         extra = self.stored(prepared, model)
@@ -299,6 +300,11 @@ class Experiment:
             units=units,
             unit=self.measures(config).counted,
         )
+
+    def _check_memory(self, config: Any, prepared: Any) -> None:
+        graph, params = nnx.split(nnx.eval_shape(lambda: self.model(config, prepared)), nnx.Param)
+        _, new_state = training.make_training(config, self.loss(config, graph, prepared))
+        training.check_memory(jax.eval_shape(new_state, params, None), params)
 
     def _check_vocabulary_field(self, config: Any, fields: Mapping, workdir: Path) -> None:
         name = self.vocabulary_field

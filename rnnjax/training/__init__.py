@@ -27,6 +27,7 @@ from rnnjax.training.config import (
     chosen,
     setting,
 )
+from rnnjax.training.devices.memory import check_memory
 from rnnjax.training.devices.mesh import make_gpus_deterministic, make_mesh
 from rnnjax.training.devices.placement import LOCAL, Placement, choose_placement
 from rnnjax.training.evaluate import evaluate, make_dynamic_eval_step
@@ -66,12 +67,12 @@ __all__ = [
     "EXIT_LOST", "EXIT_SAVED", "EXIT_STOPPED", "LOCAL", "MAY_CHANGE", "SECONDS_TO_ANSWER",
     "Interrupted", "Loss", "LossFn", "Measures", "Placement", "ProcessLost", "Section", "Settings",
     "Task", "TracedSteps", "TrainResult", "TrainingConfig", "TrainingDiverged", "Workdir",
-    "by_heading", "cancel_loss_message", "check_agreement", "check_owner", "choose_placement",
-    "chosen", "code_version", "create_state", "draw_curves", "end_at_second_signal", "evaluate",
-    "evaluation_params", "find_checkpoint", "make_average", "make_dynamic_eval_step",
-    "make_eval_step", "make_gpus_deterministic", "make_mesh", "make_optimizer", "make_schedule",
-    "make_train_step", "make_training", "num_parameters", "open_workdir", "parse_steps",
-    "processes", "read_meta", "read_metrics", "read_results", "read_run", "removed_if_unused",
-    "restore_model", "restore_params", "say", "setting", "tell", "tensor_name", "train",
-    "with_progress", "write_export", "write_report", "write_results",
+    "by_heading", "cancel_loss_message", "check_agreement", "check_memory", "check_owner",
+    "choose_placement", "chosen", "code_version", "create_state", "draw_curves",
+    "end_at_second_signal", "evaluate", "evaluation_params", "find_checkpoint", "make_average",
+    "make_dynamic_eval_step", "make_eval_step", "make_gpus_deterministic", "make_mesh",
+    "make_optimizer", "make_schedule", "make_train_step", "make_training", "num_parameters",
+    "open_workdir", "parse_steps", "processes", "read_meta", "read_metrics", "read_results",
+    "read_run", "removed_if_unused", "restore_model", "restore_params", "say", "setting", "tell",
+    "tensor_name", "train", "with_progress", "write_export", "write_report", "write_results",
 ]  # fmt: skip

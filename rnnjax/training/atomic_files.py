@@ -92,11 +92,11 @@ def check_space(folder: Path, there: list[Path], number: int, size: int) -> None
     taken = sum(file.stat().st_size for path in there for file in _files(path))
     free = shutil.disk_usage(folder if folder.is_dir() else folder.parent).free
     if free + taken < number * size:
-        needed, available = _format_size(number * size), _format_size(free)
+        needed, available = format_size(number * size), format_size(free)
         raise UserError(
-            f"Too little disk for {folder}: up to {number} checkpoints of {_format_size(size)} "
+            f"Too little disk for {folder}: up to {number} checkpoints of {format_size(size)} "
             f"need {needed}; {available} are free"
-            + (f", and {_format_size(taken)} are taken by those there are." if there else ".")
+            + (f", and {format_size(taken)} are taken by those there are." if there else ".")
             + " Make room, or choose a workdir on another disk."
         )
 
@@ -173,7 +173,8 @@ def _files(folder: Path) -> list[Path]:
     return sorted(p for p in folder.rglob("*") if p.is_file() and p != folder / MANIFEST)
 
 
-def _format_size(size: int) -> str:
+def format_size(size: int) -> str:
+    """A number of bytes as people write it: 1.5 GiB."""
     exponent = min(max(size.bit_length() - 1, 0) // 10, 4)
     return f"{size / 1024**exponent:.4g} {('bytes', 'KiB', 'MiB', 'GiB', 'TiB')[exponent]}"
 

@@ -57,6 +57,7 @@ def message(result):
         (["--config.valid_fraction=0"], "has no validation split: --config.valid_fraction above 0"),
         (["--config.num_steps=99999999999999999999"], "num_steps is at most 2,147,483,647"),
         (["--config.num_steps=5", "--config.warmup_steps=5"], "needs num_steps above warmup_steps"),
+        (["--config.hidden_size=3000000"], "too little memory on this machine: parameters, gradi"),
     ],
 )
 def test_flags(tmp_path, char_lm_command, argv, told):
