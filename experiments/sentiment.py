@@ -59,7 +59,7 @@ PRESETS = {
     ),
     "mr": Preset(
         "Movie reviews (MR) as in Kim 2014: --config.data=rt-polarity.all --config.fold=0 to 9.",
-        replace(SST2, num_steps=850, eval_every=85, checkpoint_every=85),
+        replace(SST2, num_steps=850, eval_every=85, checkpoint_every=85, encoding="latin-1"),
     ),
 }  # fmt: skip
 
