@@ -17,6 +17,23 @@ from rnnjax.engines.rows import num_shards, on_own_rows, row_axes
 from rnnjax.engines.target import platform
 from rnnjax.typing import Array, DType
 
+FEW_ROWS = 64
+"""Steps times batch below which it costs more to lay out large weights than the steps gain."""
+LARGE_WEIGHTS = 2**15
+"""Numbers in the parameters from which that is so."""
+
+
+def pays(problem: Problem) -> str | None:
+    """Why another engine is faster; None if none is."""
+    rows = math.prod(problem.xs.shape[:-1])
+    size = sum(leaf.size for leaf in jax.tree.leaves(problem.params))
+    if platform() == "cpu" and rows < FEW_ROWS and size >= LARGE_WEIGHTS:
+        return (
+            f"does not pay for {rows} rows of all steps and {size:,} parameters, from {FEW_ROWS} "
+            f"rows or below {LARGE_WEIGHTS:,} parameters on"
+        )
+    return None
+
 
 def run(
     problem: Problem,
