@@ -123,7 +123,7 @@ def inspect(run: Run) -> None:
 
 EXPERIMENT = Experiment(
     name="vqa",
-    summary="answers questions about images; digit scenes; 4 min; 96.5% right, no image 24.8%",
+    summary="answers questions about images; digit scenes; 3 min; 96.5% right, no image 24.8%",
     title="Questions about images",
     about=__doc__,
     presets=PRESETS,
