@@ -25,7 +25,7 @@ from rnnjax.models.memory import (
     hidden_states,
     summary_of,
 )
-from rnnjax.models.network import Network
+from rnnjax.models.network import Network, float32_linear
 from rnnjax.models.recurrent import Recurrent, check_left_to_right
 from rnnjax.ranges import check_ids
 from rnnjax.typing import Array, Carry, DType, PRNGKey
@@ -146,13 +146,7 @@ class Decoder(Network):
             self.gate = nnx.Linear(hidden_size, 1, rngs=rngs)
             self.from_seen = nnx.Linear(read_size, embed_size, use_bias=False, rngs=rngs)
         self.from_hidden = nnx.Linear(self.recurrent.output_size, embed_size, rngs=rngs)
-        self.head = nnx.Linear(
-            embed_size,
-            vocab_size,
-            dtype=compute_dtype,
-            preferred_element_type=None if compute_dtype is None else jnp.float32,
-            rngs=rngs,
-        )
+        self.head = float32_linear(embed_size, vocab_size, compute_dtype, rngs=rngs)
         if copied_as is not None:
             known = embed_size + self.recurrent.output_size + read_size
             self.generate = nnx.Linear(known, 1, rngs=rngs)

@@ -10,7 +10,7 @@ from rnnjax.cells.cell import Cell, check_sizes, split_key
 from rnnjax.cells.pointwise import check_rate, drop
 from rnnjax.errors import UserError
 from rnnjax.losses import activation_penalty, cross_entropy, slowness_penalty
-from rnnjax.models.network import Network, Program
+from rnnjax.models.network import Network, Program, float32_linear
 from rnnjax.models.recurrent import Recurrent, check_left_to_right
 from rnnjax.ranges import check_ids
 from rnnjax.typing import Array, Carry, DType, PRNGKey
@@ -70,13 +70,7 @@ class LanguageModel(Network):
         if tied:
             self.bias = nnx.Param(jnp.zeros(vocab_size))
         else:
-            self.head = nnx.Linear(
-                size,
-                vocab_size,
-                dtype=compute_dtype,
-                preferred_element_type=None if compute_dtype is None else jnp.float32,
-                rngs=rngs,
-            )
+            self.head = float32_linear(size, vocab_size, compute_dtype, rngs=rngs)
 
     def __call__(
         self,

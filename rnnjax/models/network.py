@@ -5,7 +5,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
+
+from rnnjax.typing import DType
 
 
 class Program(NamedTuple):
@@ -55,3 +58,16 @@ class Network(nnx.Module):
             for name, shape, dtype, size in rows
         ]
         return "\n".join([type(self).__name__, *(f"{k}: {v}" for k, v in cells.items()), *lines])
+
+
+def float32_linear(
+    input_size: int, output_size: int, compute_dtype: DType | None, *, rngs: nnx.Rngs
+) -> nnx.Linear:
+    """`y = x W + b` with operands of `compute_dtype`, summed in float32: a layer of logits."""
+    return nnx.Linear(
+        input_size,
+        output_size,
+        dtype=compute_dtype,
+        preferred_element_type=None if compute_dtype is None else jnp.float32,
+        rngs=rngs,
+    )

@@ -12,7 +12,7 @@ from rnnjax.engines.problem import Remat
 from rnnjax.errors import UserError, did_you_mean
 from rnnjax.heads.pooling import attention, init_attention, maximum, mean
 from rnnjax.losses import cross_entropy
-from rnnjax.models.network import Network, Program
+from rnnjax.models.network import Network, Program, float32_linear
 from rnnjax.models.sequence_encoder import SequenceEncoder
 from rnnjax.typing import Array, DType, PRNGKey
 
@@ -71,13 +71,7 @@ class SequenceClassifier(Network):
         size = self.encoder.output_size
         if pooling == "attention":
             self.attention = nnx.Param(init_attention(rngs.params(), size, attention_size))
-        self.head = nnx.Linear(
-            size,
-            num_classes,
-            dtype=compute_dtype,
-            preferred_element_type=None if compute_dtype is None else jnp.float32,
-            rngs=rngs,
-        )
+        self.head = float32_linear(size, num_classes, compute_dtype, rngs=rngs)
 
     def __call__(
         self,

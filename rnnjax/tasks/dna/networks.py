@@ -10,7 +10,7 @@ from rnnjax import training
 from rnnjax.cells.cell import Cell
 from rnnjax.heads import crf
 from rnnjax.models import SequenceClassifier, classification_loss
-from rnnjax.models.network import Network
+from rnnjax.models.network import Network, float32_linear
 from rnnjax.models.sequence_classifier import Pooling
 from rnnjax.models.sequence_encoder import SequenceEncoder
 from rnnjax.tasks.dna.config import DnaConfig
@@ -35,13 +35,7 @@ class GeneTagger(Network):
             rngs: for the initial parameters.
         """
         self.encoder = SequenceEncoder(cell, input_size=input_size, rngs=rngs)
-        self.head = nnx.Linear(
-            self.encoder.output_size,
-            len(STATES),
-            dtype=compute_dtype,
-            preferred_element_type=None if compute_dtype is None else jnp.float32,
-            rngs=rngs,
-        )
+        self.head = float32_linear(self.encoder.output_size, len(STATES), compute_dtype, rngs=rngs)
         self.crf = nnx.Param(crf.init(rngs.params(), len(STATES)))
 
     def __call__(self, inputs: Array, mask: Array, key: PRNGKey | None = None) -> Array:

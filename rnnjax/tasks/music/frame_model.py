@@ -10,7 +10,7 @@ from rnnjax import training
 from rnnjax.cells.cell import Cell
 from rnnjax.heads import nade
 from rnnjax.models import Recurrent
-from rnnjax.models.network import Network
+from rnnjax.models.network import Network, float32_linear
 from rnnjax.models.recurrent import check_left_to_right
 from rnnjax.ranges import mask_of_lengths
 from rnnjax.tasks.music.config import MusicConfig
@@ -57,12 +57,8 @@ class FrameModel(Network):
         """
         check_left_to_right(cell, "a model of music")
         self.recurrent = Recurrent(cell, NUM_NOTES, rngs=rngs)
-        self.biases = nnx.Linear(
-            self.recurrent.output_size,
-            NUM_NOTES + nade_size,
-            dtype=compute_dtype,
-            preferred_element_type=None if compute_dtype is None else jnp.float32,
-            rngs=rngs,
+        self.biases = float32_linear(
+            self.recurrent.output_size, NUM_NOTES + nade_size, compute_dtype, rngs=rngs
         )
         self.nade = nnx.data(
             nnx.Param(nade.init(rngs.params(), NUM_NOTES, nade_size)) if nade_size else None

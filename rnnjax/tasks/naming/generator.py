@@ -10,7 +10,7 @@ from rnnjax import training
 from rnnjax.cells.cell import Cell
 from rnnjax.losses import cross_entropy
 from rnnjax.models import Recurrent
-from rnnjax.models.network import Network
+from rnnjax.models.network import Network, float32_linear
 from rnnjax.models.recurrent import check_left_to_right
 from rnnjax.ranges import check_ids, mask_of_lengths
 from rnnjax.tasks.naming.config import NamingConfig
@@ -60,13 +60,7 @@ class NameGenerator(Network):
         self.num_classes = num_classes
         self.embed = nnx.Embed(vocab_size, embed_size, rngs=rngs)
         self.recurrent = Recurrent(cell, embed_size + num_classes, rngs=rngs)
-        self.head = nnx.Linear(
-            self.recurrent.output_size,
-            vocab_size,
-            dtype=compute_dtype,
-            preferred_element_type=None if compute_dtype is None else jnp.float32,
-            rngs=rngs,
-        )
+        self.head = float32_linear(self.recurrent.output_size, vocab_size, compute_dtype, rngs=rngs)
 
     @property
     def start(self) -> int:

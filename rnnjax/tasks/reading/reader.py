@@ -10,7 +10,7 @@ from rnnjax.cells.cell import Cell, split_key
 from rnnjax.cells.pointwise import drop
 from rnnjax.models.hop import Hop
 from rnnjax.models.memory import Memory
-from rnnjax.models.network import Network
+from rnnjax.models.network import Network, float32_linear
 from rnnjax.models.sequence_encoder import SequenceEncoder
 from rnnjax.typing import Array, DType, PRNGKey
 
@@ -81,13 +81,7 @@ class Reader(Network):
         self.hops = nnx.List(
             [Hop(size, size, compute_dtype=compute_dtype, rngs=rngs) for _ in range(hops)]
         )
-        self.head = nnx.Linear(
-            size,
-            num_answers,
-            dtype=compute_dtype,
-            preferred_element_type=None if compute_dtype is None else jnp.float32,
-            rngs=rngs,
-        )
+        self.head = float32_linear(size, num_answers, compute_dtype, rngs=rngs)
 
     def __call__(self, story: Array, question: Array, key: PRNGKey | None = None) -> Reading:
         """Scores every answer.

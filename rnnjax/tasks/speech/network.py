@@ -11,7 +11,7 @@ from rnnjax import training
 from rnnjax.cells.cell import split_key
 from rnnjax.data.audio import FULL
 from rnnjax.losses import ctc_loss
-from rnnjax.models.network import Network
+from rnnjax.models.network import Network, float32_linear
 from rnnjax.models.sequence_encoder import SequenceEncoder
 from rnnjax.tasks.speech.config import SpeechConfig
 from rnnjax.tasks.speech.features import log_mel, normalised, num_frames, spec_augment, stacked
@@ -41,13 +41,7 @@ class SpeechNetwork(Network):
         self.factors = config.factors
         self.layers = make_layers(config, rngs)
         size = self.layers[-1].output_size
-        self.head = nnx.Linear(
-            size,
-            1 + num_symbols,
-            dtype=config.operand_dtype,
-            preferred_element_type=None if config.operand_dtype is None else jnp.float32,
-            rngs=rngs,
-        )
+        self.head = float32_linear(size, 1 + num_symbols, config.operand_dtype, rngs=rngs)
 
     def __call__(
         self, features: Array, frames: Array, key: PRNGKey | None = None

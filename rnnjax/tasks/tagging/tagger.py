@@ -11,7 +11,7 @@ from rnnjax.cells.cell import Cell, split_key
 from rnnjax.errors import UserError
 from rnnjax.heads import crf
 from rnnjax.losses import cross_entropy
-from rnnjax.models.network import Network, Program
+from rnnjax.models.network import Network, Program, float32_linear
 from rnnjax.models.recurrent import Recurrent
 from rnnjax.tasks.tagging.config import TaggerConfig
 from rnnjax.tasks.tagging.schemes import Scheme, scheme_constraints
@@ -60,13 +60,7 @@ class Tagger(Network):
         """
         self.features = features
         self.recurrent = Recurrent(cell, features.output_size, rngs=rngs)
-        self.head = nnx.Linear(
-            self.recurrent.output_size,
-            len(tags),
-            dtype=compute_dtype,
-            preferred_element_type=None if compute_dtype is None else jnp.float32,
-            rngs=rngs,
-        )
+        self.head = float32_linear(self.recurrent.output_size, len(tags), compute_dtype, rngs=rngs)
         self.tags, self.scheme = tuple(tags), scheme
         self.crf = nnx.Param(crf.init(rngs.params(), len(tags))) if use_crf else None
         self.allowed()

@@ -10,7 +10,7 @@ from rnnjax.cells.cell import Cell, split_key
 from rnnjax.cells.pointwise import drop
 from rnnjax.models.hop import Hop, Update
 from rnnjax.models.memory import Memory
-from rnnjax.models.network import Network
+from rnnjax.models.network import Network, float32_linear
 from rnnjax.models.sequence_encoder import SequenceEncoder
 from rnnjax.models.small_cnn import SmallCNN
 from rnnjax.typing import Array, DType, PRNGKey
@@ -99,13 +99,7 @@ class StackedAttention(Network):
                 for _ in range(hops)
             ]
         )
-        self.head = nnx.Linear(
-            size,
-            num_answers,
-            dtype=compute_dtype,
-            preferred_element_type=None if compute_dtype is None else jnp.float32,
-            rngs=rngs,
-        )
+        self.head = float32_linear(size, num_answers, compute_dtype, rngs=rngs)
 
     def __call__(self, image: Array, question: Array, key: PRNGKey | None = None) -> Looked:
         """Scores every answer.
