@@ -108,8 +108,8 @@ def predict(run: Run) -> None:
         questions = read_questions(options.input, answered=False, encoding=encoding)
     model = reading_model.load(run.workdir, run.config)
     told = reports.report_predictions(model, questions, options.output)
-    if unknown := model.vocabulary.unknown_in([*preparation.texts_of(questions)]):
-        training.say(f"Words that the model does not know: {', '.join(unknown):.200}.")
+    for line in model.vocabulary.note_unknown(preparation.texts_of(questions)):
+        training.say(line)
     print(told)
 
 

@@ -108,7 +108,7 @@ def predict(run: Run) -> None:
             training.say(f"Left out: {line}")
         if not images:
             raise UserError(f"{options.input}: no image can be read: {unread[0]}")
-    for line in model.notes(images):
+    for line in model.vocabulary.note_unknown(one.text for one in questions_of(images)):
         training.say(line)
     print(reports.report_predictions(model, images, options.output))
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from rnnjax.cells.cell import Cell, check_cells
 from rnnjax.cells.linear import LinearSpec
+from rnnjax.cells.structure import is_result_of_step
 from rnnjax.scan import unroll, unroll_reference
 from rnnjax.typing import Array, Carry, Params
 
@@ -100,7 +101,7 @@ def _check_shapes(trial: _Trial, initial: Carry) -> None:
     else:
         us = jax.eval_shape(cell.project, params, xs[0])
         made = jax.eval_shape(cell.step, params, carry, us)
-        if not isinstance(made, tuple) or len(made) != 2 or not hasattr(made[1], "shape"):
+        if not is_result_of_step(made):
             raise BrokenPromise(f"{cell!r}: a step gives (carry, y_t), y_t an array; got {made}")
         new_carry, ys = made
         if types(new_carry) != types(carry):

@@ -58,7 +58,7 @@ def blame_step(cell: Any, params: Params, carry: Carry, x_t: Array, error: Excep
         )
     except Exception:
         return
-    if not isinstance(made, tuple) or len(made) != 2 or not hasattr(made[1], "shape"):
+    if not is_result_of_step(made):
         raise UserError(
             f"a step gives (carry, y_t), y_t an array; that of {_brief(cell)} gives "
             f"{_described(made)}"
@@ -67,6 +67,11 @@ def blame_step(cell: Any, params: Params, carry: Carry, x_t: Array, error: Excep
         _fitting("the carry before a step", carry, made[0], _brief(cell))
     except UserError as other:
         raise UserError(f"{other} after it") from error
+
+
+def is_result_of_step(made: Any) -> bool:
+    """Whether it is `(carry, y_t)`, y_t an array or its shape."""
+    return isinstance(made, tuple) and len(made) == 2 and hasattr(made[1], "shape")
 
 
 _IMPURE = (

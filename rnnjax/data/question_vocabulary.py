@@ -67,6 +67,11 @@ class QuestionVocabulary(WordVocabulary):
         """The distinct words of some texts that are not known, by code point."""
         return sorted({word for text in texts for word in self.words_of(text)} - {*self.symbols})
 
+    def note_unknown(self, texts: Iterable[str]) -> list[str]:
+        """A line that names the words of some texts that are not known, if there are."""
+        unknown = ", ".join(self.unknown_in(texts))
+        return [f"Words that the model does not know: {unknown:.200}."] if unknown else []
+
     def check_answer(self, answer: str, place: str) -> None:
         """Raises UserError unless an answer, which stands at a place, is known."""
         if answer not in self.answers:

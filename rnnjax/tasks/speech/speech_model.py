@@ -250,11 +250,11 @@ def _apply(
 def _spell(
     beam_size: int, graph: nnx.GraphDef, config: SpeechConfig, params: Any, batch: Batch
 ) -> tuple[decode.CTCResult, Array]:
-    """The texts of a `Speller`, and the memory's mask."""
-    found, _, mask = _search(graph, config, max(1, beam_size), params, batch)
+    """The texts of a `Speller`, and the steps `[B]`."""
+    found, _, steps = _search(graph, config, max(1, beam_size), params, batch)
     lengths = found.lengths - (found.tokens == END).any(axis=-1)
     logs = found.log_probability
-    return decode.CTCResult(found.tokens, lengths, logs, logs), mask
+    return decode.CTCResult(found.tokens, lengths, logs, logs), steps
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
@@ -262,15 +262,15 @@ def _attend(
     graph: nnx.GraphDef, config: SpeechConfig, params: Any, batch: Batch
 ) -> tuple[Array, Array]:
     """The attention of a `Speller` `[S, B, L]`, and the steps `[B]`."""
-    _, glance, mask = _search(graph, config, 1, params, batch)
-    return jnp.moveaxis(glance.weights, 2, 0), mask.sum(axis=1)
+    _, glance, steps = _search(graph, config, 1, params, batch)
+    return jnp.moveaxis(glance.weights, 2, 0), steps
 
 
 def _search(graph, config, beam_size, params, batch):
     memory = nnx.merge(graph, params).memory(*features_of(config, batch))
     search, longest = decoding.Search(beam_size, length_penalty=0.0), memory.features.shape[1]
     found, glance = decoding.search_memory(graph, (END, END, ()), search, longest, params, memory)
-    return found, glance, memory.mask
+    return found, glance, memory.mask.sum(axis=1)
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -20,7 +20,7 @@ from rnnjax.models.hop import Update
 from rnnjax.tasks.vqa.config import VqaConfig
 from rnnjax.tasks.vqa.network import Looked, StackedAttention
 from rnnjax.tasks.vqa.preparation import asked_examples
-from rnnjax.tasks.vqa.questions import AskedImage, Question, questions_of
+from rnnjax.tasks.vqa.questions import AskedImage, Question
 from rnnjax.typing import Array
 
 Batch = dict[str, Array]
@@ -149,12 +149,6 @@ class VqaModel(NamedTuple):
             )
             for (answer, probability), looks in zip(said, attention, strict=True)
         ]
-
-    def notes(self, images: Sequence[AskedImage]) -> list[str]:
-        """A line that names the words of questions that the model does not know, if there are."""
-        unknown = self.vocabulary.unknown_in([one.text for one in questions_of(images)])
-        names = ", ".join(unknown)
-        return [f"Words that the model does not know: {names:.200}."] if unknown else []
 
 
 def load(workdir: str | Path, config: VqaConfig | None = None) -> VqaModel:
