@@ -211,7 +211,8 @@ class Experiment:
                 "--config.vectors would be overwritten by --restore_from: give one of them"
             )
         prepared = self.prepare(run)
-        self._check_memory(config, prepared)
+        if jax.default_backend() == "cpu":  # Accelerators say themselves what they lack.
+            self._check_memory(config, prepared)
         model = self.model(config, prepared)
         graph, params = nnx.split(model, nnx.Param)
         extra = self.stored(prepared, model)

@@ -16,14 +16,12 @@ LIMIT = Path("/sys/fs/cgroup/memory.max")
 def check_memory(state: Any, params: Any) -> None:
     """Raises UserError if a training needs more memory than a machine without accelerator has.
 
-    Linux would end the process without a word. Accelerators say themselves what they lack.
+    Linux would end the process without a word.
 
     Args:
         state: of the training, in shapes.
         params: of the model, in shapes; its gradient is as large.
     """
-    if jax.default_backend() != "cpu":
-        return
     needed = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves((state, params)))
     there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if LIMIT.is_file() and (limit := LIMIT.read_text().strip()).isdecimal():
