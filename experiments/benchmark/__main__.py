@@ -6,12 +6,14 @@
     python -m experiments.benchmark --suite=compile    # time to trace and compile a training step
     python -m experiments.benchmark --suite=memory     # memory of long sequences
     python -m experiments.benchmark --suite=tagging    # taggers: throughput, and the CRF's share
+    python -m experiments.benchmark --suite=training   # whole trainings of three tasks
+    python -m experiments.benchmark --suite=decode     # texts that a language model writes
 
 Everything takes turns and is reported as a ratio of medians, because absolute times on a shared
 CPU mean little; on an accelerator the JSON holds the milliseconds too. A training step is the
-gradient of sum(y^2) with respect to parameters and inputs; that of a tagger is a whole one, on the
-sentences of --data. The other libraries come with
-`pip install rnnjax[bench]`; whichever is missing is named and left out.
+gradient of sum(y^2) with respect to parameters and inputs; that of a task is a whole one, on the
+data of --data. The other libraries come with `pip install rnnjax[bench]`; whichever is missing is
+named and left out.
 """
 
 import functools

@@ -175,16 +175,24 @@ def keras_layer(case: Case) -> Layer:
     return Layer(lambda p, xs: layer.stateless_call(p, rest, xs)[0], params, xs)
 
 
+def torch_device() -> str:
+    """Where torch runs: on a GPU where JAX does."""
+    import torch
+
+    if jax.default_backend() != "gpu":
+        return "cpu"
+    if not torch.cuda.is_available():
+        raise ImportError("this torch knows no GPU")
+    return "cuda"
+
+
 def torch_calls(case: Case) -> Calls:
     """torch.nn: by cuDNN where JAX runs on a GPU, else on the CPU."""
     import numpy as np
     import torch
 
-    on_gpu = jax.default_backend() == "gpu"
-    if on_gpu and not torch.cuda.is_available():
-        raise ImportError("this torch knows no GPU")
-    device = "cuda" if on_gpu else "cpu"
-    wait = torch.cuda.synchronize if on_gpu else lambda: None
+    device = torch_device()
+    wait = torch.cuda.synchronize if device == "cuda" else lambda: None
     make = torch.nn.LSTM if case.kind == "lstm" else torch.nn.GRU
     layer = make(case.D, case.H, device=device)
     layer.flatten_parameters()

@@ -8,13 +8,13 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 
 import rnnjax
 from experiments.benchmark import peers
-from experiments.benchmark.peers import BASELINE, CONTENDERS, Calls, Case, Layer
+from experiments.benchmark.peers import BASELINE, CONTENDERS, Case, Layer
 from experiments.benchmark.report import Row
 from rnnjax.cells.named import CELLS
 
@@ -57,7 +57,8 @@ def layers(repeats: int) -> list[Row]:
     """Forward and training step of LSTM and GRU layers, as fast as how many flax.nnx.RNN."""
     rows = []
     for kind, size in itertools.product(KINDS, SIZES):
-        contenders = _present(Case(kind, *size))
+        case = Case(kind, *size)
+        contenders = _present({n: functools.partial(make, case) for n, make in CONTENDERS.items()})
         for what in ("train", "forward"):
             times = interleaved(
                 {name: getattr(calls, what) for name, calls in contenders.items()}, repeats
@@ -178,15 +179,51 @@ def interleaved(calls: Mapping[str, Callable[[], Any]], repeats: int) -> dict[st
     return {name: statistics.median(seconds) for name, seconds in times.items()}
 
 
-def _present(case: Case) -> dict[str, Calls]:
-    """The contenders that are installed."""
-    contenders = {}
-    for name, make in CONTENDERS.items():
+class Contender(NamedTuple):
+    """What is timed: the first call, which compiles, and later ones; each runs to its end."""
+
+    first: Callable[[], Any]
+    later: Callable[[], Any]
+
+
+def duel(
+    contenders: Mapping[str, Callable[[], Contender]], repeats: int, **work: float
+) -> dict[str, float]:
+    """How many times as fast rnnjax is as each of the others.
+
+    Args:
+        contenders: by name, ready to be made; one whose library is missing is left out.
+        repeats: of the later call; the median counts.
+        work: what that call does, such as `updates=10`.
+
+    Returns:
+        A number for each of the others; "first call": its time, in that of the baseline, each with
+        nothing compiled; on an accelerator also what rnnjax does in a second, such as "updates/s".
+    """
+    made, first = _present(contenders), {}
+    for name, contender in 2 * [*made.items()]:  # at the second time all else is warm
+        jax.clear_caches()
+        start = time.perf_counter()
+        contender.first()
+        first[name] = time.perf_counter() - start
+    times = interleaved({name: contender.later for name, contender in made.items()}, repeats)
+    seconds = times.pop("rnnjax")
+    row = {name: other / seconds for name, other in times.items()}
+    row["first call"] = first["rnnjax"] / first[BASELINE]
+    if jax.default_backend() != "cpu":
+        row |= {f"{unit}/s": amount / seconds for unit, amount in work.items()}
+    return row
+
+
+def _present(contenders: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
+    """The contenders whose libraries are installed, made."""
+    made = {}
+    for name, make in contenders.items():
         try:
-            contenders[name] = make(case)
+            made[name] = make()
         except ImportError as error:
             print(f"{name} is left out: {error}")
-    return contenders
+    return made
 
 
 def _ratios(times: Mapping[str, float]) -> Row:

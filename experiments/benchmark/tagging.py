@@ -16,7 +16,8 @@ from flax import nnx
 
 from experiments.benchmark.report import Row
 from experiments.benchmark.suites import interleaved
-from rnnjax import data, training
+from experiments.benchmark.training import training_step
+from rnnjax import data
 from rnnjax.data.padded_batches import EvaluationBatches, padding_share
 from rnnjax.heads import crf
 from rnnjax.tasks.tagging.config import TaggerConfig, TaggingConfig
@@ -56,7 +57,7 @@ def throughput(prepared: Prepared, repeats: int) -> Row:
     num_batches = min(NUM_BATCHES, prepared.batches.batches_per_epoch)
     batches = data.BatchIterator(prepared.batches)
     beginning = batches.get_state()
-    step = training_step(make_tagger(CONFIG, prepared.vocabulary))
+    step = tagger_step(make_tagger(CONFIG, prepared.vocabulary))
 
     def train() -> None:
         batches.set_state(beginning)
@@ -96,7 +97,7 @@ def crf_shares(
     def best(head, scores, lengths):
         return crf.viterbi(head, scores, lengths, allowed=allowed)[0]
 
-    step = training_step(model)
+    step = tagger_step(model)
     gradient = jax.jit(jax.value_and_grad(loss, argnums=(0, 1)))
     decode = jax.jit(lambda params, batch: best_tags(nnx.merge(graph, params), batch))
     viterbi = jax.jit(best)
@@ -127,16 +128,8 @@ def decoding(vocabulary: TaggingVocabulary, sentences: Sequence[Sentence], repea
     }
 
 
-def training_step(model: Tagger) -> Callable[[data.Batch], Any]:
+def tagger_step(model: Tagger) -> Callable[[data.Batch], Any]:
     """The whole training step of these presets, as a function that keeps the state to itself."""
-    graph, params = nnx.split(model, nnx.Param)
     config = TaggingConfig(learning_rate=2e-3, clip_norm=5.0)
-    train_step, new_state = training.make_training(config, make_loss(graph))
-    state = new_state(params, None)
-
-    def step(batch: data.Batch) -> Any:
-        nonlocal state
-        state, metrics = train_step(state, batch)
-        return metrics
-
-    return step
+    graph, params = nnx.split(model, nnx.Param)
+    return training_step(config, make_loss(graph), params)

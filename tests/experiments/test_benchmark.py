@@ -38,6 +38,23 @@ def test_a_ratio_above_one_is_faster_than_the_baseline(monkeypatch):
     assert all("peer" not in row for row in rows)
 
 
+def test_a_duel_tells_how_many_times_as_fast_rnnjax_is_and_its_first_call_apart():
+    def sleeper(first, later):
+        def make():
+            return suites.Contender(lambda: time.sleep(first), lambda: time.sleep(later))
+
+        return make
+
+    def missing():
+        raise ImportError("no module named torch")
+
+    contenders = {BASELINE: sleeper(0.01, 0.03), "rnnjax": sleeper(0.02, 0.01), "torch": missing}
+    row = suites.duel(contenders, 3, updates=10)
+    assert row == {
+        BASELINE: pytest.approx(3, rel=0.3), "first call": pytest.approx(2, rel=0.3)
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("make", [peers.nnx_layer, peers.rnnjax_layer])
 def test_what_is_compiled_is_a_training_step(make):
     case = peers.Case("gru", 3, 2, 4, 5)
