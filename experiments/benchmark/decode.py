@@ -58,11 +58,13 @@ def samplers(task: Task, start: int, num_texts: int) -> Mapping[str, Callable[[]
         model = torch_models.LanguageModel(task.config, task.ours).to(peers.torch_device())
         return decoded(torch_models.sampler(model, start))
 
-    write = TextModel(task.ours, vocabulary, vocabulary.decode(np.array([start]))).write
-    options = {"length": LENGTH, "num_samples": num_texts, "temperature": 1.0}
+    write = functools.partial(
+        TextModel(task.ours, vocabulary, vocabulary.decode(np.array([start]))).write,
+        length=LENGTH, num_samples=num_texts, temperature=1.0,
+    )  # fmt: skip
     return {
         peers.BASELINE: lambda: decoded(nnx_models.sampler(nnx_model(task), start)),
-        "rnnjax": lambda: contender(functools.partial(write, **options)),
+        "rnnjax": lambda: contender(write),
         "torch": in_torch,
     }
 

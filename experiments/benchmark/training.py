@@ -61,7 +61,7 @@ def suite(repeats: int, source: str) -> list[Row]:
             who: functools.partial(make, task, MODELS[name], batches)
             for who, make in CONTENDERS.items()
         }
-        longest = max(max(map(len, batch.values())) for batch in batches)
+        longest = max(len(x) for batch in batches for x in batch.values() if x.ndim > 1)
         row: Row = {"what": name, "size": [longest, task.config.batch_size]}
         rows.append(row | suites.duel(contenders, repeats, updates=NUM_UPDATES))
     return rows
