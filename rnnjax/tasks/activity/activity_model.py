@@ -162,21 +162,11 @@ def first_part(frames: np.ndarray, percent: float) -> np.ndarray:
 
 
 def load(workdir: str | Path, config: ActivityConfig | None = None) -> ActivityModel:
-    """The trained model of a run, best checkpoint.
-
-    Args:
-        workdir: of the run.
-        config: of the run, where it is known.
-
-    Raises:
-        UserError: there is no intact checkpoint.
-    """
-    stored_config, stored = training.read_run(workdir, ActivityConfig)
-    config = config or stored_config
+    """The trained model of a run, best checkpoint; see `training.read_run`."""
+    settings, stored = training.read_run(workdir, ActivityConfig, config)
     videos = Videos.from_json(stored["vocabulary"])
-    return ActivityModel(
-        training.restore_model(workdir, make_model, config, videos), videos, config
-    )
+    model = training.restore_model(workdir, make_model, settings, videos)
+    return ActivityModel(model, videos, settings)
 
 
 @functools.partial(jax.jit, static_argnums=0)

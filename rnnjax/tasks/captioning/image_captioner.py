@@ -163,21 +163,12 @@ class ImageCaptioner(NamedTuple):
 
 
 def load(workdir: str | Path, config: CaptionerConfig | None = None) -> ImageCaptioner:
-    """The trained captioner of a run, best checkpoint.
-
-    Args:
-        workdir: of the run.
-        config: of the run, where it is known.
-
-    Raises:
-        UserError: there is no intact checkpoint.
-    """
-    stored_config, stored = training.read_run(workdir, CaptionerConfig)
-    config = config or stored_config
+    """The trained captioner of a run, best checkpoint; see `training.read_run`."""
+    settings, stored = training.read_run(workdir, CaptionerConfig, config)
     vocabulary = CaptionVocabulary.from_json(stored["vocabulary"])
-    locations = Locations(*json.loads(stored["locations"])) if config.features else None
-    model = training.restore_model(workdir, make_captioner, config, len(vocabulary), locations)
-    return ImageCaptioner(model, vocabulary, config, max_length=int(stored["max_length"]))
+    locations = Locations(*json.loads(stored["locations"])) if settings.features else None
+    model = training.restore_model(workdir, make_captioner, settings, len(vocabulary), locations)
+    return ImageCaptioner(model, vocabulary, settings, max_length=int(stored["max_length"]))
 
 
 def _mean_by_word(values: np.ndarray, word_numbers: np.ndarray) -> np.ndarray:

@@ -120,21 +120,11 @@ class DnaModel(NamedTuple):
 
 
 def load(workdir: str | Path, config: DnaConfig | None = None) -> DnaModel:
-    """The trained model of a run, best checkpoint.
-
-    Args:
-        workdir: of the run.
-        config: of the run, where it is known.
-
-    Raises:
-        UserError: there is no intact checkpoint.
-    """
-    stored_config, stored = training.read_run(workdir, DnaConfig)
-    config = config or stored_config
+    """The trained model of a run, best checkpoint; see `training.read_run`."""
+    settings, stored = training.read_run(workdir, DnaConfig, config)
     vocabulary = DnaVocabulary.from_json(stored["vocabulary"])
-    return DnaModel(
-        training.restore_model(workdir, make_model, config, vocabulary), vocabulary, config
-    )
+    model = training.restore_model(workdir, make_model, settings, vocabulary)
+    return DnaModel(model, vocabulary, settings)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))

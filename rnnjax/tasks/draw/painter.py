@@ -113,19 +113,10 @@ class Painter(NamedTuple):
 
 
 def load(workdir: str | Path, config: DrawConfig | None = None) -> Painter:
-    """The trained network of a run, best checkpoint.
-
-    Args:
-        workdir: of the run.
-        config: of the run, where it is known.
-
-    Raises:
-        UserError: there is no intact checkpoint.
-    """
-    stored_config, stored = training.read_run(workdir, DrawConfig)
-    config = config or stored_config
+    """The trained network of a run, best checkpoint; see `training.read_run`."""
+    settings, stored = training.read_run(workdir, DrawConfig, config)
     mean = np.full(json.loads(stored["shape"]), 0.5)
-    return Painter(training.restore_model(workdir, make_model, config, mean), config)
+    return Painter(training.restore_model(workdir, make_model, settings, mean), settings)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))

@@ -137,19 +137,10 @@ class TextModel(NamedTuple):
 
 
 def load(workdir: str | Path, config: LanguageConfig | None = None) -> TextModel:
-    """The trained language model of a run, best checkpoint.
-
-    Args:
-        workdir: of the run.
-        config: of the run, where it is known.
-
-    Raises:
-        UserError: there is no intact checkpoint.
-    """
-    stored_config, stored = training.read_run(workdir, LanguageConfig)
-    config = config or stored_config
+    """The trained language model of a run, best checkpoint; see `training.read_run`."""
+    settings, stored = training.read_run(workdir, LanguageConfig, config)
     vocabulary = data.Vocabulary.from_json(stored["vocabulary"])
-    model = training.restore_model(workdir, make_model, config, len(vocabulary))
+    model = training.restore_model(workdir, make_model, settings, len(vocabulary))
     return TextModel(model, vocabulary, stored.get("opening", "\n"))
 
 

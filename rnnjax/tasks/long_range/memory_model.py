@@ -126,15 +126,6 @@ class MemoryModel(NamedTuple):
 
 
 def load(workdir: str | Path, config: LongRangeConfig | None = None) -> MemoryModel:
-    """The trained network of a run, best checkpoint.
-
-    Args:
-        workdir: of the run.
-        config: of the run, where it is known.
-
-    Raises:
-        UserError: there is no intact checkpoint.
-    """
-    stored_config, _ = training.read_run(workdir, LongRangeConfig)
-    config = config or stored_config
-    return MemoryModel(training.restore_model(workdir, make_model, config), config)
+    """The trained network of a run, best checkpoint; see `training.read_run`."""
+    settings, _ = training.read_run(workdir, LongRangeConfig, config)
+    return MemoryModel(training.restore_model(workdir, make_model, settings), settings)

@@ -105,17 +105,9 @@ class MusicModel(NamedTuple):
 
 
 def load(workdir: str | Path, config: MusicConfig | None = None) -> MusicModel:
-    """The trained model of a run, best checkpoint.
-
-    Args:
-        workdir: of the run.
-        config: of the run, where it is known.
-
-    Raises:
-        UserError: there is no intact checkpoint.
-    """
-    config = config or training.read_run(workdir, MusicConfig)[0]
-    return MusicModel(training.restore_model(workdir, make_model, config), config)
+    """The trained model of a run, best checkpoint; see `training.read_run`."""
+    settings, _ = training.read_run(workdir, MusicConfig, config)
+    return MusicModel(training.restore_model(workdir, make_model, settings), settings)
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -152,20 +152,11 @@ class NameModel(NamedTuple):
 
 
 def load(workdir: str | Path, config: NamingConfig | None = None) -> NameModel:
-    """The trained model of a run, best checkpoint.
-
-    Args:
-        workdir: of the run.
-        config: of the run, where it is known.
-
-    Raises:
-        UserError: there is no intact checkpoint.
-    """
-    stored_config, stored = training.read_run(workdir, NamingConfig)
-    config = config or stored_config
+    """The trained model of a run, best checkpoint; see `training.read_run`."""
+    settings, stored = training.read_run(workdir, NamingConfig, config)
     vocabulary = Vocabulary.from_json(stored["vocabulary"])
     counts = json.loads(stored["classes"])
-    model = training.restore_model(workdir, make_model, config, len(vocabulary), len(counts))
+    model = training.restore_model(workdir, make_model, settings, len(vocabulary), len(counts))
     return NameModel(model, vocabulary, counts)
 
 

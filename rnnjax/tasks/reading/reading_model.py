@@ -168,18 +168,10 @@ class ReadingModel(NamedTuple):
 
 
 def load(workdir: str | Path, config: ReadingConfig | None = None) -> ReadingModel:
-    """The trained reader of a run, best checkpoint.
-
-    Args:
-        workdir: of the run.
-        config: of the run, where it is known.
-
-    Raises:
-        UserError: there is no intact checkpoint.
-    """
-    stored_config, stored = training.read_run(workdir, ReadingConfig)
+    """The trained reader of a run, best checkpoint; see `training.read_run`."""
+    settings, stored = training.read_run(workdir, ReadingConfig, config)
     vocabulary = QuestionVocabulary.from_json(stored["vocabulary"])
-    model = training.restore_model(workdir, make_model, config or stored_config, vocabulary)
+    model = training.restore_model(workdir, make_model, settings, vocabulary)
     return ReadingModel(model, vocabulary)
 
 

@@ -207,21 +207,11 @@ class SentimentModel(NamedTuple):
 
 
 def load(workdir: str | Path, config: SentimentConfig | None = None) -> SentimentModel:
-    """The trained classifier of a run, best checkpoint.
-
-    Args:
-        workdir: of the run.
-        config: of the run, where it is known.
-
-    Raises:
-        UserError: there is no intact checkpoint.
-    """
-    stored_config, stored = training.read_run(workdir, SentimentConfig)
-    config = config or stored_config
+    """The trained classifier of a run, best checkpoint; see `training.read_run`."""
+    settings, stored = training.read_run(workdir, SentimentConfig, config)
     vocabulary = SentimentVocabulary.from_json(stored["vocabulary"])
-    return SentimentModel(
-        training.restore_model(workdir, make_model, config, vocabulary), vocabulary
-    )
+    model = training.restore_model(workdir, make_model, settings, vocabulary)
+    return SentimentModel(model, vocabulary)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))

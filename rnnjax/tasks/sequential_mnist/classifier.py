@@ -72,19 +72,10 @@ class DigitReader(NamedTuple):
 
 
 def load(workdir: str | Path, config: DigitConfig | None = None) -> DigitReader:
-    """The trained classifier of a run, best checkpoint.
-
-    Args:
-        workdir: of the run.
-        config: of the run, where it is known.
-
-    Raises:
-        UserError: there is no intact checkpoint.
-    """
-    stored_config, stored = training.read_run(workdir, DigitConfig)
-    config = config or stored_config
-    model = training.restore_model(workdir, make_model, config)
-    return DigitReader(model, int(stored["side"]), config.permuted)
+    """The trained classifier of a run, best checkpoint; see `training.read_run`."""
+    settings, stored = training.read_run(workdir, DigitConfig, config)
+    model = training.restore_model(workdir, make_model, settings)
+    return DigitReader(model, int(stored["side"]), settings.permuted)
 
 
 def classify(model: SequenceClassifier, images: Digits, batch_size: int = 64) -> np.ndarray:

@@ -156,18 +156,8 @@ class SeriesModel(NamedTuple):
 
 
 def load(workdir: str | Path, config: SeriesConfig | None = None) -> SeriesModel:
-    """The trained model of a run, best checkpoint.
-
-    Args:
-        workdir: of the run.
-        config: of the run, where it is known.
-
-    Raises:
-        UserError: there is no intact checkpoint.
-    """
-    stored_config, stored = training.read_run(workdir, SeriesConfig)
-    config = config or stored_config
+    """The trained model of a run, best checkpoint; see `training.read_run`."""
+    settings, stored = training.read_run(workdir, SeriesConfig, config)
     scaling = Scaling.from_json(stored["vocabulary"])
-    return SeriesModel(
-        training.restore_model(workdir, make_model, config, scaling), scaling, config
-    )
+    model = training.restore_model(workdir, make_model, settings, scaling)
+    return SeriesModel(model, scaling, settings)

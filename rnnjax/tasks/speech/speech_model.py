@@ -211,20 +211,11 @@ class SpeechModel(NamedTuple):
 
 
 def load(workdir: str | Path, config: SpeechConfig | None = None) -> SpeechModel:
-    """The trained model of a run, best checkpoint.
-
-    Args:
-        workdir: of the run.
-        config: of the run, where it is known.
-
-    Raises:
-        UserError: there is no intact checkpoint.
-    """
-    stored_config, stored = training.read_run(workdir, SpeechConfig)
-    config = config or stored_config
+    """The trained model of a run, best checkpoint; see `training.read_run`."""
+    settings, stored = training.read_run(workdir, SpeechConfig, config)
     vocabulary = SpeechVocabulary.from_json(stored["vocabulary"])
-    model = training.restore_model(workdir, make_model, config, len(vocabulary.symbols))
-    return SpeechModel(model, vocabulary, config)
+    model = training.restore_model(workdir, make_model, settings, len(vocabulary.symbols))
+    return SpeechModel(model, vocabulary, settings)
 
 
 @functools.cache

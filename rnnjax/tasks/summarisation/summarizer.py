@@ -175,18 +175,9 @@ def make_loss(config: SummarisationConfig, graph: nnx.GraphDef) -> training.Loss
 
 
 def load(workdir: str | Path, config: SummarisationConfig | None = None) -> Summarizer:
-    """The trained summarizer of a run, best checkpoint.
-
-    Args:
-        workdir: of the run.
-        config: of the run, where it is known.
-
-    Raises:
-        UserError: there is no intact checkpoint.
-    """
-    stored_config, stored = training.read_run(workdir, SummarisationConfig)
-    config = config or stored_config
+    """The trained summarizer of a run, best checkpoint; see `training.read_run`."""
+    settings, stored = training.read_run(workdir, SummarisationConfig, config)
     vocabulary = SummaryVocabulary.from_json(stored["vocabulary"])
-    model = training.restore_model(workdir, make_summarizer, config, vocabulary)
+    model = training.restore_model(workdir, make_summarizer, settings, vocabulary)
     lengths = Lengths(*map(tuple, json.loads(stored["lengths"])))
-    return Summarizer(model, vocabulary, lengths, config.limit)
+    return Summarizer(model, vocabulary, lengths, settings.limit)

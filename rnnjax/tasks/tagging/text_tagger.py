@@ -95,19 +95,12 @@ class TextTagger(NamedTuple):
 
 
 def load(workdir: str | Path, config: TaggingConfig | None = None) -> TextTagger:
-    """The trained tagger of a run, best checkpoint.
-
-    Args:
-        workdir: of the run.
-        config: of the run, where it is known.
-
-    Raises:
-        UserError: there is no intact checkpoint.
-    """
-    stored_config, stored = training.read_run(workdir, TaggingConfig)
-    config = config or stored_config
+    """The trained tagger of a run, best checkpoint; see `training.read_run`."""
+    settings, stored = training.read_run(workdir, TaggingConfig, config)
     vocabulary = TaggingVocabulary.from_json(stored["vocabulary"])
-    return TextTagger(training.restore_model(workdir, make_tagger, config, vocabulary), vocabulary)
+    return TextTagger(
+        training.restore_model(workdir, make_tagger, settings, vocabulary), vocabulary
+    )
 
 
 def run_over(function: Any, batches: Iterable[data.Batch]) -> Iterator[tuple[data.Batch, Any]]:

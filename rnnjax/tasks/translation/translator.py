@@ -176,21 +176,12 @@ def make_loss(config: TranslationConfig, graph: nnx.GraphDef) -> training.LossFn
 
 
 def load(workdir: str | Path, config: TranslationConfig | None = None) -> Translator:
-    """The trained translator of a run, best checkpoint.
-
-    Args:
-        workdir: of the run.
-        config: of the run, where it is known.
-
-    Raises:
-        UserError: there is no intact checkpoint.
-    """
-    stored_config, stored = training.read_run(workdir, TranslationConfig)
-    config = config or stored_config
+    """The trained translator of a run, best checkpoint; see `training.read_run`."""
+    settings, stored = training.read_run(workdir, TranslationConfig, config)
     vocabulary = VocabularyPair.from_json(stored["vocabulary"])
-    model = training.restore_model(workdir, make_translator, config, vocabulary)
+    model = training.restore_model(workdir, make_translator, settings, vocabulary)
     lengths = Lengths(*map(tuple, json.loads(stored["lengths"])))
-    return Translator(model, vocabulary, lengths, config.reverse_source)
+    return Translator(model, vocabulary, lengths, settings.reverse_source)
 
 
 def replace_unknown(

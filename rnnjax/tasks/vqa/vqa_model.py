@@ -152,20 +152,11 @@ class VqaModel(NamedTuple):
 
 
 def load(workdir: str | Path, config: VqaConfig | None = None) -> VqaModel:
-    """The trained model of a run, best checkpoint.
-
-    Args:
-        workdir: of the run.
-        config: of the run, where it is known.
-
-    Raises:
-        UserError: there is no intact checkpoint.
-    """
-    stored_config, stored = training.read_run(workdir, VqaConfig)
-    config = config or stored_config
+    """The trained model of a run, best checkpoint; see `training.read_run`."""
+    settings, stored = training.read_run(workdir, VqaConfig, config)
     vocabulary = QuestionVocabulary.from_json(stored["vocabulary"])
-    model = training.restore_model(workdir, make_model, config, vocabulary)
-    return VqaModel(model, vocabulary, config)
+    model = training.restore_model(workdir, make_model, settings, vocabulary)
+    return VqaModel(model, vocabulary, settings)
 
 
 def _words(batch: Batch) -> Array:

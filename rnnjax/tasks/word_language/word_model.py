@@ -188,19 +188,10 @@ def make_loss(config: WordConfig, graph: nnx.GraphDef) -> training.LossFn:
 
 
 def load(workdir: str | Path, config: WordConfig | None = None) -> WordModel:
-    """The trained language model of a run, best checkpoint.
-
-    Args:
-        workdir: of the run.
-        config: of the run, where it is known.
-
-    Raises:
-        UserError: there is no intact checkpoint.
-    """
-    stored_config, stored = training.read_run(workdir, WordConfig)
-    config = config or stored_config
+    """The trained language model of a run, best checkpoint; see `training.read_run`."""
+    settings, stored = training.read_run(workdir, WordConfig, config)
     vocabulary = WordVocabulary.from_json(stored["vocabulary"])
-    model = training.restore_model(workdir, make_model, config, len(vocabulary))
+    model = training.restore_model(workdir, make_model, settings, len(vocabulary))
     return WordModel(model, vocabulary)
 
 

@@ -116,15 +116,23 @@ def restore_params(
     return unflatten(template, params, str(path))
 
 
-def read_run(workdir: str | Path, config_class: type[Config]) -> tuple[Config, dict[str, Any]]:
+def read_run(
+    workdir: str | Path, config_class: type[Config], config: Config | None = None
+) -> tuple[Config, dict[str, Any]]:
     """The config of a run, and what else its checkpoints hold besides parameters.
 
-    What there was no setting for when the run began has its default.
+    Args:
+        workdir: of the run.
+        config_class: of its config; what there was no setting for when the run began has its
+            default.
+        config: of the run, where it is known.
 
     Raises:
         UserError: there is no intact checkpoint.
     """
     meta = read_meta(workdir)
+    if config is not None:
+        return config, meta.extra
     known = {field.name for field in dataclasses.fields(config_class)}  # type: ignore[arg-type]
     config = config_class(**{key: meta.config[key] for key in known & meta.config.keys()})
     return config, meta.extra
