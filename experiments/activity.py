@@ -117,7 +117,6 @@ EXPERIMENT = Experiment(
     prepare=lambda run: prepare(run.config, run.vocabulary()),
     model=lambda config, prepared: activity_model.make_model(config, prepared.vocabulary),
     loss=lambda config, graph, prepared: activity_model.make_loss(graph),
-    stored=lambda prepared, model: {"corpus": prepared.digest},
     measures=lambda config: Measures("video", "frame", metric="accuracy", scale="%"),
     report=report,
     modes={"evaluate": evaluate, "predict": predict, "inspect": inspect},

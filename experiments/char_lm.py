@@ -25,12 +25,13 @@ import math
 from experiments.experiment import Experiment, Measures, Preset, Run, Trained
 from experiments.options import SamplingOptions
 from rnnjax import data, training
+from rnnjax.data.prepared import Prepared
 from rnnjax.models import LanguageModel
 from rnnjax.tasks.language import text_model
 from rnnjax.tasks.language.assembly import describe_loss, make_loss, make_model
 from rnnjax.tasks.language.config import LanguageConfig as Config
 from rnnjax.tasks.language.inspection import report_inspection
-from rnnjax.tasks.language.preparation import Prepared, abstract_data, load_corpus, prepare
+from rnnjax.tasks.language.preparation import abstract_data, load_corpus, prepare
 from rnnjax.tasks.language.score_report import report_scores, report_steps
 from rnnjax.tasks.language.text_model import TextModel, load
 from rnnjax.training import setting
@@ -104,22 +105,27 @@ PRESETS = {
 }  # fmt: skip
 
 
+def opening_of(prepared: Prepared) -> str:
+    """What to prompt a model of this text with."""
+    return text_model.opening_of(prepared.splits["train"], prepared.vocabulary)
+
+
 def writer(prepared: Prepared, model: LanguageModel) -> TextModel:
     """The model with the vocabulary and the opening of its training text."""
-    return TextModel(model, prepared.vocabulary, text_model.opening_of(prepared.corpus))
+    return TextModel(model, prepared.vocabulary, opening_of(prepared))
 
 
 def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
     """Samples, and where there are few symbols the score of each at every step."""
-    corpus, unit = trained.prepared.corpus, trained.run.config.level
-    document = text_model.longest_document(corpus.splits["train"])
+    prepared, unit = trained.prepared, trained.run.config.level
+    document = text_model.longest_document(prepared.splits["train"])
     length = min(SAMPLE_LENGTH, len(document) - 1)
-    model = writer(trained.prepared, trained.model)
+    model = writer(prepared, trained.model)
     title = f"Samples: prompt {model.opening!r}, temperature 0.8, seed 0"
     texts = model.write(length=length, num_samples=3)
     sections = [training.Section(title, text=RULE.join(texts))]
-    if len(corpus.vocabulary) <= SMALL_VOCABULARY:
-        told, section = report_steps(trained.model, corpus.vocabulary, document)
+    if len(prepared.vocabulary) <= SMALL_VOCABULARY:
+        told, section = report_steps(trained.model, prepared.vocabulary, document)
         training.tell(told)
         sections.insert(0, section)
     training.tell(f"{sections[-1].title}:\n{sections[-1].text}\n")
@@ -190,7 +196,7 @@ EXPERIMENT = Experiment(
     model=lambda config, prepared: make_model(config, len(prepared.vocabulary)),
     loss=lambda config, graph, prepared: make_loss(config, graph),
     carry=lambda config, model: model.initial_carry(config.batch_size),
-    stored=lambda prepared, model: prepared.stored(),
+    stored=lambda prepared, model: {"opening": opening_of(prepared)},
     shapes=abstract_data,
     measures=lambda config: Measures(config.level),
     report=report,

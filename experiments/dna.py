@@ -26,7 +26,7 @@ from rnnjax.tasks.dna import cross_validation, pictures, preparation, reports
 from rnnjax.tasks.dna.config import DnaConfig as Config
 from rnnjax.tasks.dna.dna_model import load
 from rnnjax.tasks.dna.networks import make_loss, make_model
-from rnnjax.tasks.dna.preparation import DnaVocabulary, Prepared
+from rnnjax.tasks.dna.preparation import DnaVocabulary
 from rnnjax.tasks.dna.sources import load_sequences
 from rnnjax.training import atomic_files, setting
 
@@ -113,11 +113,6 @@ def measures(config: Config) -> Measures:
     return Measures("sequence", metric="accuracy", scale="%")
 
 
-def prepared(run: Run) -> Prepared:
-    """The sequences of a run, in numbers."""
-    return preparation.prepare(run.config, run.vocabulary())
-
-
 EXPERIMENT = Experiment(
     name="dna",
     summary="genes in DNA, or classes of it; made genes; 4 min; coding F1 97.8, 72% exact",
@@ -127,10 +122,9 @@ EXPERIMENT = Experiment(
     options=Options(),
     vocabulary=DnaVocabulary,
     vocabulary_field="problem",
-    prepare=prepared,
+    prepare=lambda run: preparation.prepare(run.config, run.vocabulary()),
     model=lambda config, prepared: make_model(config, prepared.vocabulary),
     loss=lambda config, graph, prepared: make_loss(graph, config),
-    stored=lambda prepared, model: {"corpus": prepared.digest},
     measures=measures,
     report=report,
     modes={

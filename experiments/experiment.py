@@ -71,8 +71,8 @@ class Experiment:
         presets: by name, `default` among them; `quick` is added, a short run of it, unless there is
             one.
         options: a dataclass of the task's own flags, fields made by `training.setting`.
-        prepare: `(run) -> prepared`, an object that has `batches` (see `data.BatchIterator`) and
-            `description`, and further what the other functions read. `run.vocabulary()` is the
+        prepare: `(run) -> data.prepared.Prepared`, or an object with its `batches`, `description`
+            and `digest`, and further what the other functions read. `run.vocabulary()` is the
             vocabulary of the run that is resumed or restored from.
         model: `(config, prepared) -> Network`, with fresh parameters.
         loss: `(config, graph, prepared) -> training.LossFn`, for the graph of the model.
@@ -90,8 +90,8 @@ class Experiment:
         vocabulary: class of `prepared.vocabulary`, with `to_json` and `from_json`; None: there is
             no vocabulary.
         vocabulary_field: a field that config and vocabulary must agree on; empty: none.
-        stored: `(prepared, model) -> {name: text}`: what else checkpoints hold. A run whose
-            `corpus` differs is not resumed.
+        stored: `(prepared, model) -> {name: text}`: what checkpoints hold besides the digest of the
+            data, `corpus`. A run whose `corpus` differs is not resumed.
         shapes: `(config) -> prepared` without data: what `model` and `loss` read, and besides
             `batch`, the largest one in shapes, and `units`, what it holds of what the loss counts;
             None: the data are read.
@@ -215,7 +215,8 @@ class Experiment:
             self._check_memory(config, prepared)
         model = self.model(config, prepared)
         graph, params = nnx.split(model, nnx.Param)
-        extra = self.stored(prepared, model)
+        extra = {"corpus": prepared.digest} if prepared.digest else {}
+        extra |= self.stored(prepared, model)
         if self.vocabulary is not None:
             extra = {"vocabulary": prepared.vocabulary.to_json(), **extra}
         if run.resuming and run.stored.get("corpus", extra.get("corpus")) != extra.get("corpus"):

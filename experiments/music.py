@@ -139,7 +139,6 @@ EXPERIMENT = Experiment(
     prepare=lambda run: preparation.prepare(run.config),
     model=lambda config, prepared: frame_model.make_model(config),
     loss=lambda config, graph, prepared: frame_model.make_loss(graph),
-    stored=lambda prepared, model: {"corpus": prepared.digest},
     shapes=preparation.shapes,
     measures=lambda config: Measures("frame"),
     report=report,

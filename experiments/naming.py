@@ -17,16 +17,17 @@ takes 1 min 55 s and reaches 1.9413 nats/char (5-grams 2.0029) and 85.96% of cla
 87.67%) on the test split.
 """
 
+import json
 from dataclasses import dataclass
 
 from experiments.experiment import Experiment, Measures, Preset, Run, Trained
 from experiments.options import SamplingOptions
 from rnnjax import data, training
+from rnnjax.data.prepared import Prepared
 from rnnjax.errors import UserError
 from rnnjax.tasks.naming import generator, name_model, preparation, reports
 from rnnjax.tasks.naming.config import NamingConfig as Config
-from rnnjax.tasks.naming.names import clean, load_names
-from rnnjax.tasks.naming.preparation import Prepared
+from rnnjax.tasks.naming.names import class_counts, clean, load_names
 from rnnjax.training import setting
 
 LISTED = 5
@@ -58,10 +59,10 @@ PRESETS = {
 
 def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
     """Scores beside those of 5-grams, which classes are taken for which, and new names."""
-    names, model = trained.prepared.names, name_model.load(trained.run.workdir)
-    split = "test" if names.splits.get("test") else "validation"
-    results, told, png = reports.report_split(model, names, split)
-    new, generated = reports.report_generated(model, names)
+    splits, model = trained.prepared.splits, name_model.load(trained.run.workdir)
+    split = "test" if splits.get("test") else "validation"
+    results, told, png = reports.report_split(model, splits, split)
+    new, generated = reports.report_generated(model, splits)
     training.tell(f"{told}\ngenerated: {new:.1f}% are not training names")
     sections = [training.Section("Which class is taken for which", png=png)] if png else []
     return {**results, "generated, not in training, %": new}, [*sections, generated]
@@ -69,16 +70,16 @@ def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
 
 def sample(config: Config, prepared: Prepared, model: generator.NameGenerator) -> str:
     """Names of the first class that the model writes at an evaluation."""
-    counts = prepared.class_counts
+    counts = class_counts(prepared.splits)
     names = name_model.NameModel(model, prepared.vocabulary, counts)
     return ", ".join(names.generate(next(iter(counts), None), LISTED))
 
 
 def evaluate(run: Run) -> None:
     """Prints the scores of a split; draws confusion.png."""
-    names, model = load_names(run.config), name_model.load(run.workdir, run.config)
-    run.chosen_split(names.splits)
-    _, told, png = reports.report_split(model, names, run.options.split)
+    splits, model = load_names(run.config).splits, name_model.load(run.workdir, run.config)
+    run.chosen_split(splits)
+    _, told, png = reports.report_split(model, splits, run.options.split)
     print(told)
     if png:
         path = training.write_results(run.workdir, {"confusion.png": png})
@@ -136,10 +137,10 @@ EXPERIMENT = Experiment(
     vocabulary=data.Vocabulary,
     prepare=lambda run: preparation.prepare(run.config, run.vocabulary()),
     model=lambda config, prepared: generator.make_model(
-        config, len(prepared.vocabulary), len(prepared.class_counts)
+        config, len(prepared.vocabulary), len(class_counts(prepared.splits))
     ),
     loss=lambda config, graph, prepared: generator.make_loss(graph),
-    stored=lambda prepared, model: prepared.stored(),
+    stored=lambda prepared, model: {"classes": json.dumps(class_counts(prepared.splits))},
     measures=lambda config: Measures("char"),
     report=report,
     sample=sample,

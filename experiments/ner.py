@@ -128,7 +128,6 @@ EXPERIMENT = Experiment(
     model=lambda config, data: make_tagger(config, data.vocabulary, data.vectors, seed=config.seed),
     loss=lambda config, graph, data: text_tagger.make_loss(graph),
     scores=text_tagger.validation_scores,
-    stored=lambda data, model: {"corpus": data.digest},
     measures=lambda config: Measures("sentence", "token", metric="f1", scale="%"),
     report=report,
     modes={"evaluate": evaluate, "predict": predict, "inspect": inspect},

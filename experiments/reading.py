@@ -133,7 +133,6 @@ EXPERIMENT = Experiment(
     prepare=lambda run: preparation.prepare(run.config, run.vocabulary()),
     model=lambda config, data: reading_model.make_model(config, data.vocabulary, data.vectors),
     loss=lambda config, graph, data: reading_model.make_loss(graph, config.supervise_attention),
-    stored=lambda data, model: {"corpus": data.digest},
     measures=lambda config: Measures("question", "sentence", metric="accuracy", scale="%"),
     report=report,
     modes={"evaluate": evaluate, "predict": predict, "inspect": inspect},

@@ -80,7 +80,7 @@ EXPERIMENT = Experiment(
     ),
     model=lambda config, prepared: classifier.make_model(config),
     loss=lambda config, graph, prepared: classifier.make_loss(graph),
-    stored=lambda prepared, model: {"corpus": prepared.digest, "side": str(prepared.side)},
+    stored=lambda prepared, model: {"side": str(prepared.splits["train"].images.shape[1])},
     measures=lambda config: Measures("digit", metric="accuracy", scale="%"),
     report=report,
     modes={"evaluate": evaluate, "predict": predict},

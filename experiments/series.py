@@ -21,7 +21,7 @@ from rnnjax import training
 from rnnjax.errors import UserError
 from rnnjax.tasks.series import reports
 from rnnjax.tasks.series.config import SeriesConfig as Config
-from rnnjax.tasks.series.preparation import Prepared, load_for, prepare
+from rnnjax.tasks.series.preparation import load_for, prepare
 from rnnjax.tasks.series.scaling import Scaling
 from rnnjax.tasks.series.series_model import load, make_loss, make_model
 from rnnjax.training import atomic_files, setting
@@ -47,11 +47,6 @@ PRESETS = {
         replace(SERIES, window=168, horizon=24, season=24, hidden_size=64),
     ),
 }
-
-
-def prepared(run: Run) -> Prepared:
-    """The series of a run, in batches."""
-    return prepare(run.config, run.vocabulary())
 
 
 def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
@@ -99,10 +94,9 @@ EXPERIMENT = Experiment(
     presets=PRESETS,
     options=Options(),
     vocabulary=Scaling,
-    prepare=prepared,
+    prepare=lambda run: prepare(run.config, run.vocabulary()),
     model=lambda config, prepared: make_model(config, prepared.vocabulary),
     loss=lambda config, graph, prepared: make_loss(graph, prepared.vocabulary),
-    stored=lambda prepared, model: {"corpus": prepared.digest},
     measures=measures,
     report=report,
     modes={"evaluate": evaluate, "predict": predict},

@@ -87,7 +87,7 @@ def search_of(run: Run) -> Search:
 
 def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
     """The error rates of the held-out splits, and pictures."""
-    run, splits = trained.run, trained.prepared.source.splits
+    run, splits = trained.run, trained.prepared.splits
     model, search, sections = load(run.workdir), search_of(run), []
     for split in [name for name in splits if name != "train"]:
         text, its = reports.report_scores(model, splits[split], split, run.workdir, search)
@@ -135,7 +135,6 @@ EXPERIMENT = Experiment(
     model=lambda config, prepared: speller.make_model(config, len(prepared.vocabulary.symbols)),
     loss=lambda config, graph, prepared: network.make_loss(graph, config),
     scores=reports.validation_scores,
-    stored=lambda prepared, model: {"corpus": prepared.digest},
     shapes=preparation.shapes,
     measures=lambda config: Measures("symbol", "recording", metric="accuracy", scale="%, greedy"),
     report=report,

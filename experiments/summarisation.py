@@ -24,10 +24,11 @@ from dataclasses import dataclass, replace
 from experiments.experiment import Experiment, Measures, Preset, Run, Trained
 from experiments.options import BeamOptions
 from rnnjax import training
+from rnnjax.data.prepared import Prepared
 from rnnjax.errors import UserError
 from rnnjax.tasks.summarisation import reports
 from rnnjax.tasks.summarisation.config import SummarisationConfig as Config
-from rnnjax.tasks.summarisation.preparation import Prepared, lead_size, load_pairs, prepare
+from rnnjax.tasks.summarisation.preparation import lead_size, load_pairs, prepare
 from rnnjax.tasks.summarisation.scores import rouge, sample, validation_scores
 from rnnjax.tasks.summarisation.summarizer import Summarizer, load, make_loss, make_summarizer
 from rnnjax.tasks.summarisation.vocabulary import SummaryVocabulary
@@ -78,7 +79,7 @@ def summarized(run: Run) -> list[reports.Scored]:
 
 def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
     """ROUGE of the held-out splits by beam search; attention and copies of some summaries."""
-    run, splits = trained.run, trained.prepared.corpus.splits
+    run, splits = trained.run, trained.prepared.splits
     model, lead = summarizer(run), lead_size(splits["train"])
     for name in [name for name in ("validation", "test") if name in splits]:
         found = reports.summarize_split(splits[name], model, lead)
@@ -126,7 +127,7 @@ EXPERIMENT = Experiment(
     loss=lambda config, graph, data: make_loss(config, graph),
     scores=validation_scores,
     sample=sample,
-    stored=lambda data, model: {"corpus": data.digest, "lengths": json.dumps(data.lengths)},
+    stored=lambda data, model: {"lengths": json.dumps(data.lengths)},
     measures=lambda config: Measures("symbol", metric="rouge1", scale="%, greedy"),
     report=report,
     modes={"evaluate": evaluate, "predict": predict, "inspect": inspect},

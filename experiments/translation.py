@@ -91,7 +91,7 @@ def translated(run: Run) -> list[reports.Translated]:
 
 def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
     """The scores of the held-out splits by beam search, and the attention of some translations."""
-    run, splits = trained.run, trained.prepared.corpus.splits
+    run, splits = trained.run, trained.prepared.splits
     metric, model = run.config.metric, translator(run)
     for name in [name for name in ("validation", "test") if name in splits]:
         found = reports.translate_split(splits[name], model)
@@ -137,7 +137,7 @@ EXPERIMENT = Experiment(
     carry=lambda config, model: first_carry(config),
     scores=validation_scores,
     sample=sample,
-    stored=lambda data, model: {"corpus": data.digest, "lengths": json.dumps(data.lengths)},
+    stored=lambda data, model: {"lengths": json.dumps(data.lengths)},
     measures=lambda config: Measures("symbol", metric=config.metric, scale="%, greedy"),
     report=report,
     modes={"evaluate": evaluate, "predict": predict, "inspect": inspect},

@@ -132,7 +132,6 @@ EXPERIMENT = Experiment(
     prepare=lambda run: preparation.prepare(run.config, run.vocabulary()),
     model=lambda config, prepared: vqa_model.make_model(config, prepared.vocabulary),
     loss=lambda config, graph, prepared: vqa_model.make_loss(graph),
-    stored=lambda prepared, model: {"corpus": prepared.digest},
     measures=lambda config: Measures("question", "word", metric="accuracy", scale="%"),
     report=report,
     modes={"evaluate": evaluate, "predict": predict, "inspect": inspect},

@@ -138,7 +138,6 @@ EXPERIMENT = Experiment(
     model=lambda config, prepared: make_model(config, len(prepared.vocabulary)),
     loss=lambda config, graph, prepared: make_loss(config, graph),
     carry=lambda config, model: model.initial_carry(config.batch_size),
-    stored=lambda prepared, model: {"corpus": prepared.digest},
     shapes=corpus.shapes,
     measures=lambda config: Measures("word"),
     report=report,

@@ -33,6 +33,10 @@ class Lengths(NamedTuple):
         return cls(*(bucket_lengths(its, num_buckets, batch_size=batch_size)
                      for its in (sources, targets)))  # fmt: skip
 
+    def describe(self) -> str:
+        """The lengths of both sides, for people."""
+        return " and ".join(", ".join(map(str, one)) for one in self)
+
     def longest_target(self, source: int) -> int:
         """Symbols after which what is written for a source of this padded length is cut off."""
         return -(-self.target[-1] * max(source, self.source[-1]) // self.source[-1])

@@ -4,7 +4,6 @@ import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -17,31 +16,12 @@ from rnnjax.data.padded_batches import (
     TrainingBatches,
     padding_share,
 )
+from rnnjax.data.prepared import Prepared
 from rnnjax.errors import UserError
 from rnnjax.tasks.activity import skeletons
 from rnnjax.tasks.activity.clips import Clip, Videos, check_clip, read_npz
 from rnnjax.tasks.activity.config import ActivityConfig, subjects_of
 from rnnjax.tasks.activity.moving_digits import moving_digits
-
-
-class Prepared(NamedTuple):
-    """The data of a run.
-
-    Attributes:
-        splits: the videos of each split.
-        vocabulary: classes, size and scale of the videos.
-        batches: of the training split.
-        validation: batches of the validation split, or where there is none, of the training split.
-        digest: of the training videos and labels.
-        description: sizes and lengths.
-    """
-
-    splits: dict[str, list[Clip]]
-    vocabulary: Videos
-    batches: TrainingBatches
-    validation: EvaluationBatches
-    digest: str
-    description: str
 
 
 def load_splits(config: ActivityConfig, videos: Videos | None = None) -> dict[str, list[Clip]]:
@@ -150,7 +130,7 @@ def prepare(config: ActivityConfig, videos: Videos | None = None) -> Prepared:
         f"videos: {sizes}; {len(videos.classes)} classes; up to {longest} frames of "
         f"{' x '.join(map(str, videos.shape))}; {padding_share(epoch, 'frames'):.1%} padding."
     )
-    return Prepared(splits, videos, batches, validation, digest.hexdigest(), description)
+    return Prepared(batches, validation, description, splits, digest.hexdigest(), videos)
 
 
 def _by_subject(path: Path, config: ActivityConfig) -> dict[str, list[Clip]]:

@@ -54,12 +54,8 @@ def make_captioner(
 
 
 def stored(prepared: Prepared, model: Captioner) -> dict[str, str]:
-    """What checkpoints hold besides parameters, config and vocabulary."""
-    return {
-        "corpus": prepared.digest,
-        "locations": json.dumps(model.locations),
-        "max_length": str(prepared.max_length),
-    }
+    """What checkpoints hold of a captioner besides what they hold of every task."""
+    return {"locations": json.dumps(model.locations), "max_length": str(prepared.max_length)}
 
 
 class CaptionCarry(NamedTuple):

@@ -4,7 +4,6 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
@@ -17,12 +16,13 @@ from rnnjax.data.padded_batches import (
     TrainingBatches,
     padding_share,
 )
+from rnnjax.data.prepared import Prepared
 from rnnjax.data.vocabulary import SavedVocabulary
 from rnnjax.errors import UserError, did_you_mean
 from rnnjax.tasks.dna.config import DnaConfig
 from rnnjax.tasks.dna.gene_states import states_of
 from rnnjax.tasks.dna.nucleotides import encode
-from rnnjax.tasks.dna.sources import Splits, load_sequences
+from rnnjax.tasks.dna.sources import load_sequences
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,26 +36,6 @@ class DnaVocabulary(SavedVocabulary):
 
     problem: str
     labels: tuple[str, ...] = ()
-
-
-class Prepared(NamedTuple):
-    """The data of a run.
-
-    Attributes:
-        splits: examples by split.
-        vocabulary: of the training split, unless one was given.
-        batches: of the training split.
-        validation: batches of the validation split.
-        digest: of the training and validation splits.
-        description: the sizes, in a line.
-    """
-
-    splits: Splits
-    vocabulary: DnaVocabulary
-    batches: TrainingBatches
-    validation: EvaluationBatches
-    digest: str
-    description: str
 
 
 def prepare(config: DnaConfig, vocabulary: DnaVocabulary | None = None) -> Prepared:
@@ -88,7 +68,7 @@ def prepare(config: DnaConfig, vocabulary: DnaVocabulary | None = None) -> Prepa
     mean = np.mean([len(one.fields["sequence"]) for one in splits["train"]])
     padding = padding_share((batches[n] for n in range(batches.batches_per_epoch)), "bases")
     text = f"{what}: {sizes} sequences; {mean:.0f} bases on average, {padding:.0%} padding."
-    return Prepared(splits, vocabulary, batches, validation, digest, text)
+    return Prepared(batches, validation, text, splits, digest, vocabulary)
 
 
 def sequence_examples(

@@ -1,40 +1,15 @@
 """From the text of a config to windows."""
 
-from types import SimpleNamespace
-from typing import NamedTuple
-
 import jax
 import numpy as np
 
 from rnnjax import data, training
+from rnnjax.data.prepared import Prepared, Shapes
 from rnnjax.errors import UserError
 from rnnjax.tasks.language.config import LanguageConfig
-from rnnjax.tasks.language.text_model import opening_of
 
 ASSUMED_SYMBOLS = data.Vocabulary.of_bytes()
 """The vocabulary of data that are not read: as many symbols as there are bytes."""
-
-
-class Prepared(NamedTuple):
-    """Text for training.
-
-    Attributes:
-        vocabulary: of the text, unless one was given.
-        corpus: the text.
-        batches: windows of the training split.
-        validation: windows of the held-out split.
-        description: of the text, for people.
-    """
-
-    vocabulary: data.Vocabulary
-    corpus: data.Corpus
-    batches: data.TrainingWindows
-    validation: data.EvaluationWindows
-    description: str
-
-    def stored(self) -> dict[str, str]:
-        """What checkpoints hold besides the vocabulary: what to prompt with, and which text."""
-        return {"opening": opening_of(self.corpus), "corpus": self.corpus.digest()}
 
 
 def load_corpus(config: LanguageConfig, vocabulary: data.Vocabulary | None = None) -> data.Corpus:
@@ -82,16 +57,12 @@ def prepare(config: LanguageConfig, vocabulary: data.Vocabulary | None = None) -
             f"\nThe training text has {len(corpus.splits['train'].ids):,} symbols: the "
             f"{config.batch_size} rows of a batch, of {steps} steps each, overlap."
         )
-    return Prepared(corpus.vocabulary, corpus, windows, held_out, about)
+    read = corpus.splits, corpus.digest(), corpus.vocabulary
+    return Prepared(windows, held_out, about, *read)
 
 
-def abstract_data(config: LanguageConfig) -> SimpleNamespace:
-    """The shapes of a config's data; only the vocabulary is read, and not that of TFDS.
-
-    Returns:
-        `vocabulary`, of the text or one of an assumed size; `batch` in `jax.ShapeDtypeStruct`s; and
-        `units`, symbols that a training step learns from.
-    """
+def abstract_data(config: LanguageConfig) -> Shapes:
+    """The shapes of a config's data; only the vocabulary is read, and that of TFDS is assumed."""
     vocabulary = ASSUMED_SYMBOLS
     if config.level == "char" and config.data.startswith("tfds:"):
         training.say(f"{config.data} is not read here: {len(vocabulary)} symbols are assumed.")
@@ -100,5 +71,4 @@ def abstract_data(config: LanguageConfig) -> SimpleNamespace:
     shape = (config.bptt or config.window, config.batch_size)
     kinds = {"inputs": np.int32, "targets": np.int32, "reset": np.bool_, "mask": np.bool_}
     batch = {name: jax.ShapeDtypeStruct(shape, kind) for name, kind in kinds.items()}
-    units = config.window * config.batch_size
-    return SimpleNamespace(vocabulary=vocabulary, batch=batch, units=units)
+    return Shapes(batch, config.window * config.batch_size, vocabulary)

@@ -144,12 +144,12 @@ def load(workdir: str | Path, config: LanguageConfig | None = None) -> TextModel
     return TextModel(model, vocabulary, stored.get("opening", "\n"))
 
 
-def opening_of(corpus: data.Corpus) -> str:
+def opening_of(stream: data.Stream, vocabulary: data.Vocabulary) -> str:
     """What to prompt with: a line end, or where the text has none, its first character."""
-    ids = corpus.splits["train"].ids[:100_000]
-    line_end = corpus.vocabulary.encode("\n")[0]
-    known = not corpus.vocabulary.unknown_in("\n") and (ids == line_end).any()
-    return "\n" if known else corpus.vocabulary.decode(ids[:4])[0]
+    ids = stream.ids[:100_000]
+    line_end = vocabulary.encode("\n")[0]
+    known = not vocabulary.unknown_in("\n") and (ids == line_end).any()
+    return "\n" if known else vocabulary.decode(ids[:4])[0]
 
 
 def longest_document(stream: data.Stream) -> np.ndarray:

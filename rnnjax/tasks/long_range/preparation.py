@@ -1,13 +1,13 @@
 """Examples and batches of the problems: training draws new ones, the held-out splits are fixed."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from rnnjax.data.buckets import bucket_lengths
 from rnnjax.data.padded_batches import EvaluationBatches, Example, Examples, Ragged, TrainingBatches
+from rnnjax.data.prepared import Prepared, Shapes
 from rnnjax.tasks.long_range.config import LongRangeConfig
 from rnnjax.tasks.long_range.problems import Problem
 
@@ -17,32 +17,6 @@ AT_A_DISTANCE = 200
 NUM_BUCKETS = 4
 BESIDE_TRAINING = 1
 """A seed of four numbers that ends with it differs from the seeds of training, which are three."""
-
-
-class Prepared(NamedTuple):
-    """The data of a run.
-
-    Attributes:
-        batches: of training; each epoch draws new examples.
-        validation: batches of the validation split.
-        description: the problem and its sizes.
-    """
-
-    batches: TrainingBatches
-    validation: EvaluationBatches
-    description: str
-
-
-class Shapes(NamedTuple):
-    """What training reads, in shapes.
-
-    Attributes:
-        batch: `jax.ShapeDtypeStruct`s by name.
-        units: what the loss counts of it.
-    """
-
-    batch: dict[str, Any]
-    units: int
 
 
 def prepare(config: LongRangeConfig) -> Prepared:

@@ -2,34 +2,16 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from rnnjax.data import bucket_lengths
 from rnnjax.data.padded_batches import EvaluationBatches, Examples, Ragged, TrainingBatches
+from rnnjax.data.prepared import Prepared, Shapes
 from rnnjax.tasks.music.config import MusicSource
 from rnnjax.tasks.music.pieces import NUM_NOTES, Piece
 from rnnjax.tasks.music.sources import load_source
-
-
-class Prepared(NamedTuple):
-    """The data of a run.
-
-    Attributes:
-        splits: the pieces of each split.
-        batches: of parts of the training pieces.
-        validation: batches of whole pieces.
-        digest: of the pieces for training and validation.
-        description: for people.
-    """
-
-    splits: dict[str, list[Piece]]
-    batches: TrainingBatches
-    validation: EvaluationBatches
-    digest: str
-    description: str
 
 
 def prepare(config: MusicSource) -> Prepared:
@@ -51,11 +33,11 @@ def prepare(config: MusicSource) -> Prepared:
         digest.update(np.packbits(piece.frames).tobytes() + b"|")
     train = piece_examples(splits["train"], config, window=config.window)
     return Prepared(
-        splits,
         TrainingBatches(train, batch_size=config.batch_size, seed=config.seed),
         evaluation_batches(splits["validation"], config),
-        digest.hexdigest(),
         f"{note}: {'; '.join(sizes)}",
+        splits,
+        digest.hexdigest(),
     )
 
 
@@ -95,18 +77,6 @@ def piece_examples(
         noun="piece",
         name_of=lambda index: parts[index][0].name,
     )
-
-
-class Shapes(NamedTuple):
-    """What training reads, in shapes.
-
-    Attributes:
-        batch: `jax.ShapeDtypeStruct`s by name.
-        units: frames that a training step learns from.
-    """
-
-    batch: dict[str, Any]
-    units: int
 
 
 def shapes(config: MusicSource) -> Shapes:

@@ -49,6 +49,9 @@ class Name(NamedTuple):
     place: str = ""
 
 
+Splits = dict[str, list[Name]]
+
+
 class Names(NamedTuple):
     """Names for training and held-out ones.
 
@@ -57,19 +60,14 @@ class Names(NamedTuple):
         source: what they are, in a phrase.
     """
 
-    splits: dict[str, list[Name]]
+    splits: Splits
     source: str
-
-    def class_counts(self) -> dict[str, int]:
-        """How many training names each class has, by class; empty: there are no classes."""
-        counts = Counter(name.label for name in self.splits["train"])
-        return {} if "" in counts else dict(sorted(counts.items()))
 
     def describe(self) -> str:
         """The sizes, the classes, and how many names several classes or splits share."""
         sizes = ", ".join(f"{name} {len(part):,}" for name, part in self.splits.items())
         lines = [f"{self.source}: {sizes}"]
-        if counts := self.class_counts():
+        if counts := class_counts(self.splits):
             classes = ", ".join(f"{label} {count:,}" for label, count in counts.items())
             distinct = {name[:2] for part in self.splits.values() for name in part}
             shared = Counter(text for text, _ in distinct)
@@ -84,6 +82,12 @@ class Names(NamedTuple):
             if split != "train" and seen:
                 lines.append(f"{seen:,} of the {len(part):,} {split} names also stand in training")
         return "\n".join(lines)
+
+
+def class_counts(splits: Splits) -> dict[str, int]:
+    """How many training names each class has, by class; empty: there are no classes."""
+    counts = Counter(name.label for name in splits["train"])
+    return {} if "" in counts else dict(sorted(counts.items()))
 
 
 def load_names(config: NamingConfig) -> Names:
@@ -171,7 +175,7 @@ def _read(path: str, columns: dict[str, str | int], encoding: str) -> Iterator[N
         yield Name(**cleaned, place=place)
 
 
-def _check_classes(splits: dict[str, list[Name]]) -> None:
+def _check_classes(splits: Splits) -> None:
     known = {name.label for name in splits["train"]}
     for split, part in splits.items():
         for name in part:
@@ -182,7 +186,7 @@ def _check_classes(splits: dict[str, list[Name]]) -> None:
                 )
 
 
-def _divided(names: Iterable[Name], source: str) -> dict[str, list[Name]]:
+def _divided(names: Iterable[Name], source: str) -> Splits:
     """Divides names by their text; of each class at least one goes to training."""
     by_text: dict[str, list[Name]] = {}
     for name in names:

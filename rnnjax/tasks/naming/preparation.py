@@ -4,44 +4,18 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
 from rnnjax.data import Vocabulary, bucket_lengths
 from rnnjax.data.padded_batches import EvaluationBatches, Examples, Ragged, TrainingBatches
+from rnnjax.data.prepared import Prepared
 from rnnjax.errors import UserError
 from rnnjax.tasks.naming.config import NamingConfig
-from rnnjax.tasks.naming.names import Name, Names, load_names
+from rnnjax.tasks.naming.names import Name, class_counts, load_names
 
 END = "\n"
 """The symbol after the last character of a name."""
-
-
-class Prepared(NamedTuple):
-    """The data of a run.
-
-    Attributes:
-        names: by split.
-        vocabulary: characters and the end symbol.
-        class_counts: training names by class, in the order of the classes' numbers.
-        batches: of the training split.
-        validation: batches of the validation split.
-        description: of the names, for people.
-    """
-
-    names: Names
-    vocabulary: Vocabulary
-    class_counts: dict[str, int]
-    batches: TrainingBatches
-    validation: EvaluationBatches
-    description: str
-
-    def stored(self) -> dict[str, str]:
-        """What checkpoints hold besides the vocabulary: the classes, and which names."""
-        train = json.dumps([name[:2] for name in self.names.splits["train"]])
-        digest = hashlib.sha256(train.encode("utf-8", "surrogatepass")).hexdigest()
-        return {"corpus": digest, "classes": json.dumps(self.class_counts)}
 
 
 def prepare(config: NamingConfig, vocabulary: Vocabulary | None = None) -> Prepared:
@@ -58,20 +32,21 @@ def prepare(config: NamingConfig, vocabulary: Vocabulary | None = None) -> Prepa
         UserError: see `load_names`; or too few characters are frequent enough.
     """
     names = load_names(config)
-    train, counts = names.splits["train"], names.class_counts()
+    train, classes = names.splits["train"], list(class_counts(names.splits))
     vocabulary = vocabulary or vocabulary_of(train, config.min_count)
-    examples = name_examples(train, vocabulary, list(counts))
+    examples = name_examples(train, vocabulary, classes)
     lengths = examples.ragged["lengths"].lengths
     buckets = bucket_lengths(lengths, config.num_buckets, batch_size=config.batch_size)
-    held_out = name_examples(names.splits["validation"], vocabulary, list(counts), buckets)
-    examples = name_examples(train, vocabulary, list(counts), buckets)
+    held_out = name_examples(names.splits["validation"], vocabulary, classes, buckets)
+    examples = name_examples(train, vocabulary, classes, buckets)
+    content = json.dumps([name[:2] for name in train])
     return Prepared(
-        names,
-        vocabulary,
-        counts,
         TrainingBatches(examples, batch_size=config.batch_size, seed=config.seed),
         EvaluationBatches(held_out, batch_size=config.batch_size),
         f"{names.describe()}\n{len(vocabulary) - 2} characters, and the unknown one",
+        names.splits,
+        hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest(),
+        vocabulary,
     )
 
 

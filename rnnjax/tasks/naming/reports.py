@@ -7,7 +7,7 @@ import numpy as np
 
 from rnnjax import visuals
 from rnnjax.tasks.naming.name_model import NameModel
-from rnnjax.tasks.naming.names import Name, Names
+from rnnjax.tasks.naming.names import Name, Splits
 from rnnjax.tasks.naming.ngram import WittenBell
 from rnnjax.tasks.naming.preparation import END
 from rnnjax.visuals import Section
@@ -81,7 +81,7 @@ def ngram_scores(
 
 
 def report_split(
-    name_model: NameModel, names: Names, split: str
+    name_model: NameModel, splits: Splits, split: str
 ) -> tuple[dict[str, float], str, bytes]:
     """The scores of a split beside those of 5-grams.
 
@@ -89,7 +89,7 @@ def report_split(
         The scores by name, what to print, and where there are classes a picture of which are taken
         for which.
     """
-    part, train = names.splits[split], names.splits["train"]
+    part, train = splits[split], splits["train"]
     ours = score(name_model, part)
     theirs = score(name_model, part, ngram_scores(name_model, train, part))
     results = {f"{split}, nats/char": ours.nats, f"{split}, nats/char of 5-grams": theirs.nats}
@@ -123,14 +123,14 @@ def draw_class_confusion(name_model: NameModel, names: Sequence[Name], found: np
 
 
 def report_generated(
-    name_model: NameModel, names: Names, count: int = SAMPLES_OF_A_CLASS
+    name_model: NameModel, splits: Splits, count: int = SAMPLES_OF_A_CLASS
 ) -> tuple[float, Section]:
     """Generates names of each class, seed 0, and compares them with the training names.
 
     Returns:
         How many percent of them are not training names, and a table of a few of each class.
     """
-    train = {name.text for name in names.splits["train"]}
+    train = {name.text for name in splits["train"]}
     drawn = {
         label: name_model.generate(label or None, count)
         for label in name_model.class_counts or [""]

@@ -3,12 +3,12 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
 from rnnjax import data
 from rnnjax.data.padded_batches import EvaluationBatches, Examples, Ragged, TrainingBatches
+from rnnjax.data.prepared import Prepared
 from rnnjax.data.question_vocabulary import OTHER, QuestionVocabulary, words_of
 from rnnjax.data.word_vocabulary import RESERVED
 from rnnjax.tasks.reading.babi import Question
@@ -16,28 +16,6 @@ from rnnjax.tasks.reading.config import ReadingConfig
 from rnnjax.tasks.reading.sources import Splits, load_questions
 
 FIRST_WORD = len(RESERVED)
-
-
-class Prepared(NamedTuple):
-    """The data of a run.
-
-    Attributes:
-        splits: questions by split.
-        vocabulary: of the training split, unless one was given.
-        vectors: of its words, made elsewhere; None: there are none.
-        batches: of the training split.
-        validation: batches of the validation split.
-        digest: of the training and validation questions.
-        description: the sizes, in some lines.
-    """
-
-    splits: Splits
-    vocabulary: QuestionVocabulary
-    vectors: data.Vectors | None
-    batches: TrainingBatches
-    validation: EvaluationBatches
-    digest: str
-    description: str
 
 
 def prepare(config: ReadingConfig, vocabulary: QuestionVocabulary | None = None) -> Prepared:
@@ -74,7 +52,7 @@ def prepare(config: ReadingConfig, vocabulary: QuestionVocabulary | None = None)
     description = f"{note}.\n{_describe(splits, vocabulary)}"
     if vectors is not None:
         description += f"\n{vectors.coverage(vocabulary.symbols[FIRST_WORD:])}."
-    return Prepared(splits, vocabulary, vectors, batches, validation, digest, description)
+    return Prepared(batches, validation, description, splits, digest, vocabulary, vectors)
 
 
 def question_examples(

@@ -4,13 +4,13 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
 from rnnjax import data
 from rnnjax.data.labelled import classes_of
 from rnnjax.data.padded_batches import EvaluationBatches, Examples, Ragged, TrainingBatches
+from rnnjax.data.prepared import Prepared
 from rnnjax.data.word_vocabulary import RESERVED, UNKNOWN_WORD
 from rnnjax.errors import UserError, did_you_mean
 from rnnjax.tasks.sentiment.config import SentimentConfig
@@ -37,43 +37,6 @@ class SentimentVocabulary(data.WordVocabulary):
     def encode(self, text: str) -> np.ndarray:
         """The ids of a text's words, int32; `UNKNOWN_WORD` for those that are not known."""
         return super().encode(text)[:-1]
-
-
-class Prepared(NamedTuple):
-    """The data of a run.
-
-    Attributes:
-        splits: examples by split.
-        vocabulary: of the training split, unless one was given.
-        vectors: of its words, made elsewhere; None: there are none.
-        batches: of the training split.
-        validation: batches of the validation split.
-        digest: of the training and validation texts and labels.
-    """
-
-    splits: Splits
-    vocabulary: SentimentVocabulary
-    vectors: data.Vectors | None
-    batches: TrainingBatches
-    validation: EvaluationBatches
-    digest: str
-
-    @property
-    def description(self) -> str:
-        """The sizes, in two lines."""
-        words, labels = self.vocabulary.symbols[FIRST_WORD:], self.vocabulary.labels
-        parts = [f"{split} {len(examples):,}" for split, examples in self.splits.items()]
-        unknown = [
-            f"{self.vocabulary.unknown_share(_columns(examples)[0]):.1%} of {split}"
-            for split, examples in self.splits.items()
-        ]
-        lines = [
-            f"texts of {len(labels)} classes ({', '.join(labels)[:60]}): {', '.join(parts)}.",
-            f"{len(words):,} known words; unknown: {', '.join(unknown)}.",
-        ]
-        if self.vectors is not None:
-            lines.append(f"{self.vectors.coverage(words)}.")
-        return "\n".join(lines)
 
 
 def prepare(config: SentimentConfig, vocabulary: SentimentVocabulary | None = None) -> Prepared:
@@ -109,7 +72,8 @@ def prepare(config: SentimentConfig, vocabulary: SentimentVocabulary | None = No
     validation = EvaluationBatches(held_out, batch_size=config.batch_size)
     content = [[one.fields for one in splits[split]] for split in ("train", "validation")]
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-    return Prepared(splits, vocabulary, vectors, batches, validation, digest)
+    description = _describe(splits, vocabulary, vectors)
+    return Prepared(batches, validation, description, splits, digest, vocabulary, vectors)
 
 
 def load_splits(config: SentimentConfig) -> Splits:
@@ -170,3 +134,19 @@ def _vocabulary(
 
 def _columns(examples: Sequence[data.Example]) -> tuple[list[str], list[str]]:
     return [one.fields["text"] for one in examples], [one.fields["label"] for one in examples]
+
+
+def _describe(splits: Splits, vocabulary: SentimentVocabulary, vectors: data.Vectors | None) -> str:
+    words, labels = vocabulary.symbols[FIRST_WORD:], vocabulary.labels
+    parts = [f"{split} {len(examples):,}" for split, examples in splits.items()]
+    unknown = [
+        f"{vocabulary.unknown_share(_columns(examples)[0]):.1%} of {split}"
+        for split, examples in splits.items()
+    ]
+    lines = [
+        f"texts of {len(labels)} classes ({', '.join(labels)[:60]}): {', '.join(parts)}.",
+        f"{len(words):,} known words; unknown: {', '.join(unknown)}.",
+    ]
+    if vectors is not None:
+        lines.append(f"{vectors.coverage(words)}.")
+    return "\n".join(lines)

@@ -8,6 +8,7 @@ import numpy as np
 from rnnjax.data.named_splits import drawn_in_shares
 from rnnjax.data.npz import read_npz
 from rnnjax.data.padded_batches import EvaluationBatches, Examples, Ragged, TrainingBatches
+from rnnjax.data.prepared import Prepared
 from rnnjax.errors import UserError
 
 NUM_CLASSES = 10
@@ -24,33 +25,6 @@ class Digits(NamedTuple):
 
     images: np.ndarray
     labels: np.ndarray
-
-
-class Prepared(NamedTuple):
-    """The data of a run.
-
-    Attributes:
-        splits: train, validation and test.
-        batches: of the training split.
-        validation: batches of the validation split.
-        digest: of the training images and labels.
-    """
-
-    splits: dict[str, Digits]
-    batches: TrainingBatches
-    validation: EvaluationBatches
-    digest: str
-
-    @property
-    def side(self) -> int:
-        """Pixels of each side of the images."""
-        return self.splits["train"].images.shape[1]
-
-    @property
-    def description(self) -> str:
-        """The sizes, in one line."""
-        sizes = ", ".join(f"{name} {len(part.labels):,}" for name, part in self.splits.items())
-        return f"digits of {self.side} x {self.side} pixels, {self.side**2} steps: {sizes}"
 
 
 def load_digits(source: str, permuted: bool = False) -> dict[str, Digits]:
@@ -108,7 +82,10 @@ def prepare(source: str, batch_size: int, seed: int = 0, permuted: bool = False)
     )
     validation = EvaluationBatches(pixel_sequences(splits["validation"]), batch_size=batch_size)
     digest = hashlib.sha256(train.images.tobytes() + train.labels.tobytes()).hexdigest()
-    return Prepared(splits, batches, validation, digest)
+    side = train.images.shape[1]
+    sizes = ", ".join(f"{name} {len(part.labels):,}" for name, part in splits.items())
+    description = f"digits of {side} x {side} pixels, {side**2} steps: {sizes}"
+    return Prepared(batches, validation, description, splits, digest)
 
 
 def pixel_sequences(digits: Digits) -> Examples:

@@ -2,36 +2,16 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
 from rnnjax import data
 from rnnjax.data.padded_batches import EvaluationBatches, Examples, Ragged, TrainingBatches
+from rnnjax.data.prepared import Prepared
 from rnnjax.errors import UserError
 from rnnjax.tasks.series.config import SeriesConfig
 from rnnjax.tasks.series.scaling import Scaling, missing
 from rnnjax.tasks.series.sources import Series, Source, load_source
-
-
-class Prepared(NamedTuple):
-    """The data of a run.
-
-    Attributes:
-        splits: the series of each split.
-        vocabulary: columns, units and classes; those of the training split unless given.
-        batches: of the training split.
-        validation: batches of the validation split.
-        digest: of the series for training and validation.
-        description: sizes and columns.
-    """
-
-    splits: dict[str, list[Series]]
-    vocabulary: Scaling
-    batches: TrainingBatches
-    validation: EvaluationBatches
-    digest: str
-    description: str
 
 
 def prepare(config: SeriesConfig, scaling: Scaling | None = None) -> Prepared:
@@ -65,7 +45,7 @@ def prepare(config: SeriesConfig, scaling: Scaling | None = None) -> Prepared:
     noun = "series" if config.label else "windows"
     what = f"{noun}: {sizes}; {filled:,} missing values filled"
     lines = f"{source.note}.\n{what}."
-    return Prepared(source.splits, scaling, batches, validation, digest.hexdigest(), lines)
+    return Prepared(batches, validation, lines, source.splits, digest.hexdigest(), scaling)
 
 
 def load_for(config: SeriesConfig, scaling: Scaling | None) -> Source:

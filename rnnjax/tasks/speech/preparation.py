@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -17,11 +17,12 @@ from rnnjax.data.padded_batches import (
     TrainingBatches,
     padding_share,
 )
+from rnnjax.data.prepared import Prepared, Shapes
 from rnnjax.data.vocabulary import SavedVocabulary
 from rnnjax.errors import UserError
 from rnnjax.tasks.speech.config import SpeechConfig
 from rnnjax.tasks.speech.features import num_frames, sizes
-from rnnjax.tasks.speech.recordings import Recording, Source
+from rnnjax.tasks.speech.recordings import Recording
 from rnnjax.tasks.speech.sources import load_source
 
 PADDED_TO = 0.5
@@ -51,34 +52,6 @@ class SpeechVocabulary(SavedVocabulary):
     def decode(self, numbers: Sequence[int]) -> str:
         """The text of numbers."""
         return "".join(self.symbols[n - 1] for n in numbers)
-
-
-class Prepared(NamedTuple):
-    """The data of a run.
-
-    Attributes:
-        source: of the recordings.
-        vocabulary: of the training texts, unless one was given.
-        batches: of the training split.
-        validation: batches of the validation split.
-        digest: of the training and validation splits.
-        description: the sizes, and what was converted.
-    """
-
-    source: Source
-    vocabulary: SpeechVocabulary
-    batches: TrainingBatches
-    validation: EvaluationBatches
-    digest: str
-    description: str
-
-
-class Shapes(NamedTuple):
-    """What training reads, in shapes: that of the embedded data, `max_seconds` long."""
-
-    vocabulary: SpeechVocabulary
-    batch: dict[str, Any]
-    units: int
 
 
 def import_jiwer() -> Any:
@@ -134,7 +107,7 @@ def prepare(config: SpeechConfig, vocabulary: SpeechVocabulary | None = None) ->
         *source.notes,
         *_unaligned(splits["train"], config),
     ]
-    return Prepared(source, vocabulary, batches, validation, digest.hexdigest(), "\n".join(lines))
+    return Prepared(batches, validation, "\n".join(lines), splits, digest.hexdigest(), vocabulary)
 
 
 def recording_examples(
@@ -184,7 +157,7 @@ def recording_examples(
 
 
 def shapes(config: SpeechConfig) -> Shapes:
-    """The shapes of a batch, for the dry run."""
+    """The shapes of a batch of the embedded data, `max_seconds` long, for the dry run."""
     rows, count = config.batch_size, round(config.max_seconds * config.rate)
     longest = max(1, count // sizes(config.rate)[1] // 2 // math.prod(config.factors))
 
@@ -197,7 +170,7 @@ def shapes(config: SpeechConfig) -> Shapes:
         **dict.fromkeys(("lengths", "num_symbols", "indices"), struct(rows)),
     }
     letters = tuple("abcdefghijklmnopqrstuvwxyz ")
-    return Shapes(SpeechVocabulary(letters, config.rate), batch, longest * rows)
+    return Shapes(batch, longest * rows, SpeechVocabulary(letters, config.rate))
 
 
 def _unaligned(recordings: Sequence[Recording], config: SpeechConfig) -> list[str]:

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from rnnjax import training
+from rnnjax.data.prepared import Prepared
 from rnnjax.tasks.speech.config import SpeechConfig
 from rnnjax.tasks.speech.features import HOP
 from rnnjax.tasks.speech.network import SpeechNetwork
-from rnnjax.tasks.speech.preparation import Prepared, import_jiwer
+from rnnjax.tasks.speech.preparation import import_jiwer
 from rnnjax.tasks.speech.recordings import Recording
 from rnnjax.tasks.speech.speech_model import BEAM, Search, SpeechModel
 from rnnjax.tasks.speech.speller import Speller
@@ -50,7 +51,7 @@ def validation_scores(
     config: SpeechConfig, prepared: Prepared, model: SpeechNetwork | Speller
 ) -> dict[str, float]:
     """Percentages of the validation split's greedy texts: `accuracy` of characters is 100 - cer."""
-    recordings = prepared.source.splits["validation"]
+    recordings = prepared.splits["validation"]
     speech = SpeechModel(model, prepared.vocabulary, config)
     texts = [one.text for one in speech.transcripts_of(recordings, GREEDY)]
     rates = error_rates(texts, [one.text for one in recordings])

@@ -1,7 +1,7 @@
 """From the pairs of a config to what a summarizer trains on."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, cast
+from typing import cast
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from rnnjax.data.files import files_at
 from rnnjax.data.named_splits import is_list_of_paths, split_files
 from rnnjax.data.padded_batches import EvaluationBatches, Examples, TrainingBatches
 from rnnjax.data.pair_batches import Lengths, pair_examples
+from rnnjax.data.prepared import Prepared
 from rnnjax.data.text_pairs import Corpus, Pair, read_pairs, with_words
 from rnnjax.data.word_vocabulary import RESERVED, WordLevel
 from rnnjax.errors import UserError
@@ -19,42 +20,6 @@ from rnnjax.tasks.summarisation.mails import SUFFIX, read_mail
 from rnnjax.tasks.summarisation.vocabulary import Encoded, SummaryVocabulary
 
 FIRST_WORD = len(RESERVED)
-
-
-class Prepared(NamedTuple):
-    """A corpus in numbers.
-
-    Attributes:
-        corpus: the pairs.
-        vocabulary: of the training split, unless one was given.
-        vectors: of its words, made elsewhere; None: there are none.
-        lengths: that texts and summaries are padded to.
-        batches: of the training split.
-        validation: batches of the validation split.
-        notes: what was cut or left out, in a phrase each.
-        digest: of the training and validation pairs, the same for the same ones only.
-    """
-
-    corpus: Corpus
-    vocabulary: SummaryVocabulary
-    vectors: data.Vectors | None
-    lengths: Lengths
-    batches: TrainingBatches
-    validation: EvaluationBatches
-    notes: tuple[str, ...]
-    digest: str
-
-    @property
-    def description(self) -> str:
-        """The sizes of the corpus and of what was made of it, a line each."""
-        buckets = " and ".join(", ".join(map(str, one)) for one in self.lengths)
-        lines = [
-            f"{'; '.join([self.corpus.describe(), *self.notes])}.",
-            f"{len(self.vocabulary):,} symbols ({self.vocabulary.level}); padded to {buckets}.",
-        ]
-        if self.vectors is not None:
-            lines.append(f"{self.vectors.coverage(self.vocabulary.symbols[FIRST_WORD:])}.")
-        return "\n".join(lines)
 
 
 def load_pairs(config: SummarisationConfig) -> Corpus:
@@ -124,15 +89,21 @@ def prepare(config: SummarisationConfig, vocabulary: SummaryVocabulary | None = 
     chosen = [pairs[n] for n in kept.tolist()]
     examples = summary_examples(chosen, vocabulary, config, lengths)
     held_out = summary_examples(corpus.splits["validation"], vocabulary, config, lengths)
+    lines = [
+        f"{'; '.join([corpus.describe(), *notes])}.",
+        f"{len(vocabulary):,} symbols ({vocabulary.level}); padded to {lengths.describe()}.",
+    ]
+    if vectors is not None:
+        lines.append(f"{vectors.coverage(vocabulary.symbols[FIRST_WORD:])}.")
     return Prepared(
-        corpus,
+        TrainingBatches(examples, batch_size=config.batch_size, seed=config.seed),
+        EvaluationBatches(held_out, batch_size=config.batch_size),
+        "\n".join(lines),
+        corpus.splits,
+        corpus.digest,
         vocabulary,
         vectors,
         lengths,
-        TrainingBatches(examples, batch_size=config.batch_size, seed=config.seed),
-        EvaluationBatches(held_out, batch_size=config.batch_size),
-        tuple(notes),
-        corpus.digest,
     )
 
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
+from rnnjax.data.prepared import Prepared
 from rnnjax.data.tokens import tokenize
 from rnnjax.errors import UserError
 from rnnjax.models.decoding import SAMPLED, Search, sample_text
 from rnnjax.models.seq2seq import Seq2Seq
 from rnnjax.tasks.summarisation.config import SummarisationConfig
-from rnnjax.tasks.summarisation.preparation import Prepared
 from rnnjax.tasks.summarisation.summarizer import Summarizer
 
 KINDS = ("rouge1", "rouge2", "rougeL")
@@ -51,14 +51,14 @@ def validation_scores(
     config: SummarisationConfig, prepared: Prepared, model: Seq2Seq
 ) -> dict[str, float]:
     """The mean ROUGE of the validation split, summarised greedily."""
-    pairs = prepared.corpus.splits["validation"]
+    pairs = prepared.splits["validation"]
     texts = _write(config, prepared, model, [pair.source for pair in pairs])
     return mean(rouge(texts, [pair.target for pair in pairs]))
 
 
 def sample(config: SummarisationConfig, prepared: Prepared, model: Seq2Seq) -> str:
     """The first validation texts and what the model writes for them greedily."""
-    sources, references, *_ = zip(*prepared.corpus.splits["validation"][:SAMPLED], strict=True)
+    sources, references, *_ = zip(*prepared.splits["validation"][:SAMPLED], strict=True)
     return sample_text(sources, references, _write(config, prepared, model, sources))
 
 

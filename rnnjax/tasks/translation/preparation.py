@@ -1,51 +1,18 @@
 """From the pairs of a config to what a translator trains on."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
 from rnnjax.data import pair_batches
 from rnnjax.data.padded_batches import EvaluationBatches, Examples, TrainingBatches
 from rnnjax.data.pair_batches import SOURCE_LENGTHS, Lengths
-from rnnjax.data.text_pairs import Corpus, Pair
+from rnnjax.data.prepared import Prepared
+from rnnjax.data.text_pairs import Pair
 from rnnjax.errors import UserError
 from rnnjax.tasks.translation.config import TranslationConfig
 from rnnjax.tasks.translation.corpora import load_pairs
 from rnnjax.tasks.translation.vocabulary import TextVocabulary, VocabularyPair
-
-
-class Prepared(NamedTuple):
-    """A corpus in numbers.
-
-    Attributes:
-        corpus: the pairs.
-        vocabulary: of the training split, unless one was given.
-        lengths: that texts are padded to.
-        batches: of the training split.
-        validation: batches of the validation split.
-        too_long: pairs of the training split that are left out of them.
-        digest: of the training and validation pairs, the same for the same ones only.
-    """
-
-    corpus: Corpus
-    vocabulary: VocabularyPair
-    lengths: Lengths
-    batches: TrainingBatches
-    validation: EvaluationBatches
-    too_long: int
-    digest: str
-
-    @property
-    def description(self) -> str:
-        """The sizes of the corpus and of what was made of it, a line each."""
-        source, target = (f"{len(one):,}" for one in self.vocabulary)
-        buckets = " and ".join(", ".join(map(str, one)) for one in self.lengths)
-        skipped = f"; {self.too_long:,} training pairs are too long and left out"
-        return (
-            f"{self.corpus.describe()}{skipped if self.too_long else ''}.\n{source} and {target} "
-            f"symbols of source and target ({self.vocabulary.level}); padded to {buckets}."
-        )
 
 
 def prepare(config: TranslationConfig, vocabulary: VocabularyPair | None = None) -> Prepared:
@@ -91,8 +58,15 @@ def prepare(config: TranslationConfig, vocabulary: VocabularyPair | None = None)
         corpus.splits["validation"], vocabulary, lengths, reverse=config.reverse_source
     )
     validation = EvaluationBatches(held_out, batch_size=config.batch_size)
+    source, target = (f"{len(one):,}" for one in vocabulary)
     too_long = len(pairs) - len(chosen)
-    return Prepared(corpus, vocabulary, lengths, batches, validation, too_long, corpus.digest)
+    skipped = f"; {too_long:,} training pairs are too long and left out" if too_long else ""
+    description = (
+        f"{corpus.describe()}{skipped}.\n{source} and {target} symbols of source and target "
+        f"({vocabulary.level}); padded to {lengths.describe()}."
+    )
+    read = corpus.splits, corpus.digest, vocabulary
+    return Prepared(batches, validation, description, *read, lengths=lengths)
 
 
 def pair_examples(

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from rnnjax.data.prepared import Prepared
 from rnnjax.models.decoding import SAMPLED, Search, sample_text
 from rnnjax.models.seq2seq import Seq2Seq
 from rnnjax.tasks.translation.config import TranslationConfig
-from rnnjax.tasks.translation.preparation import Prepared
 from rnnjax.tasks.translation.translator import Translator
 
 
@@ -55,14 +55,14 @@ def validation_scores(
     config: TranslationConfig, prepared: Prepared, model: Seq2Seq
 ) -> dict[str, float]:
     """`translation_scores` of the validation split, translated greedily."""
-    pairs = prepared.corpus.splits["validation"]
+    pairs = prepared.splits["validation"]
     texts = _write(config, prepared, model, [pair.source for pair in pairs])
     return translation_scores(config.metric, texts, [pair.target for pair in pairs])
 
 
 def sample(config: TranslationConfig, prepared: Prepared, model: Seq2Seq) -> str:
     """The first validation pairs and what the model writes for them greedily."""
-    sources, references, *_ = zip(*prepared.corpus.splits["validation"][:SAMPLED], strict=True)
+    sources, references, *_ = zip(*prepared.splits["validation"][:SAMPLED], strict=True)
     return sample_text(sources, references, _write(config, prepared, model, sources))
 
 

@@ -3,36 +3,16 @@
 import hashlib
 import itertools
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
 from rnnjax.data.padded_batches import EvaluationBatches, Examples, Ragged, TrainingBatches
+from rnnjax.data.prepared import Prepared
 from rnnjax.data.question_vocabulary import OTHER, QuestionVocabulary
 from rnnjax.data.word_vocabulary import RESERVED
 from rnnjax.tasks.vqa.config import VqaConfig
 from rnnjax.tasks.vqa.questions import AskedImage, Splits, questions_of
 from rnnjax.tasks.vqa.sources import load_splits
-
-
-class Prepared(NamedTuple):
-    """The data of a run.
-
-    Attributes:
-        splits: images and questions by split.
-        vocabulary: of the training split, unless one was given.
-        batches: of the training split.
-        validation: batches of the validation split.
-        digest: of the training and validation splits.
-        description: the sizes, in some lines.
-    """
-
-    splits: Splits
-    vocabulary: QuestionVocabulary
-    batches: TrainingBatches
-    validation: EvaluationBatches
-    digest: str
-    description: str
 
 
 def prepare(config: VqaConfig, vocabulary: QuestionVocabulary | None = None) -> Prepared:
@@ -61,12 +41,12 @@ def prepare(config: VqaConfig, vocabulary: QuestionVocabulary | None = None) -> 
         for image in splits[split]:
             digest.update(image.image.tobytes() + repr([q[:2] for q in image.questions]).encode())
     return Prepared(
-        splits,
-        vocabulary,
         TrainingBatches(examples, batch_size=config.batch_size, seed=config.seed),
         EvaluationBatches(held_out, batch_size=config.batch_size),
-        digest.hexdigest(),
         f"{note}.\n{_describe(splits, vocabulary)}",
+        splits,
+        digest.hexdigest(),
+        vocabulary,
     )
 
 

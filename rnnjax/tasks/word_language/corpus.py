@@ -2,7 +2,6 @@
 
 import hashlib
 from collections import Counter
-from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from rnnjax import data
 from rnnjax.data.corpus import split
 from rnnjax.data.documents import texts
+from rnnjax.data.prepared import Prepared, Shapes
 from rnnjax.data.text import find_documents
 from rnnjax.data.word_vocabulary import (
     END,
@@ -19,27 +19,6 @@ from rnnjax.data.word_vocabulary import (
 )
 from rnnjax.errors import UserError
 from rnnjax.tasks.word_language.config import WordConfig
-
-
-class Prepared(NamedTuple):
-    """Text for training.
-
-    Attributes:
-        vocabulary: of the words of the training split, unless one was given.
-        splits: train, validation and, where there is one, test.
-        batches: windows of the training split.
-        validation: windows of the validation split.
-        description: the sizes, how many words of each split are unknown, and whether the cell's
-            weights cannot be dropped.
-        digest: of the splits.
-    """
-
-    vocabulary: WordVocabulary
-    splits: dict[str, data.Stream]
-    batches: data.TrainingWindows | data.VaryingWindows
-    validation: data.EvaluationWindows
-    description: str
-    digest: str
 
 
 def read_splits(
@@ -116,8 +95,6 @@ def prepare(config: WordConfig, vocabulary: WordVocabulary | None = None) -> Pre
         digest.update(stream.document_starts.data)
     windows = data.VaryingWindows if config.vary_window else data.TrainingWindows
     return Prepared(
-        vocabulary,
-        splits,
         windows(
             splits["train"], batch_size=config.batch_size, window=config.window, seed=config.seed
         ),
@@ -125,22 +102,10 @@ def prepare(config: WordConfig, vocabulary: WordVocabulary | None = None) -> Pre
             splits["validation"], batch_size=config.batch_size, window=config.window
         ),
         f"vocabulary of {len(vocabulary):,} words; {described}; line ends count as words{note}",
+        splits,
         digest.hexdigest(),
+        vocabulary,
     )
-
-
-class Shapes(NamedTuple):
-    """What training reads, in shapes.
-
-    Attributes:
-        vocabulary: of the text.
-        batch: `jax.ShapeDtypeStruct`s by name.
-        units: words that a training step learns from.
-    """
-
-    vocabulary: WordVocabulary
-    batch: dict[str, jax.ShapeDtypeStruct]
-    units: int
 
 
 def shapes(config: WordConfig) -> Shapes:
@@ -153,7 +118,7 @@ def shapes(config: WordConfig) -> Shapes:
             name: jax.ShapeDtypeStruct((steps, *x.shape[1:]) if x.ndim == 2 else x.shape, x.dtype)
             for name, x in batch.items()
         }
-    return Shapes(prepared.vocabulary, batch, config.window * config.batch_size)
+    return Shapes(batch, config.window * config.batch_size, prepared.vocabulary)
 
 
 def _words(text: str) -> list[str]:

@@ -18,7 +18,7 @@ from rnnjax.errors import UserError
 from rnnjax.tasks.naming import reports
 from rnnjax.tasks.naming.generator import NameGenerator, make_loss
 from rnnjax.tasks.naming.name_model import NameModel
-from rnnjax.tasks.naming.names import Name, Names
+from rnnjax.tasks.naming.names import Name
 from rnnjax.tasks.naming.preparation import END, name_examples
 
 COUNTS = {"x": 5, "y": 2, "z": 1}
@@ -207,8 +207,8 @@ def test_the_5_grams_of_each_class_see_its_names_only():
 def test_generated_names_of_the_training_data_are_marked():
     name_model = make()
     its = name_model.generate("x", 4)
-    names = Names({"train": [Name(its[0], "x")]}, "names")
-    new, section = reports.report_generated(name_model, names, 4)
+    splits = {"train": [Name(its[0], "x")]}
+    new, section = reports.report_generated(name_model, splits, 4)
     drawn = [name for label in COUNTS for name in name_model.generate(label, 4)]
     assert new == pytest.approx(100 * np.mean([name != its[0] for name in drawn]))
     assert f"{its[0]}*" in section.html

@@ -9,7 +9,7 @@ import pytest
 from rnnjax.errors import UserError
 from rnnjax.tasks.naming import names
 from rnnjax.tasks.naming.config import NamingConfig
-from rnnjax.tasks.naming.names import Name, load_names
+from rnnjax.tasks.naming.names import Name, class_counts, load_names
 from rnnjax.tasks.naming.preparation import END, name_examples, prepare, vocabulary_of
 
 ROWS = [(f"name{n}", "ab"[n % 2]) for n in range(20)]
@@ -28,7 +28,7 @@ def test_the_embedded_names_are_those_of_faker():
     from faker.providers.person.he_IL import Provider
 
     found = load_names(NamingConfig())
-    counts = found.class_counts()
+    counts = class_counts(found.splits)
     assert tuple(counts) == names.LOCALES
     held = {text for text, label in everything(found) if label == "he_IL"}
     assert held == {" ".join(text.split()) for text in Provider.last_names}
@@ -46,7 +46,7 @@ def test_identifiers_without_faker(monkeypatch):
     monkeypatch.setattr(names, "_version_of_faker", lambda: "")
     found = load_names(NamingConfig())
     assert "Faker is not installed" in found.describe().splitlines()[0]
-    assert list(found.class_counts()) == ["class", "constant", "function", "module"]
+    assert list(class_counts(found.splits)) == ["class", "constant", "function", "module"]
     held = everything(found)
     assert len(held) == len(set(held)) > 5000
     for pair in [
@@ -69,7 +69,7 @@ def test_a_name_of_several_classes_is_in_one_split(tmp_path):
 def test_each_class_has_a_training_name(tmp_path):
     rows = [(f"n{n}", f"class{n}") for n in range(30)]
     found = load_names(NamingConfig(data=tsv(tmp_path / "names.tsv", rows)))
-    assert len(found.class_counts()) == 30
+    assert len(class_counts(found.splits)) == 30
     assert everything(found) == sorted(rows)
 
 
@@ -90,7 +90,7 @@ def test_without_classes_names_have_none(tmp_path):
     found = load_names(NamingConfig(data=str(tmp_path / "names.tsv"), class_column=""))
     left_aside = load_names(NamingConfig(data=tsv(tmp_path / "b.tsv"), conditional=False))
     for each in (found, left_aside):
-        assert each.class_counts() == {}
+        assert class_counts(each.splits) == {}
         assert {label for _, label in everything(each)} == {""}
 
 
@@ -125,7 +125,7 @@ def test_rare_characters_are_unknown_and_the_end_is_not():
 
 def test_batches_hold_every_training_name_with_its_class(tmp_path):
     prepared = prepare(NamingConfig(data=tsv(tmp_path / "names.tsv"), batch_size=5, num_buckets=2))
-    seen, classes = [], list(prepared.class_counts)
+    seen, classes = [], list(class_counts(prepared.splits))
     for n in range(prepared.batches.batches_per_epoch):
         batch = prepared.batches[n]
         for row, length in enumerate(batch["lengths"]):
@@ -133,7 +133,7 @@ def test_batches_hold_every_training_name_with_its_class(tmp_path):
                 text = prepared.vocabulary.decode(batch["targets"][: length - 1, row])
                 seen.append((text, classes[batch["class"][row]]))
                 assert batch["targets"][length - 1, row] == prepared.vocabulary.encode(END)[0]
-    train = prepared.names.splits["train"]
+    train = prepared.splits["train"]
     decoded = [prepared.vocabulary.decode(prepared.vocabulary.encode(name.text)) for name in train]
     assert sorted(seen) == sorted(zip(decoded, [name.label for name in train], strict=True))
 

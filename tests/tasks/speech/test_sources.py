@@ -94,7 +94,7 @@ def tables(tmp_path):
 def test_tables_name_sound_files_and_texts(tables):
     prepared = prepare(SpeechConfig(data=str(tables), batch_size=2, num_buckets=1))
     assert prepared.vocabulary == SpeechVocabulary((" ", "a", "b"), RATE)
-    one, two = prepared.source.splits["train"]
+    one, two = prepared.splits["train"]
     assert (one.text, two.text) == ("ab a", "b")
     assert (len(one.samples), len(two.samples)) == (1600, 2400)
     batch = prepared.batches[0]

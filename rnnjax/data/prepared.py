@@ -1,0 +1,46 @@
+"""The data of a run as its training reads them, and their shapes."""
+
+from typing import Any, NamedTuple
+
+from rnnjax.data.padded_batches import EvaluationBatches, TrainingBatches
+from rnnjax.data.pair_batches import Lengths
+from rnnjax.data.streams import EvaluationWindows, TrainingWindows, VaryingWindows
+from rnnjax.data.vectors import Vectors
+
+
+class Prepared(NamedTuple):
+    """The data of a run.
+
+    Attributes:
+        batches: of the training split.
+        validation: batches of the validation split, or where there is none, of the training split.
+        description: the sizes and what was made of them, in some lines.
+        splits: what was read, by split; empty: examples are drawn as they are needed.
+        digest: the same for the same training and validation data only; empty: they are drawn.
+        vocabulary: of the training split, unless one was given; None: the task has none.
+        vectors: of its words, made elsewhere; None: there are none.
+        lengths: that sources and targets are padded to; of other data than pairs none.
+    """
+
+    batches: TrainingBatches | TrainingWindows | VaryingWindows
+    validation: EvaluationBatches | EvaluationWindows
+    description: str
+    splits: dict[str, Any] = {}  # noqa: RUF012
+    digest: str = ""
+    vocabulary: Any = None
+    vectors: Vectors | None = None
+    lengths: Lengths = Lengths((), ())
+
+
+class Shapes(NamedTuple):
+    """What training reads, in shapes.
+
+    Attributes:
+        batch: the largest one, `jax.ShapeDtypeStruct`s by name.
+        units: how much of what the loss counts it holds.
+        vocabulary: see `Prepared`.
+    """
+
+    batch: dict[str, Any]
+    units: int
+    vocabulary: Any = None
