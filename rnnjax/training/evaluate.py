@@ -3,15 +3,17 @@
 Each batch begins with the carry of the one before.
 """
 
+import functools
 import math
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from flax import nnx
 
 from rnnjax.training.devices.placement import LOCAL, Placement
 from rnnjax.training.step import LossFn, Metrics, make_eval_step
@@ -62,6 +64,29 @@ def evaluate(
         fetch_oldest()
     means = {name: float(sum_ / n) if n else math.nan for name, (sum_, n) in totals.items()}
     return {**means, "count": float(totals["loss"][1])}
+
+
+def results_of(
+    function: Callable[..., Any], model: Any, batches: Iterable[PyTree], *static: Any
+) -> Iterator[tuple[PyTree, Any]]:
+    """Yields each batch with what `function(model, *static, batch)` makes of it, jitted.
+
+    It is compiled once for each function, structure of the model, `static` and shapes of a batch.
+
+    Args:
+        function: one of a module, as another one would be compiled again in every call.
+        model: a flax.nnx module that has parameters alone.
+        batches: numpy batches in order.
+        static: hashable.
+    """
+    graph, params = nnx.split(model, nnx.Param)
+    for batch in batches:
+        yield batch, _of_batch(function, graph, static, params, batch)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _of_batch(function, graph, static, params, batch):
+    return function(nnx.merge(graph, params), *static, batch)
 
 
 def make_dynamic_eval_step(

@@ -1,6 +1,5 @@
 """The network of videos: its loss, and what it says of a video and of its beginning."""
 
-import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -149,10 +148,8 @@ class ActivityModel(NamedTuple):
         buckets = data.bucket_lengths(whole, self.config.num_buckets, batch_size=rows)
         begun = [clip._replace(frames=first_part(clip.frames, percent)) for clip in clips]
         examples = video_examples(begun, self.videos, buckets)
-        graph, params = nnx.split(self.model, nnx.Param)
         batches = EvaluationBatches(examples, batch_size=min(rows, examples.size))
-        found = ((batch, _apply(graph, params, batch["frames"], batch["lengths"]))
-                 for batch in batches)  # fmt: skip
+        found = training.results_of(_probabilities, self.model, batches)
         return np.array(in_order(found, lengths=None))
 
 
@@ -169,6 +166,5 @@ def load(workdir: str | Path, config: ActivityConfig | None = None) -> ActivityM
     return ActivityModel(model, videos, settings)
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _apply(graph: nnx.GraphDef, params: Any, frames: Array, lengths: Array) -> Array:
-    return jax.nn.softmax(nnx.merge(graph, params)(frames, lengths))
+def _probabilities(model: ActivityNetwork, batch: dict[str, Array]) -> Array:
+    return jax.nn.softmax(model(batch["frames"], batch["lengths"]))

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 
 from rnnjax import data, training
 from rnnjax.data.padded_batches import EvaluationBatches, in_order
@@ -112,11 +111,9 @@ class DnaModel(NamedTuple):
     def _run(
         self, function: Any, examples: Sequence[data.Example]
     ) -> Iterator[tuple[data.Batch, Any]]:
-        graph, params = nnx.split(self.model, nnx.Param)
         its = sequence_examples(examples, self.config, self.vocabulary)
-        rows = min(self.config.batch_size, its.size)
-        for batch in EvaluationBatches(its, batch_size=rows):
-            yield batch, _apply(function, graph, self.config, params, batch)
+        batches = EvaluationBatches(its, batch_size=min(self.config.batch_size, its.size))
+        return training.results_of(function, self.model, batches, self.config)
 
 
 def load(workdir: str | Path, config: DnaConfig | None = None) -> DnaModel:
@@ -125,11 +122,6 @@ def load(workdir: str | Path, config: DnaConfig | None = None) -> DnaModel:
     vocabulary = DnaVocabulary.from_json(stored["vocabulary"])
     model = training.restore_model(workdir, make_model, settings, vocabulary)
     return DnaModel(model, vocabulary, settings)
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _apply(function: Any, graph: nnx.GraphDef, config: DnaConfig, params: Any, batch: Batch) -> Any:
-    return function(nnx.merge(graph, params), config, batch)
 
 
 def _class_probabilities(model: Any, config: DnaConfig, batch: Batch) -> Array:

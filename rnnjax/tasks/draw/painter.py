@@ -95,9 +95,8 @@ class Painter(NamedTuple):
         Raises:
             UserError: see `reconstruct`.
         """
-        graph, params = nnx.split(self.model, nnx.Param)
         batches = evaluation_batches(self._checked(images), self.config)
-        found = ((batch, _nats(graph, self.config, params, batch)) for batch in batches)
+        found = training.results_of(_nats, self.model, batches, self.config)
         parts = np.stack(in_order(found, lengths=None))
         return Bound(parts[:, 0], parts[:, 1])
 
@@ -133,10 +132,9 @@ def _sample(graph: nnx.GraphDef, config: DrawConfig, params: Any, seeds: Array) 
     return nnx.merge(graph, params).paint(jnp.moveaxis(draw(seeds), 0, 1))
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _nats(graph: nnx.GraphDef, config: DrawConfig, params: Any, batch: Any) -> Array:
+def _nats(model: DrawNetwork, config: DrawConfig, batch: Any) -> Array:
     """Reconstruction and KL of each step, `[B, 2, T]`."""
     images = batch["images"].astype(jnp.float32)
-    painting = _reconstruct(graph, config, params, images, batch["indices"])
+    painting = model.reconstruct(images, noise_of(batch["indices"], config))
     parts = jnp.stack([reconstruction_nats(painting.canvases, images), painting.kl])
     return jnp.moveaxis(parts, -1, 0)

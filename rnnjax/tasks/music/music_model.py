@@ -92,9 +92,8 @@ class MusicModel(NamedTuple):
 
         With NADE, also given the notes above it in its own frame.
         """
-        graph, params = nnx.split(self.model, nnx.Param)
         batches = evaluation_batches(pieces, self.config)
-        return in_order((b, _log_odds(graph, params, b["before"], b["frames"])) for b in batches)
+        return in_order(training.results_of(_log_odds, self.model, batches))
 
     def log_probabilities(self, pieces: Sequence[Piece]) -> list[np.ndarray]:
         """log p(frame | all frames before it) in nats, `[T]` of each piece."""
@@ -110,9 +109,8 @@ def load(workdir: str | Path, config: MusicConfig | None = None) -> MusicModel:
     return MusicModel(training.restore_model(workdir, make_model, settings), settings)
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _log_odds(graph: nnx.GraphDef, params: Any, before: Array, frames: Array) -> Array:
-    return nnx.merge(graph, params)(before, frames)
+def _log_odds(model: FrameModel, batch: dict[str, Array]) -> Array:
+    return model(batch["before"], batch["frames"])
 
 
 @functools.partial(jax.jit, static_argnums=(0, 5))

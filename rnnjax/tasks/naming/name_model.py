@@ -118,14 +118,13 @@ class NameModel(NamedTuple):
         Args:
             names: at least one.
         """
-        graph, params = nnx.split(self.model, nnx.Param)
         cleaned = [Name(clean(name)) for name in names]
         lengths = [len(name.text) + len(END) for name in cleaned]
         buckets = bucket_lengths(lengths, 4, batch_size=BATCH_SIZE)
         examples = name_examples(cleaned, self.vocabulary, [], buckets)
         batches = EvaluationBatches(examples, batch_size=BATCH_SIZE)
-        scored = ((b, _score(graph, params, b["inputs"], b["targets"])) for b in batches)
-        return [scores.astype(np.float64) for scores in in_order(scored)]
+        scored = in_order(training.results_of(_score, self.model, batches))
+        return [scores.astype(np.float64) for scores in scored]
 
     def posteriors(self, scores: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
         """p(c | name), `[N, K]`, from log p(symbol | those before it, c), `[T, K]` each."""
@@ -160,10 +159,9 @@ def load(workdir: str | Path, config: NamingConfig | None = None) -> NameModel:
     return NameModel(model, vocabulary, counts)
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _score(graph: nnx.GraphDef, params: Any, inputs: Array, targets: Array) -> Array:
+def _score(model: NameGenerator, batch: dict[str, Array]) -> Array:
     """`[T, B, K]`: one class after the other, which takes the memory of one."""
-    model = nnx.merge(graph, params)
+    inputs, targets = batch["inputs"], batch["targets"]
 
     def of_class(number: Array) -> Array:
         logits = model(inputs, jnp.full(inputs.shape[1], number))

@@ -1,6 +1,5 @@
 """A reader of stories: what it answers, and in which sentences it found that."""
 
-import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -152,18 +151,14 @@ class ReadingModel(NamedTuple):
                 raise UserError(f"{where} has no story: expected a sentence or more")
             if not words_of(one.text):
                 raise UserError(f"{where} is empty: there is no word in it")
-        graph, params = nnx.split(self.model, nnx.Param)
         examples = question_examples(questions, self.vocabulary, BUCKETS)
-        found, seen = [], []
-        for batch in EvaluationBatches(examples, batch_size=batch_size):
-            ids, probabilities, attention = _read(graph, params, batch)
-            found.append((batch, np.stack([ids, probabilities], axis=1)))
-            seen.append((batch, attention))
+        batches = EvaluationBatches(examples, batch_size=batch_size)
+        found = list(training.results_of(_read, self.model, batches))
+        said = in_order(((batch, np.stack(its[:2], axis=1)) for batch, its in found), lengths=None)
+        attention = in_order((batch, its[2]) for batch, its in found)
         return [
             Answered(self.vocabulary.answers[int(answer)], float(probability), weights.T)
-            for (answer, probability), weights in zip(
-                in_order(found, lengths=None), in_order(seen), strict=True
-            )
+            for (answer, probability), weights in zip(said, attention, strict=True)
         ]
 
 
@@ -188,10 +183,9 @@ def _answers(out: Reading) -> Array:
     return out.logits[:, 1:].argmax(axis=-1) + 1
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _read(graph: nnx.GraphDef, params: Any, batch: Batch) -> tuple[Array, Array, Array]:
+def _read(model: Reader, batch: Batch) -> tuple[Array, Array, Array]:
     """The answers `[B]`, their probabilities `[B]`, and the attention `[S, B, N]`."""
-    out = nnx.merge(graph, params)(*_words(batch))
+    out = model(*_words(batch))
     answers = _answers(out)
     chosen = jnp.take_along_axis(jax.nn.softmax(out.logits), answers[:, None], axis=1)[:, 0]
     attention = (

@@ -1,6 +1,5 @@
 """A classifier of texts: what it says of them, and which words decide."""
 
-import functools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -200,10 +199,9 @@ class SentimentModel(NamedTuple):
         for n, text in enumerate(texts, 1):
             if not text.split():
                 raise UserError(f"text {n} of {len(texts)} is empty: there is no word in it")
-        graph, params = nnx.split(self.model, nnx.Param)
         examples = text_examples(texts, self.vocabulary, BUCKETS)
-        for batch in EvaluationBatches(examples, batch_size=batch_size):
-            yield batch, _apply(function, graph, params, batch)
+        batches = EvaluationBatches(examples, batch_size=batch_size)
+        return training.results_of(function, self.model, batches)
 
 
 def load(workdir: str | Path, config: SentimentConfig | None = None) -> SentimentModel:
@@ -212,8 +210,3 @@ def load(workdir: str | Path, config: SentimentConfig | None = None) -> Sentimen
     vocabulary = SentimentVocabulary.from_json(stored["vocabulary"])
     model = training.restore_model(workdir, make_model, settings, vocabulary)
     return SentimentModel(model, vocabulary)
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _apply(function: Any, graph: nnx.GraphDef, params: Any, batch: Batch) -> Array:
-    return function(nnx.merge(graph, params), batch)

@@ -80,11 +80,13 @@ def load(workdir: str | Path, config: DigitConfig | None = None) -> DigitReader:
 
 def classify(model: SequenceClassifier, images: Digits, batch_size: int = 64) -> np.ndarray:
     """The probability of each digit for each image, `[N, 10]`."""
-    graph, params = nnx.split(model, nnx.Param)
-    predict = jax.jit(lambda params, pixels: jax.nn.softmax(nnx.merge(graph, params)(pixels)))
     batches = EvaluationBatches(pixel_sequences(images), batch_size=batch_size)
-    found = ((batch, predict(params, batch["pixels"])) for batch in batches)
+    found = training.results_of(_probabilities, model, batches)
     return np.array(in_order(found, lengths=None))
+
+
+def _probabilities(model: SequenceClassifier, batch: dict[str, jax.Array]) -> jax.Array:
+    return jax.nn.softmax(model(batch["pixels"]))
 
 
 def confusion(model: SequenceClassifier, images: Digits) -> training.Section:

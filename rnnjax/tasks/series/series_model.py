@@ -134,11 +134,8 @@ class SeriesModel(NamedTuple):
         return starts, self.scaling.in_units(scaled.astype(np.float64))
 
     def _run(self, examples: Examples) -> np.ndarray:
-        graph, params = nnx.split(self.model, nnx.Param)
-        apply = jax.jit(lambda params, batch: outputs_of(nnx.merge(graph, params),
-                                                         self.scaling, batch))  # fmt: skip
         batches = EvaluationBatches(examples, batch_size=min(self.config.batch_size, examples.size))
-        found = ((batch, apply(params, batch)) for batch in batches)
+        found = training.results_of(outputs_of, self.model, batches, self.scaling)
         return np.array(in_order(found, lengths=None))
 
     def _series(self, name: str, values: Any) -> Series:

@@ -1,8 +1,7 @@
 """Tagging sentences with a model: in training, for its loss and F1, and when it is trained."""
 
-import functools
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -87,11 +86,10 @@ class TextTagger(NamedTuple):
     def _run(
         self, function: Any, sentences: Sequence[Sentence], batch_size: int
     ) -> Iterator[tuple[data.Batch, Any]]:
-        graph, params = nnx.split(self.model, nnx.Param)
         examples = tagged_examples(sentences, self.vocabulary, BUCKETS)
         batches = EvaluationBatches(examples, batch_size=batch_size)
         bar = tqdm(batches, desc="tagging", unit="batch", disable=None, leave=False, delay=2)
-        yield from run_over(functools.partial(_apply, function, graph, params), bar)
+        return fetched(training.results_of(function, self.model, bar))
 
 
 def load(workdir: str | Path, config: TaggingConfig | None = None) -> TextTagger:
@@ -103,9 +101,8 @@ def load(workdir: str | Path, config: TaggingConfig | None = None) -> TextTagger
     )
 
 
-def run_over(function: Any, batches: Iterable[data.Batch]) -> Iterator[tuple[data.Batch, Any]]:
-    """Pairs of a batch and the result of a jitted function, which runs one batch ahead."""
-    running = ((batch, function(batch)) for batch in batches)
+def fetched(running: Iterator[tuple[data.Batch, Any]]) -> Iterator[tuple[data.Batch, Any]]:
+    """Results of batches on this side; the next batch runs while one is fetched."""
     for (batch, result), _ in itertools.pairwise(itertools.chain(running, [({}, None)])):
         yield batch, jax.device_get(result)
 
@@ -114,11 +111,6 @@ def in_bio(ids: np.ndarray, vocabulary: TaggingVocabulary) -> tuple[str, ...]:
     """The tags of one sentence by name, in BIO whatever scheme the model uses."""
     names = [vocabulary.tags[n] for n in ids.tolist()]
     return tuple(tags_of(spans_of(names), len(names), "BIO"))
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _apply(function: Any, graph: nnx.GraphDef, params: Any, batch: dict[str, jax.Array]) -> Any:
-    return function(nnx.merge(graph, params), batch)
 
 
 def make_loss(graph: nnx.GraphDef) -> training.LossFn:
@@ -145,9 +137,7 @@ def validation_scores(config: TaggingConfig, prepared: Prepared, model: Tagger) 
     """
     del config
     sentences, vocabulary = prepared.corpus.splits["validation"], prepared.vocabulary
-    graph, params = nnx.split(model, nnx.Param)
-    judge = functools.partial(_apply, _loss_and_tags, graph, params)
-    results = list(run_over(judge, prepared.validation))
+    results = list(fetched(training.results_of(_loss_and_tags, model, prepared.validation)))
     loss = sum(float(total) for _, (total, _) in results) / len(sentences)
     ids = in_order((batch, tags) for batch, (_, tags) in results)
     gold = [sentence.tags for sentence in sentences]

@@ -1,6 +1,5 @@
 """A network that answers questions about images: what it answers, and where it looked."""
 
-import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -131,23 +130,20 @@ class VqaModel(NamedTuple):
                 if not words_of(question.text):
                     where = question.place or one.name
                     raise UserError(f"{where}: the question {question.text!r} has no word")
-        graph, params = nnx.split(self.model, nnx.Param)
         examples = asked_examples(images, self.vocabulary, self.config.questions)
-        found, seen, asked = [], [], []
-        for batch in EvaluationBatches(examples, batch_size=self.config.batch_size):
-            said, attention, real = _look(graph, params, batch)
-            found.append((batch, said))
-            seen.append((batch, attention))
-            asked.append((batch, real))
-        real = np.stack(in_order(asked, lengths=None))
-        said, attention = (np.stack(in_order(its, lengths=None))[real] for its in (found, seen))
+        batches = EvaluationBatches(examples, batch_size=self.config.batch_size)
+        found = list(training.results_of(_look, self.model, batches))
+        said, attention, real = (
+            np.stack(in_order(((batch, its[n]) for batch, its in found), lengths=None))
+            for n in range(3)
+        )
         return [
             Answered(
                 self.vocabulary.answers[int(answer)],
                 float(probability),
                 looks.reshape(len(looks), *self.model.grid),
             )
-            for (answer, probability), looks in zip(said, attention, strict=True)
+            for (answer, probability), looks in zip(said[real], attention[real], strict=True)
         ]
 
 
@@ -171,11 +167,10 @@ def _answers(out: Looked) -> Array:
     return out.logits[..., 1:].argmax(axis=-1) + 1
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _look(graph: nnx.GraphDef, params: Any, batch: Batch) -> tuple[Array, Array, Array]:
+def _look(model: StackedAttention, batch: Batch) -> tuple[Array, Array, Array]:
     """Answers and their probabilities `[B, K, 2]`, attention `[B, K, N, S]`, real ones `[B, K]`."""
     question = _words(batch)
-    out = nnx.merge(graph, params)(batch["image"], question)
+    out = model(batch["image"], question)
     ids = _answers(out)[..., None]
     chosen = jnp.take_along_axis(jax.nn.softmax(out.logits), ids, axis=-1)
     return jnp.concatenate([ids, chosen], axis=-1), out.attention, question[0] != 0

@@ -20,8 +20,8 @@ from rnnjax.tasks.tagging.tagger import best_tags, make_tagger, tag, tagging_los
 from rnnjax.tasks.tagging.text_tagger import (
     BUCKETS,
     TextTagger,
+    fetched,
     make_loss,
-    run_over,
     validation_scores,
 )
 from rnnjax.tasks.tagging.vocabulary import TaggingVocabulary
@@ -151,11 +151,11 @@ def test_pairs_stay_together_while_one_is_ahead():
         asked.append(batch)
         return batch * batch
 
-    pairs = run_over(square, iter([2, 3, 5]))
+    pairs = fetched((batch, square(batch)) for batch in [2, 3, 5])
     assert next(pairs) == (2, 4)
     assert asked == [2, 3]
     assert list(pairs) == [(3, 9), (5, 25)]
-    assert list(run_over(square, [])) == []
+    assert list(fetched(iter([]))) == []
 
 
 def test_the_loss_counts_sentences_and_the_speed_tokens():
