@@ -12,3 +12,4 @@ PRNGKey = jax.Array
 Params = Any
 Carry = Any
 DType = Any
+Batch = dict[str, Array]

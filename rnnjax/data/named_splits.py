@@ -27,6 +27,8 @@ SPLIT_OF_WORD = (
 _WORD = re.compile(rf"(?<![a-z])({'|'.join(SPLIT_OF_WORD)})(images|imgs|list|ids)?(?![a-z])")
 _NO_DATA = re.compile(r"\.|(readme|license|licence|source|notice)\b", re.IGNORECASE)
 
+TENTHS = 10
+
 
 class SplitFiles(NamedTuple):
     """The files of a source by split.
@@ -192,6 +194,13 @@ def drawn_in_shares(count: int, *shares: int) -> list[np.ndarray]:
     """
     ends = np.cumsum(shares)[:-1] * count // sum(shares)
     return np.split(np.random.default_rng(0).permutation(count), ends)
+
+
+def drawn_tenth(count: int, source: str, nouns: str) -> np.ndarray:
+    """Indices of a tenth of some `nouns`, the same in every run; UserError for fewer than ten."""
+    if count < TENTHS:
+        raise UserError(f"{source} has {count} {nouns}: expected {TENTHS} or more to divide")
+    return np.random.default_rng(0).permutation(count)[: count // TENTHS]
 
 
 def _listed(source: str, needed: Iterable[str]) -> dict[str, str]:

@@ -22,6 +22,9 @@ END, START, UNKNOWN_WORD = 0, 1, 2
 RESERVED = ("<end>", "<start>", "<unknown>")
 """The symbols with these ids."""
 
+FIRST_WORD = len(RESERVED)
+"""The id of the first word."""
+
 WORD_END = "</w>"
 """Ends the last part of a word."""
 
@@ -52,6 +55,11 @@ class WordVocabulary(SavedVocabulary):
     def __post_init__(self) -> None:
         if self.symbols[: len(RESERVED)] != RESERVED:
             raise UserError(f"this is no saved vocabulary of {self.texts_are}: no reserved symbols")
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The symbols that are not reserved."""
+        return self.symbols[FIRST_WORD:]
 
     @classmethod
     def words_of(cls, text: str) -> Sequence[str]:

@@ -16,10 +16,10 @@ from rnnjax.heads import crf
 from rnnjax.models import SequenceClassifier
 from rnnjax.tasks.dna.config import DnaConfig
 from rnnjax.tasks.dna.gene_states import STATES, TAG_OF_STATE, exons_of, frame_constraints, tags_of
-from rnnjax.tasks.dna.networks import Batch, GeneTagger, field_of, make_model, scores_of
+from rnnjax.tasks.dna.networks import GeneTagger, field_of, make_model, scores_of
 from rnnjax.tasks.dna.nucleotides import PROBABILITIES
 from rnnjax.tasks.dna.preparation import DnaVocabulary, sequence_examples
-from rnnjax.typing import Array
+from rnnjax.typing import Array, Batch
 
 
 class Classified(NamedTuple):

@@ -17,9 +17,7 @@ from rnnjax.tasks.dna.config import DnaConfig
 from rnnjax.tasks.dna.gene_states import STATES, TAG_OF_STATE, frame_constraints, signal_states
 from rnnjax.tasks.dna.nucleotides import PROBABILITIES, kmers, reverse_complement
 from rnnjax.tasks.dna.preparation import DnaVocabulary
-from rnnjax.typing import Array, DType, PRNGKey
-
-Batch = dict[str, Array]
+from rnnjax.typing import Array, Batch, DType, PRNGKey
 
 
 class GeneTagger(Network):

@@ -1,4 +1,3 @@
 """Problems that ask for memory over a distance: adding, copying, agreement of subject and verb."""
 
 LOADED_BY = {"long_range": "memory_model"}
-"""Experiments of this room, and the module whose `load` restores what they have trained."""

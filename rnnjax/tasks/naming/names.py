@@ -14,6 +14,7 @@ import numpy as np
 
 from rnnjax.data import read_examples
 from rnnjax.data.bundled_text import python_source
+from rnnjax.data.labelled import as_column
 from rnnjax.data.named_splits import split_files
 from rnnjax.errors import UserError, did_you_mean
 from rnnjax.tasks.naming.config import NamingConfig
@@ -108,9 +109,9 @@ def load_names(config: NamingConfig) -> Names:
         if config.data == "embedded":
             source += " (Faker is not installed: pip install rnnjax[names] gives family names)"
     else:
-        columns = {"text": _column(config.name_column)}
+        columns = {"text": as_column(config.name_column)}
         if conditional:
-            columns["label"] = _column(config.class_column)
+            columns["label"] = as_column(config.class_column)
         files = split_files(config.data, pool=True)
         splits = {
             split: [name for path in paths for name in _read(str(path), columns, config.encoding)]
@@ -157,10 +158,6 @@ def _version_of_faker() -> str:
         return metadata.version("Faker")
     except metadata.PackageNotFoundError:
         return ""
-
-
-def _column(column: str) -> str | int:
-    return int(column) if re.fullmatch(r"-?\d+", column, re.ASCII) else column
 
 
 def _read(path: str, columns: dict[str, str | int], encoding: str) -> Iterator[Name]:

@@ -10,12 +10,9 @@ from rnnjax import data
 from rnnjax.data.padded_batches import EvaluationBatches, Examples, Ragged, TrainingBatches
 from rnnjax.data.prepared import Prepared
 from rnnjax.data.question_vocabulary import OTHER, QuestionVocabulary, words_of
-from rnnjax.data.word_vocabulary import RESERVED
 from rnnjax.tasks.reading.babi import Question
 from rnnjax.tasks.reading.config import ReadingConfig
 from rnnjax.tasks.reading.sources import Splits, load_questions
-
-FIRST_WORD = len(RESERVED)
 
 
 def prepare(config: ReadingConfig, vocabulary: QuestionVocabulary | None = None) -> Prepared:
@@ -51,7 +48,7 @@ def prepare(config: ReadingConfig, vocabulary: QuestionVocabulary | None = None)
     digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
     description = f"{note}.\n{_describe(splits, vocabulary)}"
     if vectors is not None:
-        description += f"\n{vectors.coverage(vocabulary.symbols[FIRST_WORD:])}."
+        description += f"\n{vectors.coverage(vocabulary.words)}."
     return Prepared(batches, validation, description, splits, digest, vocabulary, vectors)
 
 
@@ -108,7 +105,7 @@ def _describe(splits: Splits, vocabulary: QuestionVocabulary) -> str:
     ]
     lines = [
         f"questions: {', '.join(sizes)}.",
-        f"{len(vocabulary) - FIRST_WORD:,} words, {len(vocabulary.answers) - 1:,} answers.",
+        f"{len(vocabulary.words):,} words, {len(vocabulary.answers) - 1:,} answers.",
     ]
     for split, its in splits.items():
         lines += vocabulary.notes(split, texts_of(its), [one.answer for one in its])

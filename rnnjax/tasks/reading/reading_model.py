@@ -12,21 +12,20 @@ from flax import nnx
 from rnnjax import data, training
 from rnnjax.data.padded_batches import EvaluationBatches, in_order
 from rnnjax.data.question_vocabulary import QuestionVocabulary, words_of
+from rnnjax.data.word_vocabulary import FIRST_WORD
 from rnnjax.errors import UserError
 from rnnjax.losses import cross_entropy
 from rnnjax.tasks.reading.babi import Question, sentences_of
 from rnnjax.tasks.reading.config import ReadingConfig
-from rnnjax.tasks.reading.preparation import FIRST_WORD, question_examples
+from rnnjax.tasks.reading.preparation import question_examples
 from rnnjax.tasks.reading.reader import Reader, Reading
-from rnnjax.typing import Array
+from rnnjax.typing import Array, Batch
 
 BUCKETS = (6, 12, 32, 64, 128, 256)
 """Numbers of sentences that stories to be read are padded to; longer ones to 512 and so on."""
 
 LEAST = 1e-9
 """Attention to a fact that the logarithm of the loss begins with."""
-
-Batch = dict[str, Array]
 
 
 def make_model(
@@ -53,7 +52,7 @@ def make_model(
         rngs=nnx.Rngs(config.seed),
     )
     if vectors is not None:
-        found = vectors.by_id(vocabulary.symbols[FIRST_WORD:], FIRST_WORD)
+        found = vectors.by_id(vocabulary.words, FIRST_WORD)
         model.words.set_vectors(found, vectors.matrix.shape[1])
     return model
 

@@ -10,6 +10,7 @@ from rnnjax.data.files import files_at
 from rnnjax.data.named_splits import (
     LIST_OF_PATHS,
     SPLITS,
+    drawn_tenth,
     is_list_of_paths,
     split_files,
     split_of,
@@ -21,7 +22,6 @@ from rnnjax.tasks.reading.world import make_world
 
 Splits = dict[str, list[Question]]
 
-TENTHS = 10
 _TASK = re.compile(r"qa(\d+)_([a-z-]+)", re.IGNORECASE)
 
 _MIXED = (
@@ -137,9 +137,6 @@ def _without_a_tenth(
 ) -> tuple[list[Question], list[Question]]:
     """The questions of nine tenths of the stories, and those of the others, drawn at random."""
     stories = np.unique([one.story_number for one in questions])
-    if len(stories) < TENTHS:
-        raise UserError(f"{source} has {len(stories)} stories: expected {TENTHS} or more to divide")
-    drawn = np.random.default_rng(0).permutation(stories)[: len(stories) // TENTHS]
-    held_out = set(drawn.tolist())
+    held_out = set(stories[drawn_tenth(len(stories), source, "stories")].tolist())
     kept = [one for one in questions if one.story_number not in held_out]
     return kept, [one for one in questions if one.story_number in held_out]

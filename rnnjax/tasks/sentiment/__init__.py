@@ -1,4 +1,3 @@
 """Sentiment: the words of a text in, its class or its number of stars out."""
 
 LOADED_BY = {"sentiment": "sentiment_model"}
-"""Experiments of this room, and the module whose `load` restores what they have trained."""

@@ -11,12 +11,10 @@ from rnnjax import data
 from rnnjax.data.labelled import classes_of
 from rnnjax.data.padded_batches import EvaluationBatches, Examples, Ragged, TrainingBatches
 from rnnjax.data.prepared import Prepared
-from rnnjax.data.word_vocabulary import RESERVED, UNKNOWN_WORD
+from rnnjax.data.word_vocabulary import UNKNOWN_WORD
 from rnnjax.errors import UserError, did_you_mean
 from rnnjax.tasks.sentiment.config import SentimentConfig
 from rnnjax.tasks.sentiment.labelled_texts import Splits, load_texts
-
-FIRST_WORD = len(RESERVED)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,7 +135,7 @@ def _columns(examples: Sequence[data.Example]) -> tuple[list[str], list[str]]:
 
 
 def _describe(splits: Splits, vocabulary: SentimentVocabulary, vectors: data.Vectors | None) -> str:
-    words, labels = vocabulary.symbols[FIRST_WORD:], vocabulary.labels
+    words, labels = vocabulary.words, vocabulary.labels
     parts = [f"{split} {len(examples):,}" for split, examples in splits.items()]
     unknown = [
         f"{vocabulary.unknown_share(_columns(examples)[0]):.1%} of {split}"

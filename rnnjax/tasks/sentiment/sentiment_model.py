@@ -11,18 +11,17 @@ from flax import nnx
 
 from rnnjax import data, training
 from rnnjax.data.padded_batches import EvaluationBatches, in_order
+from rnnjax.data.word_vocabulary import FIRST_WORD
 from rnnjax.errors import UserError, did_you_mean
 from rnnjax.heads import pooling
 from rnnjax.models import SequenceClassifier, classification_loss
 from rnnjax.models.sequence_classifier import Pooling
 from rnnjax.tasks.sentiment.config import SentimentConfig
-from rnnjax.tasks.sentiment.preparation import FIRST_WORD, SentimentVocabulary, text_examples
-from rnnjax.typing import Array
+from rnnjax.tasks.sentiment.preparation import SentimentVocabulary, text_examples
+from rnnjax.typing import Array, Batch
 
 BUCKETS = (16, 32, 64, 128)
 """Lengths that texts to be classified are padded to; longer ones get buckets of their own."""
-
-Batch = dict[str, Array]
 
 
 def make_model(
@@ -51,7 +50,7 @@ def make_model(
         rngs=nnx.Rngs(config.seed),
     )
     if vectors is not None:
-        found = vectors.by_id(vocabulary.symbols[FIRST_WORD:], FIRST_WORD)
+        found = vectors.by_id(vocabulary.words, FIRST_WORD)
         model.encoder.set_vectors(found, vectors.matrix.shape[1])
     return model
 

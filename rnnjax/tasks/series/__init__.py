@@ -1,4 +1,3 @@
 """Series of numbers from CSV files: a forecast of what comes next, or a class of each series."""
 
 LOADED_BY = {"series": "series_model"}
-"""Experiments of this room, and the module whose `load` restores what they have trained."""

@@ -16,9 +16,7 @@ from rnnjax.models.sequence_encoder import SequenceEncoder
 from rnnjax.tasks.speech.config import SpeechConfig
 from rnnjax.tasks.speech.features import log_mel, normalised, num_frames, spec_augment, stacked
 from rnnjax.training.step import Metrics
-from rnnjax.typing import Array, PRNGKey
-
-Batch = dict[str, Array]
+from rnnjax.typing import Array, Batch, PRNGKey
 
 
 class SpeechNetwork(Network):

@@ -17,11 +17,11 @@ from rnnjax.data.word_vocabulary import WordVocabulary
 from rnnjax.errors import UserError
 from rnnjax.models import LanguageModel, decoding
 from rnnjax.tasks.speech.config import SpeechConfig
-from rnnjax.tasks.speech.network import Batch, SpeechNetwork, features_of
+from rnnjax.tasks.speech.network import SpeechNetwork, features_of
 from rnnjax.tasks.speech.preparation import SpeechVocabulary, recording_examples
 from rnnjax.tasks.speech.recordings import Recording
 from rnnjax.tasks.speech.speller import END, Speller, make_model
-from rnnjax.typing import Array, Carry
+from rnnjax.typing import Array, Batch, Carry
 
 
 class Search(NamedTuple):

@@ -8,9 +8,9 @@ from rnnjax.losses import cross_entropy
 from rnnjax.models.decoder import Decoder, shift_right
 from rnnjax.models.memory import Memory
 from rnnjax.tasks.speech.config import SpeechConfig
-from rnnjax.tasks.speech.network import Batch, SpeechNetwork, hear, make_layers
+from rnnjax.tasks.speech.network import SpeechNetwork, hear, make_layers
 from rnnjax.training.step import Metrics
-from rnnjax.typing import Array, PRNGKey
+from rnnjax.typing import Array, Batch, PRNGKey
 
 END = 0
 """Stands before and behind every text; the symbols of a text are from 1."""

@@ -12,14 +12,12 @@ from rnnjax.data.padded_batches import EvaluationBatches, Examples, TrainingBatc
 from rnnjax.data.pair_batches import Lengths, pair_examples
 from rnnjax.data.prepared import Prepared
 from rnnjax.data.text_pairs import Corpus, Pair, read_pairs, with_words
-from rnnjax.data.word_vocabulary import RESERVED, WordLevel
+from rnnjax.data.word_vocabulary import WordLevel
 from rnnjax.errors import UserError
 from rnnjax.tasks.summarisation.config import SummarisationConfig
 from rnnjax.tasks.summarisation.docstrings import docstring_pairs
 from rnnjax.tasks.summarisation.mails import SUFFIX, read_mail
 from rnnjax.tasks.summarisation.vocabulary import Encoded, SummaryVocabulary
-
-FIRST_WORD = len(RESERVED)
 
 
 def load_pairs(config: SummarisationConfig) -> Corpus:
@@ -62,8 +60,7 @@ def prepare(config: SummarisationConfig, vocabulary: SummaryVocabulary | None = 
     )
     vectors = None
     if config.vectors:
-        words = vocabulary.symbols[FIRST_WORD:]
-        vectors = data.read_vectors(config.vectors, words, encoding=config.encoding)
+        vectors = data.read_vectors(config.vectors, vocabulary.words, encoding=config.encoding)
     whole = np.array([len(vocabulary.encode(pair.source)) for pair in pairs])
     summaries = np.array([len(vocabulary.encode(pair.target)) for pair in pairs])
     longer = whole > config.max_length
@@ -94,7 +91,7 @@ def prepare(config: SummarisationConfig, vocabulary: SummaryVocabulary | None = 
         f"{len(vocabulary):,} symbols ({vocabulary.level}); padded to {lengths.describe()}.",
     ]
     if vectors is not None:
-        lines.append(f"{vectors.coverage(vocabulary.symbols[FIRST_WORD:])}.")
+        lines.append(f"{vectors.coverage(vocabulary.words)}.")
     return Prepared(
         TrainingBatches(examples, batch_size=config.batch_size, seed=config.seed),
         EvaluationBatches(held_out, batch_size=config.batch_size),

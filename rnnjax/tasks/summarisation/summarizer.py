@@ -11,14 +11,14 @@ from flax import nnx
 from rnnjax import data, training
 from rnnjax.data.padded_batches import EvaluationBatches
 from rnnjax.data.pair_batches import Lengths, source_examples
-from rnnjax.data.word_vocabulary import END, START, UNKNOWN_WORD
+from rnnjax.data.word_vocabulary import END, FIRST_WORD, START, UNKNOWN_WORD
 from rnnjax.errors import UserError
 from rnnjax.models import Seq2Seq
 from rnnjax.models.decoding import Rated, Search, Written, write
 from rnnjax.models.seq2seq import pair_loss
 from rnnjax.models.sequence_encoder import SequenceEncoder
 from rnnjax.tasks.summarisation.config import SummarisationConfig
-from rnnjax.tasks.summarisation.preparation import FIRST_WORD, fields_of
+from rnnjax.tasks.summarisation.preparation import fields_of
 from rnnjax.tasks.summarisation.vocabulary import Encoded, SummaryVocabulary
 
 BATCH_SIZE = 64
@@ -152,7 +152,7 @@ def make_summarizer(
     )
     encoder.embed = model.embed
     if vectors is not None:
-        found = vectors.by_id(vocabulary.symbols[FIRST_WORD:], FIRST_WORD)
+        found = vectors.by_id(vocabulary.words, FIRST_WORD)
         encoder.set_vectors(found, vectors.matrix.shape[1])
     return model
 

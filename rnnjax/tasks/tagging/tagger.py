@@ -17,9 +17,7 @@ from rnnjax.tasks.tagging.config import TaggerConfig
 from rnnjax.tasks.tagging.schemes import Scheme, scheme_constraints
 from rnnjax.tasks.tagging.vocabulary import FIRST_ID, TaggingVocabulary
 from rnnjax.tasks.tagging.word_features import CharacterCNN, CharacterLSTM, WordFeatures
-from rnnjax.typing import Array, DType, PRNGKey
-
-Batch = dict[str, Array]
+from rnnjax.typing import Array, Batch, DType, PRNGKey
 
 
 class Tagger(Network):

@@ -1,4 +1,3 @@
 """Questions about images: the answer, and where in the image it was found."""
 
 LOADED_BY = {"vqa": "vqa_model"}
-"""Experiments of this room, and the module whose `load` restores what they have trained."""

@@ -9,7 +9,6 @@ import numpy as np
 from rnnjax.data.padded_batches import EvaluationBatches, Examples, Ragged, TrainingBatches
 from rnnjax.data.prepared import Prepared
 from rnnjax.data.question_vocabulary import OTHER, QuestionVocabulary
-from rnnjax.data.word_vocabulary import RESERVED
 from rnnjax.tasks.vqa.config import VqaConfig
 from rnnjax.tasks.vqa.questions import AskedImage, Splits, questions_of
 from rnnjax.tasks.vqa.sources import load_splits
@@ -99,7 +98,7 @@ def _describe(splits: Splits, vocabulary: QuestionVocabulary) -> str:
         f"{split} {len(questions_of(its)):,} about {len(its):,} images"
         for split, its in splits.items()
     ]
-    words, answers = len(vocabulary) - len(RESERVED), len(vocabulary.answers) - 1
+    words, answers = len(vocabulary.words), len(vocabulary.answers) - 1
     lines = [f"questions: {', '.join(sizes)}.", f"{words:,} words, {answers:,} answers."]
     for split, its in splits.items():
         asked = questions_of(its)

@@ -12,14 +12,12 @@ import numpy as np
 from rnnjax.data.examples import Example
 from rnnjax.data.images import ResizePolicy, read_image
 from rnnjax.data.labelled import as_column, read_columns
-from rnnjax.data.named_splits import SPLITS, split_files
+from rnnjax.data.named_splits import SPLITS, drawn_tenth, split_files
 from rnnjax.data.question_vocabulary import words_of
 from rnnjax.errors import UserError
 from rnnjax.tasks.vqa.config import VqaConfig
 from rnnjax.tasks.vqa.questions import AskedImage, Question, Splits
 from rnnjax.tasks.vqa.scenes import make_scenes
-
-TENTHS = 10
 
 
 def load_splits(config: VqaConfig) -> tuple[Splits, str]:
@@ -142,8 +140,6 @@ def _without_a_tenth(
     images: list[AskedImage], source: str
 ) -> tuple[list[AskedImage], list[AskedImage]]:
     """Nine tenths of the images with all their questions, and the others, drawn at random."""
-    if len(images) < TENTHS:
-        raise UserError(f"{source} has {len(images)} images: expected {TENTHS} or more to divide")
-    order = np.random.default_rng(0).permutation(len(images)).tolist()
-    size = len(images) // TENTHS
-    return [images[n] for n in sorted(order[size:])], [images[n] for n in sorted(order[:size])]
+    drawn = drawn_tenth(len(images), source, "images")
+    kept = np.setdiff1d(np.arange(len(images)), drawn)
+    return [images[n] for n in kept], [images[n] for n in np.sort(drawn)]

@@ -20,9 +20,7 @@ from rnnjax.tasks.vqa.config import VqaConfig
 from rnnjax.tasks.vqa.network import Looked, StackedAttention
 from rnnjax.tasks.vqa.preparation import asked_examples
 from rnnjax.tasks.vqa.questions import AskedImage, Question
-from rnnjax.typing import Array
-
-Batch = dict[str, Array]
+from rnnjax.typing import Array, Batch
 
 
 def make_model(config: VqaConfig, vocabulary: QuestionVocabulary) -> StackedAttention:

@@ -1,4 +1,3 @@
 """Language models of words: the next word of a sentence, and which sentence is likelier."""
 
 LOADED_BY = {"word_lm": "word_model"}
-"""Experiments of this room, and the module whose `load` restores what they have trained."""

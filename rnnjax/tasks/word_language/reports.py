@@ -8,7 +8,6 @@ import numpy as np
 
 from rnnjax import training
 from rnnjax.data import Stream
-from rnnjax.data.word_vocabulary import RESERVED
 from rnnjax.models import LanguageModel
 from rnnjax.tasks.word_language.config import WordConfig
 from rnnjax.tasks.word_language.corpus import share_unknown
@@ -81,14 +80,14 @@ def report_scores(scores: Sequence[SentenceScore]) -> str:
 
 def neighbours_section(model: WordModel) -> Section:
     """The nearest neighbours of some frequent words."""
-    words = [w for w in model.vocabulary.symbols[len(RESERVED) :] if w.isalpha() and len(w) > 3]
+    words = [w for w in model.vocabulary.words if w.isalpha() and len(w) > 3]
     rows = [(word, ", ".join(model.neighbours(word))) for word in words[:LISTED]]
     return Section("Frequent words, and those with the most similar vectors", table=aligned(rows))
 
 
 def map_section(model: WordModel) -> Section:
     """A map of the vectors of the most frequent words: their two principal components."""
-    known = model.vocabulary.symbols[len(RESERVED) :]
+    known = model.vocabulary.words
     words = ([w for w in known if w.isalpha()] or list(known))[:SHOWN]
     ids = [model.vocabulary.symbols.index(word) for word in words]
     vectors = np.asarray(model.model.embed.embedding.get_value())[ids]

@@ -108,12 +108,6 @@ class Placement:
         """Inside a jitted function: the carry, sharded as `put_carry` does."""
         return self._by_place(jax.lax.with_sharding_constraint, carry, self._of_carry)
 
-    def keep_whole(self, tree: PyTree) -> PyTree:
-        """Inside a jitted function: arrays that are replicated on every device."""
-        if self.mesh is None:
-            return tree
-        return jax.lax.with_sharding_constraint(tree, NamedSharding(self.mesh, PartitionSpec()))
-
     def tracing(self) -> contextlib.AbstractContextManager:
         """Inside a jitted function: tells the engines which mesh they run on."""
         if self.mesh is None:
