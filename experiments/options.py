@@ -1,12 +1,15 @@
 """Flags that several experiments share."""
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from rnnjax.data.files import given_lines
 from rnnjax.decode import FILTERS
 from rnnjax.errors import UserError
-from rnnjax.models.decoding import Search
-from rnnjax.training import setting
+from rnnjax.models.decoding import Rated, Search, rated_lines
+from rnnjax.training import atomic_files, setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,3 +82,43 @@ class BeamOptions:
             self.num_best,
             self.coverage_penalty,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextOptions(BeamOptions):
+    """Which texts a task writes texts for; its options inherit from it."""
+
+    split: str = setting("test", "Modes evaluate, inspect: which split.")
+    text: tuple[str, ...] = setting((), "Mode predict: a text; may be given several times.")
+    input: str | None = setting(None, "Mode predict: a file with a text a line; -: stdin.")
+    output: str | None = setting(None, "Mode predict: a file for what is written.")
+
+    def answered(
+        self,
+        write: Callable[[Sequence[str], Sequence[str]], Sequence[tuple[Rated, ...]]],
+        to: str,
+        nouns: str,
+        encoding: str,
+    ) -> str:
+        """What a model writes for the texts, or the lines of the file; empty ones stay empty.
+
+        Args:
+            write: `(texts, their places) -> what is written for each`, the best first.
+            to: what messages say that it does.
+            nouns: what messages call what is written.
+            encoding: of the file.
+
+        Raises:
+            UserError: texts and a file are given, or neither; or a file cannot be read or written.
+        """
+        if bool(self.text) == (self.input is not None):
+            raise UserError("mode predict takes --text=TEXT (repeatedly) or --input=FILE, not both")
+        atomic_files.check_output(self.output)
+        lines = given_lines(self.text, self.input, to=to, encoding=encoding)
+        given = [lines.texts[n] for n in lines.filled]
+        found = write(given, [lines.places[n] for n in lines.filled])
+        written = lines.answered(rated_lines(found, self.search))
+        if self.output is None:
+            return "\n".join(written)
+        atomic_files.write_lines(Path(self.output), written)
+        return f"{len(given):,} {nouns}: {self.output}"

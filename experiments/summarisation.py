@@ -19,13 +19,14 @@ that was stopped and ends with the same parameters, bit by bit.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from experiments.experiment import Experiment, Measures, Preset, Run, Trained
-from experiments.options import BeamOptions
+from experiments.options import TextOptions
 from rnnjax import training
 from rnnjax.data.prepared import Prepared
-from rnnjax.errors import UserError
+from rnnjax.models.decoding import Rated
 from rnnjax.tasks.summarisation import reports
 from rnnjax.tasks.summarisation.config import SummarisationConfig as Config
 from rnnjax.tasks.summarisation.preparation import lead_size, load_pairs, prepare
@@ -36,12 +37,9 @@ from rnnjax.training import setting
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(BeamOptions):
+class Options(TextOptions):
     """The flags of the single modes."""
 
-    split: str = setting("test", "Modes evaluate, inspect: which split.")
-    text: tuple[str, ...] = setting((), "Mode predict: a text; may be given several times.")
-    input: str | None = setting(None, "Mode predict: a file with a text a line; -: stdin.")
     output: str | None = setting(None, "Mode predict: a file for the summaries.")
 
 
@@ -95,11 +93,11 @@ def evaluate(run: Run) -> None:
 
 def predict(run: Run) -> None:
     """Summarises texts, or the lines of a file."""
-    options = run.options
-    if bool(options.text) == (options.input is not None):
-        raise UserError("mode predict takes --text=TEXT (repeatedly) or --input=FILE, not both")
-    given = options.text, options.input, options.output
-    print(reports.report_summaries(*given, summarizer(run), encoding=run.config.encoding))
+
+    def summarise(texts: Sequence[str], places: Sequence[str]) -> list[tuple[Rated, ...]]:
+        return [one.rated for one in summarizer(run).summarize(texts)]
+
+    print(run.options.answered(summarise, "summarise", "summaries", run.config.encoding))
 
 
 def inspect(run: Run) -> None:

@@ -18,12 +18,13 @@ The same command again resumes a run that was stopped and ends with the same par
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from experiments.experiment import Experiment, Measures, Preset, Run, Trained
-from experiments.options import BeamOptions
+from experiments.options import TextOptions
 from rnnjax import training
-from rnnjax.errors import UserError
+from rnnjax.models.decoding import Rated
 from rnnjax.tasks.translation import reports
 from rnnjax.tasks.translation.config import TranslationConfig as Config
 from rnnjax.tasks.translation.corpora import load_pairs
@@ -41,12 +42,9 @@ from rnnjax.training import setting
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(BeamOptions):
+class Options(TextOptions):
     """The flags of the single modes."""
 
-    split: str = setting("test", "Modes evaluate, inspect: which split.")
-    text: tuple[str, ...] = setting((), "Mode predict: a text; may be given several times.")
-    input: str | None = setting(None, "Mode predict: a file with a text a line; -: stdin.")
     output: str | None = setting(None, "Mode predict: a file for the translations.")
 
 
@@ -109,11 +107,12 @@ def evaluate(run: Run) -> None:
 
 def predict(run: Run) -> None:
     """Translates texts, or the lines of a file."""
-    options = run.options
-    if bool(options.text) == (options.input is not None):
-        raise UserError("mode predict takes --text=TEXT (repeatedly) or --input=FILE, not both")
-    given = options.text, options.input, options.output
-    print(reports.report_translations(*given, translator(run), encoding=run.config.encoding))
+
+    def translate(texts: Sequence[str], places: Sequence[str]) -> list[tuple[Rated, ...]]:
+        return [one.rated for one in reports.translate_texts(texts, places, translator(run))]
+
+    told = run.options.answered(translate, "translate", "translations", run.config.encoding)
+    print(told)
 
 
 def inspect(run: Run) -> None:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from rnnjax.data.files import given_lines, in_a_line
+from rnnjax.data.files import in_a_line
 from rnnjax.data.text_pairs import Pair
 from rnnjax.data.word_vocabulary import WORD_END
-from rnnjax.models.decoding import Search, rated_lines
+from rnnjax.models.decoding import Search
 from rnnjax.tasks.summarisation.scores import first_words, mean, rouge
 from rnnjax.tasks.summarisation.summarizer import Summarizer, Summary
 from rnnjax.training import atomic_files, say, write_results
@@ -102,36 +102,6 @@ def report_inspection(scored: Sequence[Scored], title: str, folder: Path) -> str
     sections = [Section(name, html="".join(map(_figure, its))) for name, its in chosen.items()]
     page = render_page("Summaries", f"{title}: {len(scored):,} texts", cards, sections)
     return f"{title}: {write_results(folder, {'inspect.html': page})}"
-
-
-def report_summaries(
-    texts: Sequence[str],
-    file: str | None,
-    output: str | None,
-    summarizer: Summarizer,
-    *,
-    encoding: str,
-) -> str:
-    """Summarises texts, or a file line by line; empty lines stay empty.
-
-    Args:
-        texts: as they were given.
-        file: of texts, plain or .gz; `-` for stdin; None: the texts.
-        output: where the summaries go, a line each; None: they are returned.
-        summarizer: the model.
-        encoding: of the file.
-
-    Raises:
-        UserError: there is no text, or a file cannot be read or written.
-    """
-    atomic_files.check_output(output)
-    lines = given_lines(texts, file, to="summarise", encoding=encoding)
-    found = summarizer.summarize([lines.texts[n] for n in lines.filled])
-    written = lines.answered(rated_lines([one.rated for one in found], summarizer.search))
-    if output is None:
-        return "\n".join(written)
-    atomic_files.write_lines(Path(output), written)
-    return f"{len(found):,} summaries: {output}"
 
 
 def _means(scored: Sequence[Scored]) -> tuple[dict[str, float], dict[str, float]]:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from rnnjax.data.files import given_lines, in_a_line
+from rnnjax.data.files import in_a_line
 from rnnjax.data.text_pairs import Pair
-from rnnjax.models.decoding import Search, rated_lines
+from rnnjax.models.decoding import Search
 from rnnjax.tasks.translation.scores import translation_scores
 from rnnjax.tasks.translation.translator import Translation, Translator
 from rnnjax.training import atomic_files, say, write_results
@@ -20,9 +20,8 @@ Translated = tuple[Pair, Translation]
 
 def translate_split(pairs: Sequence[Pair], translator: Translator) -> list[Translated]:
     """Each pair of a split with the translation of its source."""
-    sources = [pair.source for pair in pairs]
-    _say_unknown(sources, [pair.place for pair in pairs], translator)
-    return list(zip(pairs, translator.translate(sources), strict=True))
+    sources, places = [pair.source for pair in pairs], [pair.place for pair in pairs]
+    return list(zip(pairs, translate_texts(sources, places, translator), strict=True))
 
 
 def report_scores(
@@ -98,41 +97,16 @@ def report_inspection(
     return f"{title}: {write_results(folder, {'inspect.html': page})}"
 
 
-def report_translations(
-    texts: Sequence[str],
-    file: str | None,
-    output: str | None,
-    translator: Translator,
-    *,
-    encoding: str = "utf-8",
-) -> str:
-    """Translates texts, or a file line by line; empty lines stay empty.
+def translate_texts(
+    texts: Sequence[str], places: Sequence[str], translator: Translator
+) -> list[Translation]:
+    """The translations; tells what is unknown, and the first text whose words all are.
 
     Args:
-        texts: as they were given.
-        file: of texts, plain or .gz; `-` for stdin; None: the texts.
-        output: where the translations go, a line each; None: they are returned.
+        texts: each with a word at least.
+        places: of each, for messages.
         translator: the model.
-        encoding: of the file.
-
-    Raises:
-        UserError: there is no text, or a file cannot be read or written.
     """
-    atomic_files.check_output(output)
-    lines = given_lines(texts, file, to="translate", encoding=encoding)
-    given = [lines.texts[n] for n in lines.filled]
-    _say_unknown(given, [lines.places[n] for n in lines.filled], translator)
-    written = lines.answered(
-        rated_lines([one.rated for one in translator.translate(given)], translator.search)
-    )
-    if output is None:
-        return "\n".join(written)
-    atomic_files.write_lines(Path(output), written)
-    return f"{len(given):,} translations: {output}"
-
-
-def _say_unknown(texts: Sequence[str], places: Sequence[str], translator: Translator) -> None:
-    """Tells how much is unknown, and the first text of which the model knows no word."""
     if share := translator.vocabulary.source.unknown_share(texts):
         say(f"{share:.1%} of the symbols of the source are unknown")
     unknown = [n for n, text in enumerate(texts) if translator.is_unknown(text)]
@@ -142,6 +116,7 @@ def _say_unknown(texts: Sequence[str], places: Sequence[str], translator: Transl
             f"{len(unknown):,} of {len(texts):,} texts have no known word, their translations are "
             f"guesses; first {place}: {text!r:.60}"
         )
+    return translator.translate(texts)
 
 
 def _scores(metric: str, translated: Sequence[Translated]) -> dict[str, float]:
