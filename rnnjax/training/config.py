@@ -2,8 +2,9 @@
 
 import dataclasses
 import math
+import typing
 from collections.abc import Collection
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 import optax
 
@@ -13,6 +14,9 @@ from rnnjax.errors import UserError, did_you_mean
 from rnnjax.training.optimizers.averaging import AVERAGES
 from rnnjax.training.optimizers.factory import OPTIMIZERS, SCHEDULES, make_schedule
 from rnnjax.typing import DType
+
+MOST = 2**31 - 1
+"""The largest whole number of a setting."""
 
 MAY_CHANGE = (
     "num_steps",
@@ -25,6 +29,22 @@ MAY_CHANGE = (
     "patience",
 )
 """Settings that may differ between a run and its resumption."""
+
+
+class Limits(NamedTuple):
+    """Which numbers a setting may be: `least` to `most`; a rate lies from 0 to below 1."""
+
+    least: float = -math.inf
+    most: float = math.inf
+    is_rate: bool = False
+
+
+Positive = Annotated[int, Limits(1, MOST)]
+Depth = Annotated[int, Limits(1, 1000)]
+Count = Annotated[int, Limits(0)]
+Weight = Annotated[float, Limits(0)]
+Rate = Annotated[float, Limits(is_rate=True)]
+"""Types of settings: they say which values can work, as a `Literal` of words does."""
 
 
 def setting(default: Any, help_text: str) -> Any:
@@ -61,29 +81,27 @@ class Settings:
     heading: ClassVar[str] = "Model"
 
     def validate(self) -> None:
-        """Raises UserError for a value that cannot work."""
+        """Raises UserError for a value that cannot work: at first, by the types of the fields."""
+        for name, kind in typing.get_type_hints(type(self), include_extras=True).items():
+            value, origin = getattr(self, name), typing.get_origin(kind)
+            if origin is Literal:
+                self.check_choice(name, typing.get_args(kind))
+            elif origin is Annotated and value is not None:
+                (limits,) = kind.__metadata__
+                self.check_at_least(limits.least, name)
+                if not value <= limits.most:
+                    raise UserError(f"--config.{name} is at most {limits.most:,}; got {value}")
+                if limits.is_rate and not 0 <= value < 1:
+                    raise UserError(f"--config.{name} lies in [0, 1); got {value}")
 
     def check_choice(self, name: str, valid) -> None:
         """Raises UserError unless the field is one of the valid words."""
         chosen(f"config.{name}", getattr(self, name), valid)
 
-    def check_at_least(self, least: float, *names: str) -> None:
-        """Raises UserError unless the fields are at least that."""
-        for name in names:
-            if not getattr(self, name) >= least:
-                raise UserError(f"--config.{name} is {least} or more; got {getattr(self, name)}")
-
-    def check_at_most(self, most: float, *names: str) -> None:
-        """Raises UserError unless the fields are at most that."""
-        for name in names:
-            if not getattr(self, name) <= most:
-                raise UserError(f"--config.{name} is at most {most:,}; got {getattr(self, name)}")
-
-    def check_rate(self, *names: str) -> None:
-        """Raises UserError unless the fields are rates: of dropout, or of momentum."""
-        for name in names:
-            if not 0 <= getattr(self, name) < 1:
-                raise UserError(f"--config.{name} lies in [0, 1); got {getattr(self, name)}")
+    def check_at_least(self, least: float, name: str) -> None:
+        """Raises UserError unless the field is at least that."""
+        if not getattr(self, name) >= least:
+            raise UserError(f"--config.{name} is {least} or more; got {getattr(self, name)}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -94,39 +112,41 @@ class TrainingConfig(Settings):
     phases: ClassVar[tuple[str, ...]] = ()
     """Fields that count updates from the first one on."""
 
-    seed: int = setting(0, "Decides the initial weights, dropout and the order of the data.")
-    batch_size: int = setting(32, "B, sequences read side by side.")
-    num_steps: int = setting(3000, "Updates.")
+    seed: Annotated[int, Limits(most=MOST)] = setting(
+        0, "Decides the initial weights, dropout and the order of the data."
+    )
+    batch_size: Positive = setting(32, "B, sequences read side by side.")
+    num_steps: Positive = setting(3000, "Updates.")
     optimizer: str = setting("adam", f"One of {', '.join(OPTIMIZERS)}.")
     learning_rate: float = setting(4e-3, "The highest learning rate of the schedule.")
     schedule: str = setting("cosine", f"One of {', '.join(SCHEDULES)}.")
-    warmup_steps: int | None = setting(
+    warmup_steps: Annotated[int | None, Limits(0)] = setting(
         None, "Updates of linear warm-up; default: a tenth of num_steps, at most 100."
     )
-    decay_every: int = setting(
+    decay_every: Positive = setting(
         1000, "Schedule step: updates between two halvings; inverse: until the first halving."
     )
-    momentum: float = setting(0.9, "Of optimizer sgd; 0: none.")
-    weight_decay: float = setting(
+    momentum: Rate = setting(0.9, "Of optimizer sgd; 0: none.")
+    weight_decay: Weight = setting(
         0.0, "Weights shrink by it: decoupled in adamw and muon, else as L2."
     )
-    clip_norm: float = setting(1.0, "The global gradient norm is clipped to this; 0: never.")
+    clip_norm: Weight = setting(1.0, "The global gradient norm is clipped to this; 0: never.")
     average: str = setting("ema", f"Weights to evaluate with, one of {', '.join(AVERAGES)}.")
-    average_decay: float | None = setting(
+    average_decay: Annotated[float | None, Limits(is_rate=True)] = setting(
         None,
         "Average ema: default 0.998, or less, so that it remembers a sixth of num_steps at most.",
     )
-    average_start: int = setting(0, "Average asgd: updates before it begins.")
-    average_patience: int = setting(
+    average_start: Count = setting(0, "Average asgd: updates before it begins.")
+    average_patience: Count = setting(
         5, "Average ntasgd begins when a validation is worse than one before the latest so many."
     )
-    log_every: int | None = setting(
+    log_every: Annotated[int | None, Limits(1)] = setting(
         None, "Updates in a row of metrics; default: a twentieth of num_steps, at most 50."
     )
-    eval_every: int = setting(250, "Updates between evaluations.")
-    checkpoint_every: int = setting(500, "Updates between checkpoints.")
-    data_workers: int = setting(0, "Processes that make batches; 0: a thread of this one.")
-    patience: int = setting(0, "Evaluations without a new best before stopping; 0: never.")
+    eval_every: Count = setting(250, "Updates between evaluations.")
+    checkpoint_every: Count = setting(500, "Updates between checkpoints.")
+    data_workers: Count = setting(0, "Processes that make batches; 0: a thread of this one.")
+    patience: Count = setting(0, "Evaluations without a new best before stopping; 0: never.")
 
     @property
     def warmup(self) -> int:
@@ -182,17 +202,6 @@ class TrainingConfig(Settings):
         self.check_choice("optimizer", OPTIMIZERS)
         self.check_choice("schedule", SCHEDULES)
         self.check_choice("average", AVERAGES)
-        self.check_at_least(1, "batch_size", "num_steps", "decay_every")
-        if self.log_every is not None:
-            self.check_at_least(1, "log_every")
-        self.check_rate("momentum")
-        if self.average_decay is not None:
-            self.check_rate("average_decay")
-        if self.warmup_steps is not None:
-            self.check_at_least(0, "warmup_steps")
-        self.check_at_least(0, "weight_decay", "clip_norm", "average_start", "average_patience")
-        self.check_at_least(0, "eval_every", "checkpoint_every", "data_workers", "patience")
-        self.check_at_most(2**31 - 1, "batch_size", "num_steps", "decay_every", "seed")
         if self.average == "ntasgd" and not self.eval_every:
             raise UserError("--config.average=ntasgd needs evaluations; got --config.eval_every=0")
         if not 0 < self.learning_rate < math.inf:
@@ -209,9 +218,9 @@ class NetworkConfig(Settings):
     """The recurrent network of a model; a task declares again what has another default or help."""
 
     cell: str = setting("lstm", f"One of {', '.join(CELLS)}; or your own, as MODULE:FACTORY.")
-    hidden_size: int = setting(256, "H, units a layer.")
-    num_layers: int = setting(1, "L, recurrent layers.")
-    dropout: float = setting(0.0, "On the output of each layer, a mask a sequence.")
+    hidden_size: Positive = setting(256, "H, units a layer.")
+    num_layers: Depth = setting(1, "L, recurrent layers.")
+    dropout: Rate = setting(0.0, "On the output of each layer, a mask a sequence.")
     compute_dtype: str = setting(
         "float32", f"Dtype of matmul operands, one of {', '.join(DTYPES)}."
     )
@@ -234,9 +243,6 @@ class NetworkConfig(Settings):
         """Raises UserError for a value that cannot work."""
         super().validate()
         self.check_choice("compute_dtype", DTYPES)
-        self.check_at_least(1, "hidden_size", "num_layers")
-        self.check_at_most(1000, "num_layers")
-        self.check_rate("dropout")
         if ":" in self.cell:
             make_cell(self.cell, self.hidden_size, compute_dtype=self.operand_dtype)
         else:

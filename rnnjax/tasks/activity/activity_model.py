@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,6 @@ from rnnjax.data.padded_batches import EvaluationBatches, in_order
 from rnnjax.errors import UserError
 from rnnjax.models import SequenceClassifier, classification_loss
 from rnnjax.models.network import Network
-from rnnjax.models.sequence_classifier import Pooling
 from rnnjax.tasks.activity.clips import Clip, Videos, check_clip
 from rnnjax.tasks.activity.config import ActivityConfig
 from rnnjax.tasks.activity.preparation import video_examples
@@ -68,7 +67,7 @@ class ActivityNetwork(Network):
             len(videos.classes),
             config.network(both_directions=config.bidirectional),
             input_size=size,
-            pooling=cast(Pooling, config.pooling),
+            pooling=config.pooling,
             dropout=config.dropout,
             compute_dtype=config.operand_dtype,
             rngs=rngs,

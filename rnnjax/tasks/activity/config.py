@@ -7,7 +7,7 @@ from rnnjax import training
 from rnnjax.errors import UserError
 from rnnjax.models.sequence_classifier import Pooling
 from rnnjax.training import setting
-from rnnjax.training.config import NetworkConfig
+from rnnjax.training.config import NetworkConfig, Positive, Rate
 
 
 def subjects_of(text: str) -> frozenset[int]:
@@ -38,19 +38,17 @@ class ActivityConfig(training.TrainingConfig, NetworkConfig):
     validation_subjects: str = setting(
         "9", "Skeletons: those of train_subjects that are for validation instead; empty: none."
     )
-    num_buckets: int = setting(2, "Lengths that videos are padded to.")
+    num_buckets: Positive = setting(2, "Lengths that videos are padded to.")
     cell: str = setting("gru", NetworkConfig.__dataclass_fields__["cell"].metadata["help"])
-    frame_size: int = setting(32, "E, numbers that the CNN turns an image into.")
-    hidden_size: int = setting(64, "H, units of a layer in each direction.")
+    frame_size: Positive = setting(32, "E, numbers that the CNN turns an image into.")
+    hidden_size: Positive = setting(64, "H, units of a layer in each direction.")
     bidirectional: bool = setting(True, "Read forwards and backwards.")
-    pooling: str = setting("mean", f"One vector of a video: {', '.join(get_args(Pooling))}.")
-    dropout: float = setting(0.2, "On frames, layers and the vector of a video, a mask a video.")
+    pooling: Pooling = setting("mean", f"One vector of a video: {', '.join(get_args(Pooling))}.")
+    dropout: Rate = setting(0.2, "On frames, layers and the vector of a video, a mask a video.")
 
     def validate(self) -> None:
         """Raises UserError for a value that cannot work."""
         super().validate()
-        self.check_choice("pooling", get_args(Pooling))
-        self.check_at_least(1, "num_buckets", "frame_size")
         train, validation = map(subjects_of, (self.train_subjects, self.validation_subjects))
         if not validation < train:
             raise UserError(

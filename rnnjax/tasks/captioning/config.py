@@ -1,7 +1,7 @@
 """The settings of a captioner and of its data, as flags know them."""
 
 import dataclasses
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from rnnjax.data import ResizePolicy
 from rnnjax.data.word_vocabulary import WordLevel
@@ -10,11 +10,11 @@ from rnnjax.models.decoder import Context
 from rnnjax.models.hard_attention import HardGradient
 from rnnjax.models.small_cnn import SmallCNN
 from rnnjax.training import TrainingConfig, setting
-from rnnjax.training.config import NetworkConfig
+from rnnjax.training.config import Count, Limits, NetworkConfig, Positive, Rate, Weight
 
 Objective = Literal["likelihood", "bleu", "cider"]
 
-ENCODERS = ("cnn", "efficientnet")
+Encoder = Literal["cnn", "efficientnet"]
 
 SCENES = "embedded"
 """The data that are composed on the fly: digit scenes."""
@@ -41,10 +41,12 @@ class CaptionData(TrainingConfig):
     skip_faulty: bool = setting(False, "Leave out faulty images and captions instead of stopping.")
     encoding: str = setting("utf-8", "Encoding of the caption files.")
     level: WordLevel = setting("word", f"What a caption is made of: {_names(WordLevel)}.")
-    min_count: int = setting(1, "Level word: words that are rarer are unknown.")
-    num_subwords: int = setting(2000, "Level subword: how many symbols.")
-    num_buckets: int = setting(4, "Lengths that captions are padded to.")
-    image_size: int = setting(56, "Side that images are resized to, in pixels; encoder cnn.")
+    min_count: Positive = setting(1, "Level word: words that are rarer are unknown.")
+    num_subwords: Annotated[int, Limits(8)] = setting(2000, "Level subword: how many symbols.")
+    num_buckets: Positive = setting(4, "Lengths that captions are padded to.")
+    image_size: Annotated[int, Limits(8)] = setting(
+        56, "Side that images are resized to, in pixels; encoder cnn."
+    )
     resize: ResizePolicy = setting(
         "crop", f"What becomes of images that are not square: {_names(ResizePolicy)}."
     )
@@ -61,7 +63,7 @@ class CaptionerConfig(CaptionData, NetworkConfig):
     heading = "Model"
     phases = ("soft_steps", "detection_steps")
 
-    encoder: str = setting("cnn", f"Reads images: {', '.join(ENCODERS)} (for photos; frozen).")
+    encoder: Encoder = setting("cnn", f"Reads images: {_names(Encoder)} (for photos; frozen).")
     decoder: Context = setting(
         "soft", f"How the decoder sees the image: {_names(Context)}; see models.Decoder."
     )
@@ -69,7 +71,7 @@ class CaptionerConfig(CaptionData, NetworkConfig):
         "reinforce", f"Decoder hard: how it learns where to look, {_names(HardGradient)}."
     )
     soft_rate: float = setting(0.5, "Decoder hard: share of captions read with soft attention.")
-    soft_steps: int = setting(
+    soft_steps: Count = setting(
         0, "Decoder hard: updates at first in which all captions are read with soft attention."
     )
     objective: Objective = setting(
@@ -77,29 +79,33 @@ class CaptionerConfig(CaptionData, NetworkConfig):
         "What is learned: likelihood of the captions given; or a reward of captions that it draws, "
         "bleu or cider, for a model that can write already (--restore_from).",
     )
-    num_drawn: int = setting(5, "Objectives bleu, cider: captions drawn of each image.")
-    drawn_words: int = setting(
+    num_drawn: Annotated[int, Limits(2)] = setting(
+        5, "Objectives bleu, cider: captions drawn of each image."
+    )
+    drawn_words: Positive = setting(
         20, "Objectives bleu, cider: words after which a drawn caption is cut off."
     )
-    label_smoothing: float = setting(0.0, "Share of each target that goes to all words alike.")
-    spread_weight: float = setting(
+    label_smoothing: Rate = setting(0.0, "Share of each target that goes to all words alike.")
+    spread_weight: Weight = setting(
         0.0,
         "Weight of the doubly stochastic regulariser: each location gets attention of 1 in all.",
     )
-    detection_weight: float = setting(
+    detection_weight: Weight = setting(
         0.0,
         "Weight of finding each word of a caption in its image; helps encoder cnn to start.",
     )
-    detection_steps: int = setting(0, "Updates in which detection_weight sinks to 0; 0: it stays.")
-    hidden_size: int = setting(192, "H, units of a layer.")
-    embed_size: int = setting(64, "D, numbers that a word is turned into.")
-    attention_size: int = setting(64, "A, units of the attention's hidden layer.")
-    num_counts: int = setting(
+    detection_steps: Count = setting(
+        0, "Updates in which detection_weight sinks to 0; 0: it stays."
+    )
+    hidden_size: Positive = setting(192, "H, units of a layer.")
+    embed_size: Positive = setting(64, "D, numbers that a word is turned into.")
+    attention_size: Positive = setting(64, "A, units of the attention's hidden layer.")
+    num_counts: Count = setting(
         0, "Decoders soft, hard: how many counts of locations it is told besides what is there."
     )
-    feature_size: int = setting(120, "F, numbers for each location that the decoder sees.")
-    dropout: float = setting(0.0, "On words and before the output layer.")
-    swap_rate: float = setting(
+    feature_size: Positive = setting(120, "F, numbers for each location that the decoder sees.")
+    dropout: Rate = setting(0.0, "On words and before the output layer.")
+    swap_rate: Rate = setting(
         0.0, "Share of the words read that are swapped for another caption's."
     )
 
@@ -121,25 +127,8 @@ class CaptionerConfig(CaptionData, NetworkConfig):
     def validate(self) -> None:
         """Raises UserError for a value that cannot work."""
         super().validate()
-        self.check_choice("encoder", ENCODERS)
-        for name, kind in (
-            ("decoder", Context),
-            ("hard_gradient", HardGradient),
-            ("objective", Objective),
-            ("level", WordLevel),
-            ("resize", ResizePolicy),
-        ):
-            self.check_choice(name, get_args(kind))
-        self.check_at_least(1, "embed_size", "attention_size")
-        self.check_at_least(1, "feature_size", "min_count", "num_buckets")
         if self.encoder == "cnn" and not self.features:
             self.check_at_least(SmallCNN.least_features, "feature_size")
-        self.check_at_least(1, "drawn_words")
-        self.check_at_least(2, "num_drawn")
-        self.check_at_least(8, "image_size", "num_subwords")
-        self.check_at_least(0, "spread_weight", "num_counts")
-        self.check_at_least(0, "detection_weight", "detection_steps", "soft_steps")
-        self.check_rate("swap_rate", "label_smoothing")
         if not 0 <= self.soft_rate <= 1:
             raise UserError(f"--config.soft_rate lies in [0, 1]; got {self.soft_rate}")
         if self.data == SCENES:

@@ -1,6 +1,6 @@
 """The networks of the task: a tagger of genes with a CRF, or a classifier; and their loss."""
 
-from typing import Any, cast
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,6 @@ from rnnjax.cells.cell import Cell
 from rnnjax.heads import crf
 from rnnjax.models import SequenceClassifier, classification_loss
 from rnnjax.models.network import Network, float32_linear
-from rnnjax.models.sequence_classifier import Pooling
 from rnnjax.models.sequence_encoder import SequenceEncoder
 from rnnjax.tasks.dna.config import DnaConfig
 from rnnjax.tasks.dna.gene_states import STATES, TAG_OF_STATE, frame_constraints, signal_states
@@ -53,7 +52,7 @@ def make_model(config: DnaConfig, vocabulary: DnaVocabulary) -> GeneTagger | Seq
     }
     if config.problem == "genes":
         return GeneTagger(cell, **shared)
-    pooling = cast(Pooling, config.pooling)
+    pooling = config.pooling
     return SequenceClassifier(
         len(vocabulary.labels), cell, pooling=pooling, dropout=config.dropout, **shared
     )

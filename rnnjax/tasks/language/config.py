@@ -1,13 +1,13 @@
 """The settings of a language model, of its text and of its training."""
 
 import dataclasses
-from typing import Any, Self, get_args
+from typing import Any, Self
 
 from rnnjax.data import Level
 from rnnjax.engines.problem import Remat
 from rnnjax.errors import UserError
 from rnnjax.training import TrainingConfig, setting
-from rnnjax.training.config import NetworkConfig
+from rnnjax.training.config import NetworkConfig, Positive, Rate
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -20,7 +20,7 @@ class LanguageData(TrainingConfig):
     level: Level = setting("char", "char, or byte (256 symbols, any file).")
     encoding: str = setting("utf-8", "Encoding of the text files.")
     valid_fraction: float = setting(0.1, "Share of the text held out, from its end.")
-    window: int = setting(64, "Steps between two updates (k1).")
+    window: Positive = setting(64, "Steps between two updates (k1).")
     bptt: int = setting(0, "Steps that gradients reach back (k2); 0: as many as window.")
 
 
@@ -30,10 +30,10 @@ class LanguageConfig(LanguageData, NetworkConfig):
 
     heading = "Model"
 
-    embed_size: int = setting(64, "D, numbers a character is turned into.")
-    dropout: float = setting(0.1, "Dropout on the output of each layer, a mask a window.")
-    weight_drop: float = setting(0.0, "Dropout of recurrent weights, a mask a window.")
-    remat: str = setting(
+    embed_size: Positive = setting(64, "D, numbers a character is turned into.")
+    dropout: Rate = setting(0.1, "Dropout on the output of each layer, a mask a window.")
+    weight_drop: Rate = setting(0.0, "Dropout of recurrent weights, a mask a window.")
+    remat: Remat = setting(
         "none", "What the backward pass computes again to save memory: none, gates or sqrt."
     )
 
@@ -46,9 +46,5 @@ class LanguageConfig(LanguageData, NetworkConfig):
     def validate(self) -> None:
         """Raises UserError for a value that cannot work."""
         super().validate()
-        self.check_choice("level", get_args(Level))
-        self.check_choice("remat", get_args(Remat))
-        self.check_at_least(1, "window", "embed_size")
-        self.check_rate("weight_drop")
         if self.bptt and self.bptt < self.window:
             raise UserError(f"--config.bptt={self.bptt} is below --config.window={self.window}")

@@ -3,7 +3,7 @@
 import dataclasses
 
 from rnnjax.training import TrainingConfig, setting
-from rnnjax.training.config import NetworkConfig
+from rnnjax.training.config import Count, NetworkConfig, Positive, Rate
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -17,11 +17,11 @@ class MusicSource(TrainingConfig):
         "embedded (Bach's chorales of the package music21), a .mat file of piano rolls, or MIDI "
         "files: one, a folder, or train=PATH,validation=PATH,test=PATH.",
     )
-    frames_per_quarter: int = setting(
+    frames_per_quarter: Positive = setting(
         1, "Frames of a quarter note, in which MIDI files and chorales are read and written."
     )
-    window: int = setting(200, "Longer training pieces are cut into parts of so many frames.")
-    num_buckets: int = setting(4, "Lengths that pieces are padded to.")
+    window: Positive = setting(200, "Longer training pieces are cut into parts of so many frames.")
+    num_buckets: Positive = setting(4, "Lengths that pieces are padded to.")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,14 +30,8 @@ class MusicConfig(MusicSource, NetworkConfig):
 
     heading = "Model"
 
-    nade_size: int = setting(
+    nade_size: Count = setting(
         0, "Hidden units of NADE, which makes the notes of a frame depend on each other; 0: none."
     )
-    hidden_size: int = setting(200, "H, units a layer.")
-    dropout: float = setting(0.5, "On the output of each layer, a mask a piece.")
-
-    def validate(self) -> None:
-        """Raises UserError for a value that cannot work."""
-        super().validate()
-        self.check_at_least(1, "frames_per_quarter", "window", "num_buckets")
-        self.check_at_least(0, "nade_size")
+    hidden_size: Positive = setting(200, "H, units a layer.")
+    dropout: Rate = setting(0.5, "On the output of each layer, a mask a piece.")

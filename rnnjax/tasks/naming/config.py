@@ -3,7 +3,7 @@
 import dataclasses
 
 from rnnjax.training import TrainingConfig, setting
-from rnnjax.training.config import NetworkConfig
+from rnnjax.training.config import NetworkConfig, Positive, Rate
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -20,9 +20,9 @@ class NameSource(TrainingConfig):
     name_column: str = setting("name", "The column of the names; or its number, from 0.")
     class_column: str = setting("class", "The column of the classes; empty: there are none.")
     encoding: str = setting("utf-8", "Encoding of the files.")
-    min_count: int = setting(2, "Characters in fewer training names count as unknown.")
-    num_buckets: int = setting(4, "Lengths that names are padded to.")
-    batch_size: int = setting(64, "B, names read side by side.")
+    min_count: Positive = setting(2, "Characters in fewer training names count as unknown.")
+    num_buckets: Positive = setting(4, "Lengths that names are padded to.")
+    batch_size: Positive = setting(64, "B, names read side by side.")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,11 +33,6 @@ class NamingConfig(NameSource, NetworkConfig):
 
     conditional: bool = setting(True, "The model is told the class; otherwise it is left aside.")
     cell: str = setting("gru", NetworkConfig.__dataclass_fields__["cell"].metadata["help"])
-    hidden_size: int = setting(128, "H, units a layer.")
-    embed_size: int = setting(64, "D, numbers a character is turned into.")
-    dropout: float = setting(0.4, "On the output of each layer, a mask a name.")
-
-    def validate(self) -> None:
-        """Raises UserError for a value that cannot work."""
-        super().validate()
-        self.check_at_least(1, "min_count", "num_buckets", "embed_size")
+    hidden_size: Positive = setting(128, "H, units a layer.")
+    embed_size: Positive = setting(64, "D, numbers a character is turned into.")
+    dropout: Rate = setting(0.4, "On the output of each layer, a mask a name.")

@@ -1,12 +1,12 @@
 """The settings of a classifier of texts, of its data and of its training."""
 
 import dataclasses
-from typing import get_args
+from typing import Annotated, get_args
 
 from rnnjax.data.labelled import FOLDS
 from rnnjax.models.sequence_classifier import Pooling
 from rnnjax.training import TrainingConfig, setting
-from rnnjax.training.config import NetworkConfig
+from rnnjax.training.config import Limits, NetworkConfig, Positive, Rate
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -18,23 +18,18 @@ class SentimentConfig(TrainingConfig, NetworkConfig):
     data: str = setting("embedded", "embedded, a folder with named splits, or a file.")
     text_column: str = setting("text", "TSV, CSV, JSONL: column of the texts, or its number.")
     label_column: str = setting("label", "TSV, CSV, JSONL: column of the labels, or its number.")
-    fold: int = setting(0, f"One file: which of {FOLDS} folds is for the test, from 0.")
+    fold: Annotated[int, Limits(0, FOLDS - 1)] = setting(
+        0, f"One file: which of {FOLDS} folds is for the test, from 0."
+    )
     encoding: str = setting("utf-8", "Encoding of the files.")
-    min_count: int = setting(2, "Words that are rarer in the training texts are unknown.")
-    num_buckets: int = setting(4, "Lengths that texts are padded to.")
+    min_count: Positive = setting(2, "Words that are rarer in the training texts are unknown.")
+    num_buckets: Positive = setting(4, "Lengths that texts are padded to.")
     vectors: str | None = setting(None, "A file of word vectors: GloVe, word2vec or fastText text.")
-    embed_size: int = setting(64, "D, numbers that a word is turned into.")
-    hidden_size: int = setting(64, "H, units of a layer in each direction.")
+    embed_size: Positive = setting(64, "D, numbers that a word is turned into.")
+    hidden_size: Positive = setting(64, "H, units of a layer in each direction.")
     bidirectional: bool = setting(True, "Read from left to right and from right to left.")
-    pooling: str = setting("attention", f"One vector of a text: {', '.join(get_args(Pooling))}.")
-    dropout: float = setting(0.5, "On words' vectors and on the vector of a text, a mask a text.")
-    word_dropout: float = setting(0.1, "Words taken for unknown at this rate, in training.")
-
-    def validate(self) -> None:
-        """Raises UserError for a value that cannot work."""
-        super().validate()
-        self.check_choice("pooling", get_args(Pooling))
-        self.check_at_least(1, "embed_size", "num_buckets", "min_count")
-        self.check_at_least(0, "fold")
-        self.check_at_most(FOLDS - 1, "fold")
-        self.check_rate("word_dropout")
+    pooling: Pooling = setting(
+        "attention", f"One vector of a text: {', '.join(get_args(Pooling))}."
+    )
+    dropout: Rate = setting(0.5, "On words' vectors and on the vector of a text, a mask a text.")
+    word_dropout: Rate = setting(0.1, "Words taken for unknown at this rate, in training.")

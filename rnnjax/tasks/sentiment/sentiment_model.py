@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,6 @@ from rnnjax.data.word_vocabulary import FIRST_WORD
 from rnnjax.errors import UserError, did_you_mean
 from rnnjax.heads import pooling
 from rnnjax.models import SequenceClassifier, classification_loss
-from rnnjax.models.sequence_classifier import Pooling
 from rnnjax.tasks.sentiment.config import SentimentConfig
 from rnnjax.tasks.sentiment.preparation import SentimentVocabulary, text_examples
 from rnnjax.typing import Array, Batch
@@ -44,7 +43,7 @@ def make_model(
         config.network(both_directions=config.bidirectional, dropout=0.0),
         input_size=config.embed_size,
         vocab_size=len(vocabulary),
-        pooling=cast(Pooling, config.pooling),
+        pooling=config.pooling,
         dropout=config.dropout,
         compute_dtype=config.operand_dtype,
         rngs=nnx.Rngs(config.seed),

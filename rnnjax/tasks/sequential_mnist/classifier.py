@@ -19,7 +19,7 @@ from rnnjax.tasks.sequential_mnist.digits import (
     pixel_sequences,
 )
 from rnnjax.training import setting
-from rnnjax.training.config import NetworkConfig
+from rnnjax.training.config import NetworkConfig, Positive
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ class DigitConfig(training.TrainingConfig, NetworkConfig):
 
     data: str = setting("embedded", "embedded, or an .npz file such as mnist.npz.")
     permuted: bool = setting(False, "Read the pixels in a random order, the same for all images.")
-    hidden_size: int = setting(64, "H, units a layer.")
+    hidden_size: Positive = setting(64, "H, units a layer.")
 
 
 def make_model(config: DigitConfig) -> SequenceClassifier:

@@ -1,12 +1,12 @@
 """The settings of the task."""
 
 import dataclasses
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from rnnjax import training
 from rnnjax.errors import UserError
 from rnnjax.training import setting
-from rnnjax.training.config import NetworkConfig
+from rnnjax.training.config import Limits, NetworkConfig, Positive
 
 SUNSPOT_CYCLE = 11
 """Years, about."""
@@ -26,16 +26,16 @@ class SeriesConfig(training.TrainingConfig, NetworkConfig):
     series: str = setting("", "Column that says which series a row belongs to; empty: a file each.")
     inputs: str = setting("", "Columns to read, separated by commas; empty: all of numbers.")
     target: str = setting("", "Forecast: the column; empty: the last one of numbers.")
-    window: int = setting(48, "Forecast: rows of the past to read.")
-    horizon: int = setting(1, "Forecast: rows to forecast.")
-    season: int | None = setting(
+    window: Positive = setting(48, "Forecast: rows of the past to read.")
+    horizon: Positive = setting(1, "Forecast: rows to forecast.")
+    season: Annotated[int | None, Limits(0)] = setting(
         None,
         "Forecast: rows of a season, for the comparison; 0: none. Default: 11 of embedded, else 0.",
     )
     label: str = setting("", "Classify: the column of the class; empty: forecast.")
-    num_buckets: int = setting(4, "Classify: lengths that series are padded to.")
+    num_buckets: Positive = setting(4, "Classify: lengths that series are padded to.")
     encoding: str = setting("utf-8", "Text encoding of the files.")
-    hidden_size: int = setting(32, "H, units a layer.")
+    hidden_size: Positive = setting(32, "H, units a layer.")
 
     @property
     def season_length(self) -> int:
@@ -55,9 +55,6 @@ class SeriesConfig(training.TrainingConfig, NetworkConfig):
     def validate(self) -> None:
         """Raises UserError for a value that cannot work."""
         super().validate()
-        self.check_at_least(1, "window", "horizon", "num_buckets")
-        if self.season is not None:
-            self.check_at_least(0, "season")
         if self.season_length > self.window:
             raise UserError(
                 f"--config.season is at most --config.window, so that the seasonal forecast sees "

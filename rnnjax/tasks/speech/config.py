@@ -1,12 +1,13 @@
 """The settings of a network that writes what it hears, of its data and of its training."""
 
 import dataclasses
+from typing import Annotated, Literal, get_args
 
 from rnnjax.errors import UserError
 from rnnjax.training import TrainingConfig, setting
-from rnnjax.training.config import NetworkConfig
+from rnnjax.training.config import Count, Depth, Limits, NetworkConfig, Positive, Rate
 
-OUTPUTS = ("ctc", "attention")
+Output = Literal["ctc", "attention"]
 """CTC on the steps of the layers, or a decoder that attends to them, symbol by symbol."""
 
 
@@ -22,25 +23,37 @@ class SpeechConfig(TrainingConfig, NetworkConfig):
     audio_column: str = setting("file", "Tables: column of the sound files, or its number.")
     text_column: str = setting("text", "Tables: column of the texts, or its number.")
     encoding: str = setting("utf-8", "Encoding of the tables.")
-    fold: int = setting(0, "One table: which of 10 folds is for the test, from 0.")
-    max_digits: int = setting(7, "Spoken digits: joined into strings of 1 to so many.")
-    rate: int = setting(8000, "Samples a second; others are converted.")
-    max_seconds: float = setting(20.0, "Longest recording.")
-    num_bands: int = setting(40, "Mel bands of a spectrogram, with windows of 25 ms every 10 ms.")
+    fold: Annotated[int, Limits(0, 9)] = setting(
+        0, "One table: which of 10 folds is for the test, from 0."
+    )
+    max_digits: Annotated[int, Limits(1, 100)] = setting(
+        7, "Spoken digits: joined into strings of 1 to so many."
+    )
+    rate: Annotated[int, Limits(1000, 192_000)] = setting(
+        8000, "Samples a second; others are converted."
+    )
+    max_seconds: Annotated[float, Limits(0.1, 3600)] = setting(20.0, "Longest recording.")
+    num_bands: Annotated[int, Limits(1, 128)] = setting(
+        40, "Mel bands of a spectrogram, with windows of 25 ms every 10 ms."
+    )
     subsampling: str = setting(
         "3", "Frames that become one before each layer: 3, or 2,2 for two layers; 1: all stay."
     )
-    time_masks: int = setting(2, "SpecAugment: stretches of time that are masked.")
-    time_width: float = setting(0.1, "SpecAugment: the longest of them, as a share of the frames.")
-    band_masks: int = setting(2, "SpecAugment: stretches of bands that are masked.")
-    band_width: int = setting(6, "SpecAugment: bands in the widest of them.")
-    num_buckets: int = setting(4, "Lengths that recordings are padded to.")
+    time_masks: Annotated[int, Limits(0, 100)] = setting(
+        2, "SpecAugment: stretches of time that are masked."
+    )
+    time_width: Rate = setting(0.1, "SpecAugment: the longest of them, as a share of the frames.")
+    band_masks: Annotated[int, Limits(0, 100)] = setting(
+        2, "SpecAugment: stretches of bands that are masked."
+    )
+    band_width: Count = setting(6, "SpecAugment: bands in the widest of them.")
+    num_buckets: Positive = setting(4, "Lengths that recordings are padded to.")
     cell: str = setting("gru", NetworkConfig.__dataclass_fields__["cell"].metadata["help"])
-    output: str = setting("ctc", f"How texts are written: {' or '.join(OUTPUTS)}.")
-    hidden_size: int = setting(64, "H, units of a layer in each direction.")
-    num_layers: int = setting(2, "L, recurrent layers.")
+    output: Output = setting("ctc", f"How texts are written: {' or '.join(get_args(Output))}.")
+    hidden_size: Positive = setting(64, "H, units of a layer in each direction.")
+    num_layers: Depth = setting(2, "L, recurrent layers.")
     bidirectional: bool = setting(True, "Read forwards and backwards.")
-    dropout: float = setting(0.1, "On layers' outputs, a mask a sequence.")
+    dropout: Rate = setting(0.1, "On layers' outputs, a mask a sequence.")
 
     @property
     def factors(self) -> tuple[int, ...]:
@@ -62,15 +75,4 @@ class SpeechConfig(TrainingConfig, NetworkConfig):
     def validate(self) -> None:
         """Raises UserError for a value that cannot work."""
         super().validate()
-        self.check_choice("output", OUTPUTS)
-        self.check_at_least(1, "max_digits", "num_buckets", "num_bands")
-        self.check_at_least(1000, "rate")
-        self.check_at_least(0, "time_masks", "band_masks", "band_width", "fold")
-        self.check_at_most(9, "fold")
-        self.check_at_most(128, "num_bands")
-        self.check_at_most(100, "time_masks", "band_masks", "max_digits")
-        self.check_at_most(192_000, "rate")
-        self.check_rate("time_width")
-        self.check_at_least(0.1, "max_seconds")
-        self.check_at_most(3600, "max_seconds")
         _ = self.factors

@@ -1,12 +1,12 @@
 """The settings of a summarizer, of its data and of its training."""
 
 import dataclasses
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from rnnjax.data.text_pairs import Columns
 from rnnjax.data.word_vocabulary import WordLevel
 from rnnjax.training import TrainingConfig, setting
-from rnnjax.training.config import NetworkConfig
+from rnnjax.training.config import Limits, NetworkConfig, Positive, Rate, Weight
 
 TooLong = Literal["truncate", "skip", "keep"]
 """What becomes of a text longer than the limit: it is cut there, left out of training, or kept."""
@@ -17,21 +17,17 @@ class SummarizerConfig(NetworkConfig):
     """What a summarizer consists of; see `make_summarizer`."""
 
     copy: bool = setting(True, "Words of the text can be copied: a pointer-generator.")
-    coverage: float = setting(
+    coverage: Weight = setting(
         0.0, "Weight of the coverage loss; 0: attention does not know where it has been."
     )
-    hidden_size: int = setting(128, "H, units of a layer of decoder and encoder, each direction.")
-    embed_size: int = setting(128, "D, numbers that a symbol is turned into.")
-    attention_size: int = setting(64, "A, the hidden layer of the attention.")
-    dropout: float = setting(
+    hidden_size: Positive = setting(
+        128, "H, units of a layer of decoder and encoder, each direction."
+    )
+    embed_size: Positive = setting(128, "D, numbers that a symbol is turned into.")
+    attention_size: Positive = setting(64, "A, the hidden layer of the attention.")
+    dropout: Rate = setting(
         0.3, "On symbols' vectors, the encoder's outputs and before the scores of symbols."
     )
-
-    def validate(self) -> None:
-        """Raises UserError for a value that cannot work."""
-        super().validate()
-        self.check_at_least(0, "coverage")
-        self.check_at_least(1, "embed_size", "attention_size")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,16 +45,20 @@ class SummarisationConfig(TrainingConfig, SummarizerConfig):
     target: str = setting("", "Ending of the files, or name of the column, of the summaries.")
     encoding: str = setting("utf-8", "Encoding of the files, of those of vectors too.")
     vectors: str | None = setting(None, "A file of word vectors: GloVe, word2vec or fastText text.")
-    level: str = setting("word", f"Symbols, one of {', '.join(get_args(WordLevel))}.")
-    min_count: int = setting(3, "Level word: words that are rarer are unknown, but for copies.")
+    level: WordLevel = setting("word", f"Symbols, one of {', '.join(get_args(WordLevel))}.")
+    min_count: Positive = setting(
+        3, "Level word: words that are rarer are unknown, but for copies."
+    )
     num_subwords: int = setting(4000, "Level subword: symbols at most.")
-    max_length: int = setting(100, "Symbols of a text, its end included.")
-    max_summary: int = setting(30, "Training leaves out pairs with a longer summary.")
-    too_long: str = setting(
+    max_length: Annotated[int, Limits(2)] = setting(100, "Symbols of a text, its end included.")
+    max_summary: Annotated[int, Limits(2)] = setting(
+        30, "Training leaves out pairs with a longer summary."
+    )
+    too_long: TooLong = setting(
         "truncate",
         "Texts longer than max_length: truncate, skip (in training; others are kept) or keep.",
     )
-    num_buckets: int = setting(5, "Lengths that texts, and summaries, are padded to.")
+    num_buckets: Positive = setting(5, "Lengths that texts, and summaries, are padded to.")
 
     @property
     def columns(self) -> Columns:
@@ -73,8 +73,4 @@ class SummarisationConfig(TrainingConfig, SummarizerConfig):
     def validate(self) -> None:
         """Raises UserError for a value that cannot work."""
         super().validate()
-        self.check_choice("level", get_args(WordLevel))
-        self.check_choice("too_long", get_args(TooLong))
-        self.check_at_least(2, "max_length", "max_summary")
-        self.check_at_least(1, "min_count", "num_buckets")
         self.columns.check()

@@ -1,7 +1,6 @@
 """From the pairs of a config to what a summarizer trains on."""
 
 from collections.abc import Sequence
-from typing import cast
 
 import numpy as np
 
@@ -12,7 +11,6 @@ from rnnjax.data.padded_batches import EvaluationBatches, Examples, TrainingBatc
 from rnnjax.data.pair_batches import Lengths, pair_examples
 from rnnjax.data.prepared import Prepared
 from rnnjax.data.text_pairs import Corpus, Pair, read_pairs, with_words
-from rnnjax.data.word_vocabulary import WordLevel
 from rnnjax.errors import UserError
 from rnnjax.tasks.summarisation.config import SummarisationConfig
 from rnnjax.tasks.summarisation.docstrings import docstring_pairs
@@ -54,7 +52,7 @@ def prepare(config: SummarisationConfig, vocabulary: SummaryVocabulary | None = 
     pairs = corpus.splits["train"]
     vocabulary = vocabulary or SummaryVocabulary.of(
         (text for pair in pairs for text in pair[:2]),
-        level=cast(WordLevel, config.level),
+        level=config.level,
         min_count=config.min_count,
         num_subwords=config.num_subwords,
     )

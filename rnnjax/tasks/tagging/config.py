@@ -1,14 +1,14 @@
 """The settings of a tagger, of its data and of its training."""
 
 import dataclasses
-from typing import get_args
+from typing import Literal, get_args
 
 from rnnjax.errors import UserError
 from rnnjax.tasks.tagging.schemes import Scheme
 from rnnjax.training import TrainingConfig, setting
-from rnnjax.training.config import NetworkConfig
+from rnnjax.training.config import Count, NetworkConfig, Positive, Rate
 
-CHARACTERS = ("cnn", "lstm", "none")
+Characters = Literal["cnn", "lstm", "none"]
 """Encoders of words by their characters: Ma & Hovy's, Lample's, none."""
 
 
@@ -16,25 +16,21 @@ CHARACTERS = ("cnn", "lstm", "none")
 class TaggerConfig(NetworkConfig):
     """What a tagger consists of; see `make_tagger`."""
 
-    embed_size: int = setting(100, "D, numbers that a word is turned into.")
-    word_dropout: float = setting(0.5, "Words seen once are taken for unknown at this rate.")
-    characters: str = setting("cnn", f"Encoder of words: {', '.join(CHARACTERS)}.")
-    character_embed_size: int = setting(30, "Numbers that a character is turned into.")
-    character_size: int = setting(30, "Size of a word's encoding by its characters.")
-    case_size: int = setting(8, "Numbers that say how a word is capitalised; 0: none.")
-    input_dropout: float = setting(0.5, "Dropout on words and characters, a mask a sentence.")
-    dropout: float = setting(0.5, "Dropout on the output of each layer, a mask a sentence.")
-    hidden_size: int = setting(100, "H, units of a layer in each direction.")
+    embed_size: Positive = setting(100, "D, numbers that a word is turned into.")
+    word_dropout: Rate = setting(0.5, "Words seen once are taken for unknown at this rate.")
+    characters: Characters = setting("cnn", f"Encoder of words: {', '.join(get_args(Characters))}.")
+    character_embed_size: Positive = setting(30, "Numbers that a character is turned into.")
+    character_size: Positive = setting(30, "Size of a word's encoding by its characters.")
+    case_size: Count = setting(8, "Numbers that say how a word is capitalised; 0: none.")
+    input_dropout: Rate = setting(0.5, "Dropout on words and characters, a mask a sentence.")
+    dropout: Rate = setting(0.5, "Dropout on the output of each layer, a mask a sentence.")
+    hidden_size: Positive = setting(100, "H, units of a layer in each direction.")
     both_directions: bool = setting(True, "Read from left to right and from right to left.")
     crf: bool = setting(True, "Tag sentences as a whole; otherwise each word by itself.")
 
     def validate(self) -> None:
         """Raises UserError for a value that cannot work."""
         super().validate()
-        self.check_choice("characters", CHARACTERS)
-        self.check_at_least(1, "embed_size", "character_embed_size", "character_size")
-        self.check_at_least(0, "case_size")
-        self.check_rate("input_dropout", "word_dropout")
         if self.characters == "lstm" and self.character_size % 2:
             raise UserError(
                 "--config.character_size is even with --config.characters=lstm, half for each "
@@ -56,12 +52,10 @@ class TaggingConfig(TrainingConfig, TaggerConfig):
     scheme: Scheme = setting("BIOES", f"Scheme of the model's tags: {', '.join(get_args(Scheme))}.")
     swap_rate: float = setting(0.0, "Augmentation: entities replaced by others of their type.")
     vectors: str | None = setting(None, "A file of word vectors: GloVe, word2vec or fastText text.")
-    num_buckets: int = setting(5, "Lengths that sentences are padded to.")
+    num_buckets: Positive = setting(5, "Lengths that sentences are padded to.")
 
     def validate(self) -> None:
         """Raises UserError for a value that cannot work."""
         super().validate()
-        self.check_choice("scheme", get_args(Scheme))
-        self.check_at_least(1, "num_buckets")
         if not 0 <= self.swap_rate <= 1:
             raise UserError(f"--config.swap_rate lies in [0, 1]; got {self.swap_rate}")

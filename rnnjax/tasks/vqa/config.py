@@ -1,7 +1,7 @@
 """The settings of the task."""
 
 import dataclasses
-from typing import get_args
+from typing import Annotated, get_args
 
 from rnnjax.data.images import ResizePolicy
 from rnnjax.errors import UserError
@@ -9,7 +9,7 @@ from rnnjax.models.hop import Update
 from rnnjax.models.small_cnn import STRIDE, SmallCNN
 from rnnjax.tasks.vqa.scenes import SIDE
 from rnnjax.training import TrainingConfig, setting
-from rnnjax.training.config import NetworkConfig
+from rnnjax.training.config import Limits, NetworkConfig, Positive, Rate
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,32 +27,31 @@ class VqaConfig(TrainingConfig, NetworkConfig):
     question_column: str = setting("question", "Column of the question.")
     answer_column: str = setting("answer", "Column of the answer.")
     encoding: str = setting("utf-8", "Encoding of the files.")
-    image_size: int = setting(SIDE, "Height and width that images are brought to, in pixels.")
-    resize: str = setting(
+    image_size: Annotated[int, Limits(most=1024)] = setting(
+        SIDE, "Height and width that images are brought to, in pixels."
+    )
+    resize: ResizePolicy = setting(
         "pad", f"How images are made square: {', '.join(get_args(ResizePolicy))}."
     )
-    batch_size: int = setting(16, "B, images side by side.")
-    questions: int = setting(9, "K, questions of an image in a batch, at most.")
-    embed_size: int = setting(32, "D, numbers that a word is turned into.")
-    hidden_size: int = setting(96, "H, units that read a question; width of a location.")
-    feature_size: int = setting(60, "F, numbers that the CNN turns a location into.")
-    attention_size: int = setting(96, "A, hidden layer of the attention.")
-    hops: int = setting(3, "N, how often the image is looked at; 0: the question alone.")
-    update: str = setting(
+    batch_size: Positive = setting(16, "B, images side by side.")
+    questions: Positive = setting(9, "K, questions of an image in a batch, at most.")
+    embed_size: Positive = setting(32, "D, numbers that a word is turned into.")
+    hidden_size: Positive = setting(96, "H, units that read a question; width of a location.")
+    feature_size: Annotated[int, Limits(SmallCNN.least_features)] = setting(
+        60, "F, numbers that the CNN turns a location into."
+    )
+    attention_size: Positive = setting(96, "A, hidden layer of the attention.")
+    hops: Annotated[int, Limits(0, 10)] = setting(
+        3, "N, how often the image is looked at; 0: the question alone."
+    )
+    update: Update = setting(
         "layer", "What a hop makes of query and image: layer, or sum as Yang et al. 2016."
     )
-    dropout: float = setting(0.0, "On words' vectors and before the answer, a mask a question.")
+    dropout: Rate = setting(0.0, "On words' vectors and before the answer, a mask a question.")
 
     def validate(self) -> None:
         """Raises UserError for a value that cannot work."""
         super().validate()
-        self.check_choice("resize", get_args(ResizePolicy))
-        self.check_choice("update", get_args(Update))
-        self.check_at_least(1, "questions", "embed_size", "attention_size")
-        self.check_at_least(SmallCNN.least_features, "feature_size")
-        self.check_at_least(0, "hops")
-        self.check_at_most(10, "hops")
-        self.check_at_most(1024, "image_size")
         if self.image_size < STRIDE or self.image_size % STRIDE:
             raise UserError(
                 f"--config.image_size is a multiple of {STRIDE} pixels; got {self.image_size}"

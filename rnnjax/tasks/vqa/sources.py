@@ -5,12 +5,11 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 
 from rnnjax.data.examples import Example
-from rnnjax.data.images import ResizePolicy, read_image
+from rnnjax.data.images import read_image
 from rnnjax.data.labelled import as_column, read_columns
 from rnnjax.data.named_splits import SPLITS, drawn_tenth, split_files
 from rnnjax.data.question_vocabulary import words_of
@@ -44,7 +43,7 @@ def load_splits(config: VqaConfig) -> tuple[Splits, str]:
             split: [one for path in paths for one in read_questions(str(path), config)]
             for split, paths in files.items()
         }
-    read = partial(read_image, size=config.image_size, policy=cast(ResizePolicy, config.resize))
+    read = partial(read_image, size=config.image_size, policy=config.resize)
     splits = {}
     for split, asked in by_split.items():
         splits[split], unread = read_images(asked, read)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,12 +10,11 @@ import numpy as np
 from flax import nnx
 
 from rnnjax import training
-from rnnjax.data.images import ResizePolicy, read_image
+from rnnjax.data.images import read_image
 from rnnjax.data.padded_batches import EvaluationBatches, in_order
 from rnnjax.data.question_vocabulary import QuestionVocabulary, words_of
 from rnnjax.errors import UserError
 from rnnjax.losses import cross_entropy
-from rnnjax.models.hop import Update
 from rnnjax.tasks.vqa.config import VqaConfig
 from rnnjax.tasks.vqa.network import Looked, StackedAttention
 from rnnjax.tasks.vqa.preparation import asked_examples
@@ -34,7 +33,7 @@ def make_model(config: VqaConfig, vocabulary: QuestionVocabulary) -> StackedAtte
         feature_size=config.feature_size,
         attention_size=config.attention_size,
         hops=config.hops,
-        update=cast(Update, config.update),
+        update=config.update,
         dropout=config.dropout,
         compute_dtype=config.operand_dtype,
         rngs=nnx.Rngs(config.seed),
@@ -91,7 +90,7 @@ class VqaModel(NamedTuple):
         Raises:
             UserError: it cannot be read.
         """
-        policy = cast(ResizePolicy, self.config.resize)
+        policy = self.config.resize
         return read_image(path, size=self.config.image_size, policy=policy)
 
     def ask(self, image: str | Path | np.ndarray, *questions: str) -> list[Answered]:

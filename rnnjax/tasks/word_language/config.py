@@ -1,7 +1,7 @@
 """The settings of a language model of words."""
 
 import dataclasses
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import jax
 
@@ -9,7 +9,7 @@ from rnnjax.cells import Cell, stack, variational_dropout
 from rnnjax.cells.named import make_cell
 from rnnjax.errors import UserError
 from rnnjax.training import TrainingConfig, setting
-from rnnjax.training.config import NetworkConfig
+from rnnjax.training.config import Limits, NetworkConfig, Positive, Rate, Weight
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -21,8 +21,8 @@ class WordData(TrainingConfig):
     data: str = setting("embedded", "embedded, python_source, a path, or tfds:NAME.")
     encoding: str = setting("utf-8", "Encoding of the text files.")
     valid_fraction: float = setting(0.1, "Share of the text held out, from its end.")
-    min_count: int = setting(2, "Words that are rarer in the training text are <unknown>.")
-    window: int = setting(35, "Words between two updates.")
+    min_count: Positive = setting(2, "Words that are rarer in the training text are <unknown>.")
+    window: Positive = setting(35, "Words between two updates.")
     vary_window: bool = setting(
         False, "Windows of random lengths around `window`; the learning rate follows the length."
     )
@@ -34,20 +34,24 @@ class WordConfig(WordData, NetworkConfig):
 
     heading = "Model"
 
-    hidden_size: int = setting(256, "H, units a layer.")
-    embed_size: int = setting(256, "D, numbers of a word's vector; tied: units of the last layer.")
+    hidden_size: Positive = setting(256, "H, units a layer.")
+    embed_size: Positive = setting(
+        256, "D, numbers of a word's vector; tied: units of the last layer."
+    )
     tied: bool = setting(True, "The output layer is the table of the words' vectors.")
-    embed_dropout: float = setting(0.1, "Share of the words that are zero in a window.")
-    input_dropout: float = setting(0.2, "Dropout on the vectors of words, a mask a window.")
-    dropout: float = setting(0.2, "Dropout on the output of each layer, a mask a window.")
-    output_dropout: float | None = setting(None, "Of the last layer; default: that of the others.")
-    weight_drop: float = setting(
+    embed_dropout: Rate = setting(0.1, "Share of the words that are zero in a window.")
+    input_dropout: Rate = setting(0.2, "Dropout on the vectors of words, a mask a window.")
+    dropout: Rate = setting(0.2, "Dropout on the output of each layer, a mask a window.")
+    output_dropout: Annotated[float | None, Limits(is_rate=True)] = setting(
+        None, "Of the last layer; default: that of the others."
+    )
+    weight_drop: Rate = setting(
         0.2,
         "Dropout of recurrent weights, a mask a window; the default is left out for a cell that "
         "has no w_hh.",
     )
-    ar: float = setting(0.0, "Weight of activation regularization.")
-    tar: float = setting(0.0, "Weight of temporal activation regularization.")
+    ar: Weight = setting(0.0, "Weight of activation regularization.")
+    tar: Weight = setting(0.0, "Weight of temporal activation regularization.")
 
     @property
     def last_dropout(self) -> float:
@@ -99,11 +103,6 @@ class WordConfig(WordData, NetworkConfig):
     def validate(self) -> None:
         """Raises UserError for a value that cannot work."""
         super().validate()
-        self.check_at_least(1, "window", "embed_size", "min_count")
-        self.check_rate("embed_dropout", "input_dropout", "weight_drop")
-        self.check_at_least(0, "ar", "tar")
-        if self.output_dropout is not None:
-            self.check_rate("output_dropout")
         if self.tied and self.num_layers == 1 and self.embed_size != self.hidden_size:
             raise UserError(
                 f"tied weights need --config.embed_size={self.embed_size} and "
