@@ -90,7 +90,7 @@ def make_loss(
 
 def _reward(config: CaptionerConfig, graph: nnx.GraphDef, reward: Reward) -> training.LossFn:
     def loss_fn(params, carry, batch, key):
-        loss = reward_loss(
+        return reward_loss(
             nnx.merge(graph, params),
             batch,
             key,
@@ -99,10 +99,7 @@ def _reward(config: CaptionerConfig, graph: nnx.GraphDef, reward: Reward) -> tra
             max_length=config.drawn_words + 1,
             never=UNSPEAKABLE,
             hard=HardTraining(config.hard_gradient),
-        )
-        return training.Loss(
-            loss.total, loss.num_captions, carry, {"reward": -loss.total}, loss.num_words
-        )
+        )._replace(carry=carry)
 
     return loss_fn
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from rnnjax import training
 from rnnjax.data.word_vocabulary import END, START
 from rnnjax.decode.step import repeat_rows
 from rnnjax.heads import attention
@@ -31,21 +32,6 @@ class Drawn(NamedTuple):
     mask: Array
     gains: Array
     glances: Glance
-
-
-class RewardLoss(NamedTuple):
-    """Sums over a batch.
-
-    Attributes:
-        total: minus the rewards of the captions drawn; its gradient estimates that of its mean over
-            all that can be drawn.
-        num_captions: that it is a sum over.
-        num_words: drawn, the ends of captions included.
-    """
-
-    total: Array
-    num_captions: Array
-    num_words: Array
 
 
 def draw(
@@ -96,7 +82,7 @@ def reward_loss(
     max_length: int,
     never: Sequence[int] = (),
     hard: HardTraining = DEFAULT_HARD_TRAINING,
-) -> RewardLoss:
+) -> training.Loss:
     """REINFORCE for whole captions: those better than others of the same image become likelier.
 
     Of each image K captions w_1 .. w_K are drawn. With r_k the reward of w_k given the captions of
@@ -119,6 +105,10 @@ def reward_loss(
         max_length: ids after which a caption is cut off.
         never: ids that are not drawn; what decoding never writes must not be learned either.
         hard: how hard attention is trained; all captions are drawn with hard attention.
+
+    Returns:
+        Minus the rewards of the captions drawn, whose gradient estimates that of its mean over all
+        that can be drawn; the captions count, and the words drawn, their ends included, are work.
 
     References:
         Ranzato et al. 2016, "Sequence level training with recurrent neural networks"; Rennie et
@@ -151,8 +141,6 @@ def reward_loss(
         entropy = jnp.sum(jnp.where(drawn.mask, attention.entropy(scores), 0.0))
     learned = jnp.sum(advantage * gains.sum(axis=0)) + hard.entropy_weight * entropy
     total = jax.lax.stop_gradient(learned) - learned - rewards.sum()
-    return RewardLoss(
-        total,
-        jnp.asarray(rewards.size, total.dtype),
-        drawn.mask.sum().astype(total.dtype),
-    )
+    count = jnp.asarray(rewards.size, total.dtype)
+    work = drawn.mask.sum().astype(total.dtype)
+    return training.Loss(total, count, metrics={"reward": -total}, work=work)

@@ -152,8 +152,8 @@ def test_what_was_better_than_the_others_becomes_likelier(decoder, gradient):
     others = (rewards.sum(axis=1, keepdims=True) - rewards) / (K - 1)
     advantage = (rewards - others).ravel()
     assert float(found.total) == pytest.approx(-rewards.sum(), rel=1e-5)
-    assert found.num_captions == B * K
-    assert found.num_words == lengths.sum()
+    assert found.count == B * K
+    assert found.work == lengths.sum()
     assert np.abs(advantage).max() > 0.05
     by_reinforce = decoder == "hard" and gradient == "reinforce"
 
