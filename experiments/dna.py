@@ -69,20 +69,16 @@ PRESETS = {
 
 def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
     """The scores of the held-out splits, and what the network looks at."""
-    model, splits = load(trained.run.workdir), trained.prepared.splits
-    sections: list[training.Section] = []
-    for split in [name for name in ("validation", "test") if name in splits]:
-        text, sections = reports.report_scores(model, splits[split], split, trained.run.workdir)
-        training.tell(text)
+    sections = trained.tell_scores(load(trained.run.workdir), reports.report_scores)
     metric = measures(trained.run.config).metric
     return {f"validation {metric}, %": trained.best}, sections
 
 
 def evaluate(run: Run) -> None:
     """Prints the scores of a split; writes them and a picture."""
-    split = run.chosen_split(load_sequences(run.config))
-    model = load(run.workdir, run.config)
-    print(reports.report_scores(model, split, run.options.split, run.workdir)[0])
+    splits, model = load_sequences(run.config), load(run.workdir, run.config)
+    run.chosen_split(splits)
+    print(reports.report_scores(model, splits, run.options.split, run.workdir)[0])
 
 
 def predict(run: Run) -> None:

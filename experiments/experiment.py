@@ -14,7 +14,7 @@ from flax import nnx
 
 from experiments import cli
 from experiments.export import export
-from experiments.run import Run, SharedFlags, join, steps_to_trace
+from experiments.run import Run, SharedFlags, Trained, join, steps_to_trace
 from rnnjax import data, training
 from rnnjax.errors import UserError
 from rnnjax.models.network import Network
@@ -40,23 +40,6 @@ class Preset(NamedTuple):
 
     about: str
     config: Any
-
-
-class Trained(NamedTuple):
-    """A training that came to its end.
-
-    Attributes:
-        run: the run, with its workdir as the source.
-        prepared: the data.
-        model: the network after the last update, by averaged weights where there are any; that of
-            the best checkpoint is in the workdir.
-        best: the best value of the metric that decides.
-    """
-
-    run: Run
-    prepared: Any
-    model: Any
-    best: float
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -63,14 +63,7 @@ PRESETS = {
 
 def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
     """The scores of the held-out splits; the picture is of the last of them."""
-    model, splits = reading_model.load(trained.run.workdir), trained.prepared.splits
-    sections: list[training.Section] = []
-    for split in ("validation", "test"):
-        if split in splits:
-            told, sections = reports.report_scores(
-                model, splits[split], splits["train"], split, trained.run.workdir
-            )
-            training.tell(told)
+    sections = trained.tell_scores(reading_model.load(trained.run.workdir), reports.report_scores)
     return {"validation accuracy, %": trained.best}, sections
 
 
@@ -86,8 +79,7 @@ def evaluate(run: Run) -> None:
     split, answers = run.options.split, [one.answer for one in questions]
     for line in model.vocabulary.notes(split, preparation.texts_of(questions), answers):
         training.say(line)
-    args = questions, splits["train"], split, run.workdir
-    print(reports.report_scores(model, *args)[0])
+    print(reports.report_scores(model, splits, split, run.workdir)[0])
 
 
 def predict(run: Run) -> None:

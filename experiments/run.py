@@ -1,7 +1,7 @@
 """One call of an experiment: its flags, its config, and what its workdir holds."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -134,6 +134,40 @@ class Run(NamedTuple):
                 f"--{flag}={folder} was trained with another vocabulary than {self.workdir}"
             )
         return other
+
+
+class Trained(NamedTuple):
+    """A training that came to its end.
+
+    Attributes:
+        run: the run, with its workdir as the source.
+        prepared: the data.
+        model: the network after the last update, by averaged weights where there are any; that of
+            the best checkpoint is in the workdir.
+        best: the best value of the metric that decides.
+    """
+
+    run: Run
+    prepared: Any
+    model: Any
+    best: float
+
+    def tell_scores(self, model: Any, report_scores: Callable) -> list[training.Section]:
+        """Tells the scores of the held-out splits that there are.
+
+        Args:
+            model: the trained one.
+            report_scores: `(model, splits, split, workdir) -> (text, sections)`.
+
+        Returns:
+            The sections of the last one.
+        """
+        sections: list[training.Section] = []
+        for split in ("validation", "test"):
+            if split in self.prepared.splits:
+                told, sections = report_scores(model, self.prepared.splits, split, self.run.workdir)
+                training.tell(told)
+        return sections
 
 
 def steps_to_trace(run: Run) -> training.TracedSteps | None:

@@ -66,27 +66,19 @@ PRESETS = {
 
 def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
     """The scores of the held-out splits; the picture is of the last of them."""
-    model, splits = vqa_model.load(trained.run.workdir), trained.prepared.splits
-    sections: list[training.Section] = []
-    for split in ("validation", "test"):
-        if split in splits:
-            told, sections = reports.report_scores(
-                model, splits[split], splits["train"], split, trained.run.workdir
-            )
-            training.tell(told)
+    sections = trained.tell_scores(vqa_model.load(trained.run.workdir), reports.report_scores)
     return {"validation accuracy, %": trained.best}, sections
 
 
 def evaluate(run: Run) -> None:
     """Prints the scores of a split by kind; draws attention.png."""
     splits, _ = sources.load_splits(run.config)
-    images, model = run.chosen_split(splits), vqa_model.load(run.workdir, run.config)
-    split, asked = run.options.split, questions_of(images)
+    asked, split = questions_of(run.chosen_split(splits)), run.options.split
+    model = vqa_model.load(run.workdir, run.config)
     texts, answers = zip(*((one.text, one.answer) for one in asked), strict=True)
     for line in model.vocabulary.notes(split, texts, answers):
         training.say(line)
-    args = images, splits["train"], split, run.workdir
-    print(reports.report_scores(model, *args)[0])
+    print(reports.report_scores(model, splits, split, run.workdir)[0])
 
 
 def predict(run: Run) -> None:

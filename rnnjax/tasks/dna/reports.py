@@ -10,19 +10,20 @@ from rnnjax import data, training, visuals
 from rnnjax.tasks.dna.dna_model import DnaModel, Tagged
 from rnnjax.tasks.dna.gene_scores import gene_scores, longest_frame
 from rnnjax.tasks.dna.pictures import picture
-from rnnjax.tasks.dna.sources import read_sequences
+from rnnjax.tasks.dna.sources import Splits, read_sequences
 from rnnjax.training.reporting.progress import aligned
 from rnnjax.visuals.page import Section
 
 
 def report_scores(
-    model: DnaModel, examples: Sequence[data.Example], split: str, folder: Path
+    model: DnaModel, splits: Splits, split: str, folder: Path
 ) -> tuple[str, list[Section]]:
     """Writes `scores_SPLIT.json` and `SPLIT.png` into a folder.
 
     Returns:
         The scores beside a baseline, for the terminal; and the sections of a report.
     """
+    examples = splits[split]
     sections: list[Section] = []
     genes: list[Tagged] = []
     if model.vocabulary.problem == "genes":

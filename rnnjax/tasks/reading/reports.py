@@ -9,7 +9,7 @@ from rnnjax.metrics.answers import frequent_answers
 from rnnjax.tasks.reading.babi import Question
 from rnnjax.tasks.reading.reading_model import Answered, ReadingModel
 from rnnjax.tasks.reading.scores import Score, scores_by_kind
-from rnnjax.tasks.reading.sources import kinds_of
+from rnnjax.tasks.reading.sources import Splits, kinds_of
 from rnnjax.training import atomic_files
 from rnnjax.visuals import signed_colour
 from rnnjax.visuals.figures import as_png, new_figure
@@ -25,26 +25,21 @@ TYPICAL = 8
 
 
 def report_scores(
-    model: ReadingModel,
-    questions: Sequence[Question],
-    training_questions: Sequence[Question],
-    split: str,
-    folder: Path,
+    model: ReadingModel, splits: Splits, split: str, folder: Path
 ) -> tuple[str, list[Section]]:
     """Writes `scores_SPLIT.json` and `attention.png` into a folder.
 
     Args:
         model: that answers.
-        questions: of the split.
-        training_questions: decide what the baseline says.
-        split: its name.
+        splits: the one to be scored, and `train`, which decides what the baseline says.
+        split: the name of the former.
         folder: of the run.
 
     Returns:
         A table for the terminal, and sections of a report.
     """
-    answered = model.answer(questions)
-    scores = scores_by_kind(questions, answered, frequent_answers(training_questions))
+    questions, answered = splits[split], model.answer(splits[split])
+    scores = scores_by_kind(questions, answered, frequent_answers(splits["train"]))
     mean = scores["mean"]
     title = f"{split}: {mean.accuracy:.2f}% of the answers right, mean over kinds"
     text = f"{title}; facts found {_percent(mean.facts)}\n{_text_table(scores)}"

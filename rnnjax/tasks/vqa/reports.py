@@ -11,7 +11,7 @@ from PIL import Image
 
 from rnnjax import training
 from rnnjax.metrics.answers import frequent_answers
-from rnnjax.tasks.vqa.questions import AskedImage, Question, questions_of
+from rnnjax.tasks.vqa.questions import AskedImage, Question, Splits, questions_of
 from rnnjax.tasks.vqa.vqa_model import Answered, VqaModel
 from rnnjax.training import atomic_files
 from rnnjax.visuals.attention import draw_attention_over_image
@@ -74,26 +74,21 @@ def scores_by_kind(pairs: Sequence[Pair], frequent: Mapping[str, str]) -> dict[s
 
 
 def report_scores(
-    model: VqaModel,
-    images: Sequence[AskedImage],
-    training_images: Sequence[AskedImage],
-    split: str,
-    folder: Path,
+    model: VqaModel, splits: Splits, split: str, folder: Path
 ) -> tuple[str, list[Section]]:
     """Writes `scores_SPLIT.json` and `attention.png` into a folder.
 
     Args:
         model: that answers.
-        images: of the split, with questions and answers.
-        training_images: decide what the baseline says.
-        split: its name.
+        splits: the one to be scored, and `train`, which decides what the baseline says.
+        split: the name of the former.
         folder: of the run.
 
     Returns:
         A table for the terminal, and sections of a report.
     """
-    pairs = pairs_of(model, images)
-    scores = scores_by_kind(pairs, frequent_answers(questions_of(training_images)))
+    pairs = pairs_of(model, splits[split])
+    scores = scores_by_kind(pairs, frequent_answers(questions_of(splits["train"])))
     shown = _one_of_each_kind(pairs)
     files: dict[str, str | bytes] = {
         f"scores_{split}.json": json.dumps({k: s._asdict() for k, s in scores.items()}, indent=1),
