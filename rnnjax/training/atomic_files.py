@@ -116,6 +116,11 @@ def as_json(value: Any) -> str:
     return json.dumps(value, indent=1) + "\n"
 
 
+def as_json_lines(rows: Iterable[Any]) -> str:
+    """The text of a JSONL file."""
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
 def write_json(path: Path, value: Any) -> None:
     """As `write_bytes`, for a JSON file."""
     write_text(path, as_json(value))

@@ -1,6 +1,5 @@
 """Cross-validation of classes: many small trainings that share one compiled step."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -50,7 +49,7 @@ def report(config: DnaConfig, folds: int, folder: Path) -> str:
         {"place": one.place, "label": one.fields["label"], "found": str(said)}
         for one, said in zip(examples, found, strict=True)
     ]
-    path = training.write_results(folder, {"crossvalidation.json": json.dumps(rows, indent=1)})
+    path = training.write_results(folder, {"crossvalidation.json": rows})
     return (
         f"{folds} folds: {np.mean(~wrong):.2%} of {len(labels):,} sequences right, {wrong.sum()} "
         f"errors; {', '.join(f'{c} {share}' for c, share in classes.items())}\n"

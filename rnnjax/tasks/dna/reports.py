@@ -1,6 +1,5 @@
 """Scores of a split, and predictions as text: GFF3 of genes, TSV of classes."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -53,8 +52,8 @@ def report_scores(
         png = visuals.draw_confusion(classes, counts)
         sections.append(Section("What is taken for what", png=png))
     shown = picture(model, examples, genes)
-    files: dict[str, str | bytes] = {f"scores_{split}.json": json.dumps(scores, indent=1)}
-    path = training.write_results(folder, {**files, f"{split}.png": shown.png or b""})
+    files = {f"scores_{split}.json": scores, f"{split}.png": shown.png or b""}
+    path = training.write_results(folder, files)
     return f"{text}\nPicture: {path}", [Section(split, table=text), *sections, shown]
 
 

@@ -1,6 +1,5 @@
 """Tables of scores, and stories shaded by what each hop attends to."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -45,10 +44,8 @@ def report_scores(
     text = f"{title}; facts found {_percent(mean.facts)}\n{_text_table(scores)}"
     png = draw_stories(*_typical(questions, answered)) if model.model.hops else b""
     numbers = {kind: score._asdict() for kind, score in scores.items()}
-    files: dict[str, str | bytes] = {f"scores_{split}.json": json.dumps(numbers, indent=1)}
-    if png:
-        files["attention.png"] = png
-    path = training.write_results(folder, files)
+    pictures = {"attention.png": png} if png else {}
+    path = training.write_results(folder, {f"scores_{split}.json": numbers, **pictures})
     explained = note(
         "Most frequent: the answer that is most frequent in training, for each kind. Facts found: "
         "of the sentences that an answer follows from, those that some hop attends to most."
@@ -109,13 +106,9 @@ def report_predictions(
             for one, said in pairs
         )
     if output.endswith(".jsonl"):
-        content = "".join(
-            json.dumps(
-                {"story": one.story, "question": one.text, "answer": said.answer}
-                | {"probability": said.probability, "attention": said.attention.tolist()},
-                ensure_ascii=False,
-            )
-            + "\n"
+        content = atomic_files.as_json_lines(
+            {"story": one.story, "question": one.text, "answer": said.answer}
+            | {"probability": said.probability, "attention": said.attention.tolist()}
             for one, said in pairs
         )
     else:

@@ -1,6 +1,5 @@
 """Scores of a classifier of texts, and pages with its words in colour."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -87,8 +86,7 @@ def report_scores(
     title = f"{split}: {scores.describe()}"
     png = visuals.draw_confusion(model.vocabulary.labels, scores.confusion)
     numbers = scores._asdict() | {"confusion": scores.confusion.tolist()}
-    files: dict[str, str | bytes] = {f"scores_{split}.json": json.dumps(numbers, indent=1)}
-    files["confusion.png"] = png
+    files = {f"scores_{split}.json": numbers, "confusion.png": png}
     picture = training.write_results(folder, files)
     share = model.vocabulary.unknown_share(one.fields["text"] for one in examples)
     unknown = f"{share:.1%} of the words are unknown"
@@ -134,10 +132,8 @@ def report_predictions(
         pairs = zip(texts, found, strict=True)
         return "\n".join(f"{one.label} ({_percent(one)})\t{text}" for text, one in pairs)
     if output.endswith(".jsonl"):
-        content = "".join(
-            json.dumps({"text": text, **one._asdict()}, ensure_ascii=False) + "\n"
-            for text, one in zip(texts, found, strict=True)
-        )
+        pairs = zip(texts, found, strict=True)
+        content = atomic_files.as_json_lines({"text": text, **one._asdict()} for text, one in pairs)
     else:
         heads = [f"<b>{escape(one.label)}</b> {_percent(one)}" for one in found]
         section = Section("Texts", html=_coloured(model, texts, heads, by))

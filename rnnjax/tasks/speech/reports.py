@@ -1,6 +1,5 @@
 """Error rates of a split, and a picture of what the network hears and when."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -92,8 +91,7 @@ def report_scores(
     table = aligned([("", *names), *rows], numbers=range(1, 1 + len(names)))
     text = f"{split}: {len(recordings):,} recordings; in percent\n{table}"
     png = draw_recording(model, recordings[0])
-    files: dict[str, str | bytes] = {f"scores_{split}.json": json.dumps(scores, indent=1)}
-    path = training.write_results(folder, {**files, f"{split}.png": png})
+    path = training.write_results(folder, {f"scores_{split}.json": scores, f"{split}.png": png})
     title = f"What is heard when ({split})"
     return f"{text}\nPicture: {path}", [Section(split, table=text), Section(title, png=png)]
 

@@ -10,7 +10,7 @@ from rnnjax.data.word_vocabulary import WORD_END
 from rnnjax.models.decoding import Search
 from rnnjax.tasks.summarisation.scores import first_words, mean, rouge
 from rnnjax.tasks.summarisation.summarizer import Summarizer, Summary
-from rnnjax.training import atomic_files, say, write_results
+from rnnjax.training import say, write_results
 from rnnjax.visuals.alignment import Alignment, draw_alignments
 from rnnjax.visuals.page import Section, escape, evenly_spread, picture, render_page
 
@@ -61,9 +61,7 @@ def report_scores(scored: Sequence[Scored], title: str, search: Search, folder: 
     texts = [in_a_line(one.summary.text) for one in scored]
     files = {
         f"summaries_{title}.txt": "".join(f"{text}\n" for text in texts),
-        f"scores_{title}.json": atomic_files.as_json(
-            {"split": title, "search": search.name, **scores, "lead": lead}
-        ),
+        f"scores_{title}.json": {"split": title, "search": search.name, **scores, "lead": lead},
     }
     say(f"Scores: {write_results(folder, files)}")
     told = f"{title}: {_told(scores)} (F1, %, {search.name}), {len(scored):,} texts; "

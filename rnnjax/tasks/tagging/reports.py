@@ -9,7 +9,6 @@ from rnnjax.tasks.tagging.pages import errors_section, scores_section, spans_pag
 from rnnjax.tasks.tagging.predictions import TaggedSentence, as_conll, as_jsonl
 from rnnjax.tasks.tagging.text_tagger import TextTagger
 from rnnjax.training import atomic_files
-from rnnjax.training.atomic_files import as_json
 from rnnjax.visuals.page import Section, render_page
 
 WRITERS: dict[str, Callable[[Sequence[TaggedSentence]], str]] = {
@@ -53,7 +52,7 @@ def report_scores(tagged: Sequence[TaggedSentence], title: str, file: Path) -> s
         "token_accuracy": 100 * scores.token_accuracy,
         "types": {name: score.in_percent() for name, score in scores.per_type.items()},
     }
-    said = training.write_results(file.parent, {file.name: as_json(found)})
+    said = training.write_results(file.parent, {file.name: found})
     if said != str(file):
         training.say(said)
     return f"{title}, {len(tagged):,} sentences:\n{score_table(scores)}"

@@ -8,7 +8,7 @@ from rnnjax.data.text_pairs import Pair
 from rnnjax.models.decoding import Search
 from rnnjax.tasks.translation.scores import translation_scores
 from rnnjax.tasks.translation.translator import Translation, Translator
-from rnnjax.training import atomic_files, say, write_results
+from rnnjax.training import say, write_results
 from rnnjax.visuals.alignment import Alignment, draw_alignments
 from rnnjax.visuals.page import Section, escape, evenly_spread, picture, render_page
 
@@ -39,9 +39,7 @@ def report_scores(
     scores = _scores(metric, translated)
     files = {
         f"translations_{title}.txt": "".join(f"{in_a_line(one.text)}\n" for _, one in translated),
-        f"scores_{title}.json": atomic_files.as_json(
-            {"split": title, "search": search.name, **scores}
-        ),
+        f"scores_{title}.json": {"split": title, "search": search.name, **scores},
     }
     say(f"Scores: {write_results(folder, files)}")
     named = ", ".join(f"{name} {value:.2f}" for name, value in scores.items())

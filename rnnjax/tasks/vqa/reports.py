@@ -1,7 +1,6 @@
 """Scores by kind of question, and pictures of where the network looked for each answer."""
 
 import io
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -90,12 +89,9 @@ def report_scores(
     pairs = pairs_of(model, splits[split])
     scores = scores_by_kind(pairs, frequent_answers(questions_of(splits["train"])))
     shown = _one_of_each_kind(pairs)
-    files: dict[str, str | bytes] = {
-        f"scores_{split}.json": json.dumps({k: s._asdict() for k, s in scores.items()}, indent=1),
-    }
-    if model.model.hops:
-        files["attention.png"] = draw_pairs(shown)
-    path = training.write_results(folder, files)
+    numbers = {kind: score._asdict() for kind, score in scores.items()}
+    pictures = {"attention.png": draw_pairs(shown)} if model.model.hops else {}
+    path = training.write_results(folder, {f"scores_{split}.json": numbers, **pictures})
     title = f"{split}: {scores['all'].accuracy:.2f}% of the answers right"
     explained = note("Most frequent: the most frequent answer in training, for each kind.")
     sections = [
@@ -139,14 +135,10 @@ def report_predictions(model: VqaModel, images: Sequence[AskedImage], output: st
             for one in pairs
         )
     if output.endswith(".jsonl"):
-        content = "".join(
-            json.dumps(
-                {"image": one.image.name, "question": one.question.text}
-                | {"answer": one.said.answer, "probability": one.said.probability}
-                | {"attention": one.said.attention.tolist()},
-                ensure_ascii=False,
-            )
-            + "\n"
+        content = atomic_files.as_json_lines(
+            {"image": one.image.name, "question": one.question.text}
+            | {"answer": one.said.answer, "probability": one.said.probability}
+            | {"attention": one.said.attention.tolist()}
             for one in pairs
         )
     else:

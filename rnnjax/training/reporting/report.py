@@ -179,12 +179,12 @@ def _environment() -> dict[str, str]:
     return {**found, "devices": f"{len(devices)} x {devices[0].device_kind}"}
 
 
-def write_results(folder: Path, files: Mapping[str, str | bytes]) -> str:
+def write_results(folder: Path, files: Mapping[str, Any]) -> str:
     """Writes files whose numbers the terminal shows as well, so that no numbers are lost.
 
     Args:
         folder: where they go; made if need be.
-        files: contents by name, the one to look at last.
+        files: contents by name, the one to look at last: text, bytes, or what is written as JSON.
 
     Returns:
         The path of the last file, or why it could not be written.
@@ -193,6 +193,8 @@ def write_results(folder: Path, files: Mapping[str, str | bytes]) -> str:
         with atomic_files.writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
+            if not isinstance(content, str | bytes):
+                content = atomic_files.as_json(content)
             encoded = content.encode() if isinstance(content, str) else content
             atomic_files.write_bytes(folder / name, encoded)
         if any(name.endswith(".html") for name in files):
