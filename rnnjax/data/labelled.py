@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -71,6 +71,16 @@ def check_classes(splits: Mapping[str, Sequence[Example]], source: str, noun: st
                     f"{one.place} has the label {label!r}, and no training {noun} has it (this is "
                     f"the {split} split): {did_you_mean(label, known)}"
                 )
+
+
+def check_labels(labels: Iterable[str], known: Sequence[str], source: str) -> None:
+    """Raises UserError unless a restored model knows the labels of a source."""
+    for label in labels:
+        if label not in known:
+            raise UserError(
+                f"{source} has the label {label!r}, which the restored model does not know: "
+                f"{did_you_mean(label, known)}"
+            )
 
 
 def drawn_folds(size: int, folds: int) -> list[np.ndarray]:

@@ -1,5 +1,7 @@
 """The data of a run as its training reads them, and their shapes."""
 
+import hashlib
+import json
 from typing import Any, NamedTuple
 
 from rnnjax.data.padded_batches import EvaluationBatches, TrainingBatches
@@ -44,3 +46,8 @@ class Shapes(NamedTuple):
     batch: dict[str, Any]
     units: int
     vocabulary: Any = None
+
+
+def digest_of(content: Any) -> str:
+    """The SHA-256 of what can be written as JSON."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

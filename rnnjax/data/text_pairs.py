@@ -1,7 +1,5 @@
 """Pairs of texts: parallel files, tables, data sets of TFDS."""
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +10,7 @@ from rnnjax.data import tfds
 from rnnjax.data.examples import SUFFIXES, Example, read_examples, read_parallel, suffix_of
 from rnnjax.data.files import existing, files_at
 from rnnjax.data.named_splits import LIST_OF_PATHS, by_name, is_list_of_paths, split_files
+from rnnjax.data.prepared import digest_of
 from rnnjax.errors import UserError
 
 NEEDED = ("train", "validation")
@@ -45,8 +44,7 @@ class Corpus(NamedTuple):
     def digest(self) -> str:
         """Of the training and validation pairs, the same for the same ones only."""
         content = [self.splits[split] for split in ("train", "validation")]
-        texts = json.dumps([[pair[:2] for pair in part] for part in content])
-        return hashlib.sha256(texts.encode()).hexdigest()
+        return digest_of([[pair[:2] for pair in part] for part in content])
 
     def describe(self) -> str:
         """The sizes, in one line."""

@@ -1,7 +1,5 @@
 """Data for training of a config: vocabulary, batches and validation split; and their shapes."""
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -11,6 +9,7 @@ import numpy as np
 
 from rnnjax import data
 from rnnjax.data.padded_batches import TrainingBatches
+from rnnjax.data.prepared import digest_of
 from rnnjax.data.word_vocabulary import UNKNOWN_WORD
 from rnnjax.tasks.captioning.batches import SceneBatches, caption_examples, image_examples
 from rnnjax.tasks.captioning.captioned_images import CaptionedImage, CaptionVocabulary
@@ -135,7 +134,7 @@ def _digest(splits: Mapping[str, Sequence[CaptionedImage]]) -> str:
         [(image.image.rpartition("/")[2], image.captions) for image in splits[split]]
         for split in ("train", "validation")
     ]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    return digest_of(content)
 
 
 def abstract_data(config: CaptionerConfig) -> SimpleNamespace:

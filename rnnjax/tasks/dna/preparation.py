@@ -1,14 +1,12 @@
 """From sequences to the batches that a network trains on."""
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Sequence
 
 import numpy as np
 
 from rnnjax import data
-from rnnjax.data.labelled import classes_of
+from rnnjax.data.labelled import check_labels, classes_of
 from rnnjax.data.padded_batches import (
     EvaluationBatches,
     Examples,
@@ -16,9 +14,9 @@ from rnnjax.data.padded_batches import (
     TrainingBatches,
     padding_share,
 )
-from rnnjax.data.prepared import Prepared
+from rnnjax.data.prepared import Prepared, digest_of
 from rnnjax.data.vocabulary import SavedVocabulary
-from rnnjax.errors import UserError, did_you_mean
+from rnnjax.errors import UserError
 from rnnjax.tasks.dna.config import DnaConfig
 from rnnjax.tasks.dna.gene_states import states_of
 from rnnjax.tasks.dna.nucleotides import encode
@@ -51,24 +49,18 @@ def prepare(config: DnaConfig, vocabulary: DnaVocabulary | None = None) -> Prepa
     splits = load_sequences(config)
     labels = classes_of(splits["train"]) if config.problem == "classes" else ()
     vocabulary = vocabulary or DnaVocabulary(config.problem, labels)
-    for label in labels:
-        if label not in vocabulary.labels:
-            raise UserError(
-                f"{config.data} has the label {label!r}, which the restored model does not know: "
-                f"{did_you_mean(label, vocabulary.labels)}"
-            )
+    check_labels(labels, vocabulary.labels, config.data)
     # Errors in the test split are found before the training and not after it.
     every = {split: sequence_examples(its, config, vocabulary) for split, its in splits.items()}
     batches = TrainingBatches(every["train"], batch_size=config.batch_size, seed=config.seed)
     validation = EvaluationBatches(every["validation"], batch_size=config.batch_size)
     content = [[one.fields for one in splits[split]] for split in ("train", "validation")]
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     sizes = ", ".join(f"{split} {len(its):,}" for split, its in splits.items())
     what = f"classes {', '.join(vocabulary.labels)[:60]}" if labels else "genes"
     mean = np.mean([len(one.fields["sequence"]) for one in splits["train"]])
     padding = padding_share((batches[n] for n in range(batches.batches_per_epoch)), "bases")
     text = f"{what}: {sizes} sequences; {mean:.0f} bases on average, {padding:.0%} padding."
-    return Prepared(batches, validation, text, splits, digest, vocabulary)
+    return Prepared(batches, validation, text, splits, digest_of(content), vocabulary)
 
 
 def sequence_examples(

@@ -1,7 +1,5 @@
 """From the names of a config to vocabulary and batches."""
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Sequence
 
@@ -9,7 +7,7 @@ import numpy as np
 
 from rnnjax.data import Vocabulary, bucket_lengths
 from rnnjax.data.padded_batches import EvaluationBatches, Examples, Ragged, TrainingBatches
-from rnnjax.data.prepared import Prepared
+from rnnjax.data.prepared import Prepared, digest_of
 from rnnjax.errors import UserError
 from rnnjax.tasks.naming.config import NamingConfig
 from rnnjax.tasks.naming.names import Name, class_counts, load_names
@@ -39,13 +37,12 @@ def prepare(config: NamingConfig, vocabulary: Vocabulary | None = None) -> Prepa
     buckets = bucket_lengths(lengths, config.num_buckets, batch_size=config.batch_size)
     held_out = name_examples(names.splits["validation"], vocabulary, classes, buckets)
     examples = name_examples(train, vocabulary, classes, buckets)
-    content = json.dumps([name[:2] for name in train])
     return Prepared(
         TrainingBatches(examples, batch_size=config.batch_size, seed=config.seed),
         EvaluationBatches(held_out, batch_size=config.batch_size),
         f"{names.describe()}\n{len(vocabulary) - 2} characters, and the unknown one",
         names.splits,
-        hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest(),
+        digest_of([name[:2] for name in train]),
         vocabulary,
     )
 

@@ -1,14 +1,12 @@
 """From questions about stories to the batches that a reader trains on."""
 
-import hashlib
-import json
 from collections.abc import Sequence
 
 import numpy as np
 
 from rnnjax import data
 from rnnjax.data.padded_batches import EvaluationBatches, Examples, Ragged, TrainingBatches
-from rnnjax.data.prepared import Prepared
+from rnnjax.data.prepared import Prepared, digest_of
 from rnnjax.data.question_vocabulary import OTHER, QuestionVocabulary, words_of
 from rnnjax.tasks.reading.babi import Question
 from rnnjax.tasks.reading.config import ReadingConfig
@@ -45,7 +43,7 @@ def prepare(config: ReadingConfig, vocabulary: QuestionVocabulary | None = None)
     held_out = question_examples(splits["validation"], vocabulary, buckets)
     validation = EvaluationBatches(held_out, batch_size=config.batch_size)
     content = [one[:4] for split in ("train", "validation") for one in splits[split]]
-    digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    digest = digest_of(content)
     description = f"{note}.\n{_describe(splits, vocabulary)}"
     if vectors is not None:
         description += f"\n{vectors.coverage(vocabulary.words)}."

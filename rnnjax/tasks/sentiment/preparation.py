@@ -1,18 +1,15 @@
 """From labelled texts to the batches that a classifier trains on."""
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Sequence
 
 import numpy as np
 
 from rnnjax import data
-from rnnjax.data.labelled import classes_of
+from rnnjax.data.labelled import check_labels, classes_of
 from rnnjax.data.padded_batches import EvaluationBatches, Examples, Ragged, TrainingBatches
-from rnnjax.data.prepared import Prepared
+from rnnjax.data.prepared import Prepared, digest_of
 from rnnjax.data.word_vocabulary import UNKNOWN_WORD
-from rnnjax.errors import UserError, did_you_mean
 from rnnjax.tasks.sentiment.config import SentimentConfig
 from rnnjax.tasks.sentiment.labelled_texts import Splits, load_texts
 
@@ -54,12 +51,7 @@ def prepare(config: SentimentConfig, vocabulary: SentimentVocabulary | None = No
         words = {word for text in texts for word in SentimentVocabulary.words_of(text)}
         vectors = data.read_vectors(config.vectors, words, encoding=config.encoding)
     vocabulary = vocabulary or _vocabulary(splits, config.min_count, vectors)
-    for label in classes_of(splits["train"]):
-        if label not in vocabulary.labels:
-            raise UserError(
-                f"{config.data} has the label {label!r}, which the restored model does not know: "
-                f"{did_you_mean(label, vocabulary.labels)}"
-            )
+    check_labels(classes_of(splits["train"]), vocabulary.labels, config.data)
     texts, labels = _columns(splits["train"])
     lengths = (len(vocabulary.words_of(text)) for text in texts)
     buckets = data.bucket_lengths(lengths, config.num_buckets, batch_size=config.batch_size)
@@ -68,9 +60,9 @@ def prepare(config: SentimentConfig, vocabulary: SentimentVocabulary | None = No
     texts, labels = _columns(splits["validation"])
     held_out = text_examples(texts, vocabulary, buckets, labels)
     validation = EvaluationBatches(held_out, batch_size=config.batch_size)
-    content = [[one.fields for one in splits[split]] for split in ("train", "validation")]
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     description = _describe(splits, vocabulary, vectors)
+    content = [[one.fields for one in splits[split]] for split in ("train", "validation")]
+    digest = digest_of(content)
     return Prepared(batches, validation, description, splits, digest, vocabulary, vectors)
 
 

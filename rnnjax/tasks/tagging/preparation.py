@@ -1,7 +1,5 @@
 """From the sentences of a config to what a tagger trains on."""
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -15,6 +13,7 @@ from rnnjax.data.padded_batches import (
     Ragged,
     TrainingBatches,
 )
+from rnnjax.data.prepared import digest_of
 from rnnjax.tasks.tagging.config import TaggingConfig
 from rnnjax.tasks.tagging.corpora import load_tagged
 from rnnjax.tasks.tagging.schemes import Span, spans_of, tags_of
@@ -137,7 +136,7 @@ def tagged_examples(
 def _digest(corpus: TaggedCorpus) -> str:
     splits = [corpus.splits["train"], corpus.splits["validation"]]
     content = [[(sentence.tokens, sentence.tags) for sentence in split] for split in splits]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    return digest_of(content)
 
 
 def entity_inventory(sentences: Iterable[Sentence]) -> Inventory:
