@@ -183,6 +183,10 @@ class TrainingBatches(EndlessBatches):
             del batch["indices"]
         return batch
 
+    def padding_share(self, field: str) -> float:
+        """The share of all positions of a ragged field that are padding, in the first epoch."""
+        return padding_share((self[n] for n in range(self.batches_per_epoch)), field)
+
     def _make_plan(self, epoch: int) -> list[tuple[int, np.ndarray]]:
         rng = np.random.default_rng([self._seed, epoch])
         shuffled = {bucket: rng.permutation(indices) for bucket, indices in self._dealt.items()}

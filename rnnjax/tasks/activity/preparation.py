@@ -9,13 +9,7 @@ import numpy as np
 
 from rnnjax import data
 from rnnjax.data.named_splits import SPLITS, drawn_by_label, is_list_of_paths, split_files
-from rnnjax.data.padded_batches import (
-    EvaluationBatches,
-    Examples,
-    Ragged,
-    TrainingBatches,
-    padding_share,
-)
+from rnnjax.data.padded_batches import EvaluationBatches, Examples, Ragged, TrainingBatches
 from rnnjax.data.prepared import Prepared
 from rnnjax.errors import UserError
 from rnnjax.tasks.activity import skeletons
@@ -123,12 +117,11 @@ def prepare(config: ActivityConfig, videos: Videos | None = None) -> Prepared:
     digest = hashlib.sha256()
     for clip in splits["train"]:
         digest.update(np.ascontiguousarray(clip.frames).tobytes() + clip.label.encode() + b"\0")
-    epoch = (batches[n] for n in range(batches.batches_per_epoch))
     sizes = ", ".join(f"{split} {len(clips):,}" for split, clips in splits.items())
     longest = max(len(clip.frames) for clip in splits["train"])
     description = (
         f"videos: {sizes}; {len(videos.classes)} classes; up to {longest} frames of "
-        f"{' x '.join(map(str, videos.shape))}; {padding_share(epoch, 'frames'):.1%} padding."
+        f"{' x '.join(map(str, videos.shape))}; {batches.padding_share('frames'):.1%} padding."
     )
     return Prepared(batches, validation, description, splits, digest.hexdigest(), videos)
 

@@ -7,13 +7,7 @@ import numpy as np
 
 from rnnjax import data
 from rnnjax.data.labelled import check_labels, classes_of
-from rnnjax.data.padded_batches import (
-    EvaluationBatches,
-    Examples,
-    Ragged,
-    TrainingBatches,
-    padding_share,
-)
+from rnnjax.data.padded_batches import EvaluationBatches, Examples, Ragged, TrainingBatches
 from rnnjax.data.prepared import Prepared, digest_of
 from rnnjax.data.vocabulary import SavedVocabulary
 from rnnjax.errors import UserError
@@ -58,7 +52,7 @@ def prepare(config: DnaConfig, vocabulary: DnaVocabulary | None = None) -> Prepa
     sizes = ", ".join(f"{split} {len(its):,}" for split, its in splits.items())
     what = f"classes {', '.join(vocabulary.labels)[:60]}" if labels else "genes"
     mean = np.mean([len(one.fields["sequence"]) for one in splits["train"]])
-    padding = padding_share((batches[n] for n in range(batches.batches_per_epoch)), "bases")
+    padding = batches.padding_share("bases")
     text = f"{what}: {sizes} sequences; {mean:.0f} bases on average, {padding:.0%} padding."
     return Prepared(batches, validation, text, splits, digest_of(content), vocabulary)
 

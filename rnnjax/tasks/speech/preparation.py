@@ -10,13 +10,7 @@ import jax
 import numpy as np
 
 from rnnjax import data
-from rnnjax.data.padded_batches import (
-    EvaluationBatches,
-    Examples,
-    Ragged,
-    TrainingBatches,
-    padding_share,
-)
+from rnnjax.data.padded_batches import EvaluationBatches, Examples, Ragged, TrainingBatches
 from rnnjax.data.prepared import Prepared, Shapes
 from rnnjax.data.vocabulary import SavedVocabulary
 from rnnjax.errors import UserError
@@ -100,7 +94,7 @@ def prepare(config: SpeechConfig, vocabulary: SpeechVocabulary | None = None) ->
         digest.update(np.ascontiguousarray(one.samples).tobytes() + one.text.encode() + b"\0")
     sizes_of = ", ".join(f"{split} {len(its):,}" for split, its in splits.items())
     seconds = np.mean([len(one.samples) for one in splits["train"]]) / config.rate
-    padding = padding_share((batches[n] for n in range(batches.batches_per_epoch)), "samples")
+    padding = batches.padding_share("samples")
     lines = [
         f"{sizes_of} recordings; {seconds:.1f} s on average, {padding:.0%} padding; "
         f"{len(vocabulary.symbols)} symbols.",

@@ -5,7 +5,6 @@ import re
 import numpy as np
 import pytest
 
-from rnnjax.data.padded_batches import padding_share
 from rnnjax.errors import UserError
 from rnnjax.tasks.long_range import agreement, preparation
 from rnnjax.tasks.long_range.config import LongRangeConfig
@@ -116,7 +115,7 @@ def test_training_draws_new_examples_in_every_epoch():
 
 def test_a_batch_of_sentences_has_little_padding():
     batches = preparation.prepare(config(problem="agreement", length=16)).batches
-    share = padding_share((batches[n] for n in range(batches.batches_per_epoch)), "inputs")
+    share = batches.padding_share("inputs")
     assert 0 < share < 0.2
 
 
