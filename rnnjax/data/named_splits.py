@@ -3,14 +3,16 @@
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from rnnjax.data.files import files_at
 from rnnjax.errors import UserError, did_you_mean
+
+T = TypeVar("T")
 
 SPLITS = ("train", "validation", "test")
 
@@ -42,6 +44,13 @@ class SplitFiles(NamedTuple):
     files: dict[str, list[Path]]
     left_alone: Sequence[str] = ()
     pooled: bool = False
+
+    def read(self, read_file: Callable[[Path], Iterable[T]]) -> dict[str, list[T]]:
+        """What a function reads of the files, by split."""
+        return {
+            split: [one for path in paths for one in read_file(path)]
+            for split, paths in self.files.items()
+        }
 
     def describe(self) -> str:
         """Which file became which split, in one line."""

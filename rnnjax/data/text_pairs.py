@@ -92,30 +92,22 @@ def read_pairs(data: str, columns: Columns) -> Corpus:
         UserError: there is no such source, a side or a split is missing, files do not belong
             together, or nothing is left of a split. Names file and line.
     """
-    notes: list[str] = []
     if data.startswith("tfds:"):
         found_there = tfds.pairs(data.removeprefix("tfds:"), columns.source, columns.target)
         if missing := [split for split in NEEDED if split not in found_there]:
             raise UserError(f"{data} has no {missing[0]} split")
         return with_words(found_there, data)
     if is_list_of_paths(data):
-        files = split_files(data, needed=NEEDED).files
+        found = split_files(data, needed=NEEDED)
     elif (folder := existing(data)).is_dir():
         found = by_name(folder, _of_the_source(data, columns, folder))
         if missing := [split for split in NEEDED if split not in found.files]:
             raise UserError(f"{data} has no {missing[0]} file{_ending(columns)}")
-        files, notes = found.files, found.note_of_others()
     else:
         pairs, left_out = _with_words(_read(columns, folder), data)
         return Corpus(_drawn(pairs, data), tuple(left_out))
-    return with_words(
-        {
-            split: [example for path in paths for example in _read(columns, path)]
-            for split, paths in files.items()
-        },
-        data,
-        notes,
-    )
+    read = found.read(lambda path: _read(columns, path))
+    return with_words(read, data, found.note_of_others())
 
 
 def with_words(

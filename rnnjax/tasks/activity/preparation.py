@@ -39,10 +39,7 @@ def load_splits(config: ActivityConfig, videos: Videos | None = None) -> dict[st
         splits = _by_subject(path, config)
     else:
         named = split_files(config.data, pool=True)
-        splits = {
-            split: [clip for path in paths for clip in read_npz(path)]
-            for split, paths in named.files.items()
-        }
+        splits = named.read(read_npz)
         if named.pooled:
             every = splits["train"]
             drawn = drawn_by_label([clip.label for clip in every])

@@ -33,10 +33,7 @@ def load_sequences(config: DnaConfig) -> Splits:
             raise UserError("the embedded data are genes: --config.problem=classes needs a file")
         return generated()
     found = split_files(config.data, pool=True)
-    splits = {
-        split: [one for path in paths for one in read_sequences(str(path), config, field)]
-        for split, paths in found.files.items()
-    }
+    splits = found.read(lambda path: read_sequences(str(path), config, field))
     if found.pooled:
         splits = drawn_splits(splits["train"], config.fold, config.data, "sequence")
     if field == "label":

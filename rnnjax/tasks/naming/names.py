@@ -113,10 +113,7 @@ def load_names(config: NamingConfig) -> Names:
         if conditional:
             columns["label"] = as_column(config.class_column)
         files = split_files(config.data, pool=True)
-        splits = {
-            split: [name for path in paths for name in _read(str(path), columns, config.encoding)]
-            for split, paths in files.files.items()
-        }
+        splits = files.read(lambda path: _read(str(path), columns, config.encoding))
         if not files.pooled:
             _check_classes(splits)
             return Names(splits, f"names of {config.data} ({files.describe()})")

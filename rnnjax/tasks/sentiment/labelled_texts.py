@@ -53,10 +53,7 @@ def load_texts(
     else:
         found = split_files(source, pool=True)
         columns = {"text": as_column(text_column), "label": as_column(label_column)}
-        splits = {
-            split: [one for path in paths for one in read_texts(str(path), columns, encoding)]
-            for split, paths in found.files.items()
-        }
+        splits = found.read(lambda path: read_texts(str(path), columns, encoding))
         if found.pooled:
             splits = drawn_splits(splits["train"], fold, source, "text")
     check_classes(splits, source, "text")

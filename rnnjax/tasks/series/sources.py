@@ -74,10 +74,7 @@ def load_source(config: SeriesConfig, inputs: Sequence[str] = (), target: str = 
     """
     source = str(EMBEDDED) if config.data == "embedded" else config.data
     named = split_files(source, pool=True)
-    tables = {
-        split: [read_table(str(path), encoding=config.encoding) for path in paths]
-        for split, paths in named.files.items()
-    }
+    tables = named.read(lambda path: [read_table(str(path), encoding=config.encoding)])
     first = tables["train"][0]
     inputs, target, left_out = choose_columns(first, config, inputs, target)
     splits = {

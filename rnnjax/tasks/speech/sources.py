@@ -52,10 +52,7 @@ def load_source(config: SpeechConfig) -> Source:
 
 def _from_tables(config: SpeechConfig) -> Source:
     found = split_files(config.data, pool=True)
-    listed = {
-        split: [one for path in paths for one in _listed(path, config)]
-        for split, paths in found.files.items()
-    }
+    listed = found.read(lambda path: _listed(path, config))
     for split, its in listed.items():
         if not its:
             raise UserError(

@@ -29,10 +29,7 @@ def load_pairs(config: SummarisationConfig) -> Corpus:
     is_path = not config.data.startswith("tfds:") and not is_list_of_paths(config.data)
     if is_path and any(path.suffix == SUFFIX for path in files_at(config.data)):
         found = split_files(config.data)
-        mails = {
-            split: [read_mail(path, encoding=config.encoding) for path in paths]
-            for split, paths in found.files.items()
-        }
+        mails = found.read(lambda path: [read_mail(path, encoding=config.encoding)])
         return with_words(mails, config.data, found.note_of_others())
     return read_pairs(config.data, config.columns)
 

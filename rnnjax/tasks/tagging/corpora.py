@@ -60,11 +60,11 @@ def load_tagged(
             entity in the training split, or one of a type there that others have.
     """
 
-    def read(path: str) -> list[Sentence]:
-        if _is_inline(path):
-            return read_inline(path, encoding=encoding)
+    def read(path: Path) -> list[Sentence]:
+        if _is_inline(str(path)):
+            return read_inline(str(path), encoding=encoding)
         columns = {"token_column": token_column, "tag_column": tag_column}
-        return read_conll(path, **columns, encoding=encoding)
+        return read_conll(str(path), **columns, encoding=encoding)
 
     notes: Sequence[str] = ()
     if source.startswith("tfds:"):
@@ -76,10 +76,7 @@ def load_tagged(
     else:
         named = split_files(str(EMBEDDED) if source == "embedded" else source)
         notes = named.note_of_others()
-        splits = {
-            split: [sentence for path in paths for sentence in read(str(path))]
-            for split, paths in named.files.items()
-        }
+        splits = named.read(read)
     scheme = scheme_of(sentence.tags for sentence in itertools.chain(*splits.values()))
     types = types_of(tag for sentence in splits["train"] for tag in sentence.tags)
     if not types:

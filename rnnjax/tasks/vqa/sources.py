@@ -38,11 +38,8 @@ def load_splits(config: VqaConfig) -> tuple[Splits, str]:
     if config.data == "easy_vqa":
         by_split = {split: _easy_vqa(split) for split in ("train", "test")}
     else:
-        files = split_files(config.data, needed=("train",), pool=True).files
-        by_split = {
-            split: [one for path in paths for one in read_questions(str(path), config)]
-            for split, paths in files.items()
-        }
+        found = split_files(config.data, needed=("train",), pool=True)
+        by_split = found.read(lambda path: read_questions(str(path), config))
     read = partial(read_image, size=config.image_size, policy=config.resize)
     splits = {}
     for split, asked in by_split.items():
