@@ -1,22 +1,28 @@
-"""Answers to questions: the baseline of those who have not looked."""
+"""Answers to questions: what a network says, and the baseline of those who have not looked."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Any, NamedTuple
+
+import numpy as np
 
 
-class Answered(Protocol):
-    """A question with its answer, and the kind that scores are counted by."""
+class Answered(NamedTuple):
+    """What a model says to a question.
 
-    @property
-    def answer(self) -> str: ...  # noqa: D102
+    Attributes:
+        answer: the likeliest.
+        probability: of it.
+        attention: float32 `[N, ...]`, what each of N hops attended to; N is 0 without hops.
+    """
 
-    @property
-    def kind(self) -> str: ...  # noqa: D102
+    answer: str
+    probability: float
+    attention: np.ndarray
 
 
-def frequent_answers(questions: Iterable[Answered]) -> dict[str, str]:
-    """The most frequent answer of each kind; of equals that which sorts first."""
+def frequent_answers(questions: Iterable[Any]) -> dict[str, str]:
+    """The most frequent `answer` of the questions of each `kind`; of equals the first by name."""
     counts: dict[str, Counter] = defaultdict(Counter)
     for one in sorted(questions, key=lambda one: one.answer):
         counts[one.kind][one.answer] += 1

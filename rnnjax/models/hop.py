@@ -1,4 +1,4 @@
-"""A look at a memory, and the query of the next one."""
+"""A look at a memory, and the query of the next one; the answers after the last one."""
 
 from typing import Literal
 
@@ -67,3 +67,13 @@ class Hop(nnx.Module):
             return query + read, weights
         updated = jnp.tanh(self.update(jnp.concatenate([read, query], axis=-1)))
         return updated.astype(query.dtype), weights
+
+
+def likeliest(logits: Array) -> tuple[Array, Array]:
+    """The likeliest answers and their probabilities, `[...]` of logits `[..., K]`.
+
+    The answer 0 is OTHER, which is none, and left out.
+    """
+    answers = logits[..., 1:].argmax(axis=-1) + 1
+    chosen = jnp.take_along_axis(jax.nn.softmax(logits), answers[..., None], axis=-1)
+    return answers, chosen[..., 0]

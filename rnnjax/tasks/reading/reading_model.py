@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
@@ -15,10 +14,12 @@ from rnnjax.data.question_vocabulary import QuestionVocabulary, words_of
 from rnnjax.data.word_vocabulary import FIRST_WORD
 from rnnjax.errors import UserError
 from rnnjax.losses import cross_entropy
+from rnnjax.metrics.answers import Answered
+from rnnjax.models.hop import likeliest
 from rnnjax.tasks.reading.babi import Question, sentences_of
 from rnnjax.tasks.reading.config import ReadingConfig
 from rnnjax.tasks.reading.preparation import question_examples
-from rnnjax.tasks.reading.reader import Reader, Reading
+from rnnjax.tasks.reading.reader import Reader
 from rnnjax.typing import Array, Batch
 
 BUCKETS = (6, 12, 32, 64, 128, 256)
@@ -71,7 +72,7 @@ def make_loss(graph: nnx.GraphDef, supervise_attention: float) -> training.LossF
         total, count = cross_entropy(out.logits, batch["answer"], real)
         if supervise_attention and out.attention is not None:
             total += supervise_attention * attention_loss(out.attention, batch["facts"].T)
-        right = (_answers(out) == batch["answer"]) & (batch["answer"] > 0)
+        right = (likeliest(out.logits)[0] == batch["answer"]) & (batch["answer"] > 0)
         accuracy = 100 * right.sum(where=real)
         work = batch["lengths"].sum()
         return training.Loss(total, count, carry, {"accuracy": accuracy}, work=work)
@@ -99,20 +100,6 @@ def attention_loss(attention: Array, facts: Array) -> Array:
     """
     each = jnp.where(facts, -jnp.log(attention.mean(axis=0) + LEAST), 0)
     return (each.sum(axis=-1) / jnp.maximum(facts.sum(axis=-1), 1)).sum()
-
-
-class Answered(NamedTuple):
-    """What a model says to a question.
-
-    Attributes:
-        answer: the likeliest.
-        probability: of it.
-        attention: float32 `[N, S]`, what each hop attended to in the story; N is 0 without hops.
-    """
-
-    answer: str
-    probability: float
-    attention: np.ndarray
 
 
 class ReadingModel(NamedTuple):
@@ -177,17 +164,10 @@ def _words(batch: Batch) -> tuple[Array, Array]:
     return jnp.where(sentences[..., None], story, 0), jnp.where(words, question, 0)
 
 
-def _answers(out: Reading) -> Array:
-    """The likeliest answers, int `[B]`; OTHER, which is none, is left out."""
-    return out.logits[:, 1:].argmax(axis=-1) + 1
-
-
 def _read(model: Reader, batch: Batch) -> tuple[Array, Array, Array]:
     """The answers `[B]`, their probabilities `[B]`, and the attention `[S, B, N]`."""
     out = model(*_words(batch))
-    answers = _answers(out)
-    chosen = jnp.take_along_axis(jax.nn.softmax(out.logits), answers[:, None], axis=1)[:, 0]
     attention = (
         jnp.zeros((0, *batch["facts"].shape[::-1])) if out.attention is None else out.attention
     )
-    return answers, chosen, jnp.moveaxis(attention, (1, 2), (1, 0))
+    return *likeliest(out.logits), jnp.moveaxis(attention, (1, 2), (1, 0))

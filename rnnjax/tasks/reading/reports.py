@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rnnjax import training
-from rnnjax.metrics.answers import frequent_answers
+from rnnjax.metrics.answers import Answered, frequent_answers
 from rnnjax.tasks.reading.babi import Question
-from rnnjax.tasks.reading.reading_model import Answered, ReadingModel
+from rnnjax.tasks.reading.reading_model import ReadingModel
 from rnnjax.tasks.reading.scores import Score, scores_by_kind
 from rnnjax.tasks.reading.sources import Splits, kinds_of
 from rnnjax.training import atomic_files

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rnnjax.metrics.answers import Answered
 from rnnjax.tasks.reading.babi import Question
-from rnnjax.tasks.reading.reading_model import Answered
 from rnnjax.tasks.reading.sources import kinds_of
 
 

@@ -9,9 +9,9 @@ import numpy as np
 from PIL import Image
 
 from rnnjax import training
-from rnnjax.metrics.answers import frequent_answers
+from rnnjax.metrics.answers import Answered, frequent_answers
 from rnnjax.tasks.vqa.questions import AskedImage, Question, Splits, questions_of
-from rnnjax.tasks.vqa.vqa_model import Answered, VqaModel
+from rnnjax.tasks.vqa.vqa_model import VqaModel
 from rnnjax.training import atomic_files
 from rnnjax.visuals.attention import draw_attention_over_image
 from rnnjax.visuals.page import Section, escape, note, number_cell, picture, render_page, wide_table

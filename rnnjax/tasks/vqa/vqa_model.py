@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
@@ -15,8 +14,10 @@ from rnnjax.data.padded_batches import EvaluationBatches, in_order
 from rnnjax.data.question_vocabulary import QuestionVocabulary, words_of
 from rnnjax.errors import UserError
 from rnnjax.losses import cross_entropy
+from rnnjax.metrics.answers import Answered
+from rnnjax.models.hop import likeliest
 from rnnjax.tasks.vqa.config import VqaConfig
-from rnnjax.tasks.vqa.network import Looked, StackedAttention
+from rnnjax.tasks.vqa.network import StackedAttention
 from rnnjax.tasks.vqa.preparation import asked_examples
 from rnnjax.tasks.vqa.questions import AskedImage, Question
 from rnnjax.typing import Array, Batch
@@ -48,27 +49,12 @@ def make_loss(graph: nnx.GraphDef) -> training.LossFn:
         real = question[0] != 0
         out = nnx.merge(graph, params)(batch["image"], question, key=key)
         total, count = cross_entropy(out.logits, answer, real)
-        right = (_answers(out) == answer) & (answer > 0)
+        right = (likeliest(out.logits)[0] == answer) & (answer > 0)
         work = (question != 0).sum()
         accuracy = 100 * right.sum(where=real)
         return training.Loss(total, count, carry, {"accuracy": accuracy}, work=work)
 
     return loss_fn
-
-
-class Answered(NamedTuple):
-    """What a model says to a question.
-
-    Attributes:
-        answer: the likeliest.
-        probability: of it.
-        attention: float32 `[N, rows, columns]`, where each hop looked; it sums to 1. N is 0 for a
-            network that sees no image.
-    """
-
-    answer: str
-    probability: float
-    attention: np.ndarray
 
 
 class VqaModel(NamedTuple):
@@ -159,15 +145,8 @@ def _words(batch: Batch) -> Array:
     return jnp.where(real[..., None], words, 0)
 
 
-def _answers(out: Looked) -> Array:
-    """The likeliest answers, int `[B, K]`; OTHER, which is none, is left out."""
-    return out.logits[..., 1:].argmax(axis=-1) + 1
-
-
 def _look(model: StackedAttention, batch: Batch) -> tuple[Array, Array, Array]:
     """Answers and their probabilities `[B, K, 2]`, attention `[B, K, N, S]`, real ones `[B, K]`."""
     question = _words(batch)
     out = model(batch["image"], question)
-    ids = _answers(out)[..., None]
-    chosen = jnp.take_along_axis(jax.nn.softmax(out.logits), ids, axis=-1)
-    return jnp.concatenate([ids, chosen], axis=-1), out.attention, question[0] != 0
+    return jnp.stack(likeliest(out.logits), axis=-1), out.attention, question[0] != 0

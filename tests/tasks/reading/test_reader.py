@@ -9,12 +9,11 @@ from flax import nnx
 import rnnjax
 from rnnjax.data.question_vocabulary import OTHER, QuestionVocabulary
 from rnnjax.errors import UserError
-from rnnjax.metrics.answers import frequent_answers
+from rnnjax.metrics.answers import Answered, frequent_answers
 from rnnjax.tasks.reading.babi import Question
 from rnnjax.tasks.reading.config import ReadingConfig
 from rnnjax.tasks.reading.preparation import prepare, question_examples
 from rnnjax.tasks.reading.reading_model import (
-    Answered,
     ReadingModel,
     attention_loss,
     make_loss,

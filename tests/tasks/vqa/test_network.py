@@ -11,11 +11,12 @@ from flax import nnx
 from rnnjax.data.padded_batches import EvaluationBatches
 from rnnjax.data.question_vocabulary import OTHER, QuestionVocabulary
 from rnnjax.errors import UserError
+from rnnjax.metrics.answers import Answered
 from rnnjax.tasks.vqa.config import VqaConfig
 from rnnjax.tasks.vqa.preparation import asked_examples
 from rnnjax.tasks.vqa.questions import AskedImage, Question
 from rnnjax.tasks.vqa.reports import Pair, scores_by_kind
-from rnnjax.tasks.vqa.vqa_model import Answered, VqaModel, make_loss, make_model
+from rnnjax.tasks.vqa.vqa_model import VqaModel, make_loss, make_model
 
 VOCABULARY = QuestionVocabulary(
     "word", ("<end>", "<start>", "<unknown>", "blue", "is", "it", "what"), answers=(OTHER, "a", "b")
