@@ -27,8 +27,7 @@ from rnnjax import training
 from rnnjax.models.decoding import Rated
 from rnnjax.tasks.translation import reports
 from rnnjax.tasks.translation.config import TranslationConfig as Config
-from rnnjax.tasks.translation.corpora import load_pairs
-from rnnjax.tasks.translation.preparation import prepare
+from rnnjax.tasks.translation.preparation import load_pairs, prepare
 from rnnjax.tasks.translation.scores import sample, validation_scores
 from rnnjax.tasks.translation.translator import (
     Translator,

@@ -15,9 +15,8 @@ import jax.numpy as jnp
 from jax import lax
 
 from rnnjax.errors import UserError
-from rnnjax.heads.constraints import Constraints
 from rnnjax.heads.crf_decoding import k_best, viterbi
-from rnnjax.heads.crf_params import Chain, CRFParams, init, prepare
+from rnnjax.heads.crf_params import Chain, Constraints, CRFParams, init, prepare
 from rnnjax.typing import Array
 
 __all__ = [

@@ -4,8 +4,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from rnnjax.errors import UserError
-from rnnjax.heads.constraints import Constraints
-from rnnjax.heads.crf_params import CRFParams, prepare
+from rnnjax.heads.crf_params import Constraints, CRFParams, prepare
 from rnnjax.typing import Array
 
 

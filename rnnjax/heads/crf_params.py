@@ -7,9 +7,22 @@ import jax.numpy as jnp
 import numpy as np
 
 from rnnjax.errors import UserError
-from rnnjax.heads.constraints import Constraints
 from rnnjax.ranges import mask_of_lengths
 from rnnjax.typing import Array, PRNGKey
+
+
+class Constraints(NamedTuple):
+    """What a sequence of tags may look like; anything else is illegal.
+
+    Attributes:
+        transitions: bool [K, K], whether tag j may come right after tag i, at `[i, j]`.
+        start: bool [K], whether a sequence may begin with a tag.
+        end: bool [K], whether it may end with it.
+    """
+
+    transitions: np.ndarray | Array
+    start: np.ndarray | Array
+    end: np.ndarray | Array
 
 
 class CRFParams(NamedTuple):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from rnnjax.errors import UserError
-from rnnjax.heads.constraints import Constraints
+from rnnjax.heads.crf import Constraints
 from rnnjax.tasks.dna.nucleotides import BIT
 
 STATES = (

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from rnnjax.errors import UserError, did_you_mean
-from rnnjax.heads.constraints import Constraints
+from rnnjax.heads.crf import Constraints
 
 Scheme = Literal["BIO", "IOB1", "BIOES"]
 """How tags mark the spans of entities.

@@ -8,11 +8,27 @@ from rnnjax.data import pair_batches
 from rnnjax.data.padded_batches import EvaluationBatches, Examples, TrainingBatches
 from rnnjax.data.pair_batches import SOURCE_LENGTHS, Lengths
 from rnnjax.data.prepared import Prepared
-from rnnjax.data.text_pairs import Pair
+from rnnjax.data.text_pairs import Corpus, Pair, read_pairs
 from rnnjax.errors import UserError
-from rnnjax.tasks.translation.config import TranslationConfig
-from rnnjax.tasks.translation.corpora import load_pairs
+from rnnjax.tasks.translation.config import EMBEDDED, TranslationConfig
+from rnnjax.tasks.translation.dates import date_pairs
+from rnnjax.tasks.translation.numbers import number_pairs
 from rnnjax.tasks.translation.vocabulary import TextVocabulary, VocabularyPair
+
+
+def load_pairs(config: TranslationConfig) -> Corpus:
+    """The pairs of a config, in splits: generated numbers or dates, or `read_pairs`.
+
+    Raises:
+        UserError: see `read_pairs`; or a package that generates data is missing.
+    """
+    if config.data not in EMBEDDED:
+        return read_pairs(config.data, config.columns)
+    generated = number_pairs() if config.data == "embedded" else date_pairs()
+    return Corpus({
+        split: [Pair(*texts, f"{split}:{n}") for n, texts in enumerate(pairs, 1)]
+        for split, pairs in generated.items()
+    })  # fmt: skip
 
 
 def prepare(config: TranslationConfig, vocabulary: VocabularyPair | None = None) -> Prepared:

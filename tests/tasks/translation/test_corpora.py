@@ -7,10 +7,9 @@ import pytest
 
 from rnnjax.errors import UserError
 from rnnjax.tasks.translation.config import TranslationConfig
-from rnnjax.tasks.translation.corpora import load_pairs
 from rnnjax.tasks.translation.dates import HELD_OUT, date_pairs
 from rnnjax.tasks.translation.numbers import LANGUAGES, number_pairs, split_numbers
-from rnnjax.tasks.translation.preparation import prepare
+from rnnjax.tasks.translation.preparation import load_pairs, prepare
 from rnnjax.tasks.translation.vocabulary import UNKNOWN_WORD, VocabularyPair
 
 
