@@ -7,7 +7,7 @@ import pytest
 from flax import nnx
 
 import rnnjax
-from experiments.benchmark import decode, nnx_models, training
+from experiments.benchmark import decode, nnx_models, suites, training
 from rnnjax import interchange
 from rnnjax.cells.combinators import Directions
 from rnnjax.training import num_parameters
@@ -176,3 +176,15 @@ def test_a_peer_samples_by_the_probabilities_of_the_model(trained, library):
     drawn = models.sampler(peer, 1)(num_draws, 1)[:, 0]
     shares = np.bincount(drawn, minlength=len(bias)) / num_draws
     np.testing.assert_allclose(shares, jax.nn.softmax(logits[0] + bias), atol=0.015)
+
+
+def test_the_suite_decode_writes_with_every_contender(monkeypatch):
+    monkeypatch.setattr(decode, "LENGTH", 2)
+    monkeypatch.setattr(decode, "NUM_TEXTS", (3,))
+    monkeypatch.setattr(
+        suites, "interleaved", lambda calls, _: {name: len(call()) for name, call in calls.items()}
+    )
+    monkeypatch.setattr(jax, "clear_caches", lambda: None)
+    rows = decode.suite(1, "embedded")
+    assert [row["what"] for row in rows] == ["sample", "beam 5"]
+    assert all(row["flax.nnx"] == 1 for row in rows)  # as many texts as rnnjax
