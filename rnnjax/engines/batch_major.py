@@ -2,12 +2,15 @@
 
 A step is one matmul and one pass over what is elementwise, so whatever can be is taken out of the
 loops: the projection of all inputs, and the gradients of weights and inputs, are one matmul each
-over all steps. To save memory the backward pass goes through the sequence in about sqrt(T) chunks
-and finds the gates of each again: with the states kept that takes one matmul for all steps of the
-chunk (remat="gates"); with those at its borders only, the loop over them (remat="sqrt").
+over all steps. On a CPU, a forward pass that keeps the outputs alone projects each input in its
+step (see `target.projects_ahead`). To save memory the backward pass goes through the sequence in
+about sqrt(T) chunks and finds the gates of each again: with the states kept that takes one matmul
+for all steps of the chunk (remat="gates"); with those at its borders only, the loop over them
+(remat="sqrt").
 """
 
 import functools
+from collections.abc import Callable
 from typing import Literal
 
 import jax
@@ -30,6 +33,9 @@ from rnnjax.engines.fused_plan import (
 )
 from rnnjax.engines.problem import Remat, parted, root_chunk, select
 from rnnjax.typing import Array
+
+# Weights that are put together for one matmul a step; of more, two matmuls are as quick.
+_FEW_WEIGHTS = 2**19
 
 Keep = Literal["outputs", "states", "gates"]
 _KEEP: dict[Remat, Keep] = {"none": "gates", "gates": "states", "sqrt": "outputs"}
@@ -102,20 +108,47 @@ def _forward(plan: Plan, weights, carry, initial, inputs, keep: Keep):
 def _forward_steps(plan: Plan, weights: Weights, initial: State, state: State, inputs, keep: Keep):
     """The last state, and of each step the state after it (or h alone) and the gates."""
     xs, mask, reset = inputs
+    ahead = plan.project_ahead or keep != "outputs"
+    run = _joint_step(plan, weights)
+    if ahead or run is None:
+        run = functools.partial(_step, plan, weights, ahead)
 
     def step(state, inputs_t):
-        a_x, mask_t, reset_t = inputs_t
+        x_t, mask_t, reset_t = inputs_t
         if reset_t is not None:
             state = select(reset_t, initial, state)
-        a_h = dot(narrow(plan, state[0]), weights.w_hh, weights.b_x.dtype)
-        new_state, gates = _meet(plan, weights, a_x, a_h, state)
+        new_state, gates = run(x_t, state)
         if mask_t is not None:
             new_state = select(mask_t, new_state, state)
         states = new_state if keep == "states" else new_state[:1]
         return new_state, (states, gates if keep == "gates" else None)
 
-    a_x = _projected(plan, weights, xs)
-    return lax.scan(step, state, (a_x, mask, reset), reverse=plan.reverse, unroll=plan.scan_unroll)
+    if ahead:
+        xs = _projected(plan, weights, xs)
+    return lax.scan(step, state, (xs, mask, reset), reverse=plan.reverse, unroll=plan.scan_unroll)
+
+
+def _step(plan: Plan, weights: Weights, ahead: bool, x_t: Array, state: State):
+    """`_meet` of an input, which is projected already if `ahead`."""
+    a_x = x_t if ahead else _projected(plan, weights, x_t)
+    a_h = dot(narrow(plan, state[0]), weights.w_hh, weights.b_x.dtype)
+    return _meet(plan, weights, a_x, a_h, state)
+
+
+def _joint_step(
+    plan: Plan, weights: Weights
+) -> Callable[[Array, State], tuple[State, Rows]] | None:
+    """The step as one matmul, ``[x_t, h_tm1] [W; U]``; None where it cannot be or does not pay."""
+    if weights.b_h is not None or weights.w_ih.size + weights.w_hh.size > _FEW_WEIGHTS:
+        return None
+    w = jnp.concatenate([weights.w_ih, weights.w_hh])
+
+    def step(x_t: Array, state: State):
+        operand = jnp.concatenate([narrow(plan, x_t), narrow(plan, state[0])], axis=-1)
+        a = dot(operand, w, weights.b_x.dtype) + weights.b_x
+        return plan.family.forward(tuple(jnp.split(a, weights.num_gates, axis=-1)), None, state)
+
+    return step
 
 
 def _backward_of_chunk(plan: Plan, weights: Weights, initial, dstates, inputs, dhs, kept):

@@ -1,7 +1,8 @@
 """Recurrences with a backward pass by hand: what the fused engines share.
 
-How the arrays lie depends on the machine: `transposed` is made for CPUs, `batch_major` for
-accelerators. Both compute the same, and each runs everywhere.
+How the arrays lie depends on the machine: `batch_major` is made for accelerators, `transposed` for
+CPUs, where the rows of a batch fill the vector registers. Both compute the same, and each runs
+everywhere.
 """
 
 import functools
@@ -14,25 +15,11 @@ from rnnjax.engines import batch_major, transposed
 from rnnjax.engines.fused_plan import Family, Inputs, Plan, State, Weights
 from rnnjax.engines.problem import SYMBOLIC, Problem, select
 from rnnjax.engines.rows import num_shards, on_own_rows, row_axes
-from rnnjax.engines.target import platform
+from rnnjax.engines.target import platform, projects_ahead
 from rnnjax.typing import Array, DType
 
-FEW_ROWS = 64
-"""Steps times batch below which it costs more to lay out large weights than the steps gain."""
-LARGE_WEIGHTS = 2**15
-"""Numbers in the parameters from which that is so."""
-
-
-def pays(problem: Problem) -> str | None:
-    """Why another engine is faster; None if none is."""
-    rows = math.prod(problem.xs.shape[:-1])
-    size = sum(leaf.size for leaf in jax.tree.leaves(problem.params))
-    if platform() == "cpu" and rows < FEW_ROWS and size >= LARGE_WEIGHTS:
-        return (
-            f"does not pay for {rows} rows of all steps and {size:,} parameters, from {FEW_ROWS} "
-            f"rows or below {LARGE_WEIGHTS:,} parameters on"
-        )
-    return None
+_MULTIPLE = 16
+"""What B is a multiple of where the transposed layout pays: numbers in a vector register."""
 
 
 def run(
@@ -57,13 +44,14 @@ def run(
     Returns:
         The last carry and the outputs, in the shapes of `problem`.
     """
-    layout = transposed if platform() == "cpu" else batch_major
     xs, mask, reset = problem.xs, problem.mask, problem.reset
     num_steps, *batch_shape, _ = xs.shape
     batch_size = math.prod(batch_shape)
     axes = row_axes(batch_size)
+    own_rows = batch_size // num_shards(axes)
+    layout = transposed if platform() == "cpu" and own_rows % _MULTIPLE == 0 else batch_major
     weight_rows = len(weights.w_ih) + len(weights.w_hh)
-    chunk = layout.chunk_size(num_steps, batch_size // num_shards(axes), weight_rows, problem.remat)
+    chunk = layout.chunk_size(num_steps, own_rows, weight_rows, problem.remat)
     padding = -num_steps % chunk
     if padding and mask is None:
         mask = jnp.ones(xs.shape[:-1], bool)
@@ -84,6 +72,7 @@ def run(
         problem.reverse,
         None if compute_dtype == weights.w_hh.dtype else compute_dtype,
         problem.scan_unroll,
+        projects_ahead(weights.w_ih.size, own_rows),
     )
 
     inputs = Inputs(

@@ -78,4 +78,4 @@ def _run(problem: Problem) -> tuple[Array, Array]:
     return h, ys
 
 
-FUSED_GRU = Engine(name="fused_gru", serves=_serves, run=_run, pays=fused.pays)
+FUSED_GRU = Engine(name="fused_gru", serves=_serves, run=_run)

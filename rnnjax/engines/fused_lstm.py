@@ -55,4 +55,4 @@ def _run(problem: Problem) -> tuple[LSTMCarry, Array]:
     return LSTMCarry(c, h), ys
 
 
-FUSED_LSTM = Engine(name="fused_lstm", serves=_serves, run=_run, pays=fused.pays)
+FUSED_LSTM = Engine(name="fused_lstm", serves=_serves, run=_run)

@@ -84,6 +84,7 @@ class Plan(NamedTuple):
         reverse: from the last step to the first.
         compute_dtype: of the matmul operands, if it is not that of the weights.
         scan_unroll: steps an iteration.
+        project_ahead: whether the inputs are projected before the loop where a choice is left.
     """
 
     family: Family
@@ -92,6 +93,7 @@ class Plan(NamedTuple):
     reverse: bool
     compute_dtype: DType | None
     scan_unroll: int
+    project_ahead: bool
 
     @property
     def recomputes(self) -> bool:

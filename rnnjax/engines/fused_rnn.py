@@ -57,4 +57,4 @@ def _run(problem: Problem) -> tuple[Array, Array]:
     return h, ys
 
 
-FUSED_RNN = Engine(name="fused_rnn", serves=_serves, run=_run, pays=fused.pays)
+FUSED_RNN = Engine(name="fused_rnn", serves=_serves, run=_run)

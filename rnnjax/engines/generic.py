@@ -17,13 +17,11 @@ import jax.numpy as jnp
 
 from rnnjax.engines.problem import SYMBOLIC, Engine, Problem, guarded_step
 from rnnjax.engines.scan import on_rows
-from rnnjax.engines.target import platform
+from rnnjax.engines.target import platform, projects_ahead
 from rnnjax.typing import Array, Carry, Params
 
 ROWS = 512
 """Rows of all steps of a chunk, whose arrays then stay in a core's cache."""
-WEIGHTS = 2**19
-"""Numbers in the matrix of a projection from which a loop would read it anew in each step."""
 MEMORY = 8
 """Times as many numbers in a carry as a step reads, as in a matrix, from which it is slow to take
 up the carries of all steps again."""
@@ -77,15 +75,13 @@ def _run(problem: Problem) -> tuple[Carry, Array]:
 def _projected_at_once(problem: Problem) -> bool:
     """Whether the inputs of all steps are projected before the loop.
 
-    The loop would then read a large array, which a CPU does more slowly than it projects the
-    inputs of one step, unless the matrix is too large to stay in the cache. Noise is drawn for all
-    steps at once, so that it does not depend on the engine.
+    Noise is drawn for all steps at once, so that it does not depend on the engine.
     """
     if problem.key is not None:
         return True
     us = jax.eval_shape(problem.cell.project, problem.params, problem.xs[0])
     width = sum(leaf.shape[-1] for leaf in jax.tree.leaves(us) if leaf.ndim)
-    return problem.xs.shape[-1] * width >= WEIGHTS
+    return projects_ahead(problem.xs.shape[-1] * width, math.prod(problem.xs.shape[1:-1]))
 
 
 def _unrolled(

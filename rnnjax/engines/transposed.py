@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from rnnjax.engines import batch_major
 from rnnjax.engines.fused_plan import (
     Inputs,
     Plan,
@@ -45,6 +46,9 @@ _CHUNK_ROWS = 1024
 # or so many times those of the weights, if that is more and memory is not to be saved: the larger
 # the gradients of the weights, the less often they are to be added up.
 _CHUNK_OF_WEIGHTS = 2
+# Units H, and numbers B*H of a state, below which a forward pass that nobody differentiates is
+# faster with the arrays as they come.
+_UNITS, _NUMBERS = 128, 4096
 
 
 def chunk_size(num_steps: int, batch_size: int, weight_rows: int, remat: Remat) -> int:
@@ -72,17 +76,24 @@ def unroll(
     plan: Plan, weights: Weights, carry: State, initial: State, inputs: Inputs
 ) -> tuple[State, Array]:
     """Returns the last state and the hidden states `[T, B, H]`, held where the mask is False."""
+    state, hs = _unroll(plan, weights, _turned(carry), _turned(initial), inputs)
+    return _turned(state), hs
 
-    def transposed(state: State) -> State:
-        return tuple(a.T for a in state)
 
-    state, hs = _unroll(plan, weights, transposed(carry), transposed(initial), inputs)
-    return transposed(state), hs
+def _turned(state: State) -> State:
+    return tuple(a.T for a in state)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _unroll(plan: Plan, weights, carry, initial, inputs: Inputs):
     """`unroll` with the states `[H, B]`."""
+    num_steps, batch_size, _ = inputs.xs.shape
+    hidden_size = len(weights.w_hh)
+    is_small = hidden_size < _UNITS or batch_size * hidden_size < _NUMBERS
+    if plan.compute_dtype is None and is_small:
+        plan = plan._replace(chunk=num_steps)
+        state, hs = batch_major.unroll(plan, weights, _turned(carry), _turned(initial), inputs)
+        return _turned(state), hs
     matmuls = preactivations(plan, operands(plan, weights), inputs.xs.shape[1:])
     state, (hs, _) = forward_steps(plan, matmuls, initial, carry, inputs, keep=False)
     return state, hs

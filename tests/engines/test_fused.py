@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import rnnjax
-from rnnjax.engines import batch_major, transposed, transposed_inputs
+from rnnjax.engines import batch_major, fused, target, transposed, transposed_inputs
 from rnnjax.engines.target import compiling_for
 
 T, B, D, H = 11, 3, 4, 6
@@ -32,8 +32,11 @@ OPTIONS = [
 
 
 @pytest.fixture(autouse=True)
-def _several_chunks(monkeypatch):
-    """So that even these few steps are several chunks, and the last one is padded."""
+def _of_these_sizes(monkeypatch):
+    """These few rows are transposed on a CPU; these few steps are several chunks, one padded."""
+    monkeypatch.setattr(fused, "_MULTIPLE", 1)
+    monkeypatch.setattr(transposed, "_UNITS", 0)
+    monkeypatch.setattr(transposed, "_NUMBERS", 0)
     monkeypatch.setattr(transposed, "_CHUNK_ROWS", 4 * B)
     monkeypatch.setattr(transposed, "_CHUNK_OF_WEIGHTS", 0)
 
@@ -99,7 +102,7 @@ def float64_errors(name, options, platforms, input_size=D):
     with jax.enable_x64(True):
         cell = make(H)
         args = arguments(cell, jnp.float64, input_size=input_size)
-        fused = functools.partial(
+        run = functools.partial(
             rnnjax.unroll, cell, engine=engine, remat=options["remat"], **flags(options)
         )
         # The loop in Python is the judge once a family; it compiles slowly.
@@ -109,7 +112,7 @@ def float64_errors(name, options, platforms, input_size=D):
         expected = outputs_and_gradients(functools.partial(judge, cell, **flags(options)), args)
         for platform in platforms:
             with compiling_for(platform):
-                yield error(outputs_and_gradients(fused, args), expected)
+                yield error(outputs_and_gradients(run, args), expected)
 
 
 @pytest.mark.parametrize(("name", "options"), CASES)
@@ -211,11 +214,49 @@ def test_float32_gradients_agree_to_rounding(name):
     engine, make = CELLS[name]
     cell = make(H)
     args = arguments(cell, jnp.float32)
-    fused, plain = (
+    by_hand, plain = (
         outputs_and_gradients(functools.partial(rnnjax.unroll, cell, engine=e), args)
         for e in (engine, "scan")
     )
-    assert error(fused, plain) < 1e-5
+    assert error(by_hand, plain) < 1e-5
+
+
+@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize(
+    ("multiple", "units", "few_weights", "matrix", "matmuls"),
+    [
+        pytest.param(1, 9999, 2**19, 2**18, "one", id="small"),
+        pytest.param(2, 0, 2**19, 2**18, "one", id="rows that fill no vector register"),
+        pytest.param(2, 0, 0, 2**18, "two", id="large weights"),
+        pytest.param(2, 0, 0, 0, "ahead", id="a large matrix for few rows"),
+    ],
+)
+def test_a_forward_pass_alone_on_a_cpu(
+    name, multiple, units, few_weights, matrix, matmuls, monkeypatch
+):
+    monkeypatch.setattr(fused, "_MULTIPLE", multiple)
+    monkeypatch.setattr(transposed, "_UNITS", units)
+    monkeypatch.setattr(batch_major, "_FEW_WEIGHTS", few_weights)
+    monkeypatch.setattr(target, "_MATRIX", matrix)
+    engine, make = CELLS[name]
+    with jax.enable_x64(True):
+        cell = make(H)
+        params, xs, carry, initial = arguments(cell, jnp.float64)
+
+        def run(engine, params, xs, carry, initial):
+            options = flags(OPTIONS[1])
+            return rnnjax.unroll(cell, params, xs, carry, initial=initial, engine=engine, **options)
+
+        args = params, xs, carry, initial
+        with compiling_for("cpu"):
+            by_hand = functools.partial(run, engine)
+            assert error(jax.jit(by_hand)(*args), run("scan", *args)) < 1e-13
+            program = str(jax.make_jaxpr(by_hand)(*args))
+    G = params.w_hh.shape[1] // H
+    of_a_step, of_all = f"{B},{G * H}", f"{T},{B},{G * H}"
+    shapes = {"one": [of_a_step], "two": [of_a_step] * 2, "ahead": [of_a_step, of_all]}
+    expected = shapes["two" if name == "gru" and matmuls == "one" else matmuls]
+    assert sorted(re.findall(r"f64\[([\d,]+)\] = dot_general\[", program)) == sorted(expected)
 
 
 @pytest.mark.usefixtures("platform")

@@ -34,16 +34,6 @@ def test_auto_takes_the_fused_form_where_there_is_one(cell, engine):
     assert f"engine {engine} on " in explanation
 
 
-def test_large_weights_are_not_laid_out_for_a_few_rows():
-    cell = rnnjax.lstm(128)
-    params = cell.init(jax.random.key(0), 3)
-    for shape, engine in {(31, 2, 3): "generic", (32, 2, 3): "fused_lstm"}.items():
-        with compiling_for("cpu"):
-            assert f"engine {engine} on cpu" in rnnjax.explain(cell, params, jnp.zeros(shape))
-        with compiling_for("gpu"):
-            assert "engine fused_lstm on gpu" in rnnjax.explain(cell, params, jnp.zeros(shape))
-
-
 @pytest.mark.parametrize(
     ("cell", "engine", "reason"),
     [

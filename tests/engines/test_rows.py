@@ -142,7 +142,7 @@ def test_rows_on_four_devices_give_the_same_and_no_loop_waits_for_another_device
 
 @pytest.mark.parametrize("layout", [transposed, batch_major], ids=["cpu", "gpu"])
 def test_the_chunks_of_a_fused_engine_are_those_of_the_rows_of_a_device(layout, monkeypatch):
-    cell, xs, sizes = rnnjax.lstm(4), jnp.zeros((6, 8, 3)), []
+    cell, xs, sizes = rnnjax.lstm(4), jnp.zeros((6, 64, 3)), []
     chunk_size = layout.chunk_size
     monkeypatch.setattr(
         layout, "chunk_size", lambda *sized: sizes.append(sized[1]) or chunk_size(*sized)
@@ -152,4 +152,4 @@ def test_the_chunks_of_a_fused_engine_are_those_of_the_rows_of_a_device(layout, 
     platform = "cpu" if layout is transposed else "gpu"
     with jax.sharding.use_abstract_mesh(mesh), compiling_for(platform):
         jax.eval_shape(run, cell.init(jax.random.key(0), 3), xs)
-    assert sizes == [8 // 4]
+    assert sizes == [64 // 4]
