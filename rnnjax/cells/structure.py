@@ -28,13 +28,19 @@ def carry_that_fits(cell: Any, expected: Carry, carry: Carry) -> Carry:
     """The carry, where it is like the cell's own; narrow floating numbers become as wide.
 
     Raises:
-        UserError: as for `params_that_fit`.
+        UserError: as for `params_that_fit`; or NaN, where the values are known, which they are not
+            while jax traces.
     """
 
     def widened(leaf: Array, like: Array) -> Array:
         return jnp.asarray(leaf, jnp.promote_types(jnp.result_type(leaf), like.dtype))
 
-    return jax.tree.map(widened, _fitting("carry", expected, carry, _brief(cell)), expected)
+    carry = jax.tree.map(widened, _fitting("carry", expected, carry, _brief(cell)), expected)
+    for keys, leaf in jax.tree.leaves_with_path(carry):
+        if not isinstance(leaf, jax.core.Tracer) and (missing := int(jnp.isnan(leaf).sum())):
+            name = f"carry{jax.tree_util.keystr(keys)}"
+            raise UserError(f"{name} of {_brief(cell)} is NaN in {missing} of {leaf.size} numbers")
+    return carry
 
 
 def blame_step(cell: Any, params: Params, carry: Carry, x_t: Array, error: Exception) -> None:

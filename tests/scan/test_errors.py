@@ -48,6 +48,11 @@ def params():
             {"carry": jnp.zeros((2, 3, 2), int)},
             r"carry LSTMCarry.*; got \[2, 3, 2\] of dtype int",
         ),
+        (
+            XS,
+            {"carry": LSTMCarry(jnp.zeros((3, 2)).at[1].set(jnp.nan), jnp.zeros((3, 2)))},
+            r"carry.c of lstm\(2\) is NaN in 2 of 6 numbers",
+        ),
         (XS, {"initial": jnp.zeros((3, 2))}, r"LSTMCarry\(c=\[3, 2\], h=\[3, 2\]\); got \[3, 2\]"),
         (XS * 1j, {}, "xs holds real numbers; got complex64"),
         ("text", {}, "xs is an array of numbers; got str"),
