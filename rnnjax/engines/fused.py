@@ -1,8 +1,8 @@
 """Recurrences with a backward pass by hand: what the fused engines share.
 
 How the arrays lie depends on the machine: `batch_major` is made for accelerators, `transposed` for
-CPUs, where the rows of a batch fill the vector registers. Both compute the same, and each runs
-everywhere.
+CPUs, where the rows of a batch fill the vector registers or operands are narrow. Both compute the
+same, and each runs everywhere.
 """
 
 import functools
@@ -19,7 +19,8 @@ from rnnjax.engines.target import platform, projects_ahead
 from rnnjax.typing import Array, DType
 
 _MULTIPLE = 16
-"""What B is a multiple of where the transposed layout pays: numbers in a vector register."""
+"""What B is a multiple of where the transposed layout pays, unless the operands of matmuls are
+narrow: numbers in a vector register."""
 
 
 def run(
@@ -49,7 +50,10 @@ def run(
     batch_size = math.prod(batch_shape)
     axes = row_axes(batch_size)
     own_rows = batch_size // num_shards(axes)
-    layout = transposed if platform() == "cpu" and own_rows % _MULTIPLE == 0 else batch_major
+    if compute_dtype == weights.w_hh.dtype:
+        compute_dtype = None
+    fits = compute_dtype is not None or own_rows % _MULTIPLE == 0
+    layout = transposed if platform() == "cpu" and fits else batch_major
     weight_rows = len(weights.w_ih) + len(weights.w_hh)
     chunk = layout.chunk_size(num_steps, own_rows, weight_rows, problem.remat)
     padding = -num_steps % chunk
@@ -70,7 +74,7 @@ def run(
         chunk,
         problem.remat,
         problem.reverse,
-        None if compute_dtype == weights.w_hh.dtype else compute_dtype,
+        compute_dtype,
         problem.scan_unroll,
         projects_ahead(weights.w_ih.size, own_rows),
     )
