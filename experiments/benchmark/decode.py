@@ -13,13 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from experiments import char_lm
 from experiments.benchmark import nnx_models, peers, suites
 from experiments.benchmark.report import Row
 from experiments.benchmark.suites import Contender
 from experiments.benchmark.training import Task, default_task
 from rnnjax import decode
-from rnnjax.tasks.language.text_model import TextModel
+from rnnjax.tasks.language.text_model import TextModel, opening_of
 
 TITLE = "characters a second that rnnjax writes, in those of the others (above 1: more)"
 SIZE = "length,texts"
@@ -31,7 +30,8 @@ LENGTH = 200
 def suite(repeats: int, source: str) -> list[Row]:
     """Samples of one text or more, then the beam."""
     task = default_task("char_lm", data=source)
-    start = int(task.prepared.vocabulary.encode(char_lm.opening_of(task.prepared))[0])
+    vocabulary = task.prepared.vocabulary
+    start = int(vocabulary.encode(opening_of(task.prepared.splits["train"], vocabulary))[0])
     rows = []
     for num_texts in NUM_TEXTS:
         row: Row = {"what": "sample", "size": [LENGTH, num_texts]}

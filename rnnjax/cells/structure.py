@@ -37,7 +37,10 @@ def carry_that_fits(cell: Any, expected: Carry, carry: Carry) -> Carry:
 
     carry = jax.tree.map(widened, _fitting("carry", expected, carry, _brief(cell)), expected)
     for keys, leaf in jax.tree.leaves_with_path(carry):
-        if not isinstance(leaf, jax.core.Tracer) and (missing := int(jnp.isnan(leaf).sum())):
+        if isinstance(leaf, jax.core.Tracer) or not leaf.is_fully_addressable:
+            continue
+        values = jax.device_get(leaf)
+        if missing := (values != values).sum():
             name = f"carry{jax.tree_util.keystr(keys)}"
             raise UserError(f"{name} of {_brief(cell)} is NaN in {missing} of {leaf.size} numbers")
     return carry

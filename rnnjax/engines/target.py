@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import jax
 
-_MATRIX = 2**18
+_MATRIX = 2**17
 """Numbers in a projection's matrix, for each row of a batch, from which a CPU projects ahead."""
 
 _target: contextvars.ContextVar[str | None] = contextvars.ContextVar("target", default=None)
