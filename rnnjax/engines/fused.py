@@ -21,6 +21,8 @@ from rnnjax.typing import Array, DType
 _MULTIPLE = 16
 """What B is a multiple of where the transposed layout pays, unless the operands of matmuls are
 narrow: numbers in a vector register."""
+_ROWS = 2
+"""Rows of all steps for each row of the weights, below which laying these out does not pay."""
 
 
 def run(
@@ -52,9 +54,10 @@ def run(
     own_rows = batch_size // num_shards(axes)
     if compute_dtype == weights.w_hh.dtype:
         compute_dtype = None
-    fits = compute_dtype is not None or own_rows % _MULTIPLE == 0
-    layout = transposed if platform() == "cpu" and fits else batch_major
     weight_rows = len(weights.w_ih) + len(weights.w_hh)
+    fits = own_rows % _MULTIPLE == 0 and num_steps * own_rows >= _ROWS * weight_rows
+    is_narrow = compute_dtype is not None
+    layout = transposed if platform() == "cpu" and (fits or is_narrow) else batch_major
     chunk = layout.chunk_size(num_steps, own_rows, weight_rows, problem.remat)
     padding = -num_steps % chunk
     if padding and mask is None:

@@ -35,6 +35,7 @@ OPTIONS = [
 def _of_these_sizes(monkeypatch):
     """These few rows are transposed on a CPU; these few steps are several chunks, one padded."""
     monkeypatch.setattr(fused, "_MULTIPLE", 1)
+    monkeypatch.setattr(fused, "_ROWS", 0)
     monkeypatch.setattr(transposed, "_UNITS", 0)
     monkeypatch.setattr(transposed, "_NUMBERS", 0)
     monkeypatch.setattr(transposed, "_CHUNK_ROWS", 4 * B)
