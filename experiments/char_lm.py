@@ -33,7 +33,7 @@ from rnnjax.tasks.language.config import LanguageConfig as Config
 from rnnjax.tasks.language.inspection import report_inspection
 from rnnjax.tasks.language.preparation import abstract_data, load_corpus, prepare
 from rnnjax.tasks.language.score_report import report_scores, report_steps
-from rnnjax.tasks.language.text_model import TextModel, load
+from rnnjax.tasks.language.text_model import TextModel, load, opening_of
 from rnnjax.training import setting
 
 SAMPLE_LENGTH = 600
@@ -105,11 +105,6 @@ PRESETS = {
 }  # fmt: skip
 
 
-def opening_of(prepared: Prepared) -> str:
-    """What to prompt a model of this text with."""
-    return text_model.opening_of(prepared.splits["train"], prepared.vocabulary)
-
-
 def writer(prepared: Prepared, model: LanguageModel) -> TextModel:
     """The model with the vocabulary and the opening of its training text."""
     return TextModel(model, prepared.vocabulary, opening_of(prepared))
@@ -138,13 +133,9 @@ def sample(run: Run) -> None:
     """Prints texts that go on from the prompt, the first while it is written."""
     options, others = run.options, []
     pieces = load(run.workdir, run.config).stream(
-        options.prompt,
-        length=options.length,
-        num_samples=options.num_samples,
-        stop=options.stop,
-        seed=options.seeds,
-        **options.filters,
-    )
+        options.prompt, length=options.length, num_samples=options.num_samples,
+        stop=options.stop, seed=options.seeds, **options.filters
+    )  # fmt: skip
     for first, *rest in pieces:
         print(first, end="", flush=True)
         others.append(rest)

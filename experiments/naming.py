@@ -121,8 +121,7 @@ def inspect(run: Run) -> None:
     """Draws belief.png: the probability of each class after each letter of a name."""
     if len(run.options.text) != 1:
         raise UserError("mode inspect takes one --text=NAME")
-    model = name_model.load(run.workdir, run.config)
-    png = reports.draw_beliefs(model, run.options.text[0])
+    png = reports.draw_beliefs(name_model.load(run.workdir, run.config), run.options.text[0])
     path = training.write_results(run.workdir, {"belief.png": png})
     print(f"The classes, letter by letter: {path}")
 

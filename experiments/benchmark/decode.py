@@ -30,8 +30,7 @@ LENGTH = 200
 def suite(repeats: int, source: str) -> list[Row]:
     """Samples of one text or more, then the beam."""
     task = default_task("char_lm", data=source)
-    vocabulary = task.prepared.vocabulary
-    start = int(vocabulary.encode(opening_of(task.prepared.splits["train"], vocabulary))[0])
+    start = int(task.prepared.vocabulary.encode(opening_of(task.prepared))[0])
     rows = []
     for num_texts in NUM_TEXTS:
         row: Row = {"what": "sample", "size": [LENGTH, num_texts]}

@@ -10,6 +10,7 @@ import numpy as np
 from flax import nnx
 
 from rnnjax import data, decode, models, training
+from rnnjax.data.prepared import Prepared
 from rnnjax.errors import UserError
 from rnnjax.tasks.language import scoring
 from rnnjax.tasks.language.assembly import make_model
@@ -144,9 +145,9 @@ def load(workdir: str | Path, config: LanguageConfig | None = None) -> TextModel
     return TextModel(model, vocabulary, stored.get("opening", "\n"))
 
 
-def opening_of(stream: data.Stream, vocabulary: data.Vocabulary) -> str:
-    """What to prompt with: a line end, or where the text has none, its first character."""
-    ids = stream.ids[:100_000]
+def opening_of(corpus: data.Corpus | Prepared) -> str:
+    """What to prompt with: a line end, or where the training text has none, its first character."""
+    ids, vocabulary = corpus.splits["train"].ids[:100_000], corpus.vocabulary
     line_end = vocabulary.encode("\n")[0]
     known = not vocabulary.unknown_in("\n") and (ids == line_end).any()
     return "\n" if known else vocabulary.decode(ids[:4])[0]

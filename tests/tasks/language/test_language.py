@@ -72,7 +72,7 @@ def test_a_text_without_a_score_is_not_the_likeliest(tmp_path):
 )
 def test_a_corpus_suggests_a_prompt_and_a_length(texts, level, opening, longest):
     corpus = data.from_texts(texts, level=level, valid_fraction=0.0)
-    assert opening_of(corpus.splits["train"], corpus.vocabulary) == opening
+    assert opening_of(corpus) == opening
     found = longest_document(corpus.splits["train"])
     assert corpus.vocabulary.decode(found) == longest
 
