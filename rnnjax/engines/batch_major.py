@@ -109,9 +109,9 @@ def _forward_steps(plan: Plan, weights: Weights, initial: State, state: State, i
     """The last state, and of each step the state after it (or h alone) and the gates."""
     xs, mask, reset = inputs
     ahead = plan.project_ahead or keep != "outputs"
-    run = _joint_step(plan, weights)
-    if ahead or run is None:
-        run = functools.partial(_step, plan, weights, ahead)
+    if ahead:
+        xs = _projected(plan, weights, xs)
+    run = _step_of(plan, weights, ahead)
 
     def step(state, inputs_t):
         x_t, mask_t, reset_t = inputs_t
@@ -123,32 +123,29 @@ def _forward_steps(plan: Plan, weights: Weights, initial: State, state: State, i
         states = new_state if keep == "states" else new_state[:1]
         return new_state, (states, gates if keep == "gates" else None)
 
-    if ahead:
-        xs = _projected(plan, weights, xs)
     return lax.scan(step, state, (xs, mask, reset), reverse=plan.reverse, unroll=plan.scan_unroll)
 
 
-def _step(plan: Plan, weights: Weights, ahead: bool, x_t: Array, state: State):
-    """`_meet` of an input, which is projected already if `ahead`."""
-    a_x = x_t if ahead else _projected(plan, weights, x_t)
-    a_h = dot(narrow(plan, state[0]), weights.w_hh, weights.b_x.dtype)
-    return _meet(plan, weights, a_x, a_h, state)
+def _step_of(
+    plan: Plan, weights: Weights, ahead: bool
+) -> Callable[[Array, State], tuple[State, Rows]]:
+    """The step of an input, which is projected already if `ahead`, as one matmul or as two."""
+    if ahead or weights.b_h is not None or weights.w_ih.size + weights.w_hh.size > _FEW_WEIGHTS:
 
+        def apart(x_t: Array, state: State):
+            a_x = x_t if ahead else _projected(plan, weights, x_t)
+            a_h = dot(narrow(plan, state[0]), weights.w_hh, weights.b_x.dtype)
+            return _meet(plan, weights, a_x, a_h, state)
 
-def _joint_step(
-    plan: Plan, weights: Weights
-) -> Callable[[Array, State], tuple[State, Rows]] | None:
-    """The step as one matmul, ``[x_t, h_tm1] [W; U]``; None where it cannot be or does not pay."""
-    if weights.b_h is not None or weights.w_ih.size + weights.w_hh.size > _FEW_WEIGHTS:
-        return None
+        return apart
     w = jnp.concatenate([weights.w_ih, weights.w_hh])
 
-    def step(x_t: Array, state: State):
+    def joint(x_t: Array, state: State):
         operand = jnp.concatenate([narrow(plan, x_t), narrow(plan, state[0])], axis=-1)
         a = dot(operand, w, weights.b_x.dtype) + weights.b_x
         return plan.family.forward(tuple(jnp.split(a, weights.num_gates, axis=-1)), None, state)
 
-    return step
+    return joint
 
 
 def _backward_of_chunk(plan: Plan, weights: Weights, initial, dstates, inputs, dhs, kept):

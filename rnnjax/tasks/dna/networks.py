@@ -52,9 +52,8 @@ def make_model(config: DnaConfig, vocabulary: DnaVocabulary) -> GeneTagger | Seq
     }
     if config.problem == "genes":
         return GeneTagger(cell, **shared)
-    pooling = config.pooling
     return SequenceClassifier(
-        len(vocabulary.labels), cell, pooling=pooling, dropout=config.dropout, **shared
+        len(vocabulary.labels), cell, pooling=config.pooling, dropout=config.dropout, **shared
     )
 
 
