@@ -4,7 +4,8 @@ JAX differentiates a loop by adding to the gradient of the parameters in each st
 matmul as small as the step's and reads and writes all of the gradient. Here the backward loop
 carries the cotangent of the carry alone; the gradient of the parameters follows from many steps at
 once. The forward pass keeps the carries, and the backward pass runs the steps of a chunk again,
-side by side, since their carries are known.
+side by side, since their carries are known. Where a step reads many numbers for each parameter,
+JAX's own way is the faster one and is taken.
 """
 
 import functools
@@ -25,6 +26,9 @@ ROWS = 512
 MEMORY = 8
 """Times as many numbers in a carry as a step reads, as in a matrix, from which it is slow to take
 up the carries of all steps again."""
+REUSE = 10
+"""Parameters for each number that a step reads, such as (D + H) / B of an LSTM, from which their
+gradient is worth running the steps again."""
 
 Step = Callable[[Any, Carry, Any], tuple[Carry, Array]]
 """`(constants, carry, inputs of a step) -> (carry, y_t)`."""
@@ -44,8 +48,7 @@ def _serves(problem: Problem) -> str | None:
 def _pays(problem: Problem) -> str | None:
     if platform() != "cpu":
         return "was measured on CPUs alone"
-    us = jax.eval_shape(problem.cell.project, problem.params, problem.xs[0])
-    numbers, read = (sum(a.size for a in jax.tree.leaves(tree)) for tree in (problem.carry, us))
+    numbers, read = _size(problem.carry), _size(_us_of_a_step(problem))
     if numbers > MEMORY * read:
         return f"does not pay for a carry of {numbers:,} numbers, up to {MEMORY} times {read:,}"
     return None
@@ -79,22 +82,33 @@ def _projected_at_once(problem: Problem) -> bool:
     """
     if problem.key is not None:
         return True
-    us = jax.eval_shape(problem.cell.project, problem.params, problem.xs[0])
+    us = _us_of_a_step(problem)
     width = sum(leaf.shape[-1] for leaf in jax.tree.leaves(us) if leaf.ndim)
     return projects_ahead(problem.xs.shape[-1] * width, math.prod(problem.xs.shape[1:-1]))
+
+
+def _us_of_a_step(problem: Problem) -> Any:
+    return jax.eval_shape(problem.cell.project, problem.params, problem.xs[0])
+
+
+def _size(tree: Any) -> int:
+    return sum(leaf.size for leaf in jax.tree.leaves(tree))
 
 
 def _unrolled(
     problem: Problem, step: Step, constants: tuple[Params, Carry], carry: Carry, inputs: Any
 ) -> tuple[Carry, Array]:
-    """The steps one after the other, with `_backward` as their backward pass."""
+    """The steps one after the other, with `_backward` as their backward pass where it pays."""
+    scan = functools.partial(jax.lax.scan, reverse=problem.reverse, unroll=problem.scan_unroll)
+    few = _size(problem.params) < REUSE * _size(_us_of_a_step(problem))
+    if few and problem.remat == "none":
+        return scan(functools.partial(step, constants), carry, inputs)
+
     # A step may use arrays from outside of it, by which somebody differentiates as well.
     pure, outside = jax.closure_convert(step, constants, carry, _first(inputs))
 
     def pure_step(constants, carry, inputs):
         return pure(constants[0], carry, inputs, *constants[1])
-
-    scan = functools.partial(jax.lax.scan, reverse=problem.reverse, unroll=problem.scan_unroll)
 
     @jax.custom_vjp
     def unrolled(constants, carry, inputs):

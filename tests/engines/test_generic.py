@@ -29,6 +29,7 @@ CASES = [("peepholes", 0, 1), ("peepholes", 1, 2**18), ("peepholes", 2, 1), ("pe
 def _several_chunks(monkeypatch):
     """So that the 11 steps are 3 chunks, the last of which is padded by one step."""
     monkeypatch.setattr(generic, "ROWS", 4 * B)
+    monkeypatch.setattr(generic, "REUSE", 0)  # however few parameters there are
 
 
 @pytest.mark.parametrize(("name", "row", "matrix"), CASES)
@@ -93,6 +94,19 @@ def test_it_keeps_less_memory_than_the_scan():
         return compiled.memory_analysis().temp_size_in_bytes
 
     assert temporary("generic") < temporary("scan") / 2
+
+
+@pytest.mark.parametrize(
+    ("num_rows", "remat", "own"), [(2, "none", True), (8, "none", False), (8, "gates", True)]
+)
+def test_jax_differentiates_where_many_rows_share_few_parameters(num_rows, remat, own, monkeypatch):
+    """(D + H) / B is 16 and 4."""
+    monkeypatch.setattr(generic, "REUSE", 10)
+    cell = rnnjax.gru(16, reset="before")
+    params = cell.init(jax.random.key(0), 16)
+    xs = jnp.zeros((3, num_rows, 16))
+    run = functools.partial(rnnjax.unroll, cell, engine="generic", remat=remat)
+    assert ("custom_vjp" in str(jax.make_jaxpr(run)(params, xs))) == own
 
 
 def test_what_it_does_not_serve_is_said():
