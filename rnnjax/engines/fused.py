@@ -21,8 +21,9 @@ from rnnjax.typing import Array, DType
 _MULTIPLE = 16
 """What B is a multiple of where the transposed layout pays, unless the operands of matmuls are
 narrow: numbers in a vector register."""
-_ROWS = 2
-"""Rows of all steps for each row of the weights, below which laying these out does not pay."""
+_ROWS, _NARROW_ROWS = 2, 0.25
+"""Rows of all steps for each row of the weights, below which laying these out does not pay; the
+second where the operands of matmuls are narrow."""
 
 
 def run(
@@ -55,9 +56,11 @@ def run(
     if compute_dtype == weights.w_hh.dtype:
         compute_dtype = None
     weight_rows = len(weights.w_ih) + len(weights.w_hh)
-    fits = own_rows % _MULTIPLE == 0 and num_steps * own_rows >= _ROWS * weight_rows
-    is_narrow = compute_dtype is not None
-    layout = transposed if platform() == "cpu" and (fits or is_narrow) else batch_major
+    rows_per_weight = num_steps * own_rows / weight_rows
+    fits = own_rows % _MULTIPLE == 0 and rows_per_weight >= _ROWS
+    if compute_dtype is not None:
+        fits = rows_per_weight >= _NARROW_ROWS
+    layout = transposed if platform() == "cpu" and fits else batch_major
     chunk = layout.chunk_size(num_steps, own_rows, weight_rows, problem.remat)
     padding = -num_steps % chunk
     if padding and mask is None:

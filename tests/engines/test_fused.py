@@ -36,6 +36,7 @@ def _of_these_sizes(monkeypatch):
     """These few rows are transposed on a CPU; these few steps are several chunks, one padded."""
     monkeypatch.setattr(fused, "_MULTIPLE", 1)
     monkeypatch.setattr(fused, "_ROWS", 0)
+    monkeypatch.setattr(fused, "_NARROW_ROWS", 0)
     monkeypatch.setattr(transposed, "_UNITS", 0)
     monkeypatch.setattr(transposed, "_NUMBERS", 0)
     monkeypatch.setattr(transposed, "_CHUNK_ROWS", 4 * B)
@@ -274,6 +275,29 @@ def test_bfloat16_narrows_the_operands_only(name):
     )
     assert all(a.dtype == jnp.float32 for a in jax.tree.leaves(narrow))
     assert 1e-4 < error(narrow, wide) < 0.05
+
+
+@pytest.mark.parametrize(
+    ("num_steps", "num_rows", "dtype", "laid_out"),
+    [
+        (1, 3, jnp.bfloat16, False),
+        (1, 4, jnp.bfloat16, True),  # a row for four of the 16 rows of the weights
+        (2, 16, None, True),
+        (1, 16, None, False),
+        (3, 12, None, False),  # B is no multiple of 16
+    ],
+)
+def test_when_a_cpu_lays_out_the_weights(num_steps, num_rows, dtype, laid_out, monkeypatch):
+    for name, value in {"_MULTIPLE": 16, "_ROWS": 2, "_NARROW_ROWS": 0.25}.items():
+        monkeypatch.setattr(fused, name, value)
+    calls = []
+    unroll = transposed.unroll
+    monkeypatch.setattr(transposed, "unroll", lambda *args: calls.append(1) or unroll(*args))
+    cell = rnnjax.lstm(8, compute_dtype=dtype)
+    params, xs = cell.init(jax.random.key(0), 8), jnp.zeros((num_steps, num_rows, 8))
+    with compiling_for("cpu"):
+        jax.eval_shape(functools.partial(rnnjax.unroll, cell, engine="fused_lstm"), params, xs)
+    assert bool(calls) == laid_out
 
 
 def test_on_an_accelerator_gates_and_their_derivatives_are_as_narrow_as_the_operands():
