@@ -14,6 +14,7 @@ import optax
 from flax import linen, nnx
 
 import rnnjax
+from rnnjax.engines.target import projects_ahead
 
 Kind = Literal["lstm", "gru"]
 
@@ -175,6 +176,51 @@ def keras_layer(case: Case) -> Layer:
     return Layer(lambda p, xs: layer.stateless_call(p, rest, xs)[0], params, xs)
 
 
+def matmuls_alone(case: Case) -> Layer:
+    """What any layer has to do: its matmuls, as JAX runs them, and next to nothing between them.
+
+    h_t is the sum over the gates of x_t W + h_tm1 U, with x W before the loop where rnnjax does so.
+    Backward, a loop over d_t = g_t U' with g_t = (d_t, ..., d_t); then W and U get their sums over
+    all steps at once, and the inputs g W'.
+    """
+    gates = 4 if case.kind == "lstm" else 3
+    w, u = (
+        jax.random.normal(jax.random.key(key), (size, gates * case.H)) / (4 * size**0.5)
+        for key, size in enumerate((case.D, case.H), start=1)
+    )
+    ahead = projects_ahead(w.size, case.B)
+
+    @jax.custom_vjp
+    def apply(params, xs):
+        w, u = params
+
+        def step(h, x_t):
+            z = (x_t if ahead else x_t @ w) + h @ u
+            h = z.reshape(case.B, gates, case.H).sum(1)
+            return h, h
+
+        h_0 = jnp.zeros((case.B, case.H))
+        return jax.lax.scan(step, h_0, xs @ w if ahead else xs)[1]
+
+    def forward(params, xs):
+        hs = apply(params, xs)
+        return hs, (params, xs, hs)
+
+    def backward(kept, d_hs):
+        (w, u), xs, hs = kept
+
+        def back(d, d_h):
+            g = jnp.tile(d + d_h, gates)
+            return g @ u.T, g
+
+        _, gs = jax.lax.scan(back, jnp.zeros_like(hs[0]), d_hs, reverse=True)
+        d_w, d_u = (jnp.einsum("tbd,tbg->dg", a, g) for a, g in ((xs, gs), (hs[:-1], gs[1:])))
+        return (d_w, d_u), gs @ w.T
+
+    apply.defvjp(forward, backward)
+    return Layer(apply, (w, u), inputs(case))
+
+
 def torch_device() -> str:
     """Where torch runs: on a GPU where JAX does."""
     import torch
@@ -223,4 +269,5 @@ CONTENDERS: dict[str, Callable[[Case], Calls]] = {
     "equinox": lambda case: calls(equinox_layer(case)),
     "keras on JAX": lambda case: calls(keras_layer(case)),
     "torch": torch_calls,
+    "matmuls alone": lambda case: calls(matmuls_alone(case)),
 }

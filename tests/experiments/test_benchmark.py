@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -65,6 +66,29 @@ def test_what_is_compiled_is_a_training_step(make):
     params, _, loss = lowered.compile()(params, state, jnp.ones((case.T + 1, case.B), int))
     assert loss == pytest.approx(math.log(peers.VOCABULARY), rel=1e-6)  # a head of zeros
     assert np.asarray(params[2])[:, 1].any()  # it has learned something of the only symbol there is
+
+
+@pytest.mark.parametrize(
+    "case", [peers.Case("lstm", 5, 3, 4, 2), peers.Case("gru", 4, 1, 600, 300)]
+)
+def test_the_matmuls_alone_have_a_gradient(case):
+    """Of a loop in Python, by JAX."""
+
+    def loss(params, xs, apply):
+        return (apply(params, xs) ** 2).sum()
+
+    def plain(params, xs):
+        w, u = params
+        hs = [jnp.zeros((case.B, case.H))]
+        for x_t in xs:
+            z = x_t @ w + hs[-1] @ u
+            hs.append(sum(jnp.split(z, z.shape[1] // case.H, axis=1)))
+        return jnp.stack(hs[1:])
+
+    layer = peers.matmuls_alone(case)
+    args = layer.params, layer.xs
+    ours, theirs = (jax.grad(loss, (0, 1))(*args, apply) for apply in (layer.apply, plain))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-4, atol=1e-5), ours, theirs)
 
 
 def test_the_spread_of_ratios_follows_them_and_their_mean_is_geometric():
