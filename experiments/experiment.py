@@ -210,6 +210,8 @@ class Experiment:
         training.say(prepared.description)
         if run.source and not run.resuming:
             params = training.restore_params(run.source, params)
+            kept = "parameters" if self.vocabulary is None else "vocabulary and parameters"
+            training.say(f"Those of {run.source} are kept: {kept}.")
         size = training.num_parameters(params)
         training.say(f"{size:,} parameters on {jax.devices()[0].device_kind}.")
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from rnnjax.data.buckets import bucket_lengths
 from rnnjax.data.padded_batches import Examples, Ragged
+from rnnjax.data.word_vocabulary import END, UNKNOWN_WORD
 
 SOURCE_LENGTHS = "source_lengths"
 """The name of the lengths of sources in a batch; those of targets are `lengths`."""
@@ -67,6 +68,21 @@ def pair_examples(
         ragged={name: sides[name] for name in order},
         name_of=name_of,
     )
+
+
+def describe_unknown(splits: Mapping[str, Examples]) -> str:
+    """The shares of the symbols that are unknown, ends not counted, in a phrase.
+
+    Args:
+        splits: of `pair_examples`.
+    """
+    told = []
+    for split, examples in splits.items():
+        read = [examples.get(n) for n in range(examples.size)]
+        sides = (np.concatenate([one[side] for one in read]) for side in ("source", "target"))
+        source, target = (float(np.mean(ids[ids != END] == UNKNOWN_WORD)) for ids in sides)
+        told.append(f"{source:.1%} and {target:.1%} of {split}")
+    return f"unknown: {', '.join(told)}"
 
 
 def source_examples(sources: Sequence[Fields], buckets: Sequence[int] | None = None) -> Examples:

@@ -156,6 +156,7 @@ def test_another_corpus_goes_on_with_the_words_and_classes_of_the_model(trained,
     result = run(capsys, tmp_path / "new", *flags, "--config.num_steps=1")
     assert result.code == 0, result.err
     assert "unknown: 25.0% of train, 25.0% of validation" in result.err
+    assert f"Those of {trained} are kept: vocabulary and parameters." in result.err
     kept, old = (rnnjax.load(folder).vocabulary for folder in (tmp_path / "new", trained))
     assert kept == old
     write(tmp_path / "texts" / "train", [(1, "cold zebras"), (4, "warm"), (5, "people")])

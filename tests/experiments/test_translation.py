@@ -143,6 +143,17 @@ def test_inspection_shows_attention_and_ranks(trained, capsys):
     assert page.count('<figure><label class="picture">') == 18
 
 
+def test_another_corpus_goes_on_with_the_words_of_the_model(trained, capsys, tmp_path):
+    for split in ("train", "val"):
+        (tmp_path / f"{split}.de").write_text("ein wal rennt .\n")
+        (tmp_path / f"{split}.en").write_text("one whale runs .\n")
+    flags = [f"--config.data={tmp_path}", *SMALL, f"--restore_from={trained}"]
+    result = run(capsys, tmp_path / "new", *flags, "--config.num_steps=1")
+    assert result.code == 0, result.err
+    assert "unknown: 25.0% and 50.0% of train, 25.0% and 50.0% of validation" in result.err
+    assert rnnjax.load(tmp_path / "new").vocabulary == rnnjax.load(trained).vocabulary
+
+
 def test_a_run_is_loaded_from_python(trained):
     (found,) = rnnjax.load(trained).translate(["zwei hunde schlafen ."])
     assert found.text == "two dogs sleep ."

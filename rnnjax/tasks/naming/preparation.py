@@ -37,10 +37,14 @@ def prepare(config: NamingConfig, vocabulary: Vocabulary | None = None) -> Prepa
     buckets = bucket_lengths(lengths, config.num_buckets, batch_size=config.batch_size)
     held_out = name_examples(names.splits["validation"], vocabulary, classes, buckets)
     examples = name_examples(train, vocabulary, classes, buckets)
+    unknown = [
+        f"{np.mean(vocabulary.encode(''.join(name.text for name in part)) == 0):.2%} of {split}"
+        for split, part in names.splits.items()
+    ]
     return Prepared(
         TrainingBatches(examples, batch_size=config.batch_size, seed=config.seed),
         EvaluationBatches(held_out, batch_size=config.batch_size),
-        f"{names.describe()}\n{len(vocabulary) - 2} characters, and the unknown one",
+        f"{names.describe()}\n{len(vocabulary) - 2} characters; unknown: {', '.join(unknown)}",
         names.splits,
         digest_of([name[:2] for name in train]),
         vocabulary,

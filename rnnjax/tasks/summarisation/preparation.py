@@ -8,7 +8,7 @@ from rnnjax import data
 from rnnjax.data.files import files_at
 from rnnjax.data.named_splits import is_list_of_paths, split_files
 from rnnjax.data.padded_batches import EvaluationBatches, Examples, TrainingBatches
-from rnnjax.data.pair_batches import Lengths, pair_examples
+from rnnjax.data.pair_batches import Lengths, describe_unknown, pair_examples
 from rnnjax.data.prepared import Prepared
 from rnnjax.data.text_pairs import Corpus, Pair, read_pairs, with_words
 from rnnjax.errors import UserError
@@ -81,9 +81,11 @@ def prepare(config: SummarisationConfig, vocabulary: SummaryVocabulary | None = 
     chosen = [pairs[n] for n in kept.tolist()]
     examples = summary_examples(chosen, vocabulary, config, lengths)
     held_out = summary_examples(corpus.splits["validation"], vocabulary, config, lengths)
+    unknown = describe_unknown({"train": examples, "validation": held_out})
     lines = [
         f"{'; '.join([corpus.describe(), *notes])}.",
-        f"{len(vocabulary):,} symbols ({vocabulary.level}); padded to {lengths.describe()}.",
+        f"{len(vocabulary):,} symbols ({vocabulary.level}; {unknown}, of texts and of summaries); "
+        f"padded to {lengths.describe()}.",
     ]
     if vectors is not None:
         lines.append(f"{vectors.coverage(vocabulary.words)}.")

@@ -75,11 +75,12 @@ def prepare(config: TranslationConfig, vocabulary: VocabularyPair | None = None)
     )
     validation = EvaluationBatches(held_out, batch_size=config.batch_size)
     source, target = (f"{len(one):,}" for one in vocabulary)
+    unknown = pair_batches.describe_unknown({"train": examples, "validation": held_out})
     too_long = len(pairs) - len(chosen)
     skipped = f"; {too_long:,} training pairs are too long and left out" if too_long else ""
     description = (
         f"{corpus.describe()}{skipped}.\n{source} and {target} symbols of source and target "
-        f"({vocabulary.level}); padded to {lengths.describe()}."
+        f"({vocabulary.level}; {unknown}); padded to {lengths.describe()}."
     )
     read = corpus.splits, corpus.digest, vocabulary
     return Prepared(batches, validation, description, *read, lengths=lengths)

@@ -138,6 +138,15 @@ def test_batches_hold_every_training_name_with_its_class(tmp_path):
     assert sorted(seen) == sorted(zip(decoded, [name.label for name in train], strict=True))
 
 
+def test_characters_that_the_vocabulary_of_another_corpus_lacks_are_counted(tmp_path):
+    for split, name in (("train", "abab"), ("valid", "abcd")):
+        (tmp_path / f"{split}.tsv").write_text(f"name\n{name}\n")
+    config = NamingConfig(data=str(tmp_path), class_column="", min_count=1, batch_size=1)
+    kept = vocabulary_of([Name("a")], 1)
+    told = "1 characters; unknown: 50.00% of train, 75.00% of validation"
+    assert told in prepare(config, kept).description
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

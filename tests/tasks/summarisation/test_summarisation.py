@@ -129,6 +129,8 @@ def test_long_texts_are_treated_as_wanted_and_counted(table, policy, lengths, to
     )
     found = prepare(config)
     assert f"{told}; 1 training summaries are longer than 3 and left out." in found.description
+    unknown = "unknown: 0.0% and 0.0% of train, 0.0% and 0.0% of validation, of texts and of summ"
+    assert unknown in found.description
     batches = [found.batches[n] for n in range(found.batches.batches_per_epoch)]
     sizes = [n for batch in batches for n in batch["source_lengths"].tolist() if n]
     assert sorted(sizes) == lengths
