@@ -318,12 +318,14 @@ class Experiment:
 
 @contextlib.contextmanager
 def naming_the_data(run: Run) -> Iterator[None]:
-    """An error about the data says whose path it is, and which flag gives another."""
+    """An error about the data of the trained run says whose path it is; a flag gives another."""
     try:
         yield
     except UserError as error:
-        data_of_run = getattr(run.config, "data", "")
-        if not data_of_run or data_of_run not in str(error) or "--config.data" in str(error):
+        if run.source is None or "--config.data" in str(error):
+            raise
+        data_of_run = getattr(training.read_run(run.source, type(run.config))[0], "data", "")
+        if not data_of_run or data_of_run not in str(error) or data_of_run != run.config.data:
             raise
         raise UserError(
             f"{error} ({data_of_run} is what the run in {run.workdir} was trained on, as seen from "

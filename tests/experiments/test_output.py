@@ -96,3 +96,6 @@ def test_a_relative_path_of_a_run_says_whose_it_is(char_lm_command, tmp_path, mo
     assert "--config.data=PATH gives another path" in result.err
     there = char_lm_command("--workdir=../run", "--mode=evaluate", "--config.data=../text.txt")
     assert there.code == 0
+    wrong = char_lm_command("--workdir=../run", "--mode=evaluate", "--config.data=../txt.txt")
+    assert "../txt.txt does not exist" in wrong.err
+    assert "was trained on" not in wrong.err
