@@ -20,7 +20,7 @@ class Prepared(NamedTuple):
         splits: what was read, by split; empty: examples are drawn as they are needed.
         digest: the same for the same training and validation data only; empty: they are drawn.
         vocabulary: of the training split, unless one was given; None: the task has none.
-        vectors: of its words, made elsewhere; None: there are none.
+        vectors: of its words, made elsewhere; None: there are none. Of pairs those of both sides.
         lengths: that sources and targets are padded to; of other data than pairs none.
     """
 
@@ -30,7 +30,7 @@ class Prepared(NamedTuple):
     splits: dict[str, Any] = {}  # noqa: RUF012
     digest: str = ""
     vocabulary: Any = None
-    vectors: Vectors | None = None
+    vectors: Vectors | tuple[Vectors | None, ...] | None = None
     lengths: Lengths = Lengths((), ())
 
 
@@ -41,11 +41,13 @@ class Shapes(NamedTuple):
         batch: the largest one, `jax.ShapeDtypeStruct`s by name.
         units: how much of what the loss counts it holds.
         vocabulary: see `Prepared`.
+        vectors: None, as there are only shapes.
     """
 
     batch: dict[str, Any]
     units: int
     vocabulary: Any = None
+    vectors: None = None
 
 
 def digest_of(content: Any) -> str:

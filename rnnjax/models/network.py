@@ -6,8 +6,10 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
+from rnnjax.errors import UserError
 from rnnjax.typing import DType
 
 
@@ -58,6 +60,27 @@ class Network(nnx.Module):
             for name, shape, dtype, size in rows
         ]
         return "\n".join([type(self).__name__, *(f"{k}: {v}" for k, v in cells.items()), *lines])
+
+
+def set_vectors(embed: nnx.Embed, vectors: Mapping[int, np.ndarray], width: int) -> None:
+    """Replaces embeddings of tokens by vectors that were made elsewhere.
+
+    Args:
+        embed: the embeddings.
+        vectors: by the id of their tokens.
+        width: of each vector.
+
+    Raises:
+        UserError: it is not that of the embeddings.
+    """
+    if width != embed.features:
+        raise UserError(
+            f"the word vectors have {width} numbers each: expected "
+            f"--config.embed_size={width}, got {embed.features}"
+        )
+    if vectors:
+        table = embed.embedding
+        table[...] = table[...].at[jnp.array([*vectors])].set(np.stack([*vectors.values()]))
 
 
 def float32_linear(

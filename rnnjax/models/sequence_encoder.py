@@ -13,6 +13,7 @@ from rnnjax.cells.pointwise import drop
 from rnnjax.engines.problem import Remat
 from rnnjax.errors import UserError
 from rnnjax.heads import pooling
+from rnnjax.models.network import set_vectors
 from rnnjax.models.recurrent import Recurrent
 from rnnjax.ranges import check_ids
 from rnnjax.typing import Array, PRNGKey
@@ -97,24 +98,9 @@ class SequenceEncoder(nnx.Module):
         return self.recurrent(xs, mask=mask, key=key_recurrent, remat=remat)[1]
 
     def set_vectors(self, vectors: Mapping[int, np.ndarray], width: int) -> None:
-        """Replaces embeddings of tokens by vectors that were made elsewhere.
-
-        Args:
-            vectors: by the id of their tokens.
-            width: of each vector.
-
-        Raises:
-            UserError: it is not that of the embeddings.
-        """
+        """As `network.set_vectors`, of the embeddings of the tokens that it reads."""
         assert self.embed is not None
-        if width != self.input_size:
-            raise UserError(
-                f"the word vectors have {width} numbers each: expected "
-                f"--config.embed_size={width}, got {self.input_size}"
-            )
-        if vectors:
-            table = self.embed.embedding
-            table[...] = table[...].at[jnp.array([*vectors])].set(np.stack([*vectors.values()]))
+        set_vectors(self.embed, vectors, width)
 
     def last(self, ys: Array, mask: Array | None = None) -> Array:
         """The output after the last real step of each direction, `[B, H]`; see `pooling.last`.

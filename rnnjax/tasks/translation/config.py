@@ -65,6 +65,11 @@ class TranslationConfig(TrainingConfig, TranslatorConfig):
     level: WordLevel = setting("subword", f"Symbols, one of {', '.join(get_args(WordLevel))}.")
     min_count: Positive = setting(2, "Level word: words that are rarer are unknown.")
     num_subwords: int = setting(300, "Level subword: symbols of each language, at most.")
+    vectors: str | None = setting(
+        None,
+        "Level word: SOURCE,TARGET, files of word vectors (GloVe, word2vec or fastText text), or "
+        "one of them beside the comma.",
+    )
     max_length: Positive = setting(60, "Training leaves out pairs with more symbols on a side.")
     num_buckets: Positive = setting(5, "Lengths that each side is padded to.")
     scheduled_sampling: Rate = setting(
@@ -91,3 +96,8 @@ class TranslationConfig(TrainingConfig, TranslatorConfig):
         """Raises UserError for a value that cannot work."""
         super().validate()
         self.columns.check()
+        if self.vectors and (self.level != "word" or self.vectors.count(",") != 1):
+            raise UserError(
+                "--config.vectors takes --config.level=word and SOURCE,TARGET with one comma; got "
+                f"level {self.level} and {self.vectors!r}"
+            )

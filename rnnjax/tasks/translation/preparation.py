@@ -9,6 +9,7 @@ from rnnjax.data.padded_batches import EvaluationBatches, Examples, TrainingBatc
 from rnnjax.data.pair_batches import SOURCE_LENGTHS, Lengths
 from rnnjax.data.prepared import Prepared
 from rnnjax.data.text_pairs import Corpus, Pair, read_pairs
+from rnnjax.data.vectors import Vectors, read_vectors
 from rnnjax.errors import UserError
 from rnnjax.tasks.translation.config import EMBEDDED, TranslationConfig
 from rnnjax.tasks.translation.dates import date_pairs
@@ -39,7 +40,8 @@ def prepare(config: TranslationConfig, vocabulary: VocabularyPair | None = None)
         vocabulary: one that a model was trained with.
 
     Raises:
-        UserError: the pairs cannot be used, all are too long, or a number is out of range.
+        UserError: the pairs or the vectors cannot be used, all are too long, or a number is out of
+            range.
     """
     corpus = load_pairs(config)
     pairs = corpus.splits["train"]
@@ -82,8 +84,23 @@ def prepare(config: TranslationConfig, vocabulary: VocabularyPair | None = None)
         f"{corpus.describe()}{skipped}.\n{source} and {target} symbols of source and target "
         f"({vocabulary.level}; {unknown}); padded to {lengths.describe()}."
     )
+    vectors = read_word_vectors(config, vocabulary)
+    for side, its, found in zip(("source", "target"), vocabulary, vectors, strict=True):
+        if found is not None:
+            description += f"\n{side}: {found.coverage(its.plain_words)}."
     read = corpus.splits, corpus.digest, vocabulary
-    return Prepared(batches, validation, description, *read, lengths=lengths)
+    return Prepared(batches, validation, description, *read, vectors, lengths)
+
+
+def read_word_vectors(
+    config: TranslationConfig, vocabulary: VocabularyPair
+) -> tuple[Vectors | None, ...]:
+    """The vectors of the words of source and target, of the files that there are."""
+    paths = (config.vectors or ",").split(",")
+    return tuple(
+        read_vectors(path, its.plain_words, encoding=config.encoding) if path else None
+        for path, its in zip(paths, vocabulary, strict=True)
+    )
 
 
 def pair_examples(

@@ -13,9 +13,12 @@ from flax import nnx
 from rnnjax import training
 from rnnjax.data.padded_batches import EvaluationBatches
 from rnnjax.data.pair_batches import Lengths
+from rnnjax.data.vectors import Vectors
+from rnnjax.data.word_vocabulary import FIRST_WORD
 from rnnjax.errors import UserError
 from rnnjax.models import Seq2Seq
 from rnnjax.models.decoding import Rated, Search, Written, write
+from rnnjax.models.network import set_vectors
 from rnnjax.models.seq2seq import pair_loss
 from rnnjax.models.sequence_encoder import SequenceEncoder
 from rnnjax.tasks.translation.config import TranslationConfig
@@ -125,8 +128,21 @@ class Translator(NamedTuple):
         )
 
 
-def make_translator(config: TranslationConfig, vocabulary: VocabularyPair) -> Seq2Seq:
-    """The model of a config, with fresh parameters."""
+def make_translator(
+    config: TranslationConfig,
+    vocabulary: VocabularyPair,
+    vectors: Sequence[Vectors | None] = (None, None),
+) -> Seq2Seq:
+    """The model of a config, with fresh parameters.
+
+    Args:
+        config: of the run.
+        vocabulary: decides the numbers of symbols.
+        vectors: of the words of source and target, made elsewhere; they are trained further.
+
+    Raises:
+        UserError: the vectors have another width than `embed_size`.
+    """
     rngs = nnx.Rngs(config.seed)
     encoder = SequenceEncoder(
         config.network(both_directions=config.bidirectional),
@@ -135,7 +151,7 @@ def make_translator(config: TranslationConfig, vocabulary: VocabularyPair) -> Se
         dropout=config.dropout,
         rngs=rngs,
     )
-    return Seq2Seq(
+    model = Seq2Seq(
         [encoder],
         len(vocabulary.target),
         config.network(dropout=0.0),
@@ -148,6 +164,12 @@ def make_translator(config: TranslationConfig, vocabulary: VocabularyPair) -> Se
         compute_dtype=config.operand_dtype,
         rngs=rngs,
     )
+    assert encoder.embed is not None
+    for embed, its, found in zip((encoder.embed, model.embed), vocabulary, vectors, strict=True):
+        if found is not None:
+            by_id = found.by_id(its.plain_words, FIRST_WORD)
+            set_vectors(embed, by_id, found.matrix.shape[1])
+    return model
 
 
 def first_carry(config: TranslationConfig) -> jax.Array | None:

@@ -37,6 +37,11 @@ class TextVocabulary(WordVocabulary):
                 end = token.start + part.end()
         return words
 
+    @property
+    def plain_words(self) -> tuple[str, ...]:
+        """The words without JOINER, in the order of their ids."""
+        return tuple(word.removeprefix(JOINER) for word in self.words)
+
     def text(self, symbols: Sequence[str]) -> str:
         """The text that symbols make, as it is written: the inverse of `words_of`."""
         return f" {super().text(symbols)}".replace(f" {JOINER}", "").strip()

@@ -22,6 +22,7 @@ class WordData(TrainingConfig):
     encoding: str = setting("utf-8", "Encoding of the text files.")
     valid_fraction: float = setting(0.1, "Share of the text held out, from its end.")
     min_count: Positive = setting(2, "Words that are rarer in the training text are <unknown>.")
+    vectors: str | None = setting(None, "A file of word vectors: GloVe, word2vec or fastText text.")
     window: Positive = setting(35, "Words between two updates.")
     vary_window: bool = setting(
         False, "Windows of random lengths around `window`; the learning rate follows the length."

@@ -75,7 +75,7 @@ def first_sentences(stream: data.Stream, count: int) -> list[np.ndarray]:
 
 
 def prepare(config: WordConfig, vocabulary: WordVocabulary | None = None) -> Prepared:
-    """Makes vocabulary and windows; arguments and errors as for `read_splits`."""
+    """Makes vocabulary and windows; see `read_splits` and, of the errors, `data.read_vectors`."""
     vocabulary, splits = read_splits(config, vocabulary)
     if "validation" not in splits:
         raise UserError(
@@ -89,6 +89,10 @@ def prepare(config: WordConfig, vocabulary: WordVocabulary | None = None) -> Pre
     note = ""
     if config.weight_drop and not config.drops_weights:
         note = f".\nWeight drop does not apply: cell {config.cell} has no recurrent matrix w_hh"
+    vectors = None
+    if config.vectors:
+        vectors = data.read_vectors(config.vectors, vocabulary.words, encoding=config.encoding)
+        note += f".\n{vectors.coverage(vocabulary.words)}"
     digest = hashlib.sha256(vocabulary.to_json().encode())
     for stream in splits.values():
         digest.update(np.ascontiguousarray(stream.ids).data)
@@ -105,6 +109,7 @@ def prepare(config: WordConfig, vocabulary: WordVocabulary | None = None) -> Pre
         splits,
         digest.hexdigest(),
         vocabulary,
+        vectors,
     )
 
 

@@ -13,10 +13,11 @@ from flax import nnx
 
 from rnnjax import data, decode, training
 from rnnjax.data.padded_batches import pad
-from rnnjax.data.word_vocabulary import END, START, UNKNOWN_WORD, WordVocabulary
+from rnnjax.data.word_vocabulary import END, FIRST_WORD, START, UNKNOWN_WORD, WordVocabulary
 from rnnjax.errors import UserError
 from rnnjax.losses import target_log_probability
 from rnnjax.models import LanguageModel, window_loss
+from rnnjax.models.network import set_vectors
 from rnnjax.tasks.word_language.config import WordConfig
 from rnnjax.typing import Array, Carry, PRNGKey
 
@@ -160,10 +161,21 @@ class WordModel(NamedTuple):
         return [self.vocabulary.symbols[n] for n in nearest if n != at][:count]
 
 
-def make_model(config: WordConfig, vocab_size: int) -> LanguageModel:
-    """The language model of a config, with fresh parameters."""
-    return LanguageModel(
-        vocab_size,
+def make_model(
+    config: WordConfig, vocabulary: WordVocabulary, vectors: data.Vectors | None = None
+) -> LanguageModel:
+    """The language model of a config, with fresh parameters.
+
+    Args:
+        config: of the run.
+        vocabulary: decides the number of words.
+        vectors: of words, made elsewhere; they are trained further.
+
+    Raises:
+        UserError: the vectors have another width than `embed_size`.
+    """
+    model = LanguageModel(
+        len(vocabulary),
         config.layers(),
         embed_size=config.embed_size,
         tied=config.tied,
@@ -172,6 +184,10 @@ def make_model(config: WordConfig, vocab_size: int) -> LanguageModel:
         compute_dtype=config.operand_dtype,
         rngs=nnx.Rngs(config.seed),
     )
+    if vectors is not None:
+        found = vectors.by_id(vocabulary.words, FIRST_WORD)
+        set_vectors(model.embed, found, vectors.matrix.shape[1])
+    return model
 
 
 def make_loss(config: WordConfig, graph: nnx.GraphDef) -> training.LossFn:
@@ -191,7 +207,7 @@ def load(workdir: str | Path, config: WordConfig | None = None) -> WordModel:
     """The trained language model of a run, best checkpoint; see `training.read_run`."""
     settings, stored = training.read_run(workdir, WordConfig, config)
     vocabulary = WordVocabulary.from_json(stored["vocabulary"])
-    model = training.restore_model(workdir, make_model, settings, len(vocabulary))
+    model = training.restore_model(workdir, make_model, settings, vocabulary)
     return WordModel(model, vocabulary)
 
 

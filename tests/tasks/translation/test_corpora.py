@@ -10,7 +10,8 @@ from rnnjax.tasks.translation.config import TranslationConfig
 from rnnjax.tasks.translation.dates import HELD_OUT, date_pairs
 from rnnjax.tasks.translation.numbers import LANGUAGES, number_pairs, split_numbers
 from rnnjax.tasks.translation.preparation import load_pairs, prepare
-from rnnjax.tasks.translation.vocabulary import UNKNOWN_WORD, VocabularyPair
+from rnnjax.tasks.translation.translator import make_translator
+from rnnjax.tasks.translation.vocabulary import JOINER, UNKNOWN_WORD, VocabularyPair
 
 
 def config(folder, **options):
@@ -169,6 +170,26 @@ def test_long_pairs_are_left_out_of_training_only_and_counted(folder):
     assert "left out" not in whole
     with pytest.raises(UserError, match=r"more than --config.max_length=1 .*the shortest has 3$"):
         prepare(config(folder, max_length=1, **settings))
+
+
+def test_vectors_are_those_of_either_side_with_and_without_a_joiner(folder, tmp_path):
+    (tmp_path / "train.lc.de").write_text("ein hund.\n\nzwei . hunde\n")
+    (tmp_path / "de.vec").write_text("hund 1 2\n. 3 4\nwal 5 6\n")
+    options = {"level": "word", "min_count": 1, "hidden_size": 4, "embed_size": 2}
+    chosen = config(folder, vectors=f"{tmp_path}/de.vec,", **options)
+    found = prepare(chosen)
+    assert "source: 3 of 6 words (50.0%) have pretrained vectors" in found.description
+    model = make_translator(chosen, found.vocabulary, found.vectors)
+    source, table = found.vocabulary.source, model.encoders[0].embed.embedding[...]
+    rows = [table[source.symbols.index(word)].tolist() for word in ("hund", ".", f"{JOINER}.")]
+    assert rows == [[1, 2], [3, 4], [3, 4]]
+    (tmp_path / "en.vec").write_text("dog 1 2 3\n")
+    both = config(folder, vectors=f"{tmp_path}/de.vec,{tmp_path}/en.vec", **options)
+    with pytest.raises(UserError, match=r"have 3 numbers each: expected --config.embed_size=3"):
+        make_translator(both, *prepare(both)[5:7])
+    for wrong in ({"vectors": "a,b", "level": "subword"}, {"vectors": "a"}):
+        with pytest.raises(UserError, match=r"takes --config.level=word and SOURCE,TARGET with"):
+            config(folder, **{"level": "word", **wrong}).validate()
 
 
 def test_rare_words_are_unknown():

@@ -13,7 +13,12 @@ from rnnjax.data.word_vocabulary import END, UNKNOWN_WORD, WordVocabulary
 from rnnjax.errors import UserError
 from rnnjax.tasks.word_language import corpus, reports
 from rnnjax.tasks.word_language.config import WordConfig
-from rnnjax.tasks.word_language.word_model import SentenceScore, WordModel, loss_of_split
+from rnnjax.tasks.word_language.word_model import (
+    SentenceScore,
+    WordModel,
+    loss_of_split,
+    make_model,
+)
 
 VOCABULARY = WordVocabulary.of(["the cat sat", "a dog ran ."])
 
@@ -147,6 +152,20 @@ def test_a_text_is_its_lines_between_ends(tmp_path, writer):
     ]  # fmt: skip
     rarer = corpus.prepare(WordConfig(data=str(tmp_path), batch_size=1, window=4, min_count=3))
     assert set(rarer.vocabulary.symbols[3:]) == {"the", "cat"}
+
+
+def test_pretrained_vectors_are_those_of_inputs_and_tied_outputs(tmp_path):
+    (tmp_path / "train.txt").write_text("the cat sat\n" * 9)
+    (tmp_path / "valid.txt").write_text("the cat sat\n" * 9)
+    (tmp_path / "words.vec").write_text("cat 5 6\ndog 1 1\n")
+    config = WordConfig(data=str(tmp_path), vectors=f"{tmp_path}/words.vec", hidden_size=2,
+                        embed_size=2, batch_size=2, window=3)  # fmt: skip
+    found = corpus.prepare(config)
+    assert "1 of 3 words (33.3%) have pretrained vectors" in found.description
+    model = make_model(config, found.vocabulary, found.vectors)
+    at = found.vocabulary.symbols.index("cat")
+    assert model.embed.embedding[...][at].tolist() == [5, 6]
+    assert model.logits(np.ones((1, 2), np.float32))[0, at] == 11
 
 
 def test_the_loss_of_a_split_is_that_of_its_sentences_read_through(tmp_path, writer):
