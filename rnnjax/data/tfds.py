@@ -82,6 +82,47 @@ def pairs(
     return found
 
 
+def labelled(
+    spec: str, text: str, label: str, *, data_dir: str | None = None
+) -> dict[str, list[Example]]:
+    """The splits of a data set of texts with a label, such as reviews.
+
+    Args:
+        spec: see `TfdsDataset`; the feature is the text.
+        text: the feature that is the text, where several could be meant.
+        label: the feature that is the label, where several could be meant: a class or a number.
+        data_dir: TFDS's folder; None: its default.
+
+    Returns:
+        {split: examples with the fields `text` and `label`}, of train, validation and test those
+        that have labels; a class by its name. Examples of the class -1, unknown, are left out.
+
+    Raises:
+        UserError: no such data set or feature, no network, no TensorFlow.
+    """
+    dataset = TfdsDataset(spec, offline=OFFLINE, data_dir=data_dir)
+    from tensorflow_datasets.core.features import ClassLabel, Scalar, Text
+
+    text = dataset.choose("text feature", lambda found: isinstance(found, Text), usual=text)
+    label = dataset.choose(
+        "label", lambda found: isinstance(found, ClassLabel | Scalar), usual=label, by_user=False
+    )
+    kind = dataset.features[label]
+    name_of = kind.int2str if isinstance(kind, ClassLabel) else str
+    found: dict[str, list[Example]] = {}
+    for split, examples in dataset.sources().items():
+        if split not in SPLIT_OF_WORD:
+            continue
+        rows = [
+            Example(dict(label=name_of(one[label]), text=_text(one[text])), place)
+            for place, one in dataset.examples(split, examples)
+            if not isinstance(kind, ClassLabel) or one[label] >= 0
+        ]
+        if rows:
+            found[SPLIT_OF_WORD[split]] = rows
+    return found
+
+
 def _text(value: bytes) -> str:
     return bytes(value).decode("utf-8", "replace")
 

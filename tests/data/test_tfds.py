@@ -8,7 +8,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from rnnjax.data import load
-from rnnjax.data.tfds import pairs
+from rnnjax.data.tfds import labelled, pairs
 from rnnjax.errors import UserError
 from tests.data.prepared_tfds import write_tfds
 
@@ -146,3 +146,22 @@ def test_pairs_are_the_input_and_the_target_or_what_is_named(tmp_path, monkeypat
         pairs("mails", "body", "label", data_dir=str(tmp_path))
     monkeypatch.setattr(tfds.core.DatasetInfo, "supervised_keys", ("body", "title"))
     assert pairs("mails", data_dir=str(tmp_path))["train"][0].fields["target"] == "a title"
+
+
+def test_labels_have_the_names_of_their_classes_and_unknown_ones_are_left_out(tmp_path):
+    """As in glue/sst2, whose test split has no labels, and imdb_reviews, which has a fourth."""
+    features = {"sentence": tfds.features.Text(), "idx": tfds.features.Scalar(np.int32),
+                "label": tfds.features.ClassLabel(names=["bad", "good"])}  # fmt: skip
+    rows = [{"sentence": "fine", "idx": 7, "label": 1}, {"sentence": "né", "idx": 8, "label": 0}]
+    unknown = [{**row, "label": -1} for row in rows]
+    splits = {"train": rows, "dev": [*rows[:1], *unknown], "test": unknown, "unsupervised": rows}
+    write_tfds(tmp_path, "reviews", features, splits)
+    found = labelled("reviews", "text", "label", data_dir=str(tmp_path))
+    texts_of = {split: [one.fields for one in its] for split, its in found.items()}
+    good, bad = {"label": "good", "text": "fine"}, {"label": "bad", "text": "né"}
+    assert texts_of == {"train": [good, bad], "validation": [good]}
+    assert found["validation"][0].place == "tfds:reviews dev 0"
+    numbers = labelled("reviews", "text", "idx", data_dir=str(tmp_path))["train"]
+    assert [one.fields["label"] for one in numbers] == ["7", "8"]
+    with pytest.raises(UserError, match="more than one label: idx, label"):
+        labelled("reviews", "text", "stars", data_dir=str(tmp_path))

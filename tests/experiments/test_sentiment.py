@@ -94,6 +94,10 @@ def test_prediction_is_that_of_the_python_class(trained, capsys, tmp_path):
             f"{one.label} ({one.probabilities[one.label]:.1%})\t{text}"
             for one, text in zip(expected, texts, strict=True)
         ]
+    assert "no known word" not in result.err
+    unknown = run(capsys, trained, "--mode=predict", *flags, "--text=qwx \N{SNOWMAN}")
+    told = "1 of 4 texts have no known word, their classes are guesses; first: 'qwx \N{SNOWMAN}'"
+    assert told in unknown.err
     output = tmp_path / "out.jsonl"
     result = run(capsys, trained, "--mode=predict", *flags, f"--output={output}")
     assert result.out == f"3 texts: {output}\n"

@@ -15,7 +15,7 @@ class SentimentConfig(TrainingConfig, NetworkConfig):
 
     heading = "Data"
 
-    data: str = setting("embedded", "embedded, a folder with named splits, or a file.")
+    data: str = setting("embedded", "embedded, a folder with named splits, a file, or tfds:NAME.")
     text_column: str = setting("text", "TSV, CSV, JSONL: column of the texts, or its number.")
     label_column: str = setting("label", "TSV, CSV, JSONL: column of the labels, or its number.")
     fold: Annotated[int, Limits(0, FOLDS - 1)] = setting(

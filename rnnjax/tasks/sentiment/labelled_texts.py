@@ -3,8 +3,16 @@
 from pathlib import Path
 
 from rnnjax import data
+from rnnjax.data import tfds
 from rnnjax.data.examples import SUFFIXES, numbered_lines, suffix_of
-from rnnjax.data.labelled import as_column, check_classes, drawn_splits, read_columns
+from rnnjax.data.labelled import (
+    FOLDS,
+    as_column,
+    check_classes,
+    drawn_folds,
+    drawn_splits,
+    read_columns,
+)
 from rnnjax.data.named_splits import SPLITS, split_files
 from rnnjax.errors import UserError
 
@@ -34,14 +42,15 @@ def load_texts(
     """The labelled texts of a source, by split.
 
     Args:
-        source: `embedded`; a folder whose files say in their names which split they hold, or
-            `train=PATH,validation=PATH,test=PATH` (see `rnnjax.data.named_splits`); or one file,
-            of which a tenth each is drawn for test and validation, the same in every run. See
-            `read_texts` for the files.
+        source: `embedded`; `tfds:NAME`; a folder whose files say in their names which split they
+            hold, or `train=PATH,validation=PATH,test=PATH` (see `rnnjax.data.named_splits`); or one
+            file, of which a tenth each is drawn for test and validation, the same in every run.
+            See `read_texts` for the files.
         text_column: name of the column of the texts, or its number from 0.
         label_column: likewise of the labels.
         fold: which of the ten tenths of one file is for the test; the one after it is for
-            validation.
+            validation. Of a data set of TFDS without a validation split: which tenth of training
+            is for validation.
         encoding: of the files.
 
     Raises:
@@ -50,6 +59,15 @@ def load_texts(
     """
     if source == "embedded":
         splits = by_topic(read_reviews(EMBEDDED))
+    elif source.startswith("tfds:"):
+        splits = tfds.labelled(source.removeprefix("tfds:"), text_column, label_column)
+        if "train" not in splits:
+            raise UserError(f"{source} has no train split with labels")
+        if "validation" not in splits:
+            folds = drawn_folds(len(splits["train"]), FOLDS)
+            train, held_out = splits["train"], set(folds[fold].tolist())
+            splits["validation"] = [train[n] for n in sorted(held_out)]
+            splits["train"] = [one for n, one in enumerate(train) if n not in held_out]
     else:
         found = split_files(source, pool=True)
         columns = {"text": as_column(text_column), "label": as_column(label_column)}

@@ -128,6 +128,11 @@ def report_predictions(
         UserError: a text has no word, or the file cannot be written.
     """
     found = model.classify(texts)
+    if guessed := [text for text in texts if model.vocabulary.unknown_share([text]) == 1]:
+        training.say(
+            f"{len(guessed):,} of {len(texts):,} texts have no known word, their classes are "
+            f"guesses; first: {guessed[0]!r:.60}"
+        )
     if output is None:
         pairs = zip(texts, found, strict=True)
         return "\n".join(f"{one.label} ({_percent(one)})\t{text}" for text, one in pairs)

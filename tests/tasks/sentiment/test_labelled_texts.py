@@ -1,9 +1,12 @@
 """Labelled texts of files, folders and one file."""
 
+import functools
 import json
 
 import pytest
 
+from rnnjax.data import tfds
+from rnnjax.data.examples import Example
 from rnnjax.data.labelled import classes_of
 from rnnjax.errors import UserError
 from rnnjax.tasks.sentiment.config import SentimentConfig
@@ -61,6 +64,21 @@ def test_the_folds_of_one_file_test_each_text_once(tmp_path):
         assert {len(places["validation"]), len(places["test"])} <= {4, 5}
         tested += places["test"]
     assert len(tested) == len(set(tested)) == 47
+
+
+def test_a_data_set_without_validation_gives_a_tenth_of_training(monkeypatch):
+    rows = [Example({"label": str(n % 2), "text": f"text {n}"}, f"{n}") for n in range(40)]
+    monkeypatch.setattr(tfds, "labelled", lambda *_: {"train": rows, "test": rows[:2]})
+    by_place = functools.partial(sorted, key=lambda one: one.place)
+    drawn = [load_texts("tfds:reviews", fold=fold) for fold in range(10)]
+    for splits in drawn:
+        assert by_place([*splits["train"], *splits["validation"]]) == by_place(rows)
+        assert splits["test"] == rows[:2]
+    held_out = [one for splits in drawn for one in splits["validation"]]
+    assert by_place(held_out) == by_place(rows)
+    monkeypatch.setattr(tfds, "labelled", lambda *_: {"test": rows})
+    with pytest.raises(UserError, match="tfds:reviews has no train split with labels"):
+        load_texts("tfds:reviews")
 
 
 def test_classes_are_sorted_by_value_where_they_are_numbers(tmp_path):
