@@ -134,7 +134,7 @@ EXPERIMENT = Experiment(
     presets=PRESETS,
     options=Options(),
     vocabulary=data.Vocabulary,
-    prepare=lambda run: preparation.prepare(run.config, run.vocabulary()),
+    prepare=lambda run: preparation.prepare(run.config, run.vocabulary(), run.stored),
     model=lambda config, prepared: generator.make_model(
         config, len(prepared.vocabulary), len(class_counts(prepared.splits))
     ),

@@ -86,7 +86,11 @@ class Run(NamedTuple):
         """
         if self.source is None or self.experiment.vocabulary is None:
             return None
-        vocabulary = self.experiment.vocabulary.from_json(self.stored.get("vocabulary", ""))
+        try:
+            vocabulary = self.experiment.vocabulary.from_json(self.stored.get("vocabulary", ""))
+        except UserError as error:
+            name = self.experiment.name
+            raise UserError(f"{self.source} has no vocabulary of {name}: {error}") from error
         if field := self.experiment.vocabulary_field:
             found, expected = getattr(vocabulary, field), getattr(self.config, field)
             if found != expected:

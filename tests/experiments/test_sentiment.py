@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import confusion_matrix, f1_score
 
 import rnnjax
-from experiments import sentiment
+from experiments import reading, sentiment
 from rnnjax.tasks.sentiment import reports
 from tests.experiments.conftest import command, of_split
 
@@ -163,6 +163,9 @@ def test_another_corpus_goes_on_with_the_words_and_classes_of_the_model(trained,
     assert f"Those of {trained} are kept: vocabulary and parameters." in result.err
     kept, old = (rnnjax.load(folder).vocabulary for folder in (tmp_path / "new", trained))
     assert kept == old
+    other = command(capsys, reading, f"--workdir={tmp_path}/reading", f"--restore_from={trained}")
+    assert other.code == 2
+    assert f"{trained} has no vocabulary of reading: this is no saved vocabulary" in other.err
     write(tmp_path / "texts" / "train", [(1, "cold zebras"), (4, "warm"), (5, "people")])
     result = run(capsys, tmp_path / "other", *flags)
     assert result.code == 2

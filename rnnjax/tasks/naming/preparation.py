@@ -1,7 +1,9 @@
 """From the names of a config to vocabulary and batches."""
 
+import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
@@ -16,7 +18,11 @@ END = "\n"
 """The symbol after the last character of a name."""
 
 
-def prepare(config: NamingConfig, vocabulary: Vocabulary | None = None) -> Prepared:
+def prepare(
+    config: NamingConfig,
+    vocabulary: Vocabulary | None = None,
+    stored: Mapping[str, str] = MappingProxyType({}),
+) -> Prepared:
     """Loads the names of a config and makes vocabulary and batches.
 
     A batch holds `inputs` and `targets` int32 `[T, B]`, `class` int32 `[B]` and `lengths` int32
@@ -25,12 +31,17 @@ def prepare(config: NamingConfig, vocabulary: Vocabulary | None = None) -> Prepa
     Args:
         config: of the run.
         vocabulary: one that a model was trained with.
+        stored: what its checkpoints hold, `classes` among it.
 
     Raises:
-        UserError: see `load_names`; or too few characters are frequent enough.
+        UserError: see `load_names`; too few characters are frequent enough; or the classes are not
+            those that the model was trained with.
     """
     names = load_names(config)
     train, classes = names.splits["train"], list(class_counts(names.splits))
+    if "classes" in stored and (known := [*json.loads(stored["classes"])]) != classes:
+        told, expected = (", ".join(its) or "none" for its in (classes, known))
+        raise UserError(f"{config.data} has the classes {told}; the restored model has {expected}")
     vocabulary = vocabulary or vocabulary_of(train, config.min_count)
     examples = name_examples(train, vocabulary, classes)
     lengths = examples.ragged["lengths"].lengths

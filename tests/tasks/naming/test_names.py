@@ -144,7 +144,9 @@ def test_characters_that_the_vocabulary_of_another_corpus_lacks_are_counted(tmp_
     config = NamingConfig(data=str(tmp_path), class_column="", min_count=1, batch_size=1)
     kept = vocabulary_of([Name("a")], 1)
     told = "1 characters; unknown: 50.00% of train, 75.00% of validation"
-    assert told in prepare(config, kept).description
+    assert told in prepare(config, kept, {"classes": "{}"}).description
+    with pytest.raises(UserError, match="has the classes none; the restored model has x, y"):
+        prepare(config, kept, {"classes": '{"x": 9, "y": 3}'})
 
 
 @pytest.mark.parametrize(
