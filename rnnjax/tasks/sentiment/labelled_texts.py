@@ -9,6 +9,7 @@ from rnnjax.data.labelled import (
     FOLDS,
     as_column,
     check_classes,
+    classes_of,
     drawn_folds,
     drawn_splits,
     read_columns,
@@ -120,6 +121,16 @@ def read_reviews(path: Path) -> list[data.Example]:
         if one.fields["label"] not in STARS:
             raise UserError(f"{one.place}: expected 1 to 5 stars, got {one.fields['label']!r}")
     return reviews
+
+
+def besides_stars(examples: list[data.Example]) -> str:
+    """A line that names labels that stand beside those of 1 to 5 stars; empty: there are none."""
+    labels = classes_of(examples)
+    odd = [label for label in labels if label not in STARS]
+    if not 0 < len(odd) < len(STARS) or not {*STARS} <= {*labels}:
+        return ""
+    first = next(one.place for one in examples if one.fields["label"] in odd)
+    return f"classes besides 1 to 5 stars: {', '.join(odd)}, first {first}."
 
 
 def by_topic(reviews: list[data.Example]) -> Splits:

@@ -11,7 +11,7 @@ from rnnjax.data.padded_batches import EvaluationBatches, Examples, Ragged, Trai
 from rnnjax.data.prepared import Prepared, digest_of
 from rnnjax.data.word_vocabulary import UNKNOWN_WORD
 from rnnjax.tasks.sentiment.config import SentimentConfig
-from rnnjax.tasks.sentiment.labelled_texts import Splits, load_texts
+from rnnjax.tasks.sentiment.labelled_texts import Splits, besides_stars, load_texts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,6 +137,8 @@ def _describe(splits: Splits, vocabulary: SentimentVocabulary, vectors: data.Vec
         f"texts of {len(labels)} classes ({', '.join(labels)[:60]}): {', '.join(parts)}.",
         f"{len(words):,} known words; unknown: {', '.join(unknown)}.",
     ]
+    if note := besides_stars(splits["train"]):
+        lines.append(note)
     if vectors is not None:
         lines.append(f"{vectors.coverage(words)}.")
     return "\n".join(lines)

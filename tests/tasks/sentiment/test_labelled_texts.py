@@ -90,6 +90,19 @@ def test_classes_are_sorted_by_value_where_they_are_numbers(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("others", "told"),
+    [(["n/a"], "n/a"), (["9", "0"], "0, 9"), ([], ""), (["6", "7", "8", "9", "10"], "")],
+)
+def test_labels_besides_five_stars_are_named(tmp_path, others, told):
+    for split in ("train", "dev"):
+        in_tsv(tmp_path / f"{split}.tsv", [(n, "text text") for n in [*"12345", *others]])
+    found = prepare(SentimentConfig(data=str(tmp_path), text_column="body", label_column="mood"))
+    line = f"classes besides 1 to 5 stars: {told}, first {tmp_path}/train.tsv:7."
+    assert (line in found.description) == bool(told)
+    assert ("besides" in found.description) == bool(told)
+
+
+@pytest.mark.parametrize(
     ("files", "columns", "words"),
     [
         ({"test": "1 fine\n2 hm\n"}, {}, r"test:2 has the label '2', and no training text .*test"),
