@@ -42,7 +42,7 @@ class Options:
     )
     input: str | None = setting(
         None,
-        "Mode predict: a file in the bAbI format; with --question a text to ask about; -: stdin.",
+        "Mode predict: a file of bAbI or a table; with --question a text to ask about; -: stdin.",
     )
     output: str | None = setting(None, "Mode predict: where to write, .jsonl or .html.")
 
@@ -88,8 +88,8 @@ def predict(run: Run) -> None:
     atomic_files.check_output(options.output, reports.OUTPUTS)
     if bool(options.story) == bool(options.input) or (options.story and not options.question):
         raise UserError(
-            "mode predict takes --story=TEXT with --question=TEXT, or --input=FILE: a bAbI file, "
-            "or with --question=TEXT a text"
+            "mode predict takes --story=TEXT with --question=TEXT, or --input=FILE: a bAbI file "
+            "or a table, or with --question=TEXT a text"
         )
     if options.question:
         text = options.story or data.read_text(options.input, encoding=encoding)

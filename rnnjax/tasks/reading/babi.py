@@ -1,4 +1,4 @@
-"""Stories with questions in the text format of the bAbI tasks.
+"""Stories with questions, in the text format of the bAbI tasks or in tables.
 
 1 Mary moved to the hallway.
 2 Mary took the football there.
@@ -6,14 +6,14 @@
 
 A line has a number, which is 1 where a story begins, and a sentence; or a question, its answer and
 the numbers of the sentences that the answer follows from. A question is about all sentences above
-it. Several answers are one, as `football,milk`.
+it. Several answers are one, as `football,milk`. A table has the columns story, question and answer.
 """
 
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from rnnjax.data.examples import numbered_lines
+from rnnjax.data.examples import SUFFIXES, numbered_lines, read_examples, suffix_of
 from rnnjax.data.question_vocabulary import words_of
 from rnnjax.errors import UserError
 
@@ -52,15 +52,17 @@ def read_questions(path: str, *, answered: bool = True, encoding: str = "utf-8")
     """The questions of a file; lines of white space are skipped.
 
     Args:
-        path: of the file, plain or .gz; -: stdin.
+        path: of the file, plain or .gz; -: stdin. A .tsv, .csv or .jsonl file is a table.
         answered: every question has an answer. False: it may lack one, and is then a line that
-            ends in a question mark.
+            ends in a question mark, or a row of a table, whose answers are not read.
         encoding: of the file.
 
     Raises:
         UserError: it cannot be read, a line has another form, a question has no sentence above it
             or no answer, or a story has no question.
     """
+    if suffix_of(path) in SUFFIXES:
+        return _of_table(path, answered, encoding)
     questions: list[Question] = []
     story: dict[int, str] = {}
     number = stories = 0
@@ -89,7 +91,7 @@ def read_questions(path: str, *, answered: bool = True, encoding: str = "utf-8")
             continue
         if not story:
             raise UserError(f"{place}: the question has no story: no sentence stands above it")
-        answer = ",".join(cells[0].lower().split(",")).strip() if cells else ""
+        answer = cells[0].lower().strip() if cells else ""
         if answered and not answer:
             raise UserError(f"{place}: the question has no answer: expected it behind a tab")
         facts = _facts(cells[1] if len(cells) > 1 else "", list(story), place)
@@ -97,6 +99,27 @@ def read_questions(path: str, *, answered: bool = True, encoding: str = "utf-8")
     _check_asked(questions, stories, begin)
     if not questions:
         raise UserError(f"{path} has no stories: it is empty")
+    return questions
+
+
+def _of_table(path: str, answered: bool, encoding: str) -> list[Question]:
+    """The questions of the rows of a table; those about the same text have the same story."""
+    names = ("story", "question", "answer") if answered else ("story", "question")
+    numbers: dict[tuple[str, ...], int] = {}
+    questions = []
+    for fields, place in read_examples(
+        path, dict(zip(names, names, strict=True)), encoding=encoding
+    ):
+        story, text = sentences_of(fields["story"]), fields["question"].strip()
+        answer = fields.get("answer", "").lower().strip()
+        if not story:
+            raise UserError(f"{place}: the question has no story: its story has no sentence")
+        if not words_of(text):
+            raise UserError(f"{place} has no question: got {text[:40]!r}")
+        if answered and not answer:
+            raise UserError(f"{place}: the question has no answer")
+        number = numbers.setdefault(story, len(numbers) + 1)
+        questions.append(Question(story, text, answer, story_number=number, place=place))
     return questions
 
 

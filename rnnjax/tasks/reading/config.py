@@ -13,7 +13,9 @@ class ReadingConfig(TrainingConfig, NetworkConfig):
 
     heading = "Data"
 
-    data: str = setting("embedded", "embedded, a folder of bAbI files, or one of them.")
+    data: str = setting(
+        "embedded", "embedded, a file of bAbI, a table (.tsv, .csv, .jsonl) or a folder."
+    )
     encoding: str = setting("utf-8", "Encoding of the files.")
     num_buckets: Positive = setting(4, "Numbers of sentences that stories are padded to.")
     vectors: str | None = setting(None, "A file of word vectors: GloVe, word2vec or fastText text.")

@@ -37,6 +37,28 @@ def test_a_question_is_about_the_sentences_above_it(tmp_path):
     )  # fmt: skip
 
 
+def test_a_table_has_a_question_a_row(tmp_path):
+    rows = ["id\tanswer\tstory\tquestion", "1\tHall\tMary left. Mary came to the hall!\tWhere?",
+            "2\tLund\tAda is in Lund.\tWhere is Ada?",
+            "3\tmary \tMary left. Mary came to the hall!\tWho came?"]  # fmt: skip
+    path = written(tmp_path, "\n".join(rows), "a.tsv")
+    story = ("Mary left.", "Mary came to the hall!")
+    assert read_questions(path) == [
+        (story, "Where?", "hall", (), 1, f"{path}:2", ""),
+        (("Ada is in Lund.",), "Where is Ada?", "lund", (), 2, f"{path}:3", ""),
+        (story, "Who came?", "mary", (), 1, f"{path}:4", ""),
+    ]
+    asked = written(tmp_path, '{"story": "Ada left.", "question": "Who?"}\n', "a.jsonl")
+    assert [one.answer for one in read_questions(asked, answered=False)] == [""]
+    with pytest.raises(UserError, match=r"a.jsonl:1 has no 'answer': "):
+        read_questions(asked)
+    for row, told in ((".,Who?,Ada", "has no story"), ("A b.,,c", "no question"),
+                      ("A b.,C?,", "no answer")):  # fmt: skip
+        wrong = written(tmp_path, f"story,question,answer\n{row}\n", "a.csv")
+        with pytest.raises(UserError, match=rf"a.csv:2.* {told}"):
+            read_questions(wrong)
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
