@@ -109,7 +109,8 @@ def split_files(
         if split not in found.files:
             names = sorted({path.relative_to(folder).parts[0] for path in files})
             words = " or ".join(word for word, its in SPLIT_OF_WORD.items() if its == split)
-            hint = f"; train={source} takes all for training" if pool else ""
+            alone = pool and [*needed] == ["train"]
+            hint = f"; train={source} takes all for training" if alone else f" ({LIST_OF_PATHS})"
             raise UserError(
                 f"{source} has no {split} file: looked for a name with {words} in it among "
                 f"{', '.join(names)[:300]}{hint}"

@@ -98,6 +98,11 @@ def test_prediction_is_that_of_the_python_class(trained, capsys, tmp_path):
     unknown = run(capsys, trained, "--mode=predict", *flags, "--text=qwx \N{SNOWMAN}")
     told = "1 of 4 texts have no known word, their classes are guesses; first: 'qwx \N{SNOWMAN}'"
     assert told in unknown.err
+    (tmp_path / "empty.tsv").write_text("id\ttext\n1\tfine\n2\t \n")
+    empty = run(capsys, trained, "--mode=predict", f"--input={tmp_path}/empty.tsv")
+    assert f"{tmp_path}/empty.tsv:3: the text is empty" in empty.err
+    lines = run(capsys, trained, "--mode=predict", f"--input={tmp_path}/texts.txt")
+    assert f"2 empty lines of {tmp_path}/texts.txt are left out" in lines.err
     output = tmp_path / "out.jsonl"
     result = run(capsys, trained, "--mode=predict", *flags, f"--output={output}")
     assert result.out == f"3 texts: {output}\n"

@@ -106,10 +106,15 @@ def texts_of_file(path: str, text_column: str, *, encoding: str) -> list[str]:
     """
     if suffix_of(path) in SUFFIXES:
         examples = data.read_examples(path, {"text": as_column(text_column)}, encoding=encoding)
+        for one in examples:
+            if not one.fields["text"].strip():
+                raise UserError(f"{one.place}: the text is empty")
         return [one.fields["text"] for one in examples]
-    lines = data.read_text(path, encoding=encoding).split("\n")
+    lines = data.read_text(path, encoding=encoding).removesuffix("\n").split("\n")
     if not (texts := [line for line in lines if line.strip()]):
         raise UserError(f"{path} has no text: expected one a line")
+    if empty := len(lines) - len(texts):
+        training.say(f"{empty:,} empty lines of {path} are left out")
     return texts
 
 
