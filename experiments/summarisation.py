@@ -79,10 +79,14 @@ def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
     """ROUGE of the held-out splits by beam search; attention and copies of some summaries."""
     run, splits = trained.run, trained.prepared.splits
     model, lead = summarizer(run), lead_size(splits["train"])
+    told = []
     for name in [name for name in ("validation", "test") if name in splits]:
         found = reports.summarize_split(splits[name], model, lead)
-        training.tell(reports.report_scores(found, name, model.search, run.workdir))
-    return {"validation ROUGE-1, %, greedy": trained.best}, reports.report_sections(found, name)
+        told.append(reports.report_scores(found, name, model.search, run.workdir))
+        training.tell(told[-1])
+    results = {"validation ROUGE-1, %, greedy": trained.best}
+    scores = training.Section("Scores", text="\n".join(told))
+    return results, [scores, *reports.report_sections(found, name)]
 
 
 def evaluate(run: Run) -> None:

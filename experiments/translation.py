@@ -90,11 +90,14 @@ def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
     """The scores of the held-out splits by beam search, and the attention of some translations."""
     run, splits = trained.run, trained.prepared.splits
     metric, model = run.config.metric, translator(run)
+    told = []
     for name in [name for name in ("validation", "test") if name in splits]:
         found = reports.translate_split(splits[name], model)
-        training.tell(reports.report_scores(found, name, metric, model.search, run.workdir))
+        told.append(reports.report_scores(found, name, metric, model.search, run.workdir))
+        training.tell(told[-1])
     results = {f"validation {metric}, %, greedy": trained.best}
-    return results, reports.report_sections(found, name, metric)
+    scores = training.Section("Scores", text="\n".join(told))
+    return results, [scores, *reports.report_sections(found, name, metric)]
 
 
 def evaluate(run: Run) -> None:

@@ -101,7 +101,7 @@ def write_report(
         Section("Learning curves", html=CURVES_NOTE, png=curves),
         *sections,
         *_samples(rows),
-        *_time_and_speed(rows),
+        *_time_and_speed(rows, measures.speed_unit or measures.unit or "unit"),
         *([profile_section(profile)] if profile else []),
         Section("Config", html=table(config)),
         Section("Command", text=shlex.join([Path(sys.executable).name, *sys.orig_argv[1:]])),
@@ -135,7 +135,7 @@ def _samples(rows: list[dict[str, Any]]) -> list[Section]:
     return [Section("Samples during training", html=wide_table(("step", "sample"), cells, (0,)))]
 
 
-def _time_and_speed(rows: list[dict[str, Any]]) -> list[Section]:
+def _time_and_speed(rows: list[dict[str, Any]], unit: str) -> list[Section]:
     trained = [row for row in rows if row.get("steps_per_second")]
     if not trained:
         return []
@@ -152,6 +152,8 @@ def _time_and_speed(rows: list[dict[str, Any]]) -> list[Section]:
         "updates took, evaluations apart": f"{datetime.timedelta(seconds=round(seconds))} h",
         "updates a second (median)": statistics.median(row["steps_per_second"] for row in trained),
     }
+    if speeds := [row["units_per_second"] for row in trained if "units_per_second" in row]:
+        shown[f"{unit}s a second (median)"] = f"{statistics.median(speeds):,.0f}"
     waits = [row["data_wait"] for row in trained if "data_wait" in row]
     if waits:
         shown["waiting for data, at most (mean)"] = f"{statistics.fmean(waits):.1%} of the time"

@@ -171,8 +171,12 @@ def test_report_tells_the_speed_and_the_wait_for_data(tmp_path):
     with MetricsLog(tmp_path / "with", 0) as log:
         for step, speed, wait in ((1, 9.0, 0.5), (2, 2.0, 0.02), (3, 3.0, 0.08)):
             row = {"step": step, "loss": 1.0, "steps_per_second": speed, "data_wait": wait}
-            log.write("train", row)
-    page = write_report(tmp_path / "with", title="t", config={}, results={}).read_text()
+            log.write("train", row | {"units_per_second": 1000 * speed})
+    measures = Measures("text", "token")
+    page = write_report(
+        tmp_path / "with", title="t", config={}, results={}, measures=measures
+    ).read_text()
+    assert "<td>tokens a second (median)</td><td>3,000</td>" in page
     assert "<td>updates a second (median)</td><td>3</td>" in page
     assert "20.0% of the time" in page
     assert "<td>0:00:01 h</td>" in page  # 1 / 9 + 1 / 2 + 1 / 3
