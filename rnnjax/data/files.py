@@ -35,6 +35,8 @@ def existing(spec: str, expected: str = "") -> Path:
         exists = bool(spec) and path.exists()
     except OSError as error:
         raise UserError(f"cannot read {spec}: {error.strerror}") from error
+    if not exists and spec.startswith("tfds:"):
+        raise UserError(f"{spec}: no data set of TFDS is read here; expected a path{expected}")
     if not exists:
         near = nearest(path) or "nothing near"
         raise UserError(f"{spec or repr(spec)} does not exist ({near}){expected}")

@@ -166,6 +166,11 @@ def test_what_cannot_be_read_is_told(tmp_path, text, words):
         load_names(NamingConfig(data=str(tmp_path / "names.tsv")))
 
 
+def test_a_data_set_of_tfds_is_not_taken_for_a_file():
+    with pytest.raises(UserError, match="tfds:names: no data set of TFDS is read here"):
+        load_names(NamingConfig(data="tfds:names"))
+
+
 def test_half_a_surrogate_pair_is_told(tmp_path):
     (tmp_path / "names.jsonl").write_text('{"name": "a\\ud800", "class": "x"}\n')
     with pytest.raises(UserError, match=r"names.jsonl:1 has half of a surrogate pair in 'name'"):
