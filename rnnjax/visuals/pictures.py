@@ -155,7 +155,9 @@ def draw_lines(
         axes.set_axis_off()
     figure.supxlabel(xlabel, fontsize=10)
     figure.supylabel(ylabel, fontsize=10)
-    figure.legend(drawn.values(), drawn, loc="outside upper center", ncols=5, frameon=False)
+    widest = 0.6 + 0.085 * max(map(len, drawn), default=0)  # In inches: a line and its name.
+    fit = min(5, max(1, int(figure.get_figwidth() / widest)))
+    figure.legend(drawn.values(), drawn, loc="outside upper center", ncols=fit, frameon=False)
     return as_png(figure)
 
 

@@ -3,6 +3,7 @@ import io
 import matplotlib.image
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from rnnjax import visuals
 
@@ -146,3 +147,16 @@ def test_lines_are_in_their_panels_in_colours_of_their_own(monkeypatch):
     assert shade.get_paths()[0].vertices[:, 1].max() == 8
     (legend,) = figures[0].legends
     assert [text.get_text() for text in legend.get_texts()] == ["x", "y"]
+
+
+def test_a_legend_of_long_names_is_not_cut(monkeypatch):
+    figures = []
+    monkeypatch.setattr("rnnjax.visuals.pictures.as_png", lambda f: figures.append(f) or b"")
+    names = [f"horizontal arm wave {n}" for n in range(6)]
+    visuals.draw_lines({"": {name: ([0], [1]) for name in names}}, "k", "p")
+    (figure,) = figures
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
+    (legend,) = figure.legends
+    box = legend.get_window_extent(renderer)
+    assert 0 <= box.x0 < box.x1 <= figure.bbox.width

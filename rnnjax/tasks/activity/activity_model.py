@@ -127,7 +127,7 @@ class ActivityModel(NamedTuple):
             percent: which share of each video is seen, from its beginning.
 
         Raises:
-            UserError: a video has no frames, or its frames have another shape.
+            UserError: there is no video, one has no frames, or its frames have another shape.
         """
         named = [Clip(np.asarray(video), "", f"video {n}") for n, video in enumerate(videos)]
         return self.probabilities(named, percent)
@@ -140,6 +140,8 @@ class ActivityModel(NamedTuple):
         """
         if not 0 < percent <= 100:
             raise UserError(f"percent is above 0 and at most 100; got {percent}")
+        if not clips:
+            raise UserError("there are no videos: expected one or more")
         for clip in clips:
             check_clip(clip, self.videos.shape)
         rows = self.config.batch_size

@@ -126,6 +126,8 @@ def read_npz(path: Path | str, *, labelled: bool = True) -> list[Clip]:
     if frames.ndim != 4 or frames.dtype.kind not in "uifb" or not all(frames.shape[2:]):
         raise UserError(f"{path}: frames are {frames.dtype} {list(frames.shape)}: {EXPECTED}")
     count, steps = frames.shape[:2]
+    if not count:
+        raise UserError(f"{path} holds no videos: frames are {list(frames.shape)}")
     labels = arrays.get("labels", np.full(count, ""))
     lengths = arrays.get("lengths", np.full(count, steps))
     for name, values in (("labels", labels), ("lengths", lengths)):

@@ -87,12 +87,16 @@ def score_split(
 
 
 def draw_over_time(model: ActivityModel, clip: Clip) -> bytes:
-    """Draws the probabilities of the likeliest classes against the frames seen, as a PNG file."""
+    """Draws the probability of the likeliest classes and of the true one, as a PNG file.
+
+    It is drawn against the frames seen.
+    """
     steps = np.arange(1, len(clip.frames) + 1)
     begun = [clip._replace(frames=clip.frames[:step]) for step in steps.tolist()]
     found = model.probabilities(begun)
-    shown = np.sort(np.argsort(-found.max(axis=0))[:SHOWN])
-    lines = {model.videos.classes[k]: (steps, found[:, k]) for k in shown.tolist()}
+    classes, likeliest = model.videos.classes, np.argsort(-found.max(axis=0))[:SHOWN]
+    shown = {*likeliest.tolist(), *(k for k, name in enumerate(classes) if name == clip.label)}
+    lines = {classes[k]: (steps, found[:, k]) for k in sorted(shown)}
     title = f"true: {clip.label}" if clip.label else clip.name
     return visuals.draw_lines({title: lines}, "frames seen", "probability", limits=(0, 1.03))
 

@@ -27,7 +27,8 @@ def read_midi(path: str, frames_per_quarter: int) -> Piece:
         midi = mido.MidiFile(file)
         messages = list(mido.merge_tracks(midi.tracks))
     except (OSError, EOFError, ValueError, LookupError) as error:
-        raise UserError(f"{path} is no MIDI file that mido reads: {error!r}") from error
+        why = "it ends too early" if isinstance(error, EOFError) else error
+        raise UserError(f"{path} is no MIDI file that mido reads: {why}") from error
     if midi.ticks_per_beat <= 0:
         raise UserError(f"{path} counts time in seconds: expected ticks of a quarter note")
     notes: list[Note] = []

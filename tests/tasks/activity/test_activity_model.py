@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from rnnjax import visuals
 from rnnjax.errors import UserError
+from rnnjax.tasks.activity import reports
 from rnnjax.tasks.activity.activity_model import ActivityModel, FrameEncoder, make_model
-from rnnjax.tasks.activity.clips import Videos
+from rnnjax.tasks.activity.clips import Clip, Videos
 from rnnjax.tasks.activity.config import ActivityConfig
 
 SMALL = {"hidden_size": 4, "frame_size": 3, "batch_size": 2, "num_buckets": 1}
@@ -79,11 +81,27 @@ def test_half_of_a_video_is_what_a_cut_video_gets(shape):
     assert np.abs(half - model.classify(videos)).max() > 1e-3
 
 
+def test_the_picture_over_time_has_the_true_class_too(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(visuals, "draw_lines", lambda panels, *_, **__: drawn.append(panels) or b"")
+    monkeypatch.setattr(reports, "SHOWN", 1)
+    model = model_of((4, 4))
+    frames = np.random.default_rng(0).normal(size=(3, 4, 4))
+    unlikely = int(model.classify([frames[:n] for n in (1, 2, 3)]).max(axis=0).argmin())
+    for label, count in (("abc"[unlikely], 2), ("", 1)):
+        reports.draw_over_time(model, Clip(frames, label, "name"))
+        (lines,) = drawn.pop().values()
+        assert len(lines) == count
+        assert not label or label in lines
+
+
 def test_wrong_videos_are_named():
     model = model_of((4, 4))
     with pytest.raises(UserError, match="video 1 has no frames"):
         model.classify([np.zeros((2, 4, 4)), np.zeros((0, 4, 4))])
     with pytest.raises(UserError, match=r"video 0: the frames have the shape \[4, 5\]"):
         model.classify([np.zeros((2, 4, 5))])
+    with pytest.raises(UserError, match="there are no videos"):
+        model.classify([])
     with pytest.raises(UserError, match="percent is above 0 and at most 100; got 0"):
         model.classify([np.zeros((2, 4, 4))], percent=0)

@@ -52,6 +52,9 @@ def test_wrong_npz_files_are_named(tmp_path):
     assert "has one class, 'a'" in refused(write(path, labels="a"))
     nan = np.full((12, 2, 4, 4), np.nan)
     assert "a number is NaN" in refused(write(path, frames=nan))
+    assert (
+        refused(write(path, frames=nan[:0])) == f"{path} holds no videos: frames are [0, 2, 4, 4]"
+    )
     unequal = np.empty(12, object)
     unequal[:] = [np.zeros((2, 3 + n, 4)) for n in range(12)]
     assert "arrays of objects are not read" in refused(write(path, frames=unequal))

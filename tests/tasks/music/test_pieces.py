@@ -129,8 +129,8 @@ def test_what_is_no_midi_file(tmp_path):
     (tmp_path / "seconds.mid").write_bytes(seconds)
     for name, told in {
         "text": "is no MIDI file",
-        "empty": "is no MIDI file",
-        "cut": "is no MIDI file",
+        "empty": "is no MIDI file that mido reads: it ends too early$",
+        "cut": "is no MIDI file that mido reads: it ends too early$",
         "silent": "has no notes",
         "low": "the note 20",
         "seconds": "counts time in seconds",
