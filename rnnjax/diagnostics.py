@@ -1,7 +1,7 @@
 """Diagnostics of recurrent networks: activations, gates, gradients and Jacobians through time."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
@@ -28,6 +28,7 @@ class LayerTrace(NamedTuple):
         xs: its inputs, `[T, B, D]`.
         before: the carry before each step, leaves `[T, B, H]`.
         after: the carry after each step, leaves `[T, B, H]`.
+        reverse: whether it reads from the last step to the first.
     """
 
     cell: Cell
@@ -35,6 +36,14 @@ class LayerTrace(NamedTuple):
     xs: Array
     before: Carry
     after: Carry
+    reverse: bool = False
+
+    def in_reading_order(self) -> Self:
+        """The layer with the step that it reads first at 0, as one that reads forwards."""
+        if not self.reverse:
+            return self
+        turned = jax.tree.map(lambda leaf: leaf[::-1], (self.xs, self.before, self.after))
+        return type(self)(self.cell, self.params, *turned)
 
 
 class Saturation(NamedTuple):
@@ -82,7 +91,7 @@ def trace(
             step, carry, cell.project(params, xs), reverse=reverse
         )
         if jax.tree.leaves(carry):
-            layers.append(LayerTrace(cell, params, xs, before, after))
+            layers.append(LayerTrace(cell, params, xs, before, after, reverse))
         return carry, ys
 
     run(cell, params, carry, initial, xs, None)
@@ -270,7 +279,7 @@ def step_jacobians(layer: LayerTrace, row: int = 0) -> Array:
         J_t[i, j] = d carry_{t+1}[i] / d carry_t[j]
 
     Args:
-        layer: from `trace`, run forwards.
+        layer: from `trace`, in reading order.
         row: of the batch.
     """
     step = layer.cell.step

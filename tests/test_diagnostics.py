@@ -68,6 +68,11 @@ def test_trace_of_a_reversed_layer_runs_from_the_end():
     params, xs = draw(cell)
     _, backward = diagnostics.trace(cell, params, xs)
     close(backward.after[::-1], loop(rnnjax.gru(H), params.backward, xs[::-1]))
+    (forward,) = diagnostics.trace(rnnjax.gru(H), params.backward, xs[::-1])
+    turned = backward.in_reading_order()
+    for name in ("xs", "before", "after"):
+        close(getattr(turned, name), getattr(forward, name))
+    assert not turned.reverse
 
 
 @pytest.mark.parametrize("name", [name for name in CELLS if name.startswith("lstm")])

@@ -1,11 +1,10 @@
 """The layers to look at: fresh cells, or those of trained runs."""
 
-import dataclasses
 import importlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -20,7 +19,7 @@ from rnnjax.diagnostics import LayerTrace
 from rnnjax.errors import UserError
 from rnnjax.models import Recurrent
 from rnnjax.training.checkpoints.workdir import read_owner
-from rnnjax.typing import Params, PRNGKey
+from rnnjax.typing import Array, Carry, Params, PRNGKey
 
 LEAST_LENGTH = 8
 INPUT_SIZE = 8
@@ -29,6 +28,15 @@ INPUT_SCALE = 0.1
 
 Layers = dict[tuple[str, str], LayerTrace]
 """Layers by what they are called, and by the variant of it."""
+
+
+class _Read(NamedTuple):
+    """The sequences `[T, B, D]` that a recurrent network has read, and which steps are real."""
+
+    cell: Cell
+    params: Params
+    xs: Array
+    mask: Array | None
 
 
 def numbers(flag: str, text: str) -> list[float]:
@@ -79,18 +87,33 @@ def trained_layers(workdirs: Sequence[str], length: int) -> Layers:
         length: most steps to read.
 
     Raises:
-        UserError: a model has no recurrent network, several, or one in both directions.
+        UserError: no recurrent network of a model reads whole sequences, or they are too short.
     """
     found: Layers = {}
     for workdir in workdirs:
         layers = _layers_of_run(workdir, length)
         for n, layer in enumerate(layers, 1):
             name = Path(workdir).name + (f", layer {n}" if len(layers) > 1 else "")
-            found[name, "trained"] = layer
+            found[name + " (backwards)" * layer.reverse, "trained"] = layer.in_reading_order()
     return found
 
 
-def _layers_of_run(workdir: str, length: int) -> tuple[LayerTrace, ...]:
+class _Heard(Recurrent):
+    """A recurrent network that tells which sequences it reads."""
+
+    def __init__(self, part: Recurrent, tell: Callable[[_Read], None]):
+        self.cell, self.params, self.output_size = part.cell, part.params, part.output_size
+        self.tell = tell
+
+    def __call__(
+        self, xs: Array, carry: Carry | None = None, **options: Any
+    ) -> tuple[Carry, Array]:
+        if not isinstance(xs, jax.core.Tracer):
+            self.tell(_Read(self.cell, self.params.get_value(), xs, options.get("mask")))
+        return super().__call__(xs, carry, **options)
+
+
+def _layers_of_run(workdir: str, length: int) -> list[LayerTrace]:
     name = read_owner(Path(workdir))
     if name not in summaries():
         raise UserError(f"{workdir} holds the experiment '{name}', which is not among those here")
@@ -99,37 +122,40 @@ def _layers_of_run(workdir: str, length: int) -> tuple[LayerTrace, ...]:
     run = experiment.parse([f"--workdir={workdir}", f"--mode={mode}"])
     prepared = experiment.prepare(run)
     model = training.restore_model(workdir, experiment.model, run.config, prepared)
-    parts = [node for _, node in nnx.iter_graph(model) if isinstance(node, Recurrent)]
-    if len(parts) != 1:
-        raise UserError(
-            f"{workdir}: expected a model with one recurrent network (`Recurrent`); the "
-            f"{type(model).__name__} of {name} has {len(parts)}"
-        )
-    _check_steps(workdir, parts[0].cell)
-    seen: list[tuple[Cell, Params, Any]] = []
-    parts[0].cell = _recording(parts[0].cell, seen)
+    seen: list[_Read] = []
+    for path, part in [*nnx.iter_graph(model)]:
+        if isinstance(part, Recurrent):
+            *above, last = path
+            parent: Any = model
+            for key in above:
+                parent = parent[key] if isinstance(key, int) else getattr(parent, str(key))
+            setattr(parent, str(last), _Heard(part, seen.append))
     graph, params = nnx.split(model, nnx.Param)
     batch, carry = prepared.batches[0], experiment.carry(run.config, model)
     experiment.loss(run.config, graph, prepared)(params, carry, batch, None)
-    cell, cell_params, xs = seen[0]
-    lengths = np.asarray(batch.get("lengths", [len(xs)] * xs.shape[1]))
-    row, steps = int(lengths.argmax()), min(int(lengths.max()), len(xs), length)
-    if steps < LEAST_LENGTH:
+    if not seen:
         raise UserError(
-            f"{workdir}: the longest sequence of its first batch has {steps} steps; expected "
-            f"{LEAST_LENGTH} or more"
+            f"{workdir}: expected a model with a recurrent network (`Recurrent`) that reads whole "
+            f"sequences; the {type(model).__name__} of {name} has none"
         )
-    return diagnostics.trace(cell, cell_params, xs[:steps, row : row + 1])
+    cut = [_longest(one, batch.get("lengths"), length) for one in seen]
+    long = [(one, xs) for one, xs in zip(seen, cut, strict=True) if len(xs) >= LEAST_LENGTH]
+    if not long:
+        raise UserError(
+            f"{workdir}: the longest sequence of its first batch has {max(map(len, cut))} steps; "
+            f"expected {LEAST_LENGTH} or more"
+        )
+    return [layer for one, xs in long for layer in diagnostics.trace(one.cell, one.params, xs)]
 
 
-def _recording(cell: Cell, seen: list[tuple[Cell, Params, Any]]) -> Cell:
-    """The same cell; what it runs with is appended to a list."""
-
-    def over_time(run, params, carry, initial, xs, key):
-        seen.append((cell, params, xs))
-        return run(cell, params, carry, initial, xs, key)
-
-    return dataclasses.replace(cell, over_time=over_time)
+def _longest(one: _Read, lengths: Array | None, length: int) -> Array:
+    """The longest of the sequences `[T, 1, D]`, or its first steps."""
+    rows = one.xs.shape[1]
+    if one.mask is not None:
+        lengths = one.mask.sum(axis=0)
+    counts = np.full(rows, len(one.xs)) if lengths is None else np.asarray(lengths)
+    row = int(counts.argmax())
+    return one.xs[: min(int(counts[row]), length), row : row + 1]
 
 
 def _traced(cell: Cell, params: Params, length: int, key: PRNGKey) -> LayerTrace:

@@ -91,15 +91,24 @@ def test_mistakes_are_told_in_a_line(capsys, tmp_path, flags, words):
     assert not (tmp_path / "page").exists()
 
 
-def test_runs_that_cannot_be_shown_are_told(capsys, tmp_path, trained_ner, trained_hello):
-    code, _, err = run(capsys, f"--workdir={trained_ner}")
-    assert code == 2
-    assert f"{trained_ner}: expected a model with one recurrent network" in err or (
-        f"{trained_ner} reads in both directions" in err
-    )
+def test_both_directions_of_every_network_that_reads_whole_sequences_are_shown(trained_ner):
+    layers = sources.trained_layers([str(trained_ner)], 200)
+    assert [name for name, _ in layers] == ["ner, layer 1", "ner, layer 2 (backwards)"]
+    forward, backward = layers.values()
+    assert len(forward.xs) == 8  # the words of the longest sentence
+    np.testing.assert_array_equal(forward.xs, backward.xs[::-1])
+    np.testing.assert_array_equal(backward.before.h[0], 0)  # It begins with the last word.
+
+
+def test_runs_that_cannot_be_shown_are_told(capsys, tmp_path, trained_hello, monkeypatch):
     code, _, err = run(capsys, f"--workdir={trained_hello}")
     assert code == 2
     assert "the longest sequence of its first batch has 5 steps; expected 8 or more" in err
+    with monkeypatch.context() as patched:
+        patched.setattr(sources, "Recurrent", type("Another", (), {}))
+        code, _, err = run(capsys, f"--workdir={trained_hello}")
+    assert code == 2
+    assert "that reads whole sequences; the LanguageModel of char_lm has none" in err
     training.atomic_files.write_text(tmp_path / "experiment.json", '{"experiment": "chess"}')
     code, _, err = run(capsys, f"--workdir={tmp_path}")
     assert (code, "'chess', which is not among those here" in err) == (2, True)
