@@ -52,7 +52,11 @@ def run_all(experiment: str, runs: Sequence[Planned], num_jobs: int) -> dict[str
     running: list[_Child] = []
     failed: dict[str, int] = {}
     shown, shown_at = (-1, -1), 0.0
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Whoever called may ignore Ctrl-C (a shell does for `&`), or have little patience with saving.
+    before = {
+        number: signal.signal(number, signal.default_int_handler)
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         while waiting or running:
             while waiting and free:
@@ -76,7 +80,8 @@ def run_all(experiment: str, runs: Sequence[Planned], num_jobs: int) -> dict[str
             raise Interrupted from None
         raise
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
         if sys.stderr.isatty():
             sys.stderr.write("\n")
     return failed

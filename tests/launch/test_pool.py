@@ -74,7 +74,10 @@ def test_what_is_finished_is_not_run_again(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_an_interrupted_sweep_lets_its_runs_save(tmp_path, number):
+def test_an_interrupted_sweep_lets_its_runs_save(tmp_path, number, request):
+    # As a shell that starts a command with & leaves SIGINT.
+    before = signal.signal(number, signal.SIG_IGN)
+    request.addfinalizer(lambda: signal.signal(number, before))
     begun, saved = tmp_path / "begun", tmp_path / "saved"
     text = (
         "import signal, sys, time\n"
@@ -89,12 +92,11 @@ def test_an_interrupted_sweep_lets_its_runs_save(tmp_path, number):
         os.kill(os.getpid(), number)
 
     threading.Thread(target=interrupt).start()
-    before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(training.Interrupted):
         pool.run_all("x", runs, 1)
     assert saved.exists()
     assert runs[1].results() is None
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert signal.getsignal(number) is signal.SIG_IGN
 
 
 @pytest.mark.parametrize("num_cores", [1, 2, 3, 8, 13])
