@@ -14,27 +14,8 @@ from rnnjax.data.vocabulary import UNKNOWN, Level, Vocabulary
 from rnnjax.data.word_vocabulary import WordVocabulary
 
 __all__ = [
-    "UNKNOWN",
-    "Batch",
-    "BatchIterator",
-    "Corpus",
-    "EvaluationWindows",
-    "Example",
-    "Level",
-    "ResizePolicy",
-    "Stream",
-    "TrainingWindows",
-    "VaryingWindows",
-    "Vectors",
-    "Vocabulary",
-    "WordVocabulary",
-    "bucket_lengths",
-    "from_texts",
-    "load",
-    "read_examples",
-    "read_parallel",
-    "read_text",
-    "read_vectors",
-    "tokenize",
-    "told_unknown",
-]
+    "UNKNOWN", "Batch", "BatchIterator", "Corpus", "EvaluationWindows", "Example", "Level",
+    "ResizePolicy", "Stream", "TrainingWindows", "VaryingWindows", "Vectors", "Vocabulary",
+    "WordVocabulary", "bucket_lengths", "from_texts", "load", "read_examples", "read_parallel",
+    "read_text", "read_vectors", "tokenize", "told_unknown",
+]  # fmt: skip

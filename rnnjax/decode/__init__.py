@@ -16,21 +16,7 @@ from rnnjax.decode.sampling import (
 from rnnjax.decode.step import Step
 
 __all__ = [
-    "FILTERS",
-    "BeamResult",
-    "CTCResult",
-    "GreedyResult",
-    "Sampling",
-    "Step",
-    "beam_search",
-    "begin_sampling",
-    "continue_sampling",
-    "ctc_beam_search",
-    "ctc_greedy",
-    "filter_logits",
-    "greedy",
-    "keys_of_seeds",
-    "rank_by_coverage",
-    "replay",
-    "sample",
-]
+    "FILTERS", "BeamResult", "CTCResult", "GreedyResult", "Sampling", "Step", "beam_search",
+    "begin_sampling", "continue_sampling", "ctc_beam_search", "ctc_greedy", "filter_logits",
+    "greedy", "keys_of_seeds", "rank_by_coverage", "replay", "sample",
+]  # fmt: skip

@@ -20,16 +20,9 @@ from rnnjax.heads.crf_params import Chain, Constraints, CRFParams, init, prepare
 from rnnjax.typing import Array
 
 __all__ = [
-    "CRFParams",
-    "Constraints",
-    "init",
-    "k_best",
-    "log_likelihood",
-    "log_partition",
-    "marginals",
-    "sequence_score",
-    "viterbi",
-]
+    "CRFParams", "Constraints", "init", "k_best", "log_likelihood", "log_partition",
+    "marginals", "sequence_score", "viterbi",
+]  # fmt: skip
 
 
 def log_partition(

@@ -7,16 +7,6 @@ from rnnjax.interchange.keras import from_keras, to_keras
 from rnnjax.interchange.torch import from_torch, to_torch
 
 __all__ = [
-    "from_haiku",
-    "from_keras",
-    "from_linen",
-    "from_nnx",
-    "from_torch",
-    "read_safetensors",
-    "to_haiku",
-    "to_keras",
-    "to_linen",
-    "to_nnx",
-    "to_torch",
-    "write_safetensors",
-]
+    "from_haiku", "from_keras", "from_linen", "from_nnx", "from_torch", "read_safetensors",
+    "to_haiku", "to_keras", "to_linen", "to_nnx", "to_torch", "write_safetensors",
+]  # fmt: skip

@@ -7,11 +7,6 @@ from rnnjax.models.seq2seq import Seq2Seq
 from rnnjax.models.sequence_classifier import SequenceClassifier, classification_loss
 
 __all__ = [
-    "Decoder",
-    "LanguageModel",
-    "Recurrent",
-    "Seq2Seq",
-    "SequenceClassifier",
-    "classification_loss",
-    "window_loss",
-]
+    "Decoder", "LanguageModel", "Recurrent", "Seq2Seq", "SequenceClassifier",
+    "classification_loss", "window_loss",
+]  # fmt: skip

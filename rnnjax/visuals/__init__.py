@@ -18,17 +18,7 @@ from rnnjax.visuals.pictures import (
 )
 
 __all__ = [
-    "Section",
-    "coloured_text",
-    "draw_activations",
-    "draw_attention_over_image",
-    "draw_confusion",
-    "draw_gradient_norms",
-    "draw_lines",
-    "draw_mean_maps",
-    "draw_saturation",
-    "draw_transitions",
-    "render_page",
-    "signed_colour",
-    "surprise_colour",
-]
+    "Section", "coloured_text", "draw_activations", "draw_attention_over_image",
+    "draw_confusion", "draw_gradient_norms", "draw_lines", "draw_mean_maps", "draw_saturation",
+    "draw_transitions", "render_page", "signed_colour", "surprise_colour",
+]  # fmt: skip
