@@ -79,7 +79,7 @@ PRESETS = {
 
 def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
     """The scores of the held-out splits, and the most confident errors."""
-    tagger, splits, sections = load(trained.run.workdir), trained.prepared.corpus.splits, []
+    tagger, splits, sections = load(trained.run.workdir), trained.prepared.splits, []
     for split in [name for name in ("validation", "test") if name in splits]:
         tagged = tagger.tag(splits[split])
         training.tell(reports.report_scores(tagged, split, trained.run.workdir / "scores.json"))

@@ -21,7 +21,7 @@ from rnnjax import data
 from rnnjax.data.padded_batches import EvaluationBatches, padding_share
 from rnnjax.heads import crf
 from rnnjax.tasks.tagging.config import TaggerConfig, TaggingConfig
-from rnnjax.tasks.tagging.preparation import Prepared, prepare, tagged_examples
+from rnnjax.tasks.tagging.preparation import prepare, tagged_examples
 from rnnjax.tasks.tagging.sentences import Sentence
 from rnnjax.tasks.tagging.tagger import Tagger, best_tags, make_tagger
 from rnnjax.tasks.tagging.text_tagger import TextTagger, make_loss
@@ -43,7 +43,7 @@ def suite(repeats: int, source: str) -> list[Row]:
     """All of it, on a corpus that `load_tagged` knows."""
     config = TaggingConfig(data=source, batch_size=BATCH_SIZE, num_buckets=NUM_BUCKETS)
     prepared = prepare(config)
-    sentences = [sentence for split in prepared.corpus.splits.values() for sentence in split]
+    sentences = [sentence for split in prepared.splits.values() for sentence in split]
     nine_tags = dataclasses.replace(prepared.vocabulary, types=FOUR_TYPES, scheme="BIO")
     return [
         throughput(prepared, repeats),
@@ -52,7 +52,7 @@ def suite(repeats: int, source: str) -> list[Row]:
     ]
 
 
-def throughput(prepared: Prepared, repeats: int) -> Row:
+def throughput(prepared: Any, repeats: int) -> Row:
     """Training on the first batches of an epoch, made by a thread as in real training."""
     num_batches = min(NUM_BATCHES, prepared.batches.batches_per_epoch)
     batches = data.BatchIterator(prepared.batches)
@@ -67,10 +67,11 @@ def throughput(prepared: Prepared, repeats: int) -> Row:
 
     times = interleaved({"train": train}, repeats)
     epoch = [prepared.batches[n] for n in range(prepared.batches.batches_per_epoch)]
+    longest = max(len(batch["words"]) for batch in epoch)
     tokens = sum(int(batch["lengths"].sum()) for batch in epoch[:num_batches])
     return {
         "what": "training",
-        "size": [max(prepared.buckets), BATCH_SIZE, len(prepared.vocabulary.tags)],
+        "size": [longest, BATCH_SIZE, len(prepared.vocabulary.tags)],
         "tokens/s": tokens / times["train"],
         "padding share": padding_share(epoch, "words"),
     }

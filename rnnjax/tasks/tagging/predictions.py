@@ -3,35 +3,28 @@
 import json
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from rnnjax.errors import UserError
 from rnnjax.tasks.tagging.conll import DOCUMENT_START
 from rnnjax.tasks.tagging.schemes import spans_of
+from rnnjax.tasks.tagging.sentences import Sentence
 
 _NOT_IN_COLUMNS = re.compile(rf"[\t\r\n]|^ *$|^ | $|^{DOCUMENT_START}")
 
 
-class TaggedSentence(NamedTuple):
-    """A sentence with the tags that a model gave it.
+@dataclass(frozen=True, kw_only=True)
+class TaggedSentence(Sentence):
+    """A sentence with the tags that a model gave it, BIO.
 
     Attributes:
-        tokens: of the sentence.
-        tags: predicted, BIO, one a token.
         scores: the probability of each span of the tags, 0 to 1, in the order of the text.
         gold: the true tags, BIO; None where they are not known.
-        source: where the sentence is, `FILE:LINE`.
-        text: what the tokens were cut from; None where they came as tokens.
-        offsets: start and end (not included) of each token, in characters of `text`.
     """
 
-    tokens: tuple[str, ...]
-    tags: tuple[str, ...]
     scores: tuple[float, ...]
     gold: tuple[str, ...] | None
-    source: str
-    text: str | None = None
-    offsets: tuple[tuple[int, int], ...] | None = None
 
 
 def as_conll(sentences: Sequence[TaggedSentence]) -> str:

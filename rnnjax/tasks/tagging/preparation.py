@@ -1,7 +1,6 @@
 """From the sentences of a config to what a tagger trains on."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from rnnjax.data.padded_batches import (
     Ragged,
     TrainingBatches,
 )
-from rnnjax.data.prepared import digest_of
+from rnnjax.data.prepared import Prepared, digest_of
 from rnnjax.tasks.tagging.config import TaggingConfig
 from rnnjax.tasks.tagging.corpora import load_tagged
 from rnnjax.tasks.tagging.schemes import Span, spans_of, tags_of
@@ -22,39 +21,6 @@ from rnnjax.tasks.tagging.vocabulary import EncodedSentence, TaggingVocabulary
 
 Inventory = Mapping[str, tuple[tuple[str, ...], ...]]
 """{type: the entities of this type, each in tokens and each once}."""
-
-
-class Prepared(NamedTuple):
-    """A corpus in numbers.
-
-    Attributes:
-        corpus: the sentences.
-        vocabulary: of the training split, unless one was given.
-        vectors: of its words, made elsewhere; None: there are none.
-        buckets: the lengths that sentences are padded to.
-        batches: of the training split.
-        validation: batches of the validation split.
-        digest: of the training and validation sentences, the same for the same ones only.
-    """
-
-    corpus: TaggedCorpus
-    vocabulary: TaggingVocabulary
-    vectors: data.Vectors | None
-    buckets: tuple[int, ...]
-    batches: TrainingBatches
-    validation: list[data.Batch]
-    digest: str
-
-    @property
-    def description(self) -> str:
-        """The sizes of the corpus and of what was made of it, a line each."""
-        vocabulary = self.vocabulary
-        words = "" if self.vectors is None else self.vectors.coverage(vocabulary.words)
-        return (
-            f"{self.corpus.describe()}.\n{len(vocabulary.words):,} words, "
-            f"{len(vocabulary.characters)} characters, {len(vocabulary.tags)} tags; sentences "
-            f"padded to {', '.join(map(str, self.buckets))}{words and f'; {words}'}."
-        )
 
 
 def load_corpus(config: TaggingConfig) -> TaggedCorpus:
@@ -100,8 +66,19 @@ def prepare(
     examples = tagged_examples(sentences, vocabulary, buckets, swap)
     batches = TrainingBatches(examples, batch_size=config.batch_size, seed=config.seed)
     held_out = tagged_examples(corpus.splits["validation"], vocabulary, buckets)
-    validation = [*EvaluationBatches(held_out, batch_size=config.batch_size)]
-    return Prepared(corpus, vocabulary, vectors, buckets, batches, validation, _digest(corpus))
+    validation = EvaluationBatches(held_out, batch_size=config.batch_size)
+    found = "" if vectors is None else f"; {vectors.coverage(vocabulary.words)}"
+    description = (
+        f"{corpus.describe()}.\n{len(vocabulary.words):,} words, {len(vocabulary.characters)} "
+        f"characters, {len(vocabulary.tags)} tags; sentences padded to "
+        f"{', '.join(map(str, buckets))}{found}."
+    )
+    content = [
+        [(sentence.tokens, sentence.tags) for sentence in corpus.splits[split]]
+        for split in ("train", "validation")
+    ]
+    read = corpus.splits, digest_of(content), vocabulary, vectors
+    return Prepared(batches, validation, description, *read)
 
 
 def tagged_examples(
@@ -131,12 +108,6 @@ def tagged_examples(
         noun="sentence",
         name_of=lambda n: sentences[n].source,
     )
-
-
-def _digest(corpus: TaggedCorpus) -> str:
-    splits = [corpus.splits["train"], corpus.splits["validation"]]
-    content = [[(sentence.tokens, sentence.tags) for sentence in split] for split in splits]
-    return digest_of(content)
 
 
 def entity_inventory(sentences: Iterable[Sentence]) -> Inventory:

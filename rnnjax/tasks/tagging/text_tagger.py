@@ -12,11 +12,12 @@ from tqdm import tqdm
 
 from rnnjax import data, training
 from rnnjax.data.padded_batches import EvaluationBatches, in_order
+from rnnjax.data.prepared import Prepared
 from rnnjax.tasks.tagging.config import TaggingConfig
 from rnnjax.tasks.tagging.entity_scores import entity_scores
 from rnnjax.tasks.tagging.inputs import sentences_of_texts
 from rnnjax.tasks.tagging.predictions import TaggedSentence
-from rnnjax.tasks.tagging.preparation import Prepared, tagged_examples
+from rnnjax.tasks.tagging.preparation import tagged_examples
 from rnnjax.tasks.tagging.schemes import spans_of, tags_of
 from rnnjax.tasks.tagging.sentences import Sentence
 from rnnjax.tasks.tagging.tagger import Tagger, best_tags, make_tagger, tag, tagging_loss
@@ -66,17 +67,8 @@ class TextTagger(NamedTuple):
         for sentence, numbers, probability in zip(sentences, ids, probabilities, strict=True):
             tags = in_bio(numbers, self.vocabulary)
             scores = tuple(float(probability[s.start : s.end].min()) for s in spans_of(tags))
-            tagged.append(
-                TaggedSentence(
-                    sentence.tokens,
-                    tags,
-                    scores,
-                    sentence.tags or None,
-                    sentence.source,
-                    sentence.text,
-                    sentence.offsets,
-                )
-            )
+            known = vars(sentence) | {"tags": tags}
+            tagged.append(TaggedSentence(**known, scores=scores, gold=sentence.tags or None))
         return tagged
 
     def tag_texts(self, *texts: str) -> list[TaggedSentence]:
@@ -136,7 +128,7 @@ def validation_scores(config: TaggingConfig, prepared: Prepared, model: Tagger) 
         "loss", in nats a sentence; "f1", "precision" and "recall" over entities, in percent.
     """
     del config
-    sentences, vocabulary = prepared.corpus.splits["validation"], prepared.vocabulary
+    sentences, vocabulary = prepared.splits["validation"], prepared.vocabulary
     results = list(fetched(training.results_of(_loss_and_tags, model, prepared.validation)))
     loss = sum(float(total) for _, (total, _) in results) / len(sentences)
     ids = in_order((batch, tags) for batch, (_, tags) in results)

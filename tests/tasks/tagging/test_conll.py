@@ -186,7 +186,7 @@ def test_what_is_written_is_read_back(tmp_path_factory, parts):
     sentences = []
     for part in parts:
         tokens, middle, tags = zip(*part, strict=True)
-        sentences.append(TaggedSentence(tokens, tags, (), middle, ""))
+        sentences.append(TaggedSentence(tokens, tags, "", scores=(), gold=middle))
     text = as_conll(sentences)
     path = write(tmp_path_factory.getbasetemp(), text)
     got = read_conll(path)
@@ -202,7 +202,7 @@ def test_what_is_written_is_read_back(tmp_path_factory, parts):
 @pytest.mark.parametrize("token", ["a\tb", "a\n", "", " ", " a", "-DOCSTART-"])
 def test_what_no_column_can_hold_is_refused(token):
     with pytest.raises(UserError, match=r"^here: .* cannot stand in a column file"):
-        as_conll([TaggedSentence((token,), ("O",), (), None, "here")])
+        as_conll([TaggedSentence((token,), ("O",), "here", scores=(), gold=None)])
 
 
 def test_comments_of_germeval(tmp_path):

@@ -36,7 +36,9 @@ class Marks(HTMLParser):
 
 def sentence(tokens, tags, scores, gold=None, source="in.txt:1"):
     gold = None if gold is None else tuple(gold.split())
-    return TaggedSentence(tuple(tokens.split()), tuple(tags.split()), scores, gold, source)
+    return TaggedSentence(
+        tuple(tokens.split()), tuple(tags.split()), source, scores=scores, gold=gold
+    )
 
 
 def test_spans_are_marked_and_all_else_is_kept_and_escaped():
@@ -45,7 +47,7 @@ def test_spans_are_marked_and_all_else_is_kept_and_escaped():
     places = ((0, 1), (1, 4), (4, 5), (7, 10), (11, 19), (19, 20), (21, 24), (25, 30), (31, 32))
     tags = ("O", "B-<T>", "O", "B-PER", "I-PER", "O", "O", "B-PER", "I-PER", "I-PER")
     one = TaggedSentence(
-        tokens, tags, (0.5, 0.987, 1.0), None, '<i>"file":3', text, (*places, (33, 35))
+        tokens, tags, '<i>"file":3', text, (*places, (33, 35)), scores=(0.5, 0.987, 1.0), gold=None
     )
     page = spans_page([one, one])
     assert "<u>" not in page

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -20,7 +21,7 @@ def test_the_example_is_as_it_says():
 
 
 def test_jsonl_of_a_text_points_into_it():
-    sentence = TaggedSentence(TOKENS, TAGS, SCORES, None, "in.txt:1", TEXT, OFFSETS)
+    sentence = TaggedSentence(TOKENS, TAGS, "in.txt:1", TEXT, OFFSETS, scores=SCORES, gold=None)
     lines = as_jsonl([sentence, sentence]).split("\n")
     assert lines[0] == lines[1]
     assert lines[2:] == [""]
@@ -38,7 +39,9 @@ def test_jsonl_of_a_text_points_into_it():
 
 
 def test_jsonl_of_tokens_joins_them():
-    sentence = TaggedSentence(("New", "York", "<"), ("B-LOC", "I-LOC", "O"), (0.9,), None, "a:1")
+    sentence = TaggedSentence(
+        ("New", "York", "<"), ("B-LOC", "I-LOC", "O"), "a:1", scores=(0.9,), gold=None
+    )
     entity = {"start": 0, "end": 2, "type": "LOC", "text": "New York", "score": 0.9}
     assert json.loads(as_jsonl([sentence])) == {
         "tokens": ["New", "York", "<"],
@@ -49,18 +52,20 @@ def test_jsonl_of_tokens_joins_them():
 
 def test_scores_belong_to_spans_one_each():
     with pytest.raises(ValueError, match="zip"):
-        as_jsonl([TaggedSentence(("a", "b"), ("B-X", "B-X"), (0.9,), None, "a:1")])
+        as_jsonl([TaggedSentence(("a", "b"), ("B-X", "B-X"), "a:1", scores=(0.9,), gold=None)])
 
 
 def test_conll_has_tokens_gold_and_prediction():
-    first = TaggedSentence(("a b", "#c"), ("B-X", "O"), (0.9,), ("O", "O"), "in:1")
-    second = TaggedSentence(("d",), ("O",), (), ("B-Y",), "in:4")
+    first = TaggedSentence(("a b", "#c"), ("B-X", "O"), "in:1", scores=(0.9,), gold=("O", "O"))
+    second = TaggedSentence(("d",), ("O",), "in:4", scores=(), gold=("B-Y",))
     assert as_conll([first, second]) == "a b\tO\tB-X\n#c\tO\tO\n\nd\tB-Y\tO\n\n"
-    assert as_conll([first, second._replace(gold=None)]) == "a b\tB-X\n#c\tO\n\nd\tO\n\n"
+    assert (
+        as_conll([first, dataclasses.replace(second, gold=None)]) == "a b\tB-X\n#c\tO\n\nd\tO\n\n"
+    )
 
 
 def test_conll_is_read_back(tmp_path):
-    sentence = TaggedSentence(TOKENS, TAGS, SCORES, ("O",) * len(TOKENS), "in.txt:1")
+    sentence = TaggedSentence(TOKENS, TAGS, "in.txt:1", scores=SCORES, gold=("O",) * len(TOKENS))
     path = tmp_path / "out.conll"
     path.write_text(as_conll([sentence, sentence]), encoding="utf-8")
     predicted = read_conll(str(path))
@@ -69,6 +74,6 @@ def test_conll_is_read_back(tmp_path):
 
 
 def test_a_token_that_would_break_the_columns_is_refused():
-    sentence = TaggedSentence(("a\tb",), ("O",), (), None, "in.txt:7")
+    sentence = TaggedSentence(("a\tb",), ("O",), "in.txt:7", scores=(), gold=None)
     with pytest.raises(UserError, match=r"in\.txt:7: 'a\\tb' cannot stand in a column"):
         as_conll([sentence])

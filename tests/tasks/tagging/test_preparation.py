@@ -56,7 +56,6 @@ def test_vocabulary_and_buckets_come_from_the_training_split():
     assert "saw" not in prepared.vocabulary.words
     assert len(prepared.vocabulary.words) == 11
     assert prepared.vocabulary.tags[:5] == ("O", "B-LOC", "I-LOC", "E-LOC", "S-LOC")
-    assert prepared.buckets == (2, 6)
     assert prepared.description == (
         f"{CORPUS.describe()}.\n11 words, 23 characters, 9 tags; sentences padded to 2, 6."
     )

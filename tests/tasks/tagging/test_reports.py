@@ -19,9 +19,13 @@ from rnnjax.training.atomic_files import check_output
 
 TAGGED = [
     TaggedSentence(
-        ("Ada", "left", "Bonn"), ("B-PER", "O", "B-LOC"), (0.5, 0.25), ("B-PER", "O", "O"), "a:1"
+        ("Ada", "left", "Bonn"),
+        ("B-PER", "O", "B-LOC"),
+        "a:1",
+        scores=(0.5, 0.25),
+        gold=("B-PER", "O", "O"),
     ),
-    TaggedSentence(("Emmy", "stayed"), ("O", "O"), (), ("B-PER", "O"), "a:5"),
+    TaggedSentence(("Emmy", "stayed"), ("O", "O"), "a:5", scores=(), gold=("B-PER", "O")),
 ]
 
 

@@ -10,12 +10,13 @@ import pytest
 from flax import nnx
 
 from rnnjax.data.padded_batches import EvaluationBatches
+from rnnjax.data.prepared import Prepared
 from rnnjax.errors import UserError
 from rnnjax.tasks.tagging.config import TaggerConfig, TaggingConfig
 from rnnjax.tasks.tagging.entity_scores import entity_scores
-from rnnjax.tasks.tagging.preparation import Prepared, tagged_examples
+from rnnjax.tasks.tagging.preparation import tagged_examples
 from rnnjax.tasks.tagging.schemes import spans_of
-from rnnjax.tasks.tagging.sentences import Sentence, TaggedCorpus
+from rnnjax.tasks.tagging.sentences import Sentence
 from rnnjax.tasks.tagging.tagger import best_tags, make_tagger, tag, tagging_loss
 from rnnjax.tasks.tagging.text_tagger import (
     BUCKETS,
@@ -173,9 +174,8 @@ def test_the_loss_counts_sentences_and_the_speed_tokens():
 def test_evaluation_scores_each_sentence_once():
     tagger = make_text_tagger()
     sentences = make_sentences([5, 1, 1, 5, 5, 1, 5], seed=2)
-    corpus = TaggedCorpus({"validation": sentences}, "BIO", (), repaired=0)
     batches = EvaluationBatches(tagged_examples(sentences, tagger.vocabulary, (8,)), batch_size=4)
-    prepared = Prepared(corpus, tagger.vocabulary, None, (8,), None, list(batches), "")
+    prepared = Prepared(None, batches, "", {"validation": sentences}, "", tagger.vocabulary)
     found = validation_scores(TaggingConfig(), prepared, tagger.model)
     answers = [alone(tagger, sentence, loss_and_tags) for sentence in sentences]
     assert found["loss"] == pytest.approx(np.mean([loss for loss, _ in answers]), rel=1e-5)
