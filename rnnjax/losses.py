@@ -11,11 +11,7 @@ from rnnjax.typing import Array
 
 @jax.named_scope("loss")
 def cross_entropy(
-    logits: Array,
-    targets: Array,
-    mask: Array | None = None,
-    *,
-    label_smoothing: float = 0.0,
+    logits: Array, targets: Array, mask: Array | None = None, *, label_smoothing: float = 0.0
 ) -> tuple[Array, Array]:
     """Negative log-likelihood of the targets, summed over those that count.
 

@@ -33,13 +33,7 @@ class _Trial(NamedTuple):
     draw: np.random.Generator
 
 
-def check_cell(
-    cell: Cell,
-    *,
-    input_size: int,
-    seed: int = 0,
-    tolerance: float = 1e-9,
-) -> None:
+def check_cell(cell: Cell, *, input_size: int, seed: int = 0, tolerance: float = 1e-9) -> None:
     """Tries a cell in float64 on random params and inputs, promise by promise.
 
     - The carry keeps structure, shapes and dtypes; outputs are as wide as `output_size` says.

@@ -141,10 +141,7 @@ def _rgb(image: Image.Image, name: str) -> Image.Image:
 
 
 def _square(
-    image: Image.Image,
-    size: int,
-    policy: ResizePolicy,
-    ground: int | tuple[int, ...] = PAD_COLOUR,
+    image: Image.Image, size: int, policy: ResizePolicy, ground: int | tuple[int, ...] = PAD_COLOUR
 ) -> Image.Image:
     if policy == "stretch":
         return image.resize((size, size), Image.Resampling.BILINEAR)

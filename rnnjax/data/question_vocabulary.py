@@ -54,9 +54,7 @@ class QuestionVocabulary(WordVocabulary):
         extra = sorted({word.lower() for word in more_words} - {*made.symbols})
         counts = Counter(answers)
         return dataclasses.replace(
-            made,
-            symbols=(*made.symbols, *extra),
-            answers=(OTHER, *by_frequency(counts, counts)),
+            made, symbols=(*made.symbols, *extra), answers=(OTHER, *by_frequency(counts, counts))
         )
 
     def encode(self, text: str) -> np.ndarray:

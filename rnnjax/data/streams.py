@@ -233,12 +233,7 @@ class _Circle:
         ids = self.ids[places].astype(np.int32)
         found = np.searchsorted(self._document_starts, places)
         begins = np.take(self._document_starts, found, mode="clip") == places
-        return {
-            "inputs": ids[:-1],
-            "targets": ids[1:],
-            "reset": begins[:-1],
-            "mask": ~begins[1:],
-        }
+        return {"inputs": ids[:-1], "targets": ids[1:], "reset": begins[:-1], "mask": ~begins[1:]}
 
 
 def _check_sizes(stream: Stream, batch_size: int, window: int) -> None:

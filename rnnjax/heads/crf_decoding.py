@@ -70,12 +70,7 @@ def viterbi(
 
 
 def k_best(
-    params: CRFParams,
-    scores: Array,
-    lengths: Array,
-    k: int,
-    *,
-    allowed: Constraints | None = None,
+    params: CRFParams, scores: Array, lengths: Array, k: int, *, allowed: Constraints | None = None
 ) -> tuple[Array, Array]:
     """The k legal sequences of tags with the highest scores, the best first, no two the same.
 
@@ -110,8 +105,7 @@ def k_best(
     def forward(delta_BKk: Array, at_t: tuple[Array, Array]) -> tuple[Array, Array]:
         scores_BK, valid_B = at_t
         ways_BKN = jnp.reshape(
-            delta_BKk[:, None] + params.transitions.T[:, :, None],
-            (batch_size, num_tags, num_nodes),
+            delta_BKk[:, None] + params.transitions.T[:, :, None], (batch_size, num_tags, num_nodes)
         )
         best_BKk, came_from_BKk = lax.top_k(ways_BKN, k)
         delta_BKk = jnp.where(valid_B[:, None, None], best_BKk + scores_BK[:, :, None], delta_BKk)

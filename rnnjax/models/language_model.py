@@ -73,12 +73,7 @@ class LanguageModel(Network):
             self.head = float32_linear(size, vocab_size, compute_dtype, rngs=rngs)
 
     def __call__(
-        self,
-        tokens_TB: Array,
-        carry: Carry,
-        *,
-        key: PRNGKey | None = None,
-        **options: Any,
+        self, tokens_TB: Array, carry: Carry, *, key: PRNGKey | None = None, **options: Any
     ) -> tuple[Array, Carry]:
         """Scores the next symbol after each symbol.
 

@@ -187,10 +187,7 @@ def source_of(batch: Mapping[str, Array]) -> Source:
 
 
 def pair_loss(
-    model: Seq2Seq,
-    batch: Mapping[str, Array],
-    key: PRNGKey | None = None,
-    **options: Any,
+    model: Seq2Seq, batch: Mapping[str, Array], key: PRNGKey | None = None, **options: Any
 ) -> tuple[Array, Array]:
     """`seq2seq_loss` of a batch of `data.pair_batches`; its options are `start` and others."""
     target = batch["target"]

@@ -19,14 +19,7 @@ from rnnjax.training.checkpoints.workdir import (
     removed_if_unused,
     write_export,
 )
-from rnnjax.training.config import (
-    MAY_CHANGE,
-    Settings,
-    TrainingConfig,
-    by_heading,
-    chosen,
-    setting,
-)
+from rnnjax.training.config import MAY_CHANGE, Settings, TrainingConfig, by_heading, chosen, setting
 from rnnjax.training.devices.memory import check_memory
 from rnnjax.training.devices.mesh import make_gpus_deterministic, make_mesh
 from rnnjax.training.devices.placement import LOCAL, Placement, choose_placement
@@ -46,21 +39,9 @@ from rnnjax.training.processes.signals import (
 from rnnjax.training.profiling.tracing import TracedSteps, parse_steps
 from rnnjax.training.reporting.metrics_log import read_metrics
 from rnnjax.training.reporting.progress import Measures, say, tell, with_progress
-from rnnjax.training.reporting.report import (
-    draw_curves,
-    read_results,
-    write_report,
-    write_results,
-)
+from rnnjax.training.reporting.report import draw_curves, read_results, write_report, write_results
 from rnnjax.training.state import create_state, evaluation_params, num_parameters
-from rnnjax.training.step import (
-    Loss,
-    LossFn,
-    Task,
-    make_eval_step,
-    make_train_step,
-    make_training,
-)
+from rnnjax.training.step import Loss, LossFn, Task, make_eval_step, make_train_step, make_training
 from rnnjax.visuals import Section
 
 __all__ = [

@@ -147,11 +147,7 @@ def train(
         KeyboardInterrupt: a second signal came; earlier checkpoints are intact.
     """
     best, reason, interrupted = BestSoFar(), "", False
-    with (
-        workdir.in_use(),
-        workdir.checkpoints() as checkpoints,
-        _explained_failures(checkpoints),
-    ):
+    with workdir.in_use(), workdir.checkpoints() as checkpoints, _explained_failures(checkpoints):
         if restored := checkpoints.restore(state):
             state, meta = restored
             batches.set_state(meta.position)

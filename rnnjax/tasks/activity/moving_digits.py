@@ -6,12 +6,7 @@ from rnnjax.data.named_splits import SPLITS
 from rnnjax.tasks.activity.clips import Clip
 
 DIGITS = (2, 4, 7)
-MOTIONS = {
-    "left": (-1, 0),
-    "right": (1, 0),
-    "turning left": (0, 15),
-    "turning right": (0, -15),
-}
+MOTIONS = {"left": (-1, 0), "right": (1, 0), "turning left": (0, 15), "turning right": (0, -15)}
 """Pixels to the right and degrees anticlockwise, a frame."""
 SIDE = 16
 NOISE = 0.15

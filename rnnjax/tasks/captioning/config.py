@@ -91,8 +91,7 @@ class CaptionerConfig(CaptionData, NetworkConfig):
         "Weight of the doubly stochastic regulariser: each location gets attention of 1 in all.",
     )
     detection_weight: Weight = setting(
-        0.0,
-        "Weight of finding each word of a caption in its image; helps encoder cnn to start.",
+        0.0, "Weight of finding each word of a caption in its image; helps encoder cnn to start."
     )
     detection_steps: Count = setting(
         0, "Updates in which detection_weight sinks to 0; 0: it stays."

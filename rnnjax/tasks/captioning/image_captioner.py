@@ -19,14 +19,7 @@ from rnnjax.data.word_vocabulary import END, START
 from rnnjax.decode import BeamResult
 from rnnjax.losses import target_log_probability
 from rnnjax.metrics.attention import Pointing, pointing_accuracy
-from rnnjax.models.decoding import (
-    SAMPLED,
-    Rated,
-    Search,
-    rate,
-    sample_text,
-    search_memory,
-)
+from rnnjax.models.decoding import SAMPLED, Rated, Search, rate, sample_text, search_memory
 from rnnjax.models.memory import Glance
 from rnnjax.tasks.captioning.assembly import make_captioner
 from rnnjax.tasks.captioning.caption_scores import CaptionScores, caption_scores

@@ -79,10 +79,7 @@ def prepare(config: CaptionerConfig, vocabulary: CaptionVocabulary | None = None
     train = load_split(config, "train", corpus)
     captions = [caption for captions in train.references for caption in captions]
     vocabulary = vocabulary or CaptionVocabulary.of(
-        captions,
-        level=config.level,
-        min_count=config.min_count,
-        num_subwords=config.num_subwords,
+        captions, level=config.level, min_count=config.min_count, num_subwords=config.num_subwords
     )
     ids = [[vocabulary.encode(caption) for caption in captions] for captions in train.references]
     lengths = [len(caption) for some in ids for caption in some]

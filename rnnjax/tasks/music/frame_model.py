@@ -37,12 +37,7 @@ class FrameModel(Network):
     """
 
     def __init__(
-        self,
-        cell: Cell,
-        *,
-        nade_size: int = 0,
-        compute_dtype: DType | None = None,
-        rngs: nnx.Rngs,
+        self, cell: Cell, *, nade_size: int = 0, compute_dtype: DType | None = None, rngs: nnx.Rngs
     ):
         """Draws the parameters.
 

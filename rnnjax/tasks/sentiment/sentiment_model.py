@@ -24,9 +24,7 @@ BUCKETS = (16, 32, 64, 128)
 
 
 def make_model(
-    config: SentimentConfig,
-    vocabulary: SentimentVocabulary,
-    vectors: data.Vectors | None = None,
+    config: SentimentConfig, vocabulary: SentimentVocabulary, vectors: data.Vectors | None = None
 ) -> SequenceClassifier:
     """The classifier of a config, with fresh parameters.
 

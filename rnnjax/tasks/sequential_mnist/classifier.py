@@ -12,12 +12,7 @@ from rnnjax import training, visuals
 from rnnjax.data.images import read_ink
 from rnnjax.data.padded_batches import EvaluationBatches, in_order
 from rnnjax.models import SequenceClassifier, classification_loss
-from rnnjax.tasks.sequential_mnist.digits import (
-    NUM_CLASSES,
-    Digits,
-    permute,
-    pixel_sequences,
-)
+from rnnjax.tasks.sequential_mnist.digits import NUM_CLASSES, Digits, permute, pixel_sequences
 from rnnjax.training import setting
 from rnnjax.training.config import NetworkConfig, Positive
 

@@ -115,9 +115,7 @@ class Summarizer(NamedTuple):
 
 
 def make_summarizer(
-    config: SummarisationConfig,
-    vocabulary: SummaryVocabulary,
-    vectors: data.Vectors | None = None,
+    config: SummarisationConfig, vocabulary: SummaryVocabulary, vectors: data.Vectors | None = None
 ) -> Seq2Seq:
     """The model of a config, with fresh parameters; text and summary share the words' vectors.
 

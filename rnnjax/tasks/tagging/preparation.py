@@ -5,13 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 
 from rnnjax import data
-from rnnjax.data.padded_batches import (
-    EvaluationBatches,
-    Example,
-    Examples,
-    Ragged,
-    TrainingBatches,
-)
+from rnnjax.data.padded_batches import EvaluationBatches, Example, Examples, Ragged, TrainingBatches
 from rnnjax.data.prepared import Prepared, digest_of
 from rnnjax.tasks.tagging.config import TaggingConfig
 from rnnjax.tasks.tagging.corpora import load_tagged

@@ -106,11 +106,7 @@ class TaggingVocabulary(SavedVocabulary):
 
     @classmethod
     def of(
-        cls,
-        sentences: Iterable[Sentence],
-        *,
-        scheme: Scheme,
-        extra_words: Iterable[str] = (),
+        cls, sentences: Iterable[Sentence], *, scheme: Scheme, extra_words: Iterable[str] = ()
     ) -> "TaggingVocabulary":
         """The vocabulary of training sentences.
 

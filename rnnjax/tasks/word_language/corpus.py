@@ -11,12 +11,7 @@ from rnnjax.data.corpus import split
 from rnnjax.data.documents import texts
 from rnnjax.data.prepared import Prepared, Shapes
 from rnnjax.data.text import find_documents
-from rnnjax.data.word_vocabulary import (
-    END,
-    RESERVED,
-    UNKNOWN_WORD,
-    WordVocabulary,
-)
+from rnnjax.data.word_vocabulary import END, RESERVED, UNKNOWN_WORD, WordVocabulary
 from rnnjax.errors import UserError
 from rnnjax.tasks.word_language.config import WordConfig
 

@@ -7,15 +7,7 @@ import numpy as np
 
 from rnnjax.data.batch_iterator import ENDLESS
 from rnnjax.data.named_splits import SPLITS
-from rnnjax.data.painted_digits import (
-    COLOURS,
-    SIZES,
-    Box,
-    cutouts,
-    held_out,
-    instances,
-    paint,
-)
+from rnnjax.data.painted_digits import COLOURS, SIZES, Box, cutouts, held_out, instances, paint
 from rnnjax.errors import UserError, did_you_mean
 from rnnjax.tasks.captioning.scenes.grammar import (
     CLEAR_GAP,
