@@ -25,7 +25,6 @@ Batch = dict[str, np.ndarray]
 ENDLESS = 1 << 62
 """Number of batches for training: they never run out."""
 
-
 _AHEAD = 2
 """Groups of batches that are made before they are asked for, by each thread or process."""
 

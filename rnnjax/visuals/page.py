@@ -81,7 +81,6 @@ figcaption .soft { margin: .3rem 0 } figcaption ul { margin: 0; padding-left: 1.
     font-size: .8rem } }
 """
 
-
 LINKS = r'<nav class="soft">.*?</nav>'
 """Matches the `links` of a page."""
 

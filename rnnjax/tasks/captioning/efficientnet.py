@@ -25,7 +25,6 @@ LOCATIONS = Locations(7, 7, 1280)
 
 _NORM_EPSILON = 1e-3
 
-
 _HEAD = (0x1950A86A20F9469CFC6C, 1001)
 """The magic number, and the version of the format."""
 _STORAGES = {

@@ -13,7 +13,6 @@ AVERAGES = ("none", "ema", "asgd", "ntasgd")
 
 Params = Any
 
-
 NEVER = 2**31 - 1
 """The start of an average that has not been triggered."""
 

@@ -55,7 +55,6 @@ CURVES_NOTE = (
 BLUE, ORANGE, GREY = "#2b6cb0", "#dd6b20", "#718096"
 Series = tuple[list[int], list[float]]
 
-
 SMALL = {
     "grad_norm": "gradient norm",
     "clip_rate": "clipped",

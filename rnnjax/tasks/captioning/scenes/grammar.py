@@ -40,7 +40,6 @@ CLEAR_GAP = 3
 CLEAR_RATIO = 1.5
 """The least ratio of the distance in that direction to the distance in the other."""
 
-
 Region = tuple[Box, ...] | None
 
 
