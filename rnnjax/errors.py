@@ -25,3 +25,8 @@ def did_you_mean(word: str, valid: Iterable[str]) -> str:
     near = difflib.get_close_matches(word, words, n=1, cutoff=0.5)
     hint = f"did you mean '{near[0]}'? " if near else ""
     return f"{hint}Valid: {', '.join(words)}."
+
+
+def counted(count: int, noun: str) -> str:
+    """For example `1 image`, `2,000 images`."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from rnnjax.data.files import files_at
-from rnnjax.errors import UserError, did_you_mean
+from rnnjax.errors import UserError, counted, did_you_mean
 
 T = TypeVar("T")
 
@@ -55,8 +55,7 @@ class SplitFiles(NamedTuple):
     def describe(self) -> str:
         """Which file became which split, in one line."""
         if self.pooled:
-            count = len(self.files["train"])
-            return f"{count:,} file{'s' * (count != 1)} pooled"
+            return f"{counted(len(self.files['train']), 'file')} pooled"
         parts = [f"{split} from {_shown(paths)}" for split, paths in self.files.items()]
         return ", ".join([*parts, *self.note_of_others()])
 

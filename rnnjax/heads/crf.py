@@ -76,10 +76,8 @@ def sequence_score(params: CRFParams, scores: Array, tags: Array, lengths: Array
         start(y_1) + sum_t scores_t(y_t) + sum_t transitions(y_tm1, y_t) + end(y_T)
 
     Args:
-        params: of the CRF.
-        scores: [T, B, K].
+        params, scores, lengths: as in `log_partition`.
         tags: int [T, B], 0 .. K-1; anything at padding.
-        lengths: int [B], 0 .. T, as in `log_partition`.
 
     Returns:
         [B], in nats; 0 for a sequence of length 0.
@@ -103,12 +101,8 @@ def log_likelihood(
     """The log of the probability of given tags: their score minus the log-partition.
 
     Args:
-        params: of the CRF.
-        scores: [T, B, K].
+        params, scores, lengths, allowed, parallel: as in `log_partition`.
         tags: int [T, B], 0 .. K-1; anything at padding.
-        lengths: int [B], 0 .. T, as in `log_partition`.
-        allowed: what is legal; None: everything.
-        parallel: as in `log_partition`.
 
     Returns:
         [B], in nats, at most 0 but for rounding; 0 for a sequence of length 0, and -inf for tags
@@ -135,10 +129,7 @@ def marginals(
     Reverse differentiation of the forward algorithm is the forward-backward algorithm.
 
     Args:
-        params: of the CRF.
-        scores: [T, B, K].
-        lengths: int [B], 0 .. T, as in `log_partition`.
-        allowed: what is legal; None: everything.
+        params, scores, lengths, allowed: as in `log_partition`.
 
     Returns:
         [T, B, K]; sums to 1 over K, and is 0 at padding and where no sequence is legal.

@@ -77,11 +77,9 @@ def k_best(
     The recursion of `viterbi` with the k best ways to each tag instead of the one best.
 
     Args:
-        params: of the CRF.
-        scores: [T, B, K]; as in `viterbi`, whatever they are, nothing illegal is returned.
-        lengths: int [B], 0 .. T, as in `viterbi`.
+        params, scores, lengths, allowed: as in `viterbi`; nothing illegal is returned here either,
+            whatever the scores are.
         k: how many, at least 1.
-        allowed: what is legal; None: everything.
 
     Returns:
         Tags, int32 [T, B, k], 0 at padding; and their scores [B, k] in nats, in descending order.

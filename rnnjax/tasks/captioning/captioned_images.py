@@ -9,7 +9,7 @@ import numpy as np
 from rnnjax.data.files import existing
 from rnnjax.data.images import IMAGE_SUFFIXES, ResizePolicy, decode_image, read_bytes
 from rnnjax.data.word_vocabulary import START, UNKNOWN_WORD, WordVocabulary
-from rnnjax.errors import UserError
+from rnnjax.errors import UserError, counted
 
 UNSPEAKABLE = (START, UNKNOWN_WORD)
 """The ids that a caption which a model writes never holds."""
@@ -155,8 +155,3 @@ def _size(images: Sequence[CaptionedImage]) -> str:
         f"{counted(len(images), 'image')}, {counted(len(lengths), 'caption')} ({each} each, of "
         f"{np.mean(lengths):.1f} words on average and {max(lengths)} at most)"
     )
-
-
-def counted(count: int, noun: str) -> str:
-    """For example `1 image`, `2,000 images`."""
-    return f"{count:,} {noun if count == 1 else noun + 's'}"

@@ -17,7 +17,7 @@ from rnnjax.data.named_splits import (
     split_files,
     split_of,
 )
-from rnnjax.errors import UserError
+from rnnjax.errors import UserError, counted
 from rnnjax.tasks.captioning.caption_files import (
     Entry,
     Faults,
@@ -26,7 +26,7 @@ from rnnjax.tasks.captioning.caption_files import (
     read_karpathy,
     read_table,
 )
-from rnnjax.tasks.captioning.captioned_images import CaptionCorpus, CaptionedImage, counted
+from rnnjax.tasks.captioning.captioned_images import CaptionCorpus, CaptionedImage
 from rnnjax.tasks.captioning.config import CaptionData
 from rnnjax.tasks.captioning.tfds_captions import captioned_examples
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from rnnjax.data.files import read_text
-from rnnjax.errors import UserError
+from rnnjax.errors import UserError, counted
 from rnnjax.tasks.tagging.schemes import OUTSIDE, prefix_and_type
 from rnnjax.tasks.tagging.sentences import Sentence
 
@@ -118,8 +118,8 @@ def _sentences(path: str, needed: Sequence[int], encoding: str) -> Iterator[tupl
         elif rows or not text.startswith("#") or is_token(row, text):
             if len(row) != num_columns:
                 raise UserError(
-                    f"{path}:{line} has {_columns(len(row))}, but {path}:{first}, where the first "
-                    f"sentence begins, has {num_columns}: {text[:80]!r}"
+                    f"{path}:{line} has {counted(len(row), 'column')}, but {path}:{first}, where "
+                    f"the first sentence begins, has {num_columns}: {text[:80]!r}"
                 )
             rows.append(row)
 
@@ -142,8 +142,8 @@ def _piped_sentences(
         for row in rows:
             if len(row) != num_columns:
                 raise UserError(
-                    f"{path}:{line}: expected words of {_columns(num_columns)} separated by |, as "
-                    f"in the first sentence; got {row[0]!r}"
+                    f"{path}:{line}: expected words of {counted(num_columns, 'column')} separated "
+                    f"by |, as in the first sentence; got {row[0]!r}"
                 )
         yield rows, line
 
@@ -164,10 +164,6 @@ def _check_columns(place: str, num_columns: int, needed: Sequence[int]) -> None:
         )
     if len(set(indices)) < len(indices):
         raise UserError(
-            f"{place} has {_columns(num_columns)}: expected a token and, in another column, "
-            f"its tag, separated by tabs or spaces"
+            f"{place} has {counted(num_columns, 'column')}: expected a token and, in another "
+            f"column, its tag, separated by tabs or spaces"
         )
-
-
-def _columns(count: int) -> str:
-    return f"{count} column{'s' * (count != 1)}"

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from rnnjax.errors import counted
 from rnnjax.tasks.tagging.schemes import Scheme, prefix_and_type, spans_of
 
 
@@ -45,14 +46,14 @@ class TaggedCorpus:
 
     def describe(self) -> str:
         """Its numbers, in one line."""
-        repaired = f"{_count(self.repaired, 'tag')} out of place repaired"
+        repaired = f"{counted(self.repaired, 'tag')} out of place repaired"
         parts = [f"{name} {_size(sentences)}" for name, sentences in self.splits.items()]
         parts += [f"types {', '.join(self.types)}", f"written in {self.scheme}"]
         parts += [repaired if self.repaired else "no tag repaired"]
         if "test" in self.splits:
             known = {sentence.tokens for sentence in self.splits["train"]}
             again = sum(sentence.tokens in known for sentence in self.splits["test"])
-            parts.append(f"{_count(again, 'test sentence')} also in train")
+            parts.append(f"{counted(again, 'test sentence')} also in train")
         return "; ".join([*parts, *self.notes])
 
 
@@ -65,10 +66,6 @@ def _size(sentences: Sequence[Sentence]) -> str:
     tokens = sum(len(sentence.tokens) for sentence in sentences)
     entities = sum(len(spans_of(sentence.tags)) for sentence in sentences)
     return (
-        f"{_count(len(sentences), 'sentence')}, {_count(tokens, 'token')}, "
+        f"{counted(len(sentences), 'sentence')}, {counted(tokens, 'token')}, "
         f"{entities:,} entit{'y' if entities == 1 else 'ies'}"
     )
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'s' * (count != 1)}"
