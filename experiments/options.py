@@ -74,14 +74,7 @@ class BeamOptions:
             )
         if not (self.coverage_penalty >= 0 and math.isfinite(self.coverage_penalty)):
             raise UserError(f"--coverage_penalty is 0 or more; got {self.coverage_penalty}")
-        return Search(
-            self.beam_size,
-            self.length_penalty,
-            self.num_groups,
-            self.diversity,
-            self.num_best,
-            self.coverage_penalty,
-        )
+        return Search(**{name: getattr(self, name) for name in Search._fields})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -78,18 +78,11 @@ def unroll(
     given = _given(cell, params, xs, carry, mask, lengths, reset, initial)
     if 0 in given.xs.shape[1:-1]:
         return _no_rows(cell, given, engine=engine, remat=remat, scan_unroll=scan_unroll)
-    run = functools.partial(
-        _unroll,
-        mask=given.mask,
-        reset=given.reset,
-        engine=engine,
-        remat=_known(remat),
-        scan_unroll=target.scan_unroll() if scan_unroll is None else scan_unroll,
-    )
+    remat = _known(remat)
+    scan_unroll = target.scan_unroll() if scan_unroll is None else scan_unroll
+    options = {"engine": engine, "remat": remat, "scan_unroll": scan_unroll}
     with jax.named_scope("scan"):
-        return run(
-            cell, given.params, given.xs, given.carry, given.initial, reverse=reverse, key=key
-        )
+        return _unroll(cell, **given._asdict(), reverse=reverse, key=key, **options)
 
 
 def _unroll(
@@ -145,17 +138,7 @@ def unroll_reference(
     its layers, unless it is bidirectional or has noise to draw.
     """
     given = _given(cell, params, xs, carry, mask, lengths, reset, initial)
-    return _reference(
-        cell,
-        given.params,
-        given.xs,
-        given.carry,
-        given.initial,
-        mask=given.mask,
-        reset=given.reset,
-        reverse=reverse,
-        key=key,
-    )
+    return _reference(cell, **given._asdict(), reverse=reverse, key=key)
 
 
 def _reference(

@@ -158,6 +158,7 @@ def seq2seq_loss(
         key, key_own = jax.random.split(key)
         before = with_own_symbols(model, model.memory(sources), before, key_own, own_symbols)
     logits, glances, drawn, _, copied = model(sources, before, key, hard, remat=remat)
+    counted = jnp.ones(targets.shape, bool) if mask is None else mask
     if copied is None:
         smoothing = 0.0 if key is None else label_smoothing
         total, count = cross_entropy(logits, targets, mask, label_smoothing=smoothing)
@@ -167,16 +168,13 @@ def seq2seq_loss(
         gains = copying.copied_log_probability(
             logits, copied.generate, glances.scores, copied.symbols, targets
         )
-        counted = jnp.ones(targets.shape, bool) if mask is None else mask
         total, count = -jnp.where(counted, gains, 0).sum(), counted.sum(dtype=gains.dtype)
     if key is not None and coverage:
         assert glances.weights is not None
-        counted = jnp.ones(targets.shape, bool) if mask is None else mask
         total = total + coverage * attention.coverage_loss(glances.weights, counted).sum()
     if key is not None and model.context == "hard" and hard.gradient == "reinforce":
-        mask = jnp.ones(targets.shape, bool) if mask is None else mask
-        gains = jnp.where(mask, target_log_probability(logits, targets), 0.0)
-        total = total - reinforce_bonus(gains, mask, glances, drawn, hard, baseline)
+        gains = jnp.where(counted, target_log_probability(logits, targets), 0.0)
+        total = total - reinforce_bonus(gains, counted, glances, drawn, hard, baseline)
     return total, count
 
 

@@ -39,13 +39,13 @@ class Workdir(NamedTuple):
         path: the folder.
         name: of the experiment.
         config: of the run, JSON-able; every checkpoint holds it.
-        extra: what else every checkpoint holds.
+        extra: what else every checkpoint holds; JSON-able.
     """
 
     path: Path
     name: str
     config: dict[str, Any]
-    extra: dict[str, Any]
+    extra: dict[str, Any] = {}  # noqa: RUF012
 
     def checkpoints(self) -> Checkpoints:
         """The checkpoints of this run."""
@@ -88,7 +88,6 @@ def open_workdir(
     config: dict[str, Any] | None = None,
     may_change: Collection[str] = (),
     defaults: dict[str, Any] | None = None,
-    extra: dict[str, Any] | None = None,
 ) -> Workdir:
     """Makes a workdir, or opens one in which the same experiment ran before.
 
@@ -103,7 +102,6 @@ def open_workdir(
             'num_steps'.
         defaults: JSON-able; the values of fields that did not exist when the run began. Fields that
             no longer exist are told, and do not hinder a resumption.
-        extra: JSON-able; written to every checkpoint.
 
     Returns:
         The workdir.
@@ -114,7 +112,7 @@ def open_workdir(
     """
     path = Path(path).absolute()
     config = json.loads(json.dumps(config or {}))
-    workdir = Workdir(path, name, config, extra or {})
+    workdir = Workdir(path, name, config)
 
     def prepare() -> None:
         with atomic_files.writing(path):
