@@ -32,11 +32,12 @@ MAY_CHANGE = (
 
 
 class Limits(NamedTuple):
-    """Which numbers a setting may be: `least` to `most`; a rate lies from 0 to below 1."""
+    """Which numbers a setting may be: `least` to `most`; a share is 0 to 1, a rate below 1."""
 
     least: float = -math.inf
     most: float = math.inf
     is_rate: bool = False
+    is_share: bool = False
 
 
 Positive = Annotated[int, Limits(1, MOST)]
@@ -44,6 +45,7 @@ Depth = Annotated[int, Limits(1, 1000)]
 Count = Annotated[int, Limits(0)]
 Weight = Annotated[float, Limits(0)]
 Rate = Annotated[float, Limits(is_rate=True)]
+Share = Annotated[float, Limits(is_share=True)]
 """Types of settings: they say which values can work, as a `Literal` of words does."""
 
 
@@ -88,11 +90,13 @@ class Settings:
                 self.check_choice(name, typing.get_args(kind))
             elif origin is Annotated and value is not None:
                 (limits,) = kind.__metadata__
+                if limits.is_rate and not 0 <= value < 1:
+                    raise UserError(f"--config.{name} lies in [0, 1); got {value}")
+                if limits.is_share and not 0 <= value <= 1:
+                    raise UserError(f"--config.{name} lies in [0, 1]; got {value}")
                 self.check_at_least(limits.least, name)
                 if not value <= limits.most:
                     raise UserError(f"--config.{name} is at most {limits.most:,}; got {value}")
-                if limits.is_rate and not 0 <= value < 1:
-                    raise UserError(f"--config.{name} lies in [0, 1); got {value}")
 
     def check_choice(self, name: str, valid) -> None:
         """Raises UserError unless the field is one of the valid words."""

@@ -10,7 +10,7 @@ from rnnjax.models.decoder import Context
 from rnnjax.models.hard_attention import HardGradient
 from rnnjax.models.small_cnn import SmallCNN
 from rnnjax.training import TrainingConfig, setting
-from rnnjax.training.config import Count, Limits, NetworkConfig, Positive, Rate, Weight
+from rnnjax.training.config import Count, Limits, NetworkConfig, Positive, Rate, Share, Weight
 
 Objective = Literal["likelihood", "bleu", "cider"]
 
@@ -70,7 +70,7 @@ class CaptionerConfig(CaptionData, NetworkConfig):
     hard_gradient: HardGradient = setting(
         "reinforce", f"Decoder hard: how it learns where to look, {_names(HardGradient)}."
     )
-    soft_rate: float = setting(0.5, "Decoder hard: share of captions read with soft attention.")
+    soft_rate: Share = setting(0.5, "Decoder hard: share of captions read with soft attention.")
     soft_steps: Count = setting(
         0, "Decoder hard: updates at first in which all captions are read with soft attention."
     )
@@ -128,8 +128,6 @@ class CaptionerConfig(CaptionData, NetworkConfig):
         super().validate()
         if self.encoder == "cnn" and not self.features:
             self.check_at_least(SmallCNN.least_features, "feature_size")
-        if not 0 <= self.soft_rate <= 1:
-            raise UserError(f"--config.soft_rate lies in [0, 1]; got {self.soft_rate}")
         if self.data == SCENES:
             self._check_scenes()
 

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 from rnnjax.errors import UserError
 from rnnjax.tasks.tagging.schemes import Scheme
 from rnnjax.training import TrainingConfig, setting
-from rnnjax.training.config import Count, NetworkConfig, Positive, Rate
+from rnnjax.training.config import Count, NetworkConfig, Positive, Rate, Share
 
 Characters = Literal["cnn", "lstm", "none"]
 """Encoders of words by their characters: Ma & Hovy's, Lample's, none."""
@@ -50,12 +50,6 @@ class TaggingConfig(TrainingConfig, TaggerConfig):
     encoding: str = setting("utf-8", "Encoding of the files of the corpus and of word vectors.")
     strict: bool = setting(False, "Refuse tags out of place instead of repairing them.")
     scheme: Scheme = setting("BIOES", f"Scheme of the model's tags: {', '.join(get_args(Scheme))}.")
-    swap_rate: float = setting(0.0, "Augmentation: entities replaced by others of their type.")
+    swap_rate: Share = setting(0.0, "Augmentation: entities replaced by others of their type.")
     vectors: str | None = setting(None, "A file of word vectors: GloVe, word2vec or fastText text.")
     num_buckets: Positive = setting(5, "Lengths that sentences are padded to.")
-
-    def validate(self) -> None:
-        """Raises UserError for a value that cannot work."""
-        super().validate()
-        if not 0 <= self.swap_rate <= 1:
-            raise UserError(f"--config.swap_rate lies in [0, 1]; got {self.swap_rate}")
