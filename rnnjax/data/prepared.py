@@ -4,6 +4,7 @@ import hashlib
 import json
 from typing import Any, NamedTuple
 
+from rnnjax.data.batch_iterator import Batch
 from rnnjax.data.padded_batches import EvaluationBatches, TrainingBatches
 from rnnjax.data.pair_batches import Lengths
 from rnnjax.data.streams import EvaluationWindows, TrainingWindows, VaryingWindows
@@ -25,7 +26,7 @@ class Prepared(NamedTuple):
     """
 
     batches: TrainingBatches | TrainingWindows | VaryingWindows
-    validation: EvaluationBatches | EvaluationWindows
+    validation: EvaluationBatches | EvaluationWindows | list[Batch]
     description: str
     splits: dict[str, Any] = {}  # noqa: RUF012
     digest: str = ""

@@ -60,7 +60,8 @@ def prepare(
     examples = tagged_examples(sentences, vocabulary, buckets, swap)
     batches = TrainingBatches(examples, batch_size=config.batch_size, seed=config.seed)
     held_out = tagged_examples(corpus.splits["validation"], vocabulary, buckets)
-    validation = EvaluationBatches(held_out, batch_size=config.batch_size)
+    # Made now, so that a tag which the vocabulary lacks is told before the training.
+    validation = [*EvaluationBatches(held_out, batch_size=config.batch_size)]
     found = "" if vectors is None else f"; {vectors.coverage(vocabulary.words)}"
     description = (
         f"{corpus.describe()}.\n{len(vocabulary.words):,} words, {len(vocabulary.characters)} "
