@@ -26,9 +26,10 @@ ROWS = 512
 MEMORY = 8
 """Times as many numbers in a carry as a step reads, as in a matrix, from which it is slow to take
 up the carries of all steps again."""
-REUSE = 10
+REUSE, SMALL = 8, 4
 """Parameters for each number that a step reads, such as (D + H) / B of an LSTM, from which their
-gradient is worth running the steps again."""
+gradient is worth running the steps again; and such numbers for each one of the carry, from which
+keeping the carries alone is worth it."""
 
 Step = Callable[[Any, Carry, Any], tuple[Carry, Array]]
 """`(constants, carry, inputs of a step) -> (carry, y_t)`."""
@@ -100,8 +101,9 @@ def _unrolled(
 ) -> tuple[Carry, Array]:
     """The steps one after the other, with `_backward` as their backward pass where it pays."""
     scan = functools.partial(jax.lax.scan, reverse=problem.reverse, unroll=problem.scan_unroll)
-    few = _size(problem.params) < REUSE * _size(_us_of_a_step(problem))
-    if few and problem.remat == "none":
+    read = _size(_us_of_a_step(problem))
+    pays = _size(problem.params) >= REUSE * read or read >= SMALL * _size(problem.carry)
+    if not pays and problem.remat == "none":
         return scan(functools.partial(step, constants), carry, inputs)
 
     # A step may use arrays from outside of it, by which somebody differentiates as well.

@@ -97,12 +97,19 @@ def test_it_keeps_less_memory_than_the_scan():
 
 
 @pytest.mark.parametrize(
-    ("num_rows", "remat", "own"), [(2, "none", True), (8, "none", False), (8, "gates", True)]
+    ("make", "num_rows", "remat", "own"),
+    [
+        (CELLS["two matmuls"], 2, "none", True),  # (D + H) / B is 16
+        (CELLS["two matmuls"], 8, "none", False),  # 4
+        (CELLS["two matmuls"], 8, "gates", True),
+        (rnnjax.sru, 8, "none", True),  # a step reads 4 H numbers, the carry is H
+    ],
 )
-def test_jax_differentiates_where_many_rows_share_few_parameters(num_rows, remat, own, monkeypatch):
-    """(D + H) / B is 16 and 4."""
-    monkeypatch.setattr(generic, "REUSE", 10)
-    cell = rnnjax.gru(16, reset="before")
+def test_jax_differentiates_where_many_rows_share_few_parameters(
+    make, num_rows, remat, own, monkeypatch
+):
+    monkeypatch.setattr(generic, "REUSE", 8)
+    cell = make(16)
     params = cell.init(jax.random.key(0), 16)
     xs = jnp.zeros((3, num_rows, 16))
     run = functools.partial(rnnjax.unroll, cell, engine="generic", remat=remat)
