@@ -90,7 +90,7 @@ def _unroll(plan: Plan, weights, carry, initial, inputs: Inputs):
     num_steps, batch_size, _ = inputs.xs.shape
     hidden_size = len(weights.w_hh)
     is_small = hidden_size < _UNITS or batch_size * hidden_size < _NUMBERS
-    if plan.compute_dtype is None and is_small:
+    if is_small:
         plan = plan._replace(chunk=num_steps)
         state, hs = batch_major.unroll(plan, weights, _turned(carry), _turned(initial), inputs)
         return _turned(state), hs
