@@ -48,7 +48,9 @@ DEFAULT = Config(
     max_summary=20, num_buckets=3,
 )  # fmt: skip
 PRESETS = {
-    "default": Preset("Docstrings of Python's standard library, body to first line.", DEFAULT),
+    "default": Preset(
+        "Docstrings of Python's standard library, body to first line.", replace(DEFAULT, pool=16)
+    ),
     "mails": Preset(
         "Mails of AESLC, body to subject: --config.data=FOLDER.",
         replace(DEFAULT, min_count=8, num_steps=1200, learning_rate=2e-3, eval_every=400),

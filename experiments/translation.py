@@ -57,7 +57,7 @@ PRESETS = {
     "default": Preset(
         "Numbers to words in six languages: minutes on two CPU cores.",
         Config(cell="gru", batch_size=64, num_steps=1500, learning_rate=4e-3, eval_every=500,
-               num_buckets=3),
+               num_buckets=4),
     ),
     "dates": Preset(
         "Days as forty locales write them, to ISO 8601.",

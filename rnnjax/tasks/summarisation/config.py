@@ -59,6 +59,9 @@ class SummarisationConfig(TrainingConfig, SummarizerConfig):
         "Texts longer than max_length: truncate, skip (in training; others are kept) or keep.",
     )
     num_buckets: Positive = setting(5, "Lengths that texts, and summaries, are padded to.")
+    pool: Positive = setting(
+        1, "Batches whose pairs are sorted by the length of the side that varies less; 1: none."
+    )
 
     @property
     def columns(self) -> Columns:

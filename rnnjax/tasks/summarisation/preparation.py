@@ -90,7 +90,7 @@ def prepare(config: SummarisationConfig, vocabulary: SummaryVocabulary | None = 
     if vectors is not None:
         lines.append(f"{vectors.coverage(vocabulary.words)}.")
     return Prepared(
-        TrainingBatches(examples, batch_size=config.batch_size, seed=config.seed),
+        TrainingBatches(examples, batch_size=config.batch_size, seed=config.seed, pool=config.pool),
         EvaluationBatches(held_out, batch_size=config.batch_size),
         "\n".join(lines),
         corpus.splits,
