@@ -23,7 +23,8 @@ from rnnjax import training
 from rnnjax.errors import UserError
 from rnnjax.tasks.tagging import inputs, reports, text_tagger
 from rnnjax.tasks.tagging.config import TaggingConfig as Config
-from rnnjax.tasks.tagging.preparation import load_corpus, prepare
+from rnnjax.tasks.tagging.corpora import load_tagged
+from rnnjax.tasks.tagging.preparation import prepare
 from rnnjax.tasks.tagging.tagger import make_tagger
 from rnnjax.tasks.tagging.text_tagger import TextTagger, load
 from rnnjax.tasks.tagging.vocabulary import TaggingVocabulary
@@ -89,7 +90,7 @@ def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
 
 def tag_split(run: Run) -> tuple[TextTagger, list]:
     """The trained tagger, and what it makes of the split that --split names."""
-    tagger, splits = load(run.workdir, run.config), load_corpus(run.config).splits
+    tagger, splits = load(run.workdir, run.config), load_tagged(run.config).splits
     return tagger, tagger.tag(run.chosen_split(splits))
 
 

@@ -158,7 +158,7 @@ def test_the_shapes_of_characters_are_those_of_the_data():
 def test_the_shapes_of_sentences_are_those_of_the_longest():
     config = ner.PRESETS["default"].config
     task = ner.EXPERIMENT.abstract_task(config)
-    longest = max(len(s.tokens) for s in ner.load_corpus(config).splits["train"])
+    longest = max(len(s.tokens) for s in ner.load_tagged(config).splits["train"])
     assert task.batch["words"].shape == (longest, config.batch_size)
     assert set(task.batch) == {"words", "characters", "case", "tags", "lengths", "indices"}
 

@@ -11,6 +11,7 @@ from rnnjax.data.files import read_text
 from rnnjax.data.named_splits import SPLITS, split_files
 from rnnjax.data.tokens import Token, tokenize
 from rnnjax.errors import UserError, did_you_mean
+from rnnjax.tasks.tagging.config import TaggingConfig
 from rnnjax.tasks.tagging.conll import read_conll
 from rnnjax.tasks.tagging.schemes import (
     Scheme,
@@ -32,27 +33,19 @@ _ENTITY = re.compile(rf"\[({_PLAIN.pattern})\|({_TYPE.pattern})\]")
 _ESCAPE = re.compile(r"\\(.)")
 
 
-def load_tagged(
-    source: str,
-    *,
-    strict: bool = False,
-    token_column: int = 0,
-    tag_column: int = -1,
-    encoding: str = "utf-8",
-    tfds_data_dir: str | None = None,
-) -> TaggedCorpus:
+def load_tagged(config: TaggingConfig, *, tfds_data_dir: str | None = None) -> TaggedCorpus:
     """Loads a corpus of tagged sentences, with its tags converted to BIO.
 
+    `config.data` is `embedded`; `tfds:NAME` or `tfds:NAME:FEATURE`; a folder whose files say in
+    their names which split they hold; or `train=PATH,validation=PATH,test=PATH` (see
+    `rnnjax.data.named_splits`). A file that ends in .inline is read by `read_inline`, any other by
+    `read_conll`.
+
+    With `config.strict` a tag that the scheme does not allow in its place is an error; otherwise it
+    is repaired as conlleval reads it, and counted.
+
     Args:
-        source: `embedded`; `tfds:NAME` or `tfds:NAME:FEATURE`; a folder whose files say in their
-            names which split they hold; or `train=PATH,validation=PATH,test=PATH` (see
-            `rnnjax.data.named_splits`). A file that ends in .inline is read by `read_inline`, any
-            other by `read_conll`.
-        strict: a tag that the scheme does not allow in its place is an error; otherwise it is
-            repaired as conlleval reads it, and counted.
-        token_column: of column files; see `read_conll`.
-        tag_column: likewise.
-        encoding: of files.
+        config: which source, and how its files are read.
         tfds_data_dir: TFDS's folder; None: its default.
 
     Raises:
@@ -62,10 +55,11 @@ def load_tagged(
 
     def read(path: Path) -> list[Sentence]:
         if _is_inline(str(path)):
-            return read_inline(str(path), encoding=encoding)
-        columns = {"token_column": token_column, "tag_column": tag_column}
-        return read_conll(str(path), **columns, encoding=encoding)
+            return read_inline(str(path), encoding=config.encoding)
+        columns = {"token_column": config.token_column, "tag_column": config.tag_column}
+        return read_conll(str(path), **columns, encoding=config.encoding)
 
+    source = config.data
     notes: Sequence[str] = ()
     if source.startswith("tfds:"):
         found = tagged_sentences(source.removeprefix("tfds:"), data_dir=tfds_data_dir)
@@ -88,7 +82,7 @@ def load_tagged(
     repaired = 0
     for sentence in itertools.chain(*splits.values()):
         out_of_place = faults(sentence.tags, scheme)
-        if strict and out_of_place:
+        if config.strict and out_of_place:
             raise _out_of_place(sentence, out_of_place[0], scheme)
         repaired += len(out_of_place)
         for n, tag in enumerate(sentence.tags):

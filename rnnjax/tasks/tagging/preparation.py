@@ -10,40 +10,24 @@ from rnnjax.data.prepared import Prepared, digest_of
 from rnnjax.tasks.tagging.config import TaggingConfig
 from rnnjax.tasks.tagging.corpora import load_tagged
 from rnnjax.tasks.tagging.schemes import Span, spans_of, tags_of
-from rnnjax.tasks.tagging.sentences import Sentence, TaggedCorpus
+from rnnjax.tasks.tagging.sentences import Sentence
 from rnnjax.tasks.tagging.vocabulary import EncodedSentence, TaggingVocabulary
 
 Inventory = Mapping[str, tuple[tuple[str, ...], ...]]
 """{type: the entities of this type, each in tokens and each once}."""
 
 
-def load_corpus(config: TaggingConfig) -> TaggedCorpus:
-    """The sentences of a config, in splits; see `load_tagged` for what it raises."""
-    return load_tagged(
-        config.data,
-        strict=config.strict,
-        token_column=config.token_column,
-        tag_column=config.tag_column,
-        encoding=config.encoding,
-    )
-
-
-def prepare(
-    config: TaggingConfig,
-    vocabulary: TaggingVocabulary | None = None,
-    corpus: TaggedCorpus | None = None,
-) -> Prepared:
+def prepare(config: TaggingConfig, vocabulary: TaggingVocabulary | None = None) -> Prepared:
     """Makes vocabulary, buckets and training batches.
 
     Args:
         config: of the run; words of all splits that its file of vectors has are known.
         vocabulary: one that a model was trained with.
-        corpus: that of the config, if it is loaded already.
 
     Raises:
         UserError: the sentences or the vectors cannot be used, or a number is out of range.
     """
-    corpus = corpus or load_corpus(config)
+    corpus = load_tagged(config)
     sentences = corpus.splits["train"]
     vectors = None
     if config.vectors:

@@ -8,10 +8,9 @@ from flax import nnx
 
 from rnnjax import data
 from rnnjax.cells.cell import Cell, split_key
-from rnnjax.errors import UserError
 from rnnjax.heads import crf
 from rnnjax.losses import cross_entropy
-from rnnjax.models.network import Network, Program, float32_linear
+from rnnjax.models.network import Network, Program, float32_linear, set_vectors
 from rnnjax.models.recurrent import Recurrent
 from rnnjax.tasks.tagging.config import TaggerConfig
 from rnnjax.tasks.tagging.schemes import Scheme, scheme_constraints
@@ -116,18 +115,13 @@ def make_tagger(
         config: what it consists of; `input_dropout` is on the features of words, and on the
             characters' vectors of the encoder "cnn" too.
         vocabulary: decides the numbers of words and characters, and the tags.
-        vectors: of words, made elsewhere.
+        vectors: of words, made elsewhere; they are trained further.
         seed: of the parameters.
 
     Raises:
         UserError: a setting cannot work, or the vectors have another width than `embed_size`.
     """
     config.validate()
-    if vectors is not None and vectors.matrix.shape[1] != config.embed_size:
-        raise UserError(
-            f"the word vectors have {vectors.matrix.shape[1]} numbers each: expected "
-            f"--config.embed_size={vectors.matrix.shape[1]}, got {config.embed_size}"
-        )
     rngs = nnx.Rngs(seed)
     features = WordFeatures(
         vocabulary.num_words,
@@ -137,9 +131,11 @@ def make_tagger(
         characters=_character_encoder(config, vocabulary.num_characters, rngs),
         case_size=config.case_size,
         dropout=config.input_dropout,
-        vectors=vectors and vectors.by_id(vocabulary.words, FIRST_ID),
         rngs=rngs,
     )
+    if vectors is not None:
+        by_id = vectors.by_id(vocabulary.words, FIRST_ID)
+        set_vectors(features.embed, by_id, vectors.matrix.shape[1])
     return Tagger(
         features,
         config.network(both_directions=config.both_directions),

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 from flax import nnx
-from tqdm import tqdm
 
 from rnnjax import data, training
 from rnnjax.data.padded_batches import EvaluationBatches, in_order
@@ -80,8 +79,8 @@ class TextTagger(NamedTuple):
     ) -> Iterator[tuple[data.Batch, Any]]:
         examples = tagged_examples(sentences, self.vocabulary, BUCKETS)
         batches = EvaluationBatches(examples, batch_size=batch_size)
-        bar = tqdm(batches, desc="tagging", unit="batch", disable=None, leave=False, delay=2)
-        return fetched(training.results_of(function, self.model, bar))
+        told = training.with_progress(batches, len(sentences), "tagging")
+        return fetched(training.results_of(function, self.model, told))
 
 
 def load(workdir: str | Path, config: TaggingConfig | None = None) -> TextTagger:

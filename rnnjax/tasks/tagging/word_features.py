@@ -2,7 +2,6 @@
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 
 from rnnjax.cells.cell import split_key
@@ -127,7 +126,6 @@ class WordFeatures(nnx.Module):
         characters: CharacterCNN | CharacterLSTM | None = None,
         case_size: int = 0,
         dropout: float = 0.0,
-        vectors: dict[int, np.ndarray] | None = None,
         rngs: nnx.Rngs,
     ):
         """Draws the parameters.
@@ -140,13 +138,9 @@ class WordFeatures(nnx.Module):
             characters: an encoder of words by their characters; None: none.
             case_size: width of a case's vector; 0: the case is not used.
             dropout: on x.
-            vectors: pretrained word vectors `[D]`, by word id; they are trained further.
             rngs: for the initial parameters.
         """
         self.embed = nnx.Embed(num_words, embed_size, embedding_init=embedding_init, rngs=rngs)
-        if vectors:
-            ids, rows = jnp.asarray(list(vectors)), np.stack(list(vectors.values()))
-            self.embed.embedding[...] = self.embed.embedding[...].at[ids].set(rows)
         self.characters = characters
         self.case = nnx.Embed(len(CASES), case_size, rngs=rngs) if case_size else None
         self.first_singleton, self.word_dropout = first_singleton, word_dropout

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rnnjax.errors import UserError
 from rnnjax.tasks.tagging import corpora
-from rnnjax.tasks.tagging.corpora import load_tagged
+from rnnjax.tasks.tagging.config import TaggingConfig
 from rnnjax.tasks.tagging.schemes import Span, tags_of
 
 GOOD = "Ada B-PER\nleft O\n"
@@ -20,6 +20,10 @@ def write(folder, **files):
     for name, content in files.items():
         (folder / name.replace("__", ".")).write_text(content)
     return str(folder)
+
+
+def load_tagged(source, **options):
+    return corpora.load_tagged(TaggingConfig(data=source, **options))
 
 
 def message(source, **options):

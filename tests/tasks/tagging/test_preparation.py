@@ -37,7 +37,9 @@ CORPUS = corpus()
 
 def prepare(corpus=CORPUS, vocabulary=None, **options):
     config = TaggingConfig(**{"batch_size": 2, "num_buckets": 2, **options})
-    return preparation.prepare(config, vocabulary, corpus)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(preparation, "load_tagged", lambda config: corpus)
+        return preparation.prepare(config, vocabulary)
 
 
 def words_of_epoch(prepared, epoch=0):

@@ -6,6 +6,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from rnnjax.errors import UserError
+from rnnjax.tasks.tagging.config import TaggingConfig
 from rnnjax.tasks.tagging.corpora import load_tagged
 from tests.data.prepared_tfds import write_tfds
 
@@ -35,7 +36,7 @@ def prepare(data_dir, name, splits, labels=None, tokens=("tokens",)):
 
 
 def load(source, data_dir, **options):
-    return load_tagged(source, tfds_data_dir=str(data_dir), **options)
+    return load_tagged(TaggingConfig(data=source, **options), tfds_data_dir=str(data_dir))
 
 
 def message(source, data_dir, **options):

@@ -108,12 +108,3 @@ def test_dropout_is_locked():
     mask = kept[0] != 0
     assert 0.3 < mask.mean() < 0.7
     np.testing.assert_allclose(kept, 2 * plain * mask, rtol=1e-6)
-
-
-def test_given_vectors_take_their_places():
-    vectors = {3: np.array([1.0, 2.0]), 6: np.array([-1.0, 0.5])}
-    table = np.asarray(features(vectors=vectors).embed.embedding[...])
-    fresh = np.asarray(features().embed.embedding[...])
-    np.testing.assert_array_equal(table[[3, 6]], [[1, 2], [-1, 0.5]])
-    others = [0, 1, 2, 4, 5, 7]
-    np.testing.assert_array_equal(table[others], fresh[others])
