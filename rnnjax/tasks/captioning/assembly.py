@@ -38,7 +38,7 @@ def make_captioner(
     return Captioner(
         vocab_size,
         config.network(dropout=0.0),
-        decoder=config.decoder,
+        context=config.decoder,
         encoder=encoder,
         locations=locations,
         projected_size=config.feature_size if encoder is None else None,
@@ -85,31 +85,10 @@ def make_loss(
         graph: of the captioner.
         reward: of captions that are drawn; None: the likelihood of those given is learned.
     """
-    return _likelihood(config, graph) if reward is None else _reward(config, graph, reward)
+    hard = HardTraining(config.hard_gradient, soft_rate=config.soft_rate)
 
-
-def _reward(config: CaptionerConfig, graph: nnx.GraphDef, reward: Reward) -> training.LossFn:
-    def loss_fn(params, carry, batch, key):
-        return reward_loss(
-            nnx.merge(graph, params),
-            batch,
-            key,
-            reward,
-            num_captions=config.num_drawn,
-            max_length=config.drawn_words + 1,
-            never=UNSPEAKABLE,
-            hard=HardTraining(config.hard_gradient),
-        )._replace(carry=carry)
-
-    return loss_fn
-
-
-def _likelihood(config: CaptionerConfig, graph: nnx.GraphDef) -> training.LossFn:
-    settled = HardTraining(config.hard_gradient, soft_rate=config.soft_rate)
-
-    def loss_fn(params, carry, batch, key):
-        soft_rate = jnp.where(carry.updates < config.soft_steps, 1.0, settled.soft_rate)
-        hard = settled._replace(soft_rate=soft_rate)
+    def of_given(params, carry, batch, key):
+        soft_rate = jnp.where(carry.updates < config.soft_steps, 1.0, config.soft_rate)
         faded = carry.updates / config.detection_steps if config.detection_steps else 0.0
         loss = caption_loss(
             nnx.merge(graph, params),
@@ -118,10 +97,24 @@ def _likelihood(config: CaptionerConfig, graph: nnx.GraphDef) -> training.LossFn
             label_smoothing=config.label_smoothing,
             spread_weight=config.spread_weight,
             detection_weight=config.detection_weight * jnp.maximum(1 - faded, 0),
-            hard=hard,
+            hard=hard._replace(soft_rate=soft_rate),
             baseline=carry.baseline,
         )
-        carry = CaptionCarry(loss.baseline, carry.updates + 1)
-        return training.Loss(loss.total, loss.num_words, carry, {"nats": loss.nats})
+        return loss._replace(carry=CaptionCarry(loss.carry, carry.updates + 1))
 
-    return loss_fn
+    if reward is None:
+        return of_given
+
+    def of_drawn(params, carry, batch, key):
+        return reward_loss(
+            nnx.merge(graph, params),
+            batch,
+            key,
+            reward,
+            num_captions=config.num_drawn,
+            max_length=config.drawn_words + 1,
+            never=UNSPEAKABLE,
+            hard=hard,
+        )._replace(carry=carry)
+
+    return of_drawn

@@ -11,7 +11,7 @@ from rnnjax.cells.cell import Cell, split_key
 from rnnjax.cells.initializers import initializer
 from rnnjax.data.word_vocabulary import START
 from rnnjax.heads import attention
-from rnnjax.models.decoder import Context, Decoder, shift_right
+from rnnjax.models.decoder import Decoder, shift_right
 from rnnjax.models.hard_attention import DEFAULT_HARD_TRAINING, HardTraining
 from rnnjax.models.memory import Memory, Reading
 from rnnjax.typing import Array, PRNGKey
@@ -48,7 +48,6 @@ class Captioner(Decoder):
         vocab_size: int,
         cell: Cell,
         *,
-        decoder: Context,
         encoder: Any = None,
         locations: Locations,
         projected_size: int | None = None,
@@ -63,7 +62,6 @@ class Captioner(Decoder):
 
         Args:
             vocab_size, cell, rngs, **options: as for `Decoder`.
-            decoder: its context.
             encoder: an nnx module from images `[B, height, width, 3]` to features `[B, S, F]`,
                 trained with the rest; None: batches bring features.
             locations: of the features.
@@ -86,7 +84,6 @@ class Captioner(Decoder):
         super().__init__(
             vocab_size,
             cell,
-            context=decoder,
             memory_size=feature_size,
             scorer=counting(attention_size, num_counts),
             rngs=rngs,
@@ -135,8 +132,8 @@ class Captioner(Decoder):
             hard: how hard attention is trained.
 
         Returns:
-            The reading; its extra is the log-probability `[B, V]` that no location shows a word,
-            for a captioner that detects.
+            The reading; its extra is the score `[B, S, V]` of each word at each location, for a
+            captioner that detects.
         """
         key_encoder, key_swap, *keys = split_key(key, 6)
         before = shift_right(batch["words"], START)
@@ -147,8 +144,7 @@ class Captioner(Decoder):
         if self.detection_head is None:
             return reading
         with jax.named_scope("head"):
-            absence = log_absence(self.detection_head(memory.features))
-        return reading._replace(extra=absence)
+            return reading._replace(extra=self.detection_head(memory.features))
 
 
 def _swapped(words: Array, rate: float, key: PRNGKey | None) -> Array:
@@ -158,26 +154,6 @@ def _swapped(words: Array, rate: float, key: PRNGKey | None) -> Array:
     key_which, key_whose = jax.random.split(key)
     others = jnp.roll(words, jax.random.randint(key_whose, (), 1, words.shape[1]), axis=1)
     return jnp.where(jax.random.bernoulli(key_which, rate, words.shape), others, words)
-
-
-def log_absence(scores: Array) -> Array:
-    """How likely it is that no location shows a word.
-
-    ::
-
-        log P(w is nowhere) = sum_i log(1 - sigmoid(s_iw)) = -sum_i softplus(s_iw)
-
-    Args:
-        scores: `[B, S, V]`, of each word at each location.
-
-    Returns:
-        `[B, V]`, at most 0.
-
-    References:
-        The "noisy or" of Viola et al. 2006, "Multiple instance boosting for object detection", as
-        Fang et al. 2015, "From captions to visual concepts and back", section 3, find words by it.
-    """
-    return -jax.nn.softplus(scores).sum(axis=1)
 
 
 class CountingParams(NamedTuple):

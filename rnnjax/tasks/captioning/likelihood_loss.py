@@ -1,10 +1,9 @@
 """What a captioner's training minimises: the likelihood of given captions."""
 
-from typing import NamedTuple
-
 import jax
 import jax.numpy as jnp
 
+from rnnjax import training
 from rnnjax.data.word_vocabulary import END
 from rnnjax.heads import attention
 from rnnjax.losses import mean_log_probability, target_log_probability
@@ -14,22 +13,6 @@ from rnnjax.typing import Array, PRNGKey
 
 _LEAST = 1e-30
 """Probability that a word is thought to be in an image with at least, for a finite logarithm."""
-
-
-class CaptionLoss(NamedTuple):
-    """Sums over a batch.
-
-    Attributes:
-        total: to be minimised: `nats`, and what regularises or trains the attention.
-        nats: negative log-likelihood of the words, the end of each caption included.
-        num_words: that it is a sum over.
-        baseline: for the next batch.
-    """
-
-    total: Array
-    nats: Array
-    num_words: Array
-    baseline: Array
 
 
 def caption_loss(
@@ -42,7 +25,7 @@ def caption_loss(
     detection_weight: Array | float = 0.0,
     hard: HardTraining = DEFAULT_HARD_TRAINING,
     baseline: Array | float = 0.0,
-) -> CaptionLoss:
+) -> training.Loss:
     """What training minimises.
 
     ::
@@ -59,12 +42,16 @@ def caption_loss(
         model: the captioner.
         batch: as for `Captioner.read`, with `lengths` int `[B]`, END included; rows of length 0 do
             not count.
-        key: turns on the randomness of training; without it only `nats` is computed.
+        key: turns on the randomness of training; without it the loss is `nats` alone.
         label_smoothing: epsilon, share of each target that goes to all words alike.
         spread_weight: of the doubly stochastic regulariser.
         detection_weight: of `presence_nats`, for a model that detects.
         hard: how hard attention is trained.
         baseline: of reinforce, the mean log-likelihood of a word in the batches before.
+
+    Returns:
+        The loss; the words count, the end of each caption included. Its metric `nats` is their
+        negative log-likelihood, its carry the baseline for the next batch.
 
     References:
         Xu et al. 2015, section 4. Label smoothing: Szegedy et al. 2016, "Rethinking the Inception
@@ -73,16 +60,16 @@ def caption_loss(
     words, lengths = batch["words"], batch["lengths"]
     mask = jnp.arange(len(words))[:, None] < lengths
     words = jnp.where(mask, words, 0)
-    logits, glances, drawn, absence, _ = model.read({**batch, "words": words}, key, hard)
+    logits, glances, drawn, shown, _ = model.read({**batch, "words": words}, key, hard)
     gains = jnp.where(mask, target_log_probability(logits, words), 0.0)
     nats, num_words = -gains.sum(), mask.sum().astype(gains.dtype)
     total = nats
     if key is not None and label_smoothing:
         indifferent = jnp.where(mask, mean_log_probability(logits), 0.0)
         total = (1 - label_smoothing) * nats - label_smoothing * indifferent.sum()
-    if key is not None and absence is not None:
-        present = words_present(words, mask & (words != END), absence.shape[-1])
-        found = jnp.where(lengths > 0, presence_nats(absence, present), 0.0)
+    if key is not None and shown is not None:
+        present = words_present(words, mask & (words != END), shown.shape[-1])
+        found = jnp.where(lengths > 0, presence_nats(shown, present), 0.0)
         total = total + detection_weight * found.sum()
     baseline = jnp.asarray(baseline, gains.dtype)
     if key is not None and glances.weights is not None and glances.scores is not None:
@@ -91,20 +78,26 @@ def caption_loss(
         if model.context == "hard" and hard.gradient == "reinforce":
             total = total - reinforce_bonus(gains, mask, glances, drawn, hard, baseline)
     mean = -jax.lax.stop_gradient(nats) / jnp.maximum(num_words, 1)
-    return CaptionLoss(total, nats, num_words, 0.9 * baseline + 0.1 * mean)
+    return training.Loss(total, num_words, 0.9 * baseline + 0.1 * mean, {"nats": nats})
 
 
-def presence_nats(absence: Array, present: Array) -> Array:
+def presence_nats(scores: Array, present: Array) -> Array:
     """The cross entropy of which words are in an image, summed over the words: `[B]`.
 
     ::
 
         -sum_(w present) log(1 - P(w is nowhere)) - sum_(w absent) log P(w is nowhere)
+        log P(w is nowhere) = sum_i log(1 - sigmoid(s_iw)) = -sum_i softplus(s_iw)
 
     Args:
-        absence: `[B, V]`, see `log_absence`.
+        scores: s `[B, S, V]`, of each word at each location.
         present: bool `[B, V]`.
+
+    References:
+        The "noisy or" of Viola et al. 2006, "Multiple instance boosting for object detection", as
+        Fang et al. 2015, "From captions to visual concepts and back", section 3, find words by it.
     """
+    absence = -jax.nn.softplus(scores).sum(axis=1)
     log_presence = jnp.log(-jnp.expm1(jnp.minimum(absence, -_LEAST)))
     return -jnp.where(present, log_presence, absence).sum(axis=-1)
 

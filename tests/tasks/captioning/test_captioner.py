@@ -92,21 +92,23 @@ def test_padding_and_other_rows_change_nothing(decoder):
     assert not np.allclose(found.logits[:, 0], right.logits[:, 0])
     plain = {"spread_weight": 2.0, "entropy_weight": 3.0, "baseline": -1.5}
     cut = {**batch, "words": batch["words"].at[LENGTHS[1] :, 1].set(3)}
-    nats = float(loss(*model, batch, **plain).nats)
-    assert float(loss(*model, cut, **plain).nats) == pytest.approx(nats, rel=1e-6)
+    nats = float(loss(*model, batch, **plain).metrics["nats"])
+    assert float(loss(*model, cut, **plain).metrics["nats"]) == pytest.approx(nats, rel=1e-6)
     absent = {**batch, "lengths": jnp.asarray([5, 0, 1], jnp.int32)}
-    assert loss(*model, absent, **plain).num_words == 6
+    assert loss(*model, absent, **plain).count == 6
 
 
 @pytest.mark.parametrize("decoder", DECODERS)
 def test_without_a_key_the_loss_is_the_likelihood_alone(decoder):
     model, batch = make(decoder), make_batch()
     found = loss(*model, batch, spread_weight=2.0, entropy_weight=3.0, baseline=-1.5)
-    assert found.total == found.nats
-    assert float(found.nats) == pytest.approx(nats_by_hand(decoder, model, batch), rel=1e-5)
-    assert found.num_words == sum(LENGTHS)
-    moved = 0.9 * -1.5 + 0.1 * float(-found.nats) / sum(LENGTHS)
-    assert float(found.baseline) == pytest.approx(moved, rel=1e-6)
+    assert found.total == found.metrics["nats"]
+    assert float(found.metrics["nats"]) == pytest.approx(
+        nats_by_hand(decoder, model, batch), rel=1e-5
+    )
+    assert found.count == sum(LENGTHS)
+    moved = 0.9 * -1.5 + 0.1 * float(-found.metrics["nats"]) / sum(LENGTHS)
+    assert float(found.carry) == pytest.approx(moved, rel=1e-6)
 
 
 def test_the_attention_that_each_location_gets_is_drawn_to_one():
@@ -116,8 +118,10 @@ def test_the_attention_that_each_location_gets_is_drawn_to_one():
     for row, length in enumerate(LENGTHS):
         received = by_hand("soft", model, batch, row).weights[:length].sum(axis=0)
         expected += 0.7 * ((1 - received) ** 2).sum()
-    assert float(found.total - found.nats) == pytest.approx(expected, rel=1e-4)
-    assert float(found.nats) == pytest.approx(nats_by_hand("soft", model, batch), rel=1e-5)
+    assert float(found.total - found.metrics["nats"]) == pytest.approx(expected, rel=1e-4)
+    assert float(found.metrics["nats"]) == pytest.approx(
+        nats_by_hand("soft", model, batch), rel=1e-5
+    )
 
 
 @pytest.mark.parametrize("decoder", ["initial", "soft"])
@@ -141,7 +145,7 @@ def test_words_are_to_be_found_in_their_images(decoder, projected_size):
     for row, length in [(0, 5), (1, 3)]:
         present = np.isin(np.arange(V), words[: length - 1, row])
         expected -= np.log(np.where(present, 1 - nowhere[row], nowhere[row])).sum()
-    assert float(found.total - found.nats) == pytest.approx(0.7 * expected, rel=1e-4)
+    assert float(found.total - found.metrics["nats"]) == pytest.approx(0.7 * expected, rel=1e-4)
 
 
 def test_smoothed_labels_give_every_word_its_share():
@@ -154,7 +158,9 @@ def test_smoothed_labels_give_every_word_its_share():
         targets[range(length), batch["words"][:length, row]] += 0.8
         expected -= (targets * special.log_softmax(logits, axis=-1)).sum()
     assert float(found.total) == pytest.approx(expected, rel=1e-5)
-    assert float(found.nats) == pytest.approx(nats_by_hand("soft", model, batch), rel=1e-5)
+    assert float(found.metrics["nats"]) == pytest.approx(
+        nats_by_hand("soft", model, batch), rel=1e-5
+    )
 
 
 def test_swapped_words_are_those_of_another_caption_at_the_same_place():
@@ -182,7 +188,7 @@ def test_images_are_seen_through_the_encoder_and_every_part_learns():
         filled(
             nnx.eval_shape(
                 lambda given=given: Captioner(
-                    V, rnnjax.gru(4), decoder="soft", encoder=given, locations=locations,
+                    V, rnnjax.gru(4), context="soft", encoder=given, locations=locations,
                     embed_size=4, attention_size=6, rngs=nnx.Rngs(0),
                 )
             )

@@ -28,7 +28,7 @@ def captioner(decoder="soft", seed=0):
     """One that would rather begin again or say an unknown word than anything else."""
     model = nnx.eval_shape(
         lambda: Captioner(
-            len(VOCABULARY), rnnjax.gru(5), decoder=decoder, locations=LOCATIONS, embed_size=4,
+            len(VOCABULARY), rnnjax.gru(5), context=decoder, locations=LOCATIONS, embed_size=4,
             attention_size=4, rngs=nnx.Rngs(0),
         )
     )  # fmt: skip

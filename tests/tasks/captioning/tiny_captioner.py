@@ -40,7 +40,7 @@ def make(decoder, cell="lstm", **options):
     """With random numbers everywhere, biases too."""
     model = nnx.eval_shape(
         lambda: Captioner(
-            V, CELLS[cell], decoder=decoder, locations=LOCATIONS, embed_size=4, attention_size=6,
+            V, CELLS[cell], context=decoder, locations=LOCATIONS, embed_size=4, attention_size=6,
             rngs=nnx.Rngs(0), **options,
         )
     )  # fmt: skip
