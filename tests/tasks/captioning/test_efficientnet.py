@@ -12,7 +12,12 @@ import sklearn.datasets
 from rnnjax.data.images import read_image
 from rnnjax.errors import UserError
 from rnnjax.tasks.captioning import efficientnet
-from rnnjax.tasks.captioning.efficientnet import LOCATIONS, EfficientNetLite0, pretrained
+from rnnjax.tasks.captioning.efficientnet import (
+    LOCATIONS,
+    EfficientNetLite0,
+    read_state_dict,
+    weights_file,
+)
 
 REFERENCE = Path(__file__).parents[2] / "reference"
 PHOTOGRAPHS = Path(sklearn.datasets.__file__).parent / "images"
@@ -28,7 +33,8 @@ needs_weights = pytest.mark.skipif(
 def classifier():
     """Gives the logits of images."""
     encoder = EfficientNetLite0()
-    kernel, bias = pretrained().classifier
+    state = read_state_dict(weights_file())
+    kernel, bias = state["_fc.weight"].T, state["_fc.bias"]
 
     @jax.jit
     def run(images):
@@ -81,6 +87,6 @@ def test_a_package_without_the_file_or_its_names(monkeypatch, tmp_path):
     with pytest.raises(UserError, match=r"a\.pth is no file of weights"):
         EfficientNetLite0()
     monkeypatch.setattr(efficientnet, "read_state_dict", lambda path: {})
-    with pytest.raises(UserError, match=r"a\.pth has no weights called '_fc\.weight'"):
+    with pytest.raises(UserError, match=r"a\.pth has no weights called '_bn0\.running_mean'"):
         EfficientNetLite0()
     assert "hollow_package" not in sys.modules
