@@ -109,9 +109,8 @@ def predict(run: Run) -> None:
         raise UserError("mode predict takes --input=IMAGE_OR_FOLDER")
     split = split_of(replace(run.config, skip_faulty=True), images_at(run.options.input))
     for fault in split.skipped:
-        say(f"Left out: {fault.message}")
-    output, resize = run.options.output, run.config.resize
-    print(reports.report_captions(split, *restored(run), output, resize=resize))
+        say(f"Left out: {fault}")
+    print(reports.report_captions(split, *restored(run), run.options.output))
 
 
 def inspect(run: Run) -> None:
@@ -140,7 +139,7 @@ EXPERIMENT = Experiment(
     measures=lambda config: Measures(config.unit, "word", config.metric, "%, greedy"),
     report=lambda trained: (
         {f"validation {trained.run.config.metric}, %, greedy": trained.best},
-        reports.report_held_out(trained.run.config, *restored(trained.run)),
+        reports.report_held_out(*restored(trained.run)),
     ),
     modes={"evaluate": evaluate, "predict": predict, "inspect": inspect},
 )

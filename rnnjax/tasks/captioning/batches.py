@@ -1,7 +1,6 @@
 """Captions with their images as examples for padded batches; batches of digit scenes."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
@@ -14,33 +13,25 @@ SCENE_LENGTHS = (4, 11, MAX_WORDS + 1)
 """What captions of scenes with one, two and three groups of digits are padded to, END included."""
 
 
-class Pictures(NamedTuple):
-    """Arrays of images, or of their features, by their indices.
-
-    Attributes:
-        kind: the name of the arrays in a batch: image or features.
-        take: gives those of the indices [B], [B, ...].
-    """
-
-    kind: str
-    take: Callable[[np.ndarray], np.ndarray]
+Pictures = Callable[[int], Example]
+"""Gives an image by its index as it stands in a batch: `{"image": [...]}`, or `features`."""
 
 
 def caption_examples(
-    ids: Sequence[Sequence[np.ndarray]], pictures: Pictures, buckets: Sequence[int]
+    ids: Sequence[Sequence[np.ndarray]], pictures: Pictures, buckets: Sequence[int] | None = None
 ) -> Examples:
     """One example a caption, with its image: `words` [T] and `image` or `features`.
 
     Args:
         ids: of the captions of each image, int32, END included.
         pictures: the images.
-        buckets: lengths to pad to, ascending.
+        buckets: lengths to pad to, ascending; None: the longest.
     """
     captions = [(image, caption) for image, some in enumerate(ids) for caption in some]
 
     def get(index: int) -> Example:
         image, caption = captions[index]
-        return {"words": caption, pictures.kind: pictures.take(np.array([image]))[0]}
+        return {"words": caption, **pictures(image)}
 
     lengths = np.array([len(caption) for _, caption in captions])
     ragged = {"lengths": Ragged(["words"], lengths, buckets)}
@@ -67,7 +58,7 @@ def image_examples(ids: Sequence[Sequence[np.ndarray]], pictures: Pictures) -> E
         return {
             "words": pad(captions, longest[index]),
             "lengths": np.array([len(caption) for caption in captions], np.int32),
-            pictures.kind: pictures.take(np.array([image]))[0],
+            **pictures(image),
         }
 
     return Examples(get, len(images), {"lengths": Ragged(["words"], longest)}, noun="image")

@@ -1,6 +1,7 @@
 """Captions in files: Flickr's tokens, CSV, TSV and JSONL; Karpathy's and COCO's JSON documents.
 
-A file that cannot be read is a UserError; a faulty line or entry is added to the `Faults`.
+A file that cannot be read is a UserError; what is wrong with a line or an entry is
+added to the list `faults`, in a sentence that begins with its place.
 """
 
 import contextlib
@@ -12,9 +13,11 @@ from typing import NamedTuple
 from rnnjax.data.examples import csv_rows, numbered_lines, suffix_of, tsv_rows
 from rnnjax.data.files import read_text
 from rnnjax.errors import UserError, did_you_mean
-from rnnjax.tasks.captioning.captioned_images import Skipped, caption_words
+from rnnjax.tasks.captioning.captioned_images import caption_words
 
 HEADER = ["image", "caption"]
+TABLES = (".tsv", ".jsonl")
+"""How the names of tables end."""
 
 _KARPATHY_SPLITS = {"train": "train", "restval": "train", "val": "validation", "test": "test"}
 _JSONL = 'expected {"image": PATH, "caption": TEXT} or {"image": PATH, "captions": [TEXT]}'
@@ -23,95 +26,94 @@ Rows = Iterable[tuple[str, list[str], str]]
 """Images, captions of them, and the places where these stand."""
 
 
-class Faults(list[Skipped]):
-    """What is faulty in a source: to be refused, or to be left out."""
-
-    def add(self, source: str, what: str) -> None:
-        """Records a fault of what stands at `source`."""
-        self.append(Skipped(source, f"{source}: {what}"))
-
-
 class Entry(NamedTuple):
     """An image of a source.
 
     Attributes:
         image: its path, from the folder of images; of one that is no file its name.
         captions: as they were written; none where it has none.
-        split: "train", "validation" or "test"; None where the source does not say.
         source: where it stands, for messages.
+        split: "train", "validation" or "test"; None where the source does not say.
         stored: of an image that is no file: returns its bytes.
     """
 
     image: str
     captions: list[str]
-    split: str | None
     source: str
+    split: str | None = None
     stored: Callable[[], bytes] | None = None
 
-    def add(self, text: str, source: str, faults: Faults) -> None:
+    def add(self, text: str, source: str, faults: list[str]) -> None:
         """Adds a caption that stands at `source`; one without a word is a fault."""
         text = text.strip()
         if caption_words(text):
             self.captions.append(text)
         else:
-            faults.add(source, f"a caption without a word, {text!r}, of {self.image}")
-
-
-def read_flickr(path: str, encoding: str, faults: Faults) -> list[Entry]:
-    """The images of lines `NAME.jpg#NUMBER<TAB>CAPTION` (Flickr8k)."""
-
-    def rows() -> Iterator[tuple[str, list[str], str]]:
-        seen: dict[str, str] = {}
-        for source, line in numbered_lines(path, encoding=encoding):
-            key, tab, text = line.partition("\t")
-            image, mark, number = key.strip().rpartition("#")
-            if not (tab and mark and image and number.isdecimal()):
-                wrong = f"expected NAME.jpg#NUMBER, a tab and a caption, got {line[:80]!r}"
-                faults.add(source, wrong)
-            elif seen.setdefault(key, source) != source:
-                faults.add(source, f"{key} is also the caption at {seen[key]}")
-            else:
-                yield image, [text], source
-
-    return _by_image(rows(), None, faults)
+            faults.append(f"{source}: a caption without a word, {text!r}, of {self.image}")
 
 
 def read_table(
-    path: str, split: str | None, encoding: str, faults: Faults, *, kind: str | None = None
+    path: str, encoding: str, faults: list[str], *, kind: str | None = None
 ) -> list[Entry]:
     """The images of a table of images and captions.
 
     Args:
         path: of the file. TSV and CSV have an image and a caption in a row; a first row
             `image, caption` is a header. JSONL has `{"image": ..., "caption": ...}` or
-            `{"image": ..., "captions": [...]}` in a line.
-        split: which it holds; None: not known.
+            `{"image": ..., "captions": [...]}` in a line, Flickr8k `NAME.jpg#NUMBER<TAB>CAPTION`.
         encoding: of the file.
         faults: take the lines of another form.
-        kind: ".tsv", ".csv" or ".jsonl"; None: as the file's name ends.
+        kind: ".tsv", ".csv", ".jsonl" or, of Flickr8k, ".token"; None: as the file's name ends.
+
+    Returns:
+        Each image once, where it stands first.
+
+    Raises:
+        UserError: the name does not end in one of `TABLES`, or the file cannot be read.
     """
+    if kind is None and not path.lower().endswith(TABLES):
+        raise UserError(f"{path}: expected a name that ends in {' or '.join(TABLES)}")
     kind = kind or suffix_of(path)
-    rows = _of_json if kind == ".jsonl" else _of_cells
-    return _by_image(rows(path, kind, encoding, faults), split, faults)
+    rows = {".jsonl": _of_json, ".token": _of_tokens}.get(kind, _of_cells)
+    found: dict[str, Entry] = {}
+    for image, texts, source in rows(path, kind, encoding, faults):
+        entry = found.setdefault(image.strip(), Entry(image.strip(), [], source))
+        for text in texts:
+            entry.add(text, source, faults)
+    return list(found.values())
 
 
-def _of_cells(path: str, kind: str, encoding: str, faults: Faults) -> Rows:
+def _of_tokens(path: str, kind: str, encoding: str, faults: list[str]) -> Rows:
+    seen: dict[str, str] = {}
+    for source, line in numbered_lines(path, encoding=encoding):
+        key, tab, text = line.partition("\t")
+        image, mark, number = key.strip().rpartition("#")
+        if not (tab and mark and image and number.isdecimal()):
+            wrong = f"expected NAME.jpg#NUMBER, a tab and a caption, got {line[:80]!r}"
+            faults.append(f"{source}: {wrong}")
+        elif seen.setdefault(key, source) != source:
+            faults.append(f"{source}: {key} is also the caption at {seen[key]}")
+        else:
+            yield image, [text], source
+
+
+def _of_cells(path: str, kind: str, encoding: str, faults: list[str]) -> Rows:
     is_tsv = kind == ".tsv"
     for source, cells in (tsv_rows if is_tsv else csv_rows)(path, encoding=encoding):
         if len(cells) != 2 or not cells[0].strip():
             expected = "IMAGE, a tab and a caption" if is_tsv else "IMAGE,CAPTION"
             got = ("\t" if is_tsv else ",").join(cells)
-            faults.add(source, f"expected {expected}, got {got[:80]!r}")
+            faults.append(f"{source}: expected {expected}, got {got[:80]!r}")
         elif source != f"{path}:1" or cells != HEADER:
             yield cells[0], cells[1:], source
 
 
-def _of_json(path: str, kind: str, encoding: str, faults: Faults) -> Rows:
+def _of_json(path: str, kind: str, encoding: str, faults: list[str]) -> Rows:
     for source, line in numbered_lines(path, encoding=encoding):
         try:
             row = json.loads(line)
         except ValueError as error:
-            faults.add(source, f"{_JSONL}, but this is no JSON: {error}")
+            faults.append(f"{source}: {_JSONL}, but this is no JSON: {error}")
             continue
         match row:
             case {"image": str(image), "caption": str(text), **more} if "captions" not in more:
@@ -121,20 +123,10 @@ def _of_json(path: str, kind: str, encoding: str, faults: Faults) -> Rows:
             ):
                 yield image, texts, source
             case _:
-                faults.add(source, f"{_JSONL}, got {line[:80]}")
+                faults.append(f"{source}: {_JSONL}, got {line[:80]}")
 
 
-def _by_image(rows: Rows, split: str | None, faults: Faults) -> list[Entry]:
-    """Each image once, where it stands first."""
-    found: dict[str, Entry] = {}
-    for image, texts, source in rows:
-        entry = found.setdefault(image.strip(), Entry(image.strip(), [], split, source))
-        for text in texts:
-            entry.add(text, source, faults)
-    return list(found.values())
-
-
-def read_karpathy(path: str, encoding: str, faults: Faults) -> list[Entry]:
+def read_karpathy(path: str, encoding: str, faults: list[str]) -> list[Entry]:
     """The images and captions of `dataset_flickr8k.json`, `dataset_coco.json` and the like.
 
     The split `restval` becomes part of `train`, as is usual.
@@ -161,7 +153,7 @@ def read_karpathy(path: str, encoding: str, faults: Faults) -> list[Entry]:
                 hint = did_you_mean(split, _KARPATHY_SPLITS)
                 raise UserError(f"{places[0]} has the unknown split {split!r}: {hint}")
             places[0] += f" ({name})"
-            entry = Entry(name, [], _KARPATHY_SPLITS[split], places[0])
+            entry = Entry(name, [], places[0], _KARPATHY_SPLITS[split])
             for m, one in enumerate(image["sentences"]):
                 text = one["raw"] if "raw" in one else " ".join(one["tokens"])
                 entry.add(text, f"{places[0]}, sentences[{m}]", faults)
@@ -169,13 +161,12 @@ def read_karpathy(path: str, encoding: str, faults: Faults) -> list[Entry]:
     return found
 
 
-def read_coco(path: str, split: str, encoding: str, faults: Faults) -> list[Entry]:
+def read_coco(path: str, encoding: str, faults: list[str]) -> list[Entry]:
     """The images, such as `train2014/NAME`, and captions of `captions_train2014.json` and the like.
 
     Args:
         path: of a file `{"images": [{"id", "file_name"}], "annotations": [{"id", "image_id",
             "caption"}]}`.
-        split: which it holds.
         encoding: of the file.
         faults: take images and captions whose numbers are not their own, or are nobody's.
 
@@ -190,18 +181,18 @@ def read_coco(path: str, split: str, encoding: str, faults: Faults) -> list[Entr
         for n, image in enumerate(document["images"]):
             places[0] = f"{path}: images[{n}]"
             name = f"{folder}/{image['file_name']}"
-            entry = Entry(name, [], split, f"{places[0]} ({name})")
+            entry = Entry(name, [], f"{places[0]} ({name})")
             if (first := found.setdefault(image["id"], entry)) is not entry:
-                faults.add(entry.source, f"id {image['id']} is also that of {first.image}")
+                faults.append(f"{entry.source}: id {image['id']} is also that of {first.image}")
         for n, one in enumerate(document["annotations"]):
             places[0] = place = f"{path}: annotations[{n}]"
             if seen.setdefault(one["id"], place) != place:
-                faults.add(place, f"id {one['id']} is also that of {seen[one['id']]}")
+                faults.append(f"{place}: id {one['id']} is also that of {seen[one['id']]}")
             elif one["image_id"] in found:
                 found[one["image_id"]].add(one["caption"], place, faults)
             else:
                 what = f"a caption of image_id {one['image_id']}, which no image has"
-                faults.add(place, f"{what}: {one['caption'][:60]!r}")
+                faults.append(f"{place}: {what}: {one['caption'][:60]!r}")
     return list(found.values())
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from rnnjax.errors import UserError
+from rnnjax.training.atomic_files import write_lines
 
 Tokens = Sequence[str]
 """The words of a caption."""
@@ -300,8 +301,8 @@ def meteor(candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]])
     repeated = [[*texts, *[texts[0]] * (most - len(texts))] for texts in references]
     with tempfile.TemporaryDirectory() as folder:
         written, wanted = Path(folder, "candidates"), Path(folder, "references")
-        _write(written, candidates)
-        _write(wanted, [text for texts in repeated for text in texts])
+        write_lines(written, map(" ".join, candidates))
+        write_lines(wanted, (" ".join(text) for texts in repeated for text in texts))
         files = [str(path) for path in (program, written, wanted)]
         command = [java, "-Xmx2G", "-Dfile.encoding=UTF-8", "-jar", *files]
         options = ["-l", "en", "-norm", "-r", str(most)]
@@ -311,7 +312,3 @@ def meteor(candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]])
         reason = (done.stderr or done.stdout).strip()
         raise UserError(f"the Java program of METEOR failed: {reason or 'it said nothing'}")
     return float(found[1])
-
-
-def _write(path: Path, texts: Sequence[Tokens]) -> None:
-    path.write_text("".join(" ".join(words) + "\n" for words in texts), encoding="utf-8")

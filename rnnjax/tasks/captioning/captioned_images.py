@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -11,20 +11,10 @@ from rnnjax.data.images import IMAGE_SUFFIXES, ResizePolicy, decode_image, read_
 from rnnjax.data.word_vocabulary import START, UNKNOWN_WORD, WordVocabulary
 from rnnjax.errors import UserError, counted
 
+T = TypeVar("T")
+
 UNSPEAKABLE = (START, UNKNOWN_WORD)
 """The ids that a caption which a model writes never holds."""
-
-
-class Skipped(NamedTuple):
-    """Something faulty that was left out because the user allowed it.
-
-    Attributes:
-        name: an image, or `FILE:LINE`.
-        message: what is wrong with it, in a sentence that names it.
-    """
-
-    name: str
-    message: str
 
 
 class CaptionedImage(NamedTuple):
@@ -48,17 +38,21 @@ class CaptionedImage(NamedTuple):
         """
         return self.stored() if self.stored else read_bytes(self.image)
 
+    def pixels(self, size: int, policy: ResizePolicy) -> np.ndarray:
+        """The image in a square, uint8 `[size, size, 3]`; see `rnnjax.data.images.decode_image`."""
+        return decode_image(self.encoded(), self.image, size=size, policy=policy)
+
 
 class CaptionCorpus(NamedTuple):
     """Images with captions in splits.
 
     Attributes:
         splits: of "train", "validation" and, where there is one, "test".
-        skipped: the faulty images and captions that were left out.
+        skipped: of each faulty image or caption that was left out, where it is and what is wrong.
     """
 
     splits: dict[str, list[CaptionedImage]]
-    skipped: tuple[Skipped, ...]
+    skipped: tuple[str, ...]
 
     def describe(self) -> str:
         """Its numbers, in one line."""
@@ -118,33 +112,31 @@ def images_at(path: str) -> list[CaptionedImage]:
 
 
 def read_images(
-    images: Iterable[CaptionedImage], *, size: int, policy: ResizePolicy, skip_faulty: bool = False
-) -> tuple[list[CaptionedImage], list[np.ndarray], list[Skipped]]:
+    images: Iterable[CaptionedImage], read: Callable[[CaptionedImage], T], *, skip_faulty: bool
+) -> tuple[list[CaptionedImage], list[T], list[str]]:
     """Reads images.
 
     Args:
         images: with captions or without.
-        size: of both sides of the results, in pixels.
-        policy: see `rnnjax.data.images.decode_image`.
+        read: what is made of an image, such as its pixels.
         skip_faulty: an image that cannot be read is left out; otherwise it is an error.
 
     Returns:
-        The images that could be read; for each of them uint8 [size, size, 3]; and a record of each
-        that is left out.
+        The images that could be read; what was made of them; and what is wrong with the others.
 
     Raises:
-        UserError: an image cannot be read, or there is no such size or policy.
+        UserError: an image cannot be read.
     """
-    kept, pixels, skipped = [], [], []
+    kept, made, skipped = [], [], []
     for image in images:
         try:
-            pixels.append(decode_image(image.encoded(), image.image, size=size, policy=policy))
+            made.append(read(image))
             kept.append(image)
         except UserError as error:
             if not skip_faulty:
                 raise
-            skipped.append(Skipped(image.image, str(error)))
-    return kept, pixels, skipped
+            skipped.append(str(error))
+    return kept, made, skipped
 
 
 def _size(images: Sequence[CaptionedImage]) -> str:

@@ -4,7 +4,7 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rnnjax.data.examples import numbered_lines
@@ -12,6 +12,7 @@ from rnnjax.data.files import existing, nearest
 from rnnjax.data.named_splits import (
     LIST_OF_PATHS,
     SPLITS,
+    SplitFiles,
     by_name,
     is_list_of_paths,
     split_files,
@@ -19,10 +20,9 @@ from rnnjax.data.named_splits import (
 )
 from rnnjax.errors import UserError, counted
 from rnnjax.tasks.captioning.caption_files import (
+    TABLES,
     Entry,
-    Faults,
     read_coco,
-    read_flickr,
     read_karpathy,
     read_table,
 )
@@ -32,12 +32,6 @@ from rnnjax.tasks.captioning.tfds_captions import captioned_examples
 
 _log = logging.getLogger(__name__)
 
-EXPECTED = (
-    "expected Flickr's NAME.token.txt or captions.txt, Karpathy's dataset_NAME.json, COCO's "
-    "captions_train2014.json, or train.tsv or train.jsonl"
-)
-
-_TABLES = (".tsv", ".jsonl")
 _COCO = re.compile(r"captions_(train|val)\d*\.json")
 _KINDS = {
     "Flickr's": re.compile(r"(?!.*\.lemma\.).*\.token(\.txt)?|captions\.(txt|csv)"),
@@ -81,8 +75,8 @@ def load_captions(config: CaptionData, *, tfds_data_dir: str | None = None) -> C
         UserError: there is no such source, it cannot be read, a split is missing; or, but for
             `config.skip_faulty`, something in it is faulty.
     """
-    source, faults = config.data, Faults()
-    folder = Path()
+    source, folder = config.data, Path()
+    faults: list[str] = []
     if source.startswith("tfds:"):
         if config.images is not None:
             raise UserError(
@@ -100,24 +94,24 @@ def load_captions(config: CaptionData, *, tfds_data_dir: str | None = None) -> C
         path = entry.image if entry.stored else os.path.normpath(folder / entry.image)
         if (first := owner.setdefault(path, entry)) is not entry:
             where = f"for {first.split} at {first.source}"
-            faults.add(entry.source, f"the image {path} is listed also {where}")
+            faults.append(f"{entry.source}: the image {path} is listed also {where}")
         elif not (entry.stored or os.path.isfile(path)):
-            faults.add(entry.source, f"the image {path} does not exist")
+            faults.append(f"{entry.source}: the image {path} does not exist")
         elif not entry.captions:
-            faults.add(entry.source, f"the image {path} has no caption")
+            faults.append(f"{entry.source}: the image {path} has no caption")
         else:
             image = CaptionedImage(path, tuple(entry.captions), entry.stored)
             splits.setdefault(str(entry.split), []).append(image)
     if faults and not config.skip_faulty:
         others = f". {counted(len(faults) - 1, 'more fault')} like it" if faults[1:] else ""
         raise UserError(
-            f"{faults[0].message}{others}. With --config.skip_faulty what is faulty is left out"
+            f"{faults[0]}{others}. With --config.skip_faulty what is faulty is left out"
         )
     for split in ("train", "validation"):
         if not splits.get(split):
             raise UserError(f"{source} has no {split} split with captioned images in it")
     if faults:
-        told = "; ".join([fault.message for fault in faults[:3]] + ["..."] * (len(faults) > 3))
+        told = "; ".join(faults[:3] + ["..."] * (len(faults) > 3))
         _log.warning("%s: left out as faulty: %s", source, told)
     return CaptionCorpus({s: splits[s] for s in SPLITS if s in splits}, tuple(faults))
 
@@ -136,21 +130,18 @@ def _in_splits(source: str, listed: list[Entry], held_out: float | None) -> list
     if not 0 < held_out < 0.5:
         raise UserError(f"held_out must lie in (0, 0.5), got {held_out}")
     count = max(1, round(held_out * len(listed)))
-    order = sorted((image.image for image in listed), key=_digest)
+    names = [image.image for image in listed]
+    order = sorted(names, key=lambda n: hashlib.sha256(os.path.basename(n).encode()).digest())
     split_of = dict.fromkeys(order[:count], "validation")
     split_of |= dict.fromkeys(order[count : 2 * count], "test")
     return [image._replace(split=split_of.get(image.image, "train")) for image in listed]
 
 
-def _digest(image: str) -> bytes:
-    return hashlib.sha256(os.path.basename(image).encode()).digest()
-
-
-def _read_source(source: str, encoding: str, faults: Faults) -> tuple[list[Entry], Path]:
+def _read_source(source: str, encoding: str, faults: list[str]) -> tuple[list[Entry], Path]:
     """The images, and the folder in or below which they are."""
     if is_list_of_paths(source):
-        listed = split_files(source).files
-        return _read_tables(listed.items(), encoding, faults), listed["train"][0].parent
+        listed = split_files(source)
+        return _named(listed, read_table, encoding, faults), listed.files["train"][0].parent
     path = existing(source, f": expected a folder with captions, {LIST_OF_PATHS} or tfds:NAME")
     if path.is_file():
         return _read([path], encoding, faults), path.parent
@@ -163,7 +154,11 @@ def _read_source(source: str, encoding: str, faults: Faults) -> tuple[list[Entry
     layouts = [paths for paths in kinds.values() if paths]
     if not layouts:
         names = ", ".join(p.name for p in files[:10]) or "no files at all"
-        raise UserError(f"{source} has no captions: {EXPECTED}, found {names}")
+        raise UserError(
+            f"{source} has no captions: expected Flickr's NAME.token.txt or captions.txt, "
+            "Karpathy's dataset_NAME.json, COCO's captions_train2014.json, or train.tsv or "
+            f"train.jsonl, found {names}"
+        )
     several = len(layouts[0]) > 1 and layouts[0] in (kinds["Flickr's"], kinds["Karpathy's"])
     if len(layouts) > 1 or several:
         names = ", ".join(str(p) for part in layouts for p in part)
@@ -172,35 +167,31 @@ def _read_source(source: str, encoding: str, faults: Faults) -> tuple[list[Entry
     return _read(layouts[0], encoding, faults), base
 
 
-def _read(paths: list[Path], encoding: str, faults: Faults) -> list[Entry]:
+def _read(paths: list[Path], encoding: str, faults: list[str]) -> list[Entry]:
     """Reads caption files that are all of one layout."""
     first = paths[0]
     if _COCO.fullmatch(first.name):
         both = [path for path in _files(first.parent) if _COCO.fullmatch(path.name)]
-        named = by_name(first.parent, both).files.items()
-        read = [read_coco(str(path), split, encoding, faults) for split, (path,) in named]
-        return [entry for entries in read for entry in entries]
+        return _named(by_name(first.parent, both), read_coco, encoding, faults)
     if first.suffix == ".json":
         return read_karpathy(str(first), encoding, faults)
-    if first.suffix.lower() not in _TABLES:
+    if first.suffix.lower() not in TABLES:
         return _read_flickr(first, encoding, faults)
     if len(paths) == 1:
-        return _read_tables([(None, paths)], encoding, faults)
+        return read_table(str(first), encoding, faults)
     tables = by_name(first.parent, paths)
     if tables.left_alone:
         raise UserError(
             f"{first.parent / tables.left_alone[0]} does not say in its name which split it holds: "
             f"expected one of {', '.join(SPLITS)} in it"
         )
-    return _read_tables(tables.files.items(), encoding, faults)
+    return _named(tables, read_table, encoding, faults)
 
 
-def _read_flickr(path: Path, encoding: str, faults: Faults) -> list[Entry]:
+def _read_flickr(path: Path, encoding: str, faults: list[str]) -> list[Entry]:
     """Flickr's tokens or Kaggle's CSV, and the lists of splits beside it."""
-    if path.name in ("captions.txt", "captions.csv"):
-        found = read_table(str(path), None, encoding, faults, kind=".csv")
-    else:
-        found = read_flickr(str(path), encoding, faults)
+    kind = ".csv" if path.name in ("captions.txt", "captions.csv") else ".token"
+    found = read_table(str(path), encoding, faults, kind=kind)
     others = [other for other in _files(path.parent) if other != path and other.suffix == ".txt"]
     lists = {other: split for other in others if (split := split_of(other))}
     if not lists:
@@ -211,19 +202,16 @@ def _read_flickr(path: Path, encoding: str, faults: Faults) -> list[Entry]:
         for source, line in numbered_lines(str(file), encoding=encoding):
             name = line.strip()
             image = f"{name}.jpg" if f"{name}.jpg" in captions else name
-            listed.append(Entry(image, captions.get(image, []), split, source))
+            listed.append(Entry(image, captions.get(image, []), source, split))
     return listed
 
 
-def _read_tables(
-    files: Iterable[tuple[str | None, list[Path]]], encoding: str, faults: Faults
+def _named(
+    files: SplitFiles, read: Callable[..., list[Entry]], encoding: str, faults: list[str]
 ) -> list[Entry]:
-    found = []
-    for split, path in ((split, path) for split, paths in files for path in paths):
-        if path.suffix.lower() not in _TABLES:
-            raise UserError(f"{path}: expected a name that ends in {' or '.join(_TABLES)}")
-        found += read_table(str(path), split, encoding, faults)
-    return found
+    """What a function reads of the files, in the splits that their names say."""
+    splits = files.read(lambda path: read(str(path), encoding, faults)).items()
+    return [entry._replace(split=split) for split, entries in splits for entry in entries]
 
 
 def _image_folder(images: str | None, base: Path, names: Sequence[str]) -> Path:

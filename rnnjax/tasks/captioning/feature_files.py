@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.lib.format import read_array_header_1_0, read_array_header_2_0, read_magic
 
 from rnnjax.errors import UserError
-from rnnjax.tasks.captioning.captioned_images import CaptionedImage, Skipped
+from rnnjax.tasks.captioning.captioned_images import CaptionedImage
 from rnnjax.tasks.captioning.captioner import Locations
 
 _NOT_ARRAYS = (OSError, ValueError, EOFError, zipfile.BadZipFile)
@@ -62,44 +63,42 @@ class StoredFeatures:
                 f"rows as columns"
             )
         self.locations = Locations(side, side, size)
-        found, self.skipped = _match(path, images, keys, skip_missing)
-        self.images = [images[n] for n in found]
-        self._keys = [keys[name] for name in found.values()]
+        self.images, names, self.skipped = _match(path, images, keys, skip_missing)
+        self._keys = [keys[name] for name in names]
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_opened": None}
 
-    def take(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
-        """The features of several images, `[B, S, F]`, in the dtype in which they are stored."""
+    def take(self, index: int) -> np.ndarray:
+        """The features of an image, `[S, F]`, in the dtype in which they are stored."""
         if self._opened is None:
             self._opened = np.load(self._path, mmap_mode="r", allow_pickle=False)
-        return np.stack([self._opened[self._keys[int(index)]] for index in indices])
+        return self._opened[self._keys[index]]
 
 
 def _match(
     path: Path, images: Sequence[CaptionedImage], names: Mapping[str, Any], skip_missing: bool
-) -> tuple[dict[int, str], list[Skipped]]:
-    """The name of each image's map, by the index of the image; and images without a map."""
-    found: dict[int, str] = {}
-    skipped = []
+) -> tuple[list[CaptionedImage], list[str], list[str]]:
+    """The images that have a map, the names of their maps, and what is wrong with the others."""
+    found, found_names, skipped = [], [], []
     owner: dict[str, str] = {}
-    for n, image in enumerate(images):
+    for image in images:
         name = image.image if image.image in names else os.path.basename(image.image)
         if name not in names:
-            skipped.append(Skipped(image.image, f"{path} has no features of {image.image}"))
-            continue
-        other = owner.setdefault(name, image.image)
-        if other != image.image:
+            skipped.append(f"{path} has no features of {image.image}")
+        elif (other := owner.setdefault(name, image.image)) != image.image:
             raise UserError(
                 f"{path} has one map called {name} for both {other} and {image.image}: "
                 f"name the maps by whole paths"
             )
-        found[n] = name
+        else:
+            found.append(image)
+            found_names.append(name)
     if skipped and not skip_missing:
         known = ", ".join(sorted(names)[:3])
         more = f" and {len(skipped) - 1:,} more images" if skipped[1:] else ""
-        raise UserError(f"{skipped[0].message}{more}; it has those of {known}, ...")
-    return found, skipped
+        raise UserError(f"{skipped[0]}{more}; it has those of {known}, ...")
+    return found, found_names, skipped
 
 
 def _of_npz(path: Path) -> _Maps:
@@ -124,14 +123,8 @@ def _of_npz(path: Path) -> _Maps:
 
 def _header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:
     with file:
-        version = np.lib.format.read_magic(file)
-        read = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }.get(version)
-        if read is None:
-            raise ValueError(f"an array in version {version} of the format")
-        shape, _, dtype = read(file)
+        version, _ = read_magic(file)
+        shape, _, dtype = (read_array_header_1_0 if version == 1 else read_array_header_2_0)(file)
         return shape, dtype
 
 

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from rnnjax.data.images import ResizePolicy
 from rnnjax.errors import UserError
-from rnnjax.tasks.captioning.captioned_images import CaptionedImage, Skipped, read_images
+from rnnjax.tasks.captioning.captioned_images import CaptionedImage, read_images
 from rnnjax.tasks.captioning.efficientnet import EfficientNetLite0
 from rnnjax.training.atomic_files import writing
 
@@ -27,16 +27,23 @@ class Features(NamedTuple):
     Attributes:
         images: those that have features, in the order in which they were given.
         files: for each of them the .npy file with its features, float16 `[S, F]`.
-        skipped: the images that were left out.
+        skipped: what is wrong with the images that were left out.
     """
 
     images: list[CaptionedImage]
     files: list[Path]
-    skipped: list[Skipped]
+    skipped: list[str]
 
-    def take(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
-        """The features of several images, float16 `[B, S, F]`."""
-        return np.stack([_read(self.files[int(index)]) for index in indices])
+    def take(self, index: int) -> np.ndarray:
+        """The features of an image, float16 `[S, F]`."""
+        path = self.files[index]
+        try:
+            return np.load(path, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise UserError(
+                f"cached features are damaged: {path} ({error}). Remove it and start again: then "
+                "they are computed anew"
+            ) from error
 
 
 def features_of(
@@ -70,21 +77,16 @@ def features_of(
     folder = Path(cache_dir).expanduser().absolute() / name
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    files: dict[str, Path] = {}
-    skipped: list[Skipped] = []
-    for image in tqdm(images, "known images", unit="image", disable=None, delay=2):
-        try:
-            digest = hashlib.sha256(image.encoded()).hexdigest()
-            files[image.image] = folder / f"{digest}.npy"
-        except UserError as error:
-            if not skip_faulty:
-                raise
-            skipped.append(Skipped(image.image, str(error)))
-    known = [image for image in images if image.image in files]
-    missing = {files[i.image]: i for i in known if not files[i.image].exists()}
+    known, files, skipped = read_images(
+        tqdm(images, "known images", unit="image", disable=None, delay=2),
+        lambda image: folder / f"{hashlib.sha256(image.encoded()).hexdigest()}.npy",
+        skip_faulty=skip_faulty,
+    )
+    pairs = list(zip(known, files, strict=True))
+    missing = {file: image for image, file in pairs if not file.exists()}
     skipped += _compute(missing, encoder, policy, skip_faulty)
-    kept = [image for image in known if files[image.image].exists()]
-    return Features(kept, [files[image.image] for image in kept], skipped)
+    pairs = [(image, file) for image, file in pairs if file.exists()]
+    return Features([image for image, _ in pairs], [file for _, file in pairs], skipped)
 
 
 def _compute(
@@ -92,17 +94,17 @@ def _compute(
     encoder: EfficientNetLite0,
     policy: ResizePolicy,
     skip_faulty: bool,
-) -> list[Skipped]:
-    """Writes the features of images; returns a record of those that are faulty."""
+) -> list[str]:
+    """Writes the features of images; returns what is wrong with those that are faulty."""
     graph, state = nnx.split(encoder)
     run = jax.jit(lambda state, pixels: nnx.merge(graph, state)(pixels))
     side, file_of = encoder.side, {image.image: file for file, image in missing.items()}
-    faults: list[Skipped] = []
+    faults: list[str] = []
     with tqdm(total=len(missing), desc="features", unit="image", disable=None) as bar:
         for first in range(0, len(missing), BATCH_SIZE):
             group = list(missing.values())[first : first + BATCH_SIZE]
             images, pixels, faulty = read_images(
-                group, size=side, policy=policy, skip_faulty=skip_faulty
+                group, lambda image: image.pixels(side, policy), skip_faulty=skip_faulty
             )
             faults += faulty
             batch = np.zeros((BATCH_SIZE, side, side, 3), np.uint8)
@@ -132,13 +134,3 @@ def _write(path: Path, features: np.ndarray) -> None:
         with open(temporary, "wb") as file:
             np.save(file, features, allow_pickle=False)
         os.replace(temporary, path)
-
-
-def _read(path: Path) -> np.ndarray:
-    try:
-        return np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(
-            f"cached features are damaged: {path} ({error}). Remove it and start again: then they "
-            "are computed anew"
-        ) from error

@@ -1,9 +1,8 @@
 """Captioning images with a model, in training and after it, and scores of the captions."""
 
 import dataclasses
-import functools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,10 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from tqdm import tqdm
 
 from rnnjax import training
-from rnnjax.data.padded_batches import pad
+from rnnjax.data.padded_batches import EvaluationBatches, Examples
 from rnnjax.data.word_vocabulary import END, START
 from rnnjax.decode import BeamResult
 from rnnjax.losses import target_log_probability
@@ -22,6 +20,7 @@ from rnnjax.metrics.attention import Pointing, pointing_accuracy
 from rnnjax.models.decoding import SAMPLED, Rated, Search, rate, sample_text, search_memory
 from rnnjax.models.memory import Glance
 from rnnjax.tasks.captioning.assembly import make_captioner
+from rnnjax.tasks.captioning.batches import caption_examples
 from rnnjax.tasks.captioning.caption_scores import CaptionScores, caption_scores
 from rnnjax.tasks.captioning.captioned_images import (
     UNSPEAKABLE,
@@ -80,14 +79,14 @@ class ImageCaptioner(NamedTuple):
     Attributes:
         model: a `Captioner`, or several as one `CaptionEnsemble`.
         vocabulary: its symbols.
-        config: of its run; None: it has no run, and `caption` does not work.
+        config: of its run.
         search: settings of the beam search.
         max_length: symbols after which a caption is cut off, its end included.
     """
 
     model: Any
     vocabulary: CaptionVocabulary
-    config: CaptionerConfig | None = None
+    config: CaptionerConfig
     search: Search = Search()
     max_length: int = 40
 
@@ -97,7 +96,6 @@ class ImageCaptioner(NamedTuple):
         Raises:
             UserError: there is no image, or one cannot be read.
         """
-        assert self.config is not None
         return self.write(split_of(self.config, images_at(path)))
 
     def write(self, split: Split, *, batch_size: int = BATCH_SIZE) -> list[Caption]:
@@ -107,13 +105,13 @@ class ImageCaptioner(NamedTuple):
             split: the images.
             batch_size: images side by side.
         """
-        graph, params = nnx.split(self.model, nnx.Param)
+        every = EvaluationBatches(Examples(split.pictures, len(split)), batch_size=batch_size)
+        batches = training.with_progress(every, len(split), "captioning")
+        settings = self.search, self.max_length
         captions = []
-        for batch, count in _batches(split, batch_size, "captioning"):
-            found, glances = jax.device_get(
-                _search(graph, params, batch, self.search, self.max_length)
-            )
-            for row in range(count):
+        for batch, written in training.results_of(_search, self.model, batches, *settings):
+            found, glances = jax.device_get(written)
+            for row in range(np.count_nonzero(batch["indices"] >= 0)):
                 best = found.tokens[row, : self.search.num_best].tolist()
                 texts = [self.vocabulary.text(self.vocabulary.decode(tokens)) for tokens in best]
                 symbols = self.vocabulary.decode(best[0])
@@ -133,22 +131,17 @@ class ImageCaptioner(NamedTuple):
             split: images with references.
             batch_size: images side by side.
         """
-        graph, params = nnx.split(self.model, nnx.Param)
-        ids = [self.vocabulary.encode(references[0]) for references in split.references]
-        length = max(map(len, ids))
+        ids = [[self.vocabulary.encode(references[0])] for references in split.references]
+        every = EvaluationBatches(caption_examples(ids, split.pictures), batch_size=batch_size)
+        batches = training.with_progress(every, len(split), "reading")
         nats, maps = [], []
-        for first, (batch, count) in zip(
-            range(0, len(split), batch_size), _batches(split, batch_size, "reading"), strict=True
-        ):
-            rows = [ids[min(first + n, len(ids) - 1)] for n in range(batch_size)]
-            words, lengths = pad(rows, length), np.array([len(row) for row in rows], np.int32)
-            losses, weights = jax.device_get(
-                _read(graph, params, {**batch, "words": words, "lengths": lengths})
-            )
-            nats += losses[:count].tolist()
+        for batch, read in training.results_of(_read, self.model, batches):
+            losses, weights = jax.device_get(read)
+            lengths = batch["lengths"][batch["lengths"] > 0].tolist()
+            nats += losses[: len(lengths)].tolist()
             if weights is not None:
-                maps += [self._map(weights[: len(rows[n]) - 1, n]) for n in range(count)]
-        return Readings(nats, sum(map(len, ids)), maps)
+                maps += [self._map(weights[: end - 1, row]) for row, end in enumerate(lengths)]
+        return Readings(nats, sum(len(caption) for (caption,) in ids), maps)
 
     def _map(self, weights: np.ndarray) -> np.ndarray:
         rows, columns, _ = self.model.locations
@@ -171,34 +164,20 @@ def _mean_by_word(values: np.ndarray, word_numbers: np.ndarray) -> np.ndarray:
     return (sums.T / np.bincount(word_numbers)).T
 
 
-def _batches(
-    split: Split, batch_size: int, description: str
-) -> Iterator[tuple[dict[str, np.ndarray], int]]:
-    """Batches of one shape, and how many of their rows are images and not filling."""
-    bar = tqdm(total=len(split), desc=description, unit="image", disable=None, leave=False, delay=2)
-    with bar:
-        for first in range(0, len(split), batch_size):
-            count = min(batch_size, len(split) - first)
-            rows = np.minimum(np.arange(first, first + batch_size), len(split) - 1)
-            yield {split.pictures.kind: split.pictures.take(rows)}, count
-            bar.update(count)
-
-
-@functools.partial(jax.jit, static_argnums=(0, 3, 4))
 def _search(
-    graph: nnx.GraphDef, params: Any, batch: dict[str, Array], search: Search, max_length: int
+    model: Any, search: Search, max_length: int, batch: dict[str, Array]
 ) -> tuple[BeamResult, Glance]:
     """The result of the beam search, and the glances on the way to the best captions."""
-    memory = nnx.merge(graph, params).look(batch)
-    return search_memory(graph, (START, END, UNSPEAKABLE), search, max_length, params, memory)
+    graph, params = nnx.split(model, nnx.Param)
+    symbols = START, END, UNSPEAKABLE
+    return search_memory(graph, symbols, search, max_length, params, model.look(batch))
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _read(graph: nnx.GraphDef, params: Any, batch: dict[str, Array]):
+def _read(model: Any, batch: dict[str, Array]) -> tuple[Array, Array | None]:
+    """The nats of each caption, and where each word looked."""
     mask = jnp.arange(len(batch["words"]))[:, None] < batch["lengths"]
-    words = jnp.where(mask, batch["words"], 0)
-    reading = nnx.merge(graph, params).read({**batch, "words": words})
-    gains = target_log_probability(reading.logits, words)
+    reading = model.read(batch)
+    gains = target_log_probability(reading.logits, batch["words"])
     return -jnp.sum(jnp.where(mask, gains, 0), axis=0), reading.glances.weights
 
 
@@ -255,8 +234,7 @@ def validation_scores(
         "loss", in nats a word of the first references; "bleu4" and "exact" of captions that are
         written greedily, and "pointing" where it is known, in percent.
     """
-    del config
-    _, found = write_and_score(prepared.validation, _greedy(prepared, model))
+    _, found = write_and_score(prepared.validation, _greedy(config, prepared, model))
     scores = {"loss": found.loss, "bleu4": found.captions.bleu4, "exact": 100 * found.exact}
     if found.pointing is not None:
         scores["pointing"] = 100 * found.pointing.accuracy
@@ -265,13 +243,12 @@ def validation_scores(
 
 def sample(config: CaptionerConfig, prepared: Prepared, model: Captioner) -> str:
     """The first validation images and what the model writes for them greedily."""
-    del config
     few = dataclasses.replace(prepared.validation, names=prepared.validation.names[:SAMPLED])
     references = [captions[0] for captions in prepared.validation.references[:SAMPLED]]
-    found = _greedy(prepared, model).write(few)
+    found = _greedy(config, prepared, model).write(few)
     return sample_text(few.names, references, [one.text for one in found])
 
 
-def _greedy(prepared: Prepared, model: Captioner) -> ImageCaptioner:
-    search, longest = Search(beam_size=1), prepared.max_length
-    return ImageCaptioner(model, prepared.vocabulary, search=search, max_length=longest)
+def _greedy(config: CaptionerConfig, prepared: Prepared, model: Captioner) -> ImageCaptioner:
+    search = Search(beam_size=1)
+    return ImageCaptioner(model, prepared.vocabulary, config, search, prepared.max_length)

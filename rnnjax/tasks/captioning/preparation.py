@@ -1,6 +1,5 @@
 """Data for training of a config: vocabulary, batches and validation split; and their shapes."""
 
-from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import NamedTuple
 
@@ -12,7 +11,7 @@ from rnnjax.data.padded_batches import TrainingBatches
 from rnnjax.data.prepared import digest_of
 from rnnjax.data.word_vocabulary import UNKNOWN_WORD
 from rnnjax.tasks.captioning.batches import SceneBatches, caption_examples, image_examples
-from rnnjax.tasks.captioning.captioned_images import CaptionedImage, CaptionVocabulary
+from rnnjax.tasks.captioning.captioned_images import CaptionVocabulary
 from rnnjax.tasks.captioning.captioner import Locations
 from rnnjax.tasks.captioning.config import SCENES, CaptionerConfig
 from rnnjax.tasks.captioning.corpora import load_captions
@@ -89,6 +88,10 @@ def prepare(config: CaptionerConfig, vocabulary: CaptionVocabulary | None = None
         if config.draws
         else caption_examples(ids, train.pictures, buckets)
     )
+    content = [
+        [(image.image.rpartition("/")[2], image.captions) for image in corpus.splits[split]]
+        for split in ("train", "validation")
+    ]
     known = sum(1 for some in ids for caption in some for n in caption if n != UNKNOWN_WORD)
     return Prepared(
         vocabulary=vocabulary,
@@ -98,7 +101,7 @@ def prepare(config: CaptionerConfig, vocabulary: CaptionVocabulary | None = None
         validation=load_split(config, "validation", corpus),
         max_length=buckets[-1],
         reward=reward_of(config.objective, ids),
-        digest=_digest(corpus.splits),
+        digest=digest_of(content),
         description=(
             f"{corpus.describe()}.\n{len(vocabulary):,} symbols, which cover "
             f"{known / sum(lengths):.1%} of the training captions; padded to "
@@ -108,8 +111,7 @@ def prepare(config: CaptionerConfig, vocabulary: CaptionVocabulary | None = None
 
 
 def _prepare_scenes(config: CaptionerConfig, vocabulary: CaptionVocabulary | None) -> Prepared:
-    words = sorted(VOCABULARY)
-    vocabulary = vocabulary or CaptionVocabulary.of(words)
+    vocabulary = vocabulary or CaptionVocabulary.of(VOCABULARY)
     scenes = DigitScenes("train", seed=config.seed, side=config.image_size)
     sizes = {"batch_size": config.batch_size, "num_buckets": config.num_buckets}
     return Prepared(
@@ -124,14 +126,6 @@ def _prepare_scenes(config: CaptionerConfig, vocabulary: CaptionVocabulary | Non
             f"they are needed; {len(vocabulary)} symbols."
         ),
     )
-
-
-def _digest(splits: Mapping[str, Sequence[CaptionedImage]]) -> str:
-    content = [
-        [(image.image.rpartition("/")[2], image.captions) for image in splits[split]]
-        for split in ("train", "validation")
-    ]
-    return digest_of(content)
 
 
 def abstract_data(config: CaptionerConfig) -> SimpleNamespace:

@@ -8,12 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnjax import training
-from rnnjax.data.images import ResizePolicy
 from rnnjax.data.painted_digits import COLOURS
 from rnnjax.metrics.attention import Region, mean_maps, word_entropies
 from rnnjax.models.decoding import Search, rated_lines
 from rnnjax.tasks.captioning.caption_scores import CaptionScores, caption_tokens, rouge_l
-from rnnjax.tasks.captioning.config import CaptionerConfig
 from rnnjax.tasks.captioning.image_captioner import (
     Caption,
     ImageCaptioner,
@@ -65,13 +63,10 @@ class CaptionPrediction(NamedTuple):
     name: str = ""
 
 
-def report_held_out(
-    config: CaptionerConfig, captioner: ImageCaptioner, folder: Path
-) -> list[Section]:
+def report_held_out(captioner: ImageCaptioner, folder: Path) -> list[Section]:
     """Says how good the captions of the held-out splits are; writes `scores.json` of the last one.
 
     Args:
-        config: of the run.
         captioner: the model.
         folder: where the file goes.
 
@@ -79,8 +74,8 @@ def report_held_out(
         The scores of each split, and captions of the last one.
     """
     sections = []
-    for title in held_out_splits(config):
-        split = load_split(config, title)
+    for title in held_out_splits(captioner.config):
+        split = load_split(captioner.config, title)
         captions, scores = write_and_score(split, captioner)
         training.tell(scores_text(scores, title, captioner.search))
         said = write_results(folder, {"scores.json": scores_json(scores, title, captioner.search)})
@@ -104,12 +99,7 @@ def report_scores(split: Split, title: str, captioner: ImageCaptioner, folder: P
 
 
 def report_captions(
-    split: Split,
-    captioner: ImageCaptioner,
-    folder: Path,
-    output: str | None = None,
-    *,
-    resize: ResizePolicy,
+    split: Split, captioner: ImageCaptioner, folder: Path, output: str | None = None
 ) -> str:
     """Writes `captions.json` and pictures of the attention; gives captions for the terminal.
 
@@ -118,7 +108,6 @@ def report_captions(
         captioner: the model.
         folder: of the run; its `predictions` take the files.
         output: another folder for them.
-        resize: how images were made square.
     """
     target = Path(output or folder / "predictions")
     with atomic_files.writing(target):
@@ -127,7 +116,7 @@ def report_captions(
     atomic_files.write_text(target / "captions.json", captions_json(split, captions))
     write_overlays(split, captions, target)
     lines = rated_lines([one.rated for one in captions], captioner.search, split.names)
-    if resize == "crop":
+    if captioner.config.resize == "crop":
         lines.append("Of each image the square in its middle was looked at (--config.resize=crop).")
     return "\n".join([*lines, f"{len(captions):,} captions: {target}"])
 

@@ -5,17 +5,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from rnnjax.data.images import decode_image
 from rnnjax.data.named_splits import SPLITS
 from rnnjax.errors import UserError, did_you_mean
 from rnnjax.metrics.attention import Region
 from rnnjax.tasks.captioning.batches import Pictures
-from rnnjax.tasks.captioning.captioned_images import (
-    CaptionCorpus,
-    CaptionedImage,
-    Skipped,
-    read_images,
-)
+from rnnjax.tasks.captioning.captioned_images import CaptionCorpus, CaptionedImage, read_images
 from rnnjax.tasks.captioning.captioner import Locations
 from rnnjax.tasks.captioning.config import SCENES, CaptionerConfig
 from rnnjax.tasks.captioning.corpora import load_captions
@@ -31,12 +25,12 @@ class Split:
 
     Attributes:
         names: of the images.
-        pictures: what the model reads.
+        pictures: gives an image by its index as the model reads it.
         references: captions of each image; none where they are unknown.
         show: gives an image by its index for people to see, uint8 [height, width, 3].
         regions: of the words of each image's first caption, where they are known.
         locations: of features from a file; None: of any others.
-        skipped: the images that were left out as faulty.
+        skipped: what is wrong with the images that were left out as faulty.
     """
 
     names: Sequence[str]
@@ -45,7 +39,7 @@ class Split:
     show: Callable[[int], np.ndarray]
     regions: Sequence[Sequence[Region]] | None = None
     locations: Locations | None = None
-    skipped: Sequence[Skipped] = ()
+    skipped: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -84,7 +78,7 @@ def _of_scenes(scenes: DigitScenes) -> Split:
     images = np.stack([scene.image for scene in drawn])
     return Split(
         names=[f"{scenes.split} {n}" for n in range(len(drawn))],
-        pictures=Pictures("image", images.__getitem__),
+        pictures=lambda n: {"image": images[n]},
         references=[(" ".join(scene.caption),) for scene in drawn],
         show=images.__getitem__,
         regions=[scene.regions for scene in drawn],
@@ -100,46 +94,42 @@ def split_of(config: CaptionerConfig, images: Sequence[CaptionedImage]) -> Split
     Raises:
         UserError: an image or its features cannot be read, or none is left.
     """
-    policy = config.resize
-    locations = None
+    policy, skip_faulty = config.resize, config.skip_faulty
     features: Features | StoredFeatures
-    if config.features or config.encoder == "efficientnet":
-        if config.features:
-            features = StoredFeatures(config.features, images, skip_missing=config.skip_faulty)
-            locations = features.locations
-        else:
-            features = features_of(
-                images,
-                EfficientNetLite0(),
-                policy=policy,
-                cache_dir=config.cache,
-                skip_faulty=config.skip_faulty,
-            )
-        kept, skipped = features.images, features.skipped
-        pictures = Pictures("features", features.take)
-
-        def show(index: int) -> np.ndarray:
-            data, name = kept[index].encoded(), kept[index].image
-            return decode_image(data, name, size=EfficientNetLite0.side, policy=policy)
-
+    if config.features:
+        features = StoredFeatures(config.features, images, skip_missing=skip_faulty)
+    elif config.encoder == "efficientnet":
+        features = features_of(
+            images,
+            EfficientNetLite0(),
+            policy=policy,
+            cache_dir=config.cache,
+            skip_faulty=skip_faulty,
+        )
     else:
         kept, pixels, skipped = read_images(
-            images, size=config.image_size, policy=policy, skip_faulty=config.skip_faulty
+            images, lambda image: image.pixels(config.image_size, policy), skip_faulty=skip_faulty
         )
-        arrays = np.array(pixels)
-        pictures = Pictures("image", arrays.__getitem__)
-
-        def show(index: int) -> np.ndarray:
-            return arrays[index]
-
-    if not kept:
-        told = "".join(f"; {fault.message}" for fault in skipped[:1])
-        raise UserError(f"no image is left: all of them are faulty{told}")
-    return Split(
-        names=[image.image for image in kept],
-        pictures=pictures,
-        references=[image.captions for image in kept],
-        show=show,
-        locations=locations,
-        skipped=skipped,
+        return _split(kept, lambda n: {"image": pixels[n]}, pixels.__getitem__, skipped)
+    kept = features.images
+    return _split(
+        kept,
+        lambda n: {"features": features.take(n)},
+        lambda n: kept[n].pixels(EfficientNetLite0.side, policy),
+        features.skipped,
+        features.locations if isinstance(features, StoredFeatures) else None,
     )
+
+
+def _split(
+    images: Sequence[CaptionedImage],
+    pictures: Pictures,
+    show: Callable[[int], np.ndarray],
+    skipped: Sequence[str],
+    locations: Locations | None = None,
+) -> Split:
+    if not images:
+        told = "".join(f"; {fault}" for fault in skipped[:1])
+        raise UserError(f"no image is left: all of them are faulty{told}")
+    names, references = [image.image for image in images], [image.captions for image in images]
+    return Split(names, pictures, references, show, locations=locations, skipped=skipped)

@@ -10,7 +10,6 @@ from rnnjax.data.padded_batches import TrainingBatches
 from rnnjax.errors import UserError
 from rnnjax.tasks.captioning.batches import (
     SCENE_LENGTHS,
-    Pictures,
     SceneBatches,
     caption_examples,
     image_examples,
@@ -19,9 +18,12 @@ from rnnjax.tasks.captioning.captioned_images import CaptionVocabulary
 from rnnjax.tasks.captioning.scenes import VOCABULARY, DigitScenes
 
 POOL = SceneBatches.made_together
-PICTURES = Pictures("features", lambda indices: indices[:, None] * [1, 100])
 COUNTS = [2, 1, 3, 0, 3, 1, 2, 2]
 """Captions of each image."""
+
+
+def pictures(n):
+    return {"features": np.array([n, 100 * n])}
 
 
 def captions(counts):
@@ -54,7 +56,7 @@ def assert_rows(whole, part, indices, shape=(4,)):
 
 def test_every_caption_at_most_once_an_epoch_with_its_own_image():
     ids = captions(COUNTS)
-    batches = TrainingBatches(caption_examples(ids, PICTURES, [2, 4]), batch_size=4, full_only=True)
+    batches = TrainingBatches(caption_examples(ids, pictures, [2, 4]), batch_size=4, full_only=True)
     assert batches.batches_per_epoch == 2
     seen = collections.Counter()
     for batch in (batches[n] for n in range(2)):
@@ -71,7 +73,7 @@ def test_every_caption_at_most_once_an_epoch_with_its_own_image():
 
 def test_every_image_at_most_once_an_epoch_with_all_its_captions():
     ids = captions(COUNTS)
-    batches = TrainingBatches(image_examples(ids, PICTURES), batch_size=3, full_only=True)
+    batches = TrainingBatches(image_examples(ids, pictures), batch_size=3, full_only=True)
     assert batches.batches_per_epoch == 2
     epochs = []
     for epoch in range(12):
@@ -89,15 +91,15 @@ def test_every_image_at_most_once_an_epoch_with_all_its_captions():
         epochs.append(seen)
     assert {which for seen in epochs for which in seen} == {0, 1, 2, 4, 5, 6, 7}
     assert len(set(map(tuple, epochs))) > 6
-    batches = TrainingBatches(image_examples(ids, PICTURES), batch_size=4, full_only=True)
+    batches = TrainingBatches(image_examples(ids, pictures), batch_size=4, full_only=True)
     assert_rows(batches, batches.of_rows(np.array([1, 3])), range(6), (4, 3))
 
 
 def test_too_few_for_a_batch():
     ids = captions([2, 0, 1, 1])
     for examples, told in (
-        (image_examples(ids, PICTURES), "3 images are too few for a batch of 5: choose a smaller"),
-        (caption_examples(ids, PICTURES, [4]), "4 captions are too few for a batch of 5: choose"),
+        (image_examples(ids, pictures), "3 images are too few for a batch of 5: choose a smaller"),
+        (caption_examples(ids, pictures, [4]), "4 captions are too few for a batch of 5: choose"),
     ):
         with pytest.raises(UserError, match=told):
             TrainingBatches(examples, batch_size=5, full_only=True)

@@ -16,6 +16,11 @@ def images(*paths):
     return [CaptionedImage(path, ("words",)) for path in paths]
 
 
+def taken(found):
+    """The maps of all images."""
+    return [found.take(n) for n in range(len(found.images))]
+
+
 @pytest.fixture(params=["npz", "npy"])
 def store(request, tmp_path):
     """Writes names and maps to a file of each kind, gives its path."""
@@ -37,8 +42,7 @@ def test_each_image_gets_its_own_map(store):
     found = StoredFeatures(store(), wanted)
     assert found.images == wanted
     assert found.locations == (2, 2, 5)
-    np.testing.assert_array_equal(found.take([0])[0], MAPS[2])
-    np.testing.assert_array_equal(found.take([1, 2]), MAPS[[0, 2]])
+    np.testing.assert_array_equal(taken(found), MAPS[[2, 0, 2]])
 
 
 def test_another_process_opens_the_file_itself(store):
@@ -46,14 +50,14 @@ def test_another_process_opens_the_file_itself(store):
     found = StoredFeatures(store(maps=maps), images("c.jpg", "a.jpg"))
     sent = cloudpickle.dumps(found)
     assert len(sent) < maps.nbytes / 10
-    np.testing.assert_array_equal(cloudpickle.loads(sent).take([0, 1]), maps[[2, 0]])
-    np.testing.assert_array_equal(found.take([0, 1]), maps[[2, 0]])
+    np.testing.assert_array_equal(taken(cloudpickle.loads(sent)), maps[[2, 0]])
+    np.testing.assert_array_equal(taken(found), maps[[2, 0]])
 
 
 def test_whole_paths_tell_files_of_one_name_apart(store):
     names = ("x/a.jpg", "y/a.jpg", "a.jpg")
     found = StoredFeatures(store(names), images("y/a.jpg", "z/a.jpg", "x/a.jpg"))
-    np.testing.assert_array_equal(found.take(range(3)), MAPS[[1, 2, 0]])
+    np.testing.assert_array_equal(taken(found), MAPS[[1, 2, 0]])
     with pytest.raises(UserError, match=r"one map called a\.jpg for both y/a.jpg and z/a.jpg"):
         StoredFeatures(store(NAMES), images("y/a.jpg", "z/a.jpg"))
 
@@ -69,8 +73,8 @@ def test_an_image_without_features_is_named_or_left_out(store):
         StoredFeatures(store(), wanted)
     found = StoredFeatures(store(), wanted, skip_missing=True)
     assert found.images == [wanted[0], wanted[3]]
-    np.testing.assert_array_equal(found.take(range(2)), MAPS[[1, 0]])
-    assert [fault.name for fault in found.skipped] == ["d.jpg", "e.jpg"]
+    np.testing.assert_array_equal(taken(found), MAPS[[1, 0]])
+    assert [fault.split()[-1] for fault in found.skipped] == ["d.jpg", "e.jpg"]
 
 
 @pytest.mark.parametrize("maps", [MAPS[:, 0], MAPS.astype(np.int32)])

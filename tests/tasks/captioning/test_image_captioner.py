@@ -7,7 +7,6 @@ from rnnjax.data.word_vocabulary import END, START, UNKNOWN_WORD
 from rnnjax.models.decoding import Search
 from rnnjax.tasks.captioning.captioned_images import CaptionVocabulary
 from rnnjax.tasks.captioning.ensemble import CaptionEnsemble
-from rnnjax.tasks.captioning.image_captioner import ImageCaptioner
 from tests.tasks.captioning import tiny
 
 COUNT = 7
@@ -55,9 +54,8 @@ def test_a_beam_of_one_takes_the_likeliest_word_each_time(decoder):
 def test_several_write_the_word_that_is_the_likeliest_on_average():
     members = [("soft", 0), ("hard", 1), ("every_step", 2)]
     model = CaptionEnsemble([tiny.captioner(*member).model for member in members])
-    captions = ImageCaptioner(
-        model, tiny.VOCABULARY, search=tiny.GREEDY, max_length=tiny.MAX_LENGTH
-    ).write(tiny.images(COUNT))
+    captioner = tiny.captioner("soft")._replace(model=model)
+    captions = captioner.write(tiny.images(COUNT))
     alone = tiny.captioner("soft", 0).write(tiny.images(COUNT))
     assert any(a.words != b.words for a, b in zip(captions, alone, strict=True))
     for n, caption in enumerate(captions):

@@ -103,7 +103,7 @@ def judge(monkeypatch):
         captions = (CAPTIONS * len(split))[: len(split)]
         monkeypatch.setattr(reports, "write_and_score", lambda *_: (captions, SCORES))
         return reports.report_inspection(
-            split, "test", ImageCaptioner(None, None), folder
+            split, "test", ImageCaptioner(None, None, None), folder
         ).splitlines()[-1]
 
     return judged

@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from rnnjax.tasks.captioning.scenes import DigitScenes, held_out
+from rnnjax.data.painted_digits import held_out
+from rnnjax.tasks.captioning.scenes import DigitScenes
 from rnnjax.tasks.captioning.scenes.grammar import COLOURS
 from tests.tasks.captioning.scene_reader import some_scenes
 

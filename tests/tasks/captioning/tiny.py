@@ -10,9 +10,9 @@ from flax import nnx
 import rnnjax
 from rnnjax.data.word_vocabulary import START, UNKNOWN_WORD
 from rnnjax.models.decoding import Search
-from rnnjax.tasks.captioning.batches import Pictures
 from rnnjax.tasks.captioning.captioned_images import CaptionVocabulary
 from rnnjax.tasks.captioning.captioner import Captioner, Locations
+from rnnjax.tasks.captioning.config import CaptionerConfig
 from rnnjax.tasks.captioning.image_captioner import ImageCaptioner
 from rnnjax.tasks.captioning.splits import Split
 
@@ -20,6 +20,7 @@ WORDS = ("a", "and", "dog", "red", "runs")
 VOCABULARY = CaptionVocabulary.of(WORDS)
 LOCATIONS = Locations(2, 3, 4)
 MAX_LENGTH = 6
+CONFIG = CaptionerConfig()
 GREEDY = Search(beam_size=1)
 
 
@@ -38,9 +39,7 @@ def captioner(decoder="soft", seed=0):
     rather = np.zeros(len(VOCABULARY), np.float32)
     rather[[START, UNKNOWN_WORD]] = 4
     params["head"]["bias"] = jax.tree.map(lambda x: x + rather, params["head"]["bias"])
-    return ImageCaptioner(
-        nnx.merge(graph, params), VOCABULARY, search=GREEDY, max_length=MAX_LENGTH
-    )
+    return ImageCaptioner(nnx.merge(graph, params), VOCABULARY, CONFIG, GREEDY, MAX_LENGTH)
 
 
 @functools.cache
@@ -51,9 +50,10 @@ def features(count):
 def images(count, references=None, regions=None):
     """A split of images; the first are the same whatever the count."""
     shown = np.full((count, 24, 36, 3), 90, np.uint8)
+    read = features(20)[:count]
     return Split(
         names=[f"some/image{n}.jpg" for n in range(count)],
-        pictures=Pictures("features", features(20)[:count].__getitem__),
+        pictures=lambda n: {"features": read[n]},
         references=references or [()] * count,
         show=shown.__getitem__,
         regions=regions,
