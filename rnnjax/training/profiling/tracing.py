@@ -87,45 +87,36 @@ def traced(
     folder = workdir / FOLDER
     session = f"steps_{steps.first}_{steps.last}"
     trace_folder = folder / "plugins" / "profile" / session
-    tracing = False
-
-    def start() -> None:
-        options = jax.profiler.ProfileOptions()
-        options.python_tracer_level = 0
-        options.host_tracer_level = 1
-        options.session_id = session
-        with atomic_files.writing(folder):
-            shutil.rmtree(trace_folder, ignore_errors=True)
-            folder.mkdir(exist_ok=True)
-        jax.profiler.start_trace(folder, profiler_options=options)
-
-    def stop() -> None:
-        with atomic_files.writing(folder):
-            jax.profiler.stop_trace()
+    options = jax.profiler.ProfileOptions()
+    options.python_tracer_level = 0
+    options.host_tracer_level = 1
+    options.session_id = session
+    trace = contextlib.ExitStack()
 
     def traced_step(state: TrainState, batch: Any) -> tuple[TrainState, Metrics]:
-        nonlocal step, tracing
+        nonlocal step
         step += 1
+        if not steps.first <= step <= steps.last:
+            return train_step(state, batch)
         if step == steps.first:
             jax.block_until_ready(state)
-            start()
-            tracing = True
-        if not tracing:
-            return train_step(state, batch)
+            with atomic_files.writing(folder):
+                shutil.rmtree(trace_folder, ignore_errors=True)
+                folder.mkdir(exist_ok=True)
+            trace.enter_context(atomic_files.writing(folder))
+            trace.enter_context(jax.profiler.trace(folder, profiler_options=options))
         with jax.profiler.StepTraceAnnotation("train", step_num=step):
             state, metrics = train_step(state, batch)
         if step == steps.last:
             jax.block_until_ready((state, metrics))
-            tracing = False
-            stop()
+            trace.close()
             _report(f"jit_{getattr(train_step, '__name__', '')}", steps, folder, trace_folder)
         return state, metrics
 
     try:
         yield traced_step
     finally:
-        if tracing:
-            stop()
+        trace.close()
         if step < steps.last:
             say(f"{steps}: there is no table, for the run ended after step {step}.")
 
