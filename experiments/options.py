@@ -113,5 +113,5 @@ class TextOptions(BeamOptions):
         written = lines.answered(rated_lines(found, self.search))
         if self.output is None:
             return "\n".join(written)
-        atomic_files.write_lines(Path(self.output), written)
+        atomic_files.write_text(Path(self.output), "".join(f"{line}\n" for line in written))
         return f"{len(given):,} {nouns}: {self.output}"

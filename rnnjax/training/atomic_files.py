@@ -80,35 +80,9 @@ def check_writable(folder: Path) -> None:
     probe.unlink(missing_ok=True)
 
 
-def check_space(folder: Path, there: list[Path], number: int, size: int) -> None:
-    """Raises UserError unless the disk has room for the checkpoints of a run.
-
-    Args:
-        folder: of the checkpoints; it need not exist yet.
-        there: the checkpoints in it, which will be replaced.
-        number: the most that will exist at a time.
-        size: bytes of each.
-    """
-    taken = sum(file.stat().st_size for path in there for file in _files(path))
-    free = shutil.disk_usage(folder if folder.is_dir() else folder.parent).free
-    if free + taken < number * size:
-        needed, available = format_size(number * size), format_size(free)
-        raise UserError(
-            f"Too little disk for {folder}: up to {number} checkpoints of {format_size(size)} "
-            f"need {needed}; {available} are free"
-            + (f", and {format_size(taken)} are taken by those there are." if there else ".")
-            + " Make room, or choose a workdir on another disk."
-        )
-
-
 def write_text(path: Path, text: str) -> None:
     """As `write_bytes`, for text."""
     write_bytes(path, text.encode("utf-8"))
-
-
-def write_lines(path: Path, lines: Iterable[str]) -> None:
-    """As `write_bytes`, for lines of text."""
-    write_text(path, "".join(f"{line}\n" for line in lines))
 
 
 def as_json(value: Any) -> str:

@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -200,8 +200,11 @@ def train(
                         log.write("sample", {"step": step, "text": sample(params)})
                     said = describe(evaluation, measures.unit, measures.scale)
                     say(f"step {step}: validation {said}")
-                    if _waits(start := state.average_start) and best.stagnates(
-                        config.average_patience
+                    start = state.average_start
+                    if (
+                        start is not None
+                        and int(start) == NEVER  # it has a trigger and has not begun
+                        and best.stagnates(config.average_patience)
                     ):
                         state = state._replace(average_start=jnp.full_like(start, step))
                         say(f"step {step}: averaging begins, as the validation does not improve")
@@ -252,11 +255,6 @@ def _score_of(evaluation: dict[str, float], step: int, measures: Measures) -> fl
     if not math.isfinite(value):
         raise NonFinite(step, f"the evaluation gave {metric} = {value}")
     return -value if measures.higher_is_better else value
-
-
-def _waits(average_start: jax.Array | None) -> TypeGuard[jax.Array]:
-    """Whether an average of the weights has a trigger and has not begun."""
-    return average_start is not None and int(average_start) == NEVER
 
 
 def _is_due(every: int, step: int) -> bool:

@@ -21,6 +21,7 @@ import jax
 
 from rnnjax.errors import UserError
 from rnnjax.training import atomic_files
+from rnnjax.training.atomic_files import format_size
 from rnnjax.training.checkpoints.arrays import FlatArrays, flatten, unflatten, write_arrays
 from rnnjax.training.checkpoints.reading import (
     ARRAYS,
@@ -95,14 +96,28 @@ class Checkpoints:
     def check_space(self, state: PyTree) -> None:
         """Raises UserError unless the disk has room for all checkpoints of such a state.
 
-        Those are the ones to be kept and one that is being written. Where several processes train,
-        all must call it.
+        Those are the ones to be kept and one that is being written; they replace what is there.
+        Where several processes train, all must call it.
         """
         size = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
         number = self._keep_last + 2
-        from_first(
-            lambda: atomic_files.check_space(self.folder, newest_first(self.folder), number, size)
-        )
+
+        def check() -> None:
+            there = newest_first(self.folder)
+            files = (file for path in there for file in path.rglob("*") if file.is_file())
+            taken = sum(file.stat().st_size for file in files)
+            exists = self.folder.is_dir()
+            free = shutil.disk_usage(self.folder if exists else self.folder.parent).free
+            if free + taken < number * size:
+                needed, used = format_size(number * size), format_size(taken)
+                raise UserError(
+                    f"Too little disk for {self.folder}: up to {number} checkpoints of "
+                    f"{format_size(size)} need {needed}; {format_size(free)} are free"
+                    + (f", and {used} are taken by those there are." if there else ".")
+                    + " Make room, or choose a workdir on another disk."
+                )
+
+        from_first(check)
 
     def restore(self, template: PyTree) -> tuple[PyTree, Meta] | None:
         """Restores the newest intact checkpoint; damaged ones are printed and renamed.
