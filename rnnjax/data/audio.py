@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnjax.data.files import regular_file
-from rnnjax.errors import UserError
+from rnnjax.errors import UserError, counted
 
 FULL = 32768
 """The 16-bit number of the loudest sound, and one more."""
@@ -117,7 +117,6 @@ def notes_of(sounds: Iterable[tuple[str, Sound]]) -> list[str]:
         for note in sound.notes:
             named[note].append(name)
     return [
-        f"{len(names):,} recording{'s' * (len(names) > 1)} {note}: {names[0]}"
-        + ", ..." * (len(names) > 1)
+        f"{counted(len(names), 'recording')} {note}: {names[0]}" + ", ..." * (len(names) > 1)
         for note, names in named.items()
     ]

@@ -11,7 +11,7 @@ from rnnjax.data.examples import SUFFIXES, Example, read_examples, read_parallel
 from rnnjax.data.files import existing, files_at
 from rnnjax.data.named_splits import LIST_OF_PATHS, by_name, is_list_of_paths, split_files
 from rnnjax.data.prepared import digest_of
-from rnnjax.errors import UserError
+from rnnjax.errors import UserError, counted
 
 NEEDED = ("train", "validation")
 
@@ -43,8 +43,7 @@ class Corpus(NamedTuple):
     @property
     def digest(self) -> str:
         """Of the training and validation pairs, the same for the same ones only."""
-        content = [self.splits[split] for split in ("train", "validation")]
-        return digest_of([[pair[:2] for pair in part] for part in content])
+        return digest_of([[pair[:2] for pair in self.splits[split]] for split in NEEDED])
 
     def describe(self) -> str:
         """The sizes, in one line."""
@@ -181,7 +180,7 @@ def _with_words(examples: Iterable[Example], where: str) -> tuple[list[Pair], li
     if not empty:
         return pairs, []
     kept = [pair for pair in pairs if pair.source.strip() and pair.target.strip()]
-    count = f"{len(empty):,} pair{'s' * (len(empty) > 1)}"
+    count = counted(len(empty), "pair")
     return kept, [f"{count} with an empty side left out of {where}, first {empty[0].place}"]
 
 

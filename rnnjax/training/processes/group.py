@@ -62,19 +62,16 @@ def join(
     """
     if heartbeat < 5:
         raise UserError(f"--lost_after is 5 seconds or more; got {heartbeat}")
-    numbers = {"--num_processes": num_processes, "--process_id": process_id}
     if coordinator is None or coordinator == "auto":
-        for flag, value in numbers.items():
+        for flag, value in ("num_processes", num_processes), ("process_id", process_id):
             if value is not None:
-                raise UserError(f"{flag} goes with --coordinator=HOST:PORT")
+                raise UserError(f"--{flag} goes with --coordinator=HOST:PORT")
         if coordinator or int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
             _initialize("the cluster's coordinator", timeout, heartbeat)
         return
-    for flag, value in numbers.items():
-        if value is None:
-            raise UserError(f"--coordinator={coordinator} needs {flag} too")
-    assert num_processes is not None
-    assert process_id is not None
+    if num_processes is None or process_id is None:
+        flag = "--num_processes" if num_processes is None else "--process_id"
+        raise UserError(f"--coordinator={coordinator} needs {flag} too")
     if not 0 <= process_id < num_processes:
         raise UserError(
             f"--process_id lies in 0 .. {num_processes - 1} with --num_processes={num_processes}; "
