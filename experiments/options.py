@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rnnjax.data.files import given_lines
+from rnnjax.data.files import read_text
 from rnnjax.decode import FILTERS
 from rnnjax.errors import UserError
 from rnnjax.models.decoding import Rated, Search, rated_lines
@@ -99,18 +99,24 @@ class TextOptions(BeamOptions):
             write: `(texts, their places) -> what is written for each`, the best first.
             to: what messages say that it does.
             nouns: what messages call what is written.
-            encoding: of the file.
+            encoding: of the file, which is plain or .gz.
 
         Raises:
-            UserError: texts and a file are given, or neither; or a file cannot be read or written.
+            UserError: texts and a file are given, or neither; no text has a word; or a file cannot
+                be read or written.
         """
         if bool(self.text) == (self.input is not None):
             raise UserError("mode predict takes --text=TEXT (repeatedly) or --input=FILE, not both")
         atomic_files.check_output(self.output)
-        lines = given_lines(self.text, self.input, to=to, encoding=encoding)
-        given = [lines.texts[n] for n in lines.filled]
-        found = write(given, [lines.places[n] for n in lines.filled])
-        written = lines.answered(rated_lines(found, self.search))
+        texts, where = self.text, "--text"
+        if self.input is not None:
+            where = self.input
+            texts = tuple(read_text(where, encoding=encoding).removesuffix("\n").split("\n"))
+        given = {f"{where}:{n}": text for n, text in enumerate(texts, 1) if text.strip()}
+        if not given:
+            raise UserError(f"nothing to {to}: {where} has no word")
+        answers = iter(rated_lines(write([*given.values()], [*given]), self.search))
+        written = [next(answers) if text.strip() else "" for text in texts]
         if self.output is None:
             return "\n".join(written)
         atomic_files.write_text(Path(self.output), "".join(f"{line}\n" for line in written))

@@ -7,9 +7,9 @@ import logging
 import os
 import sys
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 from rnnjax.data.documents import Document, check_encoding, texts
 from rnnjax.errors import UserError
@@ -51,57 +51,9 @@ def regular_file(spec: str, expected: str = "") -> Path:
     return path
 
 
-class GivenLines(NamedTuple):
-    """Texts from a command line or from the lines of a file.
-
-    Attributes:
-        texts: all of them, empty ones too.
-        filled: the indices of those that are not empty.
-        places: where each is, `FILE:LINE`.
-    """
-
-    texts: list[str]
-    filled: list[int]
-    places: list[str]
-
-    def answered(self, answers: Sequence[str]) -> list[str]:
-        """The answer to each text, and an empty line for an empty one.
-
-        Args:
-            answers: a line or several for each of the texts that are `filled`, in their order.
-        """
-        lines = [""] * len(self.texts)
-        for n, answer in zip(self.filled, answers, strict=True):
-            lines[n] = answer
-        return lines
-
-
 def in_a_line(text: str) -> str:
     """The words of a text with one space between them."""
     return " ".join(text.split())
-
-
-def given_lines(
-    texts: Sequence[str], file: str | None, *, to: str, encoding: str = "utf-8"
-) -> GivenLines:
-    """The texts of the flag --text, or the lines of a file.
-
-    Args:
-        texts: as they were given.
-        file: plain or .gz; `-` for stdin; None: the texts.
-        to: what is to be done with them, for messages.
-        encoding: of the file.
-
-    Raises:
-        UserError: no text has a word, or the file cannot be read.
-    """
-    if file is not None:
-        texts = read_text(file, encoding=encoding).removesuffix("\n").split("\n")
-    where = file or "--text"
-    filled = [n for n, text in enumerate(texts) if text.strip()]
-    if not filled:
-        raise UserError(f"nothing to {to}: {where} has no word")
-    return GivenLines(list(texts), filled, [f"{where}:{n}" for n in range(1, len(texts) + 1)])
 
 
 def files_at(spec: str, *, expected: str = "", text_encoding: str | None = None) -> list[Path]:
