@@ -6,23 +6,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-COLOURS = ("red", "yellow", "green", "blue", "purple", "white")
-SIZES = ("small", "large")
-
-SIDES = dict(zip(SIZES, (10, 18), strict=True))
+SIDES = {"small": 10, "large": 18}
 """Pixels that the 8 by 8 images are enlarged to."""
+SIZES = tuple(SIDES)
 
 VISIBLE = 0.15
 """Rows and columns at the border with less ink than this (of 1) are cut off."""
 
-PALETTE = dict(
-    zip(
-        COLOURS,
-        ((235, 50, 45), (245, 220, 50), (50, 205, 75), (60, 110, 250), (190, 75, 225), (245,) * 3),
-        strict=True,
-    )
-)
+PALETTE = {
+    "red": (235, 50, 45), "yellow": (245, 220, 50), "green": (50, 205, 75),
+    "blue": (60, 110, 250), "purple": (190, 75, 225), "white": (245, 245, 245),
+}  # fmt: skip
 """Red, green and blue of each colour, 0 to 255."""
+COLOURS = tuple(PALETTE)
 
 _SPLITS_OF_EIGHT = np.array(["train"] * 6 + ["validation", "test"])
 _LIGHT = {colour: np.asarray(light, np.float32) for colour, light in PALETTE.items()}

@@ -9,7 +9,6 @@ from jax.sharding import AxisType, Mesh
 
 from rnnjax.engines.rows import ROW_AXES
 from rnnjax.errors import UserError, did_you_mean
-from rnnjax.training.reporting.progress import say
 
 AXES = (*ROW_AXES, "model")
 """data: rows of the batch; fsdp: rows, and parameters besides; model: gates and vocabulary."""
@@ -79,32 +78,6 @@ def make_mesh(text: str, batch_size: int, devices: Sequence[jax.Device] | None =
         axis_types=(AxisType.Auto,) * len(sizes),
         devices=devices[:needed],
     )
-
-
-def default_mesh(batch_size: int) -> str | None:
-    """What `make_mesh` takes where no mesh is given; prints why.
-
-    All devices over data, if they divide the rows, and if several processes share them; otherwise
-    None, for one device.
-
-    Args:
-        batch_size: B, rows of a batch over all devices.
-    """
-    count = len(jax.devices())
-    mesh = f"data:{count}"
-    if count == 1:
-        return None
-    if batch_size % count == 0:
-        say(f"--mesh={mesh}: {batch_size // count} rows of a batch on each of {count} devices.")
-    elif jax.process_count() == 1:
-        fits = max(n for n in range(1, count + 1) if batch_size % n == 0 and count % n == 0)
-        hint = f"; --mesh=data:{fits} would use {fits}" if fits > 1 else ""
-        say(
-            f"One of {count} devices is used, since --config.batch_size={batch_size} is no "
-            f"multiple of {count}{hint}."
-        )
-        return None
-    return mesh
 
 
 def make_gpus_deterministic() -> None:

@@ -17,7 +17,8 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from rnnjax.engines.rows import ROW_AXES
 from rnnjax.training.checkpoints.arrays import path_of
-from rnnjax.training.devices.mesh import default_mesh, make_mesh
+from rnnjax.training.devices.mesh import make_mesh
+from rnnjax.training.reporting.progress import say
 from rnnjax.training.state import TrainState
 
 PyTree = Any
@@ -175,13 +176,27 @@ def choose_placement(mesh: str | None, batch_size: int) -> Placement:
     """Lays out the devices of this run, and prints how if no mesh is given.
 
     Args:
-        mesh: as `--mesh` gives it, or None: all devices share the rows if they divide them.
+        mesh: as `--mesh` gives it, or None: all devices over data, if they divide the rows, and if
+            several processes share them; otherwise one device.
         batch_size: B, rows of a batch over all devices.
 
     Raises:
         UserError: the mesh does not divide the devices or the rows.
     """
-    mesh = default_mesh(batch_size) if mesh is None else mesh
+    devices = len(jax.devices())
+    if mesh is None and devices > 1:
+        mesh = f"data:{devices}"
+        if batch_size % devices == 0:
+            rows = batch_size // devices
+            say(f"--mesh={mesh}: {rows} rows of a batch on each of {devices} devices.")
+        elif jax.process_count() == 1:
+            fits = math.gcd(batch_size, devices)
+            hint = f"; --mesh=data:{fits} would use {fits}" if fits > 1 else ""
+            say(
+                f"One of {devices} devices is used, since --config.batch_size={batch_size} is no "
+                f"multiple of {devices}{hint}."
+            )
+            return LOCAL
     return Placement(make_mesh(mesh, batch_size), batch_size) if mesh else LOCAL
 
 

@@ -57,18 +57,15 @@ class Meter:
 
     def watch(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """Hands batches on, and measures for how long the device waits for them."""
-        while True:
-            began = time.perf_counter()
-            try:
-                batch = next(batches)
-            except StopIteration:
-                return
+        began = time.perf_counter()
+        for batch in batches:
             now, compiled = time.perf_counter(), _compilations()[COMPILATION]
             if self._since is not None and compiled == self._compiled:
                 self._total += now - self._since
                 self._waited += now - began if self._is_idle() else 0.0
             self._since, self._compiled = now, compiled
             yield batch
+            began = time.perf_counter()
 
     def _is_idle(self) -> bool:
         """Whether the device has done all steps so far; does not wait."""
