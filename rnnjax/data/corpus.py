@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnnjax.data.documents import Document, symbols
+from rnnjax.data.documents import Document, texts
 from rnnjax.data.growing_array import GrowingArray
 from rnnjax.data.streams import Stream
-from rnnjax.data.vocabulary import NUM_CODE_POINTS, Level, Vocabulary, check_level
+from rnnjax.data.vocabulary import NUM_CODE_POINTS, Level, Vocabulary, check_level, code_points
 from rnnjax.errors import UserError
 
 BLOCK = 1 << 20
@@ -174,12 +174,19 @@ def split(document_ends: np.ndarray, fraction: float) -> tuple[list[Segment], li
 
 
 def _decode(documents: Iterable[Document], level: Level, array: GrowingArray) -> np.ndarray:
-    """Writes the documents to `array`; returns where each that is not empty ends."""
+    """Writes the documents to `array`; returns where each that is not empty ends.
+
+    Level "byte": bytes as they are; "char": code points as of `texts`, so that a text gives the
+    same corpus wherever it was saved.
+    """
     ends = []
     news = time.monotonic() + SECONDS_BETWEEN_NEWS
     for document in documents:
         start = len(array)
-        for piece in symbols(document, level):
+        pieces: Iterable[np.ndarray] = map(code_points, texts(document, or_bytes=True))
+        if level == "byte":
+            pieces = (np.frombuffer(chunk, np.uint8) for chunk in document.chunks)
+        for piece in pieces:
             array.append(piece)
             if time.monotonic() > news:
                 _log.info(

@@ -6,9 +6,6 @@ import itertools
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-import numpy as np
-
-from rnnjax.data.vocabulary import Level, code_points
 from rnnjax.errors import UserError
 
 COMMON_ENCODINGS = "utf-8, utf-16, latin-1, cp1252, gb18030, shift_jis, euc-kr and koi8-r"
@@ -36,28 +33,6 @@ def check_encoding(encoding: str) -> None:
         raise UserError(
             f"unknown text encoding {encoding!r}; Python knows, among others, {COMMON_ENCODINGS}"
         ) from error
-
-
-def symbols(document: Document, level: Level) -> Iterator[np.ndarray]:
-    """The document as numbers, piece by piece.
-
-    Args:
-        document: read to its end.
-        level: "byte": the bytes as they are; "char": the characters as of `texts`, so that a text
-            gives the same corpus wherever it was saved.
-
-    Yields:
-        uint8 bytes or uint32 code points, [any length].
-
-    Raises:
-        UserError: the bytes are not text in the document's encoding; names the byte and its place.
-    """
-    if level == "byte":
-        for chunk in document.chunks:
-            yield np.frombuffer(chunk, np.uint8)
-        return
-    for text in texts(document, or_bytes=True):
-        yield code_points(text)
 
 
 def texts(document: Document, *, or_bytes: bool = False) -> Iterator[str]:

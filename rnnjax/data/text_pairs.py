@@ -101,7 +101,8 @@ def read_pairs(data: str, columns: Columns) -> Corpus:
     elif (folder := existing(data)).is_dir():
         found = by_name(folder, _of_the_source(data, columns, folder))
         if missing := [split for split in NEEDED if split not in found.files]:
-            raise UserError(f"{data} has no {missing[0]} file{_ending(columns)}")
+            ending = f" that ends in .{columns.source}" if columns.source else ""
+            raise UserError(f"{data} has no {missing[0]} file{ending}")
     else:
         pairs, left_out = _with_words(_read(columns, folder), data)
         return Corpus(_drawn(pairs, data), tuple(left_out))
@@ -142,10 +143,6 @@ def _of_the_source(data: str, columns: Columns, folder: Path) -> list[Path]:
             "--config.source and --config.target name the languages"
         )
     return chosen
-
-
-def _ending(columns: Columns) -> str:
-    return f" that ends in .{columns.source}" if columns.source else ""
 
 
 def _read(columns: Columns, path: Path) -> list[Example]:

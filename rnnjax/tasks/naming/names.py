@@ -10,12 +10,10 @@ from importlib import metadata
 from pathlib import PurePath
 from typing import NamedTuple
 
-import numpy as np
-
 from rnnjax.data import read_examples
 from rnnjax.data.bundled_text import python_source
 from rnnjax.data.labelled import as_column
-from rnnjax.data.named_splits import split_files
+from rnnjax.data.named_splits import drawn_in_shares, split_files
 from rnnjax.errors import UserError, did_you_mean
 from rnnjax.tasks.naming.config import NamingConfig
 
@@ -191,9 +189,7 @@ def _divided(names: Iterable[Name], source: str) -> Splits:
             "needed to hold some out, or files of train, validation and test"
         )
     texts = sorted(by_text)
-    order = np.random.default_rng(0).permutation(len(texts))
-    ends = np.cumsum(list(SHARES.values())) * len(order) // sum(SHARES.values())
-    parts = np.split(order, ends[:-1])
+    parts = drawn_in_shares(len(texts), *SHARES.values())
     splits = {
         split: [name for n in part for name in by_text[texts[n]]]
         for split, part in zip(SHARES, parts, strict=True)

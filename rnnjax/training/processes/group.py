@@ -210,7 +210,8 @@ def check_agreement(facts: Mapping[str, Any]) -> None:
     if count() == 1:
         return
     texts = [json.dumps(fact, sort_keys=True, default=str) for fact in facts.values()]
-    mine = np.stack([np.frombuffer(_sha256(text.encode()), np.uint8) for text in texts])
+    hashes = [hashlib.sha256(text.encode()).digest() for text in texts]
+    mine = np.stack([np.frombuffer(one, np.uint8) for one in hashes])
     gathered = multihost_utils.process_allgather(mine)  # [processes, facts, bytes]
     differences = []
     for name, rows in zip(facts, gathered.swapaxes(0, 1), strict=True):
@@ -236,10 +237,6 @@ def code_version(*folders: Path) -> dict[str, str]:
     for folder in folders:
         for path in sorted(folder.rglob("*.py")):
             digest.update(path.relative_to(folder).as_posix().encode())
-            digest.update(_sha256(path.read_bytes()))
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     return {"sources": digest.hexdigest(), **versions}
-
-
-def _sha256(content: bytes) -> bytes:
-    return hashlib.sha256(content).digest()

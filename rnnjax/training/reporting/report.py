@@ -127,11 +127,10 @@ def _samples(rows: list[dict[str, Any]]) -> list[Section]:
         return []
     shown = [*evenly_spread(sampled[:-1], MOST_SAMPLES - 1), sampled[-1]]
     lines = [
-        f'{number_cell(str(row["step"]))}<td class="text">{escape(row["text"])}</td>'
+        f'<tr>{number_cell(str(row["step"]))}<td class="text">{escape(row["text"])}</td></tr>'
         for row in shown
     ]
-    cells = [f"<tr>{line}</tr>" for line in lines]
-    return [Section("Samples during training", html=wide_table(("step", "sample"), cells, (0,)))]
+    return [Section("Samples during training", html=wide_table(("step", "sample"), lines, (0,)))]
 
 
 def _time_and_speed(rows: list[dict[str, Any]], unit: str) -> list[Section]:
