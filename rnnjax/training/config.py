@@ -6,13 +6,11 @@ import typing
 from collections.abc import Collection
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
-import optax
-
 from rnnjax.cells.cell import Cell
 from rnnjax.cells.named import CELLS, DTYPES, deep, make_cell, operand_dtype
 from rnnjax.errors import UserError, did_you_mean
 from rnnjax.training.optimizers.averaging import AVERAGES
-from rnnjax.training.optimizers.factory import OPTIMIZERS, SCHEDULES, make_schedule
+from rnnjax.training.optimizers.factory import OPTIMIZERS, SCHEDULES
 from rnnjax.typing import DType
 
 MOST = 2**31 - 1
@@ -168,16 +166,6 @@ class TrainingConfig(Settings):
         if self.average_decay is not None:
             return self.average_decay
         return 1 - 1 / min(500, max(1, self.num_steps // 6))
-
-    def rates(self) -> optax.Schedule:
-        """The learning rate by the number of updates made."""
-        return make_schedule(
-            self.schedule,
-            self.learning_rate,
-            num_steps=self.num_steps,
-            warmup_steps=self.warmup,
-            decay_every=self.decay_every,
-        )
 
     def of_length(self, num_steps: int) -> Self:
         """The config with so many updates; warm-up, average and phases of a shorter run shrink."""

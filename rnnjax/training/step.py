@@ -10,7 +10,7 @@ import optax
 from rnnjax.training.config import TrainingConfig
 from rnnjax.training.devices.placement import LOCAL, Placement
 from rnnjax.training.optimizers.averaging import Average, make_average
-from rnnjax.training.optimizers.factory import make_optimizer
+from rnnjax.training.optimizers.factory import make_optimizer, make_schedule
 from rnnjax.training.state import TrainState, create_state
 
 PyTree = Any
@@ -178,7 +178,13 @@ def make_training(
         UserError: a setting is out of range.
     """
     TrainingConfig.validate(config)  # not what the task asks of its data
-    rates = config.rates()
+    rates = make_schedule(
+        config.schedule,
+        config.learning_rate,
+        num_steps=config.num_steps,
+        warmup_steps=config.warmup,
+        decay_every=config.decay_every,
+    )
     optimizer = make_optimizer(
         config.optimizer,
         learning_rate=rates,
