@@ -87,7 +87,7 @@ def files_at(spec: str, *, expected: str = "", text_encoding: str | None = None)
 
 def document(path: Path, encoding: str) -> Document:
     """A file as a document, read when its chunks are asked for."""
-    return Document(str(path), _chunks(path), encoding)
+    return Document(str(path), _chunks(path, CHUNK_BYTES), encoding)
 
 
 def read_text(spec: str, *, encoding: str) -> str:
@@ -130,7 +130,7 @@ def _in_folder(folder: Path) -> list[Path]:
 def _without_binary(paths: list[Path], folder: Path, encoding: str) -> list[Path]:
     if encoding.lower().replace("_", "-").startswith(("utf-16", "utf-32", "utf16", "utf32")):
         return paths
-    binary = [p for p in paths if any(b"\0" in head for head in _chunks(p, stop=HEAD_BYTES))]
+    binary = [p for p in paths if b"\0" in next(_chunks(p, HEAD_BYTES), b"")]
     if len(binary) == len(paths):
         raise UserError(f"the folder {folder} has no text, only binary files such as {binary[0]}")
     if binary:
@@ -139,14 +139,11 @@ def _without_binary(paths: list[Path], folder: Path, encoding: str) -> list[Path
     return [p for p in paths if p not in set(binary)]
 
 
-def _chunks(path: Path, stop: int | None = None) -> Iterator[bytes]:
+def _chunks(path: Path, size: int) -> Iterator[bytes]:
     opener = gzip.open if path.suffix == ".gz" else open
     try:
         with opener(path, "rb") as file:
-            if stop is not None:
-                yield file.read(stop)
-                return
-            while chunk := file.read(CHUNK_BYTES):
+            while chunk := file.read(size):
                 yield chunk
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise UserError(f"{path} is not a whole .gz file: {error}") from error
