@@ -43,29 +43,24 @@ def load(
         UserError: there is no such source, or its text cannot be read or decoded, or is empty.
     """
     level = vocabulary.level if vocabulary else level
-    documents, origin = find_documents(
-        spec,
-        encoding=encoding,
-        valid_fraction=valid_fraction,
-        decoded=level == "char",
-        tfds_data_dir=tfds_data_dir,
+    documents, found = find_documents(
+        spec, encoding=encoding, decoded=level == "char", tfds_data_dir=tfds_data_dir
     )
     corpus = build(documents, valid_fraction, spec, level, vocabulary)
-    return corpus._replace(origin=origin)
+    return corpus._replace(origin=_origin(spec, found, valid_fraction) if found else "")
 
 
 def find_documents(
     spec: str,
     *,
     encoding: str = "utf-8",
-    valid_fraction: float = 0.1,
     decoded: bool = True,
     tfds_data_dir: str | None = None,
-) -> tuple[Mapping[str, Iterable[Document]], str]:
-    """The documents of a source by split, and what to say of its files; arguments as of `load`.
+) -> tuple[Mapping[str, Iterable[Document]], SplitFiles | None]:
+    """The documents of a source by split, and the files that they are in, if there are.
 
     Args:
-        spec, encoding, valid_fraction, tfds_data_dir: see `load`.
+        spec, encoding, tfds_data_dir: see `load`.
         decoded: whether files must be text in the encoding.
 
     Raises:
@@ -73,9 +68,9 @@ def find_documents(
     """
     check_encoding(encoding)
     if spec in NAMED:
-        return {"train": NAMED[spec]()}, ""
+        return {"train": NAMED[spec]()}, None
     if spec.startswith("tfds:"):
-        return tfds.documents(spec.removeprefix("tfds:"), data_dir=tfds_data_dir), ""
+        return tfds.documents(spec.removeprefix("tfds:"), data_dir=tfds_data_dir), None
     if not spec or not (os.path.exists(spec) or any(mark in spec for mark in "/\\.*?[~=")):
         near = nearest(Path(spec)) or "none here has one like it"
         raise UserError(
@@ -88,7 +83,7 @@ def find_documents(
     documents = {
         split: [document(path, encoding) for path in paths] for split, paths in found.files.items()
     }
-    return documents, _origin(spec, found, valid_fraction)
+    return documents, found
 
 
 def _origin(spec: str, found: SplitFiles, valid_fraction: float) -> str:

@@ -28,9 +28,7 @@ def read_splits(
     Raises:
         UserError: the text cannot be read, or a split has no word.
     """
-    documents, _ = find_documents(
-        config.data, encoding=config.encoding, valid_fraction=config.valid_fraction
-    )
+    documents, _ = find_documents(config.data, encoding=config.encoding)
     words: dict[str, list[str]] = {}
     segments: dict[str, list[tuple[int, int]]] = {}
     for name, of_split in documents.items():
