@@ -119,5 +119,5 @@ class TextOptions(BeamOptions):
         written = [next(answers) if text.strip() else "" for text in texts]
         if self.output is None:
             return "\n".join(written)
-        atomic_files.write_text(Path(self.output), "".join(f"{line}\n" for line in written))
+        atomic_files.write_lines(Path(self.output), written)
         return f"{len(given):,} {nouns}: {self.output}"

@@ -56,7 +56,8 @@ def _pays(problem: Problem) -> str | None:
 
 
 def _run(problem: Problem) -> tuple[Carry, Array]:
-    inputs, projected = problem.xs, _projected_at_once(problem)
+    inputs, us_of_a_step = problem.xs, _us_of_a_step(problem)
+    projected = _projected_at_once(problem, us_of_a_step)
     if projected:
         with jax.named_scope("project"):
             inputs = problem.cell.project(problem.params, problem.xs, problem.key)
@@ -71,20 +72,20 @@ def _run(problem: Problem) -> tuple[Carry, Array]:
             return guarded_step(part._replace(params=params, initial=initial), carry, (u_t, *flags))
 
         constants, flags = (part.params, part.initial), (part.mask, part.reset)
-        return _unrolled(problem, step, constants, part.carry, (inputs, *flags))
+        read = _size(us_of_a_step)
+        return _unrolled(problem, read, step, constants, part.carry, (inputs, *flags))
 
     return on_rows(problem, inputs, run)
 
 
-def _projected_at_once(problem: Problem) -> bool:
+def _projected_at_once(problem: Problem, us_of_a_step: Any) -> bool:
     """Whether the inputs of all steps are projected before the loop.
 
     Noise is drawn for all steps at once, so that it does not depend on the engine.
     """
     if problem.key is not None:
         return True
-    us = _us_of_a_step(problem)
-    width = sum(leaf.shape[-1] for leaf in jax.tree.leaves(us) if leaf.ndim)
+    width = sum(leaf.shape[-1] for leaf in jax.tree.leaves(us_of_a_step) if leaf.ndim)
     return projects_ahead(problem.xs.shape[-1] * width, math.prod(problem.xs.shape[1:-1]))
 
 
@@ -97,11 +98,18 @@ def _size(tree: Any) -> int:
 
 
 def _unrolled(
-    problem: Problem, step: Step, constants: tuple[Params, Carry], carry: Carry, inputs: Any
+    problem: Problem,
+    read: int,
+    step: Step,
+    constants: tuple[Params, Carry],
+    carry: Carry,
+    inputs: Any,
 ) -> tuple[Carry, Array]:
-    """The steps one after the other, with `_backward` as their backward pass where it pays."""
+    """The steps one after the other, with `_backward` as their backward pass where it pays.
+
+    `read` is how many numbers a step reads, its inputs projected.
+    """
     scan = functools.partial(jax.lax.scan, reverse=problem.reverse, unroll=problem.scan_unroll)
-    read = _size(_us_of_a_step(problem))
     pays = _size(problem.params) >= REUSE * read or read >= SMALL * _size(problem.carry)
     if not pays and problem.remat == "none":
         return scan(functools.partial(step, constants), carry, inputs)

@@ -1,7 +1,7 @@
 """The base class of the networks."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -62,25 +62,30 @@ class Network(nnx.Module):
         return "\n".join([type(self).__name__, *(f"{k}: {v}" for k, v in cells.items()), *lines])
 
 
-def set_vectors(embed: nnx.Embed, vectors: Mapping[int, np.ndarray], width: int) -> None:
-    """Replaces embeddings of tokens by vectors that were made elsewhere.
+def set_vectors(embed: nnx.Embed | None, vectors: Any, words: Sequence[str], first_id: int) -> None:
+    """Replaces embeddings of words by vectors that were made elsewhere.
 
     Args:
-        embed: the embeddings.
-        vectors: by the id of their tokens.
-        width: of each vector.
+        embed: the embeddings; None, where there are none, goes with no vectors.
+        vectors: a `rnnjax.data.Vectors`; None: the embeddings stay as they are.
+        words: those that have embeddings.
+        first_id: the row of the first of them; the others follow.
 
     Raises:
-        UserError: it is not that of the embeddings.
+        UserError: the vectors have another width than the embeddings.
     """
+    if vectors is None:
+        return
+    assert embed is not None
+    width = vectors.matrix.shape[1]
     if width != embed.features:
         raise UserError(
             f"the word vectors have {width} numbers each: expected "
             f"--config.embed_size={width}, got {embed.features}"
         )
-    if vectors:
+    if found := vectors.by_id(words, first_id):
         table = embed.embedding
-        table[...] = table[...].at[jnp.array([*vectors])].set(np.stack([*vectors.values()]))
+        table[...] = table[...].at[jnp.array([*found])].set(np.stack([*found.values()]))
 
 
 def float32_linear(

@@ -1,10 +1,7 @@
 """An encoder of sequences: token ids or vectors, read by a recurrent network."""
 
-from collections.abc import Mapping
-
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 
 from rnnjax.cells.cell import Cell, check_sizes, split_key
@@ -13,7 +10,6 @@ from rnnjax.cells.pointwise import drop
 from rnnjax.engines.problem import Remat
 from rnnjax.errors import UserError
 from rnnjax.heads import pooling
-from rnnjax.models.network import set_vectors
 from rnnjax.models.recurrent import Recurrent
 from rnnjax.ranges import check_ids
 from rnnjax.typing import Array, PRNGKey
@@ -96,11 +92,6 @@ class SequenceEncoder(nnx.Module):
             xs = inputs if mask is None else jnp.where(mask[..., None], inputs, 0)
         xs = drop(xs, self.dropout, key_inputs, xs.shape[1:])
         return self.recurrent(xs, mask=mask, key=key_recurrent, remat=remat)[1]
-
-    def set_vectors(self, vectors: Mapping[int, np.ndarray], width: int) -> None:
-        """As `network.set_vectors`, of the embeddings of the tokens that it reads."""
-        assert self.embed is not None
-        set_vectors(self.embed, vectors, width)
 
     def last(self, ys: Array, mask: Array | None = None) -> Array:
         """The output after the last real step of each direction, `[B, H]`; see `pooling.last`.

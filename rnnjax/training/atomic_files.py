@@ -85,6 +85,11 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8"))
 
 
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """As `write_bytes`, for lines of text."""
+    write_text(path, "".join(f"{line}\n" for line in lines))
+
+
 def as_json(value: Any) -> str:
     """The text of a JSON file."""
     return json.dumps(value, indent=1) + "\n"

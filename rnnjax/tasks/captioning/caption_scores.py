@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from rnnjax.errors import UserError
-from rnnjax.training.atomic_files import write_text
+from rnnjax.training.atomic_files import write_lines
 
 Tokens = Sequence[str]
 """The words of a caption."""
@@ -301,10 +301,8 @@ def meteor(candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]])
     repeated = [[*texts, *[texts[0]] * (most - len(texts))] for texts in references]
     with tempfile.TemporaryDirectory() as folder:
         written, wanted = Path(folder, "candidates"), Path(folder, "references")
-        write_text(written, "".join(f"{' '.join(words)}\n" for words in candidates))
-        write_text(
-            wanted, "".join(f"{' '.join(words)}\n" for all_of in repeated for words in all_of)
-        )
+        write_lines(written, map(" ".join, candidates))
+        write_lines(wanted, (" ".join(text) for texts in repeated for text in texts))
         files = [str(path) for path in (program, written, wanted)]
         command = [java, "-Xmx2G", "-Dfile.encoding=UTF-8", "-jar", *files]
         options = ["-l", "en", "-norm", "-r", str(most)]

@@ -16,6 +16,7 @@ from rnnjax.errors import UserError
 from rnnjax.losses import cross_entropy
 from rnnjax.metrics.answers import Answered
 from rnnjax.models.hop import likeliest
+from rnnjax.models.network import set_vectors
 from rnnjax.tasks.reading.babi import Question, sentences_of
 from rnnjax.tasks.reading.config import ReadingConfig
 from rnnjax.tasks.reading.preparation import question_examples
@@ -52,9 +53,7 @@ def make_model(
         compute_dtype=config.operand_dtype,
         rngs=nnx.Rngs(config.seed),
     )
-    if vectors is not None:
-        found = vectors.by_id(vocabulary.words, FIRST_WORD)
-        model.words.set_vectors(found, vectors.matrix.shape[1])
+    set_vectors(model.words.embed, vectors, vocabulary.words, FIRST_WORD)
     return model
 
 

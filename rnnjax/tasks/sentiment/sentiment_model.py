@@ -15,6 +15,7 @@ from rnnjax.data.word_vocabulary import FIRST_WORD
 from rnnjax.errors import UserError, did_you_mean
 from rnnjax.heads import pooling
 from rnnjax.models import SequenceClassifier, classification_loss
+from rnnjax.models.network import set_vectors
 from rnnjax.tasks.sentiment.config import SentimentConfig
 from rnnjax.tasks.sentiment.preparation import SentimentVocabulary, text_examples
 from rnnjax.typing import Array, Batch
@@ -46,9 +47,7 @@ def make_model(
         compute_dtype=config.operand_dtype,
         rngs=nnx.Rngs(config.seed),
     )
-    if vectors is not None:
-        found = vectors.by_id(vocabulary.words, FIRST_WORD)
-        model.encoder.set_vectors(found, vectors.matrix.shape[1])
+    set_vectors(model.encoder.embed, vectors, vocabulary.words, FIRST_WORD)
     return model
 
 

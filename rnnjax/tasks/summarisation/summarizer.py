@@ -15,6 +15,7 @@ from rnnjax.data.word_vocabulary import END, FIRST_WORD, START, UNKNOWN_WORD
 from rnnjax.errors import UserError
 from rnnjax.models import Seq2Seq
 from rnnjax.models.decoding import Rated, Search, Written, write
+from rnnjax.models.network import set_vectors
 from rnnjax.models.seq2seq import pair_loss
 from rnnjax.models.sequence_encoder import SequenceEncoder
 from rnnjax.tasks.summarisation.config import SummarisationConfig
@@ -149,9 +150,7 @@ def make_summarizer(
         rngs=rngs,
     )
     encoder.embed = model.embed
-    if vectors is not None:
-        found = vectors.by_id(vocabulary.words, FIRST_WORD)
-        encoder.set_vectors(found, vectors.matrix.shape[1])
+    set_vectors(model.embed, vectors, vocabulary.words, FIRST_WORD)
     return model
 
 

@@ -133,9 +133,7 @@ def make_tagger(
         dropout=config.input_dropout,
         rngs=rngs,
     )
-    if vectors is not None:
-        by_id = vectors.by_id(vocabulary.words, FIRST_ID)
-        set_vectors(features.embed, by_id, vectors.matrix.shape[1])
+    set_vectors(features.embed, vectors, vocabulary.words, FIRST_ID)
     return Tagger(
         features,
         config.network(both_directions=config.both_directions),

@@ -164,11 +164,8 @@ def make_translator(
         compute_dtype=config.operand_dtype,
         rngs=rngs,
     )
-    assert encoder.embed is not None
     for embed, its, found in zip((encoder.embed, model.embed), vocabulary, vectors, strict=True):
-        if found is not None:
-            by_id = found.by_id(its.plain_words, FIRST_WORD)
-            set_vectors(embed, by_id, found.matrix.shape[1])
+        set_vectors(embed, found, its.plain_words, FIRST_WORD)
     return model
 
 

@@ -184,9 +184,7 @@ def make_model(
         compute_dtype=config.operand_dtype,
         rngs=nnx.Rngs(config.seed),
     )
-    if vectors is not None:
-        found = vectors.by_id(vocabulary.words, FIRST_WORD)
-        set_vectors(model.embed, found, vectors.matrix.shape[1])
+    set_vectors(model.embed, vectors, vocabulary.words, FIRST_WORD)
     return model
 
 
