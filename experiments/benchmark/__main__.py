@@ -1,6 +1,7 @@
 """Measures rnnjax beside other libraries, on this machine.
 
     python -m experiments.benchmark --suite=layers     # speed of LSTM and GRU layers
+    python -m experiments.benchmark --suite=persistent # kernels for a GPU, beside cuDNN
     python -m experiments.benchmark --suite=variants   # cells of which no engine has a form
     python -m experiments.benchmark --suite=cells      # the newer cells, by their engines
     python -m experiments.benchmark --suite=compile    # time to trace and compile a training step
@@ -58,7 +59,7 @@ def main(_: None) -> None:
     title = f"{jax.devices()[0].device_kind}, jax {jax.__version__}: {title}"
     if name == "layers":
         rows = report.with_spread(rows)
-    report.save(rows, name, title, workdir, contest=name == "layers")
+    report.save(rows, name, title, workdir, contest=name in ("layers", "persistent"))
     print(title)
     print(report.table(rows, size))
     print(f"written: {workdir / name}.json, {workdir / name}.png")

@@ -271,3 +271,10 @@ CONTENDERS: dict[str, Callable[[Case], Calls]] = {
     "torch": torch_calls,
     "matmuls alone": lambda case: calls(matmuls_alone(case)),
 }
+PERSISTENT: dict[str, Callable[[Case], Calls]] = {
+    **{name: CONTENDERS[name] for name in (BASELINE, "rnnjax", "rnnjax bfloat16", "torch")},
+    "persistent": lambda case: calls(rnnjax_layer(case, engine="persistent")),
+    "persistent bfloat16": lambda case: calls(
+        rnnjax_layer(case, engine="persistent", compute_dtype=jnp.bfloat16)
+    ),
+}

@@ -14,9 +14,10 @@ import jax
 
 import rnnjax
 from experiments.benchmark import peers
-from experiments.benchmark.peers import BASELINE, CONTENDERS, Case, Layer
+from experiments.benchmark.peers import BASELINE, CONTENDERS, PERSISTENT, Case, Layer
 from experiments.benchmark.report import Row
 from rnnjax.cells.named import CELLS
+from rnnjax.errors import UserError
 
 KINDS: tuple[peers.Kind, ...] = ("lstm", "gru")
 SIZES = [
@@ -49,16 +50,24 @@ NEWER = (
 )  # fmt: skip
 NEWER_SIZES = [(100, 64, 128, 128), (64, 128, 32, 96), (784, 16, 1, 128), (50, 1, 256, 512)]
 COMPILED_SIZES = [(50, 32, 128, 128), (400, 32, 128, 128)]
+PERSISTENT_SIZES = [
+    (100, 64, 128, 128), (784, 64, 1, 128), (25, 10, 100, 128), (1000, 8, 64, 128),
+    (200, 16, 64, 64), (400, 128, 80, 64),
+]  # fmt: skip
 LONG = Case("lstm", 4000, 32, 256, 256)
 LONGEST = Case("lstm", 10_000, 8, 256, 256)
 
 
-def layers(repeats: int) -> list[Row]:
+def layers(
+    sizes: Sequence[tuple[int, int, int, int]],
+    layers: Mapping[str, Callable[[Case], peers.Calls]],
+    repeats: int,
+) -> list[Row]:
     """Forward and training step of LSTM and GRU layers, as fast as how many flax.nnx.RNN."""
     rows = []
-    for kind, size in itertools.product(KINDS, SIZES):
+    for kind, size in itertools.product(KINDS, sizes):
         case = Case(kind, *size)
-        contenders = _present({n: functools.partial(make, case) for n, make in CONTENDERS.items()})
+        contenders = _present({n: functools.partial(make, case) for n, make in layers.items()})
         for what in ("train", "forward"):
             times = interleaved(
                 {name: getattr(calls, what) for name, calls in contenders.items()}, repeats
@@ -66,6 +75,15 @@ def layers(repeats: int) -> list[Row]:
             rows.append({"what": f"{kind} {what}", "size": list(size)} | _ratios(times))
             print(f"{kind} {what} {size}: rnnjax {rows[-1]['rnnjax']:.2f}", flush=True)
     return rows
+
+
+def persistent(repeats: int) -> list[Row]:
+    """The kernels that keep weights on the chip of a GPU, beside the usual engines and cuDNN."""
+    if jax.default_backend() != "gpu":
+        raise UserError(
+            f"--suite=persistent measures kernels for a GPU; JAX runs on {jax.default_backend()}"
+        )
+    return layers(PERSISTENT_SIZES, PERSISTENT, repeats)
 
 
 def variants(
@@ -250,7 +268,11 @@ def _run(program, layer: Layer) -> None:
 
 # The title of each suite, and `(repeats) -> rows`.
 SUITES: dict[str, tuple[str, Callable[[int], list[Row]]]] = {
-    "layers": ("times as fast as flax.nnx.RNN (above 1: faster)", layers),
+    "layers": (
+        "times as fast as flax.nnx.RNN (above 1: faster)",
+        functools.partial(layers, SIZES, CONTENDERS),
+    ),
+    "persistent": ("GPU kernels, times as fast as flax.nnx.RNN (above 1: faster)", persistent),
     "compile": (
         "trace and compile time, in that of flax.nnx.RNN (below 1: quicker)",
         compile_times,

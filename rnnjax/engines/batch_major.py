@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from rnnjax.engines import persistent_kernels
 from rnnjax.engines.fused_plan import (
     Inputs,
     Plan,
@@ -108,9 +109,12 @@ def _forward(plan: Plan, weights, carry, initial, inputs, keep: Keep):
 def _forward_steps(plan: Plan, weights: Weights, initial: State, state: State, inputs, keep: Keep):
     """The last state, and of each step the state after it (or h alone) and the gates."""
     xs, mask, reset = inputs
-    ahead = plan.project_ahead or keep != "outputs"
+    ahead = plan.project_ahead or plan.persistent or keep != "outputs"
     if ahead:
         xs = _projected(plan, weights, xs)
+    if plan.persistent:
+        inputs = (xs, mask, reset)
+        return persistent_kernels.forward_steps(plan, weights, initial, state, inputs, keep)
     run = _step_of(plan, weights, ahead)
 
     def step(state, inputs_t):
@@ -169,6 +173,8 @@ def _backward_of_chunk(plan: Plan, weights: Weights, initial, dstates, inputs, d
 
 def _backward_steps(plan: Plan, weights: Weights, dstates, inputs):
     """The derivatives of the states before these steps, and those of all `a_h` and `a_x`."""
+    if plan.persistent:
+        return persistent_kernels.backward_steps(plan, weights, dstates, inputs)
     wide, num_gates = weights.b_x.dtype, weights.num_gates
 
     def step(dstates, inputs_t):

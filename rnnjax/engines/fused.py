@@ -33,6 +33,8 @@ def run(
     carry: State,
     initial: State,
     compute_dtype: DType | None,
+    *,
+    persistent: bool = False,
 ) -> tuple[State, Array]:
     """Runs a family over time.
 
@@ -44,6 +46,7 @@ def run(
         initial: what a reset puts back.
         compute_dtype: dtype of the matmul operands, and of the gates that the backward pass keeps;
             None for that of the weights.
+        persistent: whether the loops over time are kernels that keep the weights on the chip.
 
     Returns:
         The last carry and the outputs, in the shapes of `problem`.
@@ -60,7 +63,8 @@ def run(
     fits = own_rows % _MULTIPLE == 0 and rows_per_weight >= _ROWS
     if compute_dtype is not None:
         fits = rows_per_weight >= _NARROW_ROWS
-    layout = transposed if platform() == "cpu" and fits else batch_major
+    laid_out = platform() == "cpu" and fits and not persistent
+    layout = transposed if laid_out else batch_major
     chunk = layout.chunk_size(num_steps, own_rows, weight_rows, problem.remat)
     padding = -num_steps % chunk
     if padding and mask is None:
@@ -83,6 +87,7 @@ def run(
         compute_dtype,
         problem.scan_unroll,
         projects_ahead(weights.w_ih.size, own_rows),
+        persistent,
     )
 
     inputs = Inputs(

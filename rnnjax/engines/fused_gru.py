@@ -67,15 +67,22 @@ def _serves(problem: Problem) -> str | None:
     return fused.refusal(problem)
 
 
-def _run(problem: Problem) -> tuple[Array, Array]:
+def run(problem: Problem, *, persistent: bool = False) -> tuple[Array, Array]:
+    """Runs the recurrence; with `persistent`, in kernels that keep the weights on the chip."""
     params, spec = problem.params, problem.cell.spec
     assert isinstance(spec, GRUSpec)
     family = _WITHOUT if params.b_hn is None else _AFTER
     weights = Weights(params.w_ih, params.w_hh, params.b, params.b_hn)
     (h,), ys = fused.run(
-        problem, family, weights, (problem.carry,), (problem.initial,), spec.compute_dtype
+        problem,
+        family,
+        weights,
+        (problem.carry,),
+        (problem.initial,),
+        spec.compute_dtype,
+        persistent=persistent,
     )
     return h, ys
 
 
-FUSED_GRU = Engine(name="fused_gru", serves=_serves, run=_run)
+FUSED_GRU = Engine(name="fused_gru", serves=_serves, run=run)

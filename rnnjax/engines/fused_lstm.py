@@ -44,15 +44,22 @@ def _serves(problem: Problem) -> str | None:
     return fused.refusal(problem)
 
 
-def _run(problem: Problem) -> tuple[LSTMCarry, Array]:
+def run(problem: Problem, *, persistent: bool = False) -> tuple[LSTMCarry, Array]:
+    """Runs the recurrence; with `persistent`, in kernels that keep the weights on the chip."""
     params, carry, initial = problem.params, problem.carry, problem.initial
     spec = problem.cell.spec
     assert isinstance(spec, LSTMSpec)
     weights = Weights(params.w_ih, params.w_hh, params.b, None)
     (h, c), ys = fused.run(
-        problem, _FAMILY, weights, (carry.h, carry.c), (initial.h, initial.c), spec.compute_dtype
+        problem,
+        _FAMILY,
+        weights,
+        (carry.h, carry.c),
+        (initial.h, initial.c),
+        spec.compute_dtype,
+        persistent=persistent,
     )
     return LSTMCarry(c, h), ys
 
 
-FUSED_LSTM = Engine(name="fused_lstm", serves=_serves, run=_run)
+FUSED_LSTM = Engine(name="fused_lstm", serves=_serves, run=run)

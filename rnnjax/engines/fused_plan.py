@@ -85,6 +85,7 @@ class Plan(NamedTuple):
         compute_dtype: of the matmul operands, if it is not that of the weights.
         scan_unroll: steps an iteration.
         project_ahead: whether the inputs are projected before the loop where a choice is left.
+        persistent: whether the loops over time are kernels, see `persistent_kernels`.
     """
 
     family: Family
@@ -94,6 +95,7 @@ class Plan(NamedTuple):
     compute_dtype: DType | None
     scan_unroll: int
     project_ahead: bool
+    persistent: bool = False
 
     @property
     def recomputes(self) -> bool:

@@ -45,16 +45,23 @@ def _serves(problem: Problem) -> str | None:
     return fused.refusal(problem)
 
 
-def _run(problem: Problem) -> tuple[Array, Array]:
+def run(problem: Problem, *, persistent: bool = False) -> tuple[Array, Array]:
+    """Runs the recurrence; with `persistent`, in kernels that keep the weights on the chip."""
     params, spec = problem.params, problem.cell.spec
     assert isinstance(spec, RNNSpec)
     family = _family_of(spec)
     assert family is not None
     weights = Weights(params.w_ih, params.w_hh, params.b, None)
     (h,), ys = fused.run(
-        problem, family, weights, (problem.carry,), (problem.initial,), spec.compute_dtype
+        problem,
+        family,
+        weights,
+        (problem.carry,),
+        (problem.initial,),
+        spec.compute_dtype,
+        persistent=persistent,
     )
     return h, ys
 
 
-FUSED_RNN = Engine(name="fused_rnn", serves=_serves, run=_run)
+FUSED_RNN = Engine(name="fused_rnn", serves=_serves, run=run)

@@ -11,6 +11,7 @@ from rnnjax.engines.fused_gru import FUSED_GRU
 from rnnjax.engines.fused_lstm import FUSED_LSTM
 from rnnjax.engines.fused_rnn import FUSED_RNN
 from rnnjax.engines.generic import GENERIC
+from rnnjax.engines.persistent import PERSISTENT
 from rnnjax.engines.problem import Engine, Problem
 from rnnjax.engines.scan import SCAN
 from rnnjax.engines.target import platform
@@ -23,6 +24,7 @@ ENGINES: tuple[Engine, ...] = (
     ASSOCIATIVE,
     CHUNKWISE,
     GENERIC,
+    PERSISTENT,
     SCAN,
 )
 
@@ -79,6 +81,7 @@ def _by_name(name: str, problem: Problem) -> tuple[Engine, str]:
             refusal = engine.serves(problem)
             if refusal is not None:
                 raise UserError(f"engine {name!r} cannot run this: {refusal}")
-            return engine, "asked for by name"
+            slower = engine.pays(problem)
+            return engine, "asked for by name" + (f", though it {slower}" if slower else "")
     valid = ["auto", *(engine.name for engine in ENGINES)]
     raise UserError(f"unknown engine {name!r}; {did_you_mean(name, valid)}")

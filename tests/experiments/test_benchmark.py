@@ -15,10 +15,11 @@ import pytest
 
 from experiments.benchmark import peers, report, suites, tagging
 from experiments.benchmark.peers import BASELINE, Calls
+from rnnjax.engines.registry import listening
 from rnnjax.tasks.tagging.config import TaggerConfig
 
 
-def test_a_ratio_above_one_is_faster_than_the_baseline(monkeypatch):
+def test_a_ratio_above_one_is_faster_than_the_baseline():
     def sleeper(seconds):
         return lambda case: Calls(lambda: time.sleep(seconds), lambda: time.sleep(2 * seconds))
 
@@ -26,9 +27,7 @@ def test_a_ratio_above_one_is_faster_than_the_baseline(monkeypatch):
         raise ImportError("no module named peer")
 
     contenders = {BASELINE: sleeper(0.03), "rnnjax": sleeper(0.01), "peer": missing}
-    monkeypatch.setattr(suites, "CONTENDERS", contenders)
-    monkeypatch.setattr(suites, "SIZES", [(1, 1, 1, 1)])
-    rows = suites.layers(repeats=3)
+    rows = suites.layers([(1, 1, 1, 1)], contenders, repeats=3)
     assert [row["what"] for row in rows] == [
         "lstm train",
         "lstm forward",
@@ -37,6 +36,14 @@ def test_a_ratio_above_one_is_faster_than_the_baseline(monkeypatch):
     ]
     assert all(row["rnnjax"] == pytest.approx(3, rel=0.3) and row[BASELINE] == 1 for row in rows)
     assert all("peer" not in row for row in rows)
+
+
+@pytest.mark.parametrize("name", ["persistent", "persistent bfloat16"])
+def test_the_kernels_for_a_gpu_are_asked_for_by_name(name):
+    with listening() as reasons:
+        peers.PERSISTENT[name](peers.Case("gru", 2, 1, 1, 16)).forward()
+    assert len(reasons) == 1
+    assert "engine persistent" in reasons[0]
 
 
 def test_a_duel_tells_how_many_times_as_fast_rnnjax_is_and_its_first_call_apart():
@@ -153,6 +160,7 @@ def test_a_tagger_is_measured_on_the_sentences_it_was_given(tmp_path, monkeypatc
         (["--suite=tagging", "--data=/nowhere"], "error: /nowhere does not exist"),
         (["--suite=layer"], "error: --suite=layer: "),
         (["--repeats=0"], "error: --repeats=0: "),
+        (["--suite=persistent"], "error: --suite=persistent measures kernels for a GPU; JAX runs"),
         (["layers"], "error: unexpected argument 'layers': flags are written --name=value"),
     ],
 )

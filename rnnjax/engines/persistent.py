@@ -1,0 +1,48 @@
+"""The cells of the fused engines, with recurrent weights small enough for the chip of a GPU.
+
+It is the fused engine of the cell with other loops (see `persistent_kernels`). It was not measured
+on a GPU yet, so it runs only where it is asked for by name.
+"""
+
+from collections.abc import Callable
+
+from rnnjax.engines import fused_gru, fused_lstm, fused_rnn
+from rnnjax.engines.persistent_kernels import refusal
+from rnnjax.engines.problem import Engine, Problem
+from rnnjax.engines.target import platform
+from rnnjax.typing import Array, Carry
+
+_FUSED = (
+    (fused_lstm.FUSED_LSTM, fused_lstm.run),
+    (fused_gru.FUSED_GRU, fused_gru.run),
+    (fused_rnn.FUSED_RNN, fused_rnn.run),
+)
+
+
+def _serves(problem: Problem) -> str | None:
+    if _fused(problem) is None:
+        return "it runs what a fused engine can run, and none can run this"
+    w_hh = problem.params.w_hh
+    hidden_size, columns = w_hh.shape
+    dtype = problem.cell.spec.compute_dtype or w_hh.dtype
+    return refusal(hidden_size, columns // hidden_size, dtype)
+
+
+def _run(problem: Problem) -> tuple[Carry, Array]:
+    run = _fused(problem)
+    assert run is not None
+    return run(problem, persistent=True)
+
+
+def _fused(problem: Problem) -> Callable[..., tuple[Carry, Array]] | None:
+    return next((run for engine, run in _FUSED if engine.serves(problem) is None), None)
+
+
+def _pays(problem: Problem) -> str:
+    del problem
+    if platform() == "gpu":
+        return "was not measured on a GPU yet"
+    return "runs in the interpreter of Pallas where there is no GPU, which is slow"
+
+
+PERSISTENT = Engine(name="persistent", serves=_serves, run=_run, pays=_pays)
