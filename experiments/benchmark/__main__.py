@@ -1,6 +1,6 @@
 """Measures rnnjax beside other libraries, on this machine.
 
-    python -m experiments.benchmark --suite=layers     # speed of LSTM and GRU layers
+    python -m experiments.benchmark --suite=layers     # speed of LSTM, GRU and Elman layers
     python -m experiments.benchmark --suite=persistent # kernels for a GPU, beside cuDNN
     python -m experiments.benchmark --suite=variants   # cells of which no engine has a form
     python -m experiments.benchmark --suite=cells      # the newer cells, by their engines

@@ -16,7 +16,7 @@ from flax import linen, nnx
 import rnnjax
 from rnnjax.engines.target import projects_ahead
 
-Kind = Literal["lstm", "gru"]
+Kind = Literal["lstm", "gru", "rnn"]
 
 VOCABULARY = 128
 """V of the model whose training step is compiled."""
@@ -25,7 +25,7 @@ OPTIMIZER = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(1e-3))
 
 
 class Case(NamedTuple):
-    """A layer: its kind, time steps, batch, input size and hidden size."""
+    """A layer: its kind ("rnn": the Elman cell), time steps, batch, input size and hidden size."""
 
     kind: Kind
     T: int
@@ -90,8 +90,8 @@ def calls(layer: Layer) -> Calls:
 
 def rnnjax_layer(case: Case, *, compute_dtype=None, **options) -> Layer:
     """rnnjax, by `unroll`; options are those of `unroll`."""
-    make = rnnjax.lstm if case.kind == "lstm" else rnnjax.gru
-    cell = make(case.H, compute_dtype=compute_dtype)
+    make = {"lstm": rnnjax.lstm, "gru": rnnjax.gru, "rnn": rnnjax.rnn}
+    cell = make[case.kind](case.H, compute_dtype=compute_dtype)
     params = cell.init(jax.random.key(1), case.D)
     return Layer(lambda p, xs: rnnjax.unroll(cell, p, xs, **options)[1], params, inputs(case))
 
@@ -104,8 +104,8 @@ def plain_scan(cell: rnnjax.Cell, params: Any, xs: jax.Array) -> jax.Array:
 
 def nnx_layer(case: Case) -> Layer:
     """flax.nnx.RNN."""
-    make = nnx.OptimizedLSTMCell if case.kind == "lstm" else nnx.GRUCell
-    rnn = nnx.RNN(make(case.D, case.H, rngs=nnx.Rngs(0)), time_major=True)
+    make = {"lstm": nnx.OptimizedLSTMCell, "gru": nnx.GRUCell, "rnn": nnx.SimpleCell}
+    rnn = nnx.RNN(make[case.kind](case.D, case.H, rngs=nnx.Rngs(0)), time_major=True)
     graph, state = nnx.split(rnn)
     params, rest = nnx.split_state(state, nnx.Param, ...)
     zeros = jnp.zeros((case.B, case.H))
@@ -119,8 +119,8 @@ def nnx_layer(case: Case) -> Layer:
 
 def linen_layer(case: Case) -> Layer:
     """flax.linen.RNN."""
-    make = linen.OptimizedLSTMCell if case.kind == "lstm" else linen.GRUCell
-    rnn = linen.RNN(make(case.H), time_major=True)
+    make = {"lstm": linen.OptimizedLSTMCell, "gru": linen.GRUCell, "rnn": linen.SimpleCell}
+    rnn = linen.RNN(make[case.kind](case.H), time_major=True)
     xs = inputs(case)
     return Layer(rnn.apply, rnn.init(jax.random.key(1), xs), xs)
 
@@ -128,6 +128,8 @@ def linen_layer(case: Case) -> Layer:
 def haiku_layer(case: Case) -> Layer:
     """haiku.dynamic_unroll."""
     import haiku as hk
+
+    _has_elman("haiku, whose VanillaRNN has a ReLU,", case)
 
     def unroll(xs):
         core = hk.LSTM(case.H) if case.kind == "lstm" else hk.GRU(case.H)
@@ -138,10 +140,16 @@ def haiku_layer(case: Case) -> Layer:
     return Layer(model.apply, model.init(jax.random.key(1), xs), xs)
 
 
+def _has_elman(library: str, case: Case) -> None:
+    if case.kind == "rnn":
+        raise ImportError(f"{library} has no Elman cell with tanh")
+
+
 def equinox_layer(case: Case) -> Layer:
     """lax.scan over a vmapped equinox cell."""
     import equinox as eqx
 
+    _has_elman("equinox", case)
     make = eqx.nn.LSTMCell if case.kind == "lstm" else eqx.nn.GRUCell
     params, static = eqx.partition(
         make(case.D, case.H, key=jax.random.key(1)), eqx.is_inexact_array
@@ -167,8 +175,8 @@ def keras_layer(case: Case) -> Layer:
 
     if keras.backend.backend() != "jax":
         raise ImportError("keras runs on another backend than JAX")
-    make = keras.layers.LSTM if case.kind == "lstm" else keras.layers.GRU
-    layer = make(case.H, return_sequences=True)
+    make = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "rnn": keras.layers.SimpleRNN}
+    layer = make[case.kind](case.H, return_sequences=True)
     layer.build((case.B, case.T, case.D))
     params = [variable.value for variable in layer.trainable_variables]
     rest = [variable.value for variable in layer.non_trainable_variables]
@@ -183,7 +191,7 @@ def matmuls_alone(case: Case) -> Layer:
     Backward, a loop over d_t = g_t U' with g_t = (d_t, ..., d_t); then W and U get their sums over
     all steps at once, and the inputs g W'.
     """
-    gates = 4 if case.kind == "lstm" else 3
+    gates = {"lstm": 4, "gru": 3, "rnn": 1}[case.kind]
     w, u = (
         jax.random.normal(jax.random.key(key), (size, gates * case.H)) / (4 * size**0.5)
         for key, size in enumerate((case.D, case.H), start=1)
@@ -239,8 +247,8 @@ def torch_calls(case: Case) -> Calls:
 
     device = torch_device()
     wait = torch.cuda.synchronize if device == "cuda" else lambda: None
-    make = torch.nn.LSTM if case.kind == "lstm" else torch.nn.GRU
-    layer = make(case.D, case.H, device=device)
+    make = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU, "rnn": torch.nn.RNN}
+    layer = make[case.kind](case.D, case.H, device=device)
     layer.flatten_parameters()
     xs = torch.from_numpy(np.array(inputs(case))).to(device).requires_grad_()
 

@@ -19,7 +19,7 @@ from experiments.benchmark.report import Row
 from rnnjax.cells.named import CELLS
 from rnnjax.errors import UserError
 
-KINDS: tuple[peers.Kind, ...] = ("lstm", "gru")
+KINDS: tuple[peers.Kind, ...] = ("lstm", "gru", "rnn")
 SIZES = [
     (100, 64, 128, 128), (200, 16, 64, 256), (100, 64, 512, 512), (50, 32, 256, 1024),
     (20, 20, 200, 200), (35, 20, 650, 650), (35, 20, 1500, 1500),  # PTB: Zaremba et al. 2014
@@ -63,7 +63,7 @@ def layers(
     layers: Mapping[str, Callable[[Case], peers.Calls]],
     repeats: int,
 ) -> list[Row]:
-    """Forward and training step of LSTM and GRU layers, as fast as how many flax.nnx.RNN."""
+    """Forward and training step of layers, as fast as how many flax.nnx.RNN."""
     rows = []
     for kind, size in itertools.product(KINDS, sizes):
         case = Case(kind, *size)

@@ -33,6 +33,8 @@ def test_a_ratio_above_one_is_faster_than_the_baseline():
         "lstm forward",
         "gru train",
         "gru forward",
+        "rnn train",
+        "rnn forward",
     ]
     assert all(row["rnnjax"] == pytest.approx(3, rel=0.3) and row[BASELINE] == 1 for row in rows)
     assert all("peer" not in row for row in rows)
