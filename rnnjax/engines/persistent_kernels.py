@@ -6,8 +6,9 @@ takes 16 rows of the batch through all steps. It loads the weights once (of some
 of all fit) and holds the state in registers; in each step it reads and writes only what belongs to
 its rows and the step.
 
-The kernels are written in Pallas for Triton. Where there is no GPU they run in the interpreter of
-Pallas, which computes the same but is slow: it serves tests.
+The kernels are written in Pallas for Triton, which JAX 0.11 still has and announces to drop. Where
+there is no GPU they run in the interpreter of Pallas, which computes the same but is slow: it
+serves tests.
 
 References:
     Diamos et al. 2016, "Persistent RNNs: stashing recurrent weights on-chip"; Poeppel et al. 2024,

@@ -5,6 +5,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import pytest
+from jax.sharding import AbstractDevice, AbstractMesh, use_abstract_mesh
 
 import rnnjax
 from rnnjax import UserError
@@ -68,7 +69,8 @@ def test_a_gpu_gets_a_kernel_forward_and_one_backward(name):
     def loss(params, xs, carry, initial):
         return run(params, xs, carry, initial=initial)[1].sum()
 
-    with compiling_for("gpu"):
+    gpu = AbstractDevice("NVIDIA H200", None, "gpu")
+    with compiling_for("gpu"), use_abstract_mesh(AbstractMesh((1,), ("x",), abstract_device=gpu)):
         traced = jax.jit(jax.grad(loss)).trace(*args)
         program = traced.lower(lowering_platforms=("cuda",)).as_text()
     assert program.count("@__gpu$xla.gpu.triton") == 2
