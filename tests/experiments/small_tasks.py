@@ -24,11 +24,13 @@ TASKS = {
         ["data={folder}/videos.npz", "num_buckets=1", "frame_size=6"], ["--mode=inspect"]
     ),
     "captioning": Small(
-        ["image_size=48", "feature_size=6", "attention_size=6"], ["--mode=evaluate"]
+        ["image_size=48", "feature_size=6", "attention_size=6", "num_buckets=1"],
+        ["--mode=evaluate"],
     ),
     "char_lm": Small(["data=hello", "window=5"], ["--mode=sample", "--length=5"]),
     "dna": Small(
-        ["data={folder}/genes.tsv", "signals=False"], ["--mode=predict", "--sequence=ATGGCTTAA"]
+        ["data={folder}/genes.tsv", "signals=False", "num_buckets=1"],
+        ["--mode=predict", "--sequence=ATGGCTTAA"],
     ),
     "draw": Small(
         ["data={folder}/images.npz", "num_glimpses=2", "latent_size=3"], ["--mode=evaluate"]

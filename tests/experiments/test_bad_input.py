@@ -263,7 +263,7 @@ def test_the_real_command_prints_one_line_and_no_traceback(tmp_path):
 def test_another_text_is_not_resumed_and_what_it_has_unknown_is_told(tmp_path, char_lm_command):
     path, workdir = tmp_path / "text.txt", f"--workdir={tmp_path / 'run'}"
     path.write_text("the quick brown fox " * 30)
-    train = [workdir, f"--config.data={path}", *SMALL]
+    train = [workdir, f"--config.data={path}", "--config.num_steps=2", *SMALL]
     assert char_lm_command(*train).code == 0
     before = contents(tmp_path / "run")
     path.write_text("the quick brown fix " * 30)

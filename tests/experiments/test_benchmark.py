@@ -2,17 +2,15 @@
 
 import json
 import math
-import os
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from experiments import cli
+from experiments.benchmark import __main__ as benchmark
 from experiments.benchmark import peers, report, suites, tagging
 from experiments.benchmark.peers import BASELINE, Calls
 from rnnjax.engines.registry import listening
@@ -166,13 +164,18 @@ def test_a_tagger_is_measured_on_the_sentences_it_was_given(tmp_path, monkeypatc
         (["layers"], "error: unexpected argument 'layers': flags are written --name=value"),
     ],
 )
-def test_a_bad_flag_is_one_line_and_code_2(argv, told):
-    done = subprocess.run(
-        [sys.executable, "-m", "experiments.benchmark", *argv],
-        cwd=Path(__file__).parents[2], env={**os.environ, "JAX_PLATFORMS": "cpu"},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 2
-    assert done.stderr.startswith(told)
-    assert done.stderr.count("\n") == 1
-    assert done.stdout == ""
+def test_a_bad_flag_is_one_line_and_code_2(argv, told, capsys):
+    """`test_listing` starts the command itself."""
+
+    @cli.plain_errors()
+    def command():
+        cli.parse_flags(benchmark.flags.FLAGS, ["benchmark", *argv])
+        benchmark.main(None)
+
+    with pytest.raises(SystemExit) as ended:
+        command()
+    assert ended.value.code == 2
+    out, err = capsys.readouterr()
+    assert err.startswith(told)
+    assert err.count("\n") == 1
+    assert out == ""

@@ -17,11 +17,11 @@ from tests.experiments.conftest import of_split
 SMALL = [
     "--config.image_size=48", "--config.feature_size=6", "--config.hidden_size=8",
     "--config.embed_size=6", "--config.attention_size=6", "--config.warmup_steps=0",
-    "--config.log_every=1",
+    "--config.log_every=1", "--config.num_buckets=1",
 ]  # fmt: skip
 SCENES = [*SMALL, "--config.batch_size=4", "--config.num_steps=5", "--config.eval_every=2",
           "--config.dropout=0.2", "--config.decoder=hard", "--config.cell=gru"]  # fmt: skip
-NUM_SCENES = 10
+NUM_SCENES = 4
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 220)}
 
 
@@ -72,7 +72,7 @@ def trained_photos(tmp_path_factory, photos):
         f"--workdir={workdir}", f"--config.data={photos}", "--config.held_out=0.25", *SMALL,
         "--config.image_size=16", "--config.batch_size=12", "--config.num_steps=100",
         "--config.learning_rate=0.03", "--config.hidden_size=24",
-        "--config.level=subword", "--config.num_subwords=60", "--config.num_buckets=1",
+        "--config.level=subword", "--config.num_subwords=60",
         "--config.average=none", "--config.feature_size=24", "--config.swap_rate=0",
         "--config.eval_every=100", "--config.log_every=10",
     ])  # fmt: skip

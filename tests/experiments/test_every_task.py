@@ -93,21 +93,21 @@ def test_a_run_that_was_lost_after_its_third_update_ends_with_the_same_bits(
 
     drawn = {"decoder": "hard"} if task == "captioning" else {}  # the noise of REINFORCE too
 
-    def train(name, experiment):
+    monkeypatch.setattr(training, "write_report", lambda *args, **named: None)
+
+    def train(name):
         flags = flags_of(
             task, folder, cell=cell, dropout=0.3, num_steps=5, checkpoint_every=3, **drawn
         )
-        return command(capsys, experiment, f"--workdir={tmp_path / name}", *flags)
+        return command(capsys, only_training(task), f"--workdir={tmp_path / name}", *flags)
 
-    with monkeypatch.context() as patched:
-        patched.setattr(training, "write_report", lambda *args, **named: None)
-        whole = train("whole", only_training(task))
+    whole = train("whole")
     assert whole.code == 0, whole.err
     for kept in ("checkpoints/step_00000003", "config.json", "experiment.json", "metrics.jsonl"):
         copy = shutil.copytree if kept.startswith("checkpoints") else shutil.copy
         (tmp_path / "stopped").mkdir(exist_ok=True)
         copy(tmp_path / "whole" / kept, tmp_path / "stopped" / kept)
-    resumed = train("stopped", experiment_of(task))
+    resumed = train("stopped")
     assert resumed.code == 0, resumed.err
     assert f"Resuming {tmp_path / 'stopped'} from step 3." in resumed.err
     for averaged in (True, False):

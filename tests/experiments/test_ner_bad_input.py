@@ -1,8 +1,5 @@
 """What a user of the tagger can get wrong: one clear message, exit code 2, nothing overwritten."""
 
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +9,6 @@ from rnnjax import training
 from rnnjax.errors import UserError
 from rnnjax.tasks.tagging.vocabulary import TaggingVocabulary
 
-ROOT = Path(__file__).parents[2]
 GOOD = b"Ada\tB-PER\nleft\tO\n\nBonn\tB-LOC\nwaits\tO\n"
 
 
@@ -310,33 +306,3 @@ def test_types_that_the_restored_model_does_not_know(
     )  # fmt: skip
     assert f"{folder}/dev.conll:7: token 1 of the sentence, 'Macbeth', has the tag B-WORK" in said
     assert "Valid: LOC, ORG, PER" in said
-
-
-@pytest.mark.parametrize("mode", ["evaluate", "predict", "inspect"])
-def test_a_workdir_without_a_checkpoint(tmp_path, ner_command, mode):
-    said = message(ner_command(f"--workdir={tmp_path}", f"--mode={mode}", "--text=Ada"))
-    assert f"No checkpoint in {tmp_path}" in said
-
-
-@pytest.mark.parametrize("mode", ["train", "predict"])
-def test_a_workdir_of_another_experiment(tmp_path, ner_command, mode):
-    (tmp_path / "experiment.json").write_text('{"experiment": "char_lm"}')
-    before = contents(tmp_path)
-    said = message(ner_command(f"--workdir={tmp_path}", f"--mode={mode}"))
-    assert "holds the experiment 'char_lm', not 'ner': choose another workdir" in said
-    assert contents(tmp_path) == before
-
-
-def test_the_real_command_prints_one_line_and_no_traceback(tmp_path, corpus):
-    folder = corpus(dev=b"Ada\tB-PER\nleft\n")
-    result = subprocess.run(
-        [sys.executable, "-m", "experiments.ner", f"--workdir={tmp_path / 'run'}",
-         f"--config.data={folder}"],
-        cwd=ROOT, capture_output=True, text=True, timeout=240, check=False,
-    )  # fmt: skip
-    assert result.returncode == 2
-    assert result.stdout == ""
-    assert result.stderr.splitlines() == [
-        f"error: {folder}/dev.conll:2 has 1 column, but {folder}/dev.conll:1, where the first "
-        "sentence begins, has 2: 'left'"
-    ]

@@ -49,7 +49,7 @@ def classifier(tmp_path_factory, waves):
     """The workdir of a short training; not to be changed."""
     workdir = tmp_path_factory.mktemp("trained") / "waves"
     EXPERIMENT.main([f"--workdir={workdir}", f"--config.data={waves}", *SMALL,
-                     "--config.series=wave", "--config.label=speed",
+                     "--config.num_buckets=1", "--config.series=wave", "--config.label=speed",
                      "--config.num_steps=80"])  # fmt: skip
     return workdir
 
