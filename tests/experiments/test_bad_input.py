@@ -10,7 +10,7 @@ from pathlib import Path
 import jax
 import pytest
 
-from experiments import char_lm, cli
+from experiments import cli
 from rnnjax.training import atomic_files
 
 ROOT = Path(__file__).parents[2]
@@ -230,21 +230,6 @@ def test_a_vocabulary_of_the_other_level(trained_hello, tmp_path, char_lm_comman
         )
     )
     assert "was trained with --config.level=char, not byte" in said
-
-
-def test_help_names_every_mode_flag_and_preset(char_lm_command):
-    result = char_lm_command("--help")
-    assert result.code == 0
-    modes, presets = char_lm.EXPERIMENT.modes, char_lm.PRESETS
-    for word in ("train", *modes, *presets, "--config.bptt", "--prompt", "--restore_from"):
-        assert word in result.out
-    for mode in modes:
-        assert f"--mode={mode} " in result.out
-    for name, preset in presets.items():
-        assert preset.about.split()[0] in result.out
-        preset.config.validate()
-        assert name == "default" or preset.config != presets["default"].config
-    assert max(map(len, result.out.splitlines())) <= 100
 
 
 def test_the_real_command_prints_one_line_and_no_traceback(tmp_path):

@@ -1,5 +1,6 @@
 """What there is to run: a list, and what a misspelt name gets."""
 
+import dataclasses
 import importlib
 import os
 import shutil
@@ -38,6 +39,26 @@ def test_every_experiment_is_listed_in_a_line_here_and_by_the_launcher():
 def test_an_experiment_is_run_by_its_name(tmp_path):
     helped = run(sys.executable, "-m", "experiments", "char_lm", "--help")
     assert helped.stdout.startswith("A character language model")
+
+
+@pytest.mark.parametrize("name", experiments.summaries())
+def test_help_names_every_mode_flag_and_preset(name):
+    experiment = importlib.import_module(f"experiments.{name}").EXPERIMENT
+    helped, presets = experiment.help(), experiment.presets
+    default = presets["default"].config
+    fields = [f"--config.{field.name}" for field in dataclasses.fields(default)]
+    fields += [f"--{field.name.rstrip('_')}" for field in dataclasses.fields(experiment.options)]
+    for words in (*fields, *(f"--mode={mode} " for mode in experiment.modes), "--restore_from"):
+        assert words in helped
+    for one, preset in presets.items():
+        assert f"  {one}" in helped
+        assert preset.about.split()[0] in helped
+        if one == "default" or name != "captioning":  # whose others need data of the user
+            preset.config.validate()
+        assert one == "default" or preset.config != default
+    assert (
+        max(map(len, experiment.help().removeprefix(experiment.about.strip()).splitlines())) <= 100
+    )
 
 
 @pytest.mark.parametrize("command", [(sys.executable, "-m", "experiments"), ("launch/local.sh",)])

@@ -10,7 +10,6 @@ import pytest
 from flax import nnx
 
 import rnnjax
-from experiments import ner
 from rnnjax import training
 from rnnjax.tasks.tagging.conll import read_conll
 from rnnjax.tasks.tagging.corpora import read_inline
@@ -240,19 +239,3 @@ def test_a_run_restored_from_another_starts_with_its_parameters(
     again = ner_command(*argv)
     assert again.code == 0, again.err
     assert "has its own checkpoints: --restore_from is left aside" in again.err
-
-
-def test_help_names_every_mode_flag_and_preset(ner_command):
-    result = ner_command("--help")
-    assert result.code == 0
-    for word in (*ner.EXPERIMENT.modes, *ner.PRESETS, "--split=test", "--input", "--restore_from",
-                 "--config.crf=True", "--config.both_directions=True", "--config.token_column=0",
-                 "--config.vectors", "--config.encoding=utf-8"):  # fmt: skip
-        assert word in result.out
-    for mode in ner.EXPERIMENT.modes:
-        assert f"--mode={mode} " in result.out
-    for name, preset in ner.PRESETS.items():
-        assert preset.about.split()[0] in result.out
-        preset.config.validate()
-        assert name == "default" or preset.config != ner.PRESETS["default"].config
-    assert max(map(len, result.out.splitlines())) <= 100

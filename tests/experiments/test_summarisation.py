@@ -100,11 +100,6 @@ def test_scores_are_told_where_they_cannot_be_written(trained, capsys, tmp_path)
     assert f"Cannot write {workdir / 'scores_test.json'}" in result.err
 
 
-def test_presets_validate():
-    for preset in EXPERIMENT.presets.values():
-        preset.config.validate()
-
-
 @pytest.mark.parametrize(
     ("given", "words"),
     [

@@ -162,11 +162,6 @@ def test_a_run_is_loaded_from_python(trained):
     assert found.attention.shape == (4, 5)
 
 
-def test_presets_validate():
-    for preset in EXPERIMENT.presets.values():
-        preset.config.validate()
-
-
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
