@@ -11,8 +11,10 @@ import numpy as np
 import optax
 import pytest
 
+import experiments
 import rnnjax
 from rnnjax import training
+from tests.experiments.small_tasks import only_training
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -109,13 +111,16 @@ def test_the_readme_is_short_and_has_an_example_of_ten_lines():
 
 @pytest.fixture
 def short_trainings(monkeypatch):
-    """Two updates without samples and the report's page show that a page runs: others test the rest."""
+    """Two updates without scores and report show that a page runs: others test the rest."""
     train = training.train
 
-    def short(*args, config, sample=None, **named):
+    def short(*args, config, **named):
         of_two = dataclasses.replace(config, num_steps=min(config.num_steps, 2))
         return train(*args, config=of_two, **named)
 
+    for name in experiments.summaries():
+        module = importlib.import_module(f"experiments.{name}")
+        monkeypatch.setattr(module, "EXPERIMENT", only_training(module.EXPERIMENT))
     monkeypatch.setattr(training, "train", short)
     monkeypatch.setattr(training, "write_report", lambda *args, **named: "none")
 

@@ -20,7 +20,7 @@ from rnnjax.cells.named import CELLS
 from rnnjax.tasks.captioning.scenes import source
 from rnnjax.tasks.draw import reports
 from tests.experiments.conftest import command
-from tests.experiments.small_tasks import TASKS, flags_of, write_data
+from tests.experiments.small_tasks import TASKS, flags_of, only_training, write_data
 
 TRIED = [*zip([*TASKS] * 2, reversed(CELLS), strict=False)]
 """All pairs take minutes: the suite tries one for each cell, each task among them."""
@@ -30,20 +30,6 @@ if os.environ.get("RNNJAX_ALL_PRESETS"):
 
 def experiment_of(task):
     return importlib.import_module(f"experiments.{task}")
-
-
-def only_training(task):
-    """The module of an experiment that gives no scores, samples or report."""
-    experiment = experiment_of(task).EXPERIMENT
-
-    def scores(config, *_):
-        return {"loss": 0.0, experiment.measures(config).metric: 0.0}
-
-    return types.SimpleNamespace(
-        EXPERIMENT=dataclasses.replace(
-            experiment, scores=scores, sample=None, report=lambda trained: ({}, [])
-        )
-    )
 
 
 @pytest.mark.parametrize(
@@ -99,7 +85,8 @@ def test_a_run_that_was_lost_after_its_third_update_ends_with_the_same_bits(
         flags = flags_of(
             task, folder, cell=cell, dropout=0.3, num_steps=5, checkpoint_every=3, **drawn
         )
-        return command(capsys, only_training(task), f"--workdir={tmp_path / name}", *flags)
+        module = types.SimpleNamespace(EXPERIMENT=only_training(experiment_of(task).EXPERIMENT))
+        return command(capsys, module, f"--workdir={tmp_path / name}", *flags)
 
     whole = train("whole")
     assert whole.code == 0, whole.err
