@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from experiments import char_lm
+
 ROOT = Path(__file__).parents[2]
 HELLO = ["-m", "experiments.char_lm", "--preset=hello", "--config.num_steps=20"]
 
@@ -21,33 +23,37 @@ def test_results_go_to_stdout_and_progress_to_stderr(char_lm_command, tmp_path):
     assert "Samples:" not in result.err
 
 
-@pytest.mark.parametrize(("stdout", "code"), [("closed", 141), ("full", 2)])
-@pytest.mark.parametrize(
-    "line",
-    [
-        ["experiments.char_lm", "--mode=sample", "--prompt=h", "--length=5"],
-        ["experiments.char_lm", "--help"],
-        ["experiments"],
-    ],
-)
-def test_output_that_nobody_reads_and_that_fits_nowhere(trained_hello, line, stdout, code):
-    if stdout == "full" and not os.path.exists("/dev/full"):
+@pytest.fixture(params=["closed", "full"])
+def output(request):
+    """A file that nobody reads, or that has no room; the code of a command that writes to it."""
+    if request.param == "full" and not os.path.exists("/dev/full"):
         pytest.skip("this system has no /dev/full")
-    if stdout == "closed":
-        reader, writer = os.pipe()
-        os.close(reader)
-    else:
-        writer = os.open("/dev/full", os.O_WRONLY)
-    if "--mode=sample" in line:
-        line = [*line, f"--workdir={trained_hello}"]
+    reader, writer = os.pipe() if request.param == "closed" else (os.open(os.devnull, 0), None)
+    os.close(reader)
+    with open("/dev/full" if writer is None else writer, "w") as file:
+        yield file, {"closed": 141, "full": 2}[request.param]
+
+
+def check(output, code, err):
+    assert code == output[1], err
+    assert "Traceback" not in err
+    assert ("No space left" in err) == (code == 2)
+
+
+def test_output_that_nobody_reads_and_that_fits_nowhere(output):
     done = subprocess.run(
-        [sys.executable, "-m", *line],
-        cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, text=True,
+        [sys.executable, "-m", "experiments"],
+        cwd=ROOT, stdout=output[0], stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    os.close(writer)
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    assert ("No space left" in done.stderr) == (stdout == "full")
+    check(output, done.returncode, done.stderr)
+
+
+@pytest.mark.parametrize("flags", [["--mode=sample", "--prompt=h", "--length=5"], ["--help"]])
+def test_output_of_an_experiment_is_lost(output, flags, trained_hello, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", output[0])
+    with pytest.raises(SystemExit) as ended:
+        char_lm.EXPERIMENT.main([f"--workdir={trained_hello}", *flags])
+    check(output, ended.value.code, capsys.readouterr().err)
 
 
 def test_texts_with_unknown_characters_are_named_and_the_others_scored(
