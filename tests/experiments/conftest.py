@@ -1,6 +1,8 @@
 """A trained run of each experiment, small, and the command line inside of this process."""
 
+import re
 import shutil
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -65,6 +67,23 @@ def command(capsys, experiment, *argv):
     except SystemExit as stop:
         code = stop.code
     return Result(code, *capsys.readouterr())
+
+
+def assert_told(result, words):
+    """One line says what was wrong, and code 2 that something was."""
+    assert result.code == 2
+    assert words in result.err
+    assert len(result.err.splitlines()) == 1
+
+
+def run_docs(task, workdir):
+    """Runs the ten lines of Python of docs/TASK.md in the current folder, with a run of its own."""
+    page = Path(__file__).parents[2] / f"docs/{task}.md"
+    (code,) = re.findall(r"^```py\n(.*?)^```", page.read_text(), re.M | re.S)
+    assert len(code.strip().splitlines()) <= 10
+    Path("runs").mkdir()
+    Path(f"runs/{task}").symlink_to(workdir)
+    exec(compile(code, str(page), "exec"), {})
 
 
 def of_split(workdir, split):

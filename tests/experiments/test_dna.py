@@ -2,7 +2,6 @@
 
 import json
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ import rnnjax
 from experiments import dna
 from experiments.dna import EXPERIMENT
 from rnnjax.tasks.dna import generator
-from tests.experiments.conftest import command
+from tests.experiments.conftest import assert_told, command, run_docs
 
 SMALL = ["--config.cell=gru", "--config.hidden_size=8", "--config.kmer=1", "--config.average=none",
          "--config.num_buckets=1", "--config.batch_size=8", "--config.learning_rate=0.03",
@@ -105,12 +104,8 @@ def test_genes_are_scored_and_predicted_as_the_class_does(finder, genes, tmp_pat
 
 
 def test_the_python_code_of_the_docs_runs(finder, capsys, tmp_path, monkeypatch):
-    page = Path(__file__).parents[2] / "docs/dna.md"
-    (code,) = re.findall(r"^```py\n(.*?)^```", page.read_text(), re.M | re.S)
-    (tmp_path / "runs").mkdir()
-    (tmp_path / "runs/dna").symlink_to(finder)
     monkeypatch.chdir(tmp_path)
-    exec(compile(code, str(page), "exec"), {})
+    run_docs("dna", finder)
     lines = capsys.readouterr().out.splitlines()
     assert re.fullmatch("[OEI]{162}", lines[0])
     assert re.fullmatch(r"coding with probability [01]\.\d+", lines[-1])
@@ -159,10 +154,7 @@ def test_folds_test_each_sequence_once(classifier, boxes, capsys):
 )
 def test_mistakes_are_told_in_a_line(finder, tmp_path, capsys, flags, words):
     workdir = finder if "--mode" in flags[0] else tmp_path / "new"
-    result = run(capsys, workdir, *flags)
-    assert result.code == 2
-    assert words in result.err
-    assert len(result.err.splitlines()) == 1
+    assert_told(run(capsys, workdir, *flags), words)
 
 
 def test_a_model_says_what_it_was_trained_for(finder, classifier):

@@ -14,7 +14,7 @@ from rnnjax import training
 from rnnjax.tasks.naming import reports
 from rnnjax.tasks.naming.config import NamingConfig
 from rnnjax.tasks.naming.names import load_names
-from tests.experiments.conftest import command, of_split
+from tests.experiments.conftest import assert_told, command, of_split
 
 SMALL = ["--config.hidden_size=16", "--config.embed_size=8", "--config.batch_size=20",
          "--config.num_buckets=1", "--config.average=none"]  # fmt: skip
@@ -141,10 +141,7 @@ def test_names_without_classes(table, tmp_path, capsys):
     ],
 )
 def test_mistakes_are_told_in_a_line(run, flags, words):
-    result = run(*flags)
-    assert result.code == 2
-    assert words in result.err
-    assert len(result.err.splitlines()) == 1
+    assert_told(run(*flags), words)
 
 
 def test_help_writes_the_flag_of_the_class_without_an_underscore(capsys):

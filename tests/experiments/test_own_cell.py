@@ -7,7 +7,7 @@ import pytest
 
 from experiments import captioning, char_lm, ner
 from launch.sweep import plan
-from tests.experiments.conftest import command
+from tests.experiments.conftest import assert_told, command
 
 INDRNN = '''\
 """An independently recurrent network (Li et al. 2018)."""
@@ -89,10 +89,7 @@ def test_it_is_swept_and_compiled_elsewhere(my_module, tmp_path):
     ],
 )
 def test_what_is_no_cell_is_told_in_a_line(my_module, capsys, module, cell, told):
-    result = command(capsys, module, "--workdir=run", f"--config.cell={cell}")
-    assert result.code == 2
-    assert told in result.err
-    assert result.err.count("\n") == 1
+    assert_told(command(capsys, module, "--workdir=run", f"--config.cell={cell}"), told)
     assert not (my_module.parent / "run").exists()
 
 

@@ -2,7 +2,6 @@
 
 import json
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ from sklearn.metrics import confusion_matrix, f1_score
 import rnnjax
 from experiments import reading, sentiment
 from rnnjax.tasks.sentiment import reports
-from tests.experiments.conftest import command, of_split
+from tests.experiments.conftest import assert_told, command, of_split, run_docs
 
 GOOD = ["a warm and lovely film", "we laughed and loved it", "lovely music , warm people"]
 BAD = ["a cold and boring film", "we yawned and hated it", "boring music , cold people"]
@@ -113,13 +112,8 @@ def test_prediction_is_that_of_the_python_class(trained, capsys, tmp_path):
 
 
 def test_the_python_code_of_the_docs_runs(trained, capsys, tmp_path, monkeypatch):
-    page = Path(__file__).parents[2] / "docs/sentiment.md"
-    (code,) = re.findall(r"^```py\n(.*?)^```", page.read_text(), re.M | re.S)
-    assert len(code.strip().splitlines()) <= 10
-    (tmp_path / "runs").mkdir()
-    (tmp_path / "runs/sentiment").symlink_to(trained)
     monkeypatch.chdir(tmp_path)
-    exec(compile(code, str(page), "exec"), {})
+    run_docs("sentiment", trained)
     lines = capsys.readouterr().out.splitlines()
     assert re.fullmatch(r"Lovely music and warm people\. 5 stars \(\d+%\)", lines[0])
     assert re.fullmatch(r"A boring film\. 1 stars \(\d+%\)", lines[1])
@@ -192,7 +186,4 @@ def test_another_corpus_goes_on_with_the_words_and_classes_of_the_model(trained,
 )
 def test_mistakes_are_told_in_a_line(trained, tmp_path, capsys, flags, words):
     workdir = trained if "--mode" in flags[0] else tmp_path / "new"
-    result = run(capsys, workdir, *flags)
-    assert result.code == 2
-    assert words in result.err
-    assert len(result.err.splitlines()) == 1
+    assert_told(run(capsys, workdir, *flags), words)

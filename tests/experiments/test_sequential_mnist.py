@@ -12,7 +12,7 @@ import rnnjax
 from experiments import sequential_mnist
 from experiments.sequential_mnist import EXPERIMENT
 from rnnjax.tasks.sequential_mnist import classifier, digits
-from tests.experiments.conftest import command, of_split
+from tests.experiments.conftest import assert_told, command, of_split
 
 SMALL = ["--config.num_steps=150", "--config.hidden_size=24", "--config.learning_rate=0.02",
          "--config.eval_every=75", "--config.average=none"]  # fmt: skip
@@ -82,7 +82,4 @@ def test_prediction_reads_images(trained, capsys, tmp_path):
     ],
 )
 def test_mistakes_are_told_in_a_line(trained, capsys, flags, words):
-    result = run(capsys, trained, *flags)
-    assert result.code == 2
-    assert words in result.err
-    assert len(result.err.splitlines()) == 1
+    assert_told(run(capsys, trained, *flags), words)

@@ -11,7 +11,7 @@ from experiments import series
 from experiments.series import EXPERIMENT
 from rnnjax import training
 from rnnjax.tasks.series.sources import EMBEDDED
-from tests.experiments.conftest import command
+from tests.experiments.conftest import assert_told, command
 
 SMALL = ["--config.hidden_size=12", "--config.eval_every=20", "--config.average=none",
          "--config.learning_rate=0.01"]  # fmt: skip
@@ -148,10 +148,7 @@ def test_classes_are_learnt_and_predicted_from_unlabelled_files(
     ],
 )
 def test_mistakes_are_told_in_a_line(forecaster, capsys, flags, words):
-    result = run(capsys, forecaster, *flags)
-    assert result.code == 2
-    assert words in result.err
-    assert len(result.err.splitlines()) == 1
+    assert_told(run(capsys, forecaster, *flags), words)
 
 
 def test_other_columns_of_new_data_are_left_out(forecaster, tmp_path, capsys):

@@ -1,8 +1,6 @@
 """Speech from the command line: a small training, its modes, and mistakes."""
 
 import json
-import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +11,7 @@ from experiments import speech
 from experiments.speech import EXPERIMENT
 from rnnjax.tasks.speech.reports import error_rates
 from rnnjax.tasks.speech.speech_model import Search
-from tests.experiments.conftest import command
+from tests.experiments.conftest import assert_told, command, run_docs
 
 SMALL = ["--config.num_bands=12", "--config.hidden_size=16", "--config.num_layers=1",
          "--config.batch_size=8", "--config.num_buckets=1", "--config.average=none",
@@ -94,12 +92,8 @@ def test_a_run_of_char_lm_is_the_language_model(trained, trained_hello, capsys):
 
 
 def test_the_python_code_of_the_docs_runs(trained, capsys, tmp_path, monkeypatch):
-    page = Path(__file__).parents[2] / "docs/speech.md"
-    (code,) = re.findall(r"^```py\n(.*?)^```", page.read_text(), re.M | re.S)
-    (tmp_path / "runs").mkdir()
-    (tmp_path / "runs/speech").symlink_to(trained)
     monkeypatch.chdir(tmp_path)
-    exec(compile(code, str(page), "exec"), {})
+    run_docs("speech", trained)
     assert "nats" in capsys.readouterr().out
 
 
@@ -120,7 +114,4 @@ def test_the_python_code_of_the_docs_runs(trained, capsys, tmp_path, monkeypatch
 )
 def test_mistakes_are_told_in_a_line(trained, tmp_path, capsys, flags, words):
     workdir = trained if "--mode" in flags[0] else tmp_path / "new"
-    result = run(capsys, workdir, *flags)
-    assert result.code == 2
-    assert words in result.err
-    assert len(result.err.splitlines()) == 1
+    assert_told(run(capsys, workdir, *flags), words)

@@ -12,7 +12,7 @@ import sacrebleu
 import rnnjax
 from experiments import translation
 from experiments.translation import EXPERIMENT
-from tests.experiments.conftest import command, of_split
+from tests.experiments.conftest import assert_told, command, of_split
 
 GERMAN = [
     "ein hund rennt .",
@@ -176,10 +176,7 @@ def test_a_run_is_loaded_from_python(trained):
     ],
 )
 def test_mistakes_are_told_in_a_line(trained, capsys, flags, words):
-    result = run(capsys, trained, *flags)
-    assert result.code == 2
-    assert words in result.err
-    assert len(result.err.splitlines()) == 1
+    assert_told(run(capsys, trained, *flags), words)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 import rnnjax
 from experiments import word_lm
-from tests.experiments.conftest import command, of_split
+from tests.experiments.conftest import assert_told, command, of_split
 
 SENTENCES = ["the cat sat on the mat .", "a dog ran to the door .", "the old man saw a cat .",
              "the dog saw the old cat ."]  # fmt: skip
@@ -103,10 +103,7 @@ def test_inspection_colours_each_word_by_its_surprise(trained, capsys, tmp_path)
 )
 def test_mistakes_are_told_in_a_line(trained, flags, capsys, tmp_path, wrong, words):
     workdir = trained if wrong[0].startswith("--mode") else tmp_path / "new"
-    result = run(capsys, workdir, *([] if workdir == trained else flags), *wrong)
-    assert result.code == 2
-    assert words in result.err
-    assert len(result.err.splitlines()) == 1
+    assert_told(run(capsys, workdir, *([] if workdir == trained else flags), *wrong), words)
 
 
 def test_the_whole_recipe_of_any_cell_goes_on_where_it_was_stopped(tmp_path, text, capsys):
