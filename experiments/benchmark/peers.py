@@ -90,8 +90,9 @@ def calls(layer: Layer) -> Calls:
 
 def rnnjax_layer(case: Case, *, compute_dtype=None, **options) -> Layer:
     """rnnjax, by `unroll`; options are those of `unroll`."""
-    make = {"lstm": rnnjax.lstm, "gru": rnnjax.gru, "rnn": rnnjax.rnn}
-    cell = make[case.kind](case.H, compute_dtype=compute_dtype)
+    makes: dict[Kind, Callable[..., rnnjax.Cell]]
+    makes = {"lstm": rnnjax.lstm, "gru": rnnjax.gru, "rnn": rnnjax.rnn}
+    cell = makes[case.kind](case.H, compute_dtype=compute_dtype)
     params = cell.init(jax.random.key(1), case.D)
     return Layer(lambda p, xs: rnnjax.unroll(cell, p, xs, **options)[1], params, inputs(case))
 
