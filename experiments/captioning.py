@@ -3,7 +3,6 @@
     python -m experiments.captioning                       train on digit scenes, composed here
     python -m experiments.captioning --config.decoder=hard one location a word instead of a mixture
     python -m experiments.captioning --preset=photos --config.data=FOLDER --workdir=runs/mine
-    ... --config.objective=bleu --restore_from=runs/mine   learn further, from what it draws
 
 FOLDER holds photographs with captions: Flickr8k, Flickr30k, COCO, or a table of image<TAB>caption.
 Then, with the --workdir of the training:
@@ -82,7 +81,6 @@ def prepared(run: Run) -> Prepared:
     """The images and captions of a run."""
     if run.options.ensemble:
         raise UserError("--ensemble is for captioners that are trained: not for mode train")
-    run.config.check_source(run.source)
     return prepare(run.config, run.vocabulary())
 
 
@@ -130,13 +128,13 @@ EXPERIMENT = Experiment(
     vocabulary_field="level",
     prepare=prepared,
     model=lambda config, data: assembly.make_captioner(config, data.vocab_size, data.locations),
-    loss=lambda config, graph, data: assembly.make_loss(config, graph, data.reward),
+    loss=lambda config, graph, data: assembly.make_loss(config, graph),
     carry=lambda config, model: assembly.initial_carry(),
     scores=image_captioner.validation_scores,
     sample=image_captioner.sample,
     stored=assembly.stored,
     shapes=abstract_data,
-    measures=lambda config: Measures(config.unit, "word", config.metric, "%, greedy"),
+    measures=lambda config: Measures("word", metric=config.metric, scale="%, greedy"),
     report=lambda trained: (
         {f"validation {trained.run.config.metric}, %, greedy": trained.best},
         reports.report_held_out(*restored(trained.run)),

@@ -171,17 +171,3 @@ def test_the_shapes_of_scenes_are_those_of_the_data():
     assert shapes(task.batch) == shapes(longest)
     head = task.params["head"]["kernel"].get_value()
     assert head.shape[1] == len(prepared.vocabulary)
-
-
-@pytest.mark.parametrize("objective", ["bleu", "cider"])
-def test_the_shapes_of_photographs_whose_captions_are_drawn(objective):
-    config = dataclasses.replace(
-        captioning.PRESETS["photos"].config, data="folder", objective=objective, num_drawn=3
-    )
-    task = captioning.EXPERIMENT.abstract_task(config)
-    assert task.batch["words"].shape == (31, 32, 5)
-    assert task.batch["lengths"].shape == (32, 5)
-    assert task.units == 32 * 3 * 21
-    key = jax.eval_shape(lambda: jax.random.key(0))
-    loss = jax.eval_shape(task.loss_fn, task.params, task.carry, task.batch, key)
-    assert loss.total.shape == loss.count.shape == loss.work.shape == ()

@@ -9,14 +9,11 @@ from flax import nnx
 from rnnjax import training
 from rnnjax.models.hard_attention import HardTraining
 from rnnjax.models.small_cnn import SmallCNN
-from rnnjax.tasks.captioning.captioned_images import UNSPEAKABLE
 from rnnjax.tasks.captioning.captioner import Captioner, Locations
 from rnnjax.tasks.captioning.config import CaptionerConfig
 from rnnjax.tasks.captioning.efficientnet import LOCATIONS
 from rnnjax.tasks.captioning.likelihood_loss import caption_loss
 from rnnjax.tasks.captioning.preparation import Prepared
-from rnnjax.tasks.captioning.reward_loss import reward_loss
-from rnnjax.tasks.captioning.rewards import Reward
 from rnnjax.typing import Array
 
 
@@ -75,19 +72,11 @@ def initial_carry() -> CaptionCarry:
     return CaptionCarry(jnp.zeros(()), jnp.zeros(()))
 
 
-def make_loss(
-    config: CaptionerConfig, graph: nnx.GraphDef, reward: Reward | None = None
-) -> training.LossFn:
-    """The loss of a batch, as training knows it; the carry is a `CaptionCarry`.
-
-    Args:
-        config: of the run.
-        graph: of the captioner.
-        reward: of captions that are drawn; None: the likelihood of those given is learned.
-    """
+def make_loss(config: CaptionerConfig, graph: nnx.GraphDef) -> training.LossFn:
+    """The loss of a batch, as training knows it; the carry is a `CaptionCarry`."""
     hard = HardTraining(config.hard_gradient, soft_rate=config.soft_rate)
 
-    def of_given(params, carry, batch, key):
+    def loss_fn(params, carry, batch, key):
         soft_rate = jnp.where(carry.updates < config.soft_steps, 1.0, config.soft_rate)
         faded = carry.updates / config.detection_steps if config.detection_steps else 0.0
         loss = caption_loss(
@@ -102,19 +91,4 @@ def make_loss(
         )
         return loss._replace(carry=CaptionCarry(loss.carry, carry.updates + 1))
 
-    if reward is None:
-        return of_given
-
-    def of_drawn(params, carry, batch, key):
-        return reward_loss(
-            nnx.merge(graph, params),
-            batch,
-            key,
-            reward,
-            num_captions=config.num_drawn,
-            max_length=config.drawn_words + 1,
-            never=UNSPEAKABLE,
-            hard=hard,
-        )._replace(carry=carry)
-
-    return of_drawn
+    return loss_fn

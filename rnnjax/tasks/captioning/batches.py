@@ -38,32 +38,6 @@ def caption_examples(
     return Examples(get, len(captions), ragged, noun="caption")
 
 
-def image_examples(ids: Sequence[Sequence[np.ndarray]], pictures: Pictures) -> Examples:
-    """One example an image that has captions, with all of them, padded to the longest of all.
-
-    With R captions of the image that has most, an example has `words` [T, R], `lengths` [R], which
-    are 0 where an image has fewer captions, and `image` or `features`.
-
-    Args:
-        ids: of the captions of each image, int32, END included.
-        pictures: the images.
-    """
-    images = [image for image, captions in enumerate(ids) if captions]
-    most = max(map(len, ids))
-    longest = np.array([max(map(len, ids[image])) for image in images])
-
-    def get(index: int) -> Example:
-        image = images[index]
-        captions = [*ids[image], *[np.zeros(0, np.int32)] * (most - len(ids[image]))]
-        return {
-            "words": pad(captions, longest[index]),
-            "lengths": np.array([len(caption) for caption in captions], np.int32),
-            **pictures(image),
-        }
-
-    return Examples(get, len(images), {"lengths": Ragged(["words"], longest)}, noun="image")
-
-
 class SceneBatches(EndlessBatches):
     """Batches of digit scenes as of `caption_examples`, composed anew for every index.
 

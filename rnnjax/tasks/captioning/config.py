@@ -12,8 +12,6 @@ from rnnjax.models.small_cnn import SmallCNN
 from rnnjax.training import TrainingConfig, setting
 from rnnjax.training.config import Count, Limits, NetworkConfig, Positive, Rate, Share, Weight
 
-Objective = Literal["likelihood", "bleu", "cider"]
-
 Encoder = Literal["cnn", "efficientnet"]
 
 SCENES = "embedded"
@@ -74,17 +72,6 @@ class CaptionerConfig(CaptionData, NetworkConfig):
     soft_steps: Count = setting(
         0, "Decoder hard: updates at first in which all captions are read with soft attention."
     )
-    objective: Objective = setting(
-        "likelihood",
-        "What is learned: likelihood of the captions given; or a reward of captions that it draws, "
-        "bleu or cider, for a model that can write already (--restore_from).",
-    )
-    num_drawn: Annotated[int, Limits(2)] = setting(
-        5, "Objectives bleu, cider: captions drawn of each image."
-    )
-    drawn_words: Positive = setting(
-        20, "Objectives bleu, cider: words after which a drawn caption is cut off."
-    )
     label_smoothing: Rate = setting(0.0, "Share of each target that goes to all words alike.")
     spread_weight: Weight = setting(
         0.0,
@@ -113,16 +100,6 @@ class CaptionerConfig(CaptionData, NetworkConfig):
         """The number of an evaluation that decides which checkpoint is best."""
         return "exact" if self.data == SCENES else "bleu4"
 
-    @property
-    def unit(self) -> str:
-        """What the loss is in nats of; empty where it is not in nats."""
-        return "" if self.draws else "word"
-
-    @property
-    def draws(self) -> bool:
-        """Whether it learns from captions that it draws, and not from those given."""
-        return self.objective != "likelihood"
-
     def validate(self) -> None:
         """Raises UserError for a value that cannot work."""
         super().validate()
@@ -131,24 +108,7 @@ class CaptionerConfig(CaptionData, NetworkConfig):
         if self.data == SCENES:
             self._check_scenes()
 
-    def check_source(self, source: object) -> None:
-        """Raises UserError if there are no parameters to go on from, and the objective needs them.
-
-        Args:
-            source: of the parameters; None: they are fresh.
-        """
-        if self.draws and not source:
-            raise UserError(
-                f"--config.objective={self.objective} is for a captioner that can write already: "
-                "name its workdir or checkpoint with --restore_from"
-            )
-
     def _check_scenes(self) -> None:
-        if self.objective == "cider":
-            raise UserError(
-                "--config.objective=cider weighs words by how many images they are said of, and "
-                "digit scenes have no end: choose bleu"
-            )
         for name, only in (("encoder", "cnn"), ("features", None), ("level", "word")):
             value = getattr(self, name)
             if value != only:

@@ -10,13 +10,12 @@ from rnnjax import data
 from rnnjax.data.padded_batches import TrainingBatches
 from rnnjax.data.prepared import digest_of
 from rnnjax.data.word_vocabulary import UNKNOWN_WORD
-from rnnjax.tasks.captioning.batches import SceneBatches, caption_examples, image_examples
+from rnnjax.tasks.captioning.batches import SceneBatches, caption_examples
 from rnnjax.tasks.captioning.captioned_images import CaptionVocabulary
 from rnnjax.tasks.captioning.captioner import Locations
 from rnnjax.tasks.captioning.config import SCENES, CaptionerConfig
 from rnnjax.tasks.captioning.corpora import load_captions
 from rnnjax.tasks.captioning.efficientnet import LOCATIONS
-from rnnjax.tasks.captioning.rewards import Reward, reward_of
 from rnnjax.tasks.captioning.scenes import MAX_WORDS, VOCABULARY, DigitScenes
 from rnnjax.tasks.captioning.splits import Split, load_split
 
@@ -25,9 +24,6 @@ PHOTO_SYMBOLS = 10_000
 
 PHOTO_WORDS = 30
 """Words of a caption of a photograph; few have more."""
-
-NUM_CAPTIONS = 5
-"""Of an image in Flickr8k, Flickr30k and, but for a few with more, COCO."""
 
 
 class Prepared(NamedTuple):
@@ -38,7 +34,6 @@ class Prepared(NamedTuple):
         batches: of the training split.
         validation: the split that decides which checkpoint is best.
         max_length: ids of the longest training caption, its end included.
-        reward: of captions that are drawn; None where none are.
         digest: the same for the same data only.
         description: of the data, for people.
     """
@@ -47,7 +42,6 @@ class Prepared(NamedTuple):
     batches: TrainingBatches | SceneBatches
     validation: Split
     max_length: int
-    reward: Reward | None
     digest: str
     description: str
 
@@ -83,11 +77,7 @@ def prepare(config: CaptionerConfig, vocabulary: CaptionVocabulary | None = None
     ids = [[vocabulary.encode(caption) for caption in captions] for captions in train.references]
     lengths = [len(caption) for some in ids for caption in some]
     buckets = data.bucket_lengths(lengths, config.num_buckets, batch_size=config.batch_size)
-    examples = (
-        image_examples(ids, train.pictures)
-        if config.draws
-        else caption_examples(ids, train.pictures, buckets)
-    )
+    examples = caption_examples(ids, train.pictures, buckets)
     content = [
         [(image.image.rpartition("/")[2], image.captions) for image in corpus.splits[split]]
         for split in ("train", "validation")
@@ -100,7 +90,6 @@ def prepare(config: CaptionerConfig, vocabulary: CaptionVocabulary | None = None
         ),
         validation=load_split(config, "validation", corpus),
         max_length=buckets[-1],
-        reward=reward_of(config.objective, ids),
         digest=digest_of(content),
         description=(
             f"{corpus.describe()}.\n{len(vocabulary):,} symbols, which cover "
@@ -119,7 +108,6 @@ def _prepare_scenes(config: CaptionerConfig, vocabulary: CaptionVocabulary | Non
         batches=SceneBatches(scenes, vocabulary, **sizes, seed=config.seed),
         validation=load_split(config, "validation"),
         max_length=MAX_WORDS + 1,
-        reward=reward_of(config.objective, []),
         digest=f"digit scenes {config.seed} {config.image_size}",
         description=(
             f"Digit scenes of {config.image_size} by {config.image_size} pixels, composed as "
@@ -132,16 +120,15 @@ def abstract_data(config: CaptionerConfig) -> SimpleNamespace:
     """The shapes of a config's data: of scenes as they are, of photographs as they are assumed.
 
     Returns:
-        `vocab_size`, `locations` and `reward` as of `Prepared`; `batch`, of the longest captions,
-        in `jax.ShapeDtypeStruct`s; and `units`, words that a step reads, or draws, at most.
+        `vocab_size` and `locations` as of `Prepared`; `batch`, of the longest captions, in
+        `jax.ShapeDtypeStruct`s; and `units`, words that a step reads at most.
     """
     rows = config.batch_size
     of_scenes = config.data == SCENES and config.encoder == "cnn"
     length = (MAX_WORDS if of_scenes else PHOTO_WORDS) + 1
-    captions = (rows, NUM_CAPTIONS) if config.draws and not of_scenes else (rows,)
     batch = {
-        "words": jax.ShapeDtypeStruct((length, *captions), np.int32),
-        "lengths": jax.ShapeDtypeStruct(captions, np.int32),
+        "words": jax.ShapeDtypeStruct((length, rows), np.int32),
+        "lengths": jax.ShapeDtypeStruct((rows,), np.int32),
     }
     if config.features or config.encoder == "efficientnet":
         shape = (rows, LOCATIONS.rows * LOCATIONS.columns, LOCATIONS.feature_size)
@@ -154,6 +141,5 @@ def abstract_data(config: CaptionerConfig) -> SimpleNamespace:
         vocab_size=len(CaptionVocabulary.of(VOCABULARY)) if of_scenes else PHOTO_SYMBOLS,
         locations=None,
         batch=batch,
-        units=rows * (config.num_drawn * (config.drawn_words + 1) if config.draws else length),
-        reward=reward_of(config.objective, [[np.zeros(1, np.int32)]]),
+        units=rows * length,
     )

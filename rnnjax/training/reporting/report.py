@@ -219,7 +219,7 @@ def draw_curves(rows: list[dict[str, Any]], measures: Measures = Measures()) -> 
     """Draws the logged metrics against the step: the loss, the metric, and those of `SMALL`.
 
     The training loss is drawn beside the validation loss, or its part `nats` where it is more than
-    a likelihood. Training that logs a `reward` has a curve of the reward instead.
+    a likelihood.
 
     Args:
         rows: see `read_metrics`.
@@ -235,10 +235,8 @@ def draw_curves(rows: list[dict[str, Any]], measures: Measures = Measures()) -> 
         return [row["step"] for row in chosen], [row[name] for row in chosen]
 
     unit, metric = measures.counted, measures.metric
-    reward, deciding = of("train", "reward"), of("valid", metric)
+    deciding = of("valid", metric)
     heights = {"loss": 3.0}
-    if reward[0]:
-        heights["reward"] = 2.0
     if metric != "loss" and len(deciding[0]) > 1:
         heights["metric"] = 2.0
     heights |= {name: 0.8 for name in SMALL if of("train", name)[0]}
@@ -251,9 +249,7 @@ def draw_curves(rows: list[dict[str, Any]], measures: Measures = Measures()) -> 
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
     train_loss = of("train", "nats" if of("train", "nats")[0] else "loss")
-    _draw_loss(panels["loss"], ([], []) if reward[0] else train_loss, of("valid", "loss"), unit)
-    if "reward" in panels:
-        _plot(panels["reward"], reward, BLUE, "train", "reward in training")
+    _draw_loss(panels["loss"], train_loss, of("valid", "loss"), unit)
     if "metric" in panels:
         label = f"{metric} ({measures.scale})"
         _plot(panels["metric"], deciding, ORANGE, "valid", label)

@@ -12,7 +12,6 @@ from rnnjax.tasks.captioning.batches import (
     SCENE_LENGTHS,
     SceneBatches,
     caption_examples,
-    image_examples,
 )
 from rnnjax.tasks.captioning.captioned_images import CaptionVocabulary
 from rnnjax.tasks.captioning.scenes import VOCABULARY, DigitScenes
@@ -71,38 +70,10 @@ def test_every_caption_at_most_once_an_epoch_with_its_own_image():
     assert_rows(batches, batches.of_rows(np.array([1, 3])), range(6))
 
 
-def test_every_image_at_most_once_an_epoch_with_all_its_captions():
-    ids = captions(COUNTS)
-    batches = TrainingBatches(image_examples(ids, pictures), batch_size=3, full_only=True)
-    assert batches.batches_per_epoch == 2
-    epochs = []
-    for epoch in range(12):
-        seen = []
-        for batch in (batches[2 * epoch], batches[2 * epoch + 1]):
-            assert batch["words"].shape == (4, 3, 3)
-            for row, image in enumerate(numbers(batch)):
-                for i in range(3):
-                    caption = ids[image][i].tolist() if i < COUNTS[image] else []
-                    assert batch["lengths"][row, i] == len(caption)
-                    words = batch["words"][:, row, i].tolist()
-                    assert words == caption + [0] * (4 - len(caption))
-            seen += numbers(batch)
-        assert len(set(seen)) == 6
-        epochs.append(seen)
-    assert {which for seen in epochs for which in seen} == {0, 1, 2, 4, 5, 6, 7}
-    assert len(set(map(tuple, epochs))) > 6
-    batches = TrainingBatches(image_examples(ids, pictures), batch_size=4, full_only=True)
-    assert_rows(batches, batches.of_rows(np.array([1, 3])), range(6), (4, 3))
-
-
 def test_too_few_for_a_batch():
     ids = captions([2, 0, 1, 1])
-    for examples, told in (
-        (image_examples(ids, pictures), "3 images are too few for a batch of 5: choose a smaller"),
-        (caption_examples(ids, pictures, [4]), "4 captions are too few for a batch of 5: choose"),
-    ):
-        with pytest.raises(UserError, match=told):
-            TrainingBatches(examples, batch_size=5, full_only=True)
+    with pytest.raises(UserError, match="4 captions are too few for a batch of 5: choose"):
+        TrainingBatches(caption_examples(ids, pictures, [4]), batch_size=5, full_only=True)
 
 
 SIDE = 48

@@ -5,7 +5,6 @@ import pytest
 from PIL import Image
 
 from rnnjax.errors import UserError
-from rnnjax.tasks.captioning import rewards
 from rnnjax.tasks.captioning.captioned_images import CaptionVocabulary, caption_words, images_at
 from rnnjax.tasks.captioning.captioner import Locations
 from rnnjax.tasks.captioning.config import CaptionerConfig
@@ -68,40 +67,6 @@ def test_every_caption_is_learned_with_its_own_picture(folder):
     assert sorted(found) == sorted(
         (name, " ".join(caption_words(text))) for name, text in TEXTS["train"]
     )
-
-
-def test_rewards_are_learned_from_pictures_with_all_their_captions(folder):
-    prepared = prepare(config(folder, objective="bleu", batch_size=3))
-    assert prepared.batches.batches_per_epoch == 1
-    batch = prepared.batches[0]
-    assert batch["words"].shape == (8, 3, 2)
-    found = [
-        (
-            told_apart(image),
-            " ".join(prepared.vocabulary.decode(batch["words"][:, row, n].tolist())),
-        )
-        for row, image in enumerate(batch["image"])
-        for n in range(2)
-    ]
-    assert sorted(found) == sorted(
-        (name, " ".join(caption_words(text))) for name, text in TEXTS["train"]
-    )
-
-
-def test_the_reward_that_an_objective_stands_for(folder):
-    found = {
-        objective: prepare(config(folder, objective=objective))
-        for objective in ("likelihood", "bleu", "cider")
-    }
-    assert found["likelihood"].reward is None
-    assert found["bleu"].reward is rewards.sentence_bleu
-    encode = found["cider"].vocabulary.encode
-    of_image = {name: [encode(t) for n, t in TEXTS["train"] if n == name] for name in COLOURS}
-    right = rewards.rarity([texts for texts in of_image.values() if texts])
-    assert len(right.codes) == 2  # of three images only END is in two or more
-    assert found["cider"].reward.func is rewards.cider_d
-    for got, expected in zip(found["cider"].reward.args[0], right, strict=True):
-        np.testing.assert_array_equal(got, expected)
 
 
 def test_symbols_and_lengths_are_of_the_training_split(folder):

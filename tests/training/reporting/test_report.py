@@ -97,7 +97,7 @@ def panels(monkeypatch, *args):
     ]
 
 
-def test_the_metric_that_decides_and_the_reward_have_curves_of_their_own(monkeypatch):
+def test_the_metric_that_decides_has_a_curve_of_its_own(monkeypatch):
     train = [
         {"split": "train", "step": n, "loss": n + 0.5, "nats": n + 0.25, "grad_norm": 7.0 + n}
         for n in (1, 2)
@@ -106,21 +106,14 @@ def test_the_metric_that_decides_and_the_reward_have_curves_of_their_own(monkeyp
         {"split": "valid", "step": n, "loss": 6.0 - n, "bleu4": bleu}
         for n, bleu in ((1, 0.1), (2, 0.3), (3, 0.2))
     ]
-    (_, _, losses), (label, title, bleus), (_, _, norms) = panels(
+    (_, loss_title, losses), (label, title, bleus), (_, _, norms) = panels(
         monkeypatch, train + valid, Measures(metric="bleu4", scale="%")
     )
     assert losses == [(1, 2, 1.25, 2.25), (1, 2, 3, 5.0, 4.0, 3.0)]
     assert (label, title) == ("bleu4 (%)", "best validation bleu4 0.3000 at step 2")
     assert bleus[0] == (1, 2, 3, 0.1, 0.3, 0.2)
+    assert loss_title == "lowest validation loss 3.0000 at step 3"
     assert norms == [(1, 2, 8.0, 9.0)]
-
-    drawn = [row | {"reward": -row["loss"]} for row in train]
-    (_, title, losses), (label, _, rewards), *rest = panels(monkeypatch, drawn + valid)
-    assert title == "lowest validation loss 3.0000 at step 3"
-    assert losses[0] == (1, 2, 3, 5.0, 4.0, 3.0)
-    assert label == "reward in training"
-    assert rewards == [(1, 2, -1.5, -2.5)]
-    assert [label for label, *_ in rest] == ["gradient\nnorm"]
 
 
 def report(folder, **fields):
