@@ -10,24 +10,21 @@ Then, with the --workdir of the training:
     --mode=evaluate --split=test                           BLEU, ROUGE-L, CIDEr-D, exact captions
     --mode=predict --input=IMAGE_OR_FOLDER                 captions, and pictures of the attention
     --mode=inspect                                         a page: captions, entropy, regions
-    --mode=evaluate --ensemble=runs/b --ensemble=runs/c    what several captioners write together
 
 --workdir=FOLDER holds one run (default runs/captioning): checkpoints, metrics.jsonl, report.html.
 The same command again resumes a run that was stopped and ends with the same parameters, bit by bit.
 """
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from experiments.experiment import Experiment, Measures, Preset, Run
 from experiments.options import BeamOptions
 from rnnjax.errors import UserError
 from rnnjax.tasks.captioning import assembly, image_captioner, reports
 from rnnjax.tasks.captioning.captioned_images import CaptionVocabulary, images_at
-from rnnjax.tasks.captioning.config import SIGHT, CaptionerConfig
-from rnnjax.tasks.captioning.ensemble import CaptionEnsemble
+from rnnjax.tasks.captioning.config import CaptionerConfig
 from rnnjax.tasks.captioning.image_captioner import ImageCaptioner, load
-from rnnjax.tasks.captioning.preparation import Prepared, abstract_data, prepare
+from rnnjax.tasks.captioning.preparation import abstract_data, prepare
 from rnnjax.tasks.captioning.splits import load_split, split_of
 from rnnjax.training import say, setting
 
@@ -39,11 +36,6 @@ class Options(BeamOptions):
     split: str = setting("test", "Modes evaluate, inspect: which split.")
     input: str | None = setting(None, "Mode predict: an image, or a folder of images.")
     output: str | None = setting(None, "Mode predict: a folder. Default: predictions in --workdir.")
-    ensemble: tuple[str, ...] = setting(
-        (),
-        "All modes but train: a workdir whose captioner writes along with that of --workdir; may "
-        "be given several times. What they write goes to WORKDIR/ensemble.",
-    )
 
 
 PHOTOS = CaptionerConfig(
@@ -77,28 +69,15 @@ PRESETS = {
 }  # fmt: skip
 
 
-def prepared(run: Run) -> Prepared:
-    """The images and captions of a run."""
-    if run.options.ensemble:
-        raise UserError("--ensemble is for captioners that are trained: not for mode train")
-    return prepare(run.config, run.vocabulary())
-
-
-def restored(run: Run) -> tuple[ImageCaptioner, Path]:
-    """The trained captioner of a run, or several as one, and where results are written."""
-    runs = [run, *(run.beside("ensemble", folder, SIGHT) for folder in run.options.ensemble)]
-    first, *others = [load(one.workdir, one.config) for one in runs]
-    first = first._replace(search=run.options.search)
-    if not others:
-        return first, run.workdir
-    model = CaptionEnsemble([one.model for one in (first, *others)])
-    return first._replace(model=model), run.workdir / "ensemble"
+def restored(run: Run) -> ImageCaptioner:
+    """The trained captioner of a run, with the search that its flags ask for."""
+    return load(run.workdir, run.config)._replace(search=run.options.search)
 
 
 def evaluate(run: Run) -> None:
     """Prints the scores of a split; writes scores_SPLIT.json and captions_SPLIT.json."""
     split = load_split(run.config, run.options.split)
-    print(reports.report_scores(split, run.options.split, *restored(run)))
+    print(reports.report_scores(split, run.options.split, restored(run), run.workdir))
 
 
 def predict(run: Run) -> None:
@@ -108,13 +87,13 @@ def predict(run: Run) -> None:
     split = split_of(replace(run.config, skip_faulty=True), images_at(run.options.input))
     for fault in split.skipped:
         say(f"Left out: {fault}")
-    print(reports.report_captions(split, *restored(run), run.options.output))
+    print(reports.report_captions(split, restored(run), run.workdir, run.options.output))
 
 
 def inspect(run: Run) -> None:
     """Writes inspect.html: captions good and bad, the attention's entropy, attended regions."""
     split = load_split(run.config, run.options.split)
-    print(reports.report_inspection(split, run.options.split, *restored(run)))
+    print(reports.report_inspection(split, run.options.split, restored(run), run.workdir))
 
 
 EXPERIMENT = Experiment(
@@ -126,7 +105,7 @@ EXPERIMENT = Experiment(
     options=Options(),
     vocabulary=CaptionVocabulary,
     vocabulary_field="level",
-    prepare=prepared,
+    prepare=lambda run: prepare(run.config, run.vocabulary()),
     model=lambda config, data: assembly.make_captioner(config, data.vocab_size, data.locations),
     loss=lambda config, graph, data: assembly.make_loss(config, graph),
     carry=lambda config, model: assembly.initial_carry(),
@@ -137,7 +116,7 @@ EXPERIMENT = Experiment(
     measures=lambda config: Measures("word", metric=config.metric, scale="%, greedy"),
     report=lambda trained: (
         {f"validation {trained.run.config.metric}, %, greedy": trained.best},
-        reports.report_held_out(*restored(trained.run)),
+        reports.report_held_out(restored(trained.run), trained.run.workdir),
     ),
     modes={"evaluate": evaluate, "predict": predict, "inspect": inspect},
 )

@@ -1,7 +1,7 @@
 """One call of an experiment: its flags, its config, and what its workdir holds."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -111,33 +111,6 @@ class Run(NamedTuple):
             return
         atomic_files.write_text(Path(output), text)
         print(f"{name}: {output}")
-
-    def beside(self, flag: str, folder: str, same: Sequence[str]) -> "Run":
-        """The call of another run of this experiment whose model works together with this one's.
-
-        Args:
-            flag: that names the other run.
-            folder: its workdir.
-            same: fields of the config on which both must agree.
-
-        Raises:
-            UserError: they do not, or their vocabularies differ.
-        """
-        training.check_owner(folder, self.experiment.name)
-        config, _ = training.read_run(folder, type(self.config))
-        for name in same:
-            value, expected = getattr(config, name), getattr(self.config, name)
-            if value != expected:
-                raise UserError(
-                    f"--{flag}={folder} was trained with --config.{name}={value}, {self.workdir} "
-                    f"with {expected}: both have to be the same"
-                )
-        other = self._replace(config=config, workdir=Path(folder), source=folder)
-        if other.vocabulary() != self.vocabulary():
-            raise UserError(
-                f"--{flag}={folder} was trained with another vocabulary than {self.workdir}"
-            )
-        return other
 
 
 class Trained(NamedTuple):

@@ -153,37 +153,6 @@ def test_photographs_are_captioned_by_their_colour(
     assert len(read(tmp_path / "one" / "captions.json")) == 1
 
 
-def test_a_captioner_that_writes_along_with_itself_writes_what_it_writes(
-    trained_photos, tmp_path, captioning_command
-):
-    workdir = shutil.copytree(trained_photos, tmp_path / "run")
-    alone = captioning_command(f"--workdir={workdir}", "--mode=evaluate")
-    scores = (workdir / "scores_test.json").read_bytes()
-    for mode in ("evaluate", "inspect"):
-        together = captioning_command(
-            f"--workdir={workdir}", f"--mode={mode}", f"--ensemble={trained_photos}"
-        )
-        assert together.code == 0, together.err
-        assert alone.out.splitlines()[1:8] == together.out.splitlines()[1:8]
-    assert (workdir / "scores_test.json").read_bytes() == scores
-    found, expected = (read(at / "captions_test.json") for at in (workdir / "ensemble", workdir))
-    assert [row["caption"] for row in found] == [row["caption"] for row in expected]
-    assert (workdir / "ensemble" / "inspect.html").exists()
-    assert not (workdir / "inspect.html").exists()
-
-
-def test_who_cannot_write_together(trained, trained_photos, captioning_command):
-    argv = [f"--workdir={trained_photos}", "--mode=evaluate", f"--ensemble={trained}"]
-    assert (
-        f"--ensemble={trained} was trained with --config.image_size=48, {trained_photos} with 16"
-    ) in message(captioning_command(*argv))
-    assert (
-        f"--ensemble={trained} was trained with another vocabulary than {trained_photos}"
-        in message(captioning_command(*argv, "--config.image_size=48"))
-    )
-    assert "/no/such" in message(captioning_command(*argv[:2], "--ensemble=/no/such"))
-
-
 def message(result):
     assert result.code == 2, result
     assert result.err.count("error:") == 1
@@ -249,7 +218,6 @@ def test_what_a_trained_run_cannot_do(trained_photos, captioning_command, argv, 
         (["--config.data={photos}", "--config.held_out=0.2", "--config.batch_size=4",
           "--restore_from={trained}"], "was trained with --config.level=subword, not word"),
         (["--restore_from=/no/such/run"], "No checkpoint in /no/such/run"),
-        (["--ensemble=runs/other"], "--ensemble is for captioners that are trained: not for mode"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_trained(tmp_path, trained_photos, photos, captioning_command, argv, told):

@@ -17,9 +17,6 @@ Encoder = Literal["cnn", "efficientnet"]
 SCENES = "embedded"
 """The data that are composed on the fly: digit scenes."""
 
-SIGHT = ("encoder", "resize", "image_size", "features")
-"""The fields that decide in which form the captioner gets an image."""
-
 
 def _names(kind) -> str:
     return ", ".join(get_args(kind))

@@ -77,14 +77,14 @@ class ImageCaptioner(NamedTuple):
     """A captioner with its vocabulary: writes and reads captions of images.
 
     Attributes:
-        model: a `Captioner`, or several as one `CaptionEnsemble`.
+        model: the network.
         vocabulary: its symbols.
         config: of its run.
         search: settings of the beam search.
         max_length: symbols after which a caption is cut off, its end included.
     """
 
-    model: Any
+    model: Captioner
     vocabulary: CaptionVocabulary
     config: CaptionerConfig
     search: Search = Search()

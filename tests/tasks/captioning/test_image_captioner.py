@@ -6,7 +6,6 @@ import pytest
 from rnnjax.data.word_vocabulary import END, START, UNKNOWN_WORD
 from rnnjax.models.decoding import Search
 from rnnjax.tasks.captioning.captioned_images import CaptionVocabulary
-from rnnjax.tasks.captioning.ensemble import CaptionEnsemble
 from tests.tasks.captioning import tiny
 
 COUNT = 7
@@ -49,31 +48,6 @@ def test_a_beam_of_one_takes_the_likeliest_word_each_time(decoder):
         else:
             np.testing.assert_allclose(caption.maps, np.reshape(maps, (-1, 2, 3)), atol=1e-5)
             np.testing.assert_allclose(caption.gates, gates, atol=1e-5)
-
-
-def test_several_write_the_word_that_is_the_likeliest_on_average():
-    members = [("soft", 0), ("hard", 1), ("every_step", 2)]
-    model = CaptionEnsemble([tiny.captioner(*member).model for member in members])
-    captioner = tiny.captioner("soft")._replace(model=model)
-    captions = captioner.write(tiny.images(COUNT))
-    alone = tiny.captioner("soft", 0).write(tiny.images(COUNT))
-    assert any(a.words != b.words for a, b in zip(captions, alone, strict=True))
-    for n, caption in enumerate(captions):
-        ones = [tiny.OneImage(decoder, n, seed) for decoder, seed in members]
-        carries, word, total, maps = [one.carry for one in ones], START, 0.0, []
-        while len(maps) < tiny.MAX_LENGTH:
-            read = [one.read(carry, word) for one, carry in zip(ones, carries, strict=True)]
-            chances = np.mean([np.exp(row) / np.exp(row).sum() for row, *_ in read], axis=0)
-            gains = tiny.speakable(np.log(chances))
-            word, carries = int(gains.argmax()), [carry for *_, carry in read]
-            total += gains[word]
-            if word == END:
-                break
-            assert tiny.VOCABULARY.symbols[word] == caption.words[len(maps)]
-            maps.append((read[0][1] + read[1][1]) / 2)
-        assert len(maps) == len(caption.words)
-        assert caption.rated[0].log_probability == pytest.approx(total, rel=1e-5, abs=1e-5)
-        np.testing.assert_allclose(caption.maps, np.reshape(maps, (-1, 2, 3)), atol=1e-5)
 
 
 def test_captions_end_or_are_cut_off():
