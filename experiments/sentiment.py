@@ -22,6 +22,7 @@ from rnnjax import training
 from rnnjax.errors import UserError
 from rnnjax.tasks.sentiment import preparation, reports, sentiment_model
 from rnnjax.tasks.sentiment.config import SentimentConfig as Config
+from rnnjax.tasks.sentiment.labelled_texts import load_texts
 from rnnjax.tasks.sentiment.preparation import SentimentVocabulary
 from rnnjax.training import atomic_files, setting
 
@@ -77,7 +78,7 @@ def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
 
 def evaluate(run: Run) -> None:
     """Prints accuracy, macro F1 and more of a split; draws confusion.png."""
-    split = run.chosen_split(preparation.load_splits(run.config))
+    split = run.chosen_split(load_texts(run.config))
     model = sentiment_model.load(run.workdir, run.config)
     print(reports.report_scores(model, split, run.options.split, run.workdir)[0])
 
@@ -96,7 +97,7 @@ def predict(run: Run) -> None:
 
 def inspect(run: Run) -> None:
     """Writes inspect.html: confusions, and the most confident errors with words in colour."""
-    split = run.chosen_split(preparation.load_splits(run.config))
+    split = run.chosen_split(load_texts(run.config))
     model, name = sentiment_model.load(run.workdir, run.config), run.options.split
     page = run.workdir / "inspect.html"
     print(reports.report_inspection(model, split, name, run.options.colour_by, page))

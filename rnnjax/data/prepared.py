@@ -23,6 +23,7 @@ class Prepared(NamedTuple):
         vocabulary: of the training split, unless one was given; None: the task has none.
         vectors: of its words, made elsewhere; None: there are none. Of pairs those of both sides.
         lengths: that sources and targets are padded to; of other data than pairs none.
+        mean: of the training images, `[h, w]`, from 0 to 1; None: no task but draw needs it.
     """
 
     batches: TrainingBatches | TrainingWindows | VaryingWindows
@@ -33,6 +34,7 @@ class Prepared(NamedTuple):
     vocabulary: Any = None
     vectors: Vectors | tuple[Vectors | None, ...] | None = None
     lengths: Lengths = Lengths((), ())
+    mean: Any = None
 
 
 class Shapes(NamedTuple):
@@ -43,12 +45,14 @@ class Shapes(NamedTuple):
         units: how much of what the loss counts it holds.
         vocabulary: see `Prepared`.
         vectors: None, as there are only shapes.
+        mean: see `Prepared`.
     """
 
     batch: dict[str, Any]
     units: int
     vocabulary: Any = None
     vectors: None = None
+    mean: Any = None
 
 
 def digest_of(content: Any) -> str:

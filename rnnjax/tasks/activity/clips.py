@@ -1,7 +1,6 @@
 """Videos from .npz files, and what a model knows of videos: their classes and their scale."""
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -9,6 +8,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from rnnjax.data import npz
+from rnnjax.data.vocabulary import SavedVocabulary
 from rnnjax.errors import UserError
 from rnnjax.tasks.activity import skeletons
 
@@ -33,7 +33,7 @@ class Clip(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Videos:
+class Videos(SavedVocabulary):
     """What a model knows of its videos.
 
     Attributes:
@@ -72,15 +72,6 @@ class Videos:
         """What a network reads of a video, float32: images `[T, H, W]` or features `[T, D]`."""
         mean, std = (np.array(values, np.float32) for values in (self.mean, self.std))
         return (features(frames) - mean) / std
-
-    def to_json(self) -> str:
-        """As text."""
-        return json.dumps(dataclasses.asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """From the text of `to_json`."""
-        return cls(**{name: tuple(value) for name, value in json.loads(text).items()})
 
 
 def check_clip(clip: Clip, shape: Sequence[int]) -> None:

@@ -1,42 +1,21 @@
 """From the images of a config to batches."""
 
 import hashlib
-from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from rnnjax.data.padded_batches import EvaluationBatches, Examples, TrainingBatches
+from rnnjax.data.prepared import Prepared, Shapes
 from rnnjax.tasks.draw.config import ImageSource
 from rnnjax.tasks.draw.sources import binarised, load_splits
-
-
-class Prepared(NamedTuple):
-    """The data of a run.
-
-    Attributes:
-        splits: images of 0 and 1 of each split, uint8 `[N, h, w]`; those for training as drawn
-            once.
-        mean: of the grey training images, `[h, w]`, from 0 to 1.
-        batches: of the training images, binarised anew in every epoch.
-        validation: batches of the validation split.
-        digest: of the grey images for training and validation.
-        description: for people.
-    """
-
-    splits: dict[str, np.ndarray]
-    mean: np.ndarray
-    batches: TrainingBatches
-    validation: EvaluationBatches
-    digest: str
-    description: str
 
 
 def prepare(config: ImageSource) -> Prepared:
     """Loads the images of a config and makes their batches.
 
-    A batch holds `images` uint8 `[B, h, w]`, 0 or 1, and `indices` int32 `[B]`, negative in a
-    filler row.
+    A batch holds `images` uint8 `[B, h, w]`, 0 or 1, for training binarised anew in every epoch,
+    and `indices` int32 `[B]`, negative in a filler row.
 
     Raises:
         UserError: the source cannot be used.
@@ -52,12 +31,12 @@ def prepare(config: ImageSource) -> Prepared:
     height, width = grey["train"].shape[1:]
     sizes = ", ".join(f"{split} {len(images):,}" for split, images in splits.items())
     return Prepared(
-        splits,
-        grey["train"].mean(axis=0) / 255,
         TrainingBatches(examples, batch_size=config.batch_size, seed=config.seed),
         evaluation_batches(splits["validation"], config),
-        digest.hexdigest(),
         f"images of {height} x {width} pixels, binarised by {config.binarise}: {sizes}",
+        splits,
+        digest.hexdigest(),
+        mean=grey["train"].mean(axis=0) / 255,
     )
 
 
@@ -76,20 +55,6 @@ def evaluation_batches(images: np.ndarray, config: ImageSource) -> EvaluationBat
     return EvaluationBatches(image_examples(images), batch_size=min(config.batch_size, len(images)))
 
 
-class Shapes(NamedTuple):
-    """What training reads, in shapes.
-
-    Attributes:
-        mean: a mean image of the right size.
-        batch: `jax.ShapeDtypeStruct`s by name.
-        units: images that a training step learns from.
-    """
-
-    mean: np.ndarray
-    batch: dict[str, Any]
-    units: int
-
-
 def shapes(config: ImageSource) -> Shapes:
     """The shapes of a config's batches, for the dry run; files: as MNIST, unless scaled."""
     side = 8 if config.data == "embedded" else config.image_size or 28
@@ -97,7 +62,7 @@ def shapes(config: ImageSource) -> Shapes:
         "images": jax.ShapeDtypeStruct((config.batch_size, side, side), np.uint8),
         "indices": jax.ShapeDtypeStruct((config.batch_size,), np.int32),
     }
-    return Shapes(np.full((side, side), 0.5), batch, config.batch_size)
+    return Shapes(batch, config.batch_size, mean=np.full((side, side), 0.5))
 
 
 def _binary(grey: dict[str, np.ndarray], config: ImageSource) -> dict[str, np.ndarray]:

@@ -16,6 +16,7 @@ from rnnjax.data.labelled import (
 )
 from rnnjax.data.named_splits import SPLITS, split_files
 from rnnjax.errors import UserError
+from rnnjax.tasks.sentiment.config import SentimentConfig
 
 EMBEDDED = Path(__file__).parent / "embedded/reviews.tsv"
 """Reviews written for this project (CC0): stars, topic and text in a line each."""
@@ -32,49 +33,37 @@ Splits = dict[str, list[data.Example]]
 """Examples by split, each with the fields text and label."""
 
 
-def load_texts(
-    source: str,
-    *,
-    text_column: str = "text",
-    label_column: str = "label",
-    fold: int = 0,
-    encoding: str = "utf-8",
-) -> Splits:
-    """The labelled texts of a source, by split.
+def load_texts(config: SentimentConfig) -> Splits:
+    """The labelled texts of a config, by split.
 
-    Args:
-        source: `embedded`; `tfds:NAME`; a folder whose files say in their names which split they
-            hold, or `train=PATH,validation=PATH,test=PATH` (see `rnnjax.data.named_splits`); or one
-            file, of which a tenth each is drawn for test and validation, the same in every run.
-            See `read_texts` for the files.
-        text_column: name of the column of the texts, or its number from 0.
-        label_column: likewise of the labels.
-        fold: which of the ten tenths of one file is for the test; the one after it is for
-            validation. Of a data set of TFDS without a validation split: which tenth of training
-            is for validation.
-        encoding: of the files.
+    Its data are `embedded`; `tfds:NAME`; a folder whose files say in their names which split they
+    hold, or `train=PATH,validation=PATH,test=PATH` (see `rnnjax.data.named_splits`); or one file,
+    of which a tenth each is drawn for test and validation, the same in every run. See `read_texts`
+    for the files. Of a data set of TFDS without a validation split, the tenth `fold` of training
+    is for validation.
 
     Raises:
         UserError: there is no such source, it cannot be read, a split is missing, a text or label
             is empty, there are fewer than two classes, or one that the training split has not.
     """
+    source, names = config.data, (config.text_column, config.label_column)
     if source == "embedded":
         splits = by_topic(read_reviews(EMBEDDED))
     elif source.startswith("tfds:"):
-        splits = tfds.labelled(source.removeprefix("tfds:"), text_column, label_column)
+        splits = tfds.labelled(source.removeprefix("tfds:"), *names)
         if "train" not in splits:
             raise UserError(f"{source} has no train split with labels")
         if "validation" not in splits:
             folds = drawn_folds(len(splits["train"]), FOLDS)
-            train, held_out = splits["train"], set(folds[fold].tolist())
+            train, held_out = splits["train"], set(folds[config.fold].tolist())
             splits["validation"] = [train[n] for n in sorted(held_out)]
             splits["train"] = [one for n, one in enumerate(train) if n not in held_out]
     else:
         found = split_files(source, pool=True)
-        columns = {"text": as_column(text_column), "label": as_column(label_column)}
-        splits = found.read(lambda path: read_texts(str(path), columns, encoding))
+        columns = dict(zip(("text", "label"), map(as_column, names), strict=True))
+        splits = found.read(lambda path: read_texts(str(path), columns, config.encoding))
         if found.pooled:
-            splits = drawn_splits(splits["train"], fold, source, "text")
+            splits = drawn_splits(splits["train"], config.fold, source, "text")
     check_classes(splits, source, "text")
     return splits
 
@@ -108,19 +97,8 @@ def read_texts(path: str, columns: dict[str, str | int], encoding: str) -> list[
 
 
 def read_reviews(path: Path) -> list[data.Example]:
-    """Reviews: the fields text, label (stars) and topic.
-
-    Args:
-        path: of a TSV file without header: stars from 1 to 5, topic, text.
-
-    Raises:
-        UserError: it cannot be read, or has other stars.
-    """
-    reviews = read_texts(str(path), {"label": 0, "topic": 1, "text": 2}, "utf-8")
-    for one in reviews:
-        if one.fields["label"] not in STARS:
-            raise UserError(f"{one.place}: expected 1 to 5 stars, got {one.fields['label']!r}")
-    return reviews
+    """The reviews of a TSV file without header: stars from 1 to 5, topic, text."""
+    return read_texts(str(path), {"label": 0, "topic": 1, "text": 2}, "utf-8")
 
 
 def besides_stars(examples: list[data.Example]) -> str:

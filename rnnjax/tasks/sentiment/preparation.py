@@ -44,7 +44,7 @@ def prepare(config: SentimentConfig, vocabulary: SentimentVocabulary | None = No
     Raises:
         UserError: the texts or the vectors cannot be used, or the vocabulary lacks a class.
     """
-    splits = load_splits(config)
+    splits = load_texts(config)
     vectors = None
     if config.vectors:
         texts = [one.fields["text"] for examples in splits.values() for one in examples]
@@ -64,17 +64,6 @@ def prepare(config: SentimentConfig, vocabulary: SentimentVocabulary | None = No
     content = [[one.fields for one in splits[split]] for split in ("train", "validation")]
     digest = digest_of(content)
     return Prepared(batches, validation, description, splits, digest, vocabulary, vectors)
-
-
-def load_splits(config: SentimentConfig) -> Splits:
-    """The texts of a config; see `load_texts` for what it raises."""
-    return load_texts(
-        config.data,
-        text_column=config.text_column,
-        label_column=config.label_column,
-        fold=config.fold,
-        encoding=config.encoding,
-    )
 
 
 def text_examples(

@@ -1,18 +1,18 @@
 """What a model knows of its columns: names, units and classes."""
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
 
+from rnnjax.data.vocabulary import SavedVocabulary
 from rnnjax.errors import UserError
 from rnnjax.tasks.series.sources import Series, Source, columns_of
 
 
 @dataclasses.dataclass(frozen=True)
-class Scaling:
+class Scaling(SavedVocabulary):
     """The columns of a model and their units.
 
     Attributes:
@@ -87,17 +87,6 @@ class Scaling:
         """Values of the target in its own unit."""
         at = self.target_column
         return scaled * self.std[at] + self.mean[at]
-
-    def to_json(self) -> str:
-        """As text."""
-        return json.dumps(dataclasses.asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """From the text of `to_json`."""
-        fields = json.loads(text)
-        lists = {name: tuple(value) for name, value in fields.items() if isinstance(value, list)}
-        return cls(**{**fields, **lists})
 
 
 def carried_forward(values: np.ndarray, beginning: float) -> np.ndarray:

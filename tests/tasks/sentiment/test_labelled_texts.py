@@ -16,6 +16,10 @@ from rnnjax.tasks.sentiment.preparation import prepare
 TEXTS = [("good", "A fine day"), ("bad", 'It "rained", alas'), ("good", "Sun again")]
 
 
+def texts_at(source, **settings):
+    return load_texts(SentimentConfig(data=str(source), **settings))
+
+
 def in_kim_format(path, rows):
     path.write_text("".join(f"{label} {text}\n" for label, text in rows))
 
@@ -41,7 +45,7 @@ def test_files_of_each_format_hold_the_same_texts(tmp_path, suffix, write):
     for split in ("train", "dev"):
         write(tmp_path / f"mine.{split}.{suffix}", TEXTS)
     (tmp_path / "README").write_text("nothing")
-    splits = load_texts(str(tmp_path), text_column="body", label_column="mood")
+    splits = texts_at(tmp_path, text_column="body", label_column="mood")
     assert list(splits) == ["train", "validation"]
     for examples in splits.values():
         assert [(one.fields["label"], one.fields["text"]) for one in examples] == TEXTS
@@ -50,7 +54,7 @@ def test_files_of_each_format_hold_the_same_texts(tmp_path, suffix, write):
 def test_columns_may_be_numbers(tmp_path):
     (tmp_path / "train.tsv").write_text("3\tzoo\tGood\n1\tzoo\tBad\n")
     (tmp_path / "dev.tsv").write_text("1\tzoo\tBad too\n")
-    splits = load_texts(str(tmp_path), text_column="-1", label_column="0")
+    splits = texts_at(tmp_path, text_column="-1", label_column="0")
     assert splits["train"][0].fields == {"label": "3", "text": "Good"}
 
 
@@ -58,7 +62,7 @@ def test_the_folds_of_one_file_test_each_text_once(tmp_path):
     in_kim_format(tmp_path / "all.txt", [(n % 2, f"text {n}") for n in range(47)])
     tested = []
     for fold in range(10):
-        splits = load_texts(str(tmp_path / "all.txt"), fold=fold)
+        splits = texts_at(tmp_path / "all.txt", fold=fold)
         places = {split: {one.place for one in its} for split, its in splits.items()}
         assert sum(map(len, places.values())) == len(set().union(*places.values())) == 47
         assert {len(places["validation"]), len(places["test"])} <= {4, 5}
@@ -70,7 +74,7 @@ def test_a_data_set_without_validation_gives_a_tenth_of_training(monkeypatch):
     rows = [Example({"label": str(n % 2), "text": f"text {n}"}, f"{n}") for n in range(40)]
     monkeypatch.setattr(tfds, "labelled", lambda *_: {"train": rows, "test": rows[:2]})
     by_place = functools.partial(sorted, key=lambda one: one.place)
-    drawn = [load_texts("tfds:reviews", fold=fold) for fold in range(10)]
+    drawn = [texts_at("tfds:reviews", fold=fold) for fold in range(10)]
     for splits in drawn:
         assert by_place([*splits["train"], *splits["validation"]]) == by_place(rows)
         assert splits["test"] == rows[:2]
@@ -78,15 +82,15 @@ def test_a_data_set_without_validation_gives_a_tenth_of_training(monkeypatch):
     assert by_place(held_out) == by_place(rows)
     monkeypatch.setattr(tfds, "labelled", lambda *_: {"test": rows})
     with pytest.raises(UserError, match="tfds:reviews has no train split with labels"):
-        load_texts("tfds:reviews")
+        texts_at("tfds:reviews")
 
 
 def test_classes_are_sorted_by_value_where_they_are_numbers(tmp_path):
     in_kim_format(tmp_path / "train", [(n, "text") for n in (10, 9, -1, 2)])
     in_kim_format(tmp_path / "dev", [(9, "text")])
-    assert classes_of(load_texts(str(tmp_path))["train"]) == ("-1", "2", "9", "10")
+    assert classes_of(texts_at(tmp_path)["train"]) == ("-1", "2", "9", "10")
     in_kim_format(tmp_path / "train", [(n, "text") for n in (10, 9, "b")])
-    assert classes_of(load_texts(str(tmp_path))["train"]) == ("10", "9", "b")
+    assert classes_of(texts_at(tmp_path)["train"]) == ("10", "9", "b")
 
 
 @pytest.mark.parametrize(
@@ -137,14 +141,14 @@ def test_files_that_cannot_be_used_are_named(tmp_path, files, columns, words):
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     with pytest.raises(UserError, match=words) as caught:
-        load_texts(str(tmp_path), **columns)
+        texts_at(tmp_path, **columns)
     assert "\n" not in str(caught.value)
 
 
 def test_too_few_texts_to_divide(tmp_path):
     in_kim_format(tmp_path / "few.txt", TEXTS)
     with pytest.raises(UserError, match=r"few\.txt has 3 texts: expected 10 or more"):
-        load_texts(str(tmp_path / "few.txt"))
+        texts_at(tmp_path / "few.txt")
 
 
 def test_words_are_known_from_min_count_on_and_those_with_vectors(tmp_path):
