@@ -77,7 +77,7 @@ def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
 
 def evaluate(run: Run) -> None:
     """Prints the scores of a split."""
-    splits = load_source(run.config).splits
+    splits, _ = load_source(run.config)
     run.chosen_split(splits)
     print(reports.score_split(load(run.workdir, run.config), splits, run.options.split)[1])
 
@@ -113,7 +113,7 @@ def inspect(run: Run) -> None:
     if run.options.input:
         piece = midi.read_midi(run.options.input, run.config.frames_per_quarter)
     else:
-        piece = run.chosen_split(load_source(run.config).splits)[0]
+        piece = run.chosen_split(load_source(run.config)[0])[0]
     _draw(run, [piece], "inspect.png")
 
 

@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -50,23 +51,32 @@ def are_numbers(labels: Collection[str]) -> bool:
     return all(re.fullmatch(r"[+-]?\d+", label) for label in labels)
 
 
-def check_classes(splits: Mapping[str, Sequence[Example]], source: str, noun: str) -> None:
-    """Checks that the training split has the labels of all splits, two or more.
+def check_classes(
+    splits: Mapping[str, Sequence[Any]],
+    source: str,
+    noun: str,
+    label_of: Callable[[Any], str] = lambda one: one.fields["label"],
+    least: int = 2,
+) -> None:
+    """Checks that the training split has the labels of all splits.
 
     Args:
-        splits: of the source.
+        splits: of the source; examples, or what else has a `place`.
         source: where they are from, for messages.
         noun: what messages call an example.
+        label_of: gives the label of one.
+        least: how many labels there are at least.
 
     Raises:
-        UserError: it has not.
+        UserError: it has not, or there are fewer.
     """
-    known = classes_of(splits["train"])
-    if len(known) < 2:
-        raise UserError(f"{source}: all training {noun}s have the label {known[0]!r}: expected two")
+    known = {label_of(one) for one in splits["train"]}
+    if len(known) < least:
+        only = known.pop()
+        raise UserError(f"{source}: all training {noun}s have the label {only!r}: expected two")
     for split, examples in splits.items():
         for one in examples:
-            if (label := one.fields["label"]) not in known:
+            if (label := label_of(one)) not in known:
                 raise UserError(
                     f"{one.place} has the label {label!r}, and no training {noun} has it (this is "
                     f"the {split} split): {did_you_mean(label, known)}"

@@ -1,7 +1,7 @@
 """Measures of attention: how widely it is spread, and whether it points at what a word names."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -81,31 +81,30 @@ def word_entropies(texts: Iterable[tuple[Sequence[str], ArrayLike]]) -> list[Wor
 
 
 def mean_maps(
-    texts: Iterable[tuple[Sequence[str], ArrayLike]], groups: Mapping[str, Collection[str]]
+    texts: Iterable[tuple[Sequence[str], ArrayLike]], words: Iterable[str]
 ) -> dict[str, np.ndarray]:
-    """The mean attention over all words, and over those of some groups.
+    """The mean attention over all words, and over all occurrences of some.
 
     Args:
         texts: the words of each text, and the attention at each word, `[T, rows, columns]`.
-        groups: words by the name of their group; a group of which no word occurs is left out.
+        words: each of them occurs.
 
     Returns:
-        `[rows, columns]` by name, "all words" first; nothing where there are no words.
+        `[rows, columns]` by word, "all words" first; nothing where there are no words.
 
     Raises:
         UserError: the maps are not all of one size.
     """
-    pairs = [(words, np.asarray(maps)) for words, maps in texts]
+    pairs = [(its, np.asarray(maps)) for its, maps in texts]
     sizes = sorted({maps.shape[1:] for _, maps in pairs})
     if len(sizes) > 1:
         raise UserError(f"a mean needs attention maps of one size; got {sizes[0]} and {sizes[1]}")
-    all_words = [word for words, _ in pairs for word in words]
-    if not all_words:
+    every = np.array([word for its, _ in pairs for word in its])
+    if not every.size:
         return {}
     maps = np.concatenate([maps for _, maps in pairs])
-    chosen = {name: [word in group for word in all_words] for name, group in groups.items()}
     return {"all words": maps.mean(axis=0)} | {
-        name: maps[which].mean(axis=0) for name, which in chosen.items() if any(which)
+        word: maps[every == word].mean(axis=0) for word in words
     }
 
 

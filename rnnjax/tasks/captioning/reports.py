@@ -1,14 +1,13 @@
 """Captions and their scores: files, lines for the terminal, sections of a report and a page."""
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from rnnjax import training
-from rnnjax.data.painted_digits import COLOURS
 from rnnjax.metrics.attention import Region, mean_maps, word_entropies
 from rnnjax.models.decoding import Search, rated_lines
 from rnnjax.tasks.captioning.caption_scores import CaptionScores, caption_tokens, rouge_l
@@ -18,7 +17,6 @@ from rnnjax.tasks.captioning.image_captioner import (
     SplitScores,
     write_and_score,
 )
-from rnnjax.tasks.captioning.scenes import grammar
 from rnnjax.tasks.captioning.splits import Split, held_out_splits, load_split
 from rnnjax.training import atomic_files
 from rnnjax.training.atomic_files import as_json
@@ -32,8 +30,11 @@ SHOWN = 12
 INSPECTED = 200
 """Number of captions on the page of an inspection."""
 
+JUDGED = 6
+"""So many of the best and of the worst captions are shown there."""
+
 FREQUENT = 7
-"""The mean map is shown of so many words, unless others are chosen."""
+"""The mean map is shown of so many words."""
 
 LIGHT = (
     "The brighter a place, the more attention it has at the word above, compared with the others."
@@ -135,13 +136,6 @@ def report_inspection(split: Split, title: str, captioner: ImageCaptioner, folde
     """
     captions, scores = write_and_score(split, captioner)
     some = np.linspace(0, len(split) - 1, min(INSPECTED, len(split))).astype(int).tolist()
-    groups = None
-    if split.regions is not None:
-        groups = {
-            "colours": COLOURS,
-            "digits": (*grammar.SINGULAR, *grammar.PLURAL),
-            "relations": sum(grammar.RELATIONS, ()),
-        }
     cards = {"captions": f"{len(split):,}", "exact captions": f"{scores.exact:.1%}"}
     if scores.pointing is not None:
         cards["pointing accuracy"] = f"{scores.pointing.accuracy:.1%}"
@@ -150,7 +144,6 @@ def report_inspection(split: Split, title: str, captioner: ImageCaptioner, folde
         f"{title}: {len(some)} of {len(split):,} images",
         cards,
         scores.captions,
-        groups=groups,
     )
     said = write_results(folder, {"inspect.html": page})
     return f"{scores_text(scores, title, captioner.search)}\n{title}: {said}"
@@ -223,9 +216,6 @@ def caption_page(
     subtitle: str,
     cards: Mapping[str, str],
     scores: CaptionScores,
-    *,
-    groups: Mapping[str, Collection[str]] | None = None,
-    num_shown: int = 6,
 ) -> str:
     """A page about captions: scores, the best and the worst with overlays, and the attention.
 
@@ -236,20 +226,17 @@ def caption_page(
         subtitle: names the images and the model.
         cards: numbers by name, above all else.
         scores: of all captions.
-        groups: words by the name of their group, of which the mean map is shown. None: each of the
-            most frequent words.
-        num_shown: so many of the best and of the worst captions are shown.
     """
     ranked = sorted(
         predictions,
         key=lambda one: (_rouge(one), one.caption.rated[0].log_probability),
         reverse=True,
     )
-    num_best = min(num_shown, math.ceil(len(ranked) / 2))
-    worst = ranked[num_best:][::-1][:num_shown]
+    num_best = min(JUDGED, math.ceil(len(ranked) / 2))
+    worst = ranked[num_best:][::-1][:JUDGED]
     sections = [caption_scores_section(scores), gallery_section("Best", ranked[:num_best])]
     sections += [gallery_section("Worst", worst)] if worst else []
-    sections += _attention_sections(predictions, groups)
+    sections += _attention_sections(predictions)
     return render_page("Captions", subtitle, cards, sections)
 
 
@@ -274,17 +261,13 @@ def gallery_section(title: str, predictions: Sequence[CaptionPrediction]) -> Sec
     return Section(title, html=legend + "".join(map(_figure, predictions)))
 
 
-def _attention_sections(
-    predictions: Sequence[CaptionPrediction], groups: Mapping[str, Collection[str]] | None
-) -> list[Section]:
+def _attention_sections(predictions: Sequence[CaptionPrediction]) -> list[Section]:
     """The entropy of the attention at each word, and mean maps; none where there are no maps."""
     captions = [one.caption for one in predictions]
     texts = [(one.words, one.maps) for one in captions if one.maps is not None]
     entropies = word_entropies(texts)
-    if groups is None:
-        frequent = sorted(entropies, key=lambda one: (-one.occurrences, one.word))[:FREQUENT]
-        groups = {one.word: {one.word} for one in frequent}
-    means = mean_maps(texts, groups)
+    frequent = sorted(entropies, key=lambda one: (-one.occurrences, one.word))[:FREQUENT]
+    means = mean_maps(texts, [one.word for one in frequent])
     if not means:
         return []
     return [

@@ -1,7 +1,6 @@
 """The pieces of a source in splits: named ones, or drawn so that no melody is in two."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
@@ -19,20 +18,8 @@ SHARES = (0.8, 0.9)
 """Where validation and test begin, as shares of the melodies."""
 
 
-class Source(NamedTuple):
-    """What a config names.
-
-    Attributes:
-        splits: the pieces of train, validation and, where there is one, test.
-        note: where they come from, in a line.
-    """
-
-    splits: dict[str, list[Piece]]
-    note: str
-
-
-def load_source(config: MusicSource) -> Source:
-    """Reads the pieces of a config.
+def load_source(config: MusicSource) -> tuple[dict[str, list[Piece]], str]:
+    """The pieces of a config by split, and where they come from, in a line.
 
     Where a source has no splits, 80 % of the melodies are drawn for training, 10 % each for
     validation and test, the same way in every run. Pieces whose melodies open alike are in one
@@ -45,9 +32,9 @@ def load_source(config: MusicSource) -> Source:
     frames = f"frames of 1/{rate} of a quarter note" if rate > 1 else "frames of a quarter note"
     if config.data == "embedded":
         note = f"Bach's chorales of music21 {chorales.version()}, {frames}"
-        return Source(_divided(chorales.chorales(rate), config.data), note)
+        return _divided(chorales.chorales(rate), config.data), note
     if config.data.endswith(".mat"):
-        return Source(read_mat(config.data), f"piano rolls of {config.data}")
+        return read_mat(config.data), f"piano rolls of {config.data}"
     named = split_files(config.data, pool=True)
     splits = {}
     for split, paths in named.files.items():
@@ -60,7 +47,7 @@ def load_source(config: MusicSource) -> Source:
         splits[split] = [midi.read_midi(str(path), rate) for path in scores]
     if named.pooled:
         splits = _divided(splits["train"], config.data)
-    return Source(splits, f"MIDI files of {config.data}, {named.describe()}, {frames}")
+    return splits, f"MIDI files of {config.data}, {named.describe()}, {frames}"
 
 
 def read_mat(path: str) -> dict[str, list[Piece]]:

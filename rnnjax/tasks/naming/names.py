@@ -7,14 +7,15 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from importlib import metadata
+from operator import attrgetter
 from pathlib import PurePath
 from typing import NamedTuple
 
 from rnnjax.data import read_examples
 from rnnjax.data.bundled_text import python_source
-from rnnjax.data.labelled import as_column
+from rnnjax.data.labelled import as_column, check_classes
 from rnnjax.data.named_splits import drawn_in_shares, split_files
-from rnnjax.errors import UserError, did_you_mean
+from rnnjax.errors import UserError
 from rnnjax.tasks.naming.config import NamingConfig
 
 LOCALES = (
@@ -113,7 +114,7 @@ def load_names(config: NamingConfig) -> Names:
         files = split_files(config.data, pool=True)
         splits = files.read(lambda path: _read(str(path), columns, config.encoding))
         if not files.pooled:
-            _check_classes(splits)
+            check_classes(splits, config.data, "name", attrgetter("label"), least=1)
             return Names(splits, f"names of {config.data} ({files.describe()})")
         source, names = f"names of {config.data}", splits["train"]
     if not conditional:
@@ -165,17 +166,6 @@ def _read(path: str, columns: dict[str, str | int], encoding: str) -> Iterator[N
             if re.search("[\ud800-\udfff]", text):
                 raise UserError(f"{place} has half of a surrogate pair in {columns[field]!r}")
         yield Name(**cleaned, place=place)
-
-
-def _check_classes(splits: Splits) -> None:
-    known = {name.label for name in splits["train"]}
-    for split, part in splits.items():
-        for name in part:
-            if name.label not in known:
-                raise UserError(
-                    f"{name.place}: the {split} split has the class {name.label!r}, of which there "
-                    f"are no training names; {did_you_mean(name.label, known)}"
-                )
 
 
 def _divided(names: Iterable[Name], source: str) -> Splits:

@@ -1,11 +1,13 @@
 """The series of a source in splits: by name, else by time (forecast) or drawn (classes)."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from rnnjax.data.labelled import check_classes
 from rnnjax.data.named_splits import SPLITS, drawn_by_label, split_files
 from rnnjax.errors import UserError
 from rnnjax.tasks.series.config import SeriesConfig
@@ -95,7 +97,7 @@ def load_source(config: SeriesConfig, inputs: Sequence[str] = (), target: str = 
                     "class, or files whose names say train, valid and test"
                 )
     if config.label:
-        _check_classes(splits)
+        check_classes(splits, config.data, "sequence", attrgetter("label"))
     reads = f"reads {', '.join(inputs)}" + (f", forecasts {target}" if target else "")
     files = f"{config.data}, {named.describe()}" if named.pooled else named.describe()
     parts = [f"{files}; cells separated by {DELIMITERS[first.delimiter]}; {reads}"]
@@ -193,19 +195,3 @@ def _cut_by_time(every: Sequence[Series]) -> dict[str, list[Series]]:
 def _draw(every: Sequence[Series]) -> dict[str, list[Series]]:
     drawn = drawn_by_label([series.label for series in every], 1 - CUTS[1])
     return {split: [every[n] for n in its] for split, its in drawn.items()}
-
-
-def _check_classes(splits: dict[str, list[Series]]) -> None:
-    known = {series.label for series in splits["train"]}
-    if len(known) == 1:
-        raise UserError(
-            f"{splits['train'][0].place}: every series of the training split has the label "
-            f"{known.pop()!r}; expected two classes or more"
-        )
-    for split, its in splits.items():
-        for series in its:
-            if series.label not in known:
-                raise UserError(
-                    f"{series.place}: the {split} split has the label {series.label!r}, and the "
-                    f"training split only {', '.join(sorted(known))[:300]}"
-                )

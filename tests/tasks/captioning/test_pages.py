@@ -50,12 +50,12 @@ JUDGED = [
 ]
 
 
-def page_of(predictions, subtitle="", **options):
-    return caption_page(predictions, subtitle, {"captions": "5"}, SCORES, **options)
+def page_of(predictions, subtitle=""):
+    return caption_page(predictions, subtitle, {"captions": "5"}, SCORES)
 
 
 def test_the_best_and_the_worst_captions_are_shown_with_their_references():
-    page = page_of(JUDGED, "<i>test", num_shown=2)
+    page = page_of(JUDGED, "<i>test")
     shown = figures(page)
     assert shown["Best"] == ["a dog", "A dog runs"]
     assert shown["Worst"] == ["a cat sleeps", "a dog sits"]

@@ -42,7 +42,7 @@ SPLITS = {
 def test_a_mat_file(tmp_path):
     path = str(tmp_path / "x.mat")
     scipy.io.savemat(path, SPLITS)
-    splits = load_source(MusicConfig(data=path)).splits
+    splits, _ = load_source(MusicConfig(data=path))
     found = {
         split: [np.argwhere(piece.frames).tolist() for piece in its]
         for split, its in splits.items()
@@ -89,7 +89,7 @@ def test_a_folder_of_midi_with_named_splits(tmp_path):
         (tmp_path / split).mkdir()
         (tmp_path / split / "notes.txt").write_text("about")
         midi_file(tmp_path / split / "a.MID", [("note_on", 60 + n, 0), ("note_off", 60 + n, 96)])
-    splits = load_source(MusicConfig(data=str(tmp_path))).splits
+    splits, _ = load_source(MusicConfig(data=str(tmp_path)))
     found = {split: np.flatnonzero(piece.frames).item() for split, (piece,) in splits.items()}
     assert found == {"train": 39, "validation": 40, "test": 41}
     (tmp_path / "valid/a.MID").unlink()
@@ -103,7 +103,7 @@ def test_no_melody_is_in_two_splits(monkeypatch):
     pieces = [melody(start, its) for its in moves for start in (30, 40)]
     monkeypatch.setattr(chorales, "chorales", lambda rate: pieces)
     monkeypatch.setattr(chorales, "version", lambda: "1")
-    splits = load_source(MusicConfig()).splits
+    splits, _ = load_source(MusicConfig())
     assert {split: len(its) for split, its in splits.items()} == {
         "train": 48, "validation": 6, "test": 6,
     }  # fmt: skip

@@ -181,7 +181,7 @@ def test_a_class_that_only_the_test_has_is_told_with_its_place(tmp_path):
     for split in ("train", "dev"):
         tsv(tmp_path / f"{split}.tsv")
     tsv(tmp_path / "test.tsv", [("Ada", "a"), ("Bo", "aa")])
-    words = r"test.tsv:3: the test split has the class 'aa', .*; did you mean 'a'\? Valid: a, b"
+    words = r"test.tsv:3 has the label 'aa', .*the test split\): did you mean 'a'\? Valid: a, b"
     with pytest.raises(UserError, match=words):
         load_names(NamingConfig(data=str(tmp_path)))
 

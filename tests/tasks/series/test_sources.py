@@ -113,7 +113,11 @@ def test_names_of_files_say_the_splits(tmp_path):
         ("id,kind,x\ns,a,1\ns,b,2", CLASSIFY, "data.csv:3: the series 's' has the label 'b' here"),
         ("id,kind,x\ns,a,1\n,a,2", CLASSIFY, "data.csv:3 has no value in the column 'id'"),
         ("id,kind,x\ns,,1", CLASSIFY, "data.csv:2 has no value in the column 'kind'"),
-        (labelled([2] * 9, "a"), CLASSIFY, "data.csv:6: every series of the training split has"),
+        (
+            labelled([2] * 9, "a"),
+            CLASSIFY,
+            "data.csv: all training sequences have the label 'a': expected two",
+        ),
         (labelled([2] * 4), CLASSIFY, "too few series for a validation split"),
         ("id,kind,x\ns,a,1", {**CLASSIFY, "inputs": "kind"}, "'kind' names series or classes"),
     ],
@@ -128,7 +132,9 @@ def test_what_cannot_be_used_is_named_with_file_line_and_column(tmp_path, text, 
 def test_a_class_that_only_the_test_has_is_named(tmp_path):
     for name, classes in {"train": "ab", "valid": "ab", "test": "abc"}.items():
         saved(tmp_path, labelled([2] * 6, classes), f"{name}.csv")
-    with pytest.raises(UserError, match=r"test.csv:6: the test split has the label 'c'.*only a, b"):
+    with pytest.raises(
+        UserError, match=r"test.csv:6 has the label 'c', .*\(this is the test split\).*Valid: a, b"
+    ):
         load_source(SeriesConfig(data=str(tmp_path), **CLASSIFY))
 
 
