@@ -1,19 +1,30 @@
 """A language model: embed each symbol, unroll a cell, score every next symbol."""
 
+import functools
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
 from rnnjax.cells.cell import Cell, check_sizes, split_key
 from rnnjax.cells.pointwise import check_rate, drop
 from rnnjax.errors import UserError
-from rnnjax.losses import activation_penalty, cross_entropy, slowness_penalty
+from rnnjax.losses import (
+    activation_penalty,
+    cross_entropy,
+    slowness_penalty,
+    target_log_probability,
+)
 from rnnjax.models.network import Network, Program, float32_linear
 from rnnjax.models.recurrent import Recurrent, check_left_to_right
 from rnnjax.ranges import check_ids
 from rnnjax.typing import Array, Carry, DType, PRNGKey
+
+MAX_ROWS, MAX_STEPS = 32, 256
+"""Of a block of `score_texts`."""
 
 
 class LanguageModel(Network):
@@ -228,3 +239,59 @@ def window_loss(
     if key is not None and tar:
         total = total + tar * slowness_penalty(raw, batch["mask"])
     return total, count, jax.lax.stop_gradient(next_carry)
+
+
+def score_texts(
+    model: LanguageModel, texts: Sequence[np.ndarray], prompt: np.ndarray
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Scores texts, each by itself, side by side.
+
+    They are sorted by length and read in blocks of one shape, so that little is read in vain and
+    few programs are compiled, however long or many they are.
+
+    Args:
+        model: the language model.
+        texts: int `[N]` each, N >= 1.
+        prompt: int `[P]`, read before each text; if P = 0, the first symbol of a text has no score.
+
+    Returns:
+        In the order of the texts, the log-probability of each symbol after all before it, in nats
+        `[N]`, nan where nothing was; and its rank, 1 for the likeliest symbol at its place, 2 for
+        the next `[N]`; 0 where nothing was.
+    """
+    graph, params = nnx.split(model)
+    sequences = [np.concatenate([prompt, text]).astype(np.int32) for text in texts]
+    num_targets = [len(sequence) - 1 for sequence in sequences]
+    num_steps = min(MAX_STEPS, 1 << (max(num_targets, default=1)).bit_length())
+    num_rows = min(MAX_ROWS, 1 << (len(sequences) - 1).bit_length())
+    unscored = np.full((1, num_rows), np.nan), np.zeros((1, num_rows), int)
+    found = {}
+    by_length = sorted(range(len(sequences)), key=lambda n: num_targets[n])
+    for first in range(0, len(by_length), num_rows):
+        chosen = by_length[first : first + num_rows]
+        num_blocks = max(1, -(-num_targets[chosen[-1]] // num_steps))
+        padded = np.zeros((num_blocks * num_steps + 1, num_rows), np.int32)
+        for row, n in enumerate(chosen):
+            padded[: len(sequences[n]), row] = sequences[n]
+        carry = model.initial_carry(num_rows)
+        blocks = []
+        for start in range(0, num_blocks * num_steps, num_steps):
+            inputs, targets = padded[start:][:num_steps], padded[start + 1 :][:num_steps]
+            carry, scores = _read(graph, params, carry, inputs, targets)
+            blocks.append(scores)
+        read = zip(unscored, *jax.device_get(blocks), strict=True)
+        log_probability, rank = map(np.concatenate, read)
+        for row, n in enumerate(chosen):
+            text = slice(len(prompt), len(sequences[n])), row
+            found[n] = log_probability[text], rank[text]
+    return [found[n] for n in range(len(texts))]
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _read(
+    graph: nnx.GraphDef, params: Any, carry: Carry, inputs: Array, targets: Array
+) -> tuple[Carry, tuple[Array, Array]]:
+    logits, carry = nnx.merge(graph, params)(inputs, carry)
+    log_probability = target_log_probability(logits, targets)
+    chosen = jnp.take_along_axis(logits, targets[..., None], axis=-1)
+    return carry, (log_probability, 1 + jnp.sum(logits > chosen, axis=-1))

@@ -12,7 +12,6 @@ from flax import nnx
 from rnnjax import data, decode, models, training
 from rnnjax.data.prepared import Prepared
 from rnnjax.errors import UserError
-from rnnjax.tasks.language import scoring
 from rnnjax.tasks.language.assembly import make_model
 from rnnjax.tasks.language.config import LanguageConfig
 from rnnjax.tasks.language.scoring import TextScore, score_of_text
@@ -130,7 +129,7 @@ class TextModel(NamedTuple):
         """
         encode = self.vocabulary.encode if unknown else self.encode
         ids = [encode(text) for text in texts]
-        found = scoring.score(self.model, ids, self.encode(prompt, "--prompt"))
+        found = models.score_texts(self.model, ids, self.encode(prompt, "--prompt"))
         return [
             score_of_text(text, [len(self.vocabulary.encode(c)) for c in text], *symbols)
             for text, symbols in zip(texts, found, strict=True)

@@ -12,19 +12,14 @@ import numpy as np
 from flax import nnx
 
 from rnnjax import data, decode, training
-from rnnjax.data.padded_batches import pad
 from rnnjax.data.word_vocabulary import END, FIRST_WORD, START, UNKNOWN_WORD, WordVocabulary
 from rnnjax.errors import UserError
-from rnnjax.losses import target_log_probability
-from rnnjax.models import LanguageModel, window_loss
+from rnnjax.models import LanguageModel, score_texts, window_loss
 from rnnjax.models.network import set_vectors
 from rnnjax.tasks.word_language.config import WordConfig
 from rnnjax.typing import Array, Carry, PRNGKey
 
 NEVER_WRITTEN = [START, UNKNOWN_WORD]
-ROWS = 32
-STEPS = (16, 32, 64, 128, 256, 1024)
-"""Lengths that sentences are padded to, so that few programs are compiled."""
 
 
 class SentenceScore(NamedTuple):
@@ -116,7 +111,7 @@ class WordModel(NamedTuple):
         """How likely sentences are, each by itself as the first of a text, in their order.
 
         Raises:
-            UserError: a text has no word, or more than fit into the longest of `STEPS`.
+            UserError: a text has no word.
         """
         scores = self.score_ids([self.vocabulary.encode(text) for text in texts])
         return [
@@ -126,25 +121,18 @@ class WordModel(NamedTuple):
 
     def score_ids(self, ids: Sequence[np.ndarray]) -> list[SentenceScore]:
         """As `score`, of sentences in numbers, END the last of each."""
-        graph, params = nnx.split(self.model)
-        written = [self.vocabulary.decode(row.tolist()) for row in ids]
-        for words, row in zip(written, ids, strict=True):
-            if not 1 < len(row) <= STEPS[-1]:
-                raise UserError(
-                    f"a sentence has 1 to {STEPS[-1] - 1:,} words; got {len(words)}: "
-                    f"{self.vocabulary.text(words)[:40]!r}"
-                )
-        found: list[np.ndarray] = []
-        for first in range(0, len(ids), ROWS):
-            rows = [*ids[first : first + ROWS]]
-            steps = next(n for n in STEPS if n >= max(map(len, rows)))
-            targets = pad([*rows, *[rows[-1]] * (ROWS - len(rows))], steps)
-            scores = np.asarray(_score(graph, params, targets)).T
-            found += [row[: len(ids[first + n])] for n, row in enumerate(scores[: len(rows)])]
-        return [
-            SentenceScore(self.vocabulary.text(words), words, scores, _num_unknown(row))
-            for words, scores, row in zip(written, found, ids, strict=True)
-        ]
+        if empty := [n for n, row in enumerate(ids, 1) if len(row) < 2]:
+            raise UserError(f"sentence {empty[0]} of {len(ids)} has no word")
+        scores = []
+        found = score_texts(self.model, ids, np.array([END]))
+        for row, (log_probability, _) in zip(ids, found, strict=True):
+            words, unknown = (
+                self.vocabulary.decode(row.tolist()),
+                np.count_nonzero(row == UNKNOWN_WORD),
+            )
+            text = self.vocabulary.text(words)
+            scores.append(SentenceScore(text, words, log_probability, int(unknown)))
+        return scores
 
     def neighbours(self, word: str, count: int = 5) -> list[str]:
         """The words whose vectors have the largest cosine with that of a word.
@@ -221,10 +209,6 @@ def loss_of_split(
     return result["loss"], int(result["count"])
 
 
-def _num_unknown(ids: np.ndarray) -> int:
-    return int(np.count_nonzero(ids == UNKNOWN_WORD))
-
-
 @functools.partial(jax.jit, static_argnums=0, static_argnames=("length", "stop", *decode.FILTERS))
 def _draw(
     graph: nnx.GraphDef, params: Any, prompts: Array, key: PRNGKey, **options: Any
@@ -235,12 +219,3 @@ def _draw(
 
     carry = nnx.merge(graph, params).initial_carry(prompts.shape[1])
     return decode.sample(step, params, carry, prompts, key=key, **options)
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _score(graph: nnx.GraphDef, params: Any, targets: Array) -> Array:
-    """The log-probability of each word, `[T, B]`, of sentences that begin after END."""
-    model = nnx.merge(graph, params)
-    before = jnp.concatenate([jnp.full_like(targets[:1], END), targets[:-1]])
-    logits, _ = model(before, model.initial_carry(targets.shape[1]))
-    return target_log_probability(logits, targets)

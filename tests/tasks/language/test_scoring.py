@@ -7,10 +7,9 @@ from flax import nnx
 
 import rnnjax
 from rnnjax import data
-from rnnjax.models import LanguageModel
-from rnnjax.tasks.language import scoring
+from rnnjax.models import LanguageModel, language_model
+from rnnjax.models.language_model import score_texts as score
 from rnnjax.tasks.language.inspection import inspect
-from rnnjax.tasks.language.scoring import score
 from rnnjax.tasks.language.text_model import TextModel
 
 V = 6
@@ -41,8 +40,8 @@ def by_hand(model, text, prompt):
 
 @pytest.mark.parametrize("prompt", [[], [2], [1, 5, 0]])
 def test_scores_are_those_of_reading_symbol_by_symbol(model, monkeypatch, prompt):
-    monkeypatch.setattr(scoring, "MAX_ROWS", 3)
-    monkeypatch.setattr(scoring, "MAX_STEPS", 4)
+    monkeypatch.setattr(language_model, "MAX_ROWS", 3)
+    monkeypatch.setattr(language_model, "MAX_STEPS", 4)
     draw = np.random.default_rng(0)
     texts = [draw.integers(V, size=n) for n in (5, 9, 1, 8, 2, 4, 3)]
     found = score(model, texts, np.array(prompt, int))
