@@ -1,9 +1,11 @@
 """A classifier of sequences: many steps in, one label out."""
 
-from typing import Literal, get_args
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, Self, get_args
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
 from rnnjax.cells.cell import Cell, check_sizes, split_key
@@ -17,6 +19,23 @@ from rnnjax.models.sequence_encoder import SequenceEncoder
 from rnnjax.typing import Array, DType, PRNGKey
 
 Pooling = Literal["last", "mean", "max", "attention"]
+
+
+class Classified(NamedTuple):
+    """What a classifier says of a sequence.
+
+    Attributes:
+        label: the likeliest class.
+        probabilities: of every class, by label.
+    """
+
+    label: str
+    probabilities: dict[str, float]
+
+    @classmethod
+    def of(cls, labels: Sequence[str], row: np.ndarray) -> Self:
+        """What the probabilities `[K]` of the classes say."""
+        return cls(labels[int(row.argmax())], dict(zip(labels, row.tolist(), strict=True)))
 
 
 class SequenceClassifier(Network):

@@ -14,19 +14,13 @@ from rnnjax.data.padded_batches import EvaluationBatches, in_order
 from rnnjax.errors import UserError
 from rnnjax.heads import crf
 from rnnjax.models import SequenceClassifier
+from rnnjax.models.sequence_classifier import Classified
 from rnnjax.tasks.dna.config import DnaConfig
 from rnnjax.tasks.dna.gene_states import STATES, TAG_OF_STATE, exons_of, frame_constraints, tags_of
 from rnnjax.tasks.dna.networks import GeneTagger, field_of, make_model, scores_of
 from rnnjax.tasks.dna.nucleotides import PROBABILITIES
 from rnnjax.tasks.dna.preparation import DnaVocabulary, sequence_examples
 from rnnjax.typing import Array, Batch
-
-
-class Classified(NamedTuple):
-    """What a model says of a sequence: the likeliest class, and the probability of every class."""
-
-    label: str
-    probabilities: dict[str, float]
 
 
 class Tagged(NamedTuple):
@@ -74,11 +68,8 @@ class DnaModel(NamedTuple):
 
     def classes_of(self, examples: Sequence[data.Example]) -> list[Classified]:
         """As `classify`, of examples."""
-        labels, found = self.vocabulary.labels, self._run(_class_probabilities, examples)
-        return [
-            Classified(labels[int(row.argmax())], dict(zip(labels, row.tolist(), strict=True)))
-            for row in in_order(found, lengths=None)
-        ]
+        rows = in_order(self._run(_class_probabilities, examples), lengths=None)
+        return [Classified.of(self.vocabulary.labels, row) for row in rows]
 
     def genes_of(self, examples: Sequence[data.Example]) -> list[Tagged]:
         """As `find_genes`, of examples."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +10,8 @@ from rnnjax import data, training, visuals
 from rnnjax.data.examples import SUFFIXES, suffix_of
 from rnnjax.data.labelled import are_numbers, as_column
 from rnnjax.errors import UserError
-from rnnjax.tasks.sentiment.sentiment_model import Classified, SentimentModel
+from rnnjax.models.sequence_classifier import Classified
+from rnnjax.tasks.sentiment.sentiment_model import SentimentModel
 from rnnjax.training import atomic_files
 from rnnjax.visuals.page import Section, escape, render_page, wide_table
 
@@ -30,35 +31,16 @@ LEGENDS = {
 """Of each kind of relevance: shades and what they mean, and a sentence."""
 
 
-class Scores(NamedTuple):
+def scores_of(
+    model: SentimentModel, examples: Sequence[data.Example]
+) -> tuple[dict[str, Any], np.ndarray]:
     """How well labelled texts are classified.
 
-    Attributes:
-        num_texts: how many they are.
-        accuracy: in percent.
-        macro_f1: the mean of the F1 of the classes, in percent.
-        absolute_error: the mean distance from the true label, of labels that are numbers; None:
-            they are none, or only two.
-        confusion: `[K, K]`: true class, predicted class.
+    Returns:
+        `num_texts`; `accuracy` and the mean `macro_f1` of the classes in percent; of more than two
+        labels that are numbers `absolute_error`, the mean distance from the true one, else None.
+        And the confusions `[K, K]`: true class, predicted class.
     """
-
-    num_texts: int
-    accuracy: float
-    macro_f1: float
-    absolute_error: float | None
-    confusion: np.ndarray
-
-    def describe(self) -> str:
-        """The numbers, in a line."""
-        error = self.absolute_error
-        return (
-            f"{self.accuracy:.2f}% of {self.num_texts:,} texts right, macro F1 {self.macro_f1:.2f}"
-            + ("" if error is None else f", mean absolute error {error:.3f}")
-        )
-
-
-def scores_of(model: SentimentModel, examples: Sequence[data.Example]) -> Scores:
-    """Classifies labelled texts, and compares."""
     from sklearn.metrics import confusion_matrix, f1_score  # It takes seconds.
 
     labels = model.vocabulary.labels
@@ -70,8 +52,9 @@ def scores_of(model: SentimentModel, examples: Sequence[data.Example]) -> Scores
     if len(labels) > 2 and are_numbers(labels):
         pairs = zip(gold, found, strict=True)
         error = float(np.mean([abs(int(a) - int(b)) for a, b in pairs]))
+    scores = {"accuracy": 100 * float(right), "macro_f1": 100 * float(f1), "absolute_error": error}
     counts = confusion_matrix(gold, found, labels=labels)
-    return Scores(len(gold), 100 * float(right), 100 * float(f1), error, counts)
+    return {"num_texts": len(gold), **scores}, counts
 
 
 def report_scores(
@@ -82,10 +65,15 @@ def report_scores(
     Returns:
         A summary for the terminal, and the confusion matrix for a report.
     """
-    scores = scores_of(model, examples)
-    title = f"{split}: {scores.describe()}"
-    png = visuals.draw_confusion(model.vocabulary.labels, scores.confusion)
-    numbers = scores._asdict() | {"confusion": scores.confusion.tolist()}
+    scores, counts = scores_of(model, examples)
+    title = (
+        f"{split}: {scores['accuracy']:.2f}% of {scores['num_texts']:,} texts right, macro F1 "
+        f"{scores['macro_f1']:.2f}"
+    )
+    if (error := scores["absolute_error"]) is not None:
+        title += f", mean absolute error {error:.3f}"
+    png = visuals.draw_confusion(model.vocabulary.labels, counts)
+    numbers = scores | {"confusion": counts.tolist()}
     files = {f"scores_{split}.json": numbers, "confusion.png": png}
     picture = training.write_results(folder, files)
     share = model.vocabulary.unknown_share(one.fields["text"] for one in examples)

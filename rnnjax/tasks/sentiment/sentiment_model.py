@@ -16,6 +16,7 @@ from rnnjax.errors import UserError, did_you_mean
 from rnnjax.heads import pooling
 from rnnjax.models import SequenceClassifier, classification_loss
 from rnnjax.models.network import set_vectors
+from rnnjax.models.sequence_classifier import Classified
 from rnnjax.tasks.sentiment.config import SentimentConfig
 from rnnjax.tasks.sentiment.preparation import SentimentVocabulary, text_examples
 from rnnjax.typing import Array, Batch
@@ -120,18 +121,6 @@ RELEVANCE: dict[str, Callable[[SequenceClassifier, Batch], Array]] = {
 """What words can be coloured by."""
 
 
-class Classified(NamedTuple):
-    """What a model says of a text.
-
-    Attributes:
-        label: the likeliest class.
-        probabilities: of every class, by label.
-    """
-
-    label: str
-    probabilities: dict[str, float]
-
-
 class SentimentModel(NamedTuple):
     """A classifier of texts with its vocabulary.
 
@@ -153,11 +142,8 @@ class SentimentModel(NamedTuple):
         Raises:
             UserError: a text has no word.
         """
-        labels, classified = self.vocabulary.labels, []
-        for row in in_order(self._run(probabilities, texts, batch_size), lengths=None):
-            by_label = dict(zip(labels, row.tolist(), strict=True))
-            classified.append(Classified(labels[int(row.argmax())], by_label))
-        return classified
+        rows = in_order(self._run(probabilities, texts, batch_size), lengths=None)
+        return [Classified.of(self.vocabulary.labels, row) for row in rows]
 
     def relevance(
         self, texts: Sequence[str], by: str | None = None, *, batch_size: int = 64

@@ -126,10 +126,7 @@ class WordModel(NamedTuple):
         scores = []
         found = score_texts(self.model, ids, np.array([END]))
         for row, (log_probability, _) in zip(ids, found, strict=True):
-            words, unknown = (
-                self.vocabulary.decode(row.tolist()),
-                np.count_nonzero(row == UNKNOWN_WORD),
-            )
+            words, unknown = self.vocabulary.decode(row.tolist()), (row == UNKNOWN_WORD).sum()
             text = self.vocabulary.text(words)
             scores.append(SentenceScore(text, words, log_probability, int(unknown)))
         return scores
