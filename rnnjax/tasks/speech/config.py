@@ -26,9 +26,6 @@ class SpeechConfig(TrainingConfig, NetworkConfig):
     fold: Annotated[int, Limits(0, 9)] = setting(
         0, "One table: which of 10 folds is for the test, from 0."
     )
-    max_digits: Annotated[int, Limits(1, 100)] = setting(
-        7, "Spoken digits: joined into strings of 1 to so many."
-    )
     rate: Annotated[int, Limits(1000, 192_000)] = setting(
         8000, "Samples a second; others are converted."
     )

@@ -17,7 +17,7 @@ TEST, VALIDATION = range(5), range(5, 10)
 """Indices of the official test split, and of those that are held out of its training split."""
 NUM_TRAINING, NUM_STRINGS = 3000, 400
 STRING_LENGTHS = (3, 7)
-"""Digits in the strings of validation and test."""
+"""Digits in the strings of validation and test; those of training are as long at most."""
 PAUSE = (0.0, 0.4)
 """Seconds between two digits."""
 DECIBELS = (10.0, 40.0)
@@ -36,17 +36,16 @@ def is_source(path: Path) -> bool:
     return path.is_file() and path.name.endswith((".tar", ".tar.gz", ".tgz", ".tar.xz"))
 
 
-def read_source(path: Path, rate: int, max_digits: int) -> Source:
+def read_source(path: Path, rate: int) -> Source:
     """The official splits of single digits, strings of each, and training strings drawn anew.
 
-    A training string has 1 to `max_digits` digits of one speaker, as many of one digit as of all
-    other lengths together. The splits are train; validation and test with single digits between
-    two margins of faint noise; and validation_strings and test_strings.
+    A training string has 1 to 7 digits of one speaker, as many of one digit as of all other lengths
+    together. The splits are train; validation and test with single digits between two margins of
+    faint noise; and validation_strings and test_strings.
 
     Args:
         path: see `is_source`.
         rate: samples a second.
-        max_digits: of a training string.
 
     Raises:
         UserError: the path cannot be read, or a split has no recording.
@@ -68,7 +67,7 @@ def read_source(path: Path, rate: int, max_digits: int) -> Source:
             )
 
     def draw(index: int, rng: np.random.Generator) -> Recording:
-        count = 1 if index % 2 else 1 + index // 2 % max_digits
+        count = 1 if index % 2 else 1 + index // 2 % STRING_LENGTHS[1]
         return joined(takes["train"], count, rate, rng)._replace(place=f"training string {index}")
 
     train = [draw(n, np.random.default_rng([n, 0, 0, 1])) for n in range(NUM_TRAINING)]

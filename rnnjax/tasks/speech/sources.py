@@ -37,7 +37,7 @@ def load_source(config: SpeechConfig) -> Source:
     else:
         path = Path(os.path.expanduser(config.data))
         if not is_list_of_paths(config.data) and digits.is_source(path):
-            source = digits.read_source(path, config.rate, config.max_digits)
+            source = digits.read_source(path, config.rate)
         else:
             source = _from_tables(config)
     for its in source.splits.values():

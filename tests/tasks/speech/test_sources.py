@@ -186,7 +186,7 @@ def recordings(tmp_path):
 
 def test_digits_have_the_official_split_and_strings_stay_in_it(recordings, monkeypatch):
     monkeypatch.setattr(digits, "NUM_TRAINING", 40)
-    source = digits.read_source(recordings, RATE, 3)
+    source = digits.read_source(recordings, RATE)
     levels = {"train": {0.55, 0.6}, "validation": {0.3}, "test": {0.05}}
     for split in ("validation", "test"):
         singles = source.splits[split]
@@ -205,7 +205,7 @@ def test_digits_have_the_official_split_and_strings_stay_in_it(recordings, monke
             # Nothing is louder than the takes of the split, but for the noise.
             assert np.median(np.abs(one.samples)) / 32768 < max(levels[split])
     lengths = [len(one.text) for one in source.splits["train"]]
-    assert np.bincount(lengths).tolist() == [0, 27, 7, 6]
+    assert np.bincount(lengths).tolist() == [0, 23, 3, 3, 3, 3, 3, 2]
     one, again = (source.draw(4, np.random.default_rng(7)) for _ in range(2))
     np.testing.assert_array_equal(one.samples, again.samples)
     assert one.text == again.text
@@ -226,8 +226,8 @@ def test_a_string_is_its_recordings_with_pauses_and_noise():
 def test_files_that_hold_no_digits(tmp_path):
     (tmp_path / "a.tar.gz").write_bytes(b"nothing")
     with pytest.raises(UserError, match=r"a.tar.gz is no tar file that can be read"):
-        digits.read_source(tmp_path / "a.tar.gz", RATE, 7)
+        digits.read_source(tmp_path / "a.tar.gz", RATE)
     sound(tmp_path / "folder/3_ann_0.wav")
     assert digits.is_source(tmp_path / "folder")
     with pytest.raises(UserError, match="folder has no recording of the train split: expected"):
-        digits.read_source(tmp_path / "folder", RATE, 7)
+        digits.read_source(tmp_path / "folder", RATE)
