@@ -80,7 +80,7 @@ def test_the_benchmark_offers_the_suites_that_there_are(tmp_path):
     told = run(sys.executable, "-m", "experiments.benchmark", "--suite=tagging", cwd=tmp_path)
     assert told.returncode == 2
     assert (
-        "value should be one of <layers|compile|variants|cells|memory|decode|training|peak>"
+        "value should be one of <layers|persistent|compile|variants|cells|memory|decode|training|peak>"
         in told.stderr
     )
 
