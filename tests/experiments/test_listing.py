@@ -79,10 +79,8 @@ def test_the_benchmark_offers_the_suites_that_there_are(tmp_path):
     (tmp_path / "experiments/benchmark/tagging.py").unlink()
     told = run(sys.executable, "-m", "experiments.benchmark", "--suite=tagging", cwd=tmp_path)
     assert told.returncode == 2
-    assert (
-        "value should be one of <layers|persistent|compile|variants|cells|memory|decode|training|peak>"
-        in told.stderr
-    )
+    suites = "layers|persistent|compile|variants|cells|memory|decode|training|peak"
+    assert f"value should be one of <{suites}>" in told.stderr
 
 
 def test_help_and_wrong_flags_do_not_wait_for_what_they_do_not_need():
