@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -54,11 +55,14 @@ def read_sound(path: str, rate: int, content: bytes | None = None) -> Sound:
         with soundfile.SoundFile(file) as opened:
             found, width = opened.samplerate, opened.subtype
             channels = opened.read(dtype="float32", always_2d=True)
+            sizes = re.findall(r": (\d+) \(should be (\d+)\)", opened.extra_info)
     except (soundfile.LibsndfileError, OSError, ValueError) as error:
         raise UserError(f"{path} is no sound file that can be read: {error}") from error
     if not channels.size:
         raise UserError(f"{path} holds no sound: 0 samples")
     notes = []
+    if any(int(told) > int(real) for told, real in sizes):
+        notes.append("cut short: the header tells of more than the file holds")
     if found != rate:
         notes.append(f"resampled from {found:,} to {rate:,} samples a second")
     if channels.shape[1] > 1:

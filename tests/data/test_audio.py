@@ -45,6 +45,14 @@ def test_another_rate_and_channels_are_said_and_the_tone_stays(tmp_path):
     np.testing.assert_allclose(found.samples[inside] / 32768, TONE[inside], atol=2e-3)
 
 
+def test_a_file_cut_short_is_said(tmp_path):
+    written(tmp_path / "a.wav", TONE)
+    content = (tmp_path / "a.wav").read_bytes()
+    (note,) = read_sound("a.wav", RATE, content[: len(content) // 2]).notes
+    assert note.startswith("cut short")
+    assert not read_sound("a.wav", RATE, content + b"LIST").notes  # more than the header tells of
+
+
 def test_silence_and_clipping_are_said(tmp_path):
     silent = written(tmp_path / "silent.wav", np.zeros(800))
     loud = written(tmp_path / "loud.wav", np.clip(4 * TONE, -1, 1))
