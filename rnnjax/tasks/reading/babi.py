@@ -48,6 +48,18 @@ def sentences_of(text: str) -> tuple[str, ...]:
     return tuple(one for one in _SENTENCE_END.split(text.strip()) if words_of(one))
 
 
+def with_latest(question: Question, limit: int | None) -> Question:
+    """A question about the latest sentences of its story, `limit` at most; None: about all.
+
+    References:
+        Sukhbaatar et al. 2015, "End-to-end memory networks", whose memory holds the latest 50
+        sentences.
+    """
+    cut = 0 if limit is None else max(0, len(question.story) - limit)
+    facts = tuple(fact - cut for fact in question.facts if fact >= cut)
+    return question._replace(story=question.story[cut:], facts=facts)
+
+
 def read_questions(path: str, *, answered: bool = True, encoding: str = "utf-8") -> list[Question]:
     """The questions of a file; lines of white space are skipped.
 

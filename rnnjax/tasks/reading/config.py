@@ -5,10 +5,11 @@ from typing import Annotated
 
 from rnnjax.training import TrainingConfig, setting
 from rnnjax.training.config import Limits, NetworkConfig, Positive, Rate, Weight
+from rnnjax.training.length_limit import LengthLimit
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ReadingConfig(TrainingConfig, NetworkConfig):
+class ReadingConfig(TrainingConfig, LengthLimit, NetworkConfig):
     """All that decides a run."""
 
     heading = "Data"
@@ -17,6 +18,9 @@ class ReadingConfig(TrainingConfig, NetworkConfig):
         "embedded", "embedded, a file of bAbI, a table (.tsv, .csv, .jsonl) or a folder."
     )
     encoding: str = setting("utf-8", "Encoding of the files.")
+    max_length: Annotated[int | None, Limits(1)] = setting(
+        None, "Sentences of a story, the latest ones; default: no limit."
+    )
     num_buckets: Positive = setting(4, "Numbers of sentences that stories are padded to.")
     vectors: str | None = setting(None, "A file of word vectors: GloVe, word2vec or fastText text.")
     cell: str = setting("gru", "Any cell, by its name or as MODULE:FACTORY; see README.")

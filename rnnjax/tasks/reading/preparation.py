@@ -8,7 +8,7 @@ from rnnjax import data
 from rnnjax.data.padded_batches import EvaluationBatches, Examples, Ragged, TrainingBatches
 from rnnjax.data.prepared import Prepared, digest_of
 from rnnjax.data.question_vocabulary import OTHER, QuestionVocabulary, words_of
-from rnnjax.tasks.reading.babi import Question
+from rnnjax.tasks.reading.babi import Question, with_latest
 from rnnjax.tasks.reading.config import ReadingConfig
 from rnnjax.tasks.reading.sources import Splits, load_questions
 
@@ -21,7 +21,8 @@ def prepare(config: ReadingConfig, vocabulary: QuestionVocabulary | None = None)
         vocabulary: one that a model was trained with.
 
     Raises:
-        UserError: the questions or the vectors cannot be used, or the vocabulary lacks an answer.
+        UserError: the questions or the vectors cannot be used, all stories are too long, or the
+            vocabulary lacks an answer.
     """
     splits, note = load_questions(config.data, encoding=config.encoding)
     vectors = None
@@ -36,15 +37,20 @@ def prepare(config: ReadingConfig, vocabulary: QuestionVocabulary | None = None)
     )
     for one in splits["train"]:
         vocabulary.check_answer(one.answer, one.place)
-    lengths = [len(one.story) for one in splits["train"]]
-    buckets = data.bucket_lengths(lengths, config.num_buckets, batch_size=config.batch_size)
-    examples = question_examples(splits["train"], vocabulary, buckets)
+    lengths = {split: np.array([len(one.story) for one in its]) for split, its in splits.items()}
+    kept = config.kept(lengths["train"], "sentences")
+    sizes = config.cut(lengths["train"][kept])
+    buckets = data.bucket_lengths(sizes, config.num_buckets, batch_size=config.batch_size)
+    questions = [with_latest(splits["train"][n], config.limit) for n in kept]
+    examples = question_examples(questions, vocabulary, buckets)
     batches = TrainingBatches(examples, batch_size=config.batch_size, seed=config.seed)
-    held_out = question_examples(splits["validation"], vocabulary, buckets)
+    questions = [with_latest(one, config.limit) for one in splits["validation"]]
+    held_out = question_examples(questions, vocabulary, buckets)
     validation = EvaluationBatches(held_out, batch_size=config.batch_size)
     content = [one[:4] for split in ("train", "validation") for one in splits[split]]
     digest = digest_of(content)
     description = f"{note}.\n{_describe(splits, vocabulary)}"
+    description += "".join(f"\n{one}." for one in config.notes(lengths, "stories", "sentences"))
     if vectors is not None:
         description += f"\n{vectors.coverage(vocabulary.words)}."
     return Prepared(batches, validation, description, splits, digest, vocabulary, vectors)

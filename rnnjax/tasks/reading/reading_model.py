@@ -17,7 +17,7 @@ from rnnjax.losses import cross_entropy
 from rnnjax.metrics.answers import Answered
 from rnnjax.models.hop import likeliest
 from rnnjax.models.network import set_vectors
-from rnnjax.tasks.reading.babi import Question, sentences_of
+from rnnjax.tasks.reading.babi import Question, sentences_of, with_latest
 from rnnjax.tasks.reading.config import ReadingConfig
 from rnnjax.tasks.reading.preparation import question_examples
 from rnnjax.tasks.reading.reader import Reader
@@ -107,10 +107,12 @@ class ReadingModel(NamedTuple):
     Attributes:
         model: the network.
         vocabulary: its words and answers.
+        limit: latest sentences of a story that are read; None: all are.
     """
 
     model: Reader
     vocabulary: QuestionVocabulary
+    limit: int | None = None
 
     def ask(self, story: str, question: str) -> Answered:
         """The answer to a question about a text.
@@ -136,14 +138,19 @@ class ReadingModel(NamedTuple):
                 raise UserError(f"{where} has no story: expected a sentence or more")
             if not words_of(one.text):
                 raise UserError(f"{where} is empty: there is no word in it")
-        examples = question_examples(questions, self.vocabulary, BUCKETS)
+        read = [with_latest(one, self.limit) for one in questions]
+        examples = question_examples(read, self.vocabulary, BUCKETS)
         batches = EvaluationBatches(examples, batch_size=batch_size)
         found = list(training.results_of(_read, self.model, batches))
         said = in_order(((batch, np.stack(its[:2], axis=1)) for batch, its in found), lengths=None)
         attention = in_order((batch, its[2]) for batch, its in found)
         return [
-            Answered(self.vocabulary.answers[int(answer)], float(probability), weights.T)
-            for (answer, probability), weights in zip(said, attention, strict=True)
+            Answered(
+                self.vocabulary.answers[int(answer)],
+                float(probability),
+                np.pad(weights.T, ((0, 0), (len(one.story) - len(weights), 0))),
+            )
+            for one, (answer, probability), weights in zip(questions, said, attention, strict=True)
         ]
 
 
@@ -152,7 +159,7 @@ def load(workdir: str | Path, config: ReadingConfig | None = None) -> ReadingMod
     settings, stored = training.read_run(workdir, ReadingConfig, config)
     vocabulary = QuestionVocabulary.from_json(stored["vocabulary"])
     model = training.restore_model(workdir, make_model, settings, vocabulary)
-    return ReadingModel(model, vocabulary)
+    return ReadingModel(model, vocabulary, settings.limit)
 
 
 def _words(batch: Batch) -> tuple[Array, Array]:

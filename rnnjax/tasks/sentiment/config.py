@@ -7,10 +7,11 @@ from rnnjax.data.labelled import FOLDS
 from rnnjax.models.sequence_classifier import Pooling
 from rnnjax.training import TrainingConfig, setting
 from rnnjax.training.config import Limits, NetworkConfig, Positive, Rate
+from rnnjax.training.length_limit import LengthLimit
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SentimentConfig(TrainingConfig, NetworkConfig):
+class SentimentConfig(TrainingConfig, LengthLimit, NetworkConfig):
     """All that decides a run."""
 
     heading = "Data"
@@ -23,6 +24,9 @@ class SentimentConfig(TrainingConfig, NetworkConfig):
     )
     encoding: str = setting("utf-8", "Encoding of the files.")
     min_count: Positive = setting(2, "Words that are rarer in the training texts are unknown.")
+    max_length: Annotated[int | None, Limits(1)] = setting(
+        None, "Words of a text, those of its beginning; default: no limit."
+    )
     num_buckets: Positive = setting(4, "Lengths that texts are padded to.")
     vectors: str | None = setting(None, "A file of word vectors: GloVe, word2vec or fastText text.")
     embed_size: Positive = setting(64, "D, numbers that a word is turned into.")

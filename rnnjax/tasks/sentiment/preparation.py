@@ -42,7 +42,8 @@ def prepare(config: SentimentConfig, vocabulary: SentimentVocabulary | None = No
         vocabulary: one that a model was trained with.
 
     Raises:
-        UserError: the texts or the vectors cannot be used, or the vocabulary lacks a class.
+        UserError: the texts or the vectors cannot be used, all texts are too long, or the
+            vocabulary lacks a class.
     """
     splits = load_texts(config)
     vectors = None
@@ -52,15 +53,23 @@ def prepare(config: SentimentConfig, vocabulary: SentimentVocabulary | None = No
         vectors = data.read_vectors(config.vectors, words, encoding=config.encoding)
     vocabulary = vocabulary or _vocabulary(splits, config.min_count, vectors)
     check_labels(classes_of(splits["train"]), vocabulary.labels, config.data)
-    texts, labels = _columns(splits["train"])
-    lengths = (len(vocabulary.words_of(text)) for text in texts)
-    buckets = data.bucket_lengths(lengths, config.num_buckets, batch_size=config.batch_size)
-    examples = text_examples(texts, vocabulary, buckets, labels, config.word_dropout)
+    lengths = {
+        split: np.array([len(vocabulary.words_of(text)) for text in _columns(its)[0]])
+        for split, its in splits.items()
+    }
+    kept = config.kept(lengths["train"], "words")
+    sizes = config.cut(lengths["train"][kept])
+    buckets = data.bucket_lengths(sizes, config.num_buckets, batch_size=config.batch_size)
+    texts, labels = _columns([splits["train"][n] for n in kept])
+    examples = text_examples(
+        texts, vocabulary, buckets, labels, config.word_dropout, limit=config.limit
+    )
     batches = TrainingBatches(examples, batch_size=config.batch_size, seed=config.seed)
     texts, labels = _columns(splits["validation"])
-    held_out = text_examples(texts, vocabulary, buckets, labels)
+    held_out = text_examples(texts, vocabulary, buckets, labels, limit=config.limit)
     validation = EvaluationBatches(held_out, batch_size=config.batch_size)
     description = _describe(splits, vocabulary, vectors)
+    description += "".join(f"\n{note}." for note in config.notes(lengths, "texts", "words"))
     content = [[one.fields for one in splits[split]] for split in ("train", "validation")]
     digest = digest_of(content)
     return Prepared(batches, validation, description, splits, digest, vocabulary, vectors)
@@ -72,6 +81,8 @@ def text_examples(
     buckets: Sequence[int],
     labels: Sequence[str] | None = None,
     word_dropout: float = 0.0,
+    *,
+    limit: int | None = None,
 ) -> Examples:
     """Texts in numbers: `words` int32 `[T]` (ragged), `label` int32 and `lengths`.
 
@@ -82,8 +93,9 @@ def text_examples(
         labels: one a text; None: they are not known, and all are 0.
         word_dropout: how often a word is replaced by the unknown one in training, drawn anew in
             every epoch.
+        limit: words that a text is cut to; None: it stays whole.
     """
-    words = [vocabulary.encode(text) for text in texts]
+    words = [vocabulary.encode(text)[:limit] for text in texts]
     ids = {label: np.int32(n) for n, label in enumerate(vocabulary.labels)}
     classes = [ids[label] for label in labels] if labels else [np.int32(0)] * len(words)
 

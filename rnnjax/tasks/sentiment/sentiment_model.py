@@ -127,10 +127,12 @@ class SentimentModel(NamedTuple):
     Attributes:
         model: the classifier.
         vocabulary: its words and classes.
+        limit: words that a text is cut to; None: it is read whole.
     """
 
     model: SequenceClassifier
     vocabulary: SentimentVocabulary
+    limit: int | None = None
 
     def classify(self, texts: Sequence[str], *, batch_size: int = 64) -> list[Classified]:
         """The likeliest class of each text, and the probabilities of all.
@@ -148,7 +150,7 @@ class SentimentModel(NamedTuple):
     def relevance(
         self, texts: Sequence[str], by: str | None = None, *, batch_size: int = 64
     ) -> list[np.ndarray]:
-        """A number for each word of each text: what it does for the class of the text.
+        """A number for each word of each text: what it does for the class; 0 where a text is cut.
 
         Args:
             texts: as for `classify`; their words are those of `data.tokenize`.
@@ -160,7 +162,11 @@ class SentimentModel(NamedTuple):
             UserError: a text has no word, or the model has no attention.
         """
         by = self.relevance_by(by)
-        return in_order(self._run(RELEVANCE[by], texts, batch_size))
+        found = in_order(self._run(RELEVANCE[by], texts, batch_size))
+        return [
+            np.pad(its, (0, len(self.vocabulary.words_of(text)) - len(its)))
+            for text, its in zip(texts, found, strict=True)
+        ]
 
     def relevance_by(self, by: str | None = None) -> str:
         """What words are coloured by, `by` or the default; UserError if the model cannot."""
@@ -180,7 +186,7 @@ class SentimentModel(NamedTuple):
         for n, text in enumerate(texts, 1):
             if not text.split():
                 raise UserError(f"text {n} of {len(texts)} is empty: there is no word in it")
-        examples = text_examples(texts, self.vocabulary, BUCKETS)
+        examples = text_examples(texts, self.vocabulary, BUCKETS, limit=self.limit)
         batches = EvaluationBatches(examples, batch_size=batch_size)
         return training.results_of(function, self.model, batches)
 
@@ -190,4 +196,4 @@ def load(workdir: str | Path, config: SentimentConfig | None = None) -> Sentimen
     settings, stored = training.read_run(workdir, SentimentConfig, config)
     vocabulary = SentimentVocabulary.from_json(stored["vocabulary"])
     model = training.restore_model(workdir, make_model, settings, vocabulary)
-    return SentimentModel(model, vocabulary)
+    return SentimentModel(model, vocabulary, settings.limit)

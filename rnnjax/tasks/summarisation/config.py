@@ -1,15 +1,13 @@
 """The settings of a summarizer, of its data and of its training."""
 
 import dataclasses
-from typing import Annotated, Literal, get_args
+from typing import Annotated, get_args
 
 from rnnjax.data.text_pairs import Columns
 from rnnjax.data.word_vocabulary import WordLevel
 from rnnjax.training import TrainingConfig, setting
 from rnnjax.training.config import Limits, NetworkConfig, Positive, Rate, Weight
-
-TooLong = Literal["truncate", "skip", "keep"]
-"""What becomes of a text longer than the limit: it is cut there, left out of training, or kept."""
+from rnnjax.training.length_limit import LengthLimit
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -31,7 +29,7 @@ class SummarizerConfig(NetworkConfig):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SummarisationConfig(TrainingConfig, SummarizerConfig):
+class SummarisationConfig(TrainingConfig, LengthLimit, SummarizerConfig):
     """All that decides a run."""
 
     heading = "Data"
@@ -54,10 +52,6 @@ class SummarisationConfig(TrainingConfig, SummarizerConfig):
     max_summary: Annotated[int, Limits(2)] = setting(
         30, "Training leaves out pairs with a longer summary."
     )
-    too_long: TooLong = setting(
-        "truncate",
-        "Texts longer than max_length: truncate, skip (in training; others are kept) or keep.",
-    )
     num_buckets: Positive = setting(5, "Lengths that texts, and summaries, are padded to.")
     pool: Positive = setting(
         1, "Batches whose pairs are sorted by the length of the side that varies less; 1: none."
@@ -67,11 +61,6 @@ class SummarisationConfig(TrainingConfig, SummarizerConfig):
     def columns(self) -> Columns:
         """Names of the texts and the summaries, and the encoding of files."""
         return Columns(self.source, self.target, self.encoding)
-
-    @property
-    def limit(self) -> int | None:
-        """Symbols that a text is cut to."""
-        return self.max_length if self.too_long == "truncate" else None
 
     def validate(self) -> None:
         """Raises UserError for a value that cannot work."""

@@ -58,25 +58,24 @@ def prepare(config: SummarisationConfig, vocabulary: SummaryVocabulary | None = 
         vectors = data.read_vectors(config.vectors, vocabulary.words, encoding=config.encoding)
     whole = np.array([len(vocabulary.encode(pair.source)) for pair in pairs])
     summaries = np.array([len(vocabulary.encode(pair.target)) for pair in pairs])
-    longer = whole > config.max_length
     wordy = summaries > config.max_summary
-    kept = np.flatnonzero(~wordy & ~(longer & (config.too_long == "skip")))
+    kept = np.flatnonzero(~wordy & config.keeps(whole))
     if not kept.size:
         raise UserError(
             f"every training pair is too long for --config.max_length={config.max_length} and "
             f"--config.max_summary={config.max_summary}: the shortest text has {whole.min()} "
             f"symbols, the shortest summary {summaries.min()}, their ends included"
         )
-    fate = {"truncate": "cut", "skip": "left out", "keep": "kept whole"}[config.too_long]
     notes = [
-        *([f"{longer.sum():,} training texts are longer than {config.max_length} symbols and "
-           f"{fate}"] if longer.any() else []),
+        *config.notes({"train": whole}, "texts", "symbols"),
         *([f"{wordy.sum():,} training summaries are longer than {config.max_summary} and left out"]
           if wordy.any() else []),
     ]  # fmt: skip
-    sizes = whole[kept] if config.limit is None else np.minimum(whole[kept], config.limit)
     lengths = Lengths.of(
-        sizes.tolist(), summaries[kept].tolist(), config.num_buckets, config.batch_size
+        config.cut(whole[kept]).tolist(),
+        summaries[kept].tolist(),
+        config.num_buckets,
+        config.batch_size,
     )
     chosen = [pairs[n] for n in kept.tolist()]
     examples = summary_examples(chosen, vocabulary, config, lengths)

@@ -10,7 +10,7 @@ import rnnjax
 from rnnjax.data.question_vocabulary import OTHER, QuestionVocabulary
 from rnnjax.errors import UserError
 from rnnjax.metrics.answers import Answered, frequent_answers
-from rnnjax.tasks.reading.babi import Question
+from rnnjax.tasks.reading.babi import Question, with_latest
 from rnnjax.tasks.reading.config import ReadingConfig
 from rnnjax.tasks.reading.preparation import prepare, question_examples
 from rnnjax.tasks.reading.reading_model import (
@@ -207,3 +207,46 @@ def test_scores_are_means_over_kinds():
     assert np.isnan(scores["y"].facts)
     assert scores["mean"][:2] == (4, pytest.approx((200 / 3 + 100) / 2))
     assert scores["mean"].facts == pytest.approx(50)
+
+
+@pytest.mark.parametrize(
+    ("policy", "lengths", "told"),
+    [
+        ("truncate", [1, 2, 2], "cut"),
+        ("skip", [1, 2], "left out"),
+        ("keep", [1, 2, 4], "kept whole"),
+    ],
+)
+def test_long_stories_are_treated_as_wanted_and_counted(tmp_path, policy, lengths, told):
+    stories = [
+        ["Ann ran."],
+        ["Ann ran.", "Bob slept."],
+        ["Bob ran.", "Ann ran.", "Ann saw.", "Bob slept."],
+    ]
+    text = "".join(
+        f"{n} {line}\n"
+        for story in stories
+        for n, line in enumerate([*story, f"Who ran?\tann\t{max(1, len(story) - 1)}"], 1)
+    )
+    for split in ("train", "valid"):
+        (tmp_path / f"{split}.txt").write_text(text)
+    config = ReadingConfig(data=str(tmp_path), max_length=2, too_long=policy, batch_size=4)
+    made = prepare(config)
+    assert f"\n1 training stories are longer than 2 sentences and {told}." in made.description
+    batch = made.batches[0]
+    assert sorted(n for n in batch["lengths"].tolist() if n) == lengths
+    assert batch["story"].shape[0] == max(lengths)
+    assert batch["facts"].sum() == len(lengths)  # That of the long story is its last but one.
+    held_out = sorted(n for batch in made.validation for n in batch["lengths"].tolist() if n)
+    assert held_out == ([1, 2, 2] if policy == "truncate" else [1, 2, 4])
+
+
+def test_a_model_with_a_limit_reads_the_latest_sentences():
+    model = model_of(2)
+    (cut, short, _) = (with_latest(one, 2) for one in QUESTIONS)
+    assert (cut.story, cut.facts) == (STORIES[0][1:], (1,))
+    assert short == QUESTIONS[1]
+    expected = ReadingModel(model, VOCABULARY).answer([cut])[0]
+    found = ReadingModel(model, VOCABULARY, limit=2).answer(QUESTIONS)[0]
+    assert found[:2] == expected[:2]
+    np.testing.assert_array_equal(found.attention, np.pad(expected.attention, ((0, 0), (1, 0))))

@@ -11,7 +11,7 @@ from scipy import special
 
 from rnnjax import data
 from rnnjax.errors import UserError
-from rnnjax.tasks.sentiment import sentiment_model
+from rnnjax.tasks.sentiment import preparation, reports, sentiment_model
 from rnnjax.tasks.sentiment.config import SentimentConfig
 from rnnjax.tasks.sentiment.preparation import SentimentVocabulary
 from rnnjax.tasks.sentiment.sentiment_model import SentimentModel, make_model
@@ -133,3 +133,40 @@ def test_what_cannot_be_asked_of_a_model():
         model.relevance(["good"], "attention")
     with pytest.raises(UserError, match="unknown --colour_by=gradent; did you mean 'gradient'"):
         model.relevance(["good"], "gradent")
+
+
+@pytest.mark.parametrize(
+    ("policy", "lengths", "told"),
+    [
+        ("truncate", [2, 3, 3], ("cut", "cut")),
+        ("skip", [2, 3], ("left out", "kept whole")),
+        ("keep", [2, 3, 6], ("kept whole", "kept whole")),
+    ],
+)
+def test_long_texts_are_treated_as_wanted_and_counted(tmp_path, policy, lengths, told):
+    rows = ["text\tlabel", "a b\tx", "a b c\ty", "a b c d e f\tx"]
+    for split in ("train", "valid"):
+        (tmp_path / f"{split}.tsv").write_text("\n".join(rows))
+    config = SentimentConfig(
+        data=str(tmp_path), max_length=3, too_long=policy, batch_size=4, min_count=1
+    )
+    made = preparation.prepare(config)
+    for split, fate in zip(("training", "validation"), told, strict=True):
+        note = f"\n1 {split} texts are longer than 3 words and {fate}."
+        assert note in made.description
+    assert sorted(n for n in made.batches[0]["lengths"].tolist() if n) == lengths
+    assert made.batches[0]["words"].shape[0] == max(lengths)
+    held_out = sorted(n for batch in made.validation for n in batch["lengths"].tolist() if n)
+    assert held_out == ([2, 3, 3] if policy == "truncate" else [2, 3, 6])
+
+
+def test_a_model_with_a_limit_reads_the_first_words(capsys):
+    model = tiny()[1]
+    text = TEXTS[1]
+    cut = " ".join(text.split()[:4])
+    limited = model._replace(limit=4)
+    assert limited.classify([text]) == model.classify([cut])
+    (found,), (whole,) = limited.relevance([text]), model.relevance([cut])
+    np.testing.assert_array_equal(found, np.pad(whole, (0, len(text.split()) - 4)))
+    reports.report_predictions(limited, [text, cut], None, None)
+    assert "1 of 2 texts are longer than 4 words and cut" in capsys.readouterr().err
