@@ -18,7 +18,7 @@ from rnnjax.data.named_splits import (
 from rnnjax.data.question_vocabulary import words_of
 from rnnjax.errors import UserError
 from rnnjax.tasks.reading.babi import Question, read_questions
-from rnnjax.tasks.reading.world import make_world
+from rnnjax.tasks.reading.world import PEOPLE, make_world
 
 Splits = dict[str, list[Question]]
 
@@ -65,7 +65,9 @@ def load_questions(source: str, *, encoding: str = "utf-8") -> tuple[Splits, str
         UserError: there is no such source, or it cannot be read; see `babi.read_questions`.
     """
     if source == "embedded":
-        return {split: make_world(split) for split in SPLITS}, "a world of 8 people, made up"
+        return {
+            split: make_world(split) for split in SPLITS
+        }, f"a world of {len(PEOPLE)} people, made up"
     files = _split_files(source)
     splits = {split: _of_files(paths, encoding) for split, paths in files.items()}
     if len(splits) > 1 and "validation" in splits:
