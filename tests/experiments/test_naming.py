@@ -3,8 +3,10 @@
 import re
 import shutil
 
+import jax
 import numpy as np
 import pytest
+from flax import nnx
 from sklearn.metrics import confusion_matrix
 
 import rnnjax
@@ -13,6 +15,7 @@ from experiments.naming import EXPERIMENT
 from rnnjax import training
 from rnnjax.tasks.naming import reports
 from rnnjax.tasks.naming.config import NamingConfig
+from rnnjax.tasks.naming.generator import make_model
 from rnnjax.tasks.naming.names import load_names
 from tests.experiments.conftest import assert_told, command, of_split
 
@@ -87,7 +90,9 @@ def test_generation_says_which_names_are_in_the_training_data(run, trained, tabl
     lines = [f"vowels\t{name}{'*' * (name in train)}" for name in expected]
     assert result.out.splitlines() == lines
     new = sum(name not in train for name in expected)
-    assert f"{new} of 60 are not in the training data" in result.err
+    assert f"{new} of 60 are not in the training data, the others have a *\n" in result.err
+    result = run("--mode=generate", "--class=vowels", "--num_samples=2", "--temperature=9")
+    assert "2 of 2 are not in the training data\n" in result.err
     every = run("--mode=generate", "--num_samples=2").out.splitlines()
     assert [line.split("\t")[0] for line in every] == ["others"] * 2 + ["vowels"] * 2
 
@@ -105,6 +110,16 @@ def test_inspection_draws_how_the_belief_changes(run, trained):
     assert result.code == 0, result.err
     assert str(trained / "belief.png") in result.out
     assert (trained / "belief.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_preset_of_a_paper_has_its_network():
+    config = naming.PRESETS["lipton2015"].config
+    config.validate()
+    model = nnx.eval_shape(lambda: make_model(config, 100, 12))
+    gates = 4 * 1024
+    expected = 100 * 64 + 1024 * 100 + 100  # Vectors of characters, and the output layer.
+    expected += gates * (64 + 12 + 1024 + 1) + gates * (2 * 1024 + 1)
+    assert sum(leaf.size for leaf in jax.tree.leaves(nnx.state(model, nnx.Param))) == expected
 
 
 def test_names_without_classes(table, tmp_path, capsys):

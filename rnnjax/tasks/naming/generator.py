@@ -30,7 +30,9 @@ class NameGenerator(Network):
     References:
         Graves 2013, "Generating sequences with recurrent neural networks", section 2 (the first
         input is zero); Robertson, "NLP from scratch: generating names with a character-level RNN",
-        a tutorial of PyTorch (the class, one-hot, beside every character).
+        a tutorial of PyTorch (the class, one-hot, beside every character); Lipton, Vikram & McAuley
+        2015, "Generative concatenative nets jointly learn to write and classify reviews" (the same,
+        and classes by Bayes' rule).
     """
 
     def __init__(

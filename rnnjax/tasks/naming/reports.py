@@ -7,7 +7,7 @@ import numpy as np
 
 from rnnjax import visuals
 from rnnjax.tasks.naming.name_model import NameModel
-from rnnjax.tasks.naming.names import Name, Splits
+from rnnjax.tasks.naming.names import Name, Splits, clean
 from rnnjax.tasks.naming.ngram import WittenBell
 from rnnjax.tasks.naming.preparation import END
 from rnnjax.visuals import Section
@@ -17,6 +17,7 @@ from rnnjax.visuals.page import table
 ORDER = 5
 SAMPLES_OF_A_CLASS = 100
 SHOWN = 6
+LISTED = 5
 IN_TRAINING = "*"
 
 
@@ -142,6 +143,16 @@ def report_generated(
     new = 100 * float(np.mean([name not in train for its in drawn.values() for name in its]))
     title = f"Generated names ({IN_TRAINING} is in the training data)"
     return new, Section(title, html=table(rows))
+
+
+def report_classes(name_model: NameModel, names: Sequence[str]) -> str:
+    """The likeliest classes of each name and their probabilities, a line a name."""
+    lines = []
+    for name, classes in zip(map(clean, names), name_model.classify(names), strict=True):
+        ranked = ", ".join(f"{label} {p:.1%}" for label, p in list(classes.items())[:LISTED])
+        unknown = name_model.vocabulary.unknown_in(name)
+        lines.append(f"{name}: {ranked}" + f" (unknown characters: {unknown})" * bool(unknown))
+    return "\n".join(lines)
 
 
 def marked(name: str, train: set[str]) -> str:
