@@ -65,9 +65,8 @@ def load_questions(source: str, *, encoding: str = "utf-8") -> tuple[Splits, str
         UserError: there is no such source, or it cannot be read; see `babi.read_questions`.
     """
     if source == "embedded":
-        return {
-            split: make_world(split) for split in SPLITS
-        }, f"a world of {len(PEOPLE)} people, made up"
+        splits = {split: make_world(split) for split in SPLITS}
+        return splits, f"a world of {len(PEOPLE)} people, made up"
     files = _split_files(source)
     splits = {split: _of_files(paths, encoding) for split, paths in files.items()}
     if len(splits) > 1 and "validation" in splits:
