@@ -35,7 +35,7 @@ from rnnjax.engines.fused_plan import (
 from rnnjax.engines.problem import Remat, parted, root_chunk, select
 from rnnjax.typing import Array
 
-# Weights that are put together for one matmul a step; of more, two matmuls are as quick.
+# Weights that are put together for one matmul a step; of more, or of one gate, two are as quick.
 _FEW_WEIGHTS = 2**19
 
 Keep = Literal["outputs", "states", "gates"]
@@ -134,7 +134,8 @@ def _step_of(
     plan: Plan, weights: Weights, ahead: bool
 ) -> Callable[[Array, State], tuple[State, Rows]]:
     """The step of an input, which is projected already if `ahead`, as one matmul or as two."""
-    if ahead or weights.b_h is not None or weights.w_ih.size + weights.w_hh.size > _FEW_WEIGHTS:
+    few = weights.num_gates > 1 and weights.w_ih.size + weights.w_hh.size <= _FEW_WEIGHTS
+    if ahead or weights.b_h is not None or not few:
 
         def apart(x_t: Array, state: State):
             a_x = x_t if ahead else _projected(plan, weights, x_t)

@@ -61,6 +61,7 @@ def run(
     weight_rows = len(weights.w_ih) + len(weights.w_hh)
     rows_per_weight = num_steps * own_rows / weight_rows
     fits = own_rows % _MULTIPLE == 0 and rows_per_weight >= _ROWS
+    fits = fits and weights.num_gates >= transposed.GATES
     if compute_dtype is not None:
         fits = rows_per_weight >= _NARROW_ROWS
     laid_out = platform() == "cpu" and fits and not persistent

@@ -46,8 +46,11 @@ _CHUNK_ROWS = 1024
 # or so many times those of the weights, if that is more and memory is not to be saved: the larger
 # the gradients of the weights, the less often they are to be added up.
 _CHUNK_OF_WEIGHTS = 2
+# G of the cells for which the layout pays, unless the operands of matmuls are narrow: an Elman cell
+# has little between its matmuls that could gain.
+GATES = 2
 # Units H, and numbers B*H of a state, below which a forward pass that nobody differentiates is
-# faster with the arrays as they come.
+# faster with the arrays as they come; with fewer gates it always is.
 _UNITS, _NUMBERS = 128, 4096
 
 
@@ -90,7 +93,7 @@ def _unroll(plan: Plan, weights, carry, initial, inputs: Inputs):
     num_steps, batch_size, _ = inputs.xs.shape
     hidden_size = len(weights.w_hh)
     is_small = hidden_size < _UNITS or batch_size * hidden_size < _NUMBERS
-    if is_small:
+    if is_small or weights.num_gates < GATES:
         plan = plan._replace(chunk=num_steps)
         state, hs = batch_major.unroll(plan, weights, _turned(carry), _turned(initial), inputs)
         return _turned(state), hs

@@ -37,6 +37,7 @@ def _of_these_sizes(monkeypatch):
     monkeypatch.setattr(fused, "_MULTIPLE", 1)
     monkeypatch.setattr(fused, "_ROWS", 0)
     monkeypatch.setattr(fused, "_NARROW_ROWS", 0)
+    monkeypatch.setattr(transposed, "GATES", 1)
     monkeypatch.setattr(transposed, "_UNITS", 0)
     monkeypatch.setattr(transposed, "_NUMBERS", 0)
     monkeypatch.setattr(transposed, "_CHUNK_ROWS", 4 * B)
@@ -257,7 +258,8 @@ def test_a_forward_pass_alone_on_a_cpu(
     G = params.w_hh.shape[1] // H
     of_a_step, of_all = f"{B},{G * H}", f"{T},{B},{G * H}"
     shapes = {"one": [of_a_step], "two": [of_a_step] * 2, "ahead": [of_a_step, of_all]}
-    expected = shapes["two" if name == "gru" and matmuls == "one" else matmuls]
+    apart = matmuls == "one" and name in ("gru", "rnn", "relu")
+    expected = shapes["two" if apart else matmuls]
     assert sorted(re.findall(r"f64\[([\d,]+)\] = dot_general\[", program)) == sorted(expected)
 
 
@@ -278,25 +280,29 @@ def test_bfloat16_narrows_the_operands_only(name):
 
 
 @pytest.mark.parametrize(
-    ("num_steps", "num_rows", "dtype", "laid_out"),
+    ("cell", "num_steps", "num_rows", "dtype", "laid_out"),
     [
-        (1, 3, jnp.bfloat16, False),
-        (1, 4, jnp.bfloat16, True),  # a row for four of the 16 rows of the weights
-        (2, 16, None, True),
-        (1, 16, None, False),
-        (3, 12, None, False),  # B is no multiple of 16
+        ("lstm", 1, 3, jnp.bfloat16, False),
+        ("lstm", 1, 4, jnp.bfloat16, True),  # a row for four of the 16 rows of the weights
+        ("lstm", 2, 16, None, True),
+        ("lstm", 1, 16, None, False),
+        ("lstm", 3, 12, None, False),  # B is no multiple of 16
+        ("rnn", 2, 16, None, False),  # one gate
+        ("rnn", 2, 16, jnp.bfloat16, True),
     ],
 )
-def test_when_a_cpu_lays_out_the_weights(num_steps, num_rows, dtype, laid_out, monkeypatch):
+def test_when_a_cpu_lays_out_the_weights(cell, num_steps, num_rows, dtype, laid_out, monkeypatch):
+    monkeypatch.setattr(transposed, "GATES", 2)
     for name, value in {"_MULTIPLE": 16, "_ROWS": 2, "_NARROW_ROWS": 0.25}.items():
         monkeypatch.setattr(fused, name, value)
     calls = []
     unroll = transposed.unroll
     monkeypatch.setattr(transposed, "unroll", lambda *args: calls.append(1) or unroll(*args))
-    cell = rnnjax.lstm(8, compute_dtype=dtype)
-    params, xs = cell.init(jax.random.key(0), 8), jnp.zeros((num_steps, num_rows, 8))
+    engine, make = CELLS[cell]
+    run = functools.partial(rnnjax.unroll, make(8, compute_dtype=dtype), engine=engine)
+    params = make(8).init(jax.random.key(0), 8)
     with compiling_for("cpu"):
-        jax.eval_shape(functools.partial(rnnjax.unroll, cell, engine="fused_lstm"), params, xs)
+        jax.eval_shape(run, params, jnp.zeros((num_steps, num_rows, 8)))
     assert bool(calls) == laid_out
 
 
