@@ -23,7 +23,7 @@ class Prepared(NamedTuple):
         vocabulary: of the training split, unless one was given; None: the task has none.
         vectors: of its words, made elsewhere; None: there are none. Of pairs those of both sides.
         lengths: that sources and targets are padded to; of other data than pairs none.
-        mean: of the training images, `[h, w]`, from 0 to 1; None: no task but draw needs it.
+        mean: of the training images, `[h, w]`, from 0 to 1; of other data None.
     """
 
     batches: TrainingBatches | TrainingWindows | VaryingWindows
