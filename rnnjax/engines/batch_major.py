@@ -30,9 +30,10 @@ from rnnjax.engines.fused_plan import (
     narrow,
     one_before,
     operands,
+    step_back,
     sums,
 )
-from rnnjax.engines.problem import Remat, parted, root_chunk, select
+from rnnjax.engines.problem import Remat, root_chunk, select
 from rnnjax.typing import Array
 
 # Weights that are put together for one matmul a step; of more, or of one gate, two are as quick.
@@ -109,7 +110,7 @@ def _forward(plan: Plan, weights, carry, initial, inputs, keep: Keep):
 def _forward_steps(plan: Plan, weights: Weights, initial: State, state: State, inputs, keep: Keep):
     """The last state, and of each step the state after it (or h alone) and the gates."""
     xs, mask, reset = inputs
-    ahead = plan.project_ahead or plan.persistent or keep != "outputs"
+    ahead = plan.project_ahead or keep != "outputs"
     if ahead:
         xs = _projected(plan, weights, xs)
     if plan.persistent:
@@ -178,30 +179,21 @@ def _backward_steps(plan: Plan, weights: Weights, dstates, inputs):
         return persistent_kernels.backward_steps(plan, weights, dstates, inputs)
     wide, num_gates = weights.b_x.dtype, weights.num_gates
 
+    def through(rows: Rows):
+        da_h = narrow(plan, jnp.concatenate(rows[:num_gates], axis=-1))
+        da_x = None
+        if len(rows) > num_gates:
+            da_x = narrow(plan, jnp.concatenate((*rows[: num_gates - 1], rows[-1]), axis=-1))
+        return dot(da_h, weights.w_hh.T, wide), (da_h, da_x)
+
     def step(dstates, inputs_t):
-        dstate, dinitial = dstates
         dh_t, h_t, gates, mask_t, reset_t = inputs_t
-        dstate = (dstate[0] + dh_t, *dstate[1:])
-        held = None
-        if mask_t is not None:
-            dstate, held = parted(mask_t, dstate)
         kept = tuple(
             row
             for rows in gates
             for row in jnp.split(rows.astype(wide), rows.shape[-1] // h_t.shape[-1], axis=-1)
         )
-        rows, dstate = plan.family.backward(plan.family.approach(kept, h_t, dstate))
-        da_h = narrow(plan, jnp.concatenate(rows[:num_gates], axis=-1))
-        da_x = None
-        if len(rows) > num_gates:
-            da_x = narrow(plan, jnp.concatenate((*rows[: num_gates - 1], rows[-1]), axis=-1))
-        dstate = (dstate[0] + dot(da_h, weights.w_hh.T, wide), *dstate[1:])
-        if held is not None:
-            dstate = jax.tree.map(jnp.add, dstate, held)
-        if reset_t is not None:
-            to_initial, dstate = parted(reset_t, dstate)
-            dinitial = jax.tree.map(jnp.add, dinitial, to_initial)
-        return (dstate, dinitial), (da_h, da_x)
+        return step_back(plan, dstates, (dh_t, h_t), kept, (mask_t, reset_t), through)
 
     return lax.scan(step, dstates, inputs, reverse=not plan.reverse, unroll=plan.scan_unroll)
 

@@ -11,12 +11,13 @@ import math
 import jax
 import jax.numpy as jnp
 
+from rnnjax.cells.lstm import LSTMCarry
 from rnnjax.engines import batch_major, transposed
 from rnnjax.engines.fused_plan import Family, Inputs, Plan, State, Weights
 from rnnjax.engines.problem import SYMBOLIC, Problem, select
 from rnnjax.engines.rows import num_shards, on_own_rows, row_axes
 from rnnjax.engines.target import platform, projects_ahead
-from rnnjax.typing import Array, DType
+from rnnjax.typing import Array, Carry
 
 _MULTIPLE = 16
 """What B is a multiple of where the transposed layout pays, unless the operands of matmuls are
@@ -30,28 +31,23 @@ def run(
     problem: Problem,
     family: Family,
     weights: Weights,
-    carry: State,
-    initial: State,
-    compute_dtype: DType | None,
     *,
     persistent: bool = False,
-) -> tuple[State, Array]:
+) -> tuple[Carry, Array]:
     """Runs a family over time.
 
     Args:
-        problem: the recurrence; of its carries only the shapes matter here.
+        problem: the recurrence. The `compute_dtype` of its cell's spec is that of the matmul
+            operands, and of the gates that the backward pass keeps; None for that of the weights.
         family: the gates.
         weights: the parameters, as the cell packs them.
-        carry: what the first step starts from, `(h, ...)` each `[..., H]`.
-        initial: what a reset puts back.
-        compute_dtype: dtype of the matmul operands, and of the gates that the backward pass keeps;
-            None for that of the weights.
         persistent: whether the loops over time are kernels that keep the weights on the chip.
 
     Returns:
         The last carry and the outputs, in the shapes of `problem`.
     """
     xs, mask, reset = problem.xs, problem.mask, problem.reset
+    compute_dtype = problem.cell.spec.compute_dtype
     num_steps, *batch_shape, _ = xs.shape
     batch_size = math.prod(batch_shape)
     axes = row_axes(batch_size)
@@ -60,12 +56,12 @@ def run(
         compute_dtype = None
     weight_rows = len(weights.w_ih) + len(weights.w_hh)
     rows_per_weight = num_steps * own_rows / weight_rows
-    fits = own_rows % _MULTIPLE == 0 and rows_per_weight >= _ROWS
-    fits = fits and weights.num_gates >= transposed.GATES
-    if compute_dtype is not None:
+    if compute_dtype is None:
+        has_gates = weights.num_gates >= transposed.GATES
+        fits = has_gates and own_rows % _MULTIPLE == 0 and rows_per_weight >= _ROWS
+    else:
         fits = rows_per_weight >= _NARROW_ROWS
-    laid_out = platform() == "cpu" and fits and not persistent
-    layout = transposed if laid_out else batch_major
+    layout = transposed if platform() == "cpu" and fits and not persistent else batch_major
     chunk = layout.chunk_size(num_steps, own_rows, weight_rows, problem.remat)
     padding = -num_steps % chunk
     if padding and mask is None:
@@ -77,7 +73,8 @@ def run(
             a = jnp.pad(a, [(0, padding), *[(0, 0)] * (a.ndim - 1)])
         return a.reshape(num_steps + padding, batch_size, *trailing)
 
-    def in_rows(state: State) -> State:
+    def in_rows(carry: Carry) -> State:
+        state = (carry.h, carry.c) if isinstance(carry, LSTMCarry) else (carry,)
         return tuple(a.reshape(batch_size, a.shape[-1]) for a in state)
 
     plan = Plan(
@@ -87,7 +84,7 @@ def run(
         problem.reverse,
         compute_dtype,
         problem.scan_unroll,
-        projects_ahead(weights.w_ih.size, own_rows),
+        persistent or projects_ahead(weights.w_ih.size, own_rows),
         persistent,
     )
 
@@ -99,11 +96,12 @@ def run(
     unroll = on_own_rows(
         functools.partial(layout.unroll, plan), axes, arguments=(None, 0, 0, 1), results=(0, 1)
     )
-    state, hs = unroll(weights, in_rows(carry), in_rows(initial), inputs)
+    state, hs = unroll(weights, in_rows(problem.carry), in_rows(problem.initial), inputs)
     ys = hs[:num_steps].reshape(num_steps, *batch_shape, -1)
     if problem.mask is not None:
         ys = select(problem.mask, ys, jnp.zeros_like(ys))
-    return tuple(a.reshape(*batch_shape, -1) for a in state), ys
+    state = tuple(a.reshape(*batch_shape, -1) for a in state)
+    return state[0] if len(state) == 1 else LSTMCarry(h=state[0], c=state[1]), ys
 
 
 def refusal(problem: Problem) -> str | None:

@@ -10,7 +10,7 @@ from rnnjax.cells.gru import GRUSpec
 from rnnjax.engines import fused
 from rnnjax.engines.fused_plan import Family, Rows, State, Weights, sigmoid
 from rnnjax.engines.problem import Engine, Problem
-from rnnjax.typing import Array
+from rnnjax.typing import Array, Carry
 
 
 def _forward_after(a: Rows, a_hn: Array | None, state: State):
@@ -67,22 +67,12 @@ def _serves(problem: Problem) -> str | None:
     return fused.refusal(problem)
 
 
-def run(problem: Problem, *, persistent: bool = False) -> tuple[Array, Array]:
+def run(problem: Problem, *, persistent: bool = False) -> tuple[Carry, Array]:
     """Runs the recurrence; with `persistent`, in kernels that keep the weights on the chip."""
-    params, spec = problem.params, problem.cell.spec
-    assert isinstance(spec, GRUSpec)
+    params = problem.params
     family = _WITHOUT if params.b_hn is None else _AFTER
     weights = Weights(params.w_ih, params.w_hh, params.b, params.b_hn)
-    (h,), ys = fused.run(
-        problem,
-        family,
-        weights,
-        (problem.carry,),
-        (problem.initial,),
-        spec.compute_dtype,
-        persistent=persistent,
-    )
-    return h, ys
+    return fused.run(problem, family, weights, persistent=persistent)
 
 
 FUSED_GRU = Engine(name="fused_gru", serves=_serves, run=run)

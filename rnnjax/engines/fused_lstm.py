@@ -2,11 +2,11 @@
 
 import jax.numpy as jnp
 
-from rnnjax.cells.lstm import LSTMCarry, LSTMSpec
+from rnnjax.cells.lstm import LSTMSpec
 from rnnjax.engines import fused
 from rnnjax.engines.fused_plan import Family, Rows, State, Weights, sigmoid
 from rnnjax.engines.problem import Engine, Problem
-from rnnjax.typing import Array
+from rnnjax.typing import Array, Carry
 
 
 def _forward(a: Rows, a_last: Array | None, state: State):
@@ -44,22 +44,11 @@ def _serves(problem: Problem) -> str | None:
     return fused.refusal(problem)
 
 
-def run(problem: Problem, *, persistent: bool = False) -> tuple[LSTMCarry, Array]:
+def run(problem: Problem, *, persistent: bool = False) -> tuple[Carry, Array]:
     """Runs the recurrence; with `persistent`, in kernels that keep the weights on the chip."""
-    params, carry, initial = problem.params, problem.carry, problem.initial
-    spec = problem.cell.spec
-    assert isinstance(spec, LSTMSpec)
+    params = problem.params
     weights = Weights(params.w_ih, params.w_hh, params.b, None)
-    (h, c), ys = fused.run(
-        problem,
-        _FAMILY,
-        weights,
-        (carry.h, carry.c),
-        (initial.h, initial.c),
-        spec.compute_dtype,
-        persistent=persistent,
-    )
-    return LSTMCarry(c, h), ys
+    return fused.run(problem, _FAMILY, weights, persistent=persistent)
 
 
 FUSED_LSTM = Engine(name="fused_lstm", serves=_serves, run=run)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from rnnjax.engines.problem import Remat
+from rnnjax.engines.problem import Remat, parted
 from rnnjax.typing import Array, DType
 
 Rows = tuple[Array, ...]
@@ -123,6 +123,46 @@ def in_chunks(plan: Plan, tree: Any) -> Any:
 def joined(a: Array) -> Array:
     """The chunks, one after the other."""
     return a.reshape(-1, *a.shape[2:])
+
+
+def step_back(
+    plan: Plan,
+    dstates: tuple[State, State | None],
+    of_output: tuple[Array, Array],
+    kept: Rows,
+    flags: tuple[Array | None, Array | None],
+    through: Callable[[Rows], Any],
+) -> tuple[tuple[State, State | None], Any]:
+    """A step of the backward pass, in the order in which its arrays come.
+
+    Args:
+        plan: how.
+        dstates: the derivatives of the state after the step, and of what a reset puts back as far
+            as it comes from later steps; None without resets.
+        of_output: the derivative of h_t, and h_t.
+        kept: what the family kept of the step.
+        flags: bool, the mask and the reset of the step, or None.
+        through: takes the derivatives of the step's pre-activations; gives that of h_tm1 by way of
+            `a_h`, and what the step gives besides.
+
+    Returns:
+        `dstates` before the step, and what `through` gives besides.
+    """
+    (dh_t, h_t), (mask_t, reset_t) = of_output, flags
+    dstate, dinitial = dstates
+    dstate = (dstate[0] + dh_t, *dstate[1:])
+    held = None
+    if mask_t is not None:
+        dstate, held = parted(mask_t, dstate)
+    rows, dstate = plan.family.backward(plan.family.approach(kept, h_t, dstate))
+    dh, given = through(rows)
+    dstate = (dstate[0] + dh, *dstate[1:])
+    if held is not None:
+        dstate = jax.tree.map(jnp.add, dstate, held)
+    if reset_t is not None:
+        to_initial, dstate = parted(reset_t, dstate)
+        dinitial = jax.tree.map(jnp.add, dinitial, to_initial)
+    return (dstate, dinitial), given
 
 
 def one_before(plan: Plan, first: Array, after: Array) -> Array:

@@ -7,7 +7,7 @@ from rnnjax.cells.rnn import Activation, RNNSpec
 from rnnjax.engines import fused
 from rnnjax.engines.fused_plan import Family, Rows, State, Weights
 from rnnjax.engines.problem import Engine, Problem
-from rnnjax.typing import Array
+from rnnjax.typing import Array, Carry
 
 
 def _family(activation: Activation, slope) -> Family:
@@ -45,23 +45,13 @@ def _serves(problem: Problem) -> str | None:
     return fused.refusal(problem)
 
 
-def run(problem: Problem, *, persistent: bool = False) -> tuple[Array, Array]:
+def run(problem: Problem, *, persistent: bool = False) -> tuple[Carry, Array]:
     """Runs the recurrence; with `persistent`, in kernels that keep the weights on the chip."""
-    params, spec = problem.params, problem.cell.spec
-    assert isinstance(spec, RNNSpec)
-    family = _family_of(spec)
+    params = problem.params
+    family = _family_of(problem.cell.spec)
     assert family is not None
     weights = Weights(params.w_ih, params.w_hh, params.b, None)
-    (h,), ys = fused.run(
-        problem,
-        family,
-        weights,
-        (problem.carry,),
-        (problem.initial,),
-        spec.compute_dtype,
-        persistent=persistent,
-    )
-    return h, ys
+    return fused.run(problem, family, weights, persistent=persistent)
 
 
 FUSED_RNN = Engine(name="fused_rnn", serves=_serves, run=run)

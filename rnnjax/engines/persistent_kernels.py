@@ -22,8 +22,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from rnnjax.engines.fused_plan import Plan, Rows, State, Weights, dot, narrow, sums
-from rnnjax.engines.problem import parted, select
+from rnnjax.engines.fused_plan import Plan, Rows, State, Weights, dot, narrow, step_back, sums
+from rnnjax.engines.problem import select
 from rnnjax.engines.target import platform
 from rnnjax.typing import Array
 
@@ -144,29 +144,22 @@ def backward_steps(
         w_hh = _weights(whole, num_gates, size)
 
         def run(t, dstates):
-            dstate, dinitial = dstates
             dhs, hs, gates, mask, reset = every_step
-            dstate = (dstate[0] + dhs[t], *dstate[1:])
-            held = None
-            if mask is not None:
-                dstate, held = parted(mask[t] != 0, dstate)
+
+            def through(rows: Rows):
+                da = [narrow(plan, row) for row in rows]
+                for k, column in enumerate(da):
+                    written[k // num_gates][t, :, _columns(k % num_gates, size)] = column
+                return sum(dot(da[g], w_hh(g).T, wide) for g in range(num_gates)), None
+
             kept = tuple(
                 ref[t, :, _columns(k, size)].astype(wide)
                 for ref in gates
                 for k in range(ref.shape[-1] // size)
             )
-            rows, dstate = plan.family.backward(plan.family.approach(kept, hs[t], dstate))
-            da = [narrow(plan, row) for row in rows]
-            for k, column in enumerate(da):
-                written[k // num_gates][t, :, _columns(k % num_gates, size)] = column
-            dh = sum((dot(da[g], w_hh(g).T, wide) for g in range(num_gates)), start=dstate[0])
-            dstate = (dh, *dstate[1:])
-            if held is not None:
-                dstate = jax.tree.map(jnp.add, dstate, held)
-            if reset is not None:
-                to_initial, dstate = parted(reset[t] != 0, dstate)
-                dinitial = jax.tree.map(jnp.add, dinitial, to_initial)
-            return dstate, dinitial
+            mask_t = None if mask is None else mask[t] != 0
+            reset_t = None if reset is None else reset[t] != 0
+            return step_back(plan, dstates, (dhs[t], hs[t]), kept, (mask_t, reset_t), through)[0]
 
         start = jax.tree.map(lambda ref: ref[...], every_row)
         end = _over_time(run, len(dhs), start, reverse=not plan.reverse)
