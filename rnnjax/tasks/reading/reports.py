@@ -100,12 +100,13 @@ def report_predictions(
         UserError: a question or story has no word, or the file cannot be written.
     """
     pairs = list(zip(questions, model.answer(questions), strict=True))
-    limit = model.limit or max(len(one.story) for one in questions)
-    if longer := sum(len(one.story) > limit for one in questions):
-        training.say(
-            f"{longer:,} of {len(questions):,} stories are longer than {limit} sentences: "
-            "the latest are read"
-        )
+    if limit := model.limit:
+        longer = sum(len(one.story) > limit for one in questions)
+        if longer:
+            training.say(
+                f"{longer:,} of {len(questions):,} stories are longer than {limit} sentences: "
+                "the latest are read"
+            )
     if output is None:
         return "\n".join(
             "\t".join([f"{said.answer} ({said.probability:.1%})", one.text, *looked_at(one, said)])

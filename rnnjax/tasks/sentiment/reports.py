@@ -126,11 +126,12 @@ def report_predictions(
             f"{len(guessed):,} of {len(texts):,} texts have no known word, their classes are "
             f"guesses; first: {guessed[0]!r:.60}"
         )
-    sizes = [len(model.vocabulary.words_of(text)) for text in texts]
-    if model.limit and (longer := sum(size > model.limit for size in sizes)):
-        training.say(
-            f"{longer:,} of {len(texts):,} texts are longer than {model.limit} words and cut"
-        )
+    if limit := model.limit:
+        longer = sum(len(model.vocabulary.words_of(text)) > limit for text in texts)
+        if longer:
+            training.say(
+                f"{longer:,} of {len(texts):,} texts are longer than {limit} words and cut"
+            )
     if output is None:
         pairs = zip(texts, found, strict=True)
         return "\n".join(f"{one.label} ({_percent(one)})\t{text}" for text, one in pairs)
