@@ -1,4 +1,4 @@
-"""Cells that are linear in their carry, many time steps side by side."""
+"""The engine for cells that are linear in their carry: it computes many time steps in parallel."""
 
 import math
 from typing import Any
@@ -14,11 +14,11 @@ from rnnjax.engines.target import platform
 from rnnjax.typing import Array, Carry
 
 SHORT = 64
-"""Steps below which the scan's own steps are few enough."""
+"""With fewer steps than this, the scan is as fast."""
 WIDE = 2**10
-"""Numbers in a carry from which a CPU's scan spends its time in the steps, not between them."""
+"""With this many numbers in a carry, a CPU spends its time on the steps, not on the loop."""
 BLOCK = 2**16
-"""Numbers in the states of all steps of a block, which then stay in a CPU's cache."""
+"""Numbers in the states of a block, over all its steps: few enough for a CPU's cache."""
 
 
 def _serves(problem: Problem) -> str | None:
@@ -34,10 +34,10 @@ def _serves(problem: Problem) -> str | None:
 def _pays(problem: Problem) -> str | None:
     num_steps = len(problem.xs)
     if num_steps < SHORT:
-        return f"does not pay for {num_steps} steps, from {SHORT} on"
+        return f"does not pay for {num_steps} steps (it does from {SHORT} on)"
     width = _width(problem)
     if platform() == "cpu" and width >= WIDE:
-        return f"does not pay for a carry of {width:,} numbers on a CPU, below {WIDE:,}"
+        return f"does not pay for a carry of {width:,} numbers on a CPU (it does below {WIDE:,})"
     return None
 
 
@@ -47,7 +47,7 @@ def _width(problem: Problem) -> int:
 
 def _run(problem: Problem) -> tuple[Carry, Array]:
     inputs, num_steps = problem.xs, len(problem.xs)
-    if problem.key is not None:  # what is drawn does not depend on the blocks
+    if problem.key is not None:  # the noise must not depend on the blocks
         inputs = problem.cell.project(problem.params, problem.xs, problem.key)
     num_blocks = 1
     if platform() == "cpu":

@@ -1,12 +1,11 @@
-"""The layout of the fused engines for accelerators: all arrays `[T, B, *]`, as they come.
+"""The layout of the fused engines for accelerators: all arrays are `[T, B, *]`.
 
-A step is one matmul and one pass over what is elementwise, so whatever can be is taken out of the
-loops: the projection of all inputs, and the gradients of weights and inputs, are one matmul each
-over all steps. On a CPU, a forward pass that keeps the outputs alone projects each input in its
-step (see `target.projects_ahead`). To save memory the backward pass goes through the sequence in
-about sqrt(T) chunks and finds the gates of each again: with the states kept that takes one matmul
-for all steps of the chunk (remat="gates"); with those at its borders only, the loop over them
-(remat="sqrt").
+A step is one matmul and one elementwise pass. The rest is outside of the loops: the projection of
+all inputs and the gradients of weights and inputs are one matmul each over all steps. On a CPU, a
+forward pass without gradient projects each input in its step (see `target.projects_ahead`). To save
+memory, the backward pass can process the sequence in about sqrt(T) chunks and recompute the gates
+of each chunk: from the saved states by one matmul (remat="gates"), or from the state at its border
+by running its steps again (remat="sqrt").
 """
 
 import functools
@@ -24,19 +23,20 @@ from rnnjax.engines.fused_plan import (
     Rows,
     State,
     Weights,
+    backward_step,
     dot,
     in_chunks,
     joined,
     narrow,
-    one_before,
     operands,
-    step_back,
+    states_before,
     sums,
 )
 from rnnjax.engines.problem import Remat, root_chunk, select
 from rnnjax.typing import Array
 
-# Weights that are put together for one matmul a step; of more, or of one gate, two are as quick.
+# Up to so many weights, W and U are concatenated, for one matmul a step in place of two. Beyond
+# that, and for a cell with one gate, it is no faster.
 _FEW_WEIGHTS = 2**19
 
 Keep = Literal["outputs", "states", "gates"]
@@ -44,11 +44,11 @@ _KEEP: dict[Remat, Keep] = {"none": "gates", "gates": "states", "sqrt": "outputs
 
 
 def chunk_size(num_steps: int, batch_size: int, weight_rows: int, remat: Remat) -> int:
-    """Steps a chunk.
+    """The steps in a chunk.
 
     Args:
         num_steps: T.
-        batch_size, weight_rows: of no consequence in this layout.
+        batch_size, weight_rows: not used by this layout.
         remat: see `unroll`.
     """
     del batch_size, weight_rows
@@ -97,7 +97,7 @@ unroll.defvjp(_unroll_forward, _unroll_backward)
 
 
 def _forward(plan: Plan, weights, carry, initial, inputs, keep: Keep):
-    """The last state, and of each chunk the state before it, the states and the gates."""
+    """Returns the last state; and for each chunk the state before it, its states and its gates."""
     of_matmuls = operands(plan, weights)
 
     def run_chunk(state, chunk_inputs):
@@ -108,7 +108,7 @@ def _forward(plan: Plan, weights, carry, initial, inputs, keep: Keep):
 
 
 def _forward_steps(plan: Plan, weights: Weights, initial: State, state: State, inputs, keep: Keep):
-    """The last state, and of each step the state after it (or h alone) and the gates."""
+    """Returns the last state; and for each step the state after it (or h alone) and the gates."""
     xs, mask, reset = inputs
     ahead = plan.project_ahead or keep != "outputs"
     if ahead:
@@ -134,47 +134,47 @@ def _forward_steps(plan: Plan, weights: Weights, initial: State, state: State, i
 def _step_of(
     plan: Plan, weights: Weights, ahead: bool
 ) -> Callable[[Array, State], tuple[State, Rows]]:
-    """The step of an input, which is projected already if `ahead`, as one matmul or as two."""
+    """A step with one matmul or with two; if `ahead`, its input is already projected."""
     few = weights.num_gates > 1 and weights.w_ih.size + weights.w_hh.size <= _FEW_WEIGHTS
     if ahead or weights.b_h is not None or not few:
 
-        def apart(x_t: Array, state: State):
+        def two_matmuls(x_t: Array, state: State):
             a_x = x_t if ahead else _projected(plan, weights, x_t)
             a_h = dot(narrow(plan, state[0]), weights.w_hh, weights.b_x.dtype)
-            return _meet(plan, weights, a_x, a_h, state)
+            return _apply_gates(plan, weights, a_x, a_h, state)
 
-        return apart
+        return two_matmuls
     w = jnp.concatenate([weights.w_ih, weights.w_hh])
 
-    def joint(x_t: Array, state: State):
+    def one_matmul(x_t: Array, state: State):
         operand = jnp.concatenate([narrow(plan, x_t), narrow(plan, state[0])], axis=-1)
         a = dot(operand, w, weights.b_x.dtype) + weights.b_x
         return plan.family.forward(tuple(jnp.split(a, weights.num_gates, axis=-1)), None, state)
 
-    return joint
+    return one_matmul
 
 
 def _backward_of_chunk(plan: Plan, weights: Weights, initial, dstates, inputs, dhs, kept):
-    """The derivatives of the states before a chunk, and the gradients of weights and inputs."""
+    """The derivatives of the states before a chunk; the gradients of weights and inputs."""
     xs, mask, reset = inputs
     border, states, gates = kept
     if plan.remat == "sqrt":
         _, (states, _) = _forward_steps(plan, weights, initial, border, inputs, "states")
     states_tm1 = tuple(
-        one_before(plan, first, after) for first, after in zip(border, states, strict=False)
+        states_before(plan, first, after) for first, after in zip(border, states, strict=False)
     )
     if reset is not None:
         states_tm1 = select(reset, initial[: len(states_tm1)], states_tm1)
     h_tm1, hs = states_tm1[0], states[0]
     if plan.recomputes:
         a_h = dot(narrow(plan, h_tm1), weights.w_hh, weights.b_x.dtype)
-        _, gates = _meet(plan, weights, _projected(plan, weights, xs), a_h, states_tm1)
+        _, gates = _apply_gates(plan, weights, _projected(plan, weights, xs), a_h, states_tm1)
     dstates, (da_h, da_x) = _backward_steps(plan, weights, dstates, (dhs, hs, gates, mask, reset))
     return dstates, *_gradients(plan, weights, xs, h_tm1, da_h, da_h if da_x is None else da_x)
 
 
 def _backward_steps(plan: Plan, weights: Weights, dstates, inputs):
-    """The derivatives of the states before these steps, and those of all `a_h` and `a_x`."""
+    """The derivatives of the states before these steps; those of `a_h` and `a_x` of each step."""
     if plan.persistent:
         return persistent_kernels.backward_steps(plan, weights, dstates, inputs)
     wide, num_gates = weights.b_x.dtype, weights.num_gates
@@ -193,7 +193,7 @@ def _backward_steps(plan: Plan, weights: Weights, dstates, inputs):
             for rows in gates
             for row in jnp.split(rows.astype(wide), rows.shape[-1] // h_t.shape[-1], axis=-1)
         )
-        return step_back(plan, dstates, (dh_t, h_t), kept, (mask_t, reset_t), through)
+        return backward_step(plan, dstates, (dh_t, h_t), kept, (mask_t, reset_t), through)
 
     return lax.scan(step, dstates, inputs, reverse=not plan.reverse, unroll=plan.scan_unroll)
 
@@ -204,11 +204,12 @@ def _projected(plan: Plan, weights: Weights, xs: Array) -> Array:
     return dot(narrow(plan, xs), weights.w_ih, weights.b_x.dtype) + weights.b_x
 
 
-def _meet(plan: Plan, weights: Weights, a_x: Array, a_h: Array, state: State) -> tuple[State, Rows]:
-    """The state after a step, or after each of several, and the gates as they are kept.
+def _apply_gates(
+    plan: Plan, weights: Weights, a_x: Array, a_h: Array, state: State
+) -> tuple[State, Rows]:
+    """The state after a step, or after each of several, and the gates to save.
 
-    They are kept side by side, if there are any, since each array that a step writes costs a
-    launch.
+    The gates are concatenated, as each array that a step writes costs a kernel launch.
     """
     of_x, of_h = (tuple(jnp.split(a, weights.num_gates, axis=-1)) for a in (a_x, a_h))
     state, gates = plan.family.forward(*sums(of_x, of_h, weights.b_h), state)

@@ -1,8 +1,8 @@
-"""Cells with a memory of values times keys: a chunk of many steps is a few matmuls.
+"""The engine for cells whose memory is a sum of values times keys, such as `mlstm` and `mamba2`.
 
-Within a chunk each step looks up what the steps before it wrote, as attention does; the memory
-itself is made at the ends of the chunks alone. The backward pass keeps these memories, and
-computes the rest again.
+A chunk of steps is a few matmuls: within it, each step reads what the steps before it wrote, as
+attention does. The memory itself is computed at the ends of chunks only. The backward pass reads
+these memories and recomputes the rest.
 
 References:
     Yang et al. 2024, "Gated linear attention transformers with hardware-efficient training"
@@ -25,7 +25,7 @@ from rnnjax.engines.target import platform
 from rnnjax.typing import Array, Carry
 
 CHUNK = 16
-"""Steps a chunk, at most."""
+"""The most steps in a chunk."""
 
 
 def _serves(problem: Problem) -> str | None:
@@ -40,7 +40,7 @@ def _pays(problem: Problem) -> str | None:
 
 def _run(problem: Problem) -> tuple[Carry, Array]:
     inputs, num_steps = problem.xs, len(problem.xs)
-    if problem.key is not None:  # what is drawn does not depend on the chunks
+    if problem.key is not None:  # the noise must not depend on the chunks
         with jax.named_scope("project"):
             inputs = problem.cell.project(problem.params, inputs, problem.key)
     size = max(CHUNK, root_chunk(num_steps)) if problem.remat == "sqrt" else CHUNK
@@ -79,10 +79,10 @@ def _lead(lead, params, initial, owed, inputs):
 def _memories(
     entry: Entry, carry: Any, initial: Any, mask: Array | None, reset: Array | None
 ) -> tuple[Any, Array, Array | None]:
-    """What C steps look up: the carry after them, `found [C, ..., N, V]` and `m [C, ..., N]`.
+    """What C steps read: the carry after them, `found [C, ..., N, V]` and `m [C, ..., N]`.
 
-    In the memory after step t, the memory before the chunk has the weight ``exp(S_t + m_0 - m_t)``
-    and what step s <= t wrote has ``exp(S_t - S_s + log i_s - m_t)``, with S the sum of log f.
+    In the memory after step t, the memory before the chunk has the weight ``exp(S_t + m_0 - m_t)``,
+    and what step s <= t wrote has ``exp(S_t - S_s + log i_s - m_t)``; S is the sum of log f.
     """
     q, k, v = (jnp.moveaxis(a, 0, -2) for a in entry[:3])
     wide = jnp.promote_types(v.dtype, jnp.float32)
@@ -134,9 +134,9 @@ def _memories(
 
 
 def _inverse(lower: Array) -> Array:
-    """The inverse of I + L, `[..., C, C]`; only what stands below the diagonal of L is read.
+    """The inverse of I + L, `[..., C, C]`; only the part of L below the diagonal is read.
 
-    Blocks of the diagonal are inverted, each of twice the size of those before ::
+    Inverts the blocks on the diagonal, doubling their size each time ::
 
         [A 0; B D]^-1 = [A^-1 0; -D^-1 B A^-1 D^-1]
     """

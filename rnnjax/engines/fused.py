@@ -1,8 +1,8 @@
-"""Recurrences with a backward pass by hand: what the fused engines share.
+"""What the fused engines share: they have a hand-written backward pass.
 
-How the arrays lie depends on the machine: `batch_major` is made for accelerators, `transposed` for
-CPUs, where the rows of a batch fill the vector registers or operands are narrow. Both compute the
-same, and each runs everywhere.
+There are two memory layouts: `batch_major` for accelerators, and `transposed` for CPUs, used where
+the batch fills the vector registers or the operands are narrow. Both compute the same and run on
+every platform.
 """
 
 import functools
@@ -20,11 +20,11 @@ from rnnjax.engines.target import platform, projects_ahead
 from rnnjax.typing import Array, Carry
 
 _MULTIPLE = 16
-"""What B is a multiple of where the transposed layout pays, unless the operands of matmuls are
-narrow: numbers in a vector register."""
+"""With float32 operands the transposed layout pays if B is a multiple of this: the numbers that a
+vector register holds."""
 _ROWS, _NARROW_ROWS = 2, 0.25
-"""Rows of all steps for each row of the weights, below which laying these out does not pay; the
-second where the operands of matmuls are narrow."""
+"""The transposed layout pays from this many rows (T B) for each row of the weights (D + H): below
+it, transposing the weights costs too much. The second is for narrow operands, such as bfloat16."""
 
 
 def run(
@@ -37,9 +37,9 @@ def run(
     """Runs a family over time.
 
     Args:
-        problem: the recurrence. The `compute_dtype` of its cell's spec is that of the matmul
-            operands, and of the gates that the backward pass keeps; None for that of the weights.
-        family: the gates.
+        problem: the recurrence. The `compute_dtype` of its cell's spec is the dtype of the matmul
+            operands and of the gates that are saved for the backward pass; None: the weights'.
+        family: the elementwise part of the cell.
         weights: the parameters, as the cell packs them.
         persistent: whether the loops over time are kernels that keep the weights on the chip.
 
@@ -68,7 +68,7 @@ def run(
         mask = jnp.ones(xs.shape[:-1], bool)
 
     def in_steps(a: Array, *trailing: int) -> Array:
-        """One batch dimension, and whole chunks."""
+        """Flattens the batch dimensions and pads T to whole chunks."""
         if padding:
             a = jnp.pad(a, [(0, padding), *[(0, 0)] * (a.ndim - 1)])
         return a.reshape(num_steps + padding, batch_size, *trailing)

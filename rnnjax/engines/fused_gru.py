@@ -1,4 +1,4 @@
-"""GRUs whose gates all read the old state, with a backward pass by hand.
+"""GRUs whose gates all read the old state, with a hand-written backward pass.
 
 As ``h_t = (1 - z_t) n_t + z_t h_tm1``, the derivative of ``z_t`` before its sigmoid,
 ``(h_tm1 - n_t) z_t (1 - z_t)``, is ``(h_t - n_t) (1 - z_t)``.
@@ -22,7 +22,7 @@ def _forward_after(a: Rows, a_hn: Array | None, state: State):
     return ((1 - z_t) * n_t + z_t * h_tm1,), (r_t, z_t, n_t, a_hn)
 
 
-def _approach_after(kept: Rows, h_t: Array, dstate: State):
+def _prepare_after(kept: Rows, h_t: Array, dstate: State):
     r_t, z_t, n_t, a_hn = kept
     (dh_t,) = dstate
     return r_t, z_t, a_hn, h_t - n_t, dh_t, dh_t * (1 - z_t) * (1 - n_t**2)
@@ -42,7 +42,7 @@ def _forward_without(a: Rows, a_last: Array | None, state: State):
     return ((1 - z_t) * n_t + z_t * h_tm1,), (z_t, n_t)
 
 
-def _approach_without(kept: Rows, h_t: Array, dstate: State):
+def _prepare_without(kept: Rows, h_t: Array, dstate: State):
     z_t, n_t = kept
     return z_t, n_t, h_t - n_t, *dstate
 
@@ -54,8 +54,8 @@ def _backward_without(known):
     return (da_z, da_n), (dh_t * z_t,)
 
 
-_AFTER = Family(_forward_after, _approach_after, _backward_after)
-_WITHOUT = Family(_forward_without, _approach_without, _backward_without)
+_AFTER = Family(_forward_after, _prepare_after, _backward_after)
+_WITHOUT = Family(_forward_without, _prepare_without, _backward_without)
 
 
 def _serves(problem: Problem) -> str | None:
@@ -63,7 +63,7 @@ def _serves(problem: Problem) -> str | None:
     if not isinstance(spec, GRUSpec):
         return "it is for the GRU"
     if spec.reset == "before":
-        return 'with reset="before" the candidate waits for the reset gate: a second matmul a step'
+        return 'reset="before" needs a second matmul a step, after the reset gate'
     return fused.refusal(problem)
 
 

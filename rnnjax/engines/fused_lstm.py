@@ -1,4 +1,4 @@
-"""The standard LSTM with a backward pass by hand."""
+"""The standard LSTM with a hand-written backward pass."""
 
 import jax.numpy as jnp
 
@@ -17,7 +17,7 @@ def _forward(a: Rows, a_last: Array | None, state: State):
     return (o_t * jnp.tanh(c_t), c_t), (i_t, f_t, g_t, o_t, c_tm1)
 
 
-def _approach(kept: Rows, h_t: Array, dstate: State):
+def _prepare(kept: Rows, h_t: Array, dstate: State):
     i_t, f_t, g_t, o_t, c_tm1 = kept
     dh_t, dc_t = dstate
     tanh_c = jnp.tanh(f_t * c_tm1 + i_t * g_t)
@@ -35,7 +35,7 @@ def _backward(known):
     return derivatives, (jnp.zeros_like(dh_t), dc_t * f_t)
 
 
-_FAMILY = Family(_forward, _approach, _backward)
+_FAMILY = Family(_forward, _prepare, _backward)
 
 
 def _serves(problem: Problem) -> str | None:

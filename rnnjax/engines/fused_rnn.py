@@ -1,4 +1,4 @@
-"""The Elman cell with tanh or ReLU and a backward pass by hand."""
+"""The Elman cell with tanh or ReLU and a hand-written backward pass."""
 
 import jax
 import jax.numpy as jnp
@@ -17,13 +17,13 @@ def _family(activation: Activation, slope) -> Family:
         h_t = activation(a[0])
         return (h_t,), ()
 
-    def approach(kept: Rows, h_t: Array, dstate: State):
+    def prepare(kept: Rows, h_t: Array, dstate: State):
         return dstate[0] * slope(h_t)
 
     def backward(da):
         return (da,), (jnp.zeros_like(da),)
 
-    return Family(forward, approach, backward)
+    return Family(forward, prepare, backward)
 
 
 _FAMILIES = (
@@ -41,7 +41,7 @@ def _serves(problem: Problem) -> str | None:
     if not isinstance(spec, RNNSpec):
         return "it is for the Elman cell"
     if _family_of(spec) is None:
-        return "it knows the derivatives of jnp.tanh and jax.nn.relu only"
+        return "it has the derivatives of jnp.tanh and jax.nn.relu only"
     return fused.refusal(problem)
 
 

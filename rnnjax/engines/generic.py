@@ -1,11 +1,11 @@
-"""Any cell on a CPU: a loop of small matmuls forward, and large ones for the gradient.
+"""The engine for any cell on a CPU, with a backward pass of its own.
 
-JAX differentiates a loop by adding to the gradient of the parameters in each step, which takes a
-matmul as small as the step's and reads and writes all of the gradient. Here the backward loop
-carries the cotangent of the carry alone; the gradient of the parameters follows from many steps at
-once. The forward pass keeps the carries, and the backward pass runs the steps of a chunk again,
-side by side, since their carries are known. Where a step reads many numbers for each parameter,
-JAX's own way is the faster one and is taken.
+JAX differentiates a loop by adding to the gradient of the parameters in every step: a small matmul
+that reads and writes the whole gradient. Here the backward loop carries only the cotangent of the
+carry, and one batched call computes the gradient of the parameters for many steps. The forward pass
+saves the carries. The backward pass recomputes the steps of a chunk in parallel, as their carries
+are known. Where a step reads many numbers for each parameter, JAX's own gradient is faster and is
+used instead.
 """
 
 import functools
@@ -22,14 +22,14 @@ from rnnjax.engines.target import platform, projects_ahead
 from rnnjax.typing import Array, Carry, Params
 
 ROWS = 512
-"""Rows of all steps of a chunk, whose arrays then stay in a core's cache."""
+"""Rows in a chunk, over all its steps: few enough for its arrays to stay in a core's cache."""
 MEMORY = 8
-"""Times as many numbers in a carry as a step reads, as in a matrix, from which it is slow to take
-up the carries of all steps again."""
+"""The engine does not pay for a carry with more than this many times the numbers that a step reads
+(a matrix, for example): reading the saved carries again is then slow."""
 REUSE, SMALL = 8, 4
-"""Parameters for each number that a step reads, such as (D + H) / B of an LSTM, from which their
-gradient is worth running the steps again; and such numbers for each one of the carry, from which
-keeping the carries alone is worth it."""
+"""The backward pass recomputes the steps if there are at least REUSE parameters for each number
+that a step reads ((D + H) / B for an LSTM), or if a step reads at least SMALL times as many numbers
+as the carry holds."""
 
 Step = Callable[[Any, Carry, Any], tuple[Carry, Array]]
 """`(constants, carry, inputs of a step) -> (carry, y_t)`."""
@@ -51,7 +51,10 @@ def _pays(problem: Problem) -> str | None:
         return "was measured on CPUs alone"
     numbers, read = _size(problem.carry), _size(_us_of_a_step(problem))
     if numbers > MEMORY * read:
-        return f"does not pay for a carry of {numbers:,} numbers, up to {MEMORY} times {read:,}"
+        return (
+            f"does not pay for a carry of {numbers:,} numbers (it does up to {MEMORY} times the "
+            f"{read:,} that a step reads)"
+        )
     return None
 
 
@@ -105,16 +108,16 @@ def _unrolled(
     carry: Carry,
     inputs: Any,
 ) -> tuple[Carry, Array]:
-    """The steps one after the other, with `_backward` as their backward pass where it pays.
+    """Runs the steps in a loop, with `_backward` as the backward pass where that is faster.
 
-    `read` is how many numbers a step reads, its inputs projected.
+    `read` is the number of projected inputs that a step reads.
     """
     scan = functools.partial(jax.lax.scan, reverse=problem.reverse, unroll=problem.scan_unroll)
     pays = _size(problem.params) >= REUSE * read or read >= SMALL * _size(problem.carry)
     if not pays and problem.remat == "none":
         return scan(functools.partial(step, constants), carry, inputs)
 
-    # A step may use arrays from outside of it, by which somebody differentiates as well.
+    # A step may close over arrays that the caller differentiates with respect to.
     pure, outside = jax.closure_convert(step, constants, carry, _first(inputs))
 
     def pure_step(constants, carry, inputs):
@@ -202,11 +205,11 @@ def _backward(
 
 
 class _Linear(NamedTuple):
-    """The linear map from the cotangents of what a step gives to that of its carry.
+    """The transposed Jacobian of a step: from the cotangents of its results to that of its carry.
 
     Attributes:
         step: see `Step`.
-        tree: the structure of the function that `jax.vjp` returns, a pytree of arrays.
+        tree: the structure of the function that `jax.vjp` returns, which is a pytree of arrays.
         moves: for each of these arrays, whether it differs from step to step.
     """
 
@@ -216,7 +219,7 @@ class _Linear(NamedTuple):
 
     @classmethod
     def of(cls, step: Step, constants: Any, carry: Carry, inputs: Any) -> "_Linear":
-        """That of a step with such carry and inputs."""
+        """For a step with a carry and inputs of these shapes."""
         tree = jax.tree.structure(
             jax.eval_shape(functools.partial(_transposed, step), constants, carry, inputs)
         )

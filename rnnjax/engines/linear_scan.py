@@ -11,14 +11,14 @@ from rnnjax.typing import Array
 def linear_scan(a: Array, b: Array, h_0: Array) -> Array:
     """The states of ``h_t = a_t * h_tm1 + b_t`` for all t.
 
-    Time is divided into M chunks of C steps, and step t = m C + c lies at [c, m]. The chunks run
-    side by side, twice: first each from nowhere, which gives its map of the state before it to the
-    state after it; then, after a scan over these M maps, each from the state before it. The
-    gradient is the same recurrence from the end ::
+    Time is divided into M chunks of C steps, and step t = m C + c lies at [c, m]. All chunks run in
+    parallel, twice. The first time gives the map of each chunk, from the state before it to the
+    state after it. A scan over these M maps gives the state before each chunk, from which the
+    chunks run again. The gradient is the same recurrence in reverse ::
 
         d_t = g_t + a_{t+1} d_{t+1},    gradient of b: d_t,    of a: d_t h_tm1,    of h_0: a_1 d_1
 
-    with g the gradient of h, so only a and h are kept for it.
+    with g the gradient of h, so that only a and h are saved for it.
 
     Args:
         a: `[C, M, ...]`, real or complex.

@@ -1,7 +1,7 @@
-"""The cells of the fused engines, with recurrent weights small enough for the chip of a GPU.
+"""The fused engines with kernels that keep small recurrent weights on the chip of a GPU.
 
-It is the fused engine of the cell with other loops (see `persistent_kernels`). It was not measured
-on a GPU yet, so it runs only where it is asked for by name.
+Only the loops over time differ from those of the fused engines (see `persistent_kernels`). The
+engine has not been measured on a GPU yet, so it runs only if it is named.
 """
 
 from collections.abc import Callable
@@ -41,7 +41,7 @@ def _fused(problem: Problem) -> Callable[..., tuple[Carry, Array]] | None:
 def _pays(problem: Problem) -> str:
     del problem
     if platform() == "gpu":
-        return "was not measured on a GPU yet"
+        return "has not been measured on a GPU yet"
     return "runs in the interpreter of Pallas where there is no GPU, which is slow"
 
 

@@ -1,14 +1,12 @@
 """All steps of a layer in one GPU kernel, which keeps the recurrent weights on the chip.
 
-A loop that XLA compiles starts a kernel or more in each step, and each of them reads the weights
-anew. Where a layer is small, that takes longer than the arithmetic. Here each program of a kernel
-takes 16 rows of the batch through all steps. It loads the weights once (of some gates, if not those
-of all fit) and holds the state in registers; in each step it reads and writes only what belongs to
-its rows and the step.
+A loop that XLA compiles launches one or more kernels in each step, and each reads the weights
+again. In a small layer that takes longer than the arithmetic. Here each program of a kernel runs 16
+rows of the batch through all steps. It loads the weights once (of as many gates as fit) and keeps
+the state in registers. In each step it reads and writes only the data of its rows and that step.
 
-The kernels are written in Pallas for Triton, which JAX 0.11 still has and announces to drop. Where
-there is no GPU they run in the interpreter of Pallas, which computes the same but is slow: it
-serves tests.
+The kernels are written in Pallas for Triton, whose removal JAX 0.11 announces. Without a GPU they
+run in the interpreter of Pallas, which computes the same but is slow: it is for tests.
 
 References:
     Diamos et al. 2016, "Persistent RNNs: stashing recurrent weights on-chip"; Poeppel et al. 2024,
@@ -22,25 +20,25 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from rnnjax.engines.fused_plan import Plan, Rows, State, Weights, dot, narrow, step_back, sums
+from rnnjax.engines.fused_plan import Plan, Rows, State, Weights, backward_step, dot, narrow, sums
 from rnnjax.engines.problem import select
 from rnnjax.engines.target import platform
 from rnnjax.typing import Array
 
 _ROWS = 16
-"""Rows of a program: the least that a tensor core multiplies."""
+"""Rows of a program: the fewest that a tensor core multiplies."""
 ON_CHIP = 200 * 1024
-"""Bytes of recurrent weights that fit: a block of threads of an H100 or H200 has 227 KiB of shared
-memory, and the operands of a step need some of it."""
+"""Bytes of recurrent weights that fit on the chip. A thread block of an H100 or H200 has 227 KiB of
+shared memory, and the operands of a step need some of it."""
 
 
 def refusal(hidden_size: int, num_gates: int, dtype: Any) -> str | None:
     """Why the kernels cannot run a layer, or None.
 
     Args:
-        hidden_size: H, a power of two of at least 16, as Triton multiplies no other blocks.
+        hidden_size: H; it must be a power of two of at least 16, as Triton multiplies no others.
         num_gates: G.
-        dtype: of the operands of matmuls.
+        dtype: of the matmul operands.
     """
     if platform() == "tpu":
         return "its kernels are for GPUs (and for the interpreter of Pallas on a CPU)"
@@ -69,15 +67,15 @@ def forward_steps(
     """Runs all steps from projected inputs, see `batch_major`.
 
     Args:
-        plan: how.
-        weights: with operands of matmuls already narrow.
-        initial: what a reset puts back, each `[B, H]`.
-        state: what the first step starts from, each `[B, H]`.
+        plan: how to run them.
+        weights: the parameters, as operands.
+        initial: the state that a reset restores, each `[B, H]`.
+        state: the state before the first step, each `[B, H]`.
         inputs: `a_x [T, B, G*H]`, and mask and reset, each `[T, B]` or None.
-        keep: "outputs" for h alone, "states" for all of the state, "gates" for h and the gates.
+        keep: "outputs" for h alone, "states" for the whole state, "gates" for h and the gates.
 
     Returns:
-        The last state, and of each step the states `[T, B, H]` and the gates `[T, B, K*H]` or None.
+        The last state; for each step the states `[T, B, H]`, and the gates `[T, B, K*H]` or None.
     """
     a_x, mask, reset = inputs
     num_gates, size, wide = weights.num_gates, len(weights.w_hh), weights.b_x.dtype
@@ -128,13 +126,13 @@ def backward_steps(
     dstates: tuple[State, State | None],
     inputs: tuple[Array, Array, Rows, Array | None, Array | None],
 ) -> tuple[tuple[State, State | None], tuple[Array, Array | None]]:
-    """The derivatives of the states before these steps, and those of all `a_h` and `a_x`.
+    """The derivatives of the states before these steps; those of `a_h` and `a_x` of each step.
 
     Args:
-        plan: how.
-        weights: with operands of matmuls already narrow.
-        dstates: the derivatives of the last state, and of what a reset puts back if there is one.
-        inputs: of each step the derivative of h, h, the gates, the mask and the reset.
+        plan: how to run them.
+        weights: the parameters, as operands.
+        dstates: the derivatives of the last state, and of the state that a reset restores, or None.
+        inputs: for each step the derivative of h, h, the gates, the mask and the reset.
     """
     dhs, hs, gates, mask, reset = inputs
     num_gates, size, wide = weights.num_gates, len(weights.w_hh), weights.b_x.dtype
@@ -159,7 +157,8 @@ def backward_steps(
             )
             mask_t = None if mask is None else mask[t] != 0
             reset_t = None if reset is None else reset[t] != 0
-            return step_back(plan, dstates, (dhs[t], hs[t]), kept, (mask_t, reset_t), through)[0]
+            of_output, flags = (dhs[t], hs[t]), (mask_t, reset_t)
+            return backward_step(plan, dstates, of_output, kept, flags, through)[0]
 
         start = jax.tree.map(lambda ref: ref[...], every_row)
         end = _over_time(run, len(dhs), start, reverse=not plan.reverse)
@@ -190,17 +189,17 @@ def _call(
     outputs: Any,
     last: Any,
 ) -> tuple[Any, Any]:
-    """Runs a kernel with a program for every 16 rows.
+    """Runs a kernel, with one program for every 16 rows.
 
     Args:
         kernel: takes the references of the five trees.
         every_step: arrays `[T, B, ...]`.
         every_row: arrays `[B, ...]`.
-        whole: arrays that each program sees whole.
-        outputs: shapes `[T, B, ...]` of what the kernel writes in each step.
-        last: arrays `[B, ...]` of the shapes of what it writes at the end.
+        whole: arrays that each program reads whole.
+        outputs: shapes `[T, B, ...]` of the arrays that the kernel writes in each step.
+        last: arrays `[B, ...]` in the shapes of those that it writes at the end.
     """
-    # Few runs need Pallas, and importing it takes a third of a second.
+    # Imported here because few runs need Pallas, and importing it takes a third of a second.
     from jax.experimental import pallas as pl
 
     how: dict[str, Any] = {"interpret": True}
@@ -253,9 +252,10 @@ def _over_time(run: Callable[..., Any], num_steps: int, start: Any, *, reverse: 
 
 
 def _weights(ref: Any, num_gates: int, size: int) -> Callable[[int], Array]:
-    """Loads the recurrent weights that fit; the function returned gives those of a gate, `[H, H]`.
+    """Loads the recurrent weights that fit, and reads those of the other gates in each step.
 
-    Those of the other gates are read in each step.
+    Returns:
+        A function from a gate to its weights, `[H, H]`.
     """
     fitting = _gates_on_chip(num_gates, size, ref.dtype)
     kept = [ref[:, _columns(g, size)] for g in range(fitting)]
@@ -263,13 +263,16 @@ def _weights(ref: Any, num_gates: int, size: int) -> Callable[[int], Array]:
 
 
 def _gates_on_chip(num_gates: int, size: int, dtype: Any) -> int:
-    """The gates whose weights fit, less one if not all do: the others are read into its place."""
+    """The number of gates whose weights stay on the chip.
+
+    If not all fit, one place less is used for them: the other gates are read into it.
+    """
     fitting = ON_CHIP // (size**2 * jnp.dtype(dtype).itemsize)
     return num_gates if fitting >= num_gates else max(0, fitting - 1)
 
 
 def _columns(index: int, size: int) -> slice:
-    """Those of one gate among several side by side."""
+    """The columns of one gate among several."""
     return slice(index * size, (index + 1) * size)
 
 
@@ -282,7 +285,7 @@ def _as_numbers(flags: Array | None) -> Array | None:
 
 
 def _kept(plan: Plan, weights: Weights, state: State) -> Rows:
-    """The shapes of what the family keeps of a step."""
+    """The shapes of the arrays that the family saves in a step."""
     rows = (state[0],) * weights.num_gates
     last = None if weights.b_h is None else state[0]
     return jax.eval_shape(plan.family.forward, rows, last, state)[1]
@@ -292,6 +295,6 @@ def _derivatives(plan: Plan, weights: Weights, dstate: State) -> Rows:
     """The shapes of the derivatives of a step."""
 
     def backward(kept: Rows, dstate: State) -> Rows:
-        return plan.family.backward(plan.family.approach(kept, dstate[0], dstate))[0]
+        return plan.family.backward(plan.family.prepare(kept, dstate[0], dstate))[0]
 
     return jax.eval_shape(backward, _kept(plan, weights, dstate), dstate)

@@ -1,4 +1,4 @@
-"""What an engine is asked to run, and the record that describes an engine."""
+"""The input of an engine, and the record that describes an engine."""
 
 import math
 from collections.abc import Callable
@@ -21,14 +21,14 @@ class Problem(NamedTuple):
         params: its parameters.
         xs: `[T, ..., D]`, inputs, not yet projected.
         carry: what the first step starts from.
-        initial: what a reset puts back.
+        initial: the carry that a reset restores.
         mask: bool `[T, ...]` or None; False holds the carry and zeroes the output.
-        reset: bool `[T, ...]` or None; True puts `initial` back before that step, in the order
-            in which the steps run.
+        reset: bool `[T, ...]` or None; True restores `initial` before that step, in the order in
+            which the steps run.
         reverse: run from the last step to the first.
         key: for the noise of training, or None.
-        remat: what the backward pass computes again instead of keeping.
-        scan_unroll: steps an iteration of the compiled loop.
+        remat: what the backward pass recomputes instead of reading it from memory.
+        scan_unroll: steps in an iteration of the compiled loop.
     """
 
     cell: Cell
@@ -49,8 +49,8 @@ class Problem(NamedTuple):
         return not all(isinstance(size, int) for size in self.xs.shape)
 
 
-SYMBOLIC = "its chunks are cut for sizes that are known, and a dimension is symbolic"
-"""The reason of the engines that cannot run a symbolic dimension."""
+SYMBOLIC = "it needs all sizes to choose its chunks, and a dimension is symbolic"
+"""Why some engines cannot run a symbolic dimension."""
 
 
 class Engine(NamedTuple):
@@ -70,7 +70,7 @@ class Engine(NamedTuple):
 
 
 def select(flag: Array, on_true: Any, on_false: Any) -> Any:
-    """`where(flag, on_true, on_false)` over pytrees whose leaves have more trailing dimensions."""
+    """`where(flag, on_true, on_false)` for pytrees; their leaves may have more trailing axes."""
     return jax.tree.map(
         lambda a, b: jnp.where(flag.reshape(flag.shape + (1,) * (b.ndim - flag.ndim)), a, b),
         on_true,
@@ -78,14 +78,14 @@ def select(flag: Array, on_true: Any, on_false: Any) -> Any:
     )
 
 
-def parted(flag: Array, tree: Any) -> tuple[Any, Any]:
-    """A pytree where the flag is True and zeros elsewhere, and the rest of it."""
+def split_by_flag(flag: Array, tree: Any) -> tuple[Any, Any]:
+    """Two pytrees that sum to `tree`: zero where the flag is False, and zero where it is True."""
     none = jax.tree.map(jnp.zeros_like, tree)
     return select(flag, tree, none), select(flag, none, tree)
 
 
 def root_chunk(num_steps: int) -> int:
-    """Steps a chunk of remat="sqrt": about as many as there are chunks."""
+    """The steps in a chunk of remat="sqrt": ceil(sqrt(T))."""
     return math.isqrt(num_steps - 1) + 1
 
 

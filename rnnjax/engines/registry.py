@@ -34,7 +34,7 @@ _listener: contextvars.ContextVar[list[str] | None] = contextvars.ContextVar("l"
 
 @contextlib.contextmanager
 def listening() -> Iterator[list[str]]:
-    """Collects the reason of every choice made inside."""
+    """Collects the reasons of all choices inside of the context."""
     reasons: list[str] = []
     token = _listener.set(reasons)
     try:
@@ -44,11 +44,10 @@ def listening() -> Iterator[list[str]]:
 
 
 def choose(name: str, problem: Problem) -> Engine:
-    """The engine to run a problem; the reason goes to the log and to whoever is `listening`.
+    """Chooses the engine for a problem; the reason goes to the log and to `listening`.
 
     Args:
-        name: an engine's name, or "auto" for the first in `ENGINES` that serves the problem and
-            pays.
+        name: of an engine; or "auto": the first in `ENGINES` that serves the problem and pays.
         problem: the recurrence.
 
     Raises:

@@ -1,8 +1,8 @@
-"""A mark on arrays that only reverse-mode differentiation may go through.
+"""A clear error for forward-mode differentiation of an engine that has only a reverse mode.
 
-JAX's own error about `jax.custom_vjp` comes when a program is compiled, outside of `unroll`, and
-cannot name the engine that helps. The tangent of a marked array is an equation of its own, before
-those of `jax.custom_vjp`: reverse mode transposes it away, and forward mode runs into it.
+JAX raises its own error about `jax.custom_vjp` when it compiles the program, outside of `unroll`,
+and cannot name the engine that helps. Here the tangent of a marked array is an equation of its own.
+Reverse mode transposes it away, and forward mode evaluates it, which raises the error.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ from rnnjax.errors import UserError
 
 
 def reverse_only(tree: Any) -> Any:
-    """The same arrays, for whose tangents `jax.jvp` and `jax.jacfwd` raise UserError."""
+    """Marks arrays: `jax.jvp` and `jax.jacfwd` with respect to them raise UserError."""
 
     def marked(leaf: Any) -> Any:
         return _MARK.bind(leaf) if jnp.issubdtype(leaf.dtype, jnp.inexact) else leaf

@@ -1,8 +1,8 @@
-"""Batches whose rows live on several devices: each device runs its own rows through time.
+"""Batches divided over several devices: each device runs its own rows through time.
 
-XLA can partition any loop over a mesh by itself, but then it adds up the gradients of the weights
-over the devices inside the loop, again and again. A loop over the rows of one device needs nobody
-else, and the sum over the devices follows once, after it.
+XLA can partition a loop over a mesh by itself, but then it sums the gradients of the weights over
+the devices in every step. Here each device loops over its own rows without communication, and the
+sum over the devices follows once, after the loop.
 """
 
 import math
@@ -22,7 +22,7 @@ def row_axes(num_rows: int) -> tuple[str, ...]:
     """The axes of the mesh in use that divide the rows; none outside of a mesh.
 
     Args:
-        num_rows: B. Where it is no multiple of the devices, XLA is left to divide the rows.
+        num_rows: B. If the devices do not divide it, there are no axes and XLA divides the rows.
     """
     mesh = jax.sharding.get_abstract_mesh()
     kinds = zip(mesh.axis_names, mesh.axis_types, strict=True)
@@ -33,16 +33,16 @@ def row_axes(num_rows: int) -> tuple[str, ...]:
 
 
 def num_shards(axes: tuple[str, ...]) -> int:
-    """How many parts these axes of the mesh in use divide the rows into."""
+    """The number of devices along these axes of the mesh in use."""
     return math.prod(jax.sharding.get_abstract_mesh().shape[name] for name in axes)
 
 
 def varying_alike(tree: Any) -> Any:
-    """The arrays of a tree, marked as varying over each mesh axis that any of them varies over.
+    """Marks all arrays of a tree as varying over each mesh axis that any of them varies over.
 
-    Inside of a user's `jax.shard_map` the rows vary over the mesh and the weights do not. A loop
-    whose carry begins as zeros and ends as a function of the rows needs both to be marked alike;
-    and the gradient of what is marked before the loop is added up over the devices once, after it.
+    Inside of a user's `jax.shard_map` the rows vary over the mesh and the weights do not. The carry
+    of a loop starts as zeros and becomes a function of the rows, and JAX wants both marked alike.
+    The gradients of weights that are marked before the loop are summed over the devices once.
     """
     leaves = jax.tree.leaves(tree)
     axes = frozenset().union(*map(_varying, leaves))
@@ -66,14 +66,14 @@ def on_own_rows(
     arguments: tuple[int | None, ...],
     results: tuple[int, ...],
 ) -> Callable[..., Any]:
-    """Lets each device run its own rows.
+    """A function that runs each device's own rows on it.
 
     Args:
-        run: takes and gives pytrees of arrays.
-        axes: see `row_axes`; without any, `run` stays as it is.
-        arguments: which axis of the arrays of each argument is that of the rows; None: each device
-            gets them whole, and their gradients are added up.
-        results: the same of each result.
+        run: from pytrees of arrays to pytrees of arrays.
+        axes: see `row_axes`; without any, `run` is returned as it is.
+        arguments: for each argument, the axis of the rows in its arrays; None: each device gets
+            the whole arrays, and their gradients are summed.
+        results: the same for each result.
     """
     if not axes:
         return run

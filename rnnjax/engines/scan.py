@@ -27,7 +27,7 @@ def _run(problem: Problem) -> tuple[Carry, Array]:
 
 
 def on_rows(problem: Problem, inputs: Any, run: Run) -> tuple[Carry, Array]:
-    """Runs the problem, on each device of the mesh in use for its own rows."""
+    """Runs a problem; each device of the mesh in use runs its own rows."""
 
     def own(params, carry, initial, inputs, mask, reset):
         part = problem._replace(params=params, carry=carry, initial=initial, mask=mask, reset=reset)
@@ -39,7 +39,7 @@ def on_rows(problem: Problem, inputs: Any, run: Run) -> tuple[Carry, Array]:
 
 
 def _axes_of_rows(problem: Problem, inputs: Any) -> tuple[str, ...]:
-    """The axes of the mesh in use; none unless B is where it is looked for in every array."""
+    """The axes of the mesh in use; none unless every array has B on the expected axis."""
     if problem.xs.ndim != 3:
         return ()
     num_rows = problem.xs.shape[1]
@@ -65,16 +65,18 @@ def _run_whole(problem: Problem, inputs: Any) -> tuple[Carry, Array]:
 
 
 def in_chunks(run: Run, size: int, problem: Problem, inputs: Any) -> tuple[Carry, Array]:
-    """Keeps the carry at the borders of chunks; the backward pass recomputes the rest.
+    """Saves the carry at the borders of chunks only; the backward pass recomputes the rest.
 
-    Chen et al. 2016, "Training deep nets with sublinear memory cost", section 4. The inputs are
-    projected inside their chunk, unless noise is drawn.
+    The inputs are projected inside of their chunk, unless noise is drawn.
 
     Args:
         run: runs a chunk.
-        size: its steps.
+        size: steps in a chunk.
         problem: the recurrence.
-        inputs: of all its steps.
+        inputs: of all steps.
+
+    References:
+        Chen et al. 2016, "Training deep nets with sublinear memory cost", section 4.
     """
     num_steps = problem.xs.shape[0]
     padding = -num_steps % size

@@ -1,4 +1,4 @@
-"""The platform that programs are made for, and what suits it."""
+"""The platform that programs are compiled for, and options that suit it."""
 
 import contextlib
 import contextvars
@@ -7,28 +7,26 @@ from collections.abc import Iterator
 import jax
 
 _MATRIX = 2**17
-"""Numbers in a projection's matrix, for each row of a batch, from which a CPU projects ahead."""
+"""A CPU projects ahead if the matrix has at least this many numbers for each row of the batch."""
 
 _target: contextvars.ContextVar[str | None] = contextvars.ContextVar("target", default=None)
 
 
 def platform() -> str:
-    """The platform that an engine would run on: 'cpu', 'gpu' or 'tpu'; this process's own, unless
-    it is said otherwise.
-    """
+    """'cpu', 'gpu' or 'tpu': the default platform of this process, or that of `compiling_for`."""
     return _target.get() or jax.default_backend()
 
 
 def scan_unroll() -> int:
-    """Steps an iteration of a compiled loop that suit the platform."""
+    """The steps in an iteration of a compiled loop that suit the platform."""
     return 4 if platform() == "gpu" else 1
 
 
 def projects_ahead(matrix_size: int, num_rows: int) -> bool:
-    """Whether to project the inputs of all steps before the loop, in a forward pass.
+    """Whether a forward pass projects the inputs of all steps before its loop.
 
-    A CPU projects the inputs of one step faster than the loop reads them from a large array, unless
-    the matrix is too large to be read anew in each step for the few rows that it multiplies.
+    On a CPU, projecting an input in its step is faster than reading it from a large array, unless
+    the matrix is large and multiplies few rows: reading it in each step then takes longer.
 
     Args:
         matrix_size: numbers in the matrix.
@@ -39,10 +37,10 @@ def projects_ahead(matrix_size: int, num_rows: int) -> bool:
 
 @contextlib.contextmanager
 def compiling_for(name: str) -> Iterator[None]:
-    """Inside, what is traced is meant for another platform than this process's own.
+    """Inside of the context, programs are traced for another platform than this process's.
 
     Args:
-        name: of the platform.
+        name: 'cpu', 'gpu' or 'tpu'.
     """
     token = _target.set(name)
     try:

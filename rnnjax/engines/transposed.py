@@ -1,14 +1,13 @@
-"""The layout of the fused engines in which a CPU runs them fastest.
+"""The layout of the fused engines for CPUs.
 
-The weights are the left operand of every matmul, and state and gates are `[H, B]`: that is what a
-CPU's matmul kernels like best at these shapes. Everything elementwise sees them as `[H*B]`, since
-loops over long rows are vectorised whatever B is. `transposed_steps` holds the loops over time,
-`transposed_inputs` what each step multiplies, `transposed_weights` the gradients of the weights, by
-a few large matmuls.
+The weights are the left operand of every matmul, and state and gates are `[H, B]`: a CPU's matmul
+kernels are fastest this way. Elementwise operations see them as `[H*B]`, because XLA vectorises
+loops over long rows for any B. `transposed_steps` has the loops over time, `transposed_inputs` the
+matmuls of a step, `transposed_weights` the gradients of the weights, by a few large matmuls.
 
-The backward pass goes through the sequence in chunks, each a loop over its steps and those matmuls,
-so that what lies between the two stays in the caches. To save memory it can keep the state at the
-borders of the chunks only, and run each chunk forward again.
+The backward pass processes the sequence in chunks. For each chunk it loops over the steps and then
+does the large matmuls, while the data are still in the caches. To save memory, it can keep only the
+states at the borders of the chunks and run each chunk forward again.
 """
 
 import functools
@@ -26,8 +25,8 @@ from rnnjax.engines.fused_plan import (
     cut,
     in_chunks,
     joined,
-    one_before,
     operands,
+    states_before,
 )
 from rnnjax.engines.problem import Remat, root_chunk
 from rnnjax.engines.transposed_inputs import preactivations
@@ -41,21 +40,21 @@ from rnnjax.engines.transposed_steps import (
 from rnnjax.engines.transposed_weights import as_weights, before, gradients, no_gradients
 from rnnjax.typing import Array
 
-# Rows (time steps times batch) of a chunk,
+# Rows in a chunk (its steps times B).
 _CHUNK_ROWS = 1024
-# or so many times those of the weights, if that is more and memory is not to be saved: the larger
-# the gradients of the weights, the less often they are to be added up.
+# Without remat, a chunk has at least so many rows for each row of the weights (D + H): large
+# gradients should be added up less often.
 _CHUNK_OF_WEIGHTS = 2
-# G of the cells for which the layout pays, unless the operands of matmuls are narrow: an Elman cell
-# has little between its matmuls that could gain.
+# With float32 operands, the layout pays for cells of at least so many gates: an Elman cell has too
+# little elementwise work to gain from it.
 GATES = 2
-# Units H, and numbers B*H of a state, below which a forward pass that nobody differentiates is
-# faster with the arrays as they come; with fewer gates it always is.
+# For H or B*H below these, and for cells with fewer gates than GATES, a forward pass without a
+# gradient is faster in the layout `batch_major`.
 _UNITS, _NUMBERS = 128, 4096
 
 
 def chunk_size(num_steps: int, batch_size: int, weight_rows: int, remat: Remat) -> int:
-    """Steps a chunk: a divisor of T if one is near what is wanted, so that nothing is padded.
+    """The steps in a chunk: a divisor of T, so that nothing is padded, if one has about that size.
 
     Args:
         num_steps: T.
@@ -121,7 +120,7 @@ def _unroll_backward(plan: Plan, residuals, cotangents):
     weights, inputs, carry, initial, kept, borders = residuals
     dstate, dhs = cotangents
     num_steps, batch_size, _ = dhs.shape
-    # Chunk by chunk, the derivatives of the inputs take the place of those of the outputs.
+    # The derivatives of a chunk's inputs overwrite those of its outputs.
     in_place = dhs.shape == inputs.xs.shape
     shape = dstate[0].shape
     dstate = tuple(a.reshape(-1) for a in dstate)
@@ -141,7 +140,7 @@ def _unroll_backward(plan: Plan, residuals, cotangents):
         xs, mask, reset = of_chunk = jax.tree.map(part, inputs)
         if plan.recomputes:
             _, (hs, gates) = forward_steps(plan, matmuls, initial, border, of_chunk, keep=True)
-            h_tm1 = one_before(plan, border[0].T, hs)
+            h_tm1 = states_before(plan, border[0].T, hs)
         else:
             all_hs, gates = kept
             hs, h_tm1 = part(all_hs), before(plan, carry[0].T, all_hs, start)

@@ -1,4 +1,4 @@
-"""The pre-activations of the gates from the input and the old state, in the transposed layout."""
+"""The matmuls of a forward step in the transposed layout."""
 
 import functools
 import itertools
@@ -12,19 +12,19 @@ from jax import lax
 from rnnjax.engines.fused_plan import Plan, Rows, Weights, dot, narrow, sums
 from rnnjax.typing import Array
 
-# An input [B, D] of so many numbers at most is quicker to transpose than to multiply by as it lies.
+# Up to so many numbers, transposing the input [B, D] is faster than a matmul that does it.
 _SMALL = 8192
-# One of so many is quicker to transpose than a second matmul is to get going,
+# Up to so many, transposing the input and using one matmul is faster than a second matmul,
 _MEDIUM = 16384
-# if the weights are as few as this: more of them take longer to join than that saves.
+# if there are at most so many weights: concatenating more takes longer than that saves.
 _FEW_WEIGHTS = 2**19
 
 
 class Preactivations(NamedTuple):
-    """The two halves of the matmuls of a step.
+    """The pre-activations of a step, in two parts.
 
     Attributes:
-        prepare: from an input `[B, D]`, before its step, to what `add` takes of it.
+        prepare: lays out an input `[B, D]`, before its step.
         add: `(prepared, h_tm1) -> (a, a_last)`, see `fused_plan.Family.forward`.
     """
 
@@ -33,10 +33,10 @@ class Preactivations(NamedTuple):
 
 
 def preactivations(plan: Plan, weights: Weights, input_shape: tuple[int, ...]) -> Preactivations:
-    """The quickest way to them.
+    """The fastest way to compute the pre-activations for these shapes.
 
     Args:
-        plan: see `transposed`.
+        plan: how to run the recurrence.
         weights: the parameters, as operands.
         input_shape: `(B, D)`.
     """
@@ -45,7 +45,8 @@ def preactivations(plan: Plan, weights: Weights, input_shape: tuple[int, ...]) -
     is_light = batch_size * input_size <= _MEDIUM and num_weights <= _FEW_WEIGHTS
     if is_light and weights.b_h is None:
         return _by_gates(plan, weights, batch_size)
-    # Matmuls of wide operands, unlike narrow ones, are as fast where the right one lies transposed.
+    # With float32 operands, a matmul whose right operand is transposed is as fast; with narrow ones
+    # it is slower.
     is_narrow = plan.compute_dtype is not None
     return _by_sources(plan, weights, batch_size, is_narrow or batch_size * input_size <= _SMALL)
 
@@ -53,7 +54,7 @@ def preactivations(plan: Plan, weights: Weights, input_shape: tuple[int, ...]) -
 def _by_gates(plan: Plan, weights: Weights, batch_size: int) -> Preactivations:
     """``[W; U]^T [x_t; h_tm1] + b``, one matmul for each half of the gates.
 
-    Of this size a matmul keeps one thread busy; two that do not wait for each other keep two.
+    A matmul of this size runs on one thread, so that two independent ones use two threads.
     """
     num_gates, wide = weights.num_gates, weights.b_x.dtype
     w = jnp.concatenate([weights.w_ih, weights.w_hh])
@@ -70,7 +71,7 @@ def _by_gates(plan: Plan, weights: Weights, batch_size: int) -> Preactivations:
 
 
 def _by_sources(plan: Plan, weights: Weights, batch_size: int, ahead: bool) -> Preactivations:
-    """``W^T x_t + b`` and ``U^T h_tm1``; the input is laid out ahead of its step, or not at all."""
+    """``W^T x_t + b`` and ``U^T h_tm1``; if `ahead`, the input is transposed before its step."""
     hidden_size, wide = len(weights.w_hh), weights.b_x.dtype
     w_ih, w_hh = lax.optimization_barrier((weights.w_ih.T, weights.w_hh.T))
 

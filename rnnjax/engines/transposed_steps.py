@@ -1,12 +1,13 @@
 """The loops over time of the transposed layout, forward and backward.
 
-Two things decide their speed besides the matmuls. XLA fuses whatever is elementwise into whatever
-uses it, and a fusion that transposes, or cuts slices out of one step of an array `[T, H, B]`, is
-not vectorised: ten times slower at these sizes. So each iteration gets its operands from the carry
-of the loop, where the iteration before has put them; and what is to be transposed, an iteration
-earlier still has cut out. And memory that a program touches for the first time is slow to come by:
-what the backward loop writes, a chunk of derivatives that lies ready for the matmuls of
-`transposed_weights`, it writes to the place of those of the chunk before.
+Two things decide their speed besides the matmuls:
+
+- XLA fuses elementwise operations into their consumers. A fusion that also transposes, or that
+  slices one step out of an array `[T, H, B]`, is not vectorised and ten times slower at these
+  sizes. So each iteration reads its operands from the carry of the loop, where the iteration before
+  has put them. An array to be transposed is sliced one iteration earlier still.
+- Memory that a program touches for the first time is slow. So the derivatives of a chunk overwrite
+  those of the chunk before, which `transposed_weights` has already read.
 """
 
 import functools
@@ -29,7 +30,7 @@ from rnnjax.engines.fused_plan import (
     packed,
     unpacked,
 )
-from rnnjax.engines.problem import parted, select
+from rnnjax.engines.problem import select, split_by_flag
 from rnnjax.engines.transposed_inputs import Preactivations
 from rnnjax.typing import Array
 
@@ -37,7 +38,7 @@ from rnnjax.typing import Array
 def forward_steps(
     plan: Plan, matmuls: Preactivations, initial: State, state: State, inputs: Inputs, *, keep: bool
 ):
-    """The forward pass over some steps: the last state, the hidden states and what is kept."""
+    """Runs some steps forward; returns the last state, the hidden states and what is saved."""
     hidden_size, batch_size = state[0].shape
     num_steps = len(inputs.xs)
     initial = _flat(initial)
@@ -56,7 +57,7 @@ def forward_steps(
         if mask_t is not None:
             new_state = select(mask_t, new_state, state)
         h_t = lax.optimization_barrier(new_state[0]).reshape(hidden_size, batch_size).T
-        # As flat as what is kept, h_t is stacked from the same zeros: one kernel less to compile.
+        # Flat like the saved arrays, h_t is stacked in the same zeros: one kernel less to compile.
         to_keep = jax.tree.map(functools.partial(packed, plan), kept) if keep else None
         return (new_state, prepare(loaded), _at(inputs, t), t + later), (h_t.reshape(-1), to_keep)
 
@@ -79,10 +80,10 @@ def forward_steps(
 
 
 class Place(NamedTuple):
-    """Where the steps of a chunk lie in the sequence.
+    """The position of a chunk in the sequence.
 
     Attributes:
-        t: the step that the backward pass comes to first.
+        t: the first step of the backward pass.
         start: the first step in time.
         num_steps: T.
     """
@@ -93,10 +94,10 @@ class Place(NamedTuple):
 
 
 def recurrent_parts(plan: Plan, weights: Weights) -> Rows:
-    """`w_hh` as the matmuls of a backward step take it, `[H, *]` each.
+    """The operands `[H, *]` that a backward step multiplies the derivatives by.
 
-    One matmul is quicker than several, but joining narrow operands takes its time: of four gates
-    two are joined while the others are multiplied, of fewer none.
+    One matmul is faster than several, but concatenating narrow operands is slow. With narrow
+    operands there is a matmul for each pair of four gates, and for each gate of fewer.
     """
     num_parts = 1
     if plan.compute_dtype is not None:
@@ -119,27 +120,26 @@ def backward_steps(
     """The backward pass over the K steps of a chunk.
 
     Args:
-        plan: see `transposed`.
+        plan: how to run it.
         weights: the parameters.
         w_hh: from `recurrent_parts`.
-        place: of the chunk.
-        dstates: the derivatives of the state after these steps, and of the state that a reset puts
-            back as far as it comes from later steps, each `[H*B]`.
-        dhs: those of the outputs of the chunk, `[K, B, H]`.
+        place: the position of the chunk.
+        dstates: the derivatives of the state after these steps, and of the initial state that a
+            reset restores, summed over later steps; each `[H*B]`.
+        dhs: the derivatives of the outputs of the chunk, `[K, B, H]`.
         hs: the hidden states after its steps, `[K, B, H]`.
-        kept: from `forward_steps`, of the chunk if the plan has it computed again, else of all.
+        kept: from `forward_steps`: of the chunk if the plan recomputes it, else of all steps.
         flags: mask and reset of the chunk, each `[K, B]` or None.
-        derivatives: what to write to; all of it is written.
+        derivatives: the arrays to overwrite.
 
     Returns:
-        The step that comes next, `dstates` before these steps, and the derivatives of their
-        pre-activations.
+        The next step, `dstates` before these steps, and the derivatives of their pre-activations.
     """
     (dstate, dinitial), start = dstates, place.start
 
     def following(t):
-        # Of an index that is clipped XLA does not know that it grows evenly, and leaves it be: so
-        # the kernels of `meet` are the same inside of the loop and before it, and compiled once.
+        # XLA does not simplify a clipped index. So the kernels of `prepare` are the same inside of
+        # the loop and before it, and are compiled once.
         return lax.clamp(0, t + (1 if plan.reverse else -1), place.num_steps - 1)
 
     num_steps, batch_size, hidden_size = dhs.shape
@@ -148,8 +148,8 @@ def backward_steps(
     of_outputs = lax.optimization_barrier((dhs.swapaxes(1, 2), hs.swapaxes(1, 2)))
     of_outputs = jax.tree.map(lambda a: a.reshape(num_steps, -1), of_outputs)
 
-    def meet(dstate, t):
-        """Adds the derivative of the output, and goes as far as it can without a matmul."""
+    def prepare(dstate, t):
+        """Adds the derivative of the output, and does all that needs no matmul."""
         (dh_t, h_t), (mask_t, reset_t) = _at((of_outputs, flags), t - start)
         of_kept = t - start if plan.recomputes else t
         kept_t = jax.tree.map(lambda a: unpacked(plan, a).astype(wide), _at(kept, of_kept))
@@ -157,8 +157,8 @@ def backward_steps(
         dstate = (dstate[0] + dh_t, *dstate[1:])
         held = None
         if mask_t is not None:
-            dstate, held = parted(mask_t, dstate)
-        return plan.family.approach(kept_t, h_t, dstate), held, reset_t
+            dstate, held = split_by_flag(mask_t, dstate)
+        return plan.family.prepare(kept_t, h_t, dstate), held, reset_t
 
     def step(carry, _):
         _, dinitial, (known, held, reset_t), derivatives, t, next_t = carry
@@ -172,21 +172,21 @@ def backward_steps(
         if held is not None:
             dstate = jax.tree.map(jnp.add, dstate, held)
         if reset_t is not None:
-            to_initial, dstate = parted(reset_t, dstate)
+            to_initial, dstate = split_by_flag(reset_t, dstate)
             dinitial = jax.tree.map(jnp.add, dinitial, to_initial)
         a_h = _written(plan, derivatives.a_h, da_h, t - start)
         a_x = derivatives.a_x
         if a_x is not None:
-            # The last rows are other ones; all are written first, as a copy of those above.
+            # All rows are copied from those above, then the last H are overwritten.
             a_x = _written(plan, a_x, da_h, t - start)
             a_x = _written(plan, a_x, rows[-1:], t - start, len(a_x) - hidden_size)
-        known, derivatives = meet(dstate, next_t), Derivatives(a_h, a_x)
+        known, derivatives = prepare(dstate, next_t), Derivatives(a_h, a_x)
         return (dstate, dinitial, known, derivatives, next_t, following(next_t)), None
 
     first = place.t
     (dstate, dinitial, _, derivatives, t, _), _ = lax.scan(
         step,
-        (dstate, dinitial, meet(dstate, first), derivatives, first, following(first)),
+        (dstate, dinitial, prepare(dstate, first), derivatives, first, following(first)),
         None,
         num_steps,
         unroll=plan.scan_unroll,
@@ -195,14 +195,14 @@ def backward_steps(
 
 
 def no_derivatives(plan: Plan, weights: Weights, batch_size: int) -> Derivatives:
-    """A place for those of a chunk."""
+    """Arrays for the derivatives of a chunk."""
     shape = (len(weights.b_x), plan.chunk, batch_size)
     zeros = jnp.zeros_like(packed(plan, weights.b_x), shape=shape)
     return Derivatives(zeros, None if weights.b_h is None else zeros)
 
 
 def _written(plan: Plan, derivatives: Array, da: Rows, t, row: int = 0) -> Array:
-    """With those of step t, `[*, B]` one below the other, in their place from a row on."""
+    """Writes the derivatives of step t, `[*, B]` each, one below the other from `row` on."""
     for part in da:
         update = packed(plan, part)[:, None]
         derivatives = lax.dynamic_update_slice(
@@ -221,5 +221,5 @@ def _flat(state: Any) -> Any:
 
 
 def _flags(flags: Any, hidden_size: int) -> Any:
-    """Each `[B]` as it applies to `[H*B]`."""
+    """Flags `[B]`, repeated for `[H*B]`."""
     return jax.tree.map(lambda flag: jnp.tile(flag, hidden_size), flags)

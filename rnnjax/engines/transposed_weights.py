@@ -11,7 +11,7 @@ from rnnjax.engines.fused_plan import (
     cut,
     dot,
     narrow,
-    one_before,
+    states_before,
     unpacked,
 )
 from rnnjax.typing import Array
@@ -22,14 +22,15 @@ def gradients(
 ) -> tuple[Weights, Array]:
     """The gradients of the weights, transposed, and of the inputs `[K, B, D]`.
 
-    That of `b_h` is at the end of the sums of all of `a_h`: cut out before, it would cost a copy.
+    For `b_h` it returns the sums of all rows of `a_h`, of which the last H are the gradient:
+    slicing first would cost a copy.
 
     Args:
-        plan: see `transposed`.
+        plan: how to run it.
         weights: the parameters, as operands.
         xs: the inputs of the chunk, `[K, B, D]`.
-        h_tm1: the hidden states that its steps began with, `[K, B, H]`.
-        derivatives: those of its pre-activations.
+        h_tm1: the hidden states before its steps, `[K, B, H]`.
+        derivatives: the derivatives of its pre-activations.
     """
     hidden_size, input_size, wide = len(weights.w_hh), len(weights.w_ih), weights.b_x.dtype
     da_h = _joined(plan, derivatives.a_h)
@@ -46,14 +47,14 @@ def gradients(
 
 
 def no_gradients(weights: Weights) -> Weights:
-    """Zeros to add `gradients` to."""
+    """Zeros in the shapes of `gradients`."""
     zeros = jax.tree.map(lambda a: jnp.zeros_like(a, shape=a.shape[::-1]), weights)
     return zeros._replace(b_h=None if weights.b_h is None else zeros.b_x)
 
 
 def as_weights(weights: Weights, sums: Weights) -> Weights:
-    """The sums of `gradients` as they lie in the weights."""
-    # Without the barrier XLA would make it one matmul with a transposed result, a slow one.
+    """Turns the sums of `gradients` into the layout of the weights."""
+    # Without the barrier XLA would fold the transposition into the matmul, which is slow.
     dweights = jax.tree.map(jnp.transpose, lax.optimization_barrier(sums))
     if weights.b_h is None:
         return dweights
@@ -61,19 +62,19 @@ def as_weights(weights: Weights, sums: Weights) -> Weights:
 
 
 def before(plan: Plan, h_start: Array, hs: Array, start) -> Array:
-    """The hidden states that the steps of a chunk begin with, `[K, B, H]`.
+    """The hidden states before the steps of a chunk, `[K, B, H]`.
 
     Args:
-        plan: see `transposed`.
-        h_start: `[B, H]`, what the first step of all started from.
-        hs: `[T, B, H]`, what came of all steps.
-        start: where the chunk starts.
+        plan: how to run it.
+        h_start: `[B, H]`, before the first step of the sequence.
+        hs: `[T, B, H]`, after all its steps.
+        start: the first step of the chunk in time.
     """
     neighbour, outside = (start + plan.chunk, len(hs)) if plan.reverse else (start - 1, -1)
     first = jnp.where(neighbour == outside, h_start, cut(hs, neighbour, 1)[0])
-    return one_before(plan, first, cut(hs, start, plan.chunk))
+    return states_before(plan, first, cut(hs, start, plan.chunk))
 
 
 def _joined(plan: Plan, derivatives: Array) -> Array:
-    """`[G*H, K*B]`, ready for a matmul; the barrier has it unpacked once, not for each use."""
+    """`[G*H, K*B]`, ready for a matmul; the barrier makes XLA unpack it once, not at each use."""
     return lax.optimization_barrier(unpacked(plan, derivatives).reshape(len(derivatives), -1))

@@ -103,7 +103,10 @@ def test_operands_of_64_bits_are_not_for_a_gpu():
 
 @pytest.mark.parametrize(
     ("platform", "told"),
-    [("cpu", "though it runs in the interpreter"), ("gpu", "though it was not measured on a GPU")],
+    [
+        ("cpu", "though it runs in the interpreter"),
+        ("gpu", "though it has not been measured on a GPU"),
+    ],
 )
 def test_it_is_taken_by_name_alone_and_says_what_that_means(platform, told):
     cell = rnnjax.lstm(128)
