@@ -116,7 +116,7 @@ EXPERIMENT = Experiment(
     vocabulary=Videos,
     prepare=lambda run: prepare(run.config, run.vocabulary()),
     model=lambda config, prepared: activity_model.make_model(config, prepared.vocabulary),
-    loss=lambda config, graph, prepared: activity_model.make_loss(graph),
+    loss=lambda config, prepared: activity_model.batch_loss,
     measures=lambda config: Measures("video", "frame", metric="accuracy", scale="%"),
     report=report,
     modes={"evaluate": evaluate, "predict": predict, "inspect": inspect},

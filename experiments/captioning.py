@@ -16,6 +16,7 @@ The same command again resumes a run that was stopped and ends with the same par
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 from experiments.experiment import Experiment, Measures, Preset, Run
 from experiments.options import BeamOptions
@@ -107,7 +108,7 @@ EXPERIMENT = Experiment(
     vocabulary_field="level",
     prepare=lambda run: prepare(run.config, run.vocabulary()),
     model=lambda config, data: assembly.make_captioner(config, data.vocab_size, data.locations),
-    loss=lambda config, graph, data: assembly.make_loss(config, graph),
+    loss=lambda config, prepared: partial(assembly.batch_loss, config),
     carry=lambda config, model: assembly.initial_carry(),
     scores=image_captioner.validation_scores,
     sample=image_captioner.sample,

@@ -20,6 +20,7 @@ Measured on two CPU cores (AMD EPYC, AVX-512), jax 0.10.2, seed 0: the first com
 """
 
 import dataclasses
+import functools
 import math
 
 from experiments.experiment import Experiment, Measures, Preset, Run, Trained
@@ -28,7 +29,7 @@ from rnnjax import data, training
 from rnnjax.data.prepared import Prepared
 from rnnjax.models import LanguageModel
 from rnnjax.tasks.language import text_model
-from rnnjax.tasks.language.assembly import describe_loss, make_loss, make_model
+from rnnjax.tasks.language.assembly import batch_loss, describe_loss, make_model
 from rnnjax.tasks.language.config import LanguageConfig as Config
 from rnnjax.tasks.language.inspection import report_inspection
 from rnnjax.tasks.language.preparation import abstract_data, load_corpus, prepare
@@ -185,7 +186,7 @@ EXPERIMENT = Experiment(
     vocabulary_field="level",
     prepare=lambda run: prepare(run.config, run.vocabulary()),
     model=lambda config, prepared: make_model(config, len(prepared.vocabulary)),
-    loss=lambda config, graph, prepared: make_loss(config, graph),
+    loss=lambda config, prepared: functools.partial(batch_loss, config),
     carry=lambda config, model: model.initial_carry(config.batch_size),
     stored=lambda prepared, model: {"opening": opening_of(prepared)},
     shapes=abstract_data,

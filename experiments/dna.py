@@ -18,6 +18,7 @@ training:
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 from experiments.experiment import Experiment, Measures, Preset, Run, Trained
 from rnnjax import training
@@ -25,7 +26,7 @@ from rnnjax.errors import UserError
 from rnnjax.tasks.dna import cross_validation, pictures, preparation, reports
 from rnnjax.tasks.dna.config import DnaConfig as Config
 from rnnjax.tasks.dna.dna_model import load
-from rnnjax.tasks.dna.networks import make_loss, make_model
+from rnnjax.tasks.dna.networks import batch_loss, make_model
 from rnnjax.tasks.dna.preparation import DnaVocabulary
 from rnnjax.tasks.dna.sources import load_sequences
 from rnnjax.training import atomic_files, setting
@@ -120,7 +121,7 @@ EXPERIMENT = Experiment(
     vocabulary_field="problem",
     prepare=lambda run: preparation.prepare(run.config, run.vocabulary()),
     model=lambda config, prepared: make_model(config, prepared.vocabulary),
-    loss=lambda config, graph, prepared: make_loss(graph, config),
+    loss=lambda config, prepared: partial(batch_loss, config),
     measures=measures,
     report=report,
     modes={

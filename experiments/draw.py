@@ -15,6 +15,7 @@ Then, with the --workdir of the training:
 
 import json
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from rnnjax import training
 from rnnjax.errors import UserError
 from rnnjax.tasks.draw import painter, pictures, preparation, reports
 from rnnjax.tasks.draw.config import DrawConfig as Config
-from rnnjax.tasks.draw.draw_network import make_loss, make_model
+from rnnjax.tasks.draw.draw_network import batch_loss, make_model
 from rnnjax.tasks.draw.sources import binarised, read_files
 from rnnjax.training import atomic_files, setting
 
@@ -138,7 +139,7 @@ EXPERIMENT = Experiment(
     options=Options(),
     prepare=lambda run: preparation.prepare(run.config),
     model=lambda config, prepared: make_model(config, prepared.mean),
-    loss=lambda config, graph, prepared: make_loss(config, graph),
+    loss=lambda config, prepared: partial(batch_loss, config),
     stored=lambda prepared, model: {"shape": json.dumps(model.shape)},
     shapes=preparation.shapes,
     measures=lambda config: Measures("image"),

@@ -58,7 +58,8 @@ class Experiment:
             and `digest`, and further what the other functions read. `run.vocabulary()` is the
             vocabulary of the run that is resumed or restored from.
         model: `(config, prepared) -> Network`, with fresh parameters.
-        loss: `(config, graph, prepared) -> training.LossFn`, for the graph of the model.
+        loss: `(config, prepared) -> loss`, where `loss(model, carry, batch, key)` is a
+            `training.Loss`; see `training.LossFn`.
         report: `(trained) -> (results, sections)`: the final numbers by name, the one that matters
             most first, and what the page shows besides curves and config.
         modes: `(run) -> None` by name, besides train; `export` is added.
@@ -88,7 +89,7 @@ class Experiment:
     options: Any
     prepare: Callable[[Run], Any]
     model: Callable[[Any, Any], Network]
-    loss: Callable[[Any, nnx.GraphDef, Any], training.LossFn]
+    loss: Callable[[Any, Any], Callable[..., training.Loss]]
     report: Callable[[Trained], tuple[dict[str, Any], list[training.Section]]]
     modes: Mapping[str, Callable[[Run], None]]
     fresh_modes: tuple[str, ...] = ()
@@ -216,7 +217,7 @@ class Experiment:
         training.say(f"{size:,} parameters on {jax.devices()[0].device_kind}.")
 
         measures = self.measures(config)
-        loss_fn = self.loss(config, graph, prepared)
+        loss_fn = self.loss_fn(config, graph, prepared)
         carry = self.carry(config, model)
         eval_step = training.make_eval_step(loss_fn, run.placement)
 
@@ -280,7 +281,7 @@ class Experiment:
         model = nnx.eval_shape(lambda: self.model(config, prepared))
         graph, params = nnx.split(model, nnx.Param)
         return training.Task(
-            self.loss(config, graph, prepared),
+            self.loss_fn(config, graph, prepared),
             params,
             carry=jax.eval_shape(lambda p: self.carry(config, nnx.merge(graph, p)), params),
             batch=batch,
@@ -288,9 +289,13 @@ class Experiment:
             unit=self.measures(config).counted,
         )
 
+    def loss_fn(self, config: Any, graph: nnx.GraphDef, prepared: Any) -> training.LossFn:
+        """The loss as training knows it, for the graph of the model."""
+        return training.loss_of_params(graph, self.loss(config, prepared))
+
     def _check_memory(self, config: Any, prepared: Any) -> None:
         graph, params = nnx.split(nnx.eval_shape(lambda: self.model(config, prepared)), nnx.Param)
-        _, new_state = training.make_training(config, self.loss(config, graph, prepared))
+        _, new_state = training.make_training(config, self.loss_fn(config, graph, prepared))
         training.check_memory(jax.eval_shape(new_state, params, None), params)
 
     def _check_vocabulary_field(self, config: Any, fields: Mapping, workdir: Path) -> None:

@@ -19,6 +19,7 @@ evaluation of generic convolutional and recurrent networks for sequence modeling
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 from experiments.experiment import Experiment, Measures, Preset, Run, Trained
 from rnnjax import training
@@ -137,7 +138,7 @@ EXPERIMENT = Experiment(
     options=Options(),
     prepare=lambda run: preparation.prepare(run.config),
     model=lambda config, prepared: memory_model.make_model(config),
-    loss=lambda config, graph, prepared: memory_model.make_loss(graph, config.problem),
+    loss=lambda config, prepared: partial(memory_model.batch_loss, config.problem),
     shapes=preparation.shapes,
     measures=measures,
     report=report,

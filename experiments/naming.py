@@ -138,7 +138,7 @@ EXPERIMENT = Experiment(
     model=lambda config, prepared: generator.make_model(
         config, len(prepared.vocabulary), len(class_counts(prepared.splits))
     ),
-    loss=lambda config, graph, prepared: generator.make_loss(graph),
+    loss=lambda config, prepared: generator.batch_loss,
     stored=lambda prepared, model: {"classes": json.dumps(class_counts(prepared.splits))},
     measures=lambda config: Measures("char"),
     report=report,

@@ -127,7 +127,7 @@ EXPERIMENT = Experiment(
     vocabulary_field="scheme",
     prepare=lambda run: prepare(run.config, run.vocabulary()),
     model=lambda config, data: make_tagger(config, data.vocabulary, data.vectors, seed=config.seed),
-    loss=lambda config, graph, data: text_tagger.make_loss(graph),
+    loss=lambda config, prepared: text_tagger.batch_loss,
     scores=text_tagger.validation_scores,
     measures=lambda config: Measures("sentence", "token", metric="f1", scale="%"),
     report=report,

@@ -18,6 +18,7 @@ in that format whose names say train, valid and test; one file is divided by sto
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 from experiments.experiment import Experiment, Measures, Preset, Run, Trained
 from rnnjax import data, training
@@ -124,7 +125,7 @@ EXPERIMENT = Experiment(
     vocabulary=QuestionVocabulary,
     prepare=lambda run: preparation.prepare(run.config, run.vocabulary()),
     model=lambda config, data: reading_model.make_model(config, data.vocabulary, data.vectors),
-    loss=lambda config, graph, data: reading_model.make_loss(graph, config.supervise_attention),
+    loss=lambda config, data: partial(reading_model.batch_loss, config.supervise_attention),
     measures=lambda config: Measures("question", "sentence", metric="accuracy", scale="%"),
     report=report,
     modes={"evaluate": evaluate, "predict": predict, "inspect": inspect},

@@ -113,7 +113,7 @@ EXPERIMENT = Experiment(
     vocabulary=SentimentVocabulary,
     prepare=lambda run: preparation.prepare(run.config, run.vocabulary()),
     model=lambda config, data: sentiment_model.make_model(config, data.vocabulary, data.vectors),
-    loss=lambda config, graph, data: sentiment_model.make_loss(graph),
+    loss=lambda config, prepared: sentiment_model.batch_loss,
     measures=lambda config: Measures("text", "token", metric="accuracy", scale="%"),
     report=report,
     modes={"evaluate": evaluate, "predict": predict, "inspect": inspect},

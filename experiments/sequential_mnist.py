@@ -79,7 +79,7 @@ EXPERIMENT = Experiment(
         run.config.data, run.config.batch_size, run.config.seed, run.config.permuted
     ),
     model=lambda config, prepared: classifier.make_model(config),
-    loss=lambda config, graph, prepared: classifier.make_loss(graph),
+    loss=lambda config, prepared: classifier.batch_loss,
     stored=lambda prepared, model: {"side": str(prepared.splits["train"].images.shape[1])},
     measures=lambda config: Measures("digit", metric="accuracy", scale="%"),
     report=report,

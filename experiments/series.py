@@ -15,6 +15,7 @@ the training:
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 from experiments.experiment import Experiment, Measures, Preset, Run, Trained
 from rnnjax import training
@@ -23,7 +24,7 @@ from rnnjax.tasks.series import reports
 from rnnjax.tasks.series.config import SeriesConfig as Config
 from rnnjax.tasks.series.preparation import load_for, prepare
 from rnnjax.tasks.series.scaling import Scaling
-from rnnjax.tasks.series.series_model import load, make_loss, make_model
+from rnnjax.tasks.series.series_model import batch_loss, load, make_model
 from rnnjax.training import atomic_files, setting
 
 
@@ -96,7 +97,7 @@ EXPERIMENT = Experiment(
     vocabulary=Scaling,
     prepare=lambda run: prepare(run.config, run.vocabulary()),
     model=lambda config, prepared: make_model(config, prepared.vocabulary),
-    loss=lambda config, graph, prepared: make_loss(graph, prepared.vocabulary),
+    loss=lambda config, prepared: partial(batch_loss, prepared.vocabulary),
     measures=measures,
     report=report,
     modes={"evaluate": evaluate, "predict": predict},

@@ -16,6 +16,7 @@ with the --workdir of the training:
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import rnnjax
 from experiments.experiment import Experiment, Measures, Preset, Run, Trained
@@ -133,7 +134,7 @@ EXPERIMENT = Experiment(
     vocabulary=SpeechVocabulary,
     prepare=lambda run: preparation.prepare(run.config, run.vocabulary()),
     model=lambda config, prepared: speller.make_model(config, len(prepared.vocabulary.symbols)),
-    loss=lambda config, graph, prepared: network.make_loss(graph, config),
+    loss=lambda config, prepared: partial(network.batch_loss, config),
     scores=reports.validation_scores,
     shapes=preparation.shapes,
     measures=lambda config: Measures("symbol", "recording", metric="accuracy", scale="%, greedy"),

@@ -21,6 +21,7 @@ that was stopped and ends with the same parameters, bit by bit.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from experiments.experiment import Experiment, Measures, Preset, Run, Trained
 from experiments.options import TextOptions
@@ -31,7 +32,7 @@ from rnnjax.tasks.summarisation import reports
 from rnnjax.tasks.summarisation.config import SummarisationConfig as Config
 from rnnjax.tasks.summarisation.preparation import lead_size, load_pairs, prepare
 from rnnjax.tasks.summarisation.scores import rouge, sample, validation_scores
-from rnnjax.tasks.summarisation.summarizer import Summarizer, load, make_loss, make_summarizer
+from rnnjax.tasks.summarisation.summarizer import Summarizer, batch_loss, load, make_summarizer
 from rnnjax.tasks.summarisation.vocabulary import SummaryVocabulary
 from rnnjax.training import setting
 
@@ -128,7 +129,7 @@ EXPERIMENT = Experiment(
     vocabulary_field="level",
     prepare=prepared,
     model=lambda config, data: make_summarizer(config, data.vocabulary, data.vectors),
-    loss=lambda config, graph, data: make_loss(config, graph),
+    loss=lambda config, prepared: partial(batch_loss, config),
     scores=validation_scores,
     sample=sample,
     stored=lambda data, model: {"lengths": json.dumps(data.lengths)},

@@ -20,6 +20,7 @@ The same command again resumes a run that was stopped and ends with the same par
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from experiments.experiment import Experiment, Measures, Preset, Run, Trained
 from experiments.options import TextOptions
@@ -31,9 +32,9 @@ from rnnjax.tasks.translation.preparation import load_pairs, prepare
 from rnnjax.tasks.translation.scores import sample, validation_scores
 from rnnjax.tasks.translation.translator import (
     Translator,
+    batch_loss,
     first_carry,
     load,
-    make_loss,
     make_translator,
 )
 from rnnjax.tasks.translation.vocabulary import VocabularyPair
@@ -134,7 +135,7 @@ EXPERIMENT = Experiment(
     vocabulary_field="level",
     prepare=lambda run: prepare(run.config, run.vocabulary()),
     model=lambda config, data: make_translator(config, data.vocabulary, data.vectors),
-    loss=lambda config, graph, data: make_loss(config, graph),
+    loss=lambda config, prepared: partial(batch_loss, config),
     carry=lambda config, model: first_carry(config),
     scores=validation_scores,
     sample=sample,

@@ -123,7 +123,7 @@ EXPERIMENT = Experiment(
     vocabulary=QuestionVocabulary,
     prepare=lambda run: preparation.prepare(run.config, run.vocabulary()),
     model=lambda config, prepared: vqa_model.make_model(config, prepared.vocabulary),
-    loss=lambda config, graph, prepared: vqa_model.make_loss(graph),
+    loss=lambda config, prepared: vqa_model.batch_loss,
     measures=lambda config: Measures("question", "word", metric="accuracy", scale="%"),
     report=report,
     modes={"evaluate": evaluate, "predict": predict, "inspect": inspect},

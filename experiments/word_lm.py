@@ -20,6 +20,7 @@ output embedding to improve language models"; Inan et al. 2017).
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 
 from experiments.experiment import Experiment, Measures, Preset, Run, Trained
 from experiments.options import SamplingOptions
@@ -29,7 +30,7 @@ from rnnjax.errors import UserError
 from rnnjax.tasks.word_language import corpus, reports
 from rnnjax.tasks.word_language.config import WordConfig as Config
 from rnnjax.tasks.word_language.neural_cache import Cache
-from rnnjax.tasks.word_language.word_model import WordModel, load, make_loss, make_model
+from rnnjax.tasks.word_language.word_model import WordModel, batch_loss, load, make_model
 from rnnjax.training import setting
 
 
@@ -136,7 +137,7 @@ EXPERIMENT = Experiment(
     vocabulary=WordVocabulary,
     prepare=lambda run: corpus.prepare(run.config, run.vocabulary()),
     model=lambda config, prepared: make_model(config, prepared.vocabulary, prepared.vectors),
-    loss=lambda config, graph, prepared: make_loss(config, graph),
+    loss=lambda config, prepared: partial(batch_loss, config),
     carry=lambda config, model: model.initial_carry(config.batch_size),
     shapes=corpus.shapes,
     measures=lambda config: Measures("word"),

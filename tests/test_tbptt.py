@@ -9,7 +9,7 @@ from flax import nnx
 import rnnjax
 from rnnjax.data import Stream, TrainingWindows
 from rnnjax.models import window_loss
-from rnnjax.tasks.language.assembly import make_loss, make_model
+from rnnjax.tasks.language.assembly import batch_loss, make_model
 from rnnjax.tasks.language.config import LanguageConfig
 from tests.cells.zoo import jit
 
@@ -183,12 +183,11 @@ def test_the_carry_handed_on_is_that_after_k1_steps_and_each_part_has_its_own_no
 def test_the_loss_of_a_config_hands_on_the_carry_after_its_window():
     config = LanguageConfig(window=2, bptt=5, hidden_size=3, embed_size=2, dropout=0.0)
     model = make_model(config, VOCABULARY)
-    graph, params = nnx.split(model, nnx.Param)
     batch = {
         "inputs": jnp.arange(5)[:, None] % VOCABULARY, "targets": jnp.zeros((5, 1), int),
         "reset": jnp.zeros((5, 1), bool), "mask": jnp.ones((5, 1), bool),
     }  # fmt: skip
     start = model.initial_carry(1)
-    loss = make_loss(config, graph)(params, start, batch, jax.random.key(0))
+    loss = batch_loss(config, model, start, batch, jax.random.key(0))
     _, expected = model(batch["inputs"][:2], start)
     jax.tree.map(np.testing.assert_allclose, loss.carry, expected)

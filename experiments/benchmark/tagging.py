@@ -17,14 +17,14 @@ from flax import nnx
 from experiments.benchmark.report import Row
 from experiments.benchmark.suites import interleaved
 from experiments.benchmark.training import training_step
-from rnnjax import data
+from rnnjax import data, training
 from rnnjax.data.padded_batches import EvaluationBatches, padding_share
 from rnnjax.heads import crf
 from rnnjax.tasks.tagging.config import TaggerConfig, TaggingConfig
 from rnnjax.tasks.tagging.preparation import prepare, tagged_examples
 from rnnjax.tasks.tagging.sentences import Sentence
 from rnnjax.tasks.tagging.tagger import Tagger, best_tags, make_tagger
-from rnnjax.tasks.tagging.text_tagger import TextTagger, make_loss
+from rnnjax.tasks.tagging.text_tagger import TextTagger, batch_loss
 from rnnjax.tasks.tagging.vocabulary import TaggingVocabulary
 
 TITLE = "a BiLSTM-CRF with a CNN over characters; shares of the time, and of positions"
@@ -133,4 +133,4 @@ def tagger_step(model: Tagger) -> Callable[[data.Batch], Any]:
     """The whole training step of these presets, as a function that keeps the state to itself."""
     config = TaggingConfig(learning_rate=2e-3, clip_norm=5.0)
     graph, params = nnx.split(model, nnx.Param)
-    return training_step(config, make_loss(graph), params)
+    return training_step(config, training.loss_of_params(graph, batch_loss), params)

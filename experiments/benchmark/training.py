@@ -95,7 +95,7 @@ def rnnjax_step(task: Task) -> Callable[[data.Batch], Any]:
     experiment, config, prepared, ours = task
     graph, params = nnx.split(ours, nnx.Param)
     params = jax.tree.map(jnp.copy, params)  # the step uses up what it is given
-    loss_fn = experiment.loss(config, graph, prepared)
+    loss_fn = experiment.loss_fn(config, graph, prepared)
     return training_step(config, loss_fn, params, experiment.carry(config, ours))
 
 

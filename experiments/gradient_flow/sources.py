@@ -132,7 +132,7 @@ def _layers_of_run(workdir: str, length: int) -> list[LayerTrace]:
             setattr(parent, str(last), _Heard(part, seen.append))
     graph, params = nnx.split(model, nnx.Param)
     batch, carry = prepared.batches[0], experiment.carry(run.config, model)
-    experiment.loss(run.config, graph, prepared)(params, carry, batch, None)
+    experiment.loss_fn(run.config, graph, prepared)(params, carry, batch, None)
     if not seen:
         raise UserError(
             f"{workdir}: expected a model with a recurrent network (`Recurrent`) that reads whole "

@@ -41,20 +41,28 @@ from rnnjax.training.reporting.metrics_log import read_metrics
 from rnnjax.training.reporting.progress import Measures, say, tell, with_progress
 from rnnjax.training.reporting.report import draw_curves, read_results, write_report, write_results
 from rnnjax.training.state import create_state, evaluation_params, num_parameters
-from rnnjax.training.step import Loss, LossFn, Task, make_eval_step, make_train_step, make_training
+from rnnjax.training.step import (
+    Loss,
+    LossFn,
+    Task,
+    loss_of_params,
+    make_eval_step,
+    make_train_step,
+    make_training,
+)
 from rnnjax.visuals import Section
 
 __all__ = [
     "EXIT_LOST", "EXIT_SAVED", "EXIT_STOPPED", "LOCAL", "MAY_CHANGE", "SECONDS_TO_ANSWER",
-    "Interrupted", "Loss", "LossFn", "Measures", "Placement", "ProcessLost", "Section", "Settings",
-    "Task", "TracedSteps", "TrainResult", "TrainingConfig", "TrainingDiverged", "Workdir",
-    "by_heading", "cancel_loss_message", "check_agreement", "check_memory", "check_owner",
-    "choose_placement", "chosen", "code_version", "create_state", "draw_curves",
-    "end_at_second_signal", "evaluate", "evaluation_params", "find_checkpoint", "make_average",
-    "make_dynamic_eval_step", "make_eval_step", "make_gpus_deterministic", "make_mesh",
-    "make_optimizer", "make_schedule", "make_train_step", "make_training", "num_parameters",
-    "open_workdir", "parse_steps", "processes", "read_meta", "read_metrics", "read_results",
-    "read_run", "removed_if_unused", "restore_model", "restore_params", "results_of", "say",
-    "setting", "tell", "tensor_name", "train", "with_progress", "write_export", "write_report",
-    "write_results",
+    "Interrupted", "Loss", "LossFn", "Measures", "Placement", "ProcessLost",
+    "Section", "Settings", "Task", "TracedSteps", "TrainResult", "TrainingConfig",
+    "TrainingDiverged", "Workdir", "by_heading", "cancel_loss_message", "check_agreement",
+    "check_memory", "check_owner", "choose_placement", "chosen", "code_version", "create_state",
+    "draw_curves", "end_at_second_signal", "evaluate", "evaluation_params", "find_checkpoint",
+    "loss_of_params", "make_average", "make_dynamic_eval_step", "make_eval_step",
+    "make_gpus_deterministic", "make_mesh", "make_optimizer", "make_schedule",
+    "make_train_step", "make_training", "num_parameters", "open_workdir", "parse_steps",
+    "processes", "read_meta", "read_metrics", "read_results", "read_run", "removed_if_unused",
+    "restore_model", "restore_params", "results_of", "say", "setting", "tell", "tensor_name",
+    "train", "with_progress", "write_export", "write_report", "write_results",
 ]  # fmt: skip

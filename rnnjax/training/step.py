@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from flax import nnx
 
 from rnnjax.training.config import TrainingConfig
 from rnnjax.training.devices.placement import LOCAL, Placement
@@ -44,6 +45,11 @@ LossFn = Callable[[PyTree, PyTree, PyTree, jax.Array | None], Loss]
 """``(params, carry, batch, key) -> Loss``; key None: evaluation, without randomness."""
 
 TrainStep = Callable[[TrainState, PyTree], tuple[TrainState, Metrics]]
+
+
+def loss_of_params(graph: nnx.GraphDef, loss: Callable[..., Loss]) -> LossFn:
+    """`loss(model, carry, batch, key)` as a function of the model's parameters."""
+    return lambda params, *args: loss(nnx.merge(graph, params), *args)
 
 
 def _sums(loss: Loss) -> dict[str, tuple[jax.Array, jax.Array]]:

@@ -178,7 +178,7 @@ def test_every_cell_learns_in_every_task(task, cell, folder, prepared):
     config = experiment.parse(flags).config
     model = experiment.model(config, data)
     graph, params = nnx.split(model, nnx.Param)
-    loss_fn, carry = experiment.loss(config, graph, data), experiment.carry(config, model)
+    loss_fn, carry = experiment.loss_fn(config, graph, data), experiment.carry(config, model)
     step, new_state = training.make_training(config, loss_fn)
     state, batch, losses = new_state(params, carry), data.batches[0], []
     for _ in range(3):

@@ -19,7 +19,7 @@ from rnnjax.models.network import Network
 from rnnjax.tasks.activity.clips import Clip, Videos, check_clip
 from rnnjax.tasks.activity.config import ActivityConfig
 from rnnjax.tasks.activity.preparation import video_examples
-from rnnjax.typing import Array
+from rnnjax.typing import Array, Batch
 
 CHANNELS = (8, 16)
 
@@ -94,16 +94,14 @@ def make_model(config: ActivityConfig, videos: Videos) -> ActivityNetwork:
     return ActivityNetwork(config, videos, rngs=nnx.Rngs(config.seed))
 
 
-def make_loss(graph: nnx.GraphDef) -> training.LossFn:
+def batch_loss(
+    model: ActivityNetwork, carry: Any, batch: Batch, key: Array | None
+) -> training.Loss:
     """The cross entropy of the class in nats a video, and how many percent are right."""
-
-    def loss_fn(params: Any, carry: Any, batch: Any, key: Array | None) -> training.Loss:
-        lengths = batch["lengths"]
-        logits = nnx.merge(graph, params)(batch["frames"], lengths, key)
-        total, count, right = classification_loss(logits, batch["label"], lengths > 0)
-        return training.Loss(total, count, carry, {"accuracy": 100 * right}, work=lengths.sum())
-
-    return loss_fn
+    lengths = batch["lengths"]
+    logits = model(batch["frames"], lengths, key)
+    total, count, right = classification_loss(logits, batch["label"], lengths > 0)
+    return training.Loss(total, count, carry, {"accuracy": 100 * right}, work=lengths.sum())
 
 
 class ActivityModel(NamedTuple):

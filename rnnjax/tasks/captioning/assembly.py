@@ -14,7 +14,7 @@ from rnnjax.tasks.captioning.config import CaptionerConfig
 from rnnjax.tasks.captioning.efficientnet import LOCATIONS
 from rnnjax.tasks.captioning.likelihood_loss import caption_loss
 from rnnjax.tasks.captioning.preparation import Prepared
-from rnnjax.typing import Array
+from rnnjax.typing import Array, Batch
 
 
 def make_captioner(
@@ -72,23 +72,21 @@ def initial_carry() -> CaptionCarry:
     return CaptionCarry(jnp.zeros(()), jnp.zeros(()))
 
 
-def make_loss(config: CaptionerConfig, graph: nnx.GraphDef) -> training.LossFn:
-    """The loss of a batch, as training knows it; the carry is a `CaptionCarry`."""
+def batch_loss(
+    config: CaptionerConfig, model: Captioner, carry: CaptionCarry, batch: Batch, key: Array | None
+) -> training.Loss:
+    """The loss of a batch in nats a word, and the carry of the next one."""
     hard = HardTraining(config.hard_gradient, soft_rate=config.soft_rate)
-
-    def loss_fn(params, carry, batch, key):
-        soft_rate = jnp.where(carry.updates < config.soft_steps, 1.0, config.soft_rate)
-        faded = carry.updates / config.detection_steps if config.detection_steps else 0.0
-        loss = caption_loss(
-            nnx.merge(graph, params),
-            batch,
-            key,
-            label_smoothing=config.label_smoothing,
-            spread_weight=config.spread_weight,
-            detection_weight=config.detection_weight * jnp.maximum(1 - faded, 0),
-            hard=hard._replace(soft_rate=soft_rate),
-            baseline=carry.baseline,
-        )
-        return loss._replace(carry=CaptionCarry(loss.carry, carry.updates + 1))
-
-    return loss_fn
+    soft_rate = jnp.where(carry.updates < config.soft_steps, 1.0, config.soft_rate)
+    faded = carry.updates / config.detection_steps if config.detection_steps else 0.0
+    loss = caption_loss(
+        model,
+        batch,
+        key,
+        label_smoothing=config.label_smoothing,
+        spread_weight=config.spread_weight,
+        detection_weight=config.detection_weight * jnp.maximum(1 - faded, 0),
+        hard=hard._replace(soft_rate=soft_rate),
+        baseline=carry.baseline,
+    )
+    return loss._replace(carry=CaptionCarry(loss.carry, carry.updates + 1))

@@ -1,5 +1,6 @@
 """Cross-validation of classes: many small trainings that share one compiled step."""
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from rnnjax.data.padded_batches import TrainingBatches
 from rnnjax.errors import UserError
 from rnnjax.tasks.dna.config import DnaConfig
 from rnnjax.tasks.dna.dna_model import DnaModel
-from rnnjax.tasks.dna.networks import make_loss, make_model
+from rnnjax.tasks.dna.networks import batch_loss, make_model
 from rnnjax.tasks.dna.preparation import DnaVocabulary, sequence_examples
 from rnnjax.tasks.dna.sources import load_sequences
 
@@ -70,7 +71,8 @@ def cross_validated(
     vocabulary = DnaVocabulary("classes", classes_of(examples))
     every = sequence_examples(examples, config, vocabulary)
     graph, params = nnx.split(make_model(config, vocabulary), nnx.Param)
-    step, new_state = training.make_training(config, make_loss(graph, config))
+    loss_fn = training.loss_of_params(graph, functools.partial(batch_loss, config))
+    step, new_state = training.make_training(config, loss_fn)
     found = np.empty(len(examples), object)
     seen = right = 0
     for n, fold in enumerate(folds, 1):

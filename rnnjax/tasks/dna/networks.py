@@ -122,30 +122,27 @@ def field_of(model: GeneTagger, config: DnaConfig, batch: Batch, scores: Array) 
     return model.crf.get_value(), scores, batch["lengths"]
 
 
-def make_loss(graph: nnx.GraphDef, config: DnaConfig) -> training.LossFn:
+def batch_loss(
+    config: DnaConfig, model: Any, carry: Any, batch: Batch, key: Array | None
+) -> training.Loss:
     """The negative log-likelihood: of genes in nats a base, of classes in nats a sequence.
 
     Its metrics are in percent: `accuracy` of classes; of genes, in an evaluation, `f1` of coding
     bases and `exact`, sequences whose bases all have the right state.
     """
-
-    def loss_fn(params: Any, carry: Any, batch: Batch, key: Array | None) -> training.Loss:
-        model = nnx.merge(graph, params)
-        scores, lengths = scores_of(model, config, batch, key), batch["lengths"]
-        if config.problem == "classes":
-            total, count, right = classification_loss(scores, batch["label"], lengths > 0)
-            return training.Loss(total, count, carry, {"accuracy": 100 * right})
-        field, gold = field_of(model, config, batch, scores), batch["states"]
-        rules = frame_constraints()
-        total = -crf.log_likelihood(field[0], field[1], gold, lengths, allowed=rules).sum()
-        if key is not None:
-            return training.Loss(total, lengths.sum(), carry)
-        found, _ = crf.viterbi(*field, allowed=rules)
-        coding, true = (jnp.asarray(TAG_OF_STATE)[its] == 1 for its in (found, gold))
-        padding = jnp.arange(len(gold))[:, None] >= lengths
-        exact = (((found == gold) | padding).all(axis=0) & (lengths > 0)).sum()
-        f1 = 200.0 * (coding & true).sum(), (coding.sum() + true.sum()).astype(jnp.float32)
-        share = 100.0 * exact, (lengths > 0).sum()
-        return training.Loss(total, lengths.sum(), carry, {"f1": f1, "exact": share})
-
-    return loss_fn
+    scores, lengths = scores_of(model, config, batch, key), batch["lengths"]
+    if config.problem == "classes":
+        total, count, right = classification_loss(scores, batch["label"], lengths > 0)
+        return training.Loss(total, count, carry, {"accuracy": 100 * right})
+    field, gold = field_of(model, config, batch, scores), batch["states"]
+    rules = frame_constraints()
+    total = -crf.log_likelihood(field[0], field[1], gold, lengths, allowed=rules).sum()
+    if key is not None:
+        return training.Loss(total, lengths.sum(), carry)
+    found, _ = crf.viterbi(*field, allowed=rules)
+    coding, true = (jnp.asarray(TAG_OF_STATE)[its] == 1 for its in (found, gold))
+    padding = jnp.arange(len(gold))[:, None] >= lengths
+    exact = (((found == gold) | padding).all(axis=0) & (lengths > 0)).sum()
+    f1 = 200.0 * (coding & true).sum(), (coding.sum() + true.sum()).astype(jnp.float32)
+    share = 100.0 * exact, (lengths > 0).sum()
+    return training.Loss(total, lengths.sum(), carry, {"f1": f1, "exact": share})

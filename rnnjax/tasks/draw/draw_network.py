@@ -16,7 +16,7 @@ from rnnjax.models.recurrent import check_left_to_right
 from rnnjax.tasks.draw import attention
 from rnnjax.tasks.draw.attention import NUM_PARAMETERS, Window
 from rnnjax.tasks.draw.config import DrawConfig
-from rnnjax.typing import Array, Carry, PRNGKey
+from rnnjax.typing import Array, Batch, Carry, PRNGKey
 
 HELD_OUT_SEED = 0
 """Of the noise of evaluation: that of an image depends on its index alone."""
@@ -186,30 +186,28 @@ def noise_of(indices: Array, config: DrawConfig) -> Array:
     return jnp.moveaxis(draw(indices), 0, 1)
 
 
-def make_loss(config: DrawConfig, graph: nnx.GraphDef) -> training.LossFn:
+def batch_loss(
+    config: DrawConfig, model: DrawNetwork, carry: Any, batch: Batch, key: Array | None
+) -> training.Loss:
     """The bound of -log p(x) in nats an image: reconstruction and KL, by one draw of the noise.
 
     ::
 
         -log p(x) <= E_q [-log p(x | z)] + sum_t KL(q(z_t | x, z_1 .. z_{t-1}) || p(z_t))
     """
-
-    def loss_fn(params: Any, carry: Any, batch: Any, key: PRNGKey | None) -> training.Loss:
-        images, indices = batch["images"].astype(jnp.float32), batch["indices"]
-        key_noise, key_dropout = split_key(key, 2)
-        if key_noise is None:
-            noise = noise_of(indices, config)
-        else:
-            shape = config.num_glimpses, len(images), config.latent_size
-            noise = jax.random.normal(key_noise, shape)
-        painting = nnx.merge(graph, params).reconstruct(images, noise, key_dropout)
-        real = indices >= 0
-        parts = {
-            "reconstruction": reconstruction_nats(painting.canvases[-1], images),
-            "KL": painting.kl.sum(axis=0),
-        }
-        sums = {name: jnp.where(real, part, 0).sum() for name, part in parts.items()}
-        total = sums["reconstruction"] + sums["KL"]
-        return training.Loss(total, real.sum(), carry, {**sums})
-
-    return loss_fn
+    images, indices = batch["images"].astype(jnp.float32), batch["indices"]
+    key_noise, key_dropout = split_key(key, 2)
+    if key_noise is None:
+        noise = noise_of(indices, config)
+    else:
+        shape = config.num_glimpses, len(images), config.latent_size
+        noise = jax.random.normal(key_noise, shape)
+    painting = model.reconstruct(images, noise, key_dropout)
+    real = indices >= 0
+    parts = {
+        "reconstruction": reconstruction_nats(painting.canvases[-1], images),
+        "KL": painting.kl.sum(axis=0),
+    }
+    sums = {name: jnp.where(real, part, 0).sum() for name, part in parts.items()}
+    total = sums["reconstruction"] + sums["KL"]
+    return training.Loss(total, real.sum(), carry, {**sums})

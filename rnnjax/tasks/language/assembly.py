@@ -1,6 +1,8 @@
 """A language model made from a config, its loss, and its loss over a whole split."""
 
+import functools
 import math
+from typing import Any
 
 import optax
 from flax import nnx
@@ -10,6 +12,7 @@ from rnnjax.errors import UserError
 from rnnjax.models import LanguageModel, window_loss
 from rnnjax.tasks.language.config import LanguageConfig
 from rnnjax.tasks.language.scoring import perplexity
+from rnnjax.typing import Array, Batch
 
 
 def make_model(config: LanguageConfig, vocab_size: int) -> LanguageModel:
@@ -23,18 +26,13 @@ def make_model(config: LanguageConfig, vocab_size: int) -> LanguageModel:
     )
 
 
-def make_loss(config: LanguageConfig, graph: nnx.GraphDef) -> training.LossFn:
-    """The loss of one window, as training knows it."""
-
-    def loss_fn(params, carry, batch, key):
-        window = config.window if key is not None and config.bptt else None
-        model = nnx.merge(graph, params)
-        total, count, carry = window_loss(
-            model, carry, batch, key, window=window, remat=config.remat
-        )
-        return training.Loss(total, count, carry)
-
-    return loss_fn
+def batch_loss(
+    config: LanguageConfig, model: LanguageModel, carry: Any, batch: Batch, key: Array | None
+) -> training.Loss:
+    """The loss of one window in nats a symbol."""
+    window = config.window if key is not None and config.bptt else None
+    total, count, carry = window_loss(model, carry, batch, key, window=window, remat=config.remat)
+    return training.Loss(total, count, carry)
 
 
 def describe_loss(
@@ -65,7 +63,7 @@ def describe_loss(
     windows = data.EvaluationWindows(
         corpus.splits[split], batch_size=batch_size, window=config.window
     )
-    loss_fn = make_loss(config, graph)
+    loss_fn = training.loss_of_params(graph, functools.partial(batch_loss, config))
     state = model.initial_carry(batch_size)
     step = training.make_eval_step(loss_fn)
     how, rate = "", dynamic_learning_rate

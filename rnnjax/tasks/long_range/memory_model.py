@@ -2,7 +2,7 @@
 
 import functools
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +18,7 @@ from rnnjax.models.recurrent import check_left_to_right
 from rnnjax.tasks.long_range.config import LongRangeConfig
 from rnnjax.tasks.long_range.preparation import examples_at
 from rnnjax.tasks.long_range.problems import COPIED, TOLERANCE
+from rnnjax.typing import Array, Batch
 
 
 def make_model(config: LongRangeConfig) -> SequenceClassifier:
@@ -40,41 +41,39 @@ def outputs_of_steps(
     return model.head(model.encoder(inputs, key=key))
 
 
-def make_loss(graph: nnx.GraphDef, problem: str) -> training.LossFn:
+def batch_loss(
+    problem: str, model: SequenceClassifier, carry: Any, batch: Batch, key: Array | None
+) -> training.Loss:
     """The loss of a problem; its metric `accuracy` is how many percent are right.
 
     adding: the squared error of the sum after the last step; right if the error is below 0.04.
     copy: the cross entropy of the symbol at each step in nats; of the ten last, how many are right.
     agreement: the cross entropy of the verb in nats.
     """
-
-    def loss_fn(params, carry, batch, key):
-        model, targets = nnx.merge(graph, params), batch["targets"]
-        lengths = batch["lengths"]
-        real = lengths > 0
-        if problem == "copy":
-            logits = outputs_of_steps(model, batch["inputs"], key)
-            total, count = cross_entropy(logits, targets, jnp.broadcast_to(real, targets.shape))
-            recalled = logits[-COPIED:].argmax(axis=-1) == targets[-COPIED:]
-            right, asked = recalled.sum(where=real), COPIED * real.sum()
-        elif problem == "adding":
-            error = jnp.where(real, model(batch["inputs"], key=key)[:, 0] - targets, 0)
-            total, count = (error**2).sum(), real.sum()
-            right, asked = (jnp.abs(error) < TOLERANCE).sum(where=real), count
-        else:
-            mask = jnp.arange(len(batch["inputs"]))[:, None] < lengths
-            logits = model(batch["inputs"], mask, key)
-            total, count, right = classification_loss(logits, targets, real)
-            asked = count
-        return training.Loss(total, count, carry, {"accuracy": (100 * right, asked)})
-
-    return loss_fn
+    targets, lengths = batch["targets"], batch["lengths"]
+    real = lengths > 0
+    if problem == "copy":
+        logits = outputs_of_steps(model, batch["inputs"], key)
+        total, count = cross_entropy(logits, targets, jnp.broadcast_to(real, targets.shape))
+        recalled = logits[-COPIED:].argmax(axis=-1) == targets[-COPIED:]
+        right, asked = recalled.sum(where=real), COPIED * real.sum()
+    elif problem == "adding":
+        error = jnp.where(real, model(batch["inputs"], key=key)[:, 0] - targets, 0)
+        total, count = (error**2).sum(), real.sum()
+        right, asked = (jnp.abs(error) < TOLERANCE).sum(where=real), count
+    else:
+        mask = jnp.arange(len(batch["inputs"]))[:, None] < lengths
+        logits = model(batch["inputs"], mask, key)
+        total, count, right = classification_loss(logits, targets, real)
+        asked = count
+    return training.Loss(total, count, carry, {"accuracy": (100 * right, asked)})
 
 
 @functools.cache
 def _eval_step(graph: nnx.GraphDef, problem: str):
     """One for all scores of a network, so that each length is compiled once."""
-    return training.make_eval_step(make_loss(graph, problem))
+    loss_fn = functools.partial(batch_loss, problem)
+    return training.make_eval_step(training.loss_of_params(graph, loss_fn))
 
 
 class MemoryModel(NamedTuple):
@@ -89,7 +88,7 @@ class MemoryModel(NamedTuple):
     config: LongRangeConfig
 
     def scores(self, examples: Examples) -> dict[str, float]:
-        """The mean `loss` and the `accuracy` in percent; see `make_loss`."""
+        """The mean `loss` and the `accuracy` in percent; see `batch_loss`."""
         graph, params = nnx.split(self.model, nnx.Param)
         step = _eval_step(graph, self.config.problem)
         return training.evaluate(step, params, None, EvaluationBatches(examples, batch_size=100))

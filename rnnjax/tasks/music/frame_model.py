@@ -15,7 +15,7 @@ from rnnjax.models.recurrent import check_left_to_right
 from rnnjax.ranges import mask_of_lengths
 from rnnjax.tasks.music.config import MusicConfig
 from rnnjax.tasks.music.pieces import NUM_NOTES
-from rnnjax.typing import Array, Carry, DType, PRNGKey
+from rnnjax.typing import Array, Batch, Carry, DType, PRNGKey
 
 
 class FrameModel(Network):
@@ -113,14 +113,10 @@ def make_model(config: MusicConfig) -> FrameModel:
     )
 
 
-def make_loss(graph: nnx.GraphDef) -> training.LossFn:
+def batch_loss(model: FrameModel, carry: Any, batch: Batch, key: Array | None) -> training.Loss:
     """The negative log-likelihood of frames, in nats a frame, summed over their notes."""
-
-    def loss_fn(params, carry, batch, key):
-        frames = batch["frames"]
-        logits = nnx.merge(graph, params)(batch["before"], frames, key=key)
-        mask = mask_of_lengths(batch["lengths"], len(frames), frames.shape[1:2])
-        nats = jnp.where(mask, -nade.log_probability(logits, frames), 0)
-        return training.Loss(nats.sum(), mask.sum(), carry)
-
-    return loss_fn
+    frames = batch["frames"]
+    logits = model(batch["before"], frames, key=key)
+    mask = mask_of_lengths(batch["lengths"], len(frames), frames.shape[1:2])
+    nats = jnp.where(mask, -nade.log_probability(logits, frames), 0)
+    return training.Loss(nats.sum(), mask.sum(), carry)

@@ -14,7 +14,7 @@ from rnnjax.models.network import Network, float32_linear
 from rnnjax.models.recurrent import check_left_to_right
 from rnnjax.ranges import check_ids, mask_of_lengths
 from rnnjax.tasks.naming.config import NamingConfig
-from rnnjax.typing import Array, Carry, DType, PRNGKey
+from rnnjax.typing import Array, Batch, Carry, DType, PRNGKey
 
 
 class NameGenerator(Network):
@@ -116,13 +116,9 @@ def make_model(config: NamingConfig, vocab_size: int, num_classes: int) -> NameG
     )
 
 
-def make_loss(graph: nnx.GraphDef) -> training.LossFn:
+def batch_loss(model: NameGenerator, carry: Any, batch: Batch, key: Array | None) -> training.Loss:
     """The cross entropy of the symbols of names, the end symbol included, in nats a symbol."""
-
-    def loss_fn(params, carry, batch, key):
-        mask = mask_of_lengths(batch["lengths"], len(batch["targets"]), batch["class"].shape)
-        inputs = jnp.where(mask, batch["inputs"], 0)
-        logits = nnx.merge(graph, params)(inputs, batch["class"], key=key)
-        return training.Loss(*cross_entropy(logits, batch["targets"], mask), carry)
-
-    return loss_fn
+    mask = mask_of_lengths(batch["lengths"], len(batch["targets"]), batch["class"].shape)
+    inputs = jnp.where(mask, batch["inputs"], 0)
+    logits = model(inputs, batch["class"], key=key)
+    return training.Loss(*cross_entropy(logits, batch["targets"], mask), carry)

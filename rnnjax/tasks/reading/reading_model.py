@@ -57,26 +57,22 @@ def make_model(
     return model
 
 
-def make_loss(graph: nnx.GraphDef, supervise_attention: float) -> training.LossFn:
+def batch_loss(
+    supervise_attention: float, model: Reader, carry: Any, batch: Batch, key: Array | None
+) -> training.Loss:
     """The cross entropy of the answers in nats a question, and how many percent are right.
 
-    Args:
-        graph: of a `Reader`.
-        supervise_attention: weight of `attention_loss`.
+    `supervise_attention` is the weight of `attention_loss`.
     """
-
-    def loss_fn(params: Any, carry: Any, batch: Batch, key: Array | None) -> training.Loss:
-        real = batch["lengths"] > 0
-        out = nnx.merge(graph, params)(*_words(batch), key=key)
-        total, count = cross_entropy(out.logits, batch["answer"], real)
-        if supervise_attention and out.attention is not None:
-            total += supervise_attention * attention_loss(out.attention, batch["facts"].T)
-        right = (likeliest(out.logits)[0] == batch["answer"]) & (batch["answer"] > 0)
-        accuracy = 100 * right.sum(where=real)
-        work = batch["lengths"].sum()
-        return training.Loss(total, count, carry, {"accuracy": accuracy}, work=work)
-
-    return loss_fn
+    real = batch["lengths"] > 0
+    out = model(*_words(batch), key=key)
+    total, count = cross_entropy(out.logits, batch["answer"], real)
+    if supervise_attention and out.attention is not None:
+        total += supervise_attention * attention_loss(out.attention, batch["facts"].T)
+    right = (likeliest(out.logits)[0] == batch["answer"]) & (batch["answer"] > 0)
+    accuracy = 100 * right.sum(where=real)
+    work = batch["lengths"].sum()
+    return training.Loss(total, count, carry, {"accuracy": accuracy}, work=work)
 
 
 def attention_loss(attention: Array, facts: Array) -> Array:

@@ -58,17 +58,15 @@ def embedding_of(model: SequenceClassifier) -> nnx.Embed:
     return model.encoder.embed
 
 
-def make_loss(graph: nnx.GraphDef) -> training.LossFn:
+def batch_loss(
+    model: SequenceClassifier, carry: Any, batch: Batch, key: Array | None
+) -> training.Loss:
     """The cross entropy of the labels in nats a text, and how many percent are right."""
-
-    def loss_fn(params: Any, carry: Any, batch: Batch, key: Array | None) -> training.Loss:
-        out = nnx.merge(graph, params)(batch["words"], mask_of(batch), key=key)
-        total, count, right = classification_loss(out, batch["label"], batch["lengths"] > 0)
-        return training.Loss(
-            total, count, carry, {"accuracy": 100 * right}, work=batch["lengths"].sum()
-        )
-
-    return loss_fn
+    out = model(batch["words"], mask_of(batch), key=key)
+    total, count, right = classification_loss(out, batch["label"], batch["lengths"] > 0)
+    return training.Loss(
+        total, count, carry, {"accuracy": 100 * right}, work=batch["lengths"].sum()
+    )
 
 
 def mask_of(batch: Batch) -> Array:

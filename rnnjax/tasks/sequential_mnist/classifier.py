@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -15,6 +15,7 @@ from rnnjax.models import SequenceClassifier, classification_loss
 from rnnjax.tasks.sequential_mnist.digits import NUM_CLASSES, Digits, permute, pixel_sequences
 from rnnjax.training import setting
 from rnnjax.training.config import NetworkConfig, Positive
+from rnnjax.typing import Array, Batch
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,15 +35,13 @@ def make_model(config: DigitConfig) -> SequenceClassifier:
     return SequenceClassifier(NUM_CLASSES, config.network(), input_size=1, rngs=rngs)
 
 
-def make_loss(graph: nnx.GraphDef) -> training.LossFn:
+def batch_loss(
+    model: SequenceClassifier, carry: Any, batch: Batch, key: Array | None
+) -> training.Loss:
     """The cross entropy of the labels in nats a digit, and how many percent are right."""
-
-    def loss_fn(params, carry, batch, key):
-        logits, real = nnx.merge(graph, params)(batch["pixels"], key=key), batch["lengths"] > 0
-        total, count, right = classification_loss(logits, batch["label"], real)
-        return training.Loss(total, count, carry, {"accuracy": 100 * right})
-
-    return loss_fn
+    logits, real = model(batch["pixels"], key=key), batch["lengths"] > 0
+    total, count, right = classification_loss(logits, batch["label"], real)
+    return training.Loss(total, count, carry, {"accuracy": 100 * right})
 
 
 class DigitReader(NamedTuple):

@@ -17,6 +17,7 @@ from rnnjax.tasks.series.config import SeriesConfig
 from rnnjax.tasks.series.preparation import labelled_series, window_starts, windows
 from rnnjax.tasks.series.scaling import Scaling
 from rnnjax.tasks.series.sources import Series
+from rnnjax.typing import Array, Batch
 
 
 def make_model(config: SeriesConfig, scaling: Scaling) -> SequenceClassifier:
@@ -46,25 +47,23 @@ def outputs_of(
     return outputs + values[-1, :, scaling.target_column, None]
 
 
-def make_loss(graph: nnx.GraphDef, scaling: Scaling) -> training.LossFn:
+def batch_loss(
+    scaling: Scaling, model: SequenceClassifier, carry: Any, batch: Batch, key: Array | None
+) -> training.Loss:
     """The mean squared error of the scaled target, or the cross entropy of the class in nats.
 
     Its metrics are `mae`, the mean absolute error in the unit of the target, or
     `accuracy` in percent.
     """
-
-    def loss_fn(params, carry, batch, key):
-        outputs = outputs_of(nnx.merge(graph, params), scaling, batch, key)
-        real = batch["lengths"] > 0
-        if scaling.classes:
-            total, count, right = classification_loss(outputs, batch["label"], real)
-            return training.Loss(total, count, carry, {"accuracy": 100 * right})
-        known = real[:, None] & ~jnp.isnan(batch["target"])
-        error = jnp.where(known, outputs - batch["target"], 0)
-        in_units = jnp.abs(error).sum() * scaling.std[scaling.target_column]
-        return training.Loss((error**2).sum(), known.sum(), carry, {"mae": in_units})
-
-    return loss_fn
+    outputs = outputs_of(model, scaling, batch, key)
+    real = batch["lengths"] > 0
+    if scaling.classes:
+        total, count, right = classification_loss(outputs, batch["label"], real)
+        return training.Loss(total, count, carry, {"accuracy": 100 * right})
+    known = real[:, None] & ~jnp.isnan(batch["target"])
+    error = jnp.where(known, outputs - batch["target"], 0)
+    in_units = jnp.abs(error).sum() * scaling.std[scaling.target_column]
+    return training.Loss((error**2).sum(), known.sum(), carry, {"mae": in_units})
 
 
 class SeriesModel(NamedTuple):

@@ -109,24 +109,21 @@ def features_of(config: SpeechConfig, batch: Batch) -> tuple[Array, Array]:
     return normalised(features, frames), frames
 
 
-def make_loss(graph: nnx.GraphDef, config: SpeechConfig) -> training.LossFn:
+def batch_loss(
+    config: SpeechConfig, model: Any, carry: Any, batch: Batch, key: Array | None
+) -> training.Loss:
     """The loss of a `SpeechNetwork` or a `Speller` in nats a symbol, with SpecAugment."""
-
-    def loss_fn(params: Any, carry: Any, batch: Batch, key: Array | None) -> training.Loss:
-        key_masks, key_network = split_key(key, 2)
-        features, frames = features_of(config, batch)
-        if key_masks is not None:
-            features = spec_augment(
-                features,
-                frames,
-                key_masks,
-                time_masks=config.time_masks,
-                time_width=config.time_width,
-                band_masks=config.band_masks,
-                band_width=config.band_width,
-            )
-        model = nnx.merge(graph, params)
-        total, count, metrics = model.loss(features, frames, batch, key_network)
-        return training.Loss(total, count, carry, metrics, work=(batch["lengths"] > 0).sum())
-
-    return loss_fn
+    key_masks, key_network = split_key(key, 2)
+    features, frames = features_of(config, batch)
+    if key_masks is not None:
+        features = spec_augment(
+            features,
+            frames,
+            key_masks,
+            time_masks=config.time_masks,
+            time_width=config.time_width,
+            band_masks=config.band_masks,
+            band_width=config.band_width,
+        )
+    total, count, metrics = model.loss(features, frames, batch, key_network)
+    return training.Loss(total, count, carry, metrics, work=(batch["lengths"] > 0).sum())

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from flax import nnx
@@ -21,6 +21,7 @@ from rnnjax.models.sequence_encoder import SequenceEncoder
 from rnnjax.tasks.summarisation.config import SummarisationConfig
 from rnnjax.tasks.summarisation.preparation import fields_of
 from rnnjax.tasks.summarisation.vocabulary import Encoded, SummaryVocabulary
+from rnnjax.typing import Array, Batch
 
 BATCH_SIZE = 64
 
@@ -154,21 +155,12 @@ def make_summarizer(
     return model
 
 
-def make_loss(config: SummarisationConfig, graph: nnx.GraphDef) -> training.LossFn:
-    """Makes the loss of a batch, in nats a symbol of the summary, its end included.
-
-    Args:
-        config: its `coverage` weighs the coverage loss, in training.
-        graph: of the model.
-    """
-
-    def loss_fn(params, carry, batch, key):
-        total, count = pair_loss(
-            nnx.merge(graph, params), batch, key, start=START, coverage=config.coverage
-        )
-        return training.Loss(total, count, carry)
-
-    return loss_fn
+def batch_loss(
+    config: SummarisationConfig, model: Seq2Seq, carry: Any, batch: Batch, key: Array | None
+) -> training.Loss:
+    """The loss in nats a symbol of the summary, its end included; in training with coverage."""
+    total, count = pair_loss(model, batch, key, start=START, coverage=config.coverage)
+    return training.Loss(total, count, carry)
 
 
 def load(workdir: str | Path, config: SummarisationConfig | None = None) -> Summarizer:

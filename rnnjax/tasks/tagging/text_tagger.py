@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from flax import nnx
 
 from rnnjax import data, training
 from rnnjax.data.padded_batches import EvaluationBatches, in_order
@@ -21,6 +20,7 @@ from rnnjax.tasks.tagging.schemes import spans_of, tags_of
 from rnnjax.tasks.tagging.sentences import Sentence
 from rnnjax.tasks.tagging.tagger import Tagger, best_tags, make_tagger, tag, tagging_loss
 from rnnjax.tasks.tagging.vocabulary import TaggingVocabulary
+from rnnjax.typing import Array, Batch
 
 BUCKETS = (8, 16, 24, 32, 48, 64, 96, 128)
 """Lengths that sentences to be tagged are padded to; longer ones get buckets of their own."""
@@ -104,20 +104,10 @@ def in_bio(ids: np.ndarray, vocabulary: TaggingVocabulary) -> tuple[str, ...]:
     return tuple(tags_of(spans_of(names), len(names), "BIO"))
 
 
-def make_loss(graph: nnx.GraphDef) -> training.LossFn:
-    """Makes the loss of a batch: in nats a sentence, while the speed is counted in tokens.
-
-    Args:
-        graph: of the tagger.
-    """
-
-    def loss_fn(
-        params: Any, carry: Any, batch: dict[str, jax.Array], key: jax.Array | None
-    ) -> training.Loss:
-        total, count = tagging_loss(nnx.merge(graph, params), batch, key)
-        return training.Loss(total, count, carry, work=batch["lengths"].sum())
-
-    return loss_fn
+def batch_loss(model: Tagger, carry: Any, batch: Batch, key: Array | None) -> training.Loss:
+    """The loss in nats a sentence, while the speed is counted in tokens."""
+    total, count = tagging_loss(model, batch, key)
+    return training.Loss(total, count, carry, work=batch["lengths"].sum())
 
 
 def validation_scores(config: TaggingConfig, prepared: Prepared, model: Tagger) -> dict[str, float]:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +24,7 @@ from rnnjax.models.sequence_encoder import SequenceEncoder
 from rnnjax.tasks.translation.config import TranslationConfig
 from rnnjax.tasks.translation.preparation import reversed_source, source_examples
 from rnnjax.tasks.translation.vocabulary import END, START, UNKNOWN_WORD, VocabularyPair
+from rnnjax.typing import Array, Batch
 
 BATCH_SIZE = 64
 
@@ -170,28 +171,20 @@ def make_translator(
 
 
 def first_carry(config: TranslationConfig) -> jax.Array | None:
-    """What `make_loss` counts updates by, float `[B]`; None without scheduled sampling."""
+    """What `batch_loss` counts updates by, float `[B]`; None without scheduled sampling."""
     return jnp.zeros(config.batch_size) if config.scheduled_sampling else None
 
 
-def make_loss(config: TranslationConfig, graph: nnx.GraphDef) -> training.LossFn:
-    """Makes the loss of a batch, in nats a symbol of the target, its end included.
-
-    Args:
-        config: of the run.
-        graph: of the model.
-    """
+def batch_loss(
+    config: TranslationConfig, model: Seq2Seq, carry: Any, batch: Batch, key: Array | None
+) -> training.Loss:
+    """The loss in nats a symbol of the target, its end included; the carry: see `first_carry`."""
     options = {"start": START, "label_smoothing": config.label_smoothing}
-
-    def loss_fn(params, carry, batch, key):
-        rate = None
-        if carry is not None and key is not None:  # in training
-            rate, carry = config.scheduled_sampling * carry[0] / config.num_steps, carry + 1
-        model = nnx.merge(graph, params)
-        total, count = pair_loss(model, batch, key, own_symbols=rate, **options)
-        return training.Loss(total, count, carry)
-
-    return loss_fn
+    rate = None
+    if carry is not None and key is not None:  # in training
+        rate, carry = config.scheduled_sampling * carry[0] / config.num_steps, carry + 1
+    total, count = pair_loss(model, batch, key, own_symbols=rate, **options)
+    return training.Loss(total, count, carry)
 
 
 def load(workdir: str | Path, config: TranslationConfig | None = None) -> Translator:

@@ -41,20 +41,18 @@ def make_model(config: VqaConfig, vocabulary: QuestionVocabulary) -> StackedAtte
     )
 
 
-def make_loss(graph: nnx.GraphDef) -> training.LossFn:
+def batch_loss(
+    model: StackedAttention, carry: Any, batch: Batch, key: Array | None
+) -> training.Loss:
     """The cross entropy of the answers in nats a question, and how many percent are right."""
-
-    def loss_fn(params: Any, carry: Any, batch: Batch, key: Array | None) -> training.Loss:
-        question, answer = _words(batch), batch["answer"]
-        real = question[0] != 0
-        out = nnx.merge(graph, params)(batch["image"], question, key=key)
-        total, count = cross_entropy(out.logits, answer, real)
-        right = (likeliest(out.logits)[0] == answer) & (answer > 0)
-        work = (question != 0).sum()
-        accuracy = 100 * right.sum(where=real)
-        return training.Loss(total, count, carry, {"accuracy": accuracy}, work=work)
-
-    return loss_fn
+    question, answer = _words(batch), batch["answer"]
+    real = question[0] != 0
+    out = model(batch["image"], question, key=key)
+    total, count = cross_entropy(out.logits, answer, real)
+    right = (likeliest(out.logits)[0] == answer) & (answer > 0)
+    work = (question != 0).sum()
+    accuracy = 100 * right.sum(where=real)
+    return training.Loss(total, count, carry, {"accuracy": accuracy}, work=work)
 
 
 class VqaModel(NamedTuple):

@@ -17,7 +17,7 @@ from rnnjax.errors import UserError
 from rnnjax.models import LanguageModel, score_texts, window_loss
 from rnnjax.models.network import set_vectors
 from rnnjax.tasks.word_language.config import WordConfig
-from rnnjax.typing import Array, Carry, PRNGKey
+from rnnjax.typing import Array, Batch, Carry, PRNGKey
 
 NEVER_WRITTEN = [START, UNKNOWN_WORD]
 
@@ -173,17 +173,14 @@ def make_model(
     return model
 
 
-def make_loss(config: WordConfig, graph: nnx.GraphDef) -> training.LossFn:
-    """The loss of one window in nats a word, as training knows it."""
-
-    def loss_fn(params, carry, batch, key):
-        model = nnx.merge(graph, params)
-        loss = training.Loss(*window_loss(model, carry, batch, key, ar=config.ar, tar=config.tar))
-        if "lengths" in batch:
-            loss = loss._replace(rate_scale=batch["lengths"].max() / config.window)
-        return loss
-
-    return loss_fn
+def batch_loss(
+    config: WordConfig, model: LanguageModel, carry: Any, batch: Batch, key: Array | None
+) -> training.Loss:
+    """The loss of one window in nats a word."""
+    loss = training.Loss(*window_loss(model, carry, batch, key, ar=config.ar, tar=config.tar))
+    if "lengths" in batch:
+        loss = loss._replace(rate_scale=batch["lengths"].max() / config.window)
+    return loss
 
 
 def load(workdir: str | Path, config: WordConfig | None = None) -> WordModel:
@@ -201,7 +198,8 @@ def loss_of_split(
     graph, params = nnx.split(model, nnx.Param)
     rows = config.batch_size
     windows = data.EvaluationWindows(stream, batch_size=rows, window=config.window)
-    step = training.make_eval_step(make_loss(config, graph))
+    loss_fn = training.loss_of_params(graph, functools.partial(batch_loss, config))
+    step = training.make_eval_step(loss_fn)
     result = training.evaluate(step, params, model.initial_carry(rows), windows)
     return result["loss"], int(result["count"])
 

@@ -1,6 +1,7 @@
 """Settings that cannot work are refused by their names; the others make the model they say."""
 
 import dataclasses
+import functools
 
 import jax
 import numpy as np
@@ -9,7 +10,7 @@ from flax import nnx
 
 from rnnjax.errors import UserError
 from rnnjax.tasks.captioning import assembly
-from rnnjax.tasks.captioning.assembly import initial_carry, make_captioner, make_loss
+from rnnjax.tasks.captioning.assembly import batch_loss, initial_carry, make_captioner
 from rnnjax.tasks.captioning.captioned_images import CaptionVocabulary
 from rnnjax.tasks.captioning.captioner import Locations
 from rnnjax.tasks.captioning.config import CaptionerConfig
@@ -119,19 +120,18 @@ def test_hard_attention_is_read_softly_at_first(few_locations, gradient):
         soft_rate=0.0, soft_steps=2,
     )  # fmt: skip
     model = make_captioner(config, len(VOCABULARY))
-    graph, params = nnx.split(model, nnx.Param)
     batch = features_batch()
     key = jax.random.key(0)
     soft, drawn = (
-        make_loss(dataclasses.replace(config, **other), graph)
+        functools.partial(batch_loss, dataclasses.replace(config, **other))
         for other in ({"soft_rate": 1.0}, {"soft_steps": 0})
     )
     carry = initial_carry()
-    totals = [float(x(params, carry, batch, key).metrics["nats"]) for x in (soft, drawn)]
+    totals = [float(x(model, carry, batch, key).metrics["nats"]) for x in (soft, drawn)]
     assert abs(totals[0] - totals[1]) > 1e-4
-    loss_fn, found = make_loss(config, graph), []
+    found = []
     for _ in range(4):
-        loss = loss_fn(params, carry, batch, key)
+        loss = batch_loss(config, model, carry, batch, key)
         found.append(float(loss.metrics["nats"]))
         carry = loss.carry
     np.testing.assert_allclose(found, np.repeat(totals, 2), rtol=1e-6)
@@ -152,16 +152,15 @@ def test_detection_fades_and_the_carry_counts(few_locations):
         **SMALL, data="folder", encoder="efficientnet", detection_weight=2.0, detection_steps=4
     )
     model = make_captioner(config, len(VOCABULARY))
-    graph, params = nnx.split(model, nnx.Param)
     batch = features_batch()
-    loss_fn = jax.jit(make_loss(config, graph))
+    loss_fn = nnx.jit(functools.partial(batch_loss, config))
     carry, extra = initial_carry(), []
     for _ in range(6):
-        loss = loss_fn(params, carry, batch, jax.random.key(0))
+        loss = loss_fn(model, carry, batch, jax.random.key(0))
         extra.append(float(loss.total - loss.metrics["nats"]))
         carry = loss.carry
     assert extra[0] > 1
     np.testing.assert_allclose(extra, extra[0] * np.array([4, 3, 2, 1, 0, 0]) / 4, atol=1e-5)
-    steady = make_loss(dataclasses.replace(config, detection_steps=0), graph)
-    loss = steady(params, carry, batch, jax.random.key(0))
+    steady = dataclasses.replace(config, detection_steps=0)
+    loss = batch_loss(steady, model, carry, batch, jax.random.key(0))
     assert float(loss.total - loss.metrics["nats"]) == pytest.approx(extra[0], rel=1e-5)

@@ -14,7 +14,7 @@ from rnnjax.tasks.dna.config import DnaConfig
 from rnnjax.tasks.dna.dna_model import DnaModel
 from rnnjax.tasks.dna.gene_scores import gene_scores
 from rnnjax.tasks.dna.gene_states import STATES
-from rnnjax.tasks.dna.networks import make_loss, make_model
+from rnnjax.tasks.dna.networks import batch_loss, make_model
 from rnnjax.tasks.dna.nucleotides import PROBABILITIES, encode
 from rnnjax.tasks.dna.preparation import DnaVocabulary, sequence_examples
 from tests.tasks.dna.test_nucleotides import OTHER
@@ -117,8 +117,7 @@ def test_the_metrics_of_an_evaluation_are_the_scores_of_the_tags():
     (batch,) = EvaluationBatches(
         sequence_examples(examples, model.config, model.vocabulary), batch_size=3
     )
-    graph, params = nnx.split(model.model, nnx.Param)
-    loss = make_loss(graph, model.config)(params, None, batch, None)
+    loss = batch_loss(model.config, model.model, None, batch, None)
     found = {name: float(total / count) for name, (total, count) in loss.metrics.items()}
     tagged = model.genes_of(examples)
     scores = gene_scores([one.fields["tags"] for one in examples], [one.tags for one in tagged])

@@ -1,6 +1,7 @@
 """The bound against a NumPy loop in float64, and against the likelihood found by integration."""
 
 import dataclasses
+import functools
 
 import jax
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from flax import nnx
 from scipy import integrate, stats
 
+from rnnjax import training
 from rnnjax.tasks.draw import draw_network
 from rnnjax.tasks.draw.config import DrawConfig
 from tests.tasks.draw.test_attention import filters_by_hand
@@ -70,12 +72,12 @@ def by_hand(model, config, image, noise):
 
 @pytest.mark.parametrize("config", [SMALL, WHOLE])
 def test_the_bound_is_that_of_a_loop_in_numpy(config):
-    model, graph, params = network(config)
+    model, *_ = network(config)
     images = (np.random.default_rng(1).random((3, *SHAPE)) < 0.4).astype(np.uint8)
     indices = np.array([4, 7, -1], np.int32)  # The last row is filler.
     noise = np.asarray(draw_network.noise_of(indices, config), np.float64)
-    loss = draw_network.make_loss(config, graph)(
-        params, None, {"images": images, "indices": indices}, None
+    loss = draw_network.batch_loss(
+        config, model, None, {"images": images, "indices": indices}, None
     )
     expected = [by_hand(model, config, images[n].astype(float), noise[:, n]) for n in range(2)]
     np.testing.assert_allclose(loss.metrics["reconstruction"], sum(e[0] for e in expected), 1e-5)
@@ -140,7 +142,7 @@ def test_the_gradient_of_the_bound_is_that_of_differences():
     _, graph, params = network(SMALL)
     images = (np.random.default_rng(1).random((2, *SHAPE)) < 0.4).astype(np.uint8)
     batch = {"images": images, "indices": np.arange(2, dtype=np.int32)}
-    loss = draw_network.make_loss(SMALL, graph)
+    loss = training.loss_of_params(graph, functools.partial(draw_network.batch_loss, SMALL))
     with jax.enable_x64(True):
         wide = jax.tree.map(lambda a: np.asarray(a, np.float64), params)
         total = jax.jit(lambda p: loss(p, None, batch, None).total)

@@ -3,7 +3,6 @@
 import jax
 import numpy as np
 import pytest
-from flax import nnx
 
 import rnnjax
 from rnnjax.data.padded_batches import EvaluationBatches
@@ -44,8 +43,7 @@ def test_the_loss_of_a_padded_batch_is_that_of_single_examples(problem):
     ragged = ragged._replace(lengths=ragged.lengths[:7], buckets=None)
     examples = examples._replace(ragged={"lengths": ragged})
     (batch,) = EvaluationBatches(examples, batch_size=9)
-    graph, params = nnx.split(model, nnx.Param)
-    loss = memory_model.make_loss(graph, problem)(params, None, batch, None)
+    loss = memory_model.batch_loss(problem, model, None, batch, None)
     total = right = asked = count = 0
     for n in range(7):
         example = examples.get(n)

@@ -11,7 +11,7 @@ from rnnjax.errors import UserError
 from rnnjax.heads import nade
 from rnnjax.tasks.music import reports
 from rnnjax.tasks.music.config import MusicConfig
-from rnnjax.tasks.music.frame_model import FrameModel, make_loss
+from rnnjax.tasks.music.frame_model import FrameModel, batch_loss
 from rnnjax.tasks.music.music_model import MusicModel
 from rnnjax.tasks.music.pieces import Piece
 from rnnjax.tasks.music.preparation import evaluation_batches, piece_examples
@@ -67,9 +67,8 @@ def test_log_probabilities_are_those_of_a_loop_over_frames_and_notes(nade_size):
 @HEADS
 def test_the_loss_is_the_mean_over_the_frames_of_all_pieces(nade_size):
     music = make(nade_size)
-    graph, params = nnx.split(music.model, nnx.Param)
-    step = jax.jit(make_loss(graph))
-    losses = [step(params, None, b, None) for b in evaluation_batches(PIECES, music.config)]
+    step = nnx.jit(batch_loss)
+    losses = [step(music.model, None, b, None) for b in evaluation_batches(PIECES, music.config)]
     total, count = (sum(float(loss[n]) for loss in losses) for n in (0, 1))
     expected = np.concatenate([stepwise(music, piece.frames) for piece in PIECES])
     assert count == len(expected) == 15

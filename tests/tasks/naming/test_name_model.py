@@ -16,7 +16,7 @@ from rnnjax.data import Vocabulary
 from rnnjax.data.padded_batches import EvaluationBatches
 from rnnjax.errors import UserError
 from rnnjax.tasks.naming import reports
-from rnnjax.tasks.naming.generator import NameGenerator, make_loss
+from rnnjax.tasks.naming.generator import NameGenerator, batch_loss
 from rnnjax.tasks.naming.name_model import NameModel
 from rnnjax.tasks.naming.names import Name
 from rnnjax.tasks.naming.preparation import END, name_examples
@@ -105,7 +105,7 @@ def test_padding_changes_neither_loss_nor_gradient():
     name_model = make()
     names = [Name(text, label) for text, label in zip(TEXTS, "xyzxy", strict=True)]
     graph, params = nnx.split(name_model.model, nnx.Param)
-    loss_fn = make_loss(graph)
+    loss_fn = training.loss_of_params(graph, batch_loss)
 
     @jax.jit
     @functools.partial(jax.value_and_grad, has_aux=True)
@@ -172,7 +172,7 @@ def test_the_class_changes_what_is_learned():
     config = training.TrainingConfig(
         num_steps=150, learning_rate=0.05, batch_size=2, average="none", warmup_steps=0
     )
-    step, new_state = training.make_training(config, make_loss(graph), training.LOCAL)
+    step, new_state = training.make_training(config, training.loss_of_params(graph, batch_loss))
     state = new_state(params, None)
     for _ in range(150):
         state, _ = step(state, batch)

@@ -8,7 +8,7 @@ from flax import nnx
 from rnnjax.errors import UserError
 from rnnjax.tasks.series.config import SeriesConfig
 from rnnjax.tasks.series.scaling import Scaling
-from rnnjax.tasks.series.series_model import SeriesModel, make_loss, make_model
+from rnnjax.tasks.series.series_model import SeriesModel, batch_loss, make_model
 
 RNG = np.random.default_rng(0)
 OF_TARGET = Scaling(("x", "y"), "y", (), (1.0, 2.0), (3.0, 4.0))
@@ -53,17 +53,16 @@ def test_each_series_gets_the_class_that_it_has_unpadded_and_alone():
 
 def test_the_loss_counts_known_targets_of_real_rows():
     model = made(OF_TARGET)
-    graph, params = nnx.split(model.model, nnx.Param)
     values = RNG.normal(size=(5, 3, 2)).astype(np.float32)
     target = np.array([[1, np.nan], [0.5, -1], [9, 9]], np.float32)
     batch = {"values": values, "target": target, "lengths": np.array([5, 5, 0], np.int32)}
-    loss = make_loss(graph, OF_TARGET)(params, None, batch, None)
+    loss = batch_loss(OF_TARGET, model.model, None, batch, None)
     forecast = np.asarray(model.model(values)) + values[-1, :, 1:]
     errors = np.array([forecast[0, 0] - 1, forecast[1, 0] - 0.5, forecast[1, 1] + 1])
     assert int(loss.count) == 3
     np.testing.assert_allclose(loss.total, (errors**2).sum(), rtol=1e-5)
     np.testing.assert_allclose(loss.metrics["mae"], 4 * np.abs(errors).sum(), rtol=1e-5)
-    gradient = jax.grad(lambda p: make_loss(graph, OF_TARGET)(p, None, batch, None).total)(params)
+    gradient = nnx.grad(lambda m: batch_loss(OF_TARGET, m, None, batch, None).total)(model.model)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
 
 

@@ -15,7 +15,7 @@ from rnnjax.data.padded_batches import EvaluationBatches
 from rnnjax.data.word_vocabulary import WordVocabulary
 from rnnjax.models import LanguageModel
 from rnnjax.tasks.speech.config import SpeechConfig
-from rnnjax.tasks.speech.network import make_loss
+from rnnjax.tasks.speech.network import batch_loss
 from rnnjax.tasks.speech.preparation import SpeechVocabulary, recording_examples
 from rnnjax.tasks.speech.recordings import Recording
 from rnnjax.tasks.speech.reports import GREEDY, error_rates
@@ -110,10 +110,9 @@ def test_other_models_are_refused(model):
 
 
 def loss_of(config, its):
-    graph, params = nnx.split(make_model(config, 3), nnx.Param)
     examples = recording_examples(its, config, VOCABULARY)
     (batch,) = EvaluationBatches(examples, batch_size=4)  # with filler rows
-    return make_loss(graph, config)(params, None, batch, None)
+    return batch_loss(config, make_model(config, 3), None, batch, None)
 
 
 def test_each_recording_counts_by_its_symbols_and_filler_rows_do_not():

@@ -1,8 +1,8 @@
 """A network that spells: its loss, its texts, and what it attends to."""
 
 import dataclasses
+import functools
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from flax import nnx
 
 from rnnjax import UserError
 from rnnjax.data.padded_batches import EvaluationBatches
-from rnnjax.tasks.speech.network import features_of, make_loss
+from rnnjax.tasks.speech.network import batch_loss, features_of
 from rnnjax.tasks.speech.preparation import recording_examples
 from rnnjax.tasks.speech.reports import GREEDY, draw_recording
 from rnnjax.tasks.speech.speech_model import Search, SpeechModel
@@ -34,8 +34,8 @@ def batch_of(its, rows):
 
 
 def loss_of(model, its, rows):
-    graph, params = nnx.split(model.model, nnx.Param)
-    return jax.jit(make_loss(graph, SPELLS))(params, None, batch_of(its, rows), None)
+    loss = nnx.jit(functools.partial(batch_loss, SPELLS))
+    return loss(model.model, None, batch_of(its, rows), None)
 
 
 def test_the_loss_is_that_of_each_text_and_its_end_symbol_by_symbol(model):

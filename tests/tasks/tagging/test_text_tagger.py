@@ -21,8 +21,8 @@ from rnnjax.tasks.tagging.tagger import best_tags, make_tagger, tag, tagging_los
 from rnnjax.tasks.tagging.text_tagger import (
     BUCKETS,
     TextTagger,
+    batch_loss,
     fetched,
-    make_loss,
     validation_scores,
 )
 from rnnjax.tasks.tagging.vocabulary import TaggingVocabulary
@@ -164,8 +164,7 @@ def test_the_loss_counts_sentences_and_the_speed_tokens():
     sentences = make_sentences([5, 1, 3], seed=2)
     examples = tagged_examples(sentences, tagger.vocabulary, (8,))
     (batch,) = EvaluationBatches(examples, batch_size=4)
-    graph, params = nnx.split(tagger.model, nnx.Param)
-    loss = jax.jit(make_loss(graph))(params, None, batch, None)
+    loss = nnx.jit(batch_loss)(tagger.model, None, batch, None)
     assert (int(loss.count), int(loss.work)) == (3, 9)
     answers = [alone(tagger, sentence, loss_and_tags) for sentence in sentences]
     assert float(loss.total) == pytest.approx(sum(float(loss) for loss, _ in answers), rel=1e-5)

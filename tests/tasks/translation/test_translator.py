@@ -1,12 +1,14 @@
 """Translating by small models of random numbers: batches, padding, attention, unknown words."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
 
-from rnnjax import decode
+from rnnjax import decode, training
 from rnnjax.data.pair_batches import Lengths
 from rnnjax.errors import UserError
 from rnnjax.models.decoding import Search, decoding_step
@@ -15,8 +17,8 @@ from rnnjax.tasks.translation.config import TranslationConfig
 from rnnjax.tasks.translation.preparation import reversed_source
 from rnnjax.tasks.translation.translator import (
     Translator,
+    batch_loss,
     first_carry,
-    make_loss,
     make_translator,
     replace_unknown,
 )
@@ -162,8 +164,9 @@ def test_the_share_of_own_symbols_grows_with_the_updates():
         "source": np.full((2, 3), 3), "source_lengths": np.full(3, 2),
         "target": symbols, "lengths": np.array([4, 3, 4]),
     }  # fmt: skip
-    loss = jax.jit(make_loss(config, graph))
-    plain = make_loss(TranslationConfig(**options), graph)(params, None, batch, jax.random.key(0))
+    loss = jax.jit(training.loss_of_params(graph, functools.partial(batch_loss, config)))
+    model = nnx.merge(graph, params)
+    plain = batch_loss(TranslationConfig(**options), model, None, batch, jax.random.key(0))
     carry = first_carry(config)
     first = loss(params, carry, batch, jax.random.key(0))
     assert float(first.total) == pytest.approx(float(plain.total), rel=1e-6)

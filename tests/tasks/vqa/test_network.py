@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from rnnjax import training
 from rnnjax.data.padded_batches import EvaluationBatches
 from rnnjax.data.question_vocabulary import OTHER, QuestionVocabulary
 from rnnjax.errors import UserError
@@ -16,7 +17,7 @@ from rnnjax.tasks.vqa.config import VqaConfig
 from rnnjax.tasks.vqa.preparation import asked_examples
 from rnnjax.tasks.vqa.questions import AskedImage, Question
 from rnnjax.tasks.vqa.reports import Pair, scores_by_kind
-from rnnjax.tasks.vqa.vqa_model import VqaModel, make_loss, make_model
+from rnnjax.tasks.vqa.vqa_model import VqaModel, batch_loss, make_model
 
 VOCABULARY = QuestionVocabulary(
     "word", ("<end>", "<start>", "<unknown>", "blue", "is", "it", "what"), answers=(OTHER, "a", "b")
@@ -127,7 +128,7 @@ def test_questions_that_are_asked_together_are_answered_as_those_asked_alone():
 def test_the_loss_counts_each_question_once_and_no_padding():
     several = images(7, 1, 3)
     graph, params = nnx.split(make_model(CONFIG, VOCABULARY), nnx.Param)
-    loss = jax.jit(make_loss(graph))
+    loss = jax.jit(training.loss_of_params(graph, batch_loss))
     batches = EvaluationBatches(asked_examples(several, VOCABULARY, 3), batch_size=2)
     sums = [loss(params, None, batch, None) for batch in batches]
     nats, right = 0.0, 0
