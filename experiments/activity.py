@@ -60,25 +60,9 @@ PRESETS = {
 
 
 def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
-    """The scores of the test; the curve of early recognition."""
-    model, splits = activity_model.load(trained.run.workdir), trained.prepared.splits
-    name = "validation accuracy, %" if "validation" in splits else "training accuracy, %"
-    if "test" not in splits:
-        return {name: trained.best}, []
-    text, sections = reports.score_split(model, splits, "test")
-    training.tell(f"{text}\n{sections[0].table}")
-    return {name: trained.best}, sections
-
-
-def evaluate(run: Run) -> None:
-    """Prints the scores of a split; draws early_recognition.png and confusion.png."""
-    model = activity_model.load(run.workdir, run.config)
-    splits = load_splits(run.config, model.videos)
-    run.chosen_split(splits)
-    _, (early, confusion) = reports.score_split(model, splits, run.options.split)
-    files = {"confusion.png": confusion.png, "early_recognition.png": early.png}
-    picture = training.write_results(run.workdir, files)
-    print(f"{early.text}\n{early.table}\nPicture: {picture}")
+    """The scores of the held-out splits; the curves of early recognition."""
+    decided = "validation" if "validation" in trained.prepared.splits else "training"
+    return {f"{decided} accuracy, %": trained.best}, trained.tell_scores()
 
 
 def predict(run: Run) -> None:
@@ -86,7 +70,7 @@ def predict(run: Run) -> None:
     file = run.options.input
     if not file:
         raise UserError("mode predict takes --input=VIDEOS.npz or --input=SKELETON.txt")
-    model = activity_model.load(run.workdir, run.config)
+    model = run.trained_model()
     if file.endswith(".txt"):
         joints = skeletons.parse(regular_file(file).read_bytes(), file)
         clips = [Clip(joints, "", file)]
@@ -97,7 +81,7 @@ def predict(run: Run) -> None:
 
 def inspect(run: Run) -> None:
     """Draws the prediction over time for one video."""
-    model = activity_model.load(run.workdir, run.config)
+    model = run.trained_model()
     clips, index = run.chosen_split(load_splits(run.config, model.videos)), run.options.index
     if not 0 <= index < len(clips):
         raise UserError(f"--index is from 0 to {len(clips) - 1}; got {index}")
@@ -118,8 +102,10 @@ EXPERIMENT = Experiment(
     model=lambda config, prepared: activity_model.make_model(config, prepared.vocabulary),
     loss=lambda config, prepared: activity_model.batch_loss,
     measures=lambda config: Measures("video", "frame", metric="accuracy", scale="%"),
+    splits=lambda run, model: load_splits(run.config, model.videos),
+    report_scores=reports.report_scores,
     report=report,
-    modes={"evaluate": evaluate, "predict": predict, "inspect": inspect},
+    modes={"predict": predict, "inspect": inspect},
 )
 
 if __name__ == "__main__":

@@ -24,7 +24,6 @@ from rnnjax.errors import UserError
 from rnnjax.tasks.captioning import assembly, image_captioner, reports
 from rnnjax.tasks.captioning.captioned_images import CaptionVocabulary, images_at
 from rnnjax.tasks.captioning.config import CaptionerConfig
-from rnnjax.tasks.captioning.image_captioner import ImageCaptioner, load
 from rnnjax.tasks.captioning.preparation import abstract_data, prepare
 from rnnjax.tasks.captioning.splits import load_split, split_of
 from rnnjax.training import say, setting
@@ -70,15 +69,10 @@ PRESETS = {
 }  # fmt: skip
 
 
-def restored(run: Run) -> ImageCaptioner:
-    """The trained captioner of a run, with the search that its flags ask for."""
-    return load(run.workdir, run.config)._replace(search=run.options.search)
-
-
 def evaluate(run: Run) -> None:
     """Prints the scores of a split; writes scores_SPLIT.json and captions_SPLIT.json."""
     split = load_split(run.config, run.options.split)
-    print(reports.report_scores(split, run.options.split, restored(run), run.workdir))
+    print(reports.report_scores(split, run.options.split, run.trained_model(), run.workdir))
 
 
 def predict(run: Run) -> None:
@@ -88,13 +82,13 @@ def predict(run: Run) -> None:
     split = split_of(replace(run.config, skip_faulty=True), images_at(run.options.input))
     for fault in split.skipped:
         say(f"Left out: {fault}")
-    print(reports.report_captions(split, restored(run), run.workdir, run.options.output))
+    print(reports.report_captions(split, run.trained_model(), run.workdir, run.options.output))
 
 
 def inspect(run: Run) -> None:
     """Writes inspect.html: captions good and bad, the attention's entropy, attended regions."""
     split = load_split(run.config, run.options.split)
-    print(reports.report_inspection(split, run.options.split, restored(run), run.workdir))
+    print(reports.report_inspection(split, run.options.split, run.trained_model(), run.workdir))
 
 
 EXPERIMENT = Experiment(
@@ -117,7 +111,7 @@ EXPERIMENT = Experiment(
     measures=lambda config: Measures("word", metric=config.metric, scale="%, greedy"),
     report=lambda trained: (
         {f"validation {trained.run.config.metric}, %, greedy": trained.best},
-        reports.report_held_out(restored(trained.run), trained.run.workdir),
+        reports.report_held_out(trained.run.trained_model(), trained.run.workdir),
     ),
     modes={"evaluate": evaluate, "predict": predict, "inspect": inspect},
 )

@@ -34,7 +34,7 @@ from rnnjax.tasks.language.config import LanguageConfig as Config
 from rnnjax.tasks.language.inspection import report_inspection
 from rnnjax.tasks.language.preparation import abstract_data, load_corpus, prepare
 from rnnjax.tasks.language.score_report import report_scores, report_steps
-from rnnjax.tasks.language.text_model import TextModel, load, opening_of
+from rnnjax.tasks.language.text_model import TextModel, opening_of
 from rnnjax.training import setting
 
 SAMPLE_LENGTH = 600
@@ -133,7 +133,7 @@ def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
 def sample(run: Run) -> None:
     """Prints texts that go on from the prompt, the first while it is written."""
     options, others = run.options, []
-    pieces = load(run.workdir, run.config).stream(
+    pieces = run.trained_model().stream(
         options.prompt, length=options.length, num_samples=options.num_samples,
         stop=options.stop, seed=options.seeds, **options.filters
     )  # fmt: skip
@@ -150,12 +150,12 @@ def score(run: Run) -> None:
     if options.text_file:
         texts += data.read_text(options.text_file, encoding=run.config.encoding).splitlines()
     of_unknown = {"prompt": options.prompt, "unknown": options.unknown}
-    print(report_scores(load(run.workdir, run.config), texts, run.workdir, **of_unknown))
+    print(report_scores(run.trained_model(), texts, run.workdir, **of_unknown))
 
 
 def evaluate(run: Run) -> None:
     """Prints the loss of a whole split, read from its beginning to its end."""
-    model, vocabulary, _ = load(run.workdir, run.config)
+    model, vocabulary, _ = run.trained_model()
     config, options = run.config, run.options
     corpus = load_corpus(config, vocabulary)
     split = training.chosen("split", options.split, corpus.splits)
@@ -166,7 +166,7 @@ def evaluate(run: Run) -> None:
 
 def inspect(run: Run) -> None:
     """Writes inspect.html and pictures of what units, gates and gradients do over a text."""
-    model, options = load(run.workdir, run.config), run.options
+    model, options = run.trained_model(), run.options
     if options.text:
         ids = model.encode(options.text[0], "--text")
     else:

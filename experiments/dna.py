@@ -20,12 +20,10 @@ training:
 from dataclasses import dataclass, replace
 from functools import partial
 
-from experiments.experiment import Experiment, Measures, Preset, Run, Trained
-from rnnjax import training
+from experiments.experiment import Experiment, Measures, Preset, Run
 from rnnjax.errors import UserError
 from rnnjax.tasks.dna import cross_validation, pictures, preparation, reports
 from rnnjax.tasks.dna.config import DnaConfig as Config
-from rnnjax.tasks.dna.dna_model import load
 from rnnjax.tasks.dna.networks import batch_loss, make_model
 from rnnjax.tasks.dna.preparation import DnaVocabulary
 from rnnjax.tasks.dna.sources import load_sequences
@@ -68,34 +66,20 @@ PRESETS = {
 }  # fmt: skip
 
 
-def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
-    """The scores of the held-out splits, and what the network looks at."""
-    sections = trained.tell_scores(load(trained.run.workdir), reports.report_scores)
-    metric = measures(trained.run.config).metric
-    return {f"validation {metric}, %": trained.best}, sections
-
-
-def evaluate(run: Run) -> None:
-    """Prints the scores of a split; writes them and a picture."""
-    splits, model = load_sequences(run.config), load(run.workdir, run.config)
-    run.chosen_split(splits)
-    print(reports.report_scores(model, splits, run.options.split, run.workdir)[0])
-
-
 def predict(run: Run) -> None:
     """Prints or writes the classes of sequences as TSV, or their genes as GFF3."""
     sequences, file, output = run.options.sequence, run.options.input, run.options.output
     if bool(sequences) == bool(file):
         raise UserError("mode predict takes --sequence=ACGT (repeatedly) or --input=FILE, not both")
     atomic_files.check_output(output)
-    found = reports.predictions(load(run.workdir, run.config), sequences, file)
+    found = reports.predictions(run.trained_model(), sequences, file)
     run.give("Predictions", found)
 
 
 def inspect(run: Run) -> None:
     """Writes inspect.html: pictures of a split."""
     split = run.chosen_split(load_sequences(run.config))
-    print(pictures.report_inspection(load(run.workdir, run.config), split, run.workdir))
+    print(pictures.report_inspection(run.trained_model(), split, run.workdir))
 
 
 def crossvalidate(run: Run) -> None:
@@ -123,11 +107,10 @@ EXPERIMENT = Experiment(
     model=lambda config, prepared: make_model(config, prepared.vocabulary),
     loss=lambda config, prepared: partial(batch_loss, config),
     measures=measures,
-    report=report,
-    modes={
-        "evaluate": evaluate, "predict": predict, "inspect": inspect, "crossvalidate": crossvalidate
-    },
-)  # fmt: skip
+    splits=lambda run, model: load_sequences(run.config),
+    report_scores=reports.report_scores,
+    modes={"predict": predict, "inspect": inspect, "crossvalidate": crossvalidate},
+)
 
 if __name__ == "__main__":
     EXPERIMENT.main()

@@ -23,7 +23,7 @@ import numpy as np
 from experiments.experiment import Experiment, Measures, Preset, Run, Trained
 from rnnjax import training
 from rnnjax.errors import UserError
-from rnnjax.tasks.draw import painter, pictures, preparation, reports
+from rnnjax.tasks.draw import pictures, preparation, reports
 from rnnjax.tasks.draw.config import DrawConfig as Config
 from rnnjax.tasks.draw.draw_network import batch_loss, make_model
 from rnnjax.tasks.draw.sources import binarised, read_files
@@ -63,7 +63,7 @@ PRESETS = {
 
 def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
     """The bounds of the held-out splits; canvases, samples and animations."""
-    model, splits = painter.load(trained.run.workdir), trained.prepared.splits
+    model, splits = trained.run.trained_model(), trained.prepared.splits
     results: dict[str, float] = {}
     for split in ("test", "validation"):
         if split in splits:
@@ -76,19 +76,12 @@ def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
     return results, sections
 
 
-def evaluate(run: Run) -> None:
-    """Prints the bound of a split."""
-    splits = preparation.binary_splits(run.config)
-    run.chosen_split(splits)
-    print(reports.score_split(painter.load(run.workdir, run.config), splits, run.options.split)[1])
-
-
 def predict(run: Run) -> None:
     """Writes an animation of the painting of each image."""
     paths = run.options.input
     if not paths:
         raise UserError("mode predict takes --input=IMAGE or --input=IMAGES.npz (repeatedly)")
-    model = painter.load(run.workdir, run.config)
+    model = run.trained_model()
     height, width = model.model.shape
     grey = read_files(paths, height if height == width else None, "--input")
     images = binarised(grey, run.config.binarise, np.random.default_rng(0))
@@ -102,7 +95,7 @@ def predict(run: Run) -> None:
 
 def sample(run: Run) -> None:
     """Writes an animation of each new image."""
-    options, model = run.options, painter.load(run.workdir, run.config)
+    options, model = run.options, run.trained_model()
     painting = model.sample(options.num_samples, seed=options.seed)
     for n in range(options.num_samples):
         shown = pictures.frames(painting, run.config, n)
@@ -114,7 +107,7 @@ def inspect(run: Run) -> None:
     if run.options.num_images < 1:
         raise UserError(f"--num_images is 1 or more; got {run.options.num_images}")
     splits = preparation.binary_splits(run.config)
-    images, model = run.chosen_split(splits), painter.load(run.workdir, run.config)
+    images, model = run.chosen_split(splits), run.trained_model()
     print(reports.by_step(model, images))
     png = reports.draw_images(model, images[: run.options.num_images])
     path = training.write_results(run.workdir, {"inspect.png": png})
@@ -143,8 +136,10 @@ EXPERIMENT = Experiment(
     stored=lambda prepared, model: {"shape": json.dumps(model.shape)},
     shapes=preparation.shapes,
     measures=lambda config: Measures("image"),
+    splits=lambda run, model: preparation.binary_splits(run.config),
+    report_scores=lambda *which: (reports.score_split(*which[:3])[1], []),
     report=report,
-    modes={"evaluate": evaluate, "predict": predict, "sample": sample, "inspect": inspect},
+    modes={"predict": predict, "sample": sample, "inspect": inspect},
 )
 
 if __name__ == "__main__":

@@ -60,9 +60,14 @@ class Experiment:
         model: `(config, prepared) -> Network`, with fresh parameters.
         loss: `(config, prepared) -> loss`, where `loss(model, carry, batch, key)` is a
             `training.Loss`; see `training.LossFn`.
+        splits: `(run, model) -> {name: examples}`, what `report_scores` scores in mode evaluate.
+        report_scores: `(model, splits, split, folder) -> (text, sections)` of a trained model: the
+            scores of a split, for the terminal and the report; files go into the folder.
         report: `(trained) -> (results, sections)`: the final numbers by name, the one that matters
-            most first, and what the page shows besides curves and config.
-        modes: `(run) -> None` by name, besides train; `export` is added.
+            most first, and what the page shows besides curves and config. Default: the metric that
+            decides, and what `report_scores` says of the held-out splits.
+        modes: `(run) -> None` by name, besides train; `export` is added, and where there is
+            `report_scores`, `evaluate`.
         fresh_modes: those of them that start from a preset, as train does, and need no trained run.
         measures: `(config) -> Measures`.
         scores: `(config, prepared, model) -> {name: number}`, of the validation split at each
@@ -90,7 +95,9 @@ class Experiment:
     prepare: Callable[[Run], Any]
     model: Callable[[Any, Any], Network]
     loss: Callable[[Any, Any], Callable[..., training.Loss]]
-    report: Callable[[Trained], tuple[dict[str, Any], list[training.Section]]]
+    splits: Callable[[Run, Any], Mapping[str, Any]] = lambda run, model: {}
+    report_scores: Any = None
+    report: Callable[[Trained], tuple[dict[str, Any], list[training.Section]]] = Trained.report
     modes: Mapping[str, Callable[[Run], None]]
     fresh_modes: tuple[str, ...] = ()
     measures: Callable[[Any], Measures]
@@ -109,7 +116,8 @@ class Experiment:
             short = dataclasses.replace(short, num_buckets=1)
         quick = Preset("The default with few updates: to see that all works.", short)
         object.__setattr__(self, "presets", {"quick": quick} | dict(self.presets))
-        object.__setattr__(self, "modes", {**self.modes, "export": export})
+        evaluate = {"evaluate": Run.evaluate} if self.report_scores else {}
+        object.__setattr__(self, "modes", {**evaluate, **self.modes, "export": export})
 
     def main(self, argv: Sequence[str] | None = None) -> None:
         """Runs the experiment from the command line; see `cli.plain_errors` for how it ends.

@@ -21,7 +21,7 @@ evaluation of generic convolutional and recurrent networks for sequence modeling
 from dataclasses import dataclass, replace
 from functools import partial
 
-from experiments.experiment import Experiment, Measures, Preset, Run, Trained
+from experiments.experiment import Experiment, Measures, Preset, Run
 from rnnjax import training
 from rnnjax.errors import UserError
 from rnnjax.tasks.long_range import memory_model, preparation, reports
@@ -68,34 +68,18 @@ PRESETS = {
 }  # fmt: skip
 
 
-def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
-    """The score of the test split, and that by distance."""
-    told, sections = reports.report_scores(memory_model.load(trained.run.workdir), "test")
-    training.tell(told)
-    name = "loss" if trained.run.config.problem == "adding" else "accuracy, %"
-    return {f"validation {name}": trained.best}, sections
-
-
-def evaluate(run: Run) -> None:
-    """Prints the score of a split, and that by distance; draws distance.png."""
-    split = training.chosen("split", run.options.split, ["validation", "test"])
-    told, sections = reports.report_scores(memory_model.load(run.workdir, run.config), split)
-    picture = training.write_results(run.workdir, {"distance.png": sections[0].png})
-    print(f"{told}\nPicture: {picture}")
-
-
 def predict(run: Run) -> None:
     """Prints the answer to each example."""
     if not run.options.text:
         raise UserError("mode predict takes --text=EXAMPLE (repeatedly)")
-    model = memory_model.load(run.workdir, run.config)
+    model = run.trained_model()
     for answer in [model.answer(text) for text in run.options.text]:
         print(answer)
 
 
 def inspect(run: Run) -> None:
     """Writes inspect.html: what the network says after each step."""
-    print(reports.report_steps(memory_model.load(run.workdir, run.config), run.workdir))
+    print(reports.report_steps(run.trained_model(), run.workdir))
 
 
 def compare(run: Run) -> None:
@@ -141,8 +125,11 @@ EXPERIMENT = Experiment(
     loss=lambda config, prepared: partial(memory_model.batch_loss, config.problem),
     shapes=preparation.shapes,
     measures=measures,
-    report=report,
-    modes={"evaluate": evaluate, "predict": predict, "inspect": inspect, "compare": compare},
+    splits=lambda run, model: {
+        name: preparation.split_examples(run.config, name) for name in ("validation", "test")
+    },
+    report_scores=reports.report_scores,
+    modes={"predict": predict, "inspect": inspect, "compare": compare},
     fresh_modes=("compare",),
 )
 

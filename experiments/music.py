@@ -26,7 +26,6 @@ from rnnjax import training
 from rnnjax.errors import UserError
 from rnnjax.tasks.music import frame_model, midi, preparation, reports
 from rnnjax.tasks.music.config import MusicConfig as Config
-from rnnjax.tasks.music.music_model import load
 from rnnjax.tasks.music.pieces import Piece, parallel_fifths
 from rnnjax.tasks.music.sources import load_source
 from rnnjax.training import setting
@@ -63,7 +62,7 @@ PRESETS = {
 
 def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
     """Scores of the held-out splits, and a generated piece under a real one."""
-    model, splits = load(trained.run.workdir), trained.prepared.splits
+    model, splits = trained.run.trained_model(), trained.prepared.splits
     results: dict[str, float] = {}
     for split in ("test", "validation"):
         if split in splits:
@@ -73,13 +72,6 @@ def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
     found, sections = reports.report_generated(model, splits["validation"])
     training.tell("\n".join(f"{name}: {value:.2f}" for name, value in found.items()))
     return {**results, **found}, sections
-
-
-def evaluate(run: Run) -> None:
-    """Prints the scores of a split."""
-    splits, _ = load_source(run.config)
-    run.chosen_split(splits)
-    print(reports.score_split(load(run.workdir, run.config), splits, run.options.split)[1])
 
 
 def generate(run: Run) -> None:
@@ -92,7 +84,7 @@ def generate(run: Run) -> None:
         prefix = midi.read_midi(options.input, rate).frames[: options.prefix]
     if options.melody:
         melody = midi.read_midi(options.melody, rate).frames
-    model = load(run.workdir, run.config)
+    model = run.trained_model()
     drawn = model.generate(
         options.num_frames,
         prefix=prefix,
@@ -123,7 +115,7 @@ def _draw(run: Run, pieces: list[Piece], name: str) -> None:
         for piece in pieces:
             times = [t for t, *_ in parallel_fifths(piece.frames)]
             print(f"{piece.name}: {len(times)} parallel fifths, in the frames {times}")
-    model = load(run.workdir, run.config)
+    model = run.trained_model()
     png = reports.draw_pieces(model, pieces[:1], mark_fifths=mark)
     path: str | Path = training.write_results(run.workdir, {name: png})
     print(f"Piano roll ({reports.LEGEND}): {path}")
@@ -141,8 +133,10 @@ EXPERIMENT = Experiment(
     loss=lambda config, prepared: frame_model.batch_loss,
     shapes=preparation.shapes,
     measures=lambda config: Measures("frame"),
+    splits=lambda run, model: load_source(run.config)[0],
+    report_scores=lambda *which: (reports.score_split(*which[:3])[1], []),
     report=report,
-    modes={"evaluate": evaluate, "generate": generate, "inspect": inspect},
+    modes={"generate": generate, "inspect": inspect},
 )
 
 if __name__ == "__main__":

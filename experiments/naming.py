@@ -63,7 +63,7 @@ PRESETS = {
 
 def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
     """Scores beside those of 5-grams, which classes are taken for which, and new names."""
-    splits, model = trained.prepared.splits, name_model.load(trained.run.workdir)
+    splits, model = trained.prepared.splits, trained.run.trained_model()
     split = "test" if splits.get("test") else "validation"
     results, told, png = reports.report_split(model, splits, split)
     new, generated = reports.report_generated(model, splits)
@@ -81,7 +81,7 @@ def sample(config: Config, prepared: Prepared, model: generator.NameGenerator) -
 
 def evaluate(run: Run) -> None:
     """Prints the scores of a split; draws confusion.png."""
-    splits, model = load_names(run.config).splits, name_model.load(run.workdir, run.config)
+    splits, model = load_names(run.config).splits, run.trained_model()
     run.chosen_split(splits)
     _, told, png = reports.report_split(model, splits, run.options.split)
     print(told)
@@ -92,7 +92,7 @@ def evaluate(run: Run) -> None:
 
 def generate(run: Run) -> None:
     """Prints names; a star says that a name stands in the training data."""
-    options, model = run.options, name_model.load(run.workdir, run.config)
+    options, model = run.options, run.trained_model()
     every: list[str | None] = list(model.class_counts) or [None]
     labels = every if options.class_ is None else [options.class_]
     found = {
@@ -113,7 +113,7 @@ def predict(run: Run) -> None:
     """Prints the likeliest classes of each name, and their probabilities."""
     if not run.options.text:
         raise UserError("mode predict takes --text=NAME (repeatedly)")
-    model = name_model.load(run.workdir, run.config)
+    model = run.trained_model()
     print(reports.report_classes(model, run.options.text))
 
 
@@ -121,7 +121,7 @@ def inspect(run: Run) -> None:
     """Draws belief.png: the probability of each class after each letter of a name."""
     if len(run.options.text) != 1:
         raise UserError("mode inspect takes one --text=NAME")
-    png = reports.draw_beliefs(name_model.load(run.workdir, run.config), run.options.text[0])
+    png = reports.draw_beliefs(run.trained_model(), run.options.text[0])
     path = training.write_results(run.workdir, {"belief.png": png})
     print(f"The classes, letter by letter: {path}")
 

@@ -18,15 +18,13 @@ command again resumes a run that was stopped, and ends with the same parameters 
 
 from dataclasses import dataclass, replace
 
-from experiments.experiment import Experiment, Measures, Preset, Run, Trained
-from rnnjax import training
+from experiments.experiment import Experiment, Measures, Preset, Run
 from rnnjax.errors import UserError
 from rnnjax.tasks.tagging import inputs, reports, text_tagger
 from rnnjax.tasks.tagging.config import TaggingConfig as Config
 from rnnjax.tasks.tagging.corpora import load_tagged
 from rnnjax.tasks.tagging.preparation import prepare
 from rnnjax.tasks.tagging.tagger import make_tagger
-from rnnjax.tasks.tagging.text_tagger import TextTagger, load
 from rnnjax.tasks.tagging.vocabulary import TaggingVocabulary
 from rnnjax.training import atomic_files, setting
 
@@ -78,28 +76,6 @@ PRESETS = {
 }  # fmt: skip
 
 
-def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
-    """The scores of the held-out splits, and the most confident errors."""
-    tagger, splits, sections = load(trained.run.workdir), trained.prepared.splits, []
-    for split in [name for name in ("validation", "test") if name in splits]:
-        tagged = tagger.tag(splits[split])
-        training.tell(reports.report_scores(tagged, split, trained.run.workdir / "scores.json"))
-        sections += reports.score_sections(tagged, split)
-    return {"validation F1, %": trained.best}, sections
-
-
-def tag_split(run: Run) -> tuple[TextTagger, list]:
-    """The trained tagger, and what it makes of the split that --split names."""
-    tagger, splits = load(run.workdir, run.config), load_tagged(run.config).splits
-    return tagger, tagger.tag(run.chosen_split(splits))
-
-
-def evaluate(run: Run) -> None:
-    """Prints precision, recall and F1 of a split; writes scores_SPLIT.json."""
-    split = run.options.split
-    print(reports.report_scores(tag_split(run)[1], split, run.workdir / f"scores_{split}.json"))
-
-
 def predict(run: Run) -> None:
     """Tags texts or a file."""
     text, file, output = run.options.text, run.options.input, run.options.output
@@ -108,12 +84,14 @@ def predict(run: Run) -> None:
     atomic_files.check_output(output, reports.WRITERS)
     columns = {"token_column": run.config.token_column, "encoding": run.config.encoding}
     given = inputs.sentences_of_file(file, **columns) if file else inputs.sentences_of_texts(text)
-    print(reports.report_predictions(load(run.workdir, run.config).tag(given), output))
+    print(reports.report_predictions(run.trained_model().tag(given), output))
 
 
 def inspect(run: Run) -> None:
     """Writes inspect.html: scores, confusions, the CRF's transitions, errors by confidence."""
-    print(reports.report_inspection(*tag_split(run), run.options.split, run.workdir))
+    tagger, splits = run.trained_model(), load_tagged(run.config).splits
+    tagged = tagger.tag(run.chosen_split(splits))
+    print(reports.report_inspection(tagger, tagged, run.options.split, run.workdir))
 
 
 EXPERIMENT = Experiment(
@@ -130,8 +108,10 @@ EXPERIMENT = Experiment(
     loss=lambda config, prepared: text_tagger.batch_loss,
     scores=text_tagger.validation_scores,
     measures=lambda config: Measures("sentence", "token", metric="f1", scale="%"),
-    report=report,
-    modes={"evaluate": evaluate, "predict": predict, "inspect": inspect},
+    splits=lambda run, model: load_tagged(run.config).splits,
+    report_scores=reports.report_scores,
+    report=lambda trained: ({"validation F1, %": trained.best}, trained.tell_scores()),
+    modes={"predict": predict, "inspect": inspect},
 )
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ in that format whose names say train, valid and test; one file is divided by sto
 from dataclasses import dataclass, replace
 from functools import partial
 
-from experiments.experiment import Experiment, Measures, Preset, Run, Trained
+from experiments.experiment import Experiment, Measures, Preset, Run
 from rnnjax import data, training
 from rnnjax.data.question_vocabulary import QuestionVocabulary
 from rnnjax.errors import UserError
@@ -62,25 +62,9 @@ PRESETS = {
 }
 
 
-def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
-    """The scores of the held-out splits; the picture is of the last of them."""
-    sections = trained.tell_scores(reading_model.load(trained.run.workdir), reports.report_scores)
-    return {"validation accuracy, %": trained.best}, sections
-
-
 def splits_of(run: Run) -> Splits:
     """The questions of a run by split."""
     return load_questions(run.config.data, encoding=run.config.encoding)[0]
-
-
-def evaluate(run: Run) -> None:
-    """Prints the scores of a split by kind; draws attention.png."""
-    splits = splits_of(run)
-    questions, model = run.chosen_split(splits), reading_model.load(run.workdir, run.config)
-    split, answers = run.options.split, [one.answer for one in questions]
-    for line in model.vocabulary.notes(split, preparation.texts_of(questions), answers):
-        training.say(line)
-    print(reports.report_scores(model, splits, split, run.workdir)[0])
 
 
 def predict(run: Run) -> None:
@@ -99,7 +83,7 @@ def predict(run: Run) -> None:
         questions = [Question(story, text) for text in options.question]
     else:
         questions = read_questions(options.input, answered=False, encoding=encoding)
-    model = reading_model.load(run.workdir, run.config)
+    model = run.trained_model()
     told = reports.report_predictions(model, questions, options.output)
     for line in model.vocabulary.note_unknown(preparation.texts_of(questions)):
         training.say(line)
@@ -109,7 +93,7 @@ def predict(run: Run) -> None:
 def inspect(run: Run) -> None:
     """Writes inspect.html: the most confident errors, with their stories shaded by attention."""
     questions = run.chosen_split(splits_of(run))
-    model = reading_model.load(run.workdir, run.config)
+    model = run.trained_model()
     section = reports.errors_section(questions, model.answer(questions))
     page = render_page("Inside the reader", run.options.split, {}, [section])
     print(f"{section.title}: {training.write_results(run.workdir, {'inspect.html': page})}")
@@ -127,8 +111,9 @@ EXPERIMENT = Experiment(
     model=lambda config, data: reading_model.make_model(config, data.vocabulary, data.vectors),
     loss=lambda config, data: partial(reading_model.batch_loss, config.supervise_attention),
     measures=lambda config: Measures("question", "sentence", metric="accuracy", scale="%"),
-    report=report,
-    modes={"evaluate": evaluate, "predict": predict, "inspect": inspect},
+    splits=lambda run, model: splits_of(run),
+    report_scores=reports.report_scores,
+    modes={"predict": predict, "inspect": inspect},
 )
 
 if __name__ == "__main__":

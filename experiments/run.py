@@ -1,7 +1,7 @@
 """One call of an experiment: its flags, its config, and what its workdir holds."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,6 +12,9 @@ from rnnjax.training import atomic_files, setting
 
 if TYPE_CHECKING:
     from experiments.experiment import Experiment
+
+
+HELD_OUT = ("validation", "test")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -99,9 +102,22 @@ class Run(NamedTuple):
                 )
         return vocabulary
 
+    def trained_model(self) -> Any:
+        """The trained model, see `rnnjax.load`; one that searches does as the flags ask."""
+        model = rnnjax.load(self.workdir, self.config)
+        search = getattr(self.options, "search", None)
+        return model if search is None else model._replace(search=search)
+
     def chosen_split(self, splits: Mapping[str, Any]) -> Any:
         """The split that `--split` names; UserError if there is none of that name."""
         return splits[training.chosen("split", self.options.split, splits)]
+
+    def evaluate(self) -> None:
+        """Prints the scores of the split that `--split` names."""
+        task, model = self.experiment, self.trained_model()
+        splits = task.splits(self, model)
+        self.chosen_split(splits)
+        print(task.report_scores(model, splits, self.options.split, self.workdir)[0])
 
     def give(self, name: str, text: str) -> None:
         """Prints a text, or writes it to the file that `--output` names, and tells so."""
@@ -129,21 +145,20 @@ class Trained(NamedTuple):
     model: Any
     best: float
 
-    def tell_scores(self, model: Any, report_scores: Callable) -> list[training.Section]:
-        """Tells the scores of the held-out splits that there are.
+    def report(self) -> tuple[dict[str, Any], list[training.Section]]:
+        """The number that decides, and the sections of `tell_scores`."""
+        measures = self.run.experiment.measures(self.run.config)
+        scale = f", {measures.scale}" * measures.higher_is_better
+        return {f"validation {measures.metric}{scale}": self.best}, self.tell_scores()
 
-        Args:
-            model: the trained one.
-            report_scores: `(model, splits, split, workdir) -> (text, sections)`.
-
-        Returns:
-            The sections of the last one.
-        """
+    def tell_scores(self) -> list[training.Section]:
+        """Tells the scores of the held-out splits that there are; gives their sections."""
+        splits, model = self.prepared.splits, self.run.trained_model()
         sections: list[training.Section] = []
-        for split in ("validation", "test"):
-            if split in self.prepared.splits:
-                told, sections = report_scores(model, self.prepared.splits, split, self.run.workdir)
-                training.tell(told)
+        for split in [name for name in HELD_OUT if name in splits]:
+            told, its = self.run.experiment.report_scores(model, splits, split, self.run.workdir)
+            training.tell(told)
+            sections += its
         return sections
 
 

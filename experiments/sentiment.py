@@ -66,21 +66,11 @@ PRESETS = {
 
 
 def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
-    """The scores of the held-out splits; confusions and errors of the last of them."""
-    model, splits = sentiment_model.load(trained.run.workdir), trained.prepared.splits
-    sections: list[training.Section] = []
-    for split in [name for name in ("validation", "test") if name in splits]:
-        told, sections = reports.report_scores(model, splits[split], split, trained.run.workdir)
-        training.tell(told.splitlines()[0])
-        sections.append(reports.errors_section(model, splits[split], limit=20))
-    return {"validation accuracy, %": trained.best}, sections
-
-
-def evaluate(run: Run) -> None:
-    """Prints accuracy, macro F1 and more of a split; draws confusion.png."""
-    split = run.chosen_split(load_texts(run.config))
-    model = sentiment_model.load(run.workdir, run.config)
-    print(reports.report_scores(model, split, run.options.split, run.workdir)[0])
+    """The scores of the held-out splits, and errors of the last of them."""
+    model, splits = trained.run.trained_model(), trained.prepared.splits
+    last = splits.get("test", splits["validation"])
+    errors = reports.errors_section(model, last, limit=20)
+    return {"validation accuracy, %": trained.best}, [*trained.tell_scores(), errors]
 
 
 def predict(run: Run) -> None:
@@ -91,16 +81,16 @@ def predict(run: Run) -> None:
     atomic_files.check_output(output, reports.OUTPUTS)
     if file:
         texts = reports.texts_of_file(file, run.config.text_column, encoding=run.config.encoding)
-    model = sentiment_model.load(run.workdir, run.config)
+    model = run.trained_model()
     print(reports.report_predictions(model, texts, output, run.options.colour_by))
 
 
 def inspect(run: Run) -> None:
     """Writes inspect.html: confusions, and the most confident errors with words in colour."""
-    split = run.chosen_split(load_texts(run.config))
-    model, name = sentiment_model.load(run.workdir, run.config), run.options.split
-    page = run.workdir / "inspect.html"
-    print(reports.report_inspection(model, split, name, run.options.colour_by, page))
+    splits, options = load_texts(run.config), run.options
+    run.chosen_split(splits)
+    which = run.trained_model(), splits, options.split
+    print(reports.report_inspection(*which, options.colour_by, run.workdir))
 
 
 EXPERIMENT = Experiment(
@@ -115,8 +105,10 @@ EXPERIMENT = Experiment(
     model=lambda config, data: sentiment_model.make_model(config, data.vocabulary, data.vectors),
     loss=lambda config, prepared: sentiment_model.batch_loss,
     measures=lambda config: Measures("text", "token", metric="accuracy", scale="%"),
+    splits=lambda run, model: load_texts(run.config),
+    report_scores=reports.report_scores,
     report=report,
-    modes={"evaluate": evaluate, "predict": predict, "inspect": inspect},
+    modes={"predict": predict, "inspect": inspect},
 )
 
 if __name__ == "__main__":

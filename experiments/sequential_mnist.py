@@ -16,8 +16,7 @@ simple way to initialize recurrent networks of rectified linear units".
 
 from dataclasses import dataclass, replace
 
-from experiments.experiment import Experiment, Measures, Preset, Run, Trained
-from rnnjax import training
+from experiments.experiment import Experiment, Measures, Preset, Run
 from rnnjax.errors import UserError
 from rnnjax.tasks.sequential_mnist import classifier, digits
 from rnnjax.tasks.sequential_mnist.classifier import DigitConfig as Config
@@ -43,27 +42,11 @@ PRESETS = {
 }  # fmt: skip
 
 
-def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
-    """The accuracy, and which digits of the test split are taken for which."""
-    reader = classifier.load(trained.run.workdir)
-    section = classifier.confusion(reader.model, trained.prepared.splits["test"])
-    training.tell(f"test: {section.title}")
-    return {"validation accuracy, %": trained.best}, [section]
-
-
-def evaluate(run: Run) -> None:
-    """Prints the accuracy of a split; draws confusion.png."""
-    split = run.chosen_split(digits.load_digits(run.config.data, run.config.permuted))
-    section = classifier.confusion(classifier.load(run.workdir, run.config).model, split)
-    picture = training.write_results(run.workdir, {"confusion.png": section.png})
-    print(f"{run.options.split}: {section.title}\nWho is taken for whom: {picture}")
-
-
 def predict(run: Run) -> None:
     """Prints the likeliest digit of each image, and its probability."""
     if not run.options.input:
         raise UserError("mode predict takes --input=IMAGE (repeatedly)")
-    found = classifier.load(run.workdir, run.config).read(*run.options.input)
+    found = run.trained_model().read(*run.options.input)
     for path, row in zip(run.options.input, found, strict=True):
         print(f"{path}: {row.argmax()} ({row.max():.1%})")
 
@@ -82,8 +65,9 @@ EXPERIMENT = Experiment(
     loss=lambda config, prepared: classifier.batch_loss,
     stored=lambda prepared, model: {"side": str(prepared.splits["train"].images.shape[1])},
     measures=lambda config: Measures("digit", metric="accuracy", scale="%"),
-    report=report,
-    modes={"evaluate": evaluate, "predict": predict},
+    splits=lambda run, model: digits.load_digits(run.config.data, run.config.permuted),
+    report_scores=classifier.report_scores,
+    modes={"predict": predict},
 )
 
 if __name__ == "__main__":

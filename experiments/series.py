@@ -17,14 +17,13 @@ the training:
 from dataclasses import dataclass, replace
 from functools import partial
 
-from experiments.experiment import Experiment, Measures, Preset, Run, Trained
-from rnnjax import training
+from experiments.experiment import Experiment, Measures, Preset, Run
 from rnnjax.errors import UserError
 from rnnjax.tasks.series import reports
 from rnnjax.tasks.series.config import SeriesConfig as Config
 from rnnjax.tasks.series.preparation import load_for, prepare
 from rnnjax.tasks.series.scaling import Scaling
-from rnnjax.tasks.series.series_model import batch_loss, load, make_model
+from rnnjax.tasks.series.series_model import batch_loss, make_model
 from rnnjax.training import atomic_files, setting
 
 
@@ -50,33 +49,12 @@ PRESETS = {
 }
 
 
-def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
-    """The scores of the held-out splits, and a picture of the test."""
-    model, splits = load(trained.run.workdir), trained.prepared.splits
-    sections: list[training.Section] = []
-    for split in [name for name in ("validation", "test") if name in splits]:
-        text, sections = reports.score_split(model, splits[split], split)
-        training.tell(text)
-    name = "accuracy, %" if trained.run.config.label else "loss"
-    return {f"validation {name}": trained.best}, sections
-
-
-def evaluate(run: Run) -> None:
-    """Prints the score of a split; draws SPLIT.png."""
-    model = load(run.workdir, run.config)
-    split = run.chosen_split(load_for(run.config, model.scaling).splits)
-    text, sections = reports.score_split(model, split, run.options.split)
-    files = {f"{run.options.split}.png": sections[-1].png}
-    picture = training.write_results(run.workdir, files)
-    print(f"{text}\nPicture: {picture}")
-
-
 def predict(run: Run) -> None:
     """Prints or writes what follows each series of a file, or its class."""
     if not run.options.input:
         raise UserError("mode predict takes --input=FILE.csv")
     atomic_files.check_output(run.options.output)
-    found = reports.predict_file(load(run.workdir, run.config), run.options.input)
+    found = reports.predict_file(run.trained_model(), run.options.input)
     run.give("Predictions", found)
 
 
@@ -99,8 +77,9 @@ EXPERIMENT = Experiment(
     model=lambda config, prepared: make_model(config, prepared.vocabulary),
     loss=lambda config, prepared: partial(batch_loss, prepared.vocabulary),
     measures=measures,
-    report=report,
-    modes={"evaluate": evaluate, "predict": predict},
+    splits=lambda run, model: load_for(run.config, model.scaling).splits,
+    report_scores=reports.report_scores,
+    modes={"predict": predict},
 )
 
 if __name__ == "__main__":

@@ -19,14 +19,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import rnnjax
-from experiments.experiment import Experiment, Measures, Preset, Run, Trained
+from experiments.experiment import Experiment, Measures, Preset, Run
 from rnnjax import training
 from rnnjax.errors import UserError
 from rnnjax.tasks.speech import network, preparation, reports, speller
 from rnnjax.tasks.speech.config import SpeechConfig as Config
 from rnnjax.tasks.speech.preparation import SpeechVocabulary
 from rnnjax.tasks.speech.sources import load_source
-from rnnjax.tasks.speech.speech_model import Search, load
+from rnnjax.tasks.speech.speech_model import Search
 from rnnjax.training import atomic_files, setting
 
 
@@ -42,6 +42,15 @@ class Options:
     lm: str | None = setting(None, "Workdir of char_lm or word_lm: a language model that helps.")
     lm_weight: float = setting(0.5, "Of its log-probability.")
     bonus: float = setting(0.5, "With --lm: nats for each character (word_lm: each word).")
+
+    @property
+    def search(self) -> Search:
+        """How the flags say that a text is found."""
+        if self.beam_size < 0:
+            raise UserError(f"--beam_size is 0 or more; got {self.beam_size}")
+        if self.lm is None:
+            return Search(self.beam_size)
+        return Search(self.beam_size, rnnjax.load(self.lm), self.lm_weight, self.bonus)
 
 
 DEFAULT = Config(
@@ -75,42 +84,13 @@ PRESETS = {
 }  # fmt: skip
 
 
-def search_of(run: Run) -> Search:
-    """How the flags say that a text is found."""
-    options = run.options
-    if options.beam_size < 0:
-        raise UserError(f"--beam_size is 0 or more; got {options.beam_size}")
-    if options.lm is None:
-        return Search(options.beam_size)
-    model = rnnjax.load(options.lm)
-    return Search(options.beam_size, model, options.lm_weight, options.bonus)
-
-
-def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
-    """The error rates of the held-out splits, and pictures."""
-    run, splits = trained.run, trained.prepared.splits
-    model, search, sections = load(run.workdir), search_of(run), []
-    for split in [name for name in splits if name != "train"]:
-        text, its = reports.report_scores(model, splits[split], split, run.workdir, search)
-        training.tell(text)
-        sections += its
-    return {"validation characters right, %": trained.best}, sections
-
-
-def evaluate(run: Run) -> None:
-    """Prints the error rates of a split; writes them and a picture."""
-    recordings = run.chosen_split(load_source(run.config).splits)
-    model, search = load(run.workdir, run.config), search_of(run)
-    print(reports.report_scores(model, recordings, run.options.split, run.workdir, search)[0])
-
-
 def predict(run: Run) -> None:
     """Prints or writes a line for each sound file: its path and its text."""
     files, output = run.options.input, run.options.output
     if not files:
         raise UserError("mode predict takes --input=FILE.wav, repeatedly")
     atomic_files.check_output(output)
-    found = load(run.workdir, run.config).transcribe(files, search_of(run))
+    found = run.trained_model().transcribe(files)
     lines = "".join(f"{file}\t{one.text}\n" for file, one in zip(files, found, strict=True))
     run.give("Texts", lines)
 
@@ -120,7 +100,7 @@ def inspect(run: Run) -> None:
     recordings, index = run.chosen_split(load_source(run.config).splits), run.options.index
     if not 0 <= index < len(recordings):
         raise UserError(f"--index is from 0 to {len(recordings) - 1}; got {index}")
-    png = reports.draw_recording(load(run.workdir, run.config), recordings[index])
+    png = reports.draw_recording(run.trained_model(), recordings[index])
     print(f"Picture: {training.write_results(run.workdir, {'over_time.png': png})}")
 
 
@@ -138,8 +118,13 @@ EXPERIMENT = Experiment(
     scores=reports.validation_scores,
     shapes=preparation.shapes,
     measures=lambda config: Measures("symbol", "recording", metric="accuracy", scale="%, greedy"),
-    report=report,
-    modes={"evaluate": evaluate, "predict": predict, "inspect": inspect},
+    splits=lambda run, model: load_source(run.config).splits,
+    report_scores=reports.report_scores,
+    report=lambda trained: (
+        {"validation characters right, %": trained.best},
+        trained.tell_scores(),
+    ),
+    modes={"predict": predict, "inspect": inspect},
 )
 
 if __name__ == "__main__":

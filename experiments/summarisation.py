@@ -20,29 +20,19 @@ that was stopped and ends with the same parameters, bit by bit.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
-from experiments.experiment import Experiment, Measures, Preset, Run, Trained
+from experiments.experiment import Experiment, Measures, Preset, Run
 from experiments.options import TextOptions
-from rnnjax import training
 from rnnjax.data.prepared import Prepared
 from rnnjax.models.decoding import Rated
 from rnnjax.tasks.summarisation import reports
 from rnnjax.tasks.summarisation.config import SummarisationConfig as Config
-from rnnjax.tasks.summarisation.preparation import lead_size, load_pairs, prepare
+from rnnjax.tasks.summarisation.preparation import load_pairs, prepare
 from rnnjax.tasks.summarisation.scores import rouge, sample, validation_scores
-from rnnjax.tasks.summarisation.summarizer import Summarizer, batch_loss, load, make_summarizer
+from rnnjax.tasks.summarisation.summarizer import batch_loss, make_summarizer
 from rnnjax.tasks.summarisation.vocabulary import SummaryVocabulary
-from rnnjax.training import setting
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options(TextOptions):
-    """The flags of the single modes."""
-
-    output: str | None = setting(None, "Mode predict: a file for the summaries.")
-
 
 DEFAULT = Config(
     cell="gru", batch_size=32, num_steps=1000, learning_rate=3e-3, eval_every=250, max_length=80,
@@ -65,51 +55,21 @@ PRESETS = {
 }  # fmt: skip
 
 
-def summarizer(run: Run) -> Summarizer:
-    """The trained summarizer of a run, with the beam of the flags."""
-    return load(run.workdir, run.config)._replace(search=run.options.search)
-
-
-def summarized(run: Run) -> list[reports.Scored]:
-    """The split that --split names, with its summaries."""
-    splits = load_pairs(run.config).splits
-    return reports.summarize_split(
-        run.chosen_split(splits), summarizer(run), lead_size(splits["train"])
-    )
-
-
-def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
-    """ROUGE of the held-out splits by beam search; attention and copies of some summaries."""
-    run, splits = trained.run, trained.prepared.splits
-    model, lead = summarizer(run), lead_size(splits["train"])
-    told = []
-    for name in [name for name in ("validation", "test") if name in splits]:
-        found = reports.summarize_split(splits[name], model, lead)
-        told.append(reports.report_scores(found, name, model.search, run.workdir))
-        training.tell(told[-1])
-    results = {"validation ROUGE-1, %, greedy": trained.best}
-    scores = training.Section("Scores", text="\n".join(told))
-    return results, [scores, *reports.report_sections(found, name)]
-
-
-def evaluate(run: Run) -> None:
-    """Prints the scores of a split; writes scores_SPLIT.json and summaries_SPLIT.txt."""
-    options = run.options
-    print(reports.report_scores(summarized(run), options.split, options.search, run.workdir))
-
-
 def predict(run: Run) -> None:
     """Summarises texts, or the lines of a file."""
 
     def summarise(texts: Sequence[str], places: Sequence[str]) -> list[tuple[Rated, ...]]:
-        return [one.rated for one in summarizer(run).summarize(texts)]
+        return [one.rated for one in run.trained_model().summarize(texts)]
 
     print(run.options.answered(summarise, "summarise", "summaries", run.config.encoding))
 
 
 def inspect(run: Run) -> None:
     """Writes inspect.html: attention and copies of some summaries, the best and the worst."""
-    print(reports.report_inspection(summarized(run), run.options.split, run.workdir))
+    splits, split = load_pairs(run.config).splits, run.options.split
+    run.chosen_split(splits)
+    scored = reports.summarize_split(run.trained_model(), splits, split)
+    print(reports.report_inspection(scored, split, run.workdir))
 
 
 def prepared(run: Run) -> Prepared:
@@ -124,7 +84,7 @@ EXPERIMENT = Experiment(
     title="Summarisation",
     about=__doc__,
     presets=PRESETS,
-    options=Options(beam_size=4, length_penalty=1.0),
+    options=TextOptions(beam_size=4, length_penalty=1.0),
     vocabulary=SummaryVocabulary,
     vocabulary_field="level",
     prepare=prepared,
@@ -134,8 +94,10 @@ EXPERIMENT = Experiment(
     sample=sample,
     stored=lambda data, model: {"lengths": json.dumps(data.lengths)},
     measures=lambda config: Measures("symbol", metric="rouge1", scale="%, greedy"),
-    report=report,
-    modes={"evaluate": evaluate, "predict": predict, "inspect": inspect},
+    splits=lambda run, model: load_pairs(run.config).splits,
+    report_scores=reports.report_scores,
+    report=lambda trained: ({"validation ROUGE-1, %, greedy": trained.best}, trained.tell_scores()),
+    modes={"predict": predict, "inspect": inspect},
 )
 
 if __name__ == "__main__":

@@ -19,34 +19,21 @@ The same command again resumes a run that was stopped and ends with the same par
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 
-from experiments.experiment import Experiment, Measures, Preset, Run, Trained
+from experiments.experiment import Experiment, Measures, Preset, Run
 from experiments.options import TextOptions
-from rnnjax import training
 from rnnjax.models.decoding import Rated
 from rnnjax.tasks.translation import reports
 from rnnjax.tasks.translation.config import TranslationConfig as Config
 from rnnjax.tasks.translation.preparation import load_pairs, prepare
 from rnnjax.tasks.translation.scores import sample, validation_scores
 from rnnjax.tasks.translation.translator import (
-    Translator,
     batch_loss,
     first_carry,
-    load,
     make_translator,
 )
 from rnnjax.tasks.translation.vocabulary import VocabularyPair
-from rnnjax.training import setting
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options(TextOptions):
-    """The flags of the single modes."""
-
-    output: str | None = setting(None, "Mode predict: a file for the translations.")
-
 
 CORPUS = Config(
     source="de", target="en", cell="gru", level="word", min_count=3, num_subwords=8000,
@@ -76,52 +63,21 @@ PRESETS = {
 }  # fmt: skip
 
 
-def translator(run: Run) -> Translator:
-    """The trained translator of a run, with the beam of the flags."""
-    return load(run.workdir, run.config)._replace(search=run.options.search)
-
-
-def translated(run: Run) -> list[reports.Translated]:
-    """The split that --split names, with its translations."""
-    split = run.chosen_split(load_pairs(run.config).splits)
-    return reports.translate_split(split, translator(run))
-
-
-def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
-    """The scores of the held-out splits by beam search, and the attention of some translations."""
-    run, splits = trained.run, trained.prepared.splits
-    metric, model = run.config.metric, translator(run)
-    told = []
-    for name in [name for name in ("validation", "test") if name in splits]:
-        found = reports.translate_split(splits[name], model)
-        told.append(reports.report_scores(found, name, metric, model.search, run.workdir))
-        training.tell(told[-1])
-    results = {f"validation {metric}, %, greedy": trained.best}
-    scores = training.Section("Scores", text="\n".join(told))
-    return results, [scores, *reports.report_sections(found, name, metric)]
-
-
-def evaluate(run: Run) -> None:
-    """Prints the scores of a split; writes scores_SPLIT.json and translations_SPLIT.txt."""
-    split, metric = run.options.split, run.config.metric
-    told = reports.report_scores(translated(run), split, metric, run.options.search, run.workdir)
-    print(told)
-
-
 def predict(run: Run) -> None:
     """Translates texts, or the lines of a file."""
 
     def translate(texts: Sequence[str], places: Sequence[str]) -> list[tuple[Rated, ...]]:
-        return [one.rated for one in reports.translate_texts(texts, places, translator(run))]
+        return [one.rated for one in reports.translate_texts(texts, places, run.trained_model())]
 
-    told = run.options.answered(translate, "translate", "translations", run.config.encoding)
-    print(told)
+    print(run.options.answered(translate, "translate", "translations", run.config.encoding))
 
 
 def inspect(run: Run) -> None:
     """Writes inspect.html: attention of some translations, of the best and of the worst."""
     split, metric = run.options.split, run.config.metric
-    print(reports.report_inspection(translated(run), split, metric, run.workdir))
+    pairs = run.chosen_split(load_pairs(run.config).splits)
+    translated = reports.translate_split(pairs, run.trained_model())
+    print(reports.report_inspection(translated, split, metric, run.workdir))
 
 
 EXPERIMENT = Experiment(
@@ -130,7 +86,7 @@ EXPERIMENT = Experiment(
     title="Translation",
     about=__doc__,
     presets=PRESETS,
-    options=Options(),
+    options=TextOptions(),
     vocabulary=VocabularyPair,
     vocabulary_field="level",
     prepare=lambda run: prepare(run.config, run.vocabulary()),
@@ -141,8 +97,9 @@ EXPERIMENT = Experiment(
     sample=sample,
     stored=lambda data, model: {"lengths": json.dumps(data.lengths)},
     measures=lambda config: Measures("symbol", metric=config.metric, scale="%, greedy"),
-    report=report,
-    modes={"evaluate": evaluate, "predict": predict, "inspect": inspect},
+    splits=lambda run, model: load_pairs(run.config).splits,
+    report_scores=reports.report_scores,
+    modes={"predict": predict, "inspect": inspect},
 )
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ whose names say train, valid and test. Then, with the --workdir of the training:
 
 from dataclasses import dataclass, replace
 
-from experiments.experiment import Experiment, Measures, Preset, Run, Trained
+from experiments.experiment import Experiment, Measures, Preset, Run
 from rnnjax import training
 from rnnjax.data.question_vocabulary import QuestionVocabulary
 from rnnjax.errors import UserError
@@ -64,26 +64,9 @@ PRESETS = {
 }
 
 
-def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
-    """The scores of the held-out splits; the picture is of the last of them."""
-    sections = trained.tell_scores(vqa_model.load(trained.run.workdir), reports.report_scores)
-    return {"validation accuracy, %": trained.best}, sections
-
-
-def evaluate(run: Run) -> None:
-    """Prints the scores of a split by kind; draws attention.png."""
-    splits, _ = sources.load_splits(run.config)
-    asked, split = questions_of(run.chosen_split(splits)), run.options.split
-    model = vqa_model.load(run.workdir, run.config)
-    texts, answers = zip(*((one.text, one.answer) for one in asked), strict=True)
-    for line in model.vocabulary.notes(split, texts, answers):
-        training.say(line)
-    print(reports.report_scores(model, splits, split, run.workdir)[0])
-
-
 def predict(run: Run) -> None:
     """Answers questions about an image, or those of a table."""
-    options, model = run.options, vqa_model.load(run.workdir, run.config)
+    options, model = run.options, run.trained_model()
     atomic_files.check_output(options.output, reports.OUTPUTS)
     if bool(options.image) == bool(options.input) or bool(options.image) != bool(options.question):
         raise UserError(
@@ -108,7 +91,7 @@ def predict(run: Run) -> None:
 def inspect(run: Run) -> None:
     """Writes inspect.html: errors and right answers, with the places that were looked at."""
     images = run.chosen_split(sources.load_splits(run.config)[0])
-    pairs = reports.pairs_of(vqa_model.load(run.workdir, run.config), images)
+    pairs = reports.pairs_of(run.trained_model(), images)
     page, title = reports.inspect_page(pairs, run.options.split)
     print(f"{title}: {training.write_results(run.workdir, {'inspect.html': page})}")
 
@@ -125,8 +108,9 @@ EXPERIMENT = Experiment(
     model=lambda config, prepared: vqa_model.make_model(config, prepared.vocabulary),
     loss=lambda config, prepared: vqa_model.batch_loss,
     measures=lambda config: Measures("question", "word", metric="accuracy", scale="%"),
-    report=report,
-    modes={"evaluate": evaluate, "predict": predict, "inspect": inspect},
+    splits=lambda run, model: sources.load_splits(run.config)[0],
+    report_scores=reports.report_scores,
+    modes={"predict": predict, "inspect": inspect},
 )
 
 if __name__ == "__main__":

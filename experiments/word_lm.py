@@ -30,7 +30,7 @@ from rnnjax.errors import UserError
 from rnnjax.tasks.word_language import corpus, reports
 from rnnjax.tasks.word_language.config import WordConfig as Config
 from rnnjax.tasks.word_language.neural_cache import Cache
-from rnnjax.tasks.word_language.word_model import WordModel, batch_loss, load, make_model
+from rnnjax.tasks.word_language.word_model import WordModel, batch_loss, make_model
 from rnnjax.training import setting
 
 
@@ -79,7 +79,7 @@ PRESETS = {
 
 def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
     """Perplexity, sentences, and which words are alike."""
-    model = load(trained.run.workdir)
+    model = trained.run.trained_model()
     written = "\n".join(model.write(num_samples=8))
     samples = training.Section("Samples: no prompt, temperature 0.8, seed 0", text=written)
     training.tell(f"{samples.title}:\n{samples.text}")
@@ -94,7 +94,7 @@ def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
 
 def sample(run: Run) -> None:
     """Prints sentences that go on from the prompt."""
-    model, options = load(run.workdir, run.config), run.options
+    model, options = run.trained_model(), run.options
     settings = {"num_samples": options.num_samples, "max_length": options.max_length}
     sentences = model.write(options.prompt, seed=options.seeds, **settings, **options.filters)
     print("\n".join(sentences))
@@ -108,12 +108,12 @@ def score(run: Run) -> None:
         texts += [line for line in lines if line.strip()]
     if not texts:
         raise UserError("nothing to score: give --text=TEXT (repeatedly) or --text_file=FILE")
-    print(reports.report_scores(load(run.workdir, run.config).score(texts)))
+    print(reports.report_scores(run.trained_model().score(texts)))
 
 
 def evaluate(run: Run) -> None:
     """Prints the perplexity of a split, and its share of unknown words."""
-    model, options = load(run.workdir, run.config), run.options
+    model, options = run.trained_model(), run.options
     cache = Cache(options.cache_size, options.cache_theta, options.cache_lambda)
     cache.check()
     stream = run.chosen_split(corpus.read_splits(run.config, model.vocabulary)[1])
@@ -122,7 +122,7 @@ def evaluate(run: Run) -> None:
 
 def inspect(run: Run) -> None:
     """Writes inspect.html: sentences of a split by surprise, and which words are alike."""
-    model, split = load(run.workdir, run.config), run.options.split
+    model, split = run.trained_model(), run.options.split
     stream = run.chosen_split(corpus.read_splits(run.config, model.vocabulary)[1])
     print(reports.report_inspection(model, corpus.first_sentences(stream, 40), split, run.workdir))
 

@@ -9,7 +9,7 @@ from typing import Any
 from rnnjax.errors import UserError
 
 
-def load(workdir: str | os.PathLike) -> Any:
+def load(workdir: str | os.PathLike, config: Any = None) -> Any:
     """The trained model of a run, with the parameters of its best checkpoint.
 
     ```python
@@ -19,6 +19,7 @@ def load(workdir: str | os.PathLike) -> Any:
 
     Args:
         workdir: the folder of a run of any experiment whose task is a room of `rnnjax.tasks`.
+        config: of the run, where it is known.
 
     Returns:
         What the `load` of the task's room returns: a `TextModel`, a `TextTagger`, an
@@ -36,5 +37,5 @@ def load(workdir: str | os.PathLike) -> Any:
     for room in pkgutil.iter_modules(tasks.__path__, f"{tasks.__name__}."):
         module = importlib.import_module(room.name).LOADED_BY.get(name)
         if module is not None:
-            return importlib.import_module(f"{room.name}.{module}").load(workdir)
+            return importlib.import_module(f"{room.name}.{module}").load(workdir, config)
     raise UserError(f"{workdir} holds the experiment '{name}', which no task of rnnjax loads")

@@ -53,7 +53,7 @@ def test_training_learns_sentences_by_heart_and_reports_it(trained_ner):
     page = (trained_ner / "report.html").read_text()
     assert re.search(r"validation F1\W.*?100\.00", page, re.S)
     assert page.index(">validation<") < page.index(">test<")
-    assert json.loads((trained_ner / "scores.json").read_text())["split"] == "test"
+    assert json.loads((trained_ner / "scores_test.json").read_text())["split"] == "test"
 
 
 def test_evaluation_of_the_sentences_that_it_knows(tagger_run, sentences, ner_command):
@@ -65,7 +65,6 @@ def test_evaluation_of_the_sentences_that_it_knows(tagger_run, sentences, ner_co
     assert table(result.out) == {**perfect, "all": total, "types": total}
     scores = json.loads((tagger_run / "scores_validation.json").read_text())
     assert (scores["split"], scores["micro"]["f1"]) == ("validation", 100)
-    assert json.loads((tagger_run / "scores.json").read_text())["split"] == "test"
 
 
 def test_evaluation_of_others_counts_what_prediction_finds(
@@ -87,7 +86,7 @@ def test_evaluation_of_others_counts_what_prediction_finds(
     expected = (100 * right / num_found, 100 * right / num_true,
                 200 * right / (num_found + num_true), num_true)  # fmt: skip
     assert table(result.out)["all"] == pytest.approx(expected, abs=0.005)
-    after_training = json.loads((trained_ner / "scores.json").read_text())
+    after_training = json.loads((trained_ner / "scores_test.json").read_text())
     assert json.loads((tagger_run / "scores_test.json").read_text()) == after_training
 
 

@@ -1,6 +1,7 @@
 """Scores of whole videos and of their beginnings, pictures of them, and a baseline."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -54,10 +55,13 @@ def mean_frame_accuracy(splits: Mapping[str, Sequence[Clip]], split: str) -> flo
     return 100 * baseline.score(means(splits[split]), labels(splits[split]))
 
 
-def score_split(
-    model: ActivityModel, splits: Mapping[str, Sequence[Clip]], split: str
+def report_scores(
+    model: ActivityModel, splits: Mapping[str, Sequence[Clip]], split: str, folder: Path
 ) -> tuple[str, list[training.Section]]:
-    """The accuracy of a split, whole and early, and pictures: the curve, and the confusions."""
+    """The accuracy of a split, whole and early, and pictures: the curve, and the confusions.
+
+    Writes `confusion.png` and `early_recognition.png` into the folder.
+    """
     from sklearn.metrics import confusion_matrix  # It takes seconds.
 
     clips, classes = splits[split], model.videos.classes
@@ -80,9 +84,12 @@ def score_split(
     found = model.probabilities(clips).argmax(axis=-1)
     true = [classes.index(clip.label) for clip in clips]
     counts = confusion_matrix(true, found, labels=range(len(classes)))
-    return text, [
-        training.Section("Early recognition", text=text, table=table, png=picture),
-        training.Section(title, png=visuals.draw_confusion(classes, counts)),
+    confusion = visuals.draw_confusion(classes, counts)
+    files = {"confusion.png": confusion, "early_recognition.png": picture}
+    path = training.write_results(folder, files)
+    return f"{text}\n{table}\nPicture: {path}", [
+        training.Section(f"Early recognition, {split}", text=text, table=table, png=picture),
+        training.Section(title, png=confusion),
     ]
 
 

@@ -33,6 +33,7 @@ def prepare(config: LongRangeConfig) -> Prepared:
             split_examples(config, "validation"), batch_size=min(config.batch_size, 100)
         ),
         f"{config.problem}, T = {config.length}: {described}; training draws new ones all the time",
+        {"test": split_examples(config, "test")},
     )
 
 

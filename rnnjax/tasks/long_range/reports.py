@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from rnnjax import training
+from rnnjax.data.padded_batches import Examples
 from rnnjax.tasks.long_range import agreement
 from rnnjax.tasks.long_range.memory_model import MemoryModel, load
 from rnnjax.tasks.long_range.preparation import all_of, split_examples, test_distances
@@ -35,9 +36,14 @@ def by_distance(model: MemoryModel) -> dict[int, dict[str, float]]:
     return {distance: model.scores_at(distance) for distance in test_distances(model.config)}
 
 
-def report_scores(model: MemoryModel, split: str) -> tuple[str, list[Section]]:
-    """The scores of a split beside a guess without memory, and by distance; a picture of these."""
-    config, examples = model.config, split_examples(model.config, split)
+def report_scores(
+    model: MemoryModel, splits: Mapping[str, Examples], split: str, folder: Path
+) -> tuple[str, list[Section]]:
+    """The scores of a split beside a guess without memory, and by distance.
+
+    Writes a picture of these, `distance.png`, into the folder.
+    """
+    config, examples = model.config, splits[split]
     found, guess = model.scores(examples), config.task.guess(all_of(examples))
     loss = "mean squared error" if config.problem == "adding" else "loss in nats"
     what = SCORE[config.problem]
@@ -58,7 +64,9 @@ def report_scores(model: MemoryModel, split: str) -> tuple[str, list[Section]]:
         }},
         DISTANCE[config.problem], what, limits=(-3, 103),
     )  # fmt: skip
-    return f"{first}\n{text}", [Section("Score by distance", table=text, png=picture)]
+    path = training.write_results(folder, {"distance.png": picture})
+    section = Section("Score by distance", table=text, png=picture)
+    return f"{first}\n{text}\nPicture: {path}", [section]
 
 
 def report_steps(model: MemoryModel, folder: Path, num_examples: int = 3) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from rnnjax import training
 from rnnjax.metrics.answers import Answered, frequent_answers
 from rnnjax.tasks.reading.babi import Question
+from rnnjax.tasks.reading.preparation import texts_of
 from rnnjax.tasks.reading.reading_model import ReadingModel
 from rnnjax.tasks.reading.scores import Score, scores_by_kind
 from rnnjax.tasks.reading.sources import Splits, kinds_of
@@ -38,6 +39,9 @@ def report_scores(
         A table for the terminal, and sections of a report.
     """
     questions, answered = splits[split], model.answer(splits[split])
+    answers = [one.answer for one in questions]
+    for line in model.vocabulary.notes(split, texts_of(questions), answers):
+        training.say(line)
     scores = scores_by_kind(questions, answered, frequent_answers(splits["train"]))
     mean = scores["mean"]
     title = f"{split}: {mean.accuracy:.2f}% of the answers right, mean over kinds"
@@ -52,7 +56,7 @@ def report_scores(
     )
     sections = [Section(title, html=explained + _html_table(scores))]
     if png:
-        sections.append(Section("What each hop attends to; *: a fact", png=png))
+        sections.append(Section(f"What each hop attends to, {split}; *: a fact", png=png))
     return f"{text}\n{path}", sections
 
 

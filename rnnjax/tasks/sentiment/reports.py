@@ -11,6 +11,7 @@ from rnnjax.data.examples import SUFFIXES, suffix_of
 from rnnjax.data.labelled import are_numbers, as_column
 from rnnjax.errors import UserError
 from rnnjax.models.sequence_classifier import Classified
+from rnnjax.tasks.sentiment.labelled_texts import Splits
 from rnnjax.tasks.sentiment.sentiment_model import SentimentModel
 from rnnjax.training import atomic_files
 from rnnjax.visuals.page import Section, escape, render_page, wide_table
@@ -58,14 +59,14 @@ def scores_of(
 
 
 def report_scores(
-    model: SentimentModel, examples: Sequence[data.Example], split: str, folder: Path
+    model: SentimentModel, splits: Splits, split: str, folder: Path
 ) -> tuple[str, list[Section]]:
     """Writes `scores_SPLIT.json` and `confusion.png` into a folder.
 
     Returns:
         A summary for the terminal, and the confusion matrix for a report.
     """
-    scores, counts = scores_of(model, examples)
+    scores, counts = scores_of(model, splits[split])
     title = (
         f"{split}: {scores['accuracy']:.2f}% of {scores['num_texts']:,} texts right, macro F1 "
         f"{scores['macro_f1']:.2f}"
@@ -76,7 +77,7 @@ def report_scores(
     numbers = scores | {"confusion": counts.tolist()}
     files = {f"scores_{split}.json": numbers, "confusion.png": png}
     picture = training.write_results(folder, files)
-    share = model.vocabulary.unknown_share(one.fields["text"] for one in examples)
+    share = model.vocabulary.unknown_share(one.fields["text"] for one in splits[split])
     unknown = f"{share:.1%} of the words are unknown"
     return f"{title}\n{unknown}\nWhat is taken for what: {picture}", [Section(title, png=png)]
 
@@ -174,13 +175,13 @@ def errors_section(
 
 
 def report_inspection(
-    model: SentimentModel, examples: Sequence[data.Example], split: str, by: str | None, file: Path
+    model: SentimentModel, splits: Splits, split: str, by: str | None, folder: Path
 ) -> str:
-    """Writes a page with confusions and errors; returns a line for the terminal."""
-    summary, sections = report_scores(model, examples, split, file.parent)
-    sections.append(errors_section(model, examples, by=by))
+    """Writes `inspect.html` with confusions and errors; returns a line for the terminal."""
+    summary, sections = report_scores(model, splits, split, folder)
+    sections.append(errors_section(model, splits[split], by=by))
     page = render_page("Inside the classifier", split, {}, sections)
-    return f"{summary}\nErrors: {training.write_results(file.parent, {file.name: page})}"
+    return f"{summary}\nErrors: {training.write_results(folder, {'inspect.html': page})}"
 
 
 def coloured_words(text: str, relevance: np.ndarray) -> str:

@@ -1,6 +1,7 @@
 """The classifier of digits: its settings, its loss, and what it says of images."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -83,11 +84,17 @@ def _probabilities(model: SequenceClassifier, batch: dict[str, jax.Array]) -> ja
     return jax.nn.softmax(model(batch["pixels"]))
 
 
-def confusion(model: SequenceClassifier, images: Digits) -> training.Section:
-    """How many digits are right, and a picture of which are taken for which."""
+def report_scores(
+    reader: DigitReader, splits: Mapping[str, Digits], split: str, folder: Path
+) -> tuple[str, list[training.Section]]:
+    """How many digits are right; `confusion.png` shows which are taken for which."""
     from sklearn.metrics import confusion_matrix  # It takes seconds.
 
-    found = classify(model, images).argmax(axis=-1)
+    images = splits[split]
+    found = classify(reader.model, images).argmax(axis=-1)
     counts = confusion_matrix(images.labels, found, labels=range(NUM_CLASSES))
-    title = f"{np.mean(images.labels == found):.2%} of {len(found):,} digits right"
-    return training.Section(title, png=visuals.draw_confusion("0123456789", counts))
+    title = f"{split}: {np.mean(images.labels == found):.2%} of {len(found):,} digits right"
+    png = visuals.draw_confusion("0123456789", counts)
+    picture = training.write_results(folder, {"confusion.png": png})
+    told = f"{title}\nWho is taken for whom: {picture}"
+    return told, [training.Section(title, png=png)]

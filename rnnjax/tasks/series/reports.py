@@ -2,7 +2,8 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -36,12 +37,19 @@ def naive_forecasts(
     return past[starts[:, None] + ahead % season - season]
 
 
-def score_split(
+def report_scores(
+    model: SeriesModel, splits: Mapping[str, Sequence[Series]], split: str, folder: Path
+) -> tuple[str, list[training.Section]]:
+    """The score of a split in words and numbers, and a picture of it, which `SPLIT.png` holds."""
+    score = _score_classes if model.scaling.classes else _score_forecasts
+    text, sections = score(model, splits[split], split)
+    picture = training.write_results(folder, {f"{split}.png": sections[-1].png})
+    return f"{text}\nPicture: {picture}", sections
+
+
+def _score_forecasts(
     model: SeriesModel, every: Sequence[Series], split: str
 ) -> tuple[str, list[training.Section]]:
-    """The score of a split in words and numbers, and a picture of it."""
-    if model.scaling.classes:
-        return _score_classes(model, every, split)
     scaling, config, at = model.scaling, model.config, model.scaling.target_column
     starts, forecasts = model.forecasts(every, split)
     rows = starts[:, 1, None] + np.arange(config.horizon)
@@ -66,7 +74,10 @@ def score_split(
     picture = draw_forecast(
         every[starts[0, 0]].values[:, at], starts[one, 1], forecasts[one], scaling.target
     )
-    return text, [training.Section(title, table=text), training.Section("Forecast", png=picture)]
+    return text, [
+        training.Section(title, table=text),
+        training.Section(f"Forecast, {split}", png=picture),
+    ]
 
 
 def draw_forecast(truth: np.ndarray, starts: np.ndarray, forecasts: np.ndarray, name: str) -> bytes:

@@ -1,6 +1,6 @@
 """Error rates of a split, and a picture of what the network hears and when."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from rnnjax.tasks.speech.features import HOP
 from rnnjax.tasks.speech.network import SpeechNetwork
 from rnnjax.tasks.speech.preparation import import_jiwer
 from rnnjax.tasks.speech.recordings import Recording
-from rnnjax.tasks.speech.speech_model import BEAM, Search, SpeechModel
+from rnnjax.tasks.speech.speech_model import Search, SpeechModel
 from rnnjax.tasks.speech.speller import Speller
 from rnnjax.training.reporting.progress import aligned
 from rnnjax.visuals.figures import as_png, new_figure
@@ -59,24 +59,22 @@ def validation_scores(
 
 def report_scores(
     model: SpeechModel,
-    recordings: Sequence[Recording],
+    splits: Mapping[str, Sequence[Recording]],
     split: str,
     folder: Path,
-    search: Search = BEAM,
 ) -> tuple[str, list[Section]]:
     """Writes `scores_SPLIT.json` and `SPLIT.png` into a folder.
 
     Args:
-        model: that writes.
-        recordings: of the split.
-        split: its name.
+        model: its beam without and with its language model is compared with greedy decoding.
+        splits: recordings by split.
+        split: which of them.
         folder: a workdir.
-        search: its beam without and with its language model is compared with greedy decoding.
 
     Returns:
         The error rates for the terminal, and the sections of a report.
     """
-    searches = {"greedy": GREEDY}
+    recordings, search, searches = splits[split], model.search, {"greedy": GREEDY}
     if search.beam_size:
         searches["beam"] = search._replace(language_model=None)
     if search.language_model is not None:

@@ -43,9 +43,6 @@ class Search(NamedTuple):
     bonus: float = 0.0
 
 
-BEAM = Search()
-
-
 class Transcript(NamedTuple):
     """What a network hears in a recording.
 
@@ -67,11 +64,13 @@ class SpeechModel(NamedTuple):
         model: the network.
         vocabulary: the characters that it writes.
         config: how it was trained.
+        search: how a text is found, unless it is said.
     """
 
     model: SpeechNetwork | Speller
     vocabulary: SpeechVocabulary
     config: SpeechConfig
+    search: Search = Search()
 
     def read(self, recording: str | Path | np.ndarray, name: str = "recording") -> Recording:
         """A recording without a text, of a sound file, or of samples at `vocabulary.rate`."""
@@ -85,14 +84,14 @@ class SpeechModel(NamedTuple):
         return Recording(sound.samples, "", name)
 
     def transcribe(
-        self, recordings: Sequence[str | Path | np.ndarray], search: Search = BEAM
+        self, recordings: Sequence[str | Path | np.ndarray], search: Search | None = None
     ) -> list[Transcript]:
         """The text of each recording.
 
         Args:
             recordings: paths of sound files, or samples `[N]` at `vocabulary.rate`, int16 or floats
                 from -1 to 1.
-            search: how it is found.
+            search: how it is found; None: as the model says.
 
         Raises:
             UserError: a recording cannot be read, holds no sound or less than a window.
@@ -101,9 +100,10 @@ class SpeechModel(NamedTuple):
         return self.transcripts_of(read, search)
 
     def transcripts_of(
-        self, recordings: Sequence[Recording], search: Search = BEAM
+        self, recordings: Sequence[Recording], search: Search | None = None
     ) -> list[Transcript]:
         """As `transcribe`, of recordings that have been read."""
+        search = self.search if search is None else search
         options, words = self._language_model(search)
         function = functools.partial(_spell, search.beam_size) if self._spells else _apply
         found: list[Any] = []

@@ -1,13 +1,13 @@
 """Summaries and their scores as lines for the terminal, files and sections of a report."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from rnnjax.data.files import in_a_line
 from rnnjax.data.text_pairs import Pair
 from rnnjax.data.word_vocabulary import WORD_END
-from rnnjax.models.decoding import Search
+from rnnjax.tasks.summarisation.preparation import lead_size
 from rnnjax.tasks.summarisation.scores import first_words, mean, rouge
 from rnnjax.tasks.summarisation.summarizer import Summarizer, Summary
 from rnnjax.training import say, write_results
@@ -30,14 +30,11 @@ class Scored(NamedTuple):
     lead: dict[str, float]
 
 
-def summarize_split(pairs: Sequence[Pair], summarizer: Summarizer, lead: int) -> list[Scored]:
-    """Each pair of a split with its summary and its scores.
-
-    Args:
-        pairs: of the split.
-        summarizer: the model.
-        lead: words of the baseline.
-    """
+def summarize_split(
+    summarizer: Summarizer, splits: Mapping[str, Sequence[Pair]], split: str
+) -> list[Scored]:
+    """Each pair of a split with its summary and its scores; arguments as for `report_scores`."""
+    pairs, lead = splits[split], lead_size(splits["train"])
     texts = [pair.source for pair in pairs]
     if share := summarizer.vocabulary.unknown_share(texts):
         say(f"{share:.1%} of the symbols of the texts are unknown")
@@ -48,37 +45,45 @@ def summarize_split(pairs: Sequence[Pair], summarizer: Summarizer, lead: int) ->
     return [Scored(*one) for one in zip(pairs, summaries, scores, leads, strict=True)]
 
 
-def report_scores(scored: Sequence[Scored], title: str, search: Search, folder: Path) -> str:
-    """Writes `scores_TITLE.json` and `summaries_TITLE.txt`; gives the scores for the terminal.
+def report_scores(
+    summarizer: Summarizer, splits: Mapping[str, Sequence[Pair]], split: str, folder: Path
+) -> tuple[str, Iterator[Section]]:
+    """Writes `scores_SPLIT.json` and `summaries_SPLIT.txt`.
 
     Args:
-        scored: a split.
-        title: its name.
-        search: how it was summarised.
+        summarizer: the model.
+        splits: the one to be scored, and `train`, which decides how long the baseline is.
+        split: the name of the former.
         folder: where the files go.
+
+    Returns:
+        The scores for the terminal; sections of a report, which are drawn as they are read.
     """
+    scored, search = summarize_split(summarizer, splits, split), summarizer.search.name
     scores, lead = _means(scored)
     texts = [in_a_line(one.summary.text) for one in scored]
     files = {
-        f"summaries_{title}.txt": "".join(f"{text}\n" for text in texts),
-        f"scores_{title}.json": {"split": title, "search": search.name, **scores, "lead": lead},
+        f"summaries_{split}.txt": "".join(f"{text}\n" for text in texts),
+        f"scores_{split}.json": {"split": split, "search": search, **scores, "lead": lead},
     }
     say(f"Scores: {write_results(folder, files)}")
-    told = f"{title}: {_told(scores)} (F1, %, {search.name}), {len(scored):,} texts; "
+    told = f"{split}: {_told(scores)} (F1, %, {search}), {len(scored):,} texts; "
     told += f"lead {_told(lead)}"
-    copies = _copied_words(scored)
-    return told + (f"; {copies:.1f} % of the words are copied" if copies is not None else "")
+    if (copies := _copied_words(scored)) is not None:
+        told += f"; {copies:.1f} % of the words are copied"
+    return told, _sections(scored, split, told)
 
 
-def report_sections(scored: Sequence[Scored], title: str) -> list[Section]:
-    """What was written for some texts of a split, and attention and copies of short ones."""
+def _sections(scored: Sequence[Scored], title: str, told: str) -> Iterator[Section]:
+    """Scores, what was written for some texts, and attention and copies of short ones."""
     shown = evenly_spread(scored, SHOWN)
-    sections = [Section(f"Summaries, {title}", text="\n\n".join(map(_lines, shown)))]
+    yield Section(f"Scores, {title}", text=told)
+    yield Section(f"Summaries, {title}", text="\n\n".join(map(_lines, shown)))
     short = [one for one in scored if len(one.summary.source) <= DRAWN and one.summary.symbols]
     if short:
         drawn = [_alignment(one) for one in evenly_spread(short, 3)]
-        sections.append(Section("Attention and copies", png=draw_alignments(drawn, columns=1)))
-    return sections
+        png = draw_alignments(drawn, columns=1)
+        yield Section(f"Attention and copies, {title}", png=png)
 
 
 def report_inspection(scored: Sequence[Scored], title: str, folder: Path) -> str:

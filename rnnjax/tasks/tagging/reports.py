@@ -1,12 +1,13 @@
 """Predictions and scores of a tagger as files and as lines for the terminal."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from rnnjax import training, visuals
 from rnnjax.tasks.tagging.entity_scores import Tags, confusion, entity_scores, score_table
 from rnnjax.tasks.tagging.pages import errors_section, scores_section, spans_page
 from rnnjax.tasks.tagging.predictions import TaggedSentence, as_conll, as_jsonl
+from rnnjax.tasks.tagging.sentences import Sentence
 from rnnjax.tasks.tagging.text_tagger import TextTagger
 from rnnjax.training import atomic_files
 from rnnjax.visuals.page import Section, render_page
@@ -36,32 +37,32 @@ def report_predictions(sentences: Sequence[TaggedSentence], output: str | None) 
     return f"{len(sentences):,} sentences: {output}"
 
 
-def report_scores(tagged: Sequence[TaggedSentence], title: str, file: Path) -> str:
-    """Writes scores of sentences with gold tags, in percent; returns a table for the terminal.
+def report_scores(
+    tagger: TextTagger, splits: Mapping[str, Sequence[Sentence]], split: str, folder: Path
+) -> tuple[str, list[Section]]:
+    """Writes the scores of a split in percent, `scores_SPLIT.json`.
 
     Args:
-        tagged: sentences with gold tags.
-        title: the name of the split.
-        file: JSON, to be written.
+        tagger: the model.
+        splits: sentences with gold tags.
+        split: which of them.
+        folder: where the file goes.
+
+    Returns:
+        A table for the terminal; the scores and the most confident errors for a report.
     """
+    tagged = tagger.tag(splits[split])
     scores = entity_scores(*_both(tagged))
     found = {
-        "split": title,
+        "split": split,
         "micro": scores.micro.in_percent(),
         "macro": scores.macro.in_percent(),
         "token_accuracy": 100 * scores.token_accuracy,
         "types": {name: score.in_percent() for name, score in scores.per_type.items()},
     }
-    said = training.write_results(file.parent, {file.name: found})
-    if said != str(file):
-        training.say(said)
-    return f"{title}, {len(tagged):,} sentences:\n{score_table(scores)}"
-
-
-def score_sections(tagged: Sequence[TaggedSentence], title: str) -> list[Section]:
-    """The scores of sentences with gold tags, and the most confident errors, for a report."""
-    scores = entity_scores(*_both(tagged))
-    return [scores_section(scores, title), errors_section(tagged, limit=20)]
+    training.say(f"Scores: {training.write_results(folder, {f'scores_{split}.json': found})}")
+    sections = [scores_section(scores, split), errors_section(tagged, limit=20)]
+    return f"{split}, {len(tagged):,} sentences:\n{score_table(scores)}", sections
 
 
 def report_inspection(

@@ -1,11 +1,10 @@
 """Translations and their scores as lines for the terminal, files and sections of a report."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rnnjax.data.files import in_a_line
 from rnnjax.data.text_pairs import Pair
-from rnnjax.models.decoding import Search
 from rnnjax.tasks.translation.scores import translation_scores
 from rnnjax.tasks.translation.translator import Translation, Translator
 from rnnjax.training import say, write_results
@@ -25,42 +24,48 @@ def translate_split(pairs: Sequence[Pair], translator: Translator) -> list[Trans
 
 
 def report_scores(
-    translated: Sequence[Translated], title: str, metric: str, search: Search, folder: Path
-) -> str:
-    """Writes `scores_TITLE.json` and `translations_TITLE.txt`; gives the scores for the terminal.
+    translator: Translator, splits: Mapping[str, Sequence[Pair]], split: str, folder: Path
+) -> tuple[str, Iterator[Section]]:
+    """Writes `scores_SPLIT.json` and `translations_SPLIT.txt`.
 
     Args:
-        translated: a split.
-        title: its name.
-        metric: see `translation_scores`.
-        search: how it was translated.
+        translator: the model.
+        splits: pairs.
+        split: which of them.
         folder: where the files go.
+
+    Returns:
+        The scores for the terminal; sections of a report, which are drawn as they are read.
     """
+    translated, metric = translate_split(splits[split], translator), translator.config.metric
     scores = _scores(metric, translated)
     files = {
-        f"translations_{title}.txt": "".join(f"{in_a_line(one.text)}\n" for _, one in translated),
-        f"scores_{title}.json": {"split": title, "search": search.name, **scores},
+        f"translations_{split}.txt": "".join(f"{in_a_line(one.text)}\n" for _, one in translated),
+        f"scores_{split}.json": {"split": split, "search": translator.search.name, **scores},
     }
     say(f"Scores: {write_results(folder, files)}")
     named = ", ".join(f"{name} {value:.2f}" for name, value in scores.items())
-    return f"{title}: {named} (%, {search.name}), {len(translated):,} texts"
+    told = f"{split}: {named} (%, {translator.search.name}), {len(translated):,} texts"
+    return told, _sections(translated, split, metric, told)
 
 
-def report_sections(translated: Sequence[Translated], title: str, metric: str) -> list[Section]:
-    """The attention of some translations of a split; of generated data each language's score."""
+def _sections(
+    translated: Sequence[Translated], title: str, metric: str, told: str
+) -> Iterator[Section]:
+    """Scores, and the attention of some translations; of generated data each language's score."""
     spread = evenly_spread(translated, SHOWN)
     alignments = [_alignment(one) for _, one in spread if one.attention is not None]
-    sections = [Section(f"Translations, {title}", text="\n".join(map(_line, spread)))]
+    yield Section(f"Scores, {title}", text=told)
+    yield Section(f"Translations, {title}", text="\n".join(map(_line, spread)))
     if alignments:
-        sections.append(Section("Attention", png=draw_alignments(alignments)))
+        yield Section(f"Attention, {title}", png=draw_alignments(alignments))
     if metric == "exact":
         kinds: dict[str, list[Translated]] = {}
         for pair, one in translated:
             kinds.setdefault(pair.source.split()[0], []).append((pair, one))
         shares = {kind: _scores(metric, its)["exact"] for kind, its in sorted(kinds.items())}
         rows = "\n".join(f"{kind}  {share:6.2f} %" for kind, share in shares.items())
-        sections.append(Section(f"Exact, {title}", text=rows))
-    return sections
+        yield Section(f"Exact, {title}", text=rows)
 
 
 def report_inspection(

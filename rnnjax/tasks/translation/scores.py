@@ -70,5 +70,5 @@ def _write(
     config: TranslationConfig, prepared: Prepared, model: Seq2Seq, sources: Sequence[str]
 ) -> list[str]:
     vocabulary, lengths, greedy = prepared.vocabulary, prepared.lengths, Search(beam_size=1)
-    translator = Translator(model, vocabulary, lengths, config.reverse_source, greedy)
+    translator = Translator(model, vocabulary, lengths, config, greedy)
     return [one.text for one in translator.translate(sources)]

@@ -55,14 +55,14 @@ class Translator(NamedTuple):
         model: encoder and decoder.
         vocabulary: of source and target.
         lengths: that sources are padded to, and how long translations become.
-        reverse_source: sources are read backwards.
+        config: how it was trained.
         search: settings of the beam search.
     """
 
     model: Seq2Seq
     vocabulary: VocabularyPair
     lengths: Lengths
-    reverse_source: bool = False
+    config: TranslationConfig
     search: Search = Search()
 
     def translate(self, texts: Sequence[str], *, batch_size: int = BATCH_SIZE) -> list[Translation]:
@@ -82,7 +82,7 @@ class Translator(NamedTuple):
         if empty := [n for n, text in enumerate(texts, 1) if not text.strip()]:
             raise UserError(f"text {empty[0]} of {len(texts)} is empty: nothing to translate")
         examples = source_examples(
-            texts, self.vocabulary.source, self.lengths.source, reverse=self.reverse_source
+            texts, self.vocabulary.source, self.lengths.source, reverse=self.config.reverse_source
         )
         written = write(
             self.model,
@@ -117,7 +117,7 @@ class Translator(NamedTuple):
             words = source.decode(source.encode(text).tolist())
         if maps is not None:
             maps = maps[: len(symbols)]
-            maps = reversed_source(maps.T).T if self.reverse_source else maps
+            maps = reversed_source(maps.T).T if self.config.reverse_source else maps
             if self.vocabulary.level == "word":
                 symbols = replace_unknown(symbols, target.symbols[UNKNOWN_WORD], words, maps)
         return Translation(
@@ -193,7 +193,7 @@ def load(workdir: str | Path, config: TranslationConfig | None = None) -> Transl
     vocabulary = VocabularyPair.from_json(stored["vocabulary"])
     model = training.restore_model(workdir, make_translator, settings, vocabulary)
     lengths = Lengths(*map(tuple, json.loads(stored["lengths"])))
-    return Translator(model, vocabulary, lengths, settings.reverse_source)
+    return Translator(model, vocabulary, lengths, settings)
 
 
 def replace_unknown(

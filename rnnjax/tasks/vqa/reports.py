@@ -87,6 +87,9 @@ def report_scores(
         A table for the terminal, and sections of a report.
     """
     pairs = pairs_of(model, splits[split])
+    texts, answers = zip(*((one.question.text, one.question.answer) for one in pairs), strict=True)
+    for line in model.vocabulary.notes(split, texts, answers):
+        training.say(line)
     scores = scores_by_kind(pairs, frequent_answers(questions_of(splits["train"])))
     shown = _one_of_each_kind(pairs)
     numbers = {kind: score._asdict() for kind, score in scores.items()}
@@ -96,7 +99,7 @@ def report_scores(
     explained = note("Most frequent: the most frequent answer in training, for each kind.")
     sections = [
         Section(title, html=explained + _html_table(scores)),
-        Section("Where it looked", html=note(LIGHT) + "".join(map(figure_of, shown))),
+        Section(f"Where it looked, {split}", html=note(LIGHT) + "".join(map(figure_of, shown))),
     ]
     return f"{title}\n{_text_table(scores)}\n{path}", sections
 

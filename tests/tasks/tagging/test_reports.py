@@ -12,7 +12,6 @@ from rnnjax.tasks.tagging.reports import (
     report_inspection,
     report_predictions,
     report_scores,
-    score_sections,
 )
 from rnnjax.tasks.tagging.text_tagger import TextTagger
 from rnnjax.training.atomic_files import check_output
@@ -71,10 +70,11 @@ def test_a_folder_that_is_not_there(tmp_path):
 
 
 def test_scores_are_written_and_shown(tmp_path):
-    table = report_scores(TAGGED, "dev", tmp_path / "scores.json")
+    tagger = SimpleNamespace(tag=lambda sentences: sentences)
+    table, (shown, errors) = report_scores(tagger, {"dev": TAGGED}, "dev", tmp_path)
     assert table.startswith("dev, 2 sentences:\n")
     assert table.splitlines()[-3].split() == ["all", "(micro)", "50.00", "50.00", "50.00", "2"]
-    scores = json.loads((tmp_path / "scores.json").read_text())
+    scores = json.loads((tmp_path / "scores_dev.json").read_text())
     assert scores["split"] == "dev"
     assert scores["micro"] == {"precision": 50, "recall": 50, "f1": 50, "support": 2}
     assert scores["types"]["PER"] == {
@@ -82,12 +82,8 @@ def test_scores_are_written_and_shown(tmp_path):
     }  # fmt: skip
     assert scores["types"]["LOC"]["precision"] == 0
     assert scores["token_accuracy"] == pytest.approx(60)
-
-
-def test_sections_show_scores_and_errors():
-    scores, errors = score_sections(TAGGED, "dev")
-    assert scores.title == "dev"
-    assert "50.00" in scores.html
+    assert shown.title == "dev"
+    assert "50.00" in shown.html
     assert errors.html.index("Bonn") < errors.html.index("Emmy")
 
 

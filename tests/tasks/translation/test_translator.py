@@ -35,7 +35,7 @@ def untrained(lengths=LENGTHS, beam_size=3, **options):
     # Sharper than at the beginning of a training, so that rows differ.
     graph, params = nnx.split(model, nnx.Param)
     model = nnx.merge(graph, jax.tree.map(lambda x: 3 * x, params))
-    return Translator(model, VOCABULARY, lengths, config.reverse_source, Search(beam_size))
+    return Translator(model, VOCABULARY, lengths, config, Search(beam_size))
 
 
 def check_same(found, expected):
