@@ -44,19 +44,11 @@ PRESETS = {
         "MSR Action3D, 20 actions, subjects 1, 3, 5, 7 and 9 for training: --config.data=PATH. Add "
         "--config.validation_subjects=9 to hold one out.",
         replace(
-            MOVING,
-            validation_subjects="",
-            num_buckets=3,
-            hidden_size=96,
-            num_layers=2,
-            dropout=0.4,
-            optimizer="adamw",
-            weight_decay=1e-3,
-            learning_rate=2e-3,
-            eval_every=1000,
+            MOVING, validation_subjects="", num_buckets=3, hidden_size=96, num_layers=2,
+            dropout=0.4, optimizer="adamw", weight_decay=1e-3, learning_rate=2e-3, eval_every=1000,
         ),
     ),
-}
+}  # fmt: skip
 
 
 def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:

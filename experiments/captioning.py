@@ -72,7 +72,7 @@ PRESETS = {
 def evaluate(run: Run) -> None:
     """Prints the scores of a split; writes scores_SPLIT.json and captions_SPLIT.json."""
     split = load_split(run.config, run.options.split)
-    print(reports.report_scores(split, run.options.split, run.trained_model(), run.workdir))
+    print(reports.report_scores(split, run.options.split, run.trained_model(), run.workdir)[0])
 
 
 def predict(run: Run) -> None:

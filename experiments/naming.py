@@ -65,10 +65,10 @@ def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
     """Scores beside those of 5-grams, which classes are taken for which, and new names."""
     splits, model = trained.prepared.splits, trained.run.trained_model()
     split = "test" if splits.get("test") else "validation"
-    results, told, png = reports.report_split(model, splits, split)
+    folder = trained.run.workdir
+    results, told, sections = reports.report_split(model, splits, split, folder)
     new, generated = reports.report_generated(model, splits)
     training.tell(f"{told}\ngenerated: {new:.1f}% are not training names")
-    sections = [training.Section("Which class is taken for which", png=png)] if png else []
     return {**results, "generated, not in training, %": new}, [*sections, generated]
 
 
@@ -77,17 +77,6 @@ def sample(config: Config, prepared: Prepared, model: generator.NameGenerator) -
     counts = class_counts(prepared.splits)
     names = name_model.NameModel(model, prepared.vocabulary, counts)
     return ", ".join(names.generate(next(iter(counts), None), 5))
-
-
-def evaluate(run: Run) -> None:
-    """Prints the scores of a split; draws confusion.png."""
-    splits, model = load_names(run.config).splits, run.trained_model()
-    run.chosen_split(splits)
-    _, told, png = reports.report_split(model, splits, run.options.split)
-    print(told)
-    if png:
-        path = training.write_results(run.workdir, {"confusion.png": png})
-        print(f"Which class is taken for which: {path}")
 
 
 def generate(run: Run) -> None:
@@ -141,9 +130,11 @@ EXPERIMENT = Experiment(
     loss=lambda config, prepared: generator.batch_loss,
     stored=lambda prepared, model: {"classes": json.dumps(class_counts(prepared.splits))},
     measures=lambda config: Measures("char"),
+    splits=lambda run, model: load_names(run.config).splits,
+    report_scores=lambda *which: reports.report_split(*which)[1:],
     report=report,
     sample=sample,
-    modes={"evaluate": evaluate, "generate": generate, "predict": predict, "inspect": inspect},
+    modes={"generate": generate, "predict": predict, "inspect": inspect},
 )
 
 if __name__ == "__main__":

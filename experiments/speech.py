@@ -54,16 +54,9 @@ class Options:
 
 
 DEFAULT = Config(
-    num_bands=16,
-    time_masks=0,
-    band_masks=0,
-    num_buckets=4,
-    batch_size=16,
-    num_steps=1200,
-    learning_rate=5e-3,
-    eval_every=300,
-    checkpoint_every=600,
-)
+    num_bands=16, time_masks=0, band_masks=0, num_buckets=4, batch_size=16, num_steps=1200,
+    learning_rate=5e-3, eval_every=300, checkpoint_every=600,
+)  # fmt: skip
 PRESETS = {
     "default": Preset("Morse code in noise: two bidirectional GRU layers.", DEFAULT),
     "digits": Preset(

@@ -44,13 +44,9 @@ class Options:
 
 
 DEFAULT = Config(
-    num_steps=6000,
-    optimizer="muon",
-    learning_rate=3e-3,
-    weight_decay=0.05,
-    eval_every=500,
+    num_steps=6000, optimizer="muon", learning_rate=3e-3, weight_decay=0.05, eval_every=500,
     checkpoint_every=500,
-)
+)  # fmt: skip
 PRESETS = {
     "default": Preset("Scenes of coloured digits, made up: CNN, LSTM, three looks.", DEFAULT),
     "yang2016": Preset(

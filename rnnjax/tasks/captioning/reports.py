@@ -65,11 +65,7 @@ class CaptionPrediction(NamedTuple):
 
 
 def report_held_out(captioner: ImageCaptioner, folder: Path) -> list[Section]:
-    """Says how good the captions of the held-out splits are; writes `scores.json` of the last one.
-
-    Args:
-        captioner: the model.
-        folder: where the file goes.
+    """Says how good the captions of the held-out splits are; writes the files of `report_scores`.
 
     Returns:
         The scores of each split, and captions of the last one.
@@ -77,26 +73,29 @@ def report_held_out(captioner: ImageCaptioner, folder: Path) -> list[Section]:
     sections = []
     for title in held_out_splits(captioner.config):
         split = load_split(captioner.config, title)
-        captions, scores = write_and_score(split, captioner)
-        training.tell(scores_text(scores, title, captioner.search))
-        said = write_results(folder, {"scores.json": scores_json(scores, title, captioner.search)})
-        if said != str(folder / "scores.json"):
-            training.say(said)
+        told, captions, scores = report_scores(split, title, captioner, folder)
+        training.tell(told)
         heading = f"Scores, {title}, {captioner.search.name}"
         sections.append(caption_scores_section(scores.captions, heading))
     shown = caption_predictions(split, captions, range(min(SHOWN, len(split))))
     return [*sections, gallery_section("Captions", shown)]
 
 
-def report_scores(split: Split, title: str, captioner: ImageCaptioner, folder: Path) -> str:
-    """Writes `scores_TITLE.json` and `captions_TITLE.json`; gives the scores for the terminal."""
+def report_scores(
+    split: Split, title: str, captioner: ImageCaptioner, folder: Path
+) -> tuple[str, Sequence[Caption], SplitScores]:
+    """Writes `scores_TITLE.json` and `captions_TITLE.json`.
+
+    Returns:
+        The scores for the terminal; the captions, and their scores.
+    """
     captions, scores = write_and_score(split, captioner)
     files = {
         f"captions_{title}.json": captions_json(split, captions),
         f"scores_{title}.json": scores_json(scores, title, captioner.search),
     }
     training.say(f"Scores: {write_results(folder, files)}")
-    return scores_text(scores, title, captioner.search)
+    return scores_text(scores, title, captioner.search), captions, scores
 
 
 def report_captions(

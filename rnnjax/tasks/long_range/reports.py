@@ -12,7 +12,7 @@ from rnnjax.tasks.long_range.memory_model import MemoryModel, load
 from rnnjax.tasks.long_range.preparation import all_of, split_examples, test_distances
 from rnnjax.training import Section
 from rnnjax.training.reporting.progress import aligned
-from rnnjax.visuals.page import note, number_cell, render_page, wide_table
+from rnnjax.visuals.page import note, render_page
 from rnnjax.visuals.pictures import draw_lines
 
 SCORE = {
@@ -125,14 +125,10 @@ def report_comparison(runs: Mapping[tuple[str, int], Path], folder: Path) -> str
         valid = [row for row in training.read_metrics(workdir) if row["split"] == "valid"]
         curve = [row["step"] for row in valid], [row["loss"] for row in valid]
         curves.setdefault(f"T = {length}", {})[cell] = curve
-    numbers = range(1, len(heads))
-    table = wide_table(
-        heads, (f"<tr><td>{row[0]}</td>{''.join(map(number_cell, row[1:]))}</tr>" for row in rows),
-        numbers,
-    )  # fmt: skip
+    table = aligned([heads, *rows], numbers=range(1, len(heads)))
     told = note(f"{what}, by distance: {unit}. {ABOUT[several].format(config.length)}")
     sections = [
-        Section("Score by distance", html=told + table,
+        Section("Score by distance", table=table, html=told,
                 png=draw_lines({"": far}, unit, what, limits=(-3, 103))),
         Section("Learning curves", html=note("The loss of the validation split."),
                 png=draw_lines(curves, "updates", "validation loss", log=True)),
@@ -143,4 +139,4 @@ def report_comparison(runs: Mapping[tuple[str, int], Path], folder: Path) -> str
     )
     page = render_page("Which cell remembers how far", about, {}, sections)
     path = training.write_results(folder, {"compare.html": page})
-    return f"{what}; {unit}:\n{aligned([heads, *rows], numbers=numbers)}\n{path}"
+    return f"{what}; {unit}:\n{table}\n{path}"

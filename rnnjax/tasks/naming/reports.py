@@ -1,11 +1,12 @@
 """Scores of a model of names beside those of n-grams, and pictures of what it takes for what."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from rnnjax import visuals
+from rnnjax import training, visuals
 from rnnjax.tasks.naming.name_model import NameModel
 from rnnjax.tasks.naming.names import Name, Splits, clean
 from rnnjax.tasks.naming.ngram import WittenBell
@@ -82,29 +83,34 @@ def ngram_scores(
 
 
 def report_split(
-    name_model: NameModel, splits: Splits, split: str
-) -> tuple[dict[str, float], str, bytes]:
+    name_model: NameModel, splits: Splits, split: str, folder: Path
+) -> tuple[dict[str, float], str, list[Section]]:
     """The scores of a split beside those of 5-grams.
 
     Returns:
         The scores by name, what to print, and where there are classes a picture of which are taken
-        for which.
+        for which; the folder has it as `confusion.png`.
     """
     part, train = splits[split], splits["train"]
     ours = score(name_model, part)
     theirs = score(name_model, part, ngram_scores(name_model, train, part))
     results = {f"{split}, nats/char": ours.nats, f"{split}, nats/char of 5-grams": theirs.nats}
     told = f"{split}: {ours.nats:.4f} nats/char (5-grams {theirs.nats:.4f})"
-    png = b""
+    symbols = sum(len(name.text) for name in part)
+    unknown = sum(np.sum(name_model.vocabulary.encode(name.text) == 0) for name in part)
+    sections, after = (
+        [],
+        f", {len(part):,} names, {unknown / symbols:.2%} of the characters unknown",
+    )
     if name_model.class_counts:
         results[f"{split} class accuracy, %"] = ours.accuracy
         results[f"{split} class accuracy of 5-grams, %"] = theirs.accuracy
         told += f", class right {ours.accuracy:.2f}% (5-grams {theirs.accuracy:.2f}%)"
         png = draw_class_confusion(name_model, part, ours.found)
-    symbols = sum(len(name.text) for name in part)
-    unknown = sum(np.sum(name_model.vocabulary.encode(name.text) == 0) for name in part)
-    told += f", {len(part):,} names, {unknown / symbols:.2%} of the characters unknown"
-    return results, told, png
+        path = training.write_results(folder, {"confusion.png": png})
+        after += f"\nWhich class is taken for which: {path}"
+        sections = [Section("Which class is taken for which", png=png)]
+    return results, told + after, sections
 
 
 def draw_class_confusion(name_model: NameModel, names: Sequence[Name], found: np.ndarray) -> bytes:

@@ -11,9 +11,10 @@ from rnnjax.tasks.reading.reading_model import ReadingModel
 from rnnjax.tasks.reading.scores import Score, scores_by_kind
 from rnnjax.tasks.reading.sources import Splits, kinds_of
 from rnnjax.training import atomic_files
+from rnnjax.training.reporting.progress import aligned
 from rnnjax.visuals import signed_colour
 from rnnjax.visuals.figures import as_png, new_figure
-from rnnjax.visuals.page import Section, escape, note, number_cell, render_page, wide_table
+from rnnjax.visuals.page import Section, escape, note, render_page, wide_table
 
 OUTPUTS = (".jsonl", ".html")
 MOST_ERRORS = 30
@@ -45,7 +46,8 @@ def report_scores(
     scores = scores_by_kind(questions, answered, frequent_answers(splits["train"]))
     mean = scores["mean"]
     title = f"{split}: {mean.accuracy:.2f}% of the answers right, mean over kinds"
-    text = f"{title}; facts found {_percent(mean.facts)}\n{_text_table(scores)}"
+    table = _table(scores)
+    text = f"{title}; facts found {_percent(mean.facts)}\n{table}"
     png = draw_stories(*_typical(questions, answered)) if model.model.hops else b""
     numbers = {kind: score._asdict() for kind, score in scores.items()}
     pictures = {"attention.png": png} if png else {}
@@ -54,7 +56,7 @@ def report_scores(
         "Most frequent: the answer that is most frequent in training, for each kind. Facts found: "
         "of the sentences that an answer follows from, those that some hop attends to most."
     )
-    sections = [Section(title, html=explained + _html_table(scores))]
+    sections = [Section(title, table=table, html=explained)]
     if png:
         sections.append(Section(f"What each hop attends to, {split}; *: a fact", png=png))
     return f"{text}\n{path}", sections
@@ -174,24 +176,10 @@ def _typical(
     return [one for one, _ in chosen], [said for _, said in chosen]
 
 
-def _text_table(scores: Mapping[str, Score]) -> str:
-    width = max(map(len, scores))
-    lines = [f"{'kind':{width}}  questions   right  most frequent  facts found"]
-    for kind, (number, right, baseline, facts) in scores.items():
-        shares = f"{_percent(right):>6}  {_percent(baseline):>13}  {_percent(facts):>11}"
-        lines.append(f"{kind:{width}}  {number:9,}  {shares}")
-    return "\n".join(lines)
-
-
-def _html_table(scores: Mapping[str, Score]) -> str:
-    rows = []
-    for kind, (number, right, baseline, facts) in scores.items():
-        cells = "".join(number_cell(_percent(share)) for share in (right, facts, baseline))
-        total = ' class="total"' if kind == "mean" else ""
-        name = f'<td class="words">{escape(kind)}</td>'
-        rows.append(f"<tr{total}>{name}{cells}{number_cell(f'{number:,}')}</tr>")
-    heads = ["kind", "right", "facts found", "most frequent", "questions"]
-    return wide_table(heads, rows, {1, 2, 3, 4})
+def _table(scores: Mapping[str, Score]) -> str:
+    heads = ("kind", "questions", "right", "most frequent", "facts found")
+    rows = [(kind, f"{number:,}", *map(_percent, rest)) for kind, (number, *rest) in scores.items()]
+    return aligned([heads, *rows], numbers=range(1, 5))
 
 
 def _percent(share: float) -> str:

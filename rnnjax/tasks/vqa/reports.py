@@ -13,8 +13,9 @@ from rnnjax.metrics.answers import Answered, frequent_answers
 from rnnjax.tasks.vqa.questions import AskedImage, Question, Splits, questions_of
 from rnnjax.tasks.vqa.vqa_model import VqaModel
 from rnnjax.training import atomic_files
+from rnnjax.training.reporting.progress import aligned
 from rnnjax.visuals.attention import draw_attention_over_image
-from rnnjax.visuals.page import Section, escape, note, number_cell, picture, render_page, wide_table
+from rnnjax.visuals.page import Section, escape, note, picture, render_page
 
 OUTPUTS = (".jsonl", ".html")
 MOST_SHOWN = 24
@@ -97,11 +98,12 @@ def report_scores(
     path = training.write_results(folder, {f"scores_{split}.json": numbers, **pictures})
     title = f"{split}: {scores['all'].accuracy:.2f}% of the answers right"
     explained = note("Most frequent: the most frequent answer in training, for each kind.")
+    table = _table(scores)
     sections = [
-        Section(title, html=explained + _html_table(scores)),
+        Section(title, table=table, html=explained),
         Section(f"Where it looked, {split}", html=note(LIGHT) + "".join(map(figure_of, shown))),
     ]
-    return f"{title}\n{_text_table(scores)}\n{path}", sections
+    return f"{title}\n{table}\n{path}", sections
 
 
 def inspect_page(pairs: Sequence[Pair], split: str) -> tuple[str, str]:
@@ -191,18 +193,8 @@ def _one_of_each_kind(pairs: Sequence[Pair]) -> list[Pair]:
     return chosen
 
 
-def _text_table(scores: Mapping[str, Score]) -> str:
-    width = max(map(len, scores))
-    lines = [f"{'kind':{width}}  questions   right  most frequent"]
-    for kind, (number, right, baseline) in scores.items():
-        lines.append(f"{kind:{width}}  {number:9,}  {right:5.1f}%  {baseline:12.1f}%")
-    return "\n".join(lines)
-
-
-def _html_table(scores: Mapping[str, Score]) -> str:
-    rows = []
-    for kind, (number, right, baseline) in scores.items():
-        cells = "".join(map(number_cell, (f"{right:.1f}%", f"{baseline:.1f}%", f"{number:,}")))
-        total = ' class="total"' if kind == "all" else ""
-        rows.append(f'<tr{total}><td class="words">{escape(kind)}</td>{cells}</tr>')
-    return wide_table(["kind", "right", "most frequent", "questions"], rows, {1, 2, 3})
+def _table(scores: Mapping[str, Score]) -> str:
+    heads = ("kind", "questions", "right", "most frequent")
+    rows = [(kind, f"{n:,}", *(f"{share:.1f}%" for share in rest))
+            for kind, (n, *rest) in scores.items()]  # fmt: skip
+    return aligned([heads, *rows], numbers=range(1, 4))
