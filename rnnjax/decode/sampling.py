@@ -148,8 +148,10 @@ def keys_of_seeds(seed: int | Sequence[int], num_rows: int) -> PRNGKey:
     """The key of a seed for all rows, or the keys `[B]` of a seed for each.
 
     Raises:
-        UserError: there is not a seed for each row.
+        UserError: there is no row, or not a seed for each.
     """
+    if num_rows < 1:
+        raise UserError(f"num_samples is 1 or more; got {num_rows}")
     if isinstance(seed, int | np.integer):
         return jax.random.key(seed)
     if len(seed) != num_rows:

@@ -4,6 +4,7 @@ Each batch begins with the carry of the one before.
 """
 
 import functools
+import itertools
 import math
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
@@ -69,9 +70,10 @@ def evaluate(
 def results_of(
     function: Callable[..., Any], model: Any, batches: Iterable[PyTree], *static: Any
 ) -> Iterator[tuple[PyTree, Any]]:
-    """Yields each batch with what `function(model, *static, batch)` makes of it, jitted.
+    """Yields each batch with what `function(model, *static, batch)` makes of it, in numpy arrays.
 
     It is compiled once for each function, structure of the model, `static` and shapes of a batch.
+    The next batch runs while one is fetched.
 
     Args:
         function: one of a module, as another one would be compiled again in every call.
@@ -80,8 +82,9 @@ def results_of(
         static: hashable.
     """
     graph, params = nnx.split(model, nnx.Param)
-    for batch in batches:
-        yield batch, _of_batch(function, graph, static, params, batch)
+    running = ((batch, _of_batch(function, graph, static, params, batch)) for batch in batches)
+    for (batch, result), _ in itertools.pairwise(itertools.chain(running, [(None, None)])):
+        yield batch, jax.device_get(result)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))

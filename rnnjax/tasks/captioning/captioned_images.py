@@ -67,19 +67,8 @@ def caption_words(caption: str) -> tuple[str, ...]:
     In lower case, split at white space, without punctuation and symbols (Unicode's categories P and
     S), even within a word: `A man's T-shirt .` gives `a mans tshirt`. No word is empty.
     """
-    return tuple(caption.lower().translate(_WITHOUT_PUNCTUATION).split())
-
-
-class _WithoutPunctuation(dict[int, int | None]):
-    """A table for `str.translate`, filled as characters come."""
-
-    def __missing__(self, code: int) -> int | None:
-        is_mark = unicodedata.category(chr(code))[0] in "PS"
-        self[code] = None if is_mark else code
-        return self[code]
-
-
-_WITHOUT_PUNCTUATION = _WithoutPunctuation()
+    kept = (c for c in caption.lower() if unicodedata.category(c)[0] not in "PS")
+    return tuple("".join(kept).split())
 
 
 class CaptionVocabulary(WordVocabulary):

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
@@ -109,8 +108,7 @@ class ImageCaptioner(NamedTuple):
         batches = training.with_progress(every, len(split), "captioning")
         settings = self.search, self.max_length
         captions = []
-        for batch, written in training.results_of(_search, self.model, batches, *settings):
-            found, glances = jax.device_get(written)
+        for batch, (found, glances) in training.results_of(_search, self.model, batches, *settings):
             for row in range(np.count_nonzero(batch["indices"] >= 0)):
                 best = found.tokens[row, : self.search.num_best].tolist()
                 texts = [self.vocabulary.text(self.vocabulary.decode(tokens)) for tokens in best]
@@ -135,8 +133,7 @@ class ImageCaptioner(NamedTuple):
         every = EvaluationBatches(caption_examples(ids, split.pictures), batch_size=batch_size)
         batches = training.with_progress(every, len(split), "reading")
         nats, maps = [], []
-        for batch, read in training.results_of(_read, self.model, batches):
-            losses, weights = jax.device_get(read)
+        for batch, (losses, weights) in training.results_of(_read, self.model, batches):
             lengths = batch["lengths"][batch["lengths"] > 0].tolist()
             nats += losses[: len(lengths)].tolist()
             if weights is not None:

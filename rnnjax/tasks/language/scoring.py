@@ -3,7 +3,7 @@
 import math
 import sys
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -28,6 +28,16 @@ class TextScore(NamedTuple):
     log_probability: np.ndarray
     rank: np.ndarray
 
+    @classmethod
+    def of_symbols(
+        cls, text: str, lengths: Sequence[int], log_probability: np.ndarray, rank: np.ndarray
+    ) -> Self:
+        """The scores of characters by those of their symbols, of which each has so many."""
+        starts = np.cumsum([0, *lengths[:-1]])
+        return cls(
+            text, np.add.reduceat(log_probability, starts), np.maximum.reduceat(rank, starts)
+        )
+
     @property
     def num_scored(self) -> int:
         """Characters that have a score."""
@@ -47,20 +57,3 @@ class TextScore(NamedTuple):
     def perplexity(self) -> float:
         """``exp(-total / num_scored)``, per character; nan for a text without scores."""
         return perplexity(-self.total / self.num_scored) if self.num_scored else math.nan
-
-
-def score_of_text(
-    text: str, lengths: Sequence[int], log_probability: np.ndarray, rank: np.ndarray
-) -> TextScore:
-    """Puts the scores of symbols together to scores of characters.
-
-    Args:
-        text: at least one character.
-        lengths: of how many symbols each character is; 1, or its bytes.
-        log_probability: of the symbols, nats `[sum(lengths)]`.
-        rank: of the symbols `[sum(lengths)]`.
-    """
-    starts = np.cumsum([0, *lengths[:-1]])
-    return TextScore(
-        text, np.add.reduceat(log_probability, starts), np.maximum.reduceat(rank, starts)
-    )

@@ -14,7 +14,7 @@ from rnnjax.data.prepared import Prepared
 from rnnjax.errors import UserError
 from rnnjax.tasks.language.assembly import make_model
 from rnnjax.tasks.language.config import LanguageConfig
-from rnnjax.tasks.language.scoring import TextScore, score_of_text
+from rnnjax.tasks.language.scoring import TextScore
 from rnnjax.typing import Array, PRNGKey
 
 PIECE = 50
@@ -88,13 +88,11 @@ class TextModel(NamedTuple):
             raise UserError("the prompt is empty: give at least one character to go on from")
         stops = [stop] if isinstance(stop, str) else stop
         runs = tuple(tuple(self.encode(text, "--stop").tolist()) for text in stops)
-        if num_samples < 1:
-            raise UserError(f"num_samples is 1 or more; got {num_samples}")
         if length < 1:
             raise UserError(f"length is 1 or more; got {length}")
+        key = decode.keys_of_seeds(seed, num_samples)
         graph, params = nnx.split(self.model)
         prompts = np.tile(self.encode(prompt, "--prompt")[:, None], (1, num_samples))
-        key = decode.keys_of_seeds(seed, num_samples)
         state = _begin(graph, params, prompts, stop=runs)
         yield [prompt] * num_samples
         ids, shown = [np.empty(0, np.int32)] * num_samples, [0] * num_samples
@@ -131,7 +129,7 @@ class TextModel(NamedTuple):
         ids = [encode(text) for text in texts]
         found = models.score_texts(self.model, ids, self.encode(prompt, "--prompt"))
         return [
-            score_of_text(text, [len(self.vocabulary.encode(c)) for c in text], *symbols)
+            TextScore.of_symbols(text, [len(self.vocabulary.encode(c)) for c in text], *symbols)
             for text, symbols in zip(texts, found, strict=True)
         ]
 

@@ -65,14 +65,13 @@ class NameModel(NamedTuple):
         if (label is None) == bool(classes) or (label is not None and label not in classes):
             told = "it has no classes" if not classes else did_you_mean(label or "", classes)
             raise UserError(f"this model generates no names of class {label!r}; {told}")
-        for name, number in {"num_samples": n, "max_length": max_length}.items():
-            if number < 1:
-                raise UserError(f"{name} is 1 or more; got {number}")
+        if max_length < 1:
+            raise UserError(f"max_length is 1 or more; got {max_length}")
+        key = decode.keys_of_seeds(seed, n)
         graph, params = nnx.split(self.model)
         numbers = np.full(n, 0 if label is None else classes.index(label), np.int32)
         tokens, valid = _draw(
-            graph, params, numbers, decode.keys_of_seeds(seed, n), length=max_length,
-            stop=self._end, **filters,
+            graph, params, numbers, key, length=max_length, stop=self._end, **filters
         )  # fmt: skip
         kept = np.asarray(valid) & (np.asarray(tokens) != self._end)
         rows = zip(np.asarray(tokens).T, kept.T, strict=True)

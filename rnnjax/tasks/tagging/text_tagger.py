@@ -1,6 +1,5 @@
 """Tagging sentences with a model: in training, for its loss and F1, and when it is trained."""
 
-import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -80,7 +79,7 @@ class TextTagger(NamedTuple):
         examples = tagged_examples(sentences, self.vocabulary, BUCKETS)
         batches = EvaluationBatches(examples, batch_size=batch_size)
         told = training.with_progress(batches, len(sentences), "tagging")
-        return fetched(training.results_of(function, self.model, told))
+        return training.results_of(function, self.model, told)
 
 
 def load(workdir: str | Path, config: TaggingConfig | None = None) -> TextTagger:
@@ -90,12 +89,6 @@ def load(workdir: str | Path, config: TaggingConfig | None = None) -> TextTagger
     return TextTagger(
         training.restore_model(workdir, make_tagger, settings, vocabulary), vocabulary
     )
-
-
-def fetched(running: Iterator[tuple[data.Batch, Any]]) -> Iterator[tuple[data.Batch, Any]]:
-    """Results of batches on this side; the next batch runs while one is fetched."""
-    for (batch, result), _ in itertools.pairwise(itertools.chain(running, [({}, None)])):
-        yield batch, jax.device_get(result)
 
 
 def in_bio(ids: np.ndarray, vocabulary: TaggingVocabulary) -> tuple[str, ...]:
@@ -118,7 +111,7 @@ def validation_scores(config: TaggingConfig, prepared: Prepared, model: Tagger) 
     """
     del config
     sentences, vocabulary = prepared.splits["validation"], prepared.vocabulary
-    results = list(fetched(training.results_of(_loss_and_tags, model, prepared.validation)))
+    results = list(training.results_of(_loss_and_tags, model, prepared.validation))
     loss = sum(float(total) for _, (total, _) in results) / len(sentences)
     ids = in_order((batch, tags) for batch, (_, tags) in results)
     gold = [sentence.tags for sentence in sentences]

@@ -118,32 +118,15 @@ def pair_examples(
         lengths: to pad to; None: the longest.
         reverse: sources are read backwards.
     """
-    sources = _encoded([pair.source for pair in pairs], vocabulary.source, reverse)
+    sources = encoded_sources([pair.source for pair in pairs], vocabulary.source, reverse)
     targets = [vocabulary.target.encode(pair.target) for pair in pairs]
     return pair_batches.pair_examples(sources, targets, lengths, name_of=lambda n: pairs[n].place)
 
 
-def source_examples(
-    texts: Sequence[str],
-    vocabulary: TextVocabulary,
-    buckets: Sequence[int] | None = None,
-    *,
-    reverse: bool,
-) -> Examples:
-    """Texts to be translated, in numbers: `source` int `[S]`, ragged.
-
-    Args:
-        texts: one or more.
-        vocabulary: of the source.
-        buckets: lengths to pad to; None: the longest.
-        reverse: they are read backwards; the end stays at the end.
-    """
-    return pair_batches.source_examples(_encoded(texts, vocabulary, reverse), buckets)
-
-
-def _encoded(
+def encoded_sources(
     texts: Sequence[str], vocabulary: TextVocabulary, reverse: bool
 ) -> list[dict[str, np.ndarray]]:
+    """Texts to be translated in numbers, see `pair_batches`; with `reverse` they are backwards."""
     encoded = [vocabulary.encode(text) for text in texts]
     return [{"source": reversed_source(ids) if reverse else ids} for ids in encoded]
 

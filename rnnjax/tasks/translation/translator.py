@@ -12,7 +12,7 @@ from flax import nnx
 
 from rnnjax import training
 from rnnjax.data.padded_batches import EvaluationBatches
-from rnnjax.data.pair_batches import Lengths
+from rnnjax.data.pair_batches import Lengths, source_examples
 from rnnjax.data.vectors import Vectors
 from rnnjax.data.word_vocabulary import FIRST_WORD
 from rnnjax.errors import UserError
@@ -22,7 +22,7 @@ from rnnjax.models.network import set_vectors
 from rnnjax.models.seq2seq import pair_loss
 from rnnjax.models.sequence_encoder import SequenceEncoder
 from rnnjax.tasks.translation.config import TranslationConfig
-from rnnjax.tasks.translation.preparation import reversed_source, source_examples
+from rnnjax.tasks.translation.preparation import encoded_sources, reversed_source
 from rnnjax.tasks.translation.vocabulary import END, START, UNKNOWN_WORD, VocabularyPair
 from rnnjax.typing import Array, Batch
 
@@ -81,9 +81,8 @@ class Translator(NamedTuple):
         """
         if empty := [n for n, text in enumerate(texts, 1) if not text.strip()]:
             raise UserError(f"text {empty[0]} of {len(texts)} is empty: nothing to translate")
-        examples = source_examples(
-            texts, self.vocabulary.source, self.lengths.source, reverse=self.config.reverse_source
-        )
+        sources = encoded_sources(texts, self.vocabulary.source, self.config.reverse_source)
+        examples = source_examples(sources, self.lengths.source)
         written = write(
             self.model,
             training.with_progress(

@@ -22,20 +22,6 @@ SHOWN = 80
 LISTED = 16
 
 
-def describe_loss(nats: float, count: int, unknown: float) -> str:
-    """The loss of a split in words.
-
-    Args:
-        nats: a word, ends of sentences among them.
-        count: words.
-        unknown: the share of them that the vocabulary lacks.
-    """
-    return (
-        f"perplexity {math.exp(min(nats, 700)):.2f} ({nats:.4f} nats/word) over {count:,} words, "
-        f"line ends among them; {unknown:.1%} of them are <unknown>"
-    )
-
-
 def report_perplexity(
     model: LanguageModel, stream: Stream, split: str, config: WordConfig, cache: Cache
 ) -> str:
@@ -48,13 +34,16 @@ def report_perplexity(
         config: of the run.
         cache: its settings; of size 0: none.
     """
-    unknown = share_unknown(stream)
-    lines = [f"{split}: {describe_loss(*loss_of_split(config, model, stream), unknown)}"]
+    losses = {split: loss_of_split(config, model, stream)}
     for one in (Cache(), cache) if cache.size else ():
-        loss = cached_loss(model, stream, one, window=config.window)
         held = f"a cache of {one.size:,} words" if one.size else "no cache"
-        lines.append(f"{split} in one row, {held}: {describe_loss(*loss, unknown)}")
-    return "\n".join(lines)
+        loss = cached_loss(model, stream, one, window=config.window)
+        losses[f"{split} in one row, {held}"] = loss
+    return "\n".join(
+        f"{name}: perplexity {math.exp(min(nats, 700)):.2f} ({nats:.4f} nats/word) over {count:,} "
+        f"words, line ends among them; {share_unknown(stream):.1%} of them are <unknown>"
+        for name, (nats, count) in losses.items()
+    )
 
 
 def report_scores(scores: Sequence[SentenceScore]) -> str:

@@ -86,15 +86,14 @@ class WordModel(NamedTuple):
             words = self.vocabulary.words_of(prompt)
             unknown = [w for w, n in zip(words, ids, strict=True) if n == UNKNOWN_WORD]
             raise UserError(f"the prompt has words that the training text lacks: {unknown}")
-        if num_samples < 1:
-            raise UserError(f"num_samples is 1 or more; got {num_samples}")
+        key = decode.keys_of_seeds(seed, num_samples)
         graph, params = nnx.split(self.model)
         drawn, valid = jax.device_get(
             _draw(
                 graph,
                 params,
                 np.tile(np.append(END, ids)[:, None], (1, num_samples)),
-                decode.keys_of_seeds(seed, num_samples),
+                key,
                 length=max_length,
                 stop=END,
                 temperature=temperature,

@@ -13,7 +13,7 @@ from rnnjax import data, decode, models
 from rnnjax.tasks.language import text_model
 from rnnjax.tasks.language.inspection import report_inspection
 from rnnjax.tasks.language.score_report import report_scores, report_steps, score_page
-from rnnjax.tasks.language.scoring import TextScore, perplexity, score_of_text
+from rnnjax.tasks.language.scoring import TextScore, perplexity
 from rnnjax.tasks.language.text_model import (
     PIECE,
     TextModel,
@@ -133,7 +133,7 @@ def test_step_scores_mark_the_target_and_sum_to_one():
 
 def test_scores_of_symbols_become_those_of_characters():
     log_probability = np.log([0.5, 0.25, 0.5, 0.125])
-    score = score_of_text("aé!", [1, 2, 1], log_probability, np.array([1, 7, 2, 3]))
+    score = TextScore.of_symbols("aé!", [1, 2, 1], log_probability, np.array([1, 7, 2, 3]))
     np.testing.assert_allclose(score.log_probability, np.log([0.5, 0.125, 0.125]))
     assert score.rank.tolist() == [1, 7, 3]
     assert score.num_scored == 3

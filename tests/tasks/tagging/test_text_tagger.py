@@ -22,7 +22,6 @@ from rnnjax.tasks.tagging.text_tagger import (
     BUCKETS,
     TextTagger,
     batch_loss,
-    fetched,
     validation_scores,
 )
 from rnnjax.tasks.tagging.vocabulary import TaggingVocabulary
@@ -143,20 +142,6 @@ def test_the_long_sentence_is_named_aloud(sentences, caplog):
 def test_nothing_to_tag():
     with pytest.raises(UserError, match="there are no sentences"):
         make_text_tagger().tag([])
-
-
-def test_pairs_stay_together_while_one_is_ahead():
-    asked = []
-
-    def square(batch):
-        asked.append(batch)
-        return batch * batch
-
-    pairs = fetched((batch, square(batch)) for batch in [2, 3, 5])
-    assert next(pairs) == (2, 4)
-    assert asked == [2, 3]
-    assert list(pairs) == [(3, 9), (5, 25)]
-    assert list(fetched(iter([]))) == []
 
 
 def test_the_loss_counts_sentences_and_the_speed_tokens():
