@@ -1,16 +1,15 @@
 """Captions and their scores: files, lines for the terminal, sections of a report and a page."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from rnnjax import training
 from rnnjax.metrics.attention import Region, mean_maps, word_entropies
 from rnnjax.models.decoding import Search, rated_lines
-from rnnjax.tasks.captioning.caption_scores import CaptionScores, caption_tokens, rouge_l
+from rnnjax.tasks.captioning.caption_scores import caption_tokens, rouge_l
 from rnnjax.tasks.captioning.image_captioner import (
     Caption,
     ImageCaptioner,
@@ -22,7 +21,7 @@ from rnnjax.training import atomic_files
 from rnnjax.training.atomic_files import as_json
 from rnnjax.training.reporting.report import write_results
 from rnnjax.visuals.attention import draw_attention_over_image, draw_entropies, draw_mean_maps
-from rnnjax.visuals.page import Section, escape, note, picture, render_page, table
+from rnnjax.visuals.page import Section, escape, note, picture, render_page
 
 SHOWN = 12
 """Captions of the report."""
@@ -46,24 +45,6 @@ GATE = (
 BOXES = "Outlined: what the word refers to."
 
 
-class CaptionPrediction(NamedTuple):
-    """An image with the caption that a model wrote.
-
-    Attributes:
-        image: uint8 `[H, W, 3]`, as the model's encoder saw it: resized and cropped.
-        caption: its words, log-probability and attention.
-        references: captions by people.
-        boxes: for each word, what it refers to, in pixels of the image, if that is known.
-        name: of the image, such as its file.
-    """
-
-    image: np.ndarray
-    caption: Caption
-    references: Sequence[str] = ()
-    boxes: Sequence[Region] | None = None
-    name: str = ""
-
-
 def report_held_out(captioner: ImageCaptioner, folder: Path) -> list[Section]:
     """Says how good the captions of the held-out splits are; writes the files of `report_scores`.
 
@@ -73,29 +54,23 @@ def report_held_out(captioner: ImageCaptioner, folder: Path) -> list[Section]:
     sections = []
     for title in held_out_splits(captioner.config):
         split = load_split(captioner.config, title)
-        told, captions, scores = report_scores(split, title, captioner, folder)
+        told, captions = report_scores(split, title, captioner, folder)
         training.tell(told)
-        heading = f"Scores, {title}, {captioner.search.name}"
-        sections.append(caption_scores_section(scores.captions, heading))
-    shown = caption_predictions(split, captions, range(min(SHOWN, len(split))))
-    return [*sections, gallery_section("Captions", shown)]
+        sections.append(Section(f"Scores, {title}, {captioner.search.name}", text=told))
+    return [*sections, gallery_section("Captions", split, captions, range(len(split))[:SHOWN])]
 
 
 def report_scores(
     split: Split, title: str, captioner: ImageCaptioner, folder: Path
-) -> tuple[str, Sequence[Caption], SplitScores]:
-    """Writes `scores_TITLE.json` and `captions_TITLE.json`.
-
-    Returns:
-        The scores for the terminal; the captions, and their scores.
-    """
+) -> tuple[str, Sequence[Caption]]:
+    """Writes scores_TITLE.json and captions_TITLE.json; gives the scores as text, and captions."""
     captions, scores = write_and_score(split, captioner)
     files = {
         f"captions_{title}.json": captions_json(split, captions),
         f"scores_{title}.json": scores_json(scores, title, captioner.search),
     }
     training.say(f"Scores: {write_results(folder, files)}")
-    return scores_text(scores, title, captioner.search), captions, scores
+    return scores_text(scores, title, captioner.search), captions
 
 
 def report_captions(
@@ -135,17 +110,11 @@ def report_inspection(split: Split, title: str, captioner: ImageCaptioner, folde
     """
     captions, scores = write_and_score(split, captioner)
     some = np.linspace(0, len(split) - 1, min(INSPECTED, len(split))).astype(int).tolist()
-    cards = {"captions": f"{len(split):,}", "exact captions": f"{scores.exact:.1%}"}
-    if scores.pointing is not None:
-        cards["pointing accuracy"] = f"{scores.pointing.accuracy:.1%}"
-    page = caption_page(
-        caption_predictions(split, captions, some),
-        f"{title}: {len(some)} of {len(split):,} images",
-        cards,
-        scores.captions,
-    )
+    told = scores_text(scores, title, captioner.search)
+    subtitle = f"{title}: {len(some)} of {len(split):,} images"
+    page = caption_page(split, captions, some, subtitle, told)
     said = write_results(folder, {"inspect.html": page})
-    return f"{scores_text(scores, title, captioner.search)}\n{title}: {said}"
+    return f"{told}\n{title}: {said}"
 
 
 def scores_text(scores: SplitScores, title: str, search: Search) -> str:
@@ -193,76 +162,54 @@ def write_overlays(split: Split, captions: Sequence[Caption], folder: Path) -> N
             atomic_files.write_bytes(folder / f"{n:04d}_{Path(name).stem}.png", png)
 
 
-def caption_predictions(
-    split: Split, captions: Sequence[Caption], indices: Iterable[int]
-) -> list[CaptionPrediction]:
-    """Some images of a split with their captions, to be shown.
-
-    Boxes are drawn where the caption is the first reference word for word.
-    """
-    shown = []
-    for n in indices:
-        references, boxes = split.references[n], None
-        if split.regions is not None and captions[n].text == references[0]:
-            boxes = split.regions[n]
-        name = Path(split.names[n]).name
-        shown.append(CaptionPrediction(split.show(n), captions[n], references, boxes, name))
-    return shown
-
-
 def caption_page(
-    predictions: Sequence[CaptionPrediction],
-    subtitle: str,
-    cards: Mapping[str, str],
-    scores: CaptionScores,
+    split: Split, captions: Sequence[Caption], some: Sequence[int], subtitle: str, told: str
 ) -> str:
     """A page about captions: scores, the best and the worst with overlays, and the attention.
 
     Captions are ranked by ROUGE-L, equal ones by their probability.
 
     Args:
-        predictions: images with their captions and with references.
+        split: images with references.
+        captions: of all of them.
+        some: numbers of those on the page.
         subtitle: names the images and the model.
-        cards: numbers by name, above all else.
-        scores: of all captions.
+        told: the scores of all captions.
     """
-    ranked = sorted(
-        predictions,
-        key=lambda one: (_rouge(one), one.caption.rated[0].log_probability),
-        reverse=True,
-    )
+
+    def rank(n: int) -> tuple[float, float]:
+        return _rouge(captions[n], split.references[n]), captions[n].rated[0].log_probability
+
+    ranked = sorted(some, key=rank, reverse=True)
     num_best = min(JUDGED, math.ceil(len(ranked) / 2))
-    worst = ranked[num_best:][::-1][:JUDGED]
-    sections = [caption_scores_section(scores), gallery_section("Best", ranked[:num_best])]
-    sections += [gallery_section("Worst", worst)] if worst else []
-    sections += _attention_sections(predictions)
-    return render_page("Captions", subtitle, cards, sections)
+    best, worst = ranked[:num_best], ranked[num_best:][::-1][:JUDGED]
+    sections = [Section("Scores", text=told), gallery_section("Best", split, captions, best)]
+    sections += [gallery_section("Worst", split, captions, worst)] if worst else []
+    sections += _attention_sections([captions[n] for n in some])
+    return render_page("Captions", subtitle, {}, sections)
 
 
-def caption_scores_section(scores: CaptionScores, title: str = "Scores") -> Section:
-    """A table of caption scores in percent; where METEOR is missing it says why."""
-    rows = {name: f"{score:.2f}" for name, score in scores.by_name().items()}
-    return Section(title, html=table({**rows, "METEOR": rows.get("METEOR", scores.no_meteor)}))
-
-
-def gallery_section(title: str, predictions: Sequence[CaptionPrediction]) -> Section:
+def gallery_section(
+    title: str, split: Split, captions: Sequence[Caption], some: Sequence[int]
+) -> Section:
     """Images with their attention, below each its references and scores.
 
     Args:
         title: of the section.
-        predictions: shown in this order; without attention, only the image.
+        split: the images.
+        captions: of all of them.
+        some: numbers of those that are shown, in this order; without attention, only the image.
     """
-    attentive = [one for one in predictions if one.caption.maps is not None]
+    attentive = [n for n in some if captions[n].maps is not None]
     told = [LIGHT] if attentive else []
-    told += [GATE] if any(one.caption.gates is not None for one in attentive) else []
-    told += [BOXES] if any(one.boxes is not None for one in attentive) else []
+    told += [GATE] if any(captions[n].gates is not None for n in attentive) else []
+    told += [BOXES] if any(_boxes(split, captions[n], n) is not None for n in attentive) else []
     legend = note(" ".join(told)) if told else ""
-    return Section(title, html=legend + "".join(map(_figure, predictions)))
+    return Section(title, html=legend + "".join(_figure(split, captions[n], n) for n in some))
 
 
-def _attention_sections(predictions: Sequence[CaptionPrediction]) -> list[Section]:
+def _attention_sections(captions: Sequence[Caption]) -> list[Section]:
     """The entropy of the attention at each word, and mean maps; none where there are no maps."""
-    captions = [one.caption for one in predictions]
     texts = [(one.words, one.maps) for one in captions if one.maps is not None]
     entropies = word_entropies(texts)
     frequent = sorted(entropies, key=lambda one: (-one.occurrences, one.word))[:FREQUENT]
@@ -286,25 +233,31 @@ def _attention_sections(predictions: Sequence[CaptionPrediction]) -> list[Sectio
     ]
 
 
-def _rouge(one: CaptionPrediction) -> float:
+def _rouge(caption: Caption, references: Sequence[str]) -> float:
     """ROUGE-L with the references, in percent."""
-    references = [tokens for text in one.references if (tokens := caption_tokens(text))]
-    return 100 * rouge_l([caption_tokens(one.caption.text)], [references])
+    known = [tokens for text in references if (tokens := caption_tokens(text))]
+    return 100 * rouge_l([caption_tokens(caption.text)], [known])
 
 
-def _figure(one: CaptionPrediction) -> str:
-    words, rated, maps, gates = one.caption
-    title = one.caption.text
+def _boxes(split: Split, caption: Caption, n: int) -> Sequence[Region] | None:
+    """What the words refer to, where the caption is the first reference word for word."""
+    if split.regions is None or caption.text != split.references[n][0]:
+        return None
+    return split.regions[n]
+
+
+def _figure(split: Split, caption: Caption, n: int) -> str:
+    words, rated, maps, gates = caption
+    image, title, references = split.show(n), caption.text, split.references[n]
     if maps is None:
-        png = draw_attention_over_image(one.image, (), np.zeros((0, 1, 1)), title=title)
+        png = draw_attention_over_image(image, (), np.zeros((0, 1, 1)), title=title)
     else:
-        png = draw_attention_over_image(
-            one.image, words, maps, gates=gates, boxes=one.boxes, title=title
-        )
-    facts = [one.name] if one.name else []
-    facts += [f"ROUGE-L {_rouge(one):.1f}"] if one.references else []
+        boxes = _boxes(split, caption, n)
+        png = draw_attention_over_image(image, words, maps, gates=gates, boxes=boxes, title=title)
+    facts = [Path(split.names[n]).name]
+    facts += [f"ROUGE-L {_rouge(caption, references):.1f}"] if references else []
     facts.append(f"log-probability {rated[0].log_probability:.2f}")
-    references = "".join(f"<li>{escape(text)}</li>" for text in one.references)
+    listed = "".join(f"<li>{escape(text)}</li>" for text in references)
     below = note(", ".join(facts))
-    below += f"Reference captions:<ul>{references}</ul>" if references else ""
+    below += f"Reference captions:<ul>{listed}</ul>" if references else ""
     return f"<figure>{picture(title, png)}<figcaption>{below}</figcaption></figure>"
