@@ -60,7 +60,7 @@ def test_training_learns_to_find_the_sentence_that_is_asked_for(trained, capsys)
     assert said.answer == "dairy"
     assert 0 in said.attention.argmax(axis=1)
     page = (trained / "report.html").read_text()
-    assert "What each hop attends to; *: a fact" in page
+    assert "What each hop attends to, test; *: a fact" in page
 
 
 def test_evaluation_counts_what_the_python_class_says(trained, capsys):

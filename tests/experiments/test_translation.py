@@ -66,7 +66,7 @@ def test_training_learns_the_sentences_and_draws_the_attention(trained):
     assert rows[-1]["loss"] < 0.2
     page = (trained / "report.html").read_text()
     assert "ein hund rennt .  -&gt;  a dog runs ." in page
-    assert re.search(r"validation: bleu \d.*\ntest: bleu \d", page)
+    assert re.search(r"(?s)validation: bleu \d.*test: bleu \d", page)
     assert 'alt="Attention"' in page
     shown = [row["text"].splitlines() for row in of_split(trained, "sample")]
     pairs = zip(GERMAN, ENGLISH, strict=True)
