@@ -59,7 +59,7 @@ def test_names_that_no_one_knows_are_copied_and_the_report_shows_it(trained):
     page = (trained / "report.html").read_text()
     assert "about gina" in page
     assert re.search(r"(?s)validation: rouge1 100\.00.*test: rouge1 100\.00", page)
-    assert 'alt="Attention and copies"' in page
+    assert 'alt="Attention and copies, test"' in page
     shown = of_split(trained, "sample")[-1]["text"].splitlines()
     assert shown[0].endswith(" -> about gina (reference: about gina)")
     scores = json.loads((trained / "scores_test.json").read_text())

@@ -67,7 +67,7 @@ def test_training_learns_the_sentences_and_draws_the_attention(trained):
     page = (trained / "report.html").read_text()
     assert "ein hund rennt .  -&gt;  a dog runs ." in page
     assert re.search(r"(?s)validation: bleu \d.*test: bleu \d", page)
-    assert 'alt="Attention"' in page
+    assert 'alt="Attention, test"' in page
     shown = [row["text"].splitlines() for row in of_split(trained, "sample")]
     pairs = zip(GERMAN, ENGLISH, strict=True)
     assert shown[-1] == [f"{de} -> {en} (reference: {en})" for de, en in pairs][:4]
