@@ -1,5 +1,6 @@
 """Feature maps that were computed elsewhere: an .npz, or an .npy with a list of names."""
 
+import functools
 import math
 import os
 import zipfile
@@ -13,6 +14,7 @@ from numpy.lib.format import read_array_header_1_0, read_array_header_2_0, read_
 from rnnjax.errors import UserError
 from rnnjax.tasks.captioning.captioned_images import CaptionedImage
 from rnnjax.tasks.captioning.captioner import Locations
+from rnnjax.tasks.captioning.features import Features
 
 _NOT_ARRAYS = (OSError, ValueError, EOFError, zipfile.BadZipFile)
 """What numpy raises at a file that holds no arrays, or only a part of them."""
@@ -21,59 +23,51 @@ _Maps = tuple[tuple[int, ...], dict[str, Any]]
 """Shape `[S, F]` of all maps; and for each name the key of its map in what numpy opens."""
 
 
-class StoredFeatures:
-    """The feature maps of images in a file, which each process opens for itself.
+def stored_features(
+    path: str | Path, images: Sequence[CaptionedImage], *, skip_missing: bool = False
+) -> Features:
+    """The feature maps of images in a file; each is read when it is asked for.
 
     The file is an `.npz` with an array `[S, F]` for every image, under its name; or an `.npy`,
     `[N, S, F]`, with the N names beside it, a line each, in a `.txt` of the same name. The S
     locations have as many rows as columns. An image's name is its path as `CaptionedImage` has it,
     or the last part of that. Features of other images are ignored.
 
-    Attributes:
-        images: those that have features, in the order in which they were given.
-        skipped: the images that were left out.
-        locations: of all maps.
+    Args:
+        path: of the .npz or .npy.
+        images: with captions or without.
+        skip_missing: an image without features is left out; otherwise it is an error.
+
+    Returns:
+        The features, in the dtype in which they are stored.
+
+    Raises:
+        UserError: there is no such file, its shapes do not agree with each other or the names, S is
+            no square, or an image has no features in it.
     """
+    path = Path(path).expanduser().absolute()
+    if path.suffix not in (".npz", ".npy"):
+        raise UserError(f"features come from an .npz or .npy file; got {path}")
+    if not path.is_file():
+        raise UserError(f"there is no file of features {path}")
+    (num_locations, size), keys = (_of_npz if path.suffix == ".npz" else _of_npy)(path)
+    side = math.isqrt(num_locations)
+    if side * side != num_locations:
+        raise UserError(
+            f"{path} has {num_locations} locations an image: expected a square number, as many "
+            f"rows as columns"
+        )
+    found, names, skipped = _match(path, images, keys, skip_missing)
+    file = path, path.stat().st_mtime_ns
+    return Features(
+        found, lambda n: _opened(*file)[keys[names[n]]], skipped, Locations(side, side, size)
+    )
 
-    def __init__(
-        self, path: str | Path, images: Sequence[CaptionedImage], *, skip_missing: bool = False
-    ):
-        """Finds the maps of images; each is read when it is asked for.
 
-        Args:
-            path: of the .npz or .npy.
-            images: with captions or without.
-            skip_missing: an image without features is left out; otherwise it is an error.
-
-        Raises:
-            UserError: there is no such file, its shapes do not agree with each other or the names,
-                S is no square, or an image has no features in it.
-        """
-        self._path = path = Path(path).expanduser().absolute()
-        if path.suffix not in (".npz", ".npy"):
-            raise UserError(f"features come from an .npz or .npy file; got {path}")
-        if not path.is_file():
-            raise UserError(f"there is no file of features {path}")
-        self._opened: Any = None
-        (num_locations, size), keys = (_of_npz if path.suffix == ".npz" else _of_npy)(path)
-        side = math.isqrt(num_locations)
-        if side * side != num_locations:
-            raise UserError(
-                f"{path} has {num_locations} locations an image: expected a square number, as many "
-                f"rows as columns"
-            )
-        self.locations = Locations(side, side, size)
-        self.images, names, self.skipped = _match(path, images, keys, skip_missing)
-        self._keys = [keys[name] for name in names]
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_opened": None}
-
-    def take(self, index: int) -> np.ndarray:
-        """The features of an image, `[S, F]`, in the dtype in which they are stored."""
-        if self._opened is None:
-            self._opened = np.load(self._path, mmap_mode="r", allow_pickle=False)
-        return self._opened[self._keys[index]]
+@functools.cache
+def _opened(path: Path, changed: int) -> Any:
+    """What numpy opens, by each process for itself; `changed` tells versions of a file apart."""
+    return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
 def _match(

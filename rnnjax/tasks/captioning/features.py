@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from tqdm import tqdm
 from rnnjax.data.images import ResizePolicy
 from rnnjax.errors import UserError
 from rnnjax.tasks.captioning.captioned_images import CaptionedImage, read_images
+from rnnjax.tasks.captioning.captioner import Locations
 from rnnjax.tasks.captioning.efficientnet import EfficientNetLite0
 from rnnjax.training.atomic_files import writing
 
@@ -26,24 +27,15 @@ class Features(NamedTuple):
 
     Attributes:
         images: those that have features, in the order in which they were given.
-        files: for each of them the .npy file with its features, float16 `[S, F]`.
+        take: gives the features of an image by its index, `[S, F]`.
         skipped: what is wrong with the images that were left out.
+        locations: of maps from a file; None: those of the encoder.
     """
 
     images: list[CaptionedImage]
-    files: list[Path]
+    take: Callable[[int], np.ndarray]
     skipped: list[str]
-
-    def take(self, index: int) -> np.ndarray:
-        """The features of an image, float16 `[S, F]`."""
-        path = self.files[index]
-        try:
-            return np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise UserError(
-                f"cached features are damaged: {path} ({error}). Remove it and start again: then "
-                "they are computed anew"
-            ) from error
+    locations: Locations | None = None
 
 
 def features_of(
@@ -68,7 +60,7 @@ def features_of(
         skip_faulty: an image that cannot be read is left out; otherwise it is an error.
 
     Returns:
-        The features of all images, or of those that are not faulty.
+        The features of all images, or of those that are not faulty, float16.
 
     Raises:
         UserError: an image cannot be read, or the cache cannot be written.
@@ -86,7 +78,17 @@ def features_of(
     missing = {file: image for image, file in pairs if not file.exists()}
     skipped += _compute(missing, encoder, policy, skip_faulty)
     pairs = [(image, file) for image, file in pairs if file.exists()]
-    return Features([image for image, _ in pairs], [file for _, file in pairs], skipped)
+    return Features([image for image, _ in pairs], lambda n: _read(pairs[n][1]), skipped)
+
+
+def _read(path: Path) -> np.ndarray:
+    try:
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(
+            f"cached features are damaged: {path} ({error}). Remove it and start again: then "
+            "they are computed anew"
+        ) from error
 
 
 def _compute(

@@ -14,8 +14,8 @@ from rnnjax.tasks.captioning.captioner import Locations
 from rnnjax.tasks.captioning.config import SCENES, CaptionerConfig
 from rnnjax.tasks.captioning.corpora import load_captions
 from rnnjax.tasks.captioning.efficientnet import EfficientNetLite0
-from rnnjax.tasks.captioning.feature_files import StoredFeatures
-from rnnjax.tasks.captioning.features import Features, features_of
+from rnnjax.tasks.captioning.feature_files import stored_features
+from rnnjax.tasks.captioning.features import features_of
 from rnnjax.tasks.captioning.scenes import DigitScenes
 
 
@@ -95,29 +95,24 @@ def split_of(config: CaptionerConfig, images: Sequence[CaptionedImage]) -> Split
         UserError: an image or its features cannot be read, or none is left.
     """
     policy, skip_faulty = config.resize, config.skip_faulty
-    features: Features | StoredFeatures
     if config.features:
-        features = StoredFeatures(config.features, images, skip_missing=skip_faulty)
+        found = stored_features(config.features, images, skip_missing=skip_faulty)
     elif config.encoder == "efficientnet":
-        features = features_of(
-            images,
-            EfficientNetLite0(),
-            policy=policy,
-            cache_dir=config.cache,
-            skip_faulty=skip_faulty,
+        encoder, cache = EfficientNetLite0(), config.cache
+        found = features_of(
+            images, encoder, policy=policy, cache_dir=cache, skip_faulty=skip_faulty
         )
     else:
         kept, pixels, skipped = read_images(
             images, lambda image: image.pixels(config.image_size, policy), skip_faulty=skip_faulty
         )
         return _split(kept, lambda n: {"image": pixels[n]}, pixels.__getitem__, skipped)
-    kept = features.images
     return _split(
-        kept,
-        lambda n: {"features": features.take(n)},
-        lambda n: kept[n].pixels(EfficientNetLite0.side, policy),
-        features.skipped,
-        features.locations if isinstance(features, StoredFeatures) else None,
+        found.images,
+        lambda n: {"features": found.take(n)},
+        lambda n: found.images[n].pixels(EfficientNetLite0.side, policy),
+        found.skipped,
+        found.locations,
     )
 
 
