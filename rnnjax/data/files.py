@@ -4,8 +4,11 @@ import difflib
 import glob
 import gzip
 import logging
+import lzma
 import os
+import re
 import sys
+import tarfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,6 +86,31 @@ def files_at(spec: str, *, expected: str = "", text_encoding: str | None = None)
     if not path.is_file():
         raise UserError(f"{spec} is neither a regular file nor a folder")
     return [path]
+
+
+def files_named(path: Path, pattern: re.Pattern[str]) -> list[tuple[str, bytes]]:
+    """Places and contents of the files whose names fit, by name; nothing is extracted.
+
+    Args:
+        path: of a folder or a tar file.
+        pattern: of whole names, without folders.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    if path.is_dir():
+        files = [file for file in files_at(str(path)) if pattern.fullmatch(file.name)]
+        return sorted((str(file), file.read_bytes()) for file in files)
+    try:
+        with tarfile.open(path) as archive:
+            return sorted(
+                (f"{path}/{member.name}", packed.read())
+                for member in archive
+                if pattern.fullmatch(Path(member.name).name)
+                and (packed := archive.extractfile(member))
+            )
+    except (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, OSError) as error:
+        raise UserError(f"{path} cannot be read as a tar file: {error}") from error
 
 
 def document(path: Path, encoding: str) -> Document:

@@ -1,16 +1,13 @@
 """Joints of a skeleton over time: the files of MSR Action3D, and the features of a network."""
 
-import lzma
 import re
 import tarfile
-import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from rnnjax.data.files import files_at
+from rnnjax.data.files import files_named
 from rnnjax.errors import UserError
 
 NUM_JOINTS = 20
@@ -57,14 +54,10 @@ def read_source(path: Path) -> list[Recording]:
         UserError: there is none, or one cannot be used.
     """
     found = []
-    for name, content in sorted(_contents(path)):
-        match = FILE_NAME.fullmatch(Path(name).name)
-        if match:
-            action, subject, _ = map(int, match.groups())
-            known = 1 <= action <= len(ACTIONS)
-            label = ACTIONS[action - 1] if known else f"action {action}"
-            place = f"{path}/{name}" if path.is_file() else name
-            found.append(Recording(parse(content, place), label, subject, place))
+    for place, content in files_named(path, FILE_NAME):
+        action, subject, _ = map(int, FILE_NAME.findall(place)[-1])
+        label = ACTIONS[action - 1] if 1 <= action <= len(ACTIONS) else f"action {action}"
+        found.append(Recording(parse(content, place), label, subject, place))
     if not found:
         raise UserError(f"{path} has no file such as a01_s01_e01_skeleton.txt")
     return found
@@ -138,20 +131,3 @@ def varied(joints: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     speed = rng.uniform(1, 1.5)
     kept = np.arange(0, len(joints), speed).astype(int)
     return joints[kept] * rng.uniform(0.8, 1.2, 3).astype(np.float32)
-
-
-def _contents(path: Path) -> Iterator[tuple[str, bytes]]:
-    if path.is_dir():
-        for file in files_at(str(path)):
-            if FILE_NAME.fullmatch(file.name):
-                yield str(file), file.read_bytes()
-        return
-    try:
-        with tarfile.open(path) as archive:
-            for member in archive:
-                if member.isfile() and FILE_NAME.fullmatch(Path(member.name).name):
-                    packed = archive.extractfile(member)
-                    assert packed is not None
-                    yield member.name, packed.read()
-    except (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, OSError) as error:
-        raise UserError(f"{path} cannot be read as a tar file: {error}") from error

@@ -1,6 +1,7 @@
 """What simple models of binary images reach, in nats an image."""
 
 import numpy as np
+from scipy.special import logsumexp
 
 COMPONENTS = 50
 ROUNDS = 30
@@ -41,18 +42,13 @@ def mixture_nats(train: np.ndarray, images: np.ndarray, components: int = COMPON
     log_weights = np.full(components, -np.log(components))
     for _ in range(ROUNDS):
         joint = _log_joint(x, p, log_weights)
-        share = np.exp(joint - _log_sum(joint)[:, None])
+        share = np.exp(joint - logsumexp(joint, axis=1, keepdims=True))
         size = share.sum(axis=0)
         p = ((share.T @ x + 1) / (size[:, None] + 2)).astype(np.float32)
         log_weights = np.log((size + 1) / (len(x) + components))
     held_out = images.reshape(len(images), -1).astype(np.float32)
-    return float(-_log_sum(_log_joint(held_out, p, log_weights)).mean())
+    return float(-logsumexp(_log_joint(held_out, p, log_weights), axis=1).mean())
 
 
 def _log_joint(x: np.ndarray, p: np.ndarray, log_weights: np.ndarray) -> np.ndarray:
     return x @ np.log(p / (1 - p)).T + np.log1p(-p).sum(axis=1) + log_weights
-
-
-def _log_sum(values: np.ndarray) -> np.ndarray:
-    highest = values.max(axis=1)
-    return highest + np.log(np.exp(values - highest[:, None]).sum(axis=1))

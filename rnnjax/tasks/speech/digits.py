@@ -1,14 +1,14 @@
 """Free Spoken Digit Dataset: recordings of one digit, and strings of them with pauses and noise."""
 
 import re
-import tarfile
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from rnnjax.data.audio import FULL, notes_of, read_sound
+from rnnjax.data.files import files_named
 from rnnjax.errors import UserError
 from rnnjax.tasks.speech.recordings import Recording, Source, with_noise
 
@@ -50,7 +50,7 @@ def read_source(path: Path, rate: int) -> Source:
     Raises:
         UserError: the path cannot be read, or a split has no recording.
     """
-    sounds = [(name, read_sound(name, rate, content)) for name, content in _files(path)]
+    sounds = [(name, read_sound(name, rate, content)) for name, content in files_named(path, NAME)]
     takes: dict[str, dict] = {s: defaultdict(dict) for s in ("train", "validation", "test")}
     splits: dict[str, list[Recording]] = {"train": [], "validation": [], "test": []}
     for name, sound in sounds:
@@ -103,19 +103,3 @@ def _with_margins(samples: np.ndarray, rate: int) -> np.ndarray:
     margin = np.zeros(int(MARGIN * rate))
     wave = np.concatenate([margin, samples / FULL, margin])
     return with_noise(wave, max(DECIBELS), np.random.default_rng(len(samples)))
-
-
-def _files(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Yields names and contents of the recordings, in the order of their names."""
-    if path.is_dir():
-        for file in sorted(path.rglob("*.wav")):
-            if NAME.match(file.name):
-                yield str(file), file.read_bytes()
-        return
-    try:
-        with tarfile.open(path) as tar:
-            for member in sorted(tar.getmembers(), key=lambda one: one.name):
-                if NAME.search(member.name) and (content := tar.extractfile(member)):
-                    yield f"{path}:{member.name}", content.read()
-    except (tarfile.TarError, OSError, EOFError) as error:
-        raise UserError(f"{path} is no tar file that can be read: {error}") from error

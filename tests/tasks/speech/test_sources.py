@@ -225,7 +225,7 @@ def test_a_string_is_its_recordings_with_pauses_and_noise():
 
 def test_files_that_hold_no_digits(tmp_path):
     (tmp_path / "a.tar.gz").write_bytes(b"nothing")
-    with pytest.raises(UserError, match=r"a.tar.gz is no tar file that can be read"):
+    with pytest.raises(UserError, match=r"a.tar.gz cannot be read as a tar file"):
         digits.read_source(tmp_path / "a.tar.gz", RATE)
     sound(tmp_path / "folder/3_ann_0.wav")
     assert digits.is_source(tmp_path / "folder")
