@@ -6,14 +6,13 @@ added to the list `faults`, in a sentence that begins with its place.
 
 import contextlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from rnnjax.data.examples import csv_rows, numbered_lines, suffix_of, tsv_rows
 from rnnjax.data.files import read_text
 from rnnjax.errors import UserError, did_you_mean
-from rnnjax.tasks.captioning.captioned_images import caption_words
+from rnnjax.tasks.captioning.captioned_images import CaptionedImage
 
 HEADER = ["image", "caption"]
 TABLES = (".tsv", ".jsonl")
@@ -26,35 +25,9 @@ Rows = Iterable[tuple[str, list[str], str]]
 """Images, captions of them, and the places where these stand."""
 
 
-class Entry(NamedTuple):
-    """An image of a source.
-
-    Attributes:
-        image: its path, from the folder of images; of one that is no file its name.
-        captions: as they were written; none where it has none.
-        source: where it stands, for messages.
-        split: "train", "validation" or "test"; None where the source does not say.
-        stored: of an image that is no file: returns its bytes.
-    """
-
-    image: str
-    captions: list[str]
-    source: str
-    split: str | None = None
-    stored: Callable[[], bytes] | None = None
-
-    def add(self, text: str, source: str, faults: list[str]) -> None:
-        """Adds a caption that stands at `source`; one without a word is a fault."""
-        text = text.strip()
-        if caption_words(text):
-            self.captions.append(text)
-        else:
-            faults.append(f"{source}: a caption without a word, {text!r}, of {self.image}")
-
-
 def read_table(
     path: str, encoding: str, faults: list[str], *, kind: str | None = None
-) -> list[Entry]:
+) -> list[CaptionedImage]:
     """The images of a table of images and captions.
 
     Args:
@@ -75,9 +48,9 @@ def read_table(
         raise UserError(f"{path}: expected a name that ends in {' or '.join(TABLES)}")
     kind = kind or suffix_of(path)
     rows = {".jsonl": _of_json, ".token": _of_tokens}.get(kind, _of_cells)
-    found: dict[str, Entry] = {}
+    found: dict[str, CaptionedImage] = {}
     for image, texts, source in rows(path, kind, encoding, faults):
-        entry = found.setdefault(image.strip(), Entry(image.strip(), [], source))
+        entry = found.setdefault(image.strip(), CaptionedImage(image.strip(), [], source))
         for text in texts:
             entry.add(text, source, faults)
     return list(found.values())
@@ -126,7 +99,7 @@ def _of_json(path: str, kind: str, encoding: str, faults: list[str]) -> Rows:
                 faults.append(f"{source}: {_JSONL}, got {line[:80]}")
 
 
-def read_karpathy(path: str, encoding: str, faults: list[str]) -> list[Entry]:
+def read_karpathy(path: str, encoding: str, faults: list[str]) -> list[CaptionedImage]:
     """The images and captions of `dataset_flickr8k.json`, `dataset_coco.json` and the like.
 
     The split `restval` becomes part of `train`, as is usual.
@@ -153,7 +126,7 @@ def read_karpathy(path: str, encoding: str, faults: list[str]) -> list[Entry]:
                 hint = did_you_mean(split, _KARPATHY_SPLITS)
                 raise UserError(f"{places[0]} has the unknown split {split!r}: {hint}")
             places[0] += f" ({name})"
-            entry = Entry(name, [], places[0], _KARPATHY_SPLITS[split])
+            entry = CaptionedImage(name, [], places[0], _KARPATHY_SPLITS[split])
             for m, one in enumerate(image["sentences"]):
                 text = one["raw"] if "raw" in one else " ".join(one["tokens"])
                 entry.add(text, f"{places[0]}, sentences[{m}]", faults)
@@ -161,7 +134,7 @@ def read_karpathy(path: str, encoding: str, faults: list[str]) -> list[Entry]:
     return found
 
 
-def read_coco(path: str, encoding: str, faults: list[str]) -> list[Entry]:
+def read_coco(path: str, encoding: str, faults: list[str]) -> list[CaptionedImage]:
     """The images, such as `train2014/NAME`, and captions of `captions_train2014.json` and the like.
 
     Args:
@@ -174,14 +147,14 @@ def read_coco(path: str, encoding: str, faults: list[str]) -> list[Entry]:
         UserError: the file cannot be read or has another form.
     """
     folder = Path(path).stem.removeprefix("captions_")
-    found: dict[int, Entry] = {}
+    found: dict[int, CaptionedImage] = {}
     seen: dict[int, str] = {}
     with _reading(path, "COCO's") as places:
         document = json.loads(read_text(path, encoding=encoding))
         for n, image in enumerate(document["images"]):
             places[0] = f"{path}: images[{n}]"
             name = f"{folder}/{image['file_name']}"
-            entry = Entry(name, [], f"{places[0]} ({name})")
+            entry = CaptionedImage(name, [], f"{places[0]} ({name})")
             if (first := found.setdefault(image["id"], entry)) is not entry:
                 faults.append(f"{entry.source}: id {image['id']} is also that of {first.image}")
         for n, one in enumerate(document["annotations"]):

@@ -22,13 +22,25 @@ class CaptionedImage(NamedTuple):
 
     Attributes:
         image: its path; of an image that is no file of its own its name, `tfds:NAME SPLIT NUMBER`.
-        captions: as they were written, at least one; none where they are to be predicted.
+        captions: as they were written; none where they are to be predicted.
+        source: where it stands, for messages.
+        split: "train", "validation" or "test"; None where the source does not say.
         stored: of an image that is no file of its own: returns its bytes.
     """
 
     image: str
-    captions: tuple[str, ...] = ()
+    captions: list[str]
+    source: str = ""
+    split: str | None = None
     stored: Callable[[], bytes] | None = None
+
+    def add(self, text: str, source: str, faults: list[str]) -> None:
+        """Adds a caption that stands at `source`; one without a word is a fault."""
+        text = text.strip()
+        if caption_words(text):
+            self.captions.append(text)
+        else:
+            faults.append(f"{source}: a caption without a word, {text!r}, of {self.image}")
 
     def encoded(self) -> bytes:
         """The image as it is stored: a whole JPEG or other file.
@@ -93,11 +105,11 @@ def images_at(path: str) -> list[CaptionedImage]:
     """
     place = existing(path)
     if place.is_file():
-        return [CaptionedImage(str(place))]
+        return [CaptionedImage(str(place), [])]
     found = sorted(file for file in place.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
     if not found:
         raise UserError(f"no image in {path}: expected names ending in {', '.join(IMAGE_SUFFIXES)}")
-    return [CaptionedImage(str(file)) for file in found]
+    return [CaptionedImage(str(file), []) for file in found]
 
 
 def read_images(

@@ -21,7 +21,6 @@ from rnnjax.data.named_splits import (
 from rnnjax.errors import UserError, counted
 from rnnjax.tasks.captioning.caption_files import (
     TABLES,
-    Entry,
     read_coco,
     read_karpathy,
     read_table,
@@ -89,7 +88,7 @@ def load_captions(config: CaptionData, *, tfds_data_dir: str | None = None) -> C
         if found:
             folder = _image_folder(config.images, folder, [entry.image for entry in found])
     splits: dict[str, list[CaptionedImage]] = {}
-    owner: dict[str, Entry] = {}
+    owner: dict[str, CaptionedImage] = {}
     for entry in _in_splits(source, found, config.held_out):
         path = entry.image if entry.stored else os.path.normpath(folder / entry.image)
         if (first := owner.setdefault(path, entry)) is not entry:
@@ -100,8 +99,7 @@ def load_captions(config: CaptionData, *, tfds_data_dir: str | None = None) -> C
         elif not entry.captions:
             faults.append(f"{entry.source}: the image {path} has no caption")
         else:
-            image = CaptionedImage(path, tuple(entry.captions), entry.stored)
-            splits.setdefault(str(entry.split), []).append(image)
+            splits.setdefault(str(entry.split), []).append(entry._replace(image=path))
     if faults and not config.skip_faulty:
         others = f". {counted(len(faults) - 1, 'more fault')} like it" if faults[1:] else ""
         raise UserError(
@@ -116,7 +114,9 @@ def load_captions(config: CaptionData, *, tfds_data_dir: str | None = None) -> C
     return CaptionCorpus({s: splits[s] for s in SPLITS if s in splits}, tuple(faults))
 
 
-def _in_splits(source: str, listed: list[Entry], held_out: float | None) -> list[Entry]:
+def _in_splits(
+    source: str, listed: list[CaptionedImage], held_out: float | None
+) -> list[CaptionedImage]:
     without = [image for image in listed if image.split is None]
     if held_out is None:
         if without:
@@ -137,7 +137,9 @@ def _in_splits(source: str, listed: list[Entry], held_out: float | None) -> list
     return [image._replace(split=split_of.get(image.image, "train")) for image in listed]
 
 
-def _read_source(source: str, encoding: str, faults: list[str]) -> tuple[list[Entry], Path]:
+def _read_source(
+    source: str, encoding: str, faults: list[str]
+) -> tuple[list[CaptionedImage], Path]:
     """The images, and the folder in or below which they are."""
     if is_list_of_paths(source):
         listed = split_files(source)
@@ -167,7 +169,7 @@ def _read_source(source: str, encoding: str, faults: list[str]) -> tuple[list[En
     return _read(layouts[0], encoding, faults), base
 
 
-def _read(paths: list[Path], encoding: str, faults: list[str]) -> list[Entry]:
+def _read(paths: list[Path], encoding: str, faults: list[str]) -> list[CaptionedImage]:
     """Reads caption files that are all of one layout."""
     first = paths[0]
     if _COCO.fullmatch(first.name):
@@ -188,7 +190,7 @@ def _read(paths: list[Path], encoding: str, faults: list[str]) -> list[Entry]:
     return _named(tables, read_table, encoding, faults)
 
 
-def _read_flickr(path: Path, encoding: str, faults: list[str]) -> list[Entry]:
+def _read_flickr(path: Path, encoding: str, faults: list[str]) -> list[CaptionedImage]:
     """Flickr's tokens or Kaggle's CSV, and the lists of splits beside it."""
     kind = ".csv" if path.name in ("captions.txt", "captions.csv") else ".token"
     found = read_table(str(path), encoding, faults, kind=kind)
@@ -202,13 +204,13 @@ def _read_flickr(path: Path, encoding: str, faults: list[str]) -> list[Entry]:
         for source, line in numbered_lines(str(file), encoding=encoding):
             name = line.strip()
             image = f"{name}.jpg" if f"{name}.jpg" in captions else name
-            listed.append(Entry(image, captions.get(image, []), source, split))
+            listed.append(CaptionedImage(image, captions.get(image, []), source, split))
     return listed
 
 
 def _named(
-    files: SplitFiles, read: Callable[..., list[Entry]], encoding: str, faults: list[str]
-) -> list[Entry]:
+    files: SplitFiles, read: Callable[..., list[CaptionedImage]], encoding: str, faults: list[str]
+) -> list[CaptionedImage]:
     """What a function reads of the files, in the splits that their names say."""
     splits = files.read(lambda path: read(str(path), encoding, faults)).items()
     return [entry._replace(split=split) for split, entries in splits for entry in entries]

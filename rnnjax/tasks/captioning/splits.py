@@ -126,5 +126,5 @@ def _split(
     if not images:
         told = "".join(f"; {fault}" for fault in skipped[:1])
         raise UserError(f"no image is left: all of them are faulty{told}")
-    names, references = [image.image for image in images], [image.captions for image in images]
+    names, references = [one.image for one in images], [tuple(one.captions) for one in images]
     return Split(names, pictures, references, show, locations=locations, skipped=skipped)

@@ -8,7 +8,7 @@ import numpy as np
 
 from rnnjax.data.named_splits import SPLIT_OF_WORD
 from rnnjax.data.tfds import TfdsDataset, one_line_errors
-from rnnjax.tasks.captioning.caption_files import Entry
+from rnnjax.tasks.captioning.captioned_images import CaptionedImage
 
 SPLITS = {"restval": "train"} | SPLIT_OF_WORD
 """TFDS's names of splits that are read, and what they are here."""
@@ -16,7 +16,9 @@ SPLITS = {"restval": "train"} | SPLIT_OF_WORD
 OFFLINE = "Without a network use --config.data=FOLDER, one that holds images and their captions."
 
 
-def captioned_examples(spec: str, faults: list[str], *, data_dir: str | None = None) -> list[Entry]:
+def captioned_examples(
+    spec: str, faults: list[str], *, data_dir: str | None = None
+) -> list[CaptionedImage]:
     """The images and captions of a data set; images are neither copied nor decoded.
 
     Every example is read once, for its captions. `restval`, of Karpathy's split of COCO, becomes
@@ -51,7 +53,7 @@ def captioned_examples(spec: str, faults: list[str], *, data_dir: str | None = N
             continue
         for n, (place, example) in enumerate(dataset.examples(split, source)):
             stored = functools.partial(_bytes, dataset.name, source, n, image)
-            entry = Entry(place, [], place, SPLITS[split], stored)
+            entry = CaptionedImage(place, [], place, SPLITS[split], stored)
             for m, text in enumerate(_texts(example[captions])):
                 entry.add(text, f"{place}, caption {m}", faults)
             found.append(entry)

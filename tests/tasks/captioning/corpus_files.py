@@ -47,7 +47,7 @@ def flickr(folder, token="Flickr8k.token.txt", extra=""):
 def read(corpus, folder):
     """{split: {the image's path from the folder: captions}}"""
     return {
-        split: {i.image.removeprefix(f"{folder}/"): i.captions for i in images}
+        split: {i.image.removeprefix(f"{folder}/"): tuple(i.captions) for i in images}
         for split, images in corpus.splits.items()
     }
 

@@ -13,7 +13,7 @@ def test_a_folder_gives_its_images_by_name(tmp_path):
     (tmp_path / "below").mkdir()
     (tmp_path / "below" / "f.jpg").write_bytes(b"x")
     assert images_at(str(tmp_path)) == [
-        CaptionedImage(str(tmp_path / name)) for name in ("a.jpg", "b.PNG", "c.jpeg")
+        CaptionedImage(str(tmp_path / name), []) for name in ("a.jpg", "b.PNG", "c.jpeg")
     ]
 
 
@@ -38,7 +38,7 @@ def test_paths_without_an_image(tmp_path):
 def test_a_faulty_image_is_an_error_or_a_record_of_it(tmp_path):
     Image.new("RGB", (3, 3), "red").save(tmp_path / "good.png")
     (tmp_path / "bad.png").write_text("no image")
-    images = [CaptionedImage(str(tmp_path / f"{name}.png")) for name in ("bad", "good")]
+    images = [CaptionedImage(str(tmp_path / f"{name}.png"), []) for name in ("bad", "good")]
 
     def pixels_of(image):
         return image.pixels(2, "pad")
