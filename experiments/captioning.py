@@ -21,7 +21,7 @@ from functools import partial
 from experiments.experiment import Experiment, Measures, Preset, Run
 from experiments.options import BeamOptions
 from rnnjax.errors import UserError
-from rnnjax.tasks.captioning import assembly, image_captioner, reports
+from rnnjax.tasks.captioning import assembly, image_captioner, likelihood_loss, reports
 from rnnjax.tasks.captioning.captioned_images import CaptionVocabulary, images_at
 from rnnjax.tasks.captioning.config import CaptionerConfig
 from rnnjax.tasks.captioning.preparation import abstract_data, prepare
@@ -102,8 +102,8 @@ EXPERIMENT = Experiment(
     vocabulary_field="level",
     prepare=lambda run: prepare(run.config, run.vocabulary()),
     model=lambda config, data: assembly.make_captioner(config, data.vocab_size, data.locations),
-    loss=lambda config, prepared: partial(assembly.batch_loss, config),
-    carry=lambda config, model: assembly.initial_carry(),
+    loss=lambda config, prepared: partial(likelihood_loss.batch_loss, config),
+    carry=lambda config, model: likelihood_loss.initial_carry(),
     scores=image_captioner.validation_scores,
     sample=image_captioner.sample,
     stored=assembly.stored,

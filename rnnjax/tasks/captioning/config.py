@@ -7,7 +7,7 @@ from rnnjax.data import ResizePolicy
 from rnnjax.data.word_vocabulary import WordLevel
 from rnnjax.errors import UserError
 from rnnjax.models.decoder import Context
-from rnnjax.models.hard_attention import HardGradient
+from rnnjax.models.hard_attention import HardGradient, HardTraining
 from rnnjax.models.small_cnn import SmallCNN
 from rnnjax.training import TrainingConfig, setting
 from rnnjax.training.config import Count, Limits, NetworkConfig, Positive, Rate, Share, Weight
@@ -91,6 +91,11 @@ class CaptionerConfig(CaptionData, NetworkConfig):
     swap_rate: Rate = setting(
         0.0, "Share of the words read that are swapped for another caption's."
     )
+
+    @property
+    def hard(self) -> HardTraining:
+        """How hard attention is trained."""
+        return HardTraining(self.hard_gradient, soft_rate=self.soft_rate)
 
     @property
     def metric(self) -> str:

@@ -1,5 +1,7 @@
 """What a captioner's training minimises: the likelihood of given captions."""
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 
@@ -7,26 +9,36 @@ from rnnjax import training
 from rnnjax.data.word_vocabulary import END
 from rnnjax.heads import attention
 from rnnjax.losses import mean_log_probability, target_log_probability
-from rnnjax.models.hard_attention import DEFAULT_HARD_TRAINING, HardTraining, reinforce_bonus
+from rnnjax.models.hard_attention import reinforce_bonus
 from rnnjax.tasks.captioning.captioner import Captioner
-from rnnjax.typing import Array, PRNGKey
+from rnnjax.tasks.captioning.config import CaptionerConfig
+from rnnjax.typing import Array, Batch
 
 _LEAST = 1e-30
 """Probability that a word is thought to be in an image with at least, for a finite logarithm."""
 
 
-def caption_loss(
-    model: Captioner,
-    batch: dict[str, Array],
-    key: PRNGKey | None = None,
-    *,
-    label_smoothing: float = 0.0,
-    spread_weight: float = 0.0,
-    detection_weight: Array | float = 0.0,
-    hard: HardTraining = DEFAULT_HARD_TRAINING,
-    baseline: Array | float = 0.0,
+class CaptionCarry(NamedTuple):
+    """What a captioner's training hands from batch to batch.
+
+    Attributes:
+        baseline: of reinforce, the mean log-likelihood of a word in the batches before.
+        updates: so far.
+    """
+
+    baseline: Array
+    updates: Array
+
+
+def initial_carry() -> CaptionCarry:
+    """The carry of the first batch."""
+    return CaptionCarry(jnp.zeros(()), jnp.zeros(()))
+
+
+def batch_loss(
+    config: CaptionerConfig, model: Captioner, carry: CaptionCarry, batch: Batch, key: Array | None
 ) -> training.Loss:
-    """What training minimises.
+    """What training minimises, and the carry of the next batch.
 
     ::
 
@@ -36,27 +48,21 @@ def caption_loss(
              + detection_weight (nats of which words each image shows)
 
     where `models.hard_attention.reinforce_bonus`, of captions with drawn locations, is there with
-    decoder hard and gradient reinforce alone.
+    decoder hard and gradient reinforce alone; epsilon is the label smoothing, and the last part,
+    `presence_nats`, is there for a model that detects. Without a key the loss is `nats` alone.
 
-    Args:
-        model: the captioner.
-        batch: as for `Captioner.read`, with `lengths` int `[B]`, END included; rows of length 0 do
-            not count.
-        key: turns on the randomness of training; without it the loss is `nats` alone.
-        label_smoothing: epsilon, share of each target that goes to all words alike.
-        spread_weight: of the doubly stochastic regulariser.
-        detection_weight: of `presence_nats`, for a model that detects.
-        hard: how hard attention is trained.
-        baseline: of reinforce, the mean log-likelihood of a word in the batches before.
-
-    Returns:
-        The loss; the words count, the end of each caption included. Its metric `nats` is their
-        negative log-likelihood, its carry the baseline for the next batch.
+    The words count, the end of each caption included; rows of length 0 do not. The metric `nats`
+    is their negative log-likelihood.
 
     References:
         Xu et al. 2015, section 4. Label smoothing: Szegedy et al. 2016, "Rethinking the Inception
         architecture", section 7.
     """
+    hard = config.hard._replace(
+        soft_rate=jnp.where(carry.updates < config.soft_steps, 1.0, config.hard.soft_rate)
+    )
+    faded = carry.updates / config.detection_steps if config.detection_steps else 0.0
+    detection_weight = config.detection_weight * jnp.maximum(1 - faded, 0)
     words, lengths = batch["words"], batch["lengths"]
     mask = jnp.arange(len(words))[:, None] < lengths
     words = jnp.where(mask, words, 0)
@@ -64,21 +70,23 @@ def caption_loss(
     gains = jnp.where(mask, target_log_probability(logits, words), 0.0)
     nats, num_words = -gains.sum(), mask.sum().astype(gains.dtype)
     total = nats
-    if key is not None and label_smoothing:
+    if key is not None and (epsilon := config.label_smoothing):
         indifferent = jnp.where(mask, mean_log_probability(logits), 0.0)
-        total = (1 - label_smoothing) * nats - label_smoothing * indifferent.sum()
+        total = (1 - epsilon) * nats - epsilon * indifferent.sum()
     if key is not None and shown is not None:
         present = words_present(words, mask & (words != END), shown.shape[-1])
         found = jnp.where(lengths > 0, presence_nats(shown, present), 0.0)
         total = total + detection_weight * found.sum()
-    baseline = jnp.asarray(baseline, gains.dtype)
+    baseline = jnp.asarray(carry.baseline, gains.dtype)
     if key is not None and glances.weights is not None and glances.scores is not None:
-        if spread_weight:
-            total = total + spread_weight * attention.doubly_stochastic(glances.weights, mask).sum()
+        if config.spread_weight:
+            spread = attention.doubly_stochastic(glances.weights, mask).sum()
+            total = total + config.spread_weight * spread
         if model.context == "hard" and hard.gradient == "reinforce":
             total = total - reinforce_bonus(gains, mask, glances, drawn, hard, baseline)
     mean = -jax.lax.stop_gradient(nats) / jnp.maximum(num_words, 1)
-    return training.Loss(total, num_words, 0.9 * baseline + 0.1 * mean, {"nats": nats})
+    after = CaptionCarry(0.9 * baseline + 0.1 * mean, carry.updates + 1)
+    return training.Loss(total, num_words, after, {"nats": nats})
 
 
 def presence_nats(scores: Array, present: Array) -> Array:

@@ -1,6 +1,7 @@
 """A small captioner's loss, jitted once for all tests, and by hand."""
 
 import functools
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +9,7 @@ import numpy as np
 from flax import nnx
 
 from rnnjax.models.hard_attention import HardTraining
-from rnnjax.tasks.captioning.likelihood_loss import caption_loss
+from rnnjax.tasks.captioning.likelihood_loss import CaptionCarry, batch_loss
 from tests.tasks.captioning import captioner_oracle as oracle
 from tests.tasks.captioning.tiny_captioner import (
     LENGTHS,
@@ -48,11 +49,12 @@ def loss_of(
     params, graph, batch, key, label_smoothing=0.0, spread_weight=0.0, detection_weight=0.0,
     baseline=0.0, **hard,
 ):  # fmt: skip
-    return caption_loss(
-        nnx.merge(graph, params), batch, key, label_smoothing=label_smoothing,
-        spread_weight=spread_weight, detection_weight=detection_weight,
-        hard=HardTraining(**hard), baseline=baseline,
+    config = SimpleNamespace(
+        label_smoothing=label_smoothing, spread_weight=spread_weight, soft_steps=0,
+        detection_weight=detection_weight, detection_steps=0, hard=HardTraining(**hard),
     )  # fmt: skip
+    loss = batch_loss(config, nnx.merge(graph, params), CaptionCarry(baseline, 0), batch, key)
+    return loss._replace(carry=loss.carry.baseline)
 
 
 STATIC = ("label_smoothing", "spread_weight", "detection_weight", "gradient")

@@ -10,10 +10,11 @@ from flax import nnx
 
 from rnnjax.errors import UserError
 from rnnjax.tasks.captioning import assembly
-from rnnjax.tasks.captioning.assembly import batch_loss, initial_carry, make_captioner
+from rnnjax.tasks.captioning.assembly import make_captioner
 from rnnjax.tasks.captioning.captioned_images import CaptionVocabulary
 from rnnjax.tasks.captioning.captioner import Locations
 from rnnjax.tasks.captioning.config import CaptionerConfig
+from rnnjax.tasks.captioning.likelihood_loss import batch_loss, initial_carry
 
 
 @pytest.mark.parametrize(
