@@ -102,10 +102,6 @@ class Written(NamedTuple):
     weights: np.ndarray | None
     generate: np.ndarray | None
 
-    def rated(self, texts: Sequence[str]) -> tuple[Rated, ...]:
-        """The N best as they are shown."""
-        return rate(texts, self.scores, self.log_probability)
-
 
 def rate(
     texts: Sequence[str], scores: np.ndarray, log_probability: np.ndarray

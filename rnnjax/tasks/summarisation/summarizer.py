@@ -14,7 +14,7 @@ from rnnjax.data.pair_batches import Lengths, source_examples
 from rnnjax.data.word_vocabulary import END, FIRST_WORD, START, UNKNOWN_WORD
 from rnnjax.errors import UserError
 from rnnjax.models import Seq2Seq
-from rnnjax.models.decoding import Rated, Search, Written, write
+from rnnjax.models.decoding import Rated, Search, Written, rate, write
 from rnnjax.models.network import set_vectors
 from rnnjax.models.seq2seq import pair_loss
 from rnnjax.models.sequence_encoder import SequenceEncoder
@@ -64,11 +64,6 @@ class Summarizer(NamedTuple):
     limit: int | None
     search: Search = Search()
 
-    @property
-    def copies(self) -> bool:
-        """Whether words of the text can be copied."""
-        return self.model.copied_as is not None
-
     def summarize(self, texts: Sequence[str], *, batch_size: int = BATCH_SIZE) -> list[Summary]:
         """Summarises each text.
 
@@ -82,9 +77,9 @@ class Summarizer(NamedTuple):
         if empty := [n for n, text in enumerate(texts, 1) if not text.strip()]:
             raise UserError(f"text {empty[0]} of {len(texts)} is empty: nothing to summarise")
         read = [self.vocabulary.read(text, self.limit) for text in texts]
-        examples = source_examples(
-            [fields_of(one, self.copies) for one in read], self.lengths.source
-        )
+        copies = self.model.copied_as is not None
+        sources = [fields_of(one, copies) for one in read]
+        examples = source_examples(sources, self.lengths.source)
         written = write(
             self.model,
             training.with_progress(
@@ -103,12 +98,12 @@ class Summarizer(NamedTuple):
         found = [
             self.vocabulary.symbols_of(tokens, read.unknown) for tokens in written.tokens.tolist()
         ]
-        symbols = found[0]
+        symbols, texts = found[0], [self.vocabulary.text(one) for one in found]
         source = (*self.vocabulary.symbols, *read.unknown)
         size = len(symbols)
         return Summary(
-            self.vocabulary.text(symbols),
-            written.rated([self.vocabulary.text(one) for one in found]),
+            texts[0],
+            rate(texts, written.scores, written.log_probability),
             symbols,
             tuple(source[n] for n in read.symbols.tolist()),
             written.weights[:size],

@@ -17,7 +17,7 @@ from rnnjax.data.vectors import Vectors
 from rnnjax.data.word_vocabulary import FIRST_WORD
 from rnnjax.errors import UserError
 from rnnjax.models import Seq2Seq
-from rnnjax.models.decoding import Rated, Search, Written, write
+from rnnjax.models.decoding import Rated, Search, Written, rate, write
 from rnnjax.models.network import set_vectors
 from rnnjax.models.seq2seq import pair_loss
 from rnnjax.models.sequence_encoder import SequenceEncoder
@@ -119,9 +119,10 @@ class Translator(NamedTuple):
             maps = reversed_source(maps.T).T if self.config.reverse_source else maps
             if self.vocabulary.level == "word":
                 symbols = replace_unknown(symbols, target.symbols[UNKNOWN_WORD], words, maps)
+        texts = [target.text(one) for one in (symbols, *found[1:])]
         return Translation(
-            target.text(symbols),
-            written.rated([target.text(one) for one in (symbols, *found[1:])]),
+            texts[0],
+            rate(texts, written.scores, written.log_probability),
             maps,
             target.labels(symbols),
             (*source.labels(words), source.symbols[END]),
