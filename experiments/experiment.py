@@ -58,8 +58,8 @@ class Experiment:
             and `digest`, and further what the other functions read. `run.vocabulary()` is the
             vocabulary of the run that is resumed or restored from.
         model: `(config, prepared) -> Network`, with fresh parameters.
-        loss: `(config, prepared) -> loss`, where `loss(model, carry, batch, key)` is a
-            `training.Loss`; see `training.LossFn`.
+        loss: `(config, prepared) -> loss`, where `loss(model, batch, key)` is a `training.Loss`, or
+            with `carry` `loss(model, batch, key, carry)`; see `training.LossFn`.
         splits: `(run, model) -> {name: examples}`, what `report_scores` scores in mode evaluate.
         report_scores: `(model, splits, split, folder) -> (text, sections)` of a trained model: the
             scores of a split, for the terminal and the report; files go into the folder.

@@ -48,8 +48,13 @@ TrainStep = Callable[[TrainState, PyTree], tuple[TrainState, Metrics]]
 
 
 def loss_of_params(graph: nnx.GraphDef, loss: Callable[..., Loss]) -> LossFn:
-    """`loss(model, carry, batch, key)` as a function of the model's parameters."""
-    return lambda params, *args: loss(nnx.merge(graph, params), *args)
+    """`loss(model, batch, key)`, or with a carry behind these, by the parameters of the model."""
+
+    def of_params(params: PyTree, carry: PyTree, batch: PyTree, key: jax.Array | None) -> Loss:
+        memory = () if carry is None else (carry,)
+        return loss(nnx.merge(graph, params), batch, key, *memory)
+
+    return of_params
 
 
 def _sums(loss: Loss) -> dict[str, tuple[jax.Array, jax.Array]]:

@@ -94,14 +94,12 @@ def make_model(config: ActivityConfig, videos: Videos) -> ActivityNetwork:
     return ActivityNetwork(config, videos, rngs=nnx.Rngs(config.seed))
 
 
-def batch_loss(
-    model: ActivityNetwork, carry: Any, batch: Batch, key: Array | None
-) -> training.Loss:
+def batch_loss(model: ActivityNetwork, batch: Batch, key: Array | None) -> training.Loss:
     """The cross entropy of the class in nats a video, and how many percent are right."""
     lengths = batch["lengths"]
     logits = model(batch["frames"], lengths, key)
     total, count, right = classification_loss(logits, batch["label"], lengths > 0)
-    return training.Loss(total, count, carry, {"accuracy": 100 * right}, work=lengths.sum())
+    return training.Loss(total, count, metrics={"accuracy": 100 * right}, work=lengths.sum())
 
 
 class ActivityModel(NamedTuple):

@@ -36,7 +36,7 @@ def initial_carry() -> CaptionCarry:
 
 
 def batch_loss(
-    config: CaptionerConfig, model: Captioner, carry: CaptionCarry, batch: Batch, key: Array | None
+    config: CaptionerConfig, model: Captioner, batch: Batch, key: Array | None, carry: CaptionCarry
 ) -> training.Loss:
     """What training minimises, and the carry of the next batch.
 

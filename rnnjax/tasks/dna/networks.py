@@ -122,9 +122,7 @@ def field_of(model: GeneTagger, config: DnaConfig, batch: Batch, scores: Array) 
     return model.crf.get_value(), scores, batch["lengths"]
 
 
-def batch_loss(
-    config: DnaConfig, model: Any, carry: Any, batch: Batch, key: Array | None
-) -> training.Loss:
+def batch_loss(config: DnaConfig, model: Any, batch: Batch, key: Array | None) -> training.Loss:
     """The negative log-likelihood: of genes in nats a base, of classes in nats a sequence.
 
     Its metrics are in percent: `accuracy` of classes; of genes, in an evaluation, `f1` of coding
@@ -133,16 +131,16 @@ def batch_loss(
     scores, lengths = scores_of(model, config, batch, key), batch["lengths"]
     if config.problem == "classes":
         total, count, right = classification_loss(scores, batch["label"], lengths > 0)
-        return training.Loss(total, count, carry, {"accuracy": 100 * right})
+        return training.Loss(total, count, metrics={"accuracy": 100 * right})
     field, gold = field_of(model, config, batch, scores), batch["states"]
     rules = frame_constraints()
     total = -crf.log_likelihood(field[0], field[1], gold, lengths, allowed=rules).sum()
     if key is not None:
-        return training.Loss(total, lengths.sum(), carry)
+        return training.Loss(total, lengths.sum())
     found, _ = crf.viterbi(*field, allowed=rules)
     coding, true = (jnp.asarray(TAG_OF_STATE)[its] == 1 for its in (found, gold))
     padding = jnp.arange(len(gold))[:, None] >= lengths
     exact = (((found == gold) | padding).all(axis=0) & (lengths > 0)).sum()
     f1 = 200.0 * (coding & true).sum(), (coding.sum() + true.sum()).astype(jnp.float32)
     share = 100.0 * exact, (lengths > 0).sum()
-    return training.Loss(total, lengths.sum(), carry, {"f1": f1, "exact": share})
+    return training.Loss(total, lengths.sum(), metrics={"f1": f1, "exact": share})

@@ -187,7 +187,7 @@ def noise_of(indices: Array, config: DrawConfig) -> Array:
 
 
 def batch_loss(
-    config: DrawConfig, model: DrawNetwork, carry: Any, batch: Batch, key: Array | None
+    config: DrawConfig, model: DrawNetwork, batch: Batch, key: Array | None
 ) -> training.Loss:
     """The bound of -log p(x) in nats an image: reconstruction and KL, by one draw of the noise.
 
@@ -210,4 +210,4 @@ def batch_loss(
     }
     sums = {name: jnp.where(real, part, 0).sum() for name, part in parts.items()}
     total = sums["reconstruction"] + sums["KL"]
-    return training.Loss(total, real.sum(), carry, {**sums})
+    return training.Loss(total, real.sum(), metrics={**sums})

@@ -27,7 +27,7 @@ def make_model(config: LanguageConfig, vocab_size: int) -> LanguageModel:
 
 
 def batch_loss(
-    config: LanguageConfig, model: LanguageModel, carry: Any, batch: Batch, key: Array | None
+    config: LanguageConfig, model: LanguageModel, batch: Batch, key: Array | None, carry: Any
 ) -> training.Loss:
     """The loss of one window in nats a symbol."""
     window = config.window if key is not None and config.bptt else None

@@ -2,7 +2,7 @@
 
 import functools
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -42,7 +42,7 @@ def outputs_of_steps(
 
 
 def batch_loss(
-    problem: str, model: SequenceClassifier, carry: Any, batch: Batch, key: Array | None
+    problem: str, model: SequenceClassifier, batch: Batch, key: Array | None
 ) -> training.Loss:
     """The loss of a problem; its metric `accuracy` is how many percent are right.
 
@@ -66,7 +66,7 @@ def batch_loss(
         logits = model(batch["inputs"], mask, key)
         total, count, right = classification_loss(logits, targets, real)
         asked = count
-    return training.Loss(total, count, carry, {"accuracy": (100 * right, asked)})
+    return training.Loss(total, count, metrics={"accuracy": (100 * right, asked)})
 
 
 @functools.cache

@@ -113,10 +113,10 @@ def make_model(config: MusicConfig) -> FrameModel:
     )
 
 
-def batch_loss(model: FrameModel, carry: Any, batch: Batch, key: Array | None) -> training.Loss:
+def batch_loss(model: FrameModel, batch: Batch, key: Array | None) -> training.Loss:
     """The negative log-likelihood of frames, in nats a frame, summed over their notes."""
     frames = batch["frames"]
     logits = model(batch["before"], frames, key=key)
     mask = mask_of_lengths(batch["lengths"], len(frames), frames.shape[1:2])
     nats = jnp.where(mask, -nade.log_probability(logits, frames), 0)
-    return training.Loss(nats.sum(), mask.sum(), carry)
+    return training.Loss(nats.sum(), mask.sum())

@@ -116,9 +116,9 @@ def make_model(config: NamingConfig, vocab_size: int, num_classes: int) -> NameG
     )
 
 
-def batch_loss(model: NameGenerator, carry: Any, batch: Batch, key: Array | None) -> training.Loss:
+def batch_loss(model: NameGenerator, batch: Batch, key: Array | None) -> training.Loss:
     """The cross entropy of the symbols of names, the end symbol included, in nats a symbol."""
     mask = mask_of_lengths(batch["lengths"], len(batch["targets"]), batch["class"].shape)
     inputs = jnp.where(mask, batch["inputs"], 0)
     logits = model(inputs, batch["class"], key=key)
-    return training.Loss(*cross_entropy(logits, batch["targets"], mask), carry)
+    return training.Loss(*cross_entropy(logits, batch["targets"], mask))

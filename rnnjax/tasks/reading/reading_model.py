@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -58,7 +58,7 @@ def make_model(
 
 
 def batch_loss(
-    supervise_attention: float, model: Reader, carry: Any, batch: Batch, key: Array | None
+    supervise_attention: float, model: Reader, batch: Batch, key: Array | None
 ) -> training.Loss:
     """The cross entropy of the answers in nats a question, and how many percent are right.
 
@@ -72,7 +72,7 @@ def batch_loss(
     right = (likeliest(out.logits)[0] == batch["answer"]) & (batch["answer"] > 0)
     accuracy = 100 * right.sum(where=real)
     work = batch["lengths"].sum()
-    return training.Loss(total, count, carry, {"accuracy": accuracy}, work=work)
+    return training.Loss(total, count, metrics={"accuracy": accuracy}, work=work)
 
 
 def attention_loss(attention: Array, facts: Array) -> Array:

@@ -50,18 +50,18 @@ def scores_by_kind(
     pairs = list(zip(questions, answered, strict=True))
     for kind in kinds_of(questions):
         its = [(one, said) for one, said in pairs if one.kind == kind]
-        found = np.array([facts_found(one, said) for one, said in its])
-        known = found[~np.isnan(found)]
         scores[kind] = Score(
             len(its),
             100 * float(np.mean([one.answer == said.answer for one, said in its])),
             100 * float(np.mean([one.answer == frequent.get(kind) for one, _ in its])),
-            100 * float(known.mean()) if known.size else float("nan"),
+            100 * _mean([facts_found(one, said) for one, said in its]),
         )
-    columns = [np.array(column) for column in list(zip(*scores.values(), strict=True))[1:]]
-    accuracy, baseline, facts = (
-        float(its[~np.isnan(its)].mean()) if not np.isnan(its).all() else float("nan")
-        for its in columns
-    )
-    scores["mean"] = Score(len(pairs), accuracy, baseline, facts)
+    _, *shares = zip(*scores.values(), strict=True)
+    scores["mean"] = Score(len(pairs), *map(_mean, shares))
     return scores
+
+
+def _mean(values: Sequence[float]) -> float:
+    """The mean of those that are not nan; nan where all are."""
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.mean(known)) if known else float("nan")

@@ -58,14 +58,12 @@ def embedding_of(model: SequenceClassifier) -> nnx.Embed:
     return model.encoder.embed
 
 
-def batch_loss(
-    model: SequenceClassifier, carry: Any, batch: Batch, key: Array | None
-) -> training.Loss:
+def batch_loss(model: SequenceClassifier, batch: Batch, key: Array | None) -> training.Loss:
     """The cross entropy of the labels in nats a text, and how many percent are right."""
     out = model(batch["words"], mask_of(batch), key=key)
     total, count, right = classification_loss(out, batch["label"], batch["lengths"] > 0)
     return training.Loss(
-        total, count, carry, {"accuracy": 100 * right}, work=batch["lengths"].sum()
+        total, count, metrics={"accuracy": 100 * right}, work=batch["lengths"].sum()
     )
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -36,13 +36,11 @@ def make_model(config: DigitConfig) -> SequenceClassifier:
     return SequenceClassifier(NUM_CLASSES, config.network(), input_size=1, rngs=rngs)
 
 
-def batch_loss(
-    model: SequenceClassifier, carry: Any, batch: Batch, key: Array | None
-) -> training.Loss:
+def batch_loss(model: SequenceClassifier, batch: Batch, key: Array | None) -> training.Loss:
     """The cross entropy of the labels in nats a digit, and how many percent are right."""
     logits, real = model(batch["pixels"], key=key), batch["lengths"] > 0
     total, count, right = classification_loss(logits, batch["label"], real)
-    return training.Loss(total, count, carry, {"accuracy": 100 * right})
+    return training.Loss(total, count, metrics={"accuracy": 100 * right})
 
 
 class DigitReader(NamedTuple):

@@ -48,7 +48,7 @@ def outputs_of(
 
 
 def batch_loss(
-    scaling: Scaling, model: SequenceClassifier, carry: Any, batch: Batch, key: Array | None
+    scaling: Scaling, model: SequenceClassifier, batch: Batch, key: Array | None
 ) -> training.Loss:
     """The mean squared error of the scaled target, or the cross entropy of the class in nats.
 
@@ -59,11 +59,11 @@ def batch_loss(
     real = batch["lengths"] > 0
     if scaling.classes:
         total, count, right = classification_loss(outputs, batch["label"], real)
-        return training.Loss(total, count, carry, {"accuracy": 100 * right})
+        return training.Loss(total, count, metrics={"accuracy": 100 * right})
     known = real[:, None] & ~jnp.isnan(batch["target"])
     error = jnp.where(known, outputs - batch["target"], 0)
     in_units = jnp.abs(error).sum() * scaling.std[scaling.target_column]
-    return training.Loss((error**2).sum(), known.sum(), carry, {"mae": in_units})
+    return training.Loss((error**2).sum(), known.sum(), metrics={"mae": in_units})
 
 
 class SeriesModel(NamedTuple):

@@ -109,9 +109,7 @@ def features_of(config: SpeechConfig, batch: Batch) -> tuple[Array, Array]:
     return normalised(features, frames), frames
 
 
-def batch_loss(
-    config: SpeechConfig, model: Any, carry: Any, batch: Batch, key: Array | None
-) -> training.Loss:
+def batch_loss(config: SpeechConfig, model: Any, batch: Batch, key: Array | None) -> training.Loss:
     """The loss of a `SpeechNetwork` or a `Speller` in nats a symbol, with SpecAugment."""
     key_masks, key_network = split_key(key, 2)
     features, frames = features_of(config, batch)
@@ -126,4 +124,4 @@ def batch_loss(
             band_width=config.band_width,
         )
     total, count, metrics = model.loss(features, frames, batch, key_network)
-    return training.Loss(total, count, carry, metrics, work=(batch["lengths"] > 0).sum())
+    return training.Loss(total, count, metrics=metrics, work=(batch["lengths"] > 0).sum())

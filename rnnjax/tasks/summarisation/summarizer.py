@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from flax import nnx
@@ -151,11 +151,11 @@ def make_summarizer(
 
 
 def batch_loss(
-    config: SummarisationConfig, model: Seq2Seq, carry: Any, batch: Batch, key: Array | None
+    config: SummarisationConfig, model: Seq2Seq, batch: Batch, key: Array | None
 ) -> training.Loss:
     """The loss in nats a symbol of the summary, its end included; in training with coverage."""
     total, count = pair_loss(model, batch, key, start=START, coverage=config.coverage)
-    return training.Loss(total, count, carry)
+    return training.Loss(total, count)
 
 
 def load(workdir: str | Path, config: SummarisationConfig | None = None) -> Summarizer:

@@ -97,10 +97,10 @@ def in_bio(ids: np.ndarray, vocabulary: TaggingVocabulary) -> tuple[str, ...]:
     return tuple(tags_of(spans_of(names), len(names), "BIO"))
 
 
-def batch_loss(model: Tagger, carry: Any, batch: Batch, key: Array | None) -> training.Loss:
+def batch_loss(model: Tagger, batch: Batch, key: Array | None) -> training.Loss:
     """The loss in nats a sentence, while the speed is counted in tokens."""
     total, count = tagging_loss(model, batch, key)
-    return training.Loss(total, count, carry, work=batch["lengths"].sum())
+    return training.Loss(total, count, work=batch["lengths"].sum())
 
 
 def validation_scores(config: TaggingConfig, prepared: Prepared, model: Tagger) -> dict[str, float]:

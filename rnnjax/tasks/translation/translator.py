@@ -176,7 +176,7 @@ def first_carry(config: TranslationConfig) -> jax.Array | None:
 
 
 def batch_loss(
-    config: TranslationConfig, model: Seq2Seq, carry: Any, batch: Batch, key: Array | None
+    config: TranslationConfig, model: Seq2Seq, batch: Batch, key: Array | None, carry: Any = None
 ) -> training.Loss:
     """The loss in nats a symbol of the target, its end included; the carry: see `first_carry`."""
     options = {"start": START, "label_smoothing": config.label_smoothing}

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -41,9 +41,7 @@ def make_model(config: VqaConfig, vocabulary: QuestionVocabulary) -> StackedAtte
     )
 
 
-def batch_loss(
-    model: StackedAttention, carry: Any, batch: Batch, key: Array | None
-) -> training.Loss:
+def batch_loss(model: StackedAttention, batch: Batch, key: Array | None) -> training.Loss:
     """The cross entropy of the answers in nats a question, and how many percent are right."""
     question, answer = _words(batch), batch["answer"]
     real = question[0] != 0
@@ -52,7 +50,7 @@ def batch_loss(
     right = (likeliest(out.logits)[0] == answer) & (answer > 0)
     work = (question != 0).sum()
     accuracy = 100 * right.sum(where=real)
-    return training.Loss(total, count, carry, {"accuracy": accuracy}, work=work)
+    return training.Loss(total, count, metrics={"accuracy": accuracy}, work=work)
 
 
 class VqaModel(NamedTuple):

@@ -173,7 +173,7 @@ def make_model(
 
 
 def batch_loss(
-    config: WordConfig, model: LanguageModel, carry: Any, batch: Batch, key: Array | None
+    config: WordConfig, model: LanguageModel, batch: Batch, key: Array | None, carry: Any
 ) -> training.Loss:
     """The loss of one window in nats a word."""
     loss = training.Loss(*window_loss(model, carry, batch, key, ar=config.ar, tar=config.tar))

@@ -53,7 +53,7 @@ def loss_of(
         label_smoothing=label_smoothing, spread_weight=spread_weight, soft_steps=0,
         detection_weight=detection_weight, detection_steps=0, hard=HardTraining(**hard),
     )  # fmt: skip
-    loss = batch_loss(config, nnx.merge(graph, params), CaptionCarry(baseline, 0), batch, key)
+    loss = batch_loss(config, nnx.merge(graph, params), batch, key, CaptionCarry(baseline, 0))
     return loss._replace(carry=loss.carry.baseline)
 
 

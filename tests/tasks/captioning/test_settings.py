@@ -128,11 +128,11 @@ def test_hard_attention_is_read_softly_at_first(few_locations, gradient):
         for other in ({"soft_rate": 1.0}, {"soft_steps": 0})
     )
     carry = initial_carry()
-    totals = [float(x(model, carry, batch, key).metrics["nats"]) for x in (soft, drawn)]
+    totals = [float(x(model, batch, key, carry).metrics["nats"]) for x in (soft, drawn)]
     assert abs(totals[0] - totals[1]) > 1e-4
     found = []
     for _ in range(4):
-        loss = batch_loss(config, model, carry, batch, key)
+        loss = batch_loss(config, model, batch, key, carry)
         found.append(float(loss.metrics["nats"]))
         carry = loss.carry
     np.testing.assert_allclose(found, np.repeat(totals, 2), rtol=1e-6)
@@ -157,11 +157,11 @@ def test_detection_fades_and_the_carry_counts(few_locations):
     loss_fn = nnx.jit(functools.partial(batch_loss, config))
     carry, extra = initial_carry(), []
     for _ in range(6):
-        loss = loss_fn(model, carry, batch, jax.random.key(0))
+        loss = loss_fn(model, batch, jax.random.key(0), carry)
         extra.append(float(loss.total - loss.metrics["nats"]))
         carry = loss.carry
     assert extra[0] > 1
     np.testing.assert_allclose(extra, extra[0] * np.array([4, 3, 2, 1, 0, 0]) / 4, atol=1e-5)
     steady = dataclasses.replace(config, detection_steps=0)
-    loss = batch_loss(steady, model, carry, batch, jax.random.key(0))
+    loss = batch_loss(steady, model, batch, jax.random.key(0), carry)
     assert float(loss.total - loss.metrics["nats"]) == pytest.approx(extra[0], rel=1e-5)

@@ -76,9 +76,7 @@ def test_the_bound_is_that_of_a_loop_in_numpy(config):
     images = (np.random.default_rng(1).random((3, *SHAPE)) < 0.4).astype(np.uint8)
     indices = np.array([4, 7, -1], np.int32)  # The last row is filler.
     noise = np.asarray(draw_network.noise_of(indices, config), np.float64)
-    loss = draw_network.batch_loss(
-        config, model, None, {"images": images, "indices": indices}, None
-    )
+    loss = draw_network.batch_loss(config, model, {"images": images, "indices": indices}, None)
     expected = [by_hand(model, config, images[n].astype(float), noise[:, n]) for n in range(2)]
     np.testing.assert_allclose(loss.metrics["reconstruction"], sum(e[0] for e in expected), 1e-5)
     np.testing.assert_allclose(loss.metrics["KL"], sum(e[1] for e in expected), 1e-5)

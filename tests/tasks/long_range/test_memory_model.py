@@ -43,7 +43,7 @@ def test_the_loss_of_a_padded_batch_is_that_of_single_examples(problem):
     ragged = ragged._replace(lengths=ragged.lengths[:7], buckets=None)
     examples = examples._replace(ragged={"lengths": ragged})
     (batch,) = EvaluationBatches(examples, batch_size=9)
-    loss = memory_model.batch_loss(problem, model, None, batch, None)
+    loss = memory_model.batch_loss(problem, model, batch, None)
     total = right = asked = count = 0
     for n in range(7):
         example = examples.get(n)

@@ -68,7 +68,7 @@ def test_log_probabilities_are_those_of_a_loop_over_frames_and_notes(nade_size):
 def test_the_loss_is_the_mean_over_the_frames_of_all_pieces(nade_size):
     music = make(nade_size)
     step = nnx.jit(batch_loss)
-    losses = [step(music.model, None, b, None) for b in evaluation_batches(PIECES, music.config)]
+    losses = [step(music.model, b, None) for b in evaluation_batches(PIECES, music.config)]
     total, count = (sum(float(loss[n]) for loss in losses) for n in (0, 1))
     expected = np.concatenate([stepwise(music, piece.frames) for piece in PIECES])
     assert count == len(expected) == 15

@@ -56,13 +56,13 @@ def test_the_loss_counts_known_targets_of_real_rows():
     values = RNG.normal(size=(5, 3, 2)).astype(np.float32)
     target = np.array([[1, np.nan], [0.5, -1], [9, 9]], np.float32)
     batch = {"values": values, "target": target, "lengths": np.array([5, 5, 0], np.int32)}
-    loss = batch_loss(OF_TARGET, model.model, None, batch, None)
+    loss = batch_loss(OF_TARGET, model.model, batch, None)
     forecast = np.asarray(model.model(values)) + values[-1, :, 1:]
     errors = np.array([forecast[0, 0] - 1, forecast[1, 0] - 0.5, forecast[1, 1] + 1])
     assert int(loss.count) == 3
     np.testing.assert_allclose(loss.total, (errors**2).sum(), rtol=1e-5)
     np.testing.assert_allclose(loss.metrics["mae"], 4 * np.abs(errors).sum(), rtol=1e-5)
-    gradient = nnx.grad(lambda m: batch_loss(OF_TARGET, m, None, batch, None).total)(model.model)
+    gradient = nnx.grad(lambda m: batch_loss(OF_TARGET, m, batch, None).total)(model.model)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
 
 

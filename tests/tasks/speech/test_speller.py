@@ -35,7 +35,7 @@ def batch_of(its, rows):
 
 def loss_of(model, its, rows):
     loss = nnx.jit(functools.partial(batch_loss, SPELLS))
-    return loss(model.model, None, batch_of(its, rows), None)
+    return loss(model.model, batch_of(its, rows), None)
 
 
 def test_the_loss_is_that_of_each_text_and_its_end_symbol_by_symbol(model):

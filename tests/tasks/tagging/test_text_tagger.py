@@ -149,7 +149,7 @@ def test_the_loss_counts_sentences_and_the_speed_tokens():
     sentences = make_sentences([5, 1, 3], seed=2)
     examples = tagged_examples(sentences, tagger.vocabulary, (8,))
     (batch,) = EvaluationBatches(examples, batch_size=4)
-    loss = nnx.jit(batch_loss)(tagger.model, None, batch, None)
+    loss = nnx.jit(batch_loss)(tagger.model, batch, None)
     assert (int(loss.count), int(loss.work)) == (3, 9)
     answers = [alone(tagger, sentence, loss_and_tags) for sentence in sentences]
     assert float(loss.total) == pytest.approx(sum(float(loss) for loss, _ in answers), rel=1e-5)

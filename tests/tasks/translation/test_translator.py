@@ -166,7 +166,7 @@ def test_the_share_of_own_symbols_grows_with_the_updates():
     }  # fmt: skip
     loss = jax.jit(training.loss_of_params(graph, functools.partial(batch_loss, config)))
     model = nnx.merge(graph, params)
-    plain = batch_loss(TranslationConfig(**options), model, None, batch, jax.random.key(0))
+    plain = batch_loss(TranslationConfig(**options), model, batch, jax.random.key(0))
     carry = first_carry(config)
     first = loss(params, carry, batch, jax.random.key(0))
     assert float(first.total) == pytest.approx(float(plain.total), rel=1e-6)
