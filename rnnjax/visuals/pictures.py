@@ -168,7 +168,7 @@ def draw_confusion(names: Sequence[str], counts: Any) -> bytes:
 
     Args:
         names: of the K classes.
-        counts: `[K, K]`: true class, predicted class (`sklearn.metrics.confusion_matrix`).
+        counts: `[K, K]`: true class, predicted class (`metrics.classes.confusions`).
     """
     counts = np.asarray(counts)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from rnnjax import training, visuals
+from rnnjax.metrics.classes import confusions
 from rnnjax.tasks.activity.activity_model import ActivityModel
 from rnnjax.tasks.activity.clips import Clip, features
 from rnnjax.training.reporting.progress import aligned
@@ -62,8 +63,6 @@ def report_scores(
 
     Writes `confusion.png` and `early_recognition.png` into the folder.
     """
-    from sklearn.metrics import confusion_matrix  # It takes seconds.
-
     clips, classes = splits[split], model.videos.classes
     curves = early_curves(model, clips)
     right = curves["right"]
@@ -81,9 +80,8 @@ def report_scores(
         "videos right, %",
         limits=(0, 103),
     )
-    found = model.probabilities(clips).argmax(axis=-1)
-    true = [classes.index(clip.label) for clip in clips]
-    counts = confusion_matrix(true, found, labels=range(len(classes)))
+    found = [classes[k] for k in model.probabilities(clips).argmax(axis=-1)]
+    counts = confusions([clip.label for clip in clips], found, classes)
     confusion = visuals.draw_confusion(classes, counts)
     files = {"confusion.png": confusion, "early_recognition.png": picture}
     path = training.write_results(folder, files)

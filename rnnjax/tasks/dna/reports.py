@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from rnnjax import data, training, visuals
+from rnnjax.metrics.classes import confusions
 from rnnjax.tasks.dna.dna_model import DnaModel, Tagged
 from rnnjax.tasks.dna.gene_scores import gene_scores, longest_frame
 from rnnjax.tasks.dna.pictures import picture
@@ -37,11 +38,9 @@ def report_scores(
         table = aligned([("", *names), *rows], numbers=range(1, 1 + len(names)))
         text = f"{split}: {len(examples):,} sequences; in percent\n{table}"
     else:
-        from sklearn.metrics import confusion_matrix  # It takes seconds.
-
         labels, classes = [o.fields["label"] for o in examples], model.vocabulary.labels
         found = [one.label for one in model.classes_of(examples)]
-        counts = confusion_matrix(labels, found, labels=classes)
+        counts = confusions(labels, found, classes)
         accuracy = 100 * float(np.trace(counts) / counts.sum())
         most = 100 * float(counts.sum(axis=1).max() / counts.sum())
         scores = {"model": {"accuracy": accuracy}, "most frequent class": {"accuracy": most}}

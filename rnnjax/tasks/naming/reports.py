@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnjax import training, visuals
+from rnnjax.metrics.classes import confusions
 from rnnjax.tasks.naming.name_model import NameModel
 from rnnjax.tasks.naming.names import Name, Splits, clean
 from rnnjax.tasks.naming.ngram import WittenBell
@@ -106,27 +107,14 @@ def report_split(
         results[f"{split} class accuracy, %"] = ours.accuracy
         results[f"{split} class accuracy of 5-grams, %"] = theirs.accuracy
         told += f", class right {ours.accuracy:.2f}% (5-grams {theirs.accuracy:.2f}%)"
-        png = draw_class_confusion(name_model, part, ours.found)
+        classes = list(name_model.class_counts)
+        found = [classes[k] for k in ours.found]
+        counts = confusions([name.label for name in part], found, classes)
+        png = visuals.draw_confusion(classes, counts)
         path = training.write_results(folder, {"confusion.png": png})
         after += f"\nWhich class is taken for which: {path}"
         sections = [Section("Which class is taken for which", png=png)]
     return results, told + after, sections
-
-
-def draw_class_confusion(name_model: NameModel, names: Sequence[Name], found: np.ndarray) -> bytes:
-    """Which classes are taken for which, a PNG.
-
-    Args:
-        name_model: whose classes they are.
-        names: with their own classes.
-        found: the number of the class that each is taken for.
-    """
-    from sklearn.metrics import confusion_matrix  # It takes seconds.
-
-    classes = list(name_model.class_counts)
-    own = [classes.index(name.label) for name in names]
-    counts = confusion_matrix(own, found, labels=range(len(classes)))
-    return visuals.draw_confusion(classes, counts)
 
 
 def report_generated(

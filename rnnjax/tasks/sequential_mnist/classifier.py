@@ -12,6 +12,7 @@ from flax import nnx
 from rnnjax import training, visuals
 from rnnjax.data.images import read_ink
 from rnnjax.data.padded_batches import EvaluationBatches, in_order
+from rnnjax.metrics.classes import confusions
 from rnnjax.models import SequenceClassifier, classification_loss
 from rnnjax.tasks.sequential_mnist.digits import NUM_CLASSES, Digits, permute, pixel_sequences
 from rnnjax.training import setting
@@ -86,11 +87,9 @@ def report_scores(
     reader: DigitReader, splits: Mapping[str, Digits], split: str, folder: Path
 ) -> tuple[str, list[training.Section]]:
     """How many digits are right; `confusion.png` shows which are taken for which."""
-    from sklearn.metrics import confusion_matrix  # It takes seconds.
-
     images = splits[split]
     found = classify(reader.model, images).argmax(axis=-1)
-    counts = confusion_matrix(images.labels, found, labels=range(NUM_CLASSES))
+    counts = confusions(images.labels, found, range(NUM_CLASSES))
     title = f"{split}: {np.mean(images.labels == found):.2%} of {len(found):,} digits right"
     png = visuals.draw_confusion("0123456789", counts)
     picture = training.write_results(folder, {"confusion.png": png})

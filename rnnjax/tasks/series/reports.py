@@ -9,6 +9,7 @@ import numpy as np
 
 from rnnjax import training, visuals
 from rnnjax.errors import UserError
+from rnnjax.metrics.classes import confusions
 from rnnjax.tasks.series.scaling import carried_forward
 from rnnjax.tasks.series.series_model import SeriesModel
 from rnnjax.tasks.series.sources import Series, series_of
@@ -134,12 +135,10 @@ def predict_file(model: SeriesModel, path: str) -> str:
 def _score_classes(
     model: SeriesModel, every: Sequence[Series], split: str
 ) -> tuple[str, list[training.Section]]:
-    from sklearn.metrics import confusion_matrix  # It takes seconds.
-
     classes = model.scaling.classes
     labels = np.array([classes.index(series.label) for series in every])
     found = model.probabilities(every).argmax(axis=-1)
-    counts = confusion_matrix(labels, found, labels=range(len(classes)))
+    counts = confusions(labels, found, range(len(classes)))
     most = counts.sum(axis=1).max() / len(labels)
     text = (
         f"{split}: {np.mean(labels == found):.2%} of {len(labels):,} series right; "

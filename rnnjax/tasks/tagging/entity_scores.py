@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from rnnjax.metrics.classes import confusions
 from rnnjax.tasks.tagging.schemes import OUTSIDE, Span, spans_of, tags_of
 
 Tags = Sequence[Sequence[str]]
@@ -140,10 +141,7 @@ def confusion(gold: Tags, predicted: Tags) -> tuple[tuple[str, ...], np.ndarray]
                 types[start:end] = [kind] * (end - start)
             side += types
     names = sorted({kind for side in sides for kind in side if kind is not None})
-    ids = {kind: n for n, kind in enumerate([*names, None])}
-    counts = np.zeros((len(ids), len(ids)), int)
-    np.add.at(counts, tuple(np.array([ids[kind] for kind in side], int) for side in sides), 1)
-    return (*names, OUTSIDE), counts
+    return (*names, OUTSIDE), confusions(*sides, [*names, None])
 
 
 def score_table(scores: EntityScores) -> str:

@@ -1,6 +1,5 @@
 """Sentences with predicted tags, and their file formats."""
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from rnnjax.errors import UserError
 from rnnjax.tasks.tagging.conll import DOCUMENT_START
 from rnnjax.tasks.tagging.schemes import spans_of
 from rnnjax.tasks.tagging.sentences import Sentence
+from rnnjax.training.atomic_files import as_json_lines
 
 _NOT_IN_COLUMNS = re.compile(rf"[\t\r\n]|^ *$|^ | $|^{DOCUMENT_START}")
 
@@ -63,10 +63,7 @@ def as_jsonl(sentences: Iterable[TaggedSentence]) -> str:
     Args:
         sentences: any number.
     """
-    return "".join(
-        json.dumps(_record(sentence), ensure_ascii=False, allow_nan=False) + "\n"
-        for sentence in sentences
-    )
+    return as_json_lines(map(_record, sentences))
 
 
 def _record(sentence: TaggedSentence) -> dict[str, Any]:
