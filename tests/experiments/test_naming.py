@@ -103,6 +103,11 @@ def test_prediction_ranks_the_classes(run):
     first, second = result.out.splitlines()
     assert re.fullmatch(r"aeia: vowels \d+\.\d%, others \d+\.\d%", first)
     assert re.fullmatch(r"bk té: others .*, vowels .* \(unknown characters:  é\)", second)
+    result = run("--mode=predict", "--text=木村", "--text=aeia")
+    assert result.code == 0, result.err
+    unread, ranked = result.out.splitlines()
+    assert unread == "木村: no class, as none of its characters is in the training names"
+    assert ranked.split(":") == first.split(":")
 
 
 def test_inspection_draws_how_the_belief_changes(run, trained):

@@ -132,6 +132,10 @@ class NameModel(NamedTuple):
         likelihoods = np.exp(joint - joint.max(axis=1, keepdims=True))
         return likelihoods / likelihoods.sum(axis=1, keepdims=True)
 
+    def reads(self, name: str) -> bool:
+        """Whether the vocabulary has a character of the name, or the name is empty."""
+        return not (text := clean(name)) or bool(self.vocabulary.encode(text).any())
+
     @property
     def _end(self) -> int:
         return int(self.vocabulary.encode(END)[0])
@@ -142,7 +146,7 @@ class NameModel(NamedTuple):
         for name in names:
             if not (text := clean(name)):
                 raise UserError("a name is empty: give at least one character")
-            if not self.vocabulary.encode(text).any():
+            if not self.reads(text):
                 raise UserError(
                     f"no character of the name {text!r} is in the training names, so nothing says "
                     "which class it belongs to"

@@ -140,9 +140,21 @@ def report_generated(
 
 
 def report_classes(name_model: NameModel, names: Sequence[str]) -> str:
-    """The likeliest classes of each name and their probabilities, a line a name."""
+    """The likeliest classes of each name and their probabilities, a line a name.
+
+    The line of a name without a known character says so.
+
+    Raises:
+        UserError: see `NameModel.classify`; no name has a known character.
+    """
+    readable = [name for name in names if name_model.reads(name)]
+    ranked_classes = iter(name_model.classify(readable or names))
     lines = []
-    for name, classes in zip(map(clean, names), name_model.classify(names), strict=True):
+    for name in map(clean, names):
+        if not name_model.reads(name):
+            lines.append(f"{name}: no class, as none of its characters is in the training names")
+            continue
+        classes = next(ranked_classes)
         ranked = ", ".join(f"{label} {p:.1%}" for label, p in list(classes.items())[:LISTED])
         unknown = name_model.vocabulary.unknown_in(name)
         lines.append(f"{name}: {ranked}" + f" (unknown characters: {unknown})" * bool(unknown))
