@@ -2,8 +2,10 @@
 
 import contextlib
 import dataclasses
+import difflib
 import errno
 import os
+import re
 import signal
 import sys
 import textwrap
@@ -106,10 +108,35 @@ def parse_flags(values: flags.FlagValues, argv: Sequence[str]) -> None:
     """
     try:
         rest = values(argv)[1:]
+    except flags.UnrecognizedFlagError as error:
+        near = nearest_flag(error.flagname, list(values))
+        hint = f" Did you mean --{near}?" if near else ""
+        raise UserError(
+            f"Unknown command line flag '{error.flagname}'.{hint} --help lists all flags."
+        ) from None
     except flags.Error as error:
         raise UserError(f"{_in_our_words(error)} --help lists all flags.") from None
     if rest:
         raise UserError(f"unexpected argument {rest[0]!r}: flags are written --name=value")
+
+
+def nearest_flag(name: str, valid: Sequence[str]) -> str:
+    """The flag that a name most likely stands for; empty: none is near.
+
+    Prefixes do not count: it is spelt like the name, has it as one of its words (steps: num_steps)
+    or as the first letters of its words (lr: learning_rate).
+    """
+    word = name.removeprefix("config.").replace("-", "_")
+
+    def likeness(flag: str) -> tuple[float, bool]:
+        last = flag.removeprefix("config.")
+        words = last.split("_")
+        known = word in (last, "".join(part[0] for part in words)) or word in words
+        ratio = difflib.SequenceMatcher(None, word, last).ratio()
+        return max(ratio, 0.9 * known), flag.startswith("config.") == name.startswith("config.")
+
+    near = max(valid, key=likeness)
+    return near if likeness(near)[0] >= 0.6 else ""
 
 
 def parse_fields(argv: Sequence[str], *groups: tuple[type, str]) -> list[dict[str, Any]]:
@@ -135,6 +162,14 @@ def parse_fields(argv: Sequence[str], *groups: tuple[type, str]) -> list[dict[st
         for fields, prefix in groups
     ]
     return [{name: flag.value for name, flag in group.items() if flag.present} for group in found]
+
+
+def modes_of(field: dataclasses.Field) -> set[str]:
+    """The modes that a flag is for, as its help says; empty: it does not say."""
+    about = field.metadata["help"]
+    if about.startswith("Sampling:"):
+        return {"sample", "generate"}
+    return {one for its in re.findall(r"Modes? ([a-z, ]+):", about) for one in its.split(", ")}
 
 
 def describe_fields(fields: Sequence[dataclasses.Field], defaults: Any, prefix: str = "") -> str:
@@ -210,4 +245,4 @@ def _define(values: flags.FlagValues, fields: type, prefix: str) -> None:
 
 def _in_our_words(error: flags.Error) -> str:
     text = str(error).removeprefix("flag ")
-    return text.replace(" ?", "?") if text.endswith("?") else f"{text.rstrip('.')}."
+    return f"{text.rstrip('.')}."

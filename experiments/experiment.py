@@ -160,6 +160,13 @@ class Experiment:
             if flag in flags and not (flag == "preset" and mode in self.fresh_modes):
                 raise UserError(f"--{flag} is for mode train; --workdir names the run to {mode}")
         preset = self.presets[training.chosen("preset", shared.preset, self.presets)]
+        for field in dataclasses.fields(self.options):
+            its = cli.modes_of(field)
+            if field.name in options and its and mode not in its:
+                name, valid = field.name, " or ".join(one for one in self.modes if one in its)
+                both = mode == "train" and hasattr(preset.config, name)
+                hint = f"; that of the training is --config.{name}" if both else ""
+                raise UserError(f"--{name.removesuffix('_')} is for mode {valid}, not {mode}{hint}")
         workdir = Path(shared.workdir or f"runs/{self.name}")
         training.check_owner(workdir, self.name)
         if mode in ("train", *self.fresh_modes):
@@ -225,6 +232,8 @@ class Experiment:
         training.say(f"{size:,} parameters on {jax.devices()[0].device_kind}.")
 
         measures = self.measures(config)
+        if (splits := getattr(prepared, "splits", None)) and "validation" not in splits:
+            measures = measures._replace(evaluated="training split")
         loss_fn = self.loss_fn(config, graph, prepared)
         carry = self.carry(config, model)
         eval_step = training.make_eval_step(loss_fn, run.placement)

@@ -199,7 +199,7 @@ def train(
                     if sample is not None:
                         log.write("sample", {"step": step, "text": sample(params)})
                     said = describe(evaluation, measures.unit, measures.scale)
-                    say(f"step {step}: validation {said}")
+                    say(f"step {step}: {measures.evaluated} {said}")
                     start = state.average_start
                     if (
                         start is not None

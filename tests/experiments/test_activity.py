@@ -69,3 +69,16 @@ def test_one_video_is_inspected_over_time(workdir, capsys):
     assert told.splitlines()[-1] == f"Prediction over time: {workdir / 'over_time.png'}"
     wrong = command(capsys, activity, f"--workdir={workdir}", "--mode=inspect", "--index=18")
     assert "--index is from 0 to 17; got 18" in wrong.err
+
+
+def test_without_a_validation_split_an_evaluation_is_called_one_of_the_training(tmp_path, capsys):
+    numbers = np.random.default_rng(0).random((8, 5 * 20, 4))
+    (tmp_path / "joints").mkdir()
+    for n, joints in enumerate(numbers):
+        name = f"a0{1 + n % 2}_s0{1 + n // 2 % 2}_e0{1 + n // 4}_skeleton.txt"
+        np.savetxt(tmp_path / "joints" / name, joints)
+    result = command(capsys, activity, "--preset=msr_action3d", f"--workdir={tmp_path / 'run'}",
+                     f"--config.data={tmp_path / 'joints'}", "--config.num_steps=2",
+                     "--config.hidden_size=4", "--config.num_buckets=1")  # fmt: skip
+    assert result.code == 0, result.err
+    assert re.search(r"^step 2: training split loss \d", result.err, re.M)

@@ -80,7 +80,7 @@ def test_the_gradient_is_bounded_by_the_singular_values():
         (["--length=7"], "--length is 8 or more; got 7"),
         (["--hidden_size=0"], "--hidden_size is 1 or more; got 0"),
         (["--workdir=no_folder"], "no_folder"),
-        (["--cels=lstm"], "Did you mean: cells?"),
+        (["--cels=lstm"], "Did you mean --cells?"),
     ],
 )
 def test_mistakes_are_told_in_a_line(capsys, tmp_path, flags, words):

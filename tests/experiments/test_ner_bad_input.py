@@ -71,7 +71,7 @@ def corpus(tmp_path):
         (["--config.swap_rate=1.5"], "--config.swap_rate lies in [0, 1]; got 1.5"),
         (["--config.word_dropout=-1"], "--config.word_dropout lies in [0, 1); got -1"),
         (["--config.num_buckets=0"], "--config.num_buckets is 1 or more; got 0"),
-        (["--config.hiden_size=4"], "Did you mean: config.hidden_size?"),
+        (["--config.hiden_size=4"], "Did you mean --config.hidden_size?"),
         (["--config.data=embeded"], "embeded does not exist"),
         (["--config.data=train=a.conll"], "names no validation file: add ,validation=PATH"),
         (["--config.data=train=a,valid=b"], "unknown split 'valid' in"),

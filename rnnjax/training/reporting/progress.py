@@ -89,12 +89,14 @@ class Measures(NamedTuple):
         metric: the number of an evaluation that decides which checkpoint is best.
         scale: of the scores of an evaluation, of which more is better: `%`, or with how they were
             found, `%, greedy`. Empty: there is a loss and no score.
+        evaluated: what an evaluation reads, as its loss is called.
     """
 
     unit: str = ""
     speed_unit: str = ""
     metric: str = "loss"
     scale: str = ""
+    evaluated: str = "validation"
 
     @property
     def higher_is_better(self) -> bool:

@@ -249,12 +249,12 @@ def draw_curves(rows: list[dict[str, Any]], measures: Measures = Measures()) -> 
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
     train_loss = of("train", "nats" if of("train", "nats")[0] else "loss")
-    _draw_loss(panels["loss"], train_loss, of("valid", "loss"), unit)
+    _draw_loss(panels["loss"], train_loss, of("valid", "loss"), unit, measures.evaluated)
     if "metric" in panels:
         label = f"{metric} ({measures.scale})"
-        _plot(panels["metric"], deciding, ORANGE, "valid", label)
+        _plot(panels["metric"], deciding, ORANGE, measures.evaluated, label)
         step, value = max(zip(*deciding, strict=True), key=lambda point: point[1])
-        _mark_best(panels["metric"], f"best validation {metric}", step, value)
+        _mark_best(panels["metric"], f"best {measures.evaluated} {metric}", step, value)
     for name in SMALL.keys() & panels:
         label = SMALL[name].format(measures.speed_unit or unit or "unit").replace(" ", "\n")
         _plot(panels[name], of("train", name), GREY, "train", label)
@@ -262,13 +262,13 @@ def draw_curves(rows: list[dict[str, Any]], measures: Measures = Measures()) -> 
     return as_png(figure)
 
 
-def _draw_loss(axes: "Axes", train: Series, valid: Series, unit: str) -> None:
+def _draw_loss(axes: "Axes", train: Series, valid: Series, unit: str, evaluated: str) -> None:
     label = f"loss (nats/{unit})" if unit else "loss"
     _plot(axes, train, BLUE, "train", label)
-    _plot(axes, valid, ORANGE, "valid", label)
+    _plot(axes, valid, ORANGE, evaluated, label)
     if valid[0]:
         step, value = min(zip(*valid, strict=True), key=lambda point: point[1])
-        _mark_best(axes, "lowest validation loss", step, value)
+        _mark_best(axes, f"lowest {evaluated} loss", step, value)
     if unit:
         to_bits = functools.partial(np.multiply, 1 / math.log(2))
         to_nats = functools.partial(np.multiply, math.log(2))
@@ -280,7 +280,7 @@ def _draw_loss(axes: "Axes", train: Series, valid: Series, unit: str) -> None:
 def _plot(axes: "Axes", series: Series, colour: str, split: str, label: str) -> None:
     """A line, with points where there are few, so that a single one is seen."""
     steps, values = series
-    few = len(steps) < (200 if split == "valid" else 3)
+    few = len(steps) < (3 if split == "train" else 200)
     if steps:
         axes.plot(steps, values, "o-" if few else "-", color=colour, label=split, ms=3, lw=1.4)
     axes.set_ylabel(label)
