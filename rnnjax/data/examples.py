@@ -39,7 +39,8 @@ def read_examples(
 ) -> list[Example]:
     """The examples of a file: a line, a CSV record or a JSON object each.
 
-    Lines of white space are skipped. Cells of TSV files are taken as they are, without quotes.
+    Lines of white space are skipped. Cells of TSV files are taken as they are, without quotes. Cells
+    of CSV files may be separated by semicolons.
 
     Args:
         path: of the file; plain or .gz.
@@ -122,8 +123,13 @@ def tsv_rows(path: str, *, encoding: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def csv_rows(path: str, *, encoding: str) -> Iterator[tuple[str, list[str]]]:
-    """Yields the place, `FILE:LINE`, and the cells of each record of a CSV file."""
-    return delimited_rows(read_text(path, encoding=encoding), path)
+    """Yields the place, `FILE:LINE`, and the cells of each record of a CSV file.
+
+    Cells are separated by commas; by semicolons where the first line has these and no comma.
+    """
+    text = read_text(path, encoding=encoding)
+    first = text.lstrip().partition("\n")[0]
+    return delimited_rows(text, path, ";" if ";" in first and "," not in first else ",")
 
 
 def delimited_rows(text: str, name: str, delimiter: str = ",") -> Iterator[tuple[str, list[str]]]:

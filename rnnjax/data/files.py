@@ -50,7 +50,8 @@ def regular_file(spec: str, expected: str = "") -> Path:
     """As `existing`; raises UserError for a folder, a pipe or the like, too."""
     path = existing(spec)
     if not path.is_file():
-        raise UserError(f"{spec} is no regular file{expected}")
+        what = "a folder, not a file" if path.is_dir() else "no regular file"
+        raise UserError(f"{spec} is {what}{expected}")
     return path
 
 

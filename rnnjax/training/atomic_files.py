@@ -60,7 +60,7 @@ def check_output(output: str | None, suffixes: Collection[str] = ()) -> str:
         The suffix; empty where there is no file.
 
     Raises:
-        UserError: it ends in something else, or its folder is missing.
+        UserError: it ends in something else, is a folder, or its folder is missing.
     """
     if output is None:
         return ""
@@ -70,6 +70,8 @@ def check_output(output: str | None, suffixes: Collection[str] = ()) -> str:
         raise UserError(f"--output={output} has an unknown ending; {hint}")
     if not folder.is_dir():
         raise UserError(f"--output={output}: there is no folder {folder}")
+    if Path(output).is_dir():
+        raise UserError(f"--output={output} is a folder, not a file")
     return suffix
 
 

@@ -71,6 +71,13 @@ def test_columns_are_chosen_by_number(file, kind):
     assert len(read_examples(path, {"text": 1})) == 4
 
 
+def test_cells_of_a_csv_file_may_be_separated_by_semicolons(file):
+    path = file("a.csv", 'label;text\n1;"a; b, c"\n2;d\n')
+    assert fields(read_examples(path, {"t": "text"})) == [{"t": "a; b, c"}, {"t": "d"}]
+    path = file("b.csv", "text,label;s\na;b,1\n")
+    assert fields(read_examples(path, {"t": "text"})) == [{"t": "a;b"}]
+
+
 @given(st.lists(st.tuples(st.text(), st.text()), min_size=1))
 def test_csv_is_that_of_pythons_writer(tmp_path_factory, rows):
     rows = [[cell.replace("\r", "").replace("\0", "") for cell in row] for row in rows]

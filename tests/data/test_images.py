@@ -149,7 +149,7 @@ def test_what_is_no_image_is_named(tmp_path):
     for name, told in [
         ("dig.jpg", r"dig\.jpg does not exist \(nearest in .*: dog\.jpg\)"),
         ("dog.jpg", r"dog\.jpg is an empty file"),
-        ("", "is no regular file"),
+        ("", "is a folder, not a file"),
     ]:
         with pytest.raises(UserError, match=told):
             read_image(str(tmp_path / name), size=4, policy="crop")

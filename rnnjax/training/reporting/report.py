@@ -49,7 +49,7 @@ CURVES = "curves.png"
 MOST_SAMPLES = 8
 CURVES_NOTE = (
     '<p class="soft">train: with dropout and other noise, by the weights of the moment. '
-    "valid: without noise, by averaged weights where the config averages.</p>"
+    "{}: without noise, by averaged weights where the config averages.</p>"
 )
 
 BLUE, ORANGE, GREY = "#2b6cb0", "#dd6b20", "#718096"
@@ -57,7 +57,7 @@ Series = tuple[list[int], list[float]]
 
 SMALL = {
     "grad_norm": "gradient norm",
-    "clip_rate": "clipped",
+    "clip_rate": "share clipped",
     "learning_rate": "learning rate",
     "units_per_second": "{}/s",
 }
@@ -97,7 +97,7 @@ def write_report(
     atomic_files.write_bytes(workdir / CURVES, curves)
     profile = read_profile(workdir / FOLDER)
     shown = [
-        Section("Learning curves", html=CURVES_NOTE, png=curves),
+        Section("Learning curves", html=CURVES_NOTE.format(measures.evaluated), png=curves),
         *sections,
         *_samples(rows),
         *_time_and_speed(rows, measures.speed_unit or measures.unit or "unit"),

@@ -158,7 +158,7 @@ def test_a_file_that_is_not_there(tmp_path):
     write(tmp_path, "a O")
     missing = str(tmp_path / "b.conll")
     assert message(missing) == f"{missing} does not exist (nearest in {tmp_path}: a.conll)"
-    assert message(str(tmp_path)) == f"{tmp_path} is no regular file"
+    assert message(str(tmp_path)) == f"{tmp_path} is a folder, not a file"
     assert "unknown text encoding 'utf-9'" in message(missing, encoding="utf-9")
 
 

@@ -67,6 +67,8 @@ def test_a_folder_that_is_not_there(tmp_path):
         UserError, match=r"--output=.*nowhere/out\.html: there is no folder .*nowhere"
     ):
         check_output(str(tmp_path / "nowhere" / "out.html"), WRITERS)
+    with pytest.raises(UserError, match=r"--output=.* is a folder, not a file"):
+        check_output(str(tmp_path))
 
 
 def test_scores_are_written_and_shown(tmp_path):
