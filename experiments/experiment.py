@@ -176,6 +176,8 @@ class Experiment:
             config, _ = training.read_run(workdir, config_class)
             self._check_vocabulary_field(config, fields, workdir)
             config, source = dataclasses.replace(config, **fields), workdir
+        if fields.get("data") == "":
+            raise UserError("--config.data is empty: give a source, or leave the flag out")
         config.validate()
         run = Run(self, config, dataclasses.replace(self.options, **options), workdir, source)
         run = run._replace(shared=shared)

@@ -78,9 +78,9 @@ def generate(run: Run) -> None:
     """Writes MIDI files and the picture of the first one."""
     options, rate = run.options, run.config.frames_per_quarter
     prefix = melody = None
+    if options.prefix < 1:
+        raise UserError(f"--prefix is 1 or more; got {options.prefix}")
     if options.input:
-        if options.prefix < 1:
-            raise UserError(f"--prefix is 1 or more; got {options.prefix}")
         prefix = midi.read_midi(options.input, rate).frames[: options.prefix]
     if options.melody:
         melody = midi.read_midi(options.melody, rate).frames

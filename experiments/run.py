@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import rnnjax
 from rnnjax import training
+from rnnjax.data.named_splits import SPLITS
 from rnnjax.errors import UserError
 from rnnjax.training import atomic_files, setting
 
@@ -110,7 +111,10 @@ class Run(NamedTuple):
 
     def chosen_split(self, splits: Mapping[str, Any]) -> Any:
         """The split that `--split` names; UserError if there is none of that name."""
-        return splits[training.chosen("split", self.options.split, splits)]
+        name, has = self.options.split, ", ".join(splits)
+        if name in SPLITS and name not in splits:
+            raise UserError(f"the data have no {name} split: choose --split among {has}")
+        return splits[training.chosen("split", name, splits)]
 
     def evaluate(self) -> None:
         """Prints the scores of the split that `--split` names."""

@@ -39,8 +39,8 @@ def read_examples(
 ) -> list[Example]:
     """The examples of a file: a line, a CSV record or a JSON object each.
 
-    Lines of white space are skipped. Cells of TSV files are taken as they are, without quotes. Cells
-    of CSV files may be separated by semicolons.
+    Lines of white space are skipped. Cells of TSV files are taken as they are, without quotes;
+    those of CSV files may be separated by semicolons.
 
     Args:
         path: of the file; plain or .gz.

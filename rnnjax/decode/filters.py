@@ -48,8 +48,8 @@ def filter_logits(
         "CTRL" (arXiv:1909.05858), section 4.1, which assumes positive logits.
     """
     vocab_size = logits.shape[-1]
-    if not temperature >= 0:
-        raise UserError(f"temperature is 0 or more; got {temperature}")
+    if not 0 <= temperature <= float(jnp.finfo(jnp.float32).max):
+        raise UserError(f"temperature is 0 or more, and finite; got {temperature}")
     if top_k < 0:
         raise UserError(f"top_k is 0 (off) or more; got {top_k}")
     if not 0 < top_p <= 1:

@@ -83,4 +83,5 @@ def draw_alignments(alignments: Sequence[Alignment], *, columns: int = 3) -> byt
         if read > CELL:
             axes.tick_params("x", rotation=90)
         axes.spines[:].set_color("#cbd5e0")
-    return as_png(figure)
+    copies = "; copied: probability" if any(one.copied is not None for one in alignments) else ""
+    return as_png(figure, f"above: read; left: written; dark: attention{copies}")

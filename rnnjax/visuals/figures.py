@@ -1,6 +1,7 @@
 """Figures of matplotlib, which takes long to import: only what draws one waits for it."""
 
 import io
+import textwrap
 import warnings
 from typing import TYPE_CHECKING, Literal
 
@@ -20,10 +21,15 @@ def new_figure(
     return Figure(figsize=(width, height), dpi=dpi, layout=layout)
 
 
-def as_png(figure: "Figure") -> bytes:
-    """The bytes of a figure as a PNG file."""
+def as_png(figure: "Figure", key: str = "") -> bytes:
+    """The bytes of a figure as a PNG file; `key`, what shades and marks mean, stands below it."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+    if key:
+        width, height = figure.get_size_inches()
+        lines = textwrap.wrap(key, max(20, int(13 * width)))
+        figure.set_size_inches(width, height + 0.2 * len(lines))
+        figure.supxlabel("\n".join(lines), fontsize=9, color="#4a5568")
     FigureCanvasAgg(figure)
     png = io.BytesIO()
     with warnings.catch_warnings():

@@ -57,6 +57,7 @@ def message(result):
         (["--config.dropout=1"], "--config.dropout lies in [0, 1); got 1"),
         (["--config.hidden_size=0"], "--config.hidden_size is 1 or more; got 0"),
         (["--config.bptt=3", "--config.window=64"], "--config.bptt=3 is below --config.window=64"),
+        (["--config.data="], "--config.data is empty: give a source, or leave the flag out"),
         (["--config.encoding=utf9"], "unknown text encoding 'utf9'"),
         (["--workdir"], "Missing value for flag --workdir"),
         (["hello"], "unexpected argument 'hello'"),

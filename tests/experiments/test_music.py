@@ -108,7 +108,7 @@ def test_inspect_draws_a_piece_of_a_split_or_a_file(run, tmp_path):
     ("flags", "told"),
     [
         (["--mode=generate", "--input=no.mid"], "no.mid does not exist"),
-        (["--mode=generate", "--input=x.mid", "--prefix=0"], "--prefix is 1 or more; got 0"),
+        (["--mode=generate", "--prefix=0"], "--prefix is 1 or more; got 0"),
         (["--mode=generate", "--temperature=-1"], "temperature is 0 or more; got -1"),
         (["--mode=evaluate", "--split=dev"], "unknown --split=dev"),
         (["--config.frames_per_quarter=0"], "--config.frames_per_quarter is 1 or more; got 0"),

@@ -91,6 +91,9 @@ def test_inspection_colours_each_word_by_its_surprise(trained, capsys, tmp_path)
         (["--mode=sample", "--prompt=the zebra"], "the training text lacks: ['zebra']"),
         (["--mode=sample", "--num_samples=0"], "num_samples is 1 or more; got 0"),
         (["--mode=evaluate", "--split=tset"], "unknown --split=tset"),
+        (["--mode=evaluate", "--split=test"], "no test split: choose --split among train, valid"),
+        (["--mode=sample", "--temperature=inf"], "temperature is 0 or more, and finite; got inf"),
+        (["--mode=sample", "--temperature=1e300"], "temperature is 0 or more, and finite"),
         (
             ["--mode=evaluate", "--cache_size=5", "--cache_lambda=1"],
             "--cache_lambda lies in [0, 1)",

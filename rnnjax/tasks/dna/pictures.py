@@ -100,7 +100,7 @@ def draw_genes(tags: str, found: Tagged, logos: dict[str, np.ndarray]) -> bytes:
         axes = figure.add_subplot(grid[1, n])
         draw_logo(axes, heights, -SITES[site][0])
         axes.set_title(f"score of {site}", fontsize=10)
-    return as_png(figure)
+    return as_png(figure, "bases by position from the site; height: mean |gradient x input|")
 
 
 def draw_classes(model: DnaModel, examples: Sequence[data.Example]) -> bytes:
@@ -116,7 +116,7 @@ def draw_classes(model: DnaModel, examples: Sequence[data.Example]) -> bytes:
                     for n in np.flatnonzero(said == label)]  # fmt: skip
         draw_logo(axes, np.mean(of_class, axis=0), 1)
         axes.set_title(f"{label}: {len(of_class)} sequences", fontsize=10, parse_math=False)
-    return as_png(figure)
+    return as_png(figure, "bases by position; height: mean |gradient x input|")
 
 
 def draw_logo(axes: "Axes", heights: np.ndarray, first: int) -> None:

@@ -133,7 +133,7 @@ def draw_paintings(
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    return as_png(figure)
+    return as_png(figure, LEGEND if config.write_size else "")
 
 
 def sigmoid(log_odds: np.ndarray) -> np.ndarray:

@@ -115,7 +115,9 @@ def draw_pieces(model: MusicModel, pieces: Sequence[Piece], *, mark_fifths: bool
         octaves = [key for key in range(3, len(p.T), 12) if low <= key <= high]
         axes.set_yticks(octaves, [f"C{(key + LOWEST) // 12 - 1}" for key in octaves])
         axes.set_ylim(low - 0.5, high + 0.5)
-        axes.set_xlabel("frame")
+        axes.set(xlabel="frame", ylabel="pitch")
         axes.set_title(piece.name, fontsize=10, loc="left", parse_math=False)
         axes.spines[["top", "right"]].set_visible(False)
-    return as_png(figure)
+    fifths = "; red: a parallel fifth" if mark_fifths else ""
+    key = "square: a note sounds; shade: its probability, given all frames before"
+    return as_png(figure, key + fifths)

@@ -159,7 +159,7 @@ def draw_stories(questions: Sequence[Question], answered: Sequence[Answered]) ->
         axes.set_title(
             f"{one.text} {said.answer} ({right})", fontsize=9, loc="right", parse_math=False
         )
-    return as_png(figure)
+    return as_png(figure, "dark: attention of a hop; *: a fact, from which the answer follows")
 
 
 def _typical(

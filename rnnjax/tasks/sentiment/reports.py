@@ -118,8 +118,9 @@ def report_predictions(
         by: what words are coloured by on a page; see `SentimentModel.relevance`.
 
     Raises:
-        UserError: a text has no word, or the file cannot be written.
+        UserError: a text has no word, words cannot be coloured so, or the file cannot be written.
     """
+    model.relevance_by(by)
     found = model.classify(texts)
     if guessed := [text for text in texts if model.vocabulary.unknown_share([text]) == 1]:
         training.say(
