@@ -83,7 +83,7 @@ def predict(run: Run) -> None:
         raise UserError("mode predict takes --input=IMAGE or --input=IMAGES.npz (repeatedly)")
     model = run.trained_model()
     height, width = model.model.shape
-    grey = read_files(paths, height if height == width else None, "--input")
+    grey = read_files(paths, height if height == width else None, ", ".join(paths))
     images = binarised(grey, run.config.binarise, np.random.default_rng(0))
     painting, bound = model.reconstruct(images), model.bound(images)
     for n, nats in enumerate(bound.nats):

@@ -107,7 +107,8 @@ def score(run: Run) -> None:
         lines = data.read_text(file, encoding=run.config.encoding).splitlines()
         texts += [line for line in lines if line.strip()]
     if not texts:
-        raise UserError("nothing to score: give --text=TEXT (repeatedly) or --text_file=FILE")
+        expected = "give --text=TEXT (repeatedly) or --text_file=FILE"
+        raise UserError(f"nothing to score: {f'{file} has no word' if file else expected}")
     print(reports.report_scores(run.trained_model().score(texts)))
 
 

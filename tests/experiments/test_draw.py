@@ -81,7 +81,9 @@ def test_predict_animates_the_painting_of_each_image(run, tmp_path):
     right[..., 3:] = 1
     np.savez(tmp_path / "more.npz", images=right)
     inputs = [f"--input={tmp_path / name}" for name in ("left.png", "more.npz")]
+    inputs += [f"--input={tmp_path / 'notes.txt'}"]
     result = run("--mode=predict", *inputs, f"--output={tmp_path / 'new'}")
+    assert f"1 file left out, no images: {tmp_path / 'notes.txt'}\n" in result.err
     assert result.code == 0, result.err
     for n, line in enumerate(result.out.splitlines(), 1):
         path = tmp_path / f"new/painting_{n}.gif"
@@ -128,6 +130,7 @@ def test_inspect_tells_kl_and_reconstruction_by_step(run, trained, tmp_path):
     [
         (["--mode=predict"], "mode predict takes --input=IMAGE"),
         (["--mode=predict", "--input=no.png"], "no.png does not exist"),
+        (["--mode=predict", "--input=a.txt", "--input={folder}"], "a.txt, {folder} has no image"),
         (["--mode=sample", "--format=png"], "unknown --format=png; Valid: gif, webp"),
         (["--mode=sample", "--output={folder}/file"], "Cannot write {folder}/file: File exists"),
         (["--mode=sample", "--output={folder}"], "Cannot write {folder}/sample_100.gif: Is a dir"),

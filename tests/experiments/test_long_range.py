@@ -40,6 +40,7 @@ def test_training_learns_to_add(trained, capsys):
     result = run(capsys, trained, "--mode=evaluate", "--split=validation")
     assert result.code == 0, result.err
     assert f"mean squared error {min(losses):.6f}" in result.out
+    assert re.match(r"validation: \d+\.\d\d % of sums right \(error below 0.04\); ", result.out)
     rows = re.findall(r"^ +(\d+) +([\d.]+) +([\d.]+)$", result.out, re.M)
     assert [int(row[0]) for row in rows] == [2, 4, 8]
     scores = rnnjax.load(trained).scores_at(8)

@@ -156,7 +156,10 @@ def test_names_without_classes(table, tmp_path, capsys):
         (["--mode=generate", "--class=vowel"], "class 'vowel'; did you mean 'vowels'"),
         (["--mode=generate", "--temperature=-1"], "temperature is 0 or more"),
         (["--mode=evaluate", "--split=tset"], "unknown --split=tset; did you mean 'test'"),
-        (["--mode=evaluate", "--config.name_column=nam"], "has no column 'nam'"),
+        (
+            ["--mode=evaluate", "--config.name_column=nam"],
+            "did you mean 'name'? Valid: class, name. (--config.name_column)",
+        ),
         (["--mode=evaluate", "--class"], "class"),
     ],
 )

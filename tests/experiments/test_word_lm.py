@@ -109,6 +109,12 @@ def test_mistakes_are_told_in_a_line(trained, flags, capsys, tmp_path, wrong, wo
     assert_told(run(capsys, workdir, *([] if workdir == trained else flags), *wrong), words)
 
 
+def test_a_file_without_sentences_is_named(trained, tmp_path, capsys):
+    (tmp_path / "none.txt").write_text("\n \n")
+    told = run(capsys, trained, "--mode=score", f"--text_file={tmp_path / 'none.txt'}")
+    assert_told(told, f"nothing to score: {tmp_path / 'none.txt'} has no word")
+
+
 def test_the_whole_recipe_of_any_cell_goes_on_where_it_was_stopped(tmp_path, text, capsys):
     """Its layers are of two sizes; weight drop of a cell without w_hh is left out in a line."""
     recipe = {

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from rnnjax import training
 from rnnjax.data.images import IMAGE_SUFFIXES, read_ink
 from rnnjax.data.named_splits import SPLITS, drawn_in_shares, is_list_of_paths, split_files
 from rnnjax.data.npz import check_arrays, read_npz
-from rnnjax.errors import UserError
+from rnnjax.errors import UserError, counted
 from rnnjax.tasks.draw.config import ImageSource
 
 ARRAYS = ("x_train", "x_test")
@@ -80,7 +81,7 @@ def read_files(paths: Sequence[str], size: int | None, source: str) -> np.ndarra
     """The images of image files and of .npz files with `images`, uint8 `[N, h, w]`.
 
     Args:
-        paths: of the files; those whose names end in something else are left aside.
+        paths: of the files; those whose names end in something else are left out.
         size: both sides of image files in pixels, scaled to; None: as they are.
         source: what messages call them together.
 
@@ -88,12 +89,17 @@ def read_files(paths: Sequence[str], size: int | None, source: str) -> np.ndarra
         UserError: there is no image, one cannot be read, or their sizes differ.
     """
     parts: list[tuple[str, np.ndarray]] = []
+    left_out: list[str] = []
     for path in paths:
         if path.endswith(".npz"):
             images = read_npz(path, ["images"], expected=EXPECTED)["images"]
             parts.append((path, _as_grey(images, f"{path}: images")))
         elif path.lower().endswith(IMAGE_SUFFIXES):
             parts.append((path, np.round(255 * read_ink(path, size)).astype(np.uint8)[None]))
+        else:
+            left_out.append(path)
+    if parts and left_out:
+        training.say(f"{counted(len(left_out), 'file')} left out, no images: {left_out[0]}")
     if not parts:
         raise UserError(
             f"{source} has no image: expected files that end in .npz, {', '.join(IMAGE_SUFFIXES)}"

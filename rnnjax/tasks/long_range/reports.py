@@ -48,8 +48,8 @@ def report_scores(
     loss = "mean squared error" if config.problem == "adding" else "loss in nats"
     what = SCORE[config.problem]
     first = (
-        f"{split}: {found['accuracy']:.2f} {what}; {config.task.guess_by}: {guess:.2f}; "
-        f"{loss} {found['loss']:.6f}"
+        f"{split}: {found['accuracy']:.2f} % of {what.removesuffix(', %')}; "
+        f"{config.task.guess_by}: {guess:.2f}; {loss} {found['loss']:.6f}"
     )
     scores = by_distance(model)
     rows = [

@@ -11,9 +11,8 @@ from operator import attrgetter
 from pathlib import PurePath
 from typing import NamedTuple
 
-from rnnjax.data import read_examples
 from rnnjax.data.bundled_text import python_source
-from rnnjax.data.labelled import as_column, check_classes
+from rnnjax.data.labelled import as_column, check_classes, read_columns
 from rnnjax.data.named_splits import drawn_in_shares, split_files
 from rnnjax.errors import UserError
 from rnnjax.tasks.naming.config import NamingConfig
@@ -108,9 +107,9 @@ def load_names(config: NamingConfig) -> Names:
         if config.data == "embedded":
             source += " (Faker is not installed: pip install rnnjax[names] gives family names)"
     else:
-        columns = {"text": as_column(config.name_column)}
+        columns = {"name": as_column(config.name_column)}
         if conditional:
-            columns["label"] = as_column(config.class_column)
+            columns["class"] = as_column(config.class_column)
         files = split_files(config.data, pool=True)
         splits = files.read(lambda path: _read(str(path), columns, config.encoding))
         if not files.pooled:
@@ -157,15 +156,14 @@ def _version_of_faker() -> str:
 
 
 def _read(path: str, columns: dict[str, str | int], encoding: str) -> Iterator[Name]:
-    for fields, place in read_examples(path, columns, encoding=encoding):
+    for fields, place in read_columns(path, columns, encoding=encoding):
         cleaned = {field: clean(text) for field, text in fields.items()}
         for field, text in cleaned.items():
             if not text:
-                what = {"text": "name", "label": "class"}[field]
-                raise UserError(f"{place} has an empty {what} in column {columns[field]!r}")
+                raise UserError(f"{place} has an empty {field} in column {columns[field]!r}")
             if re.search("[\ud800-\udfff]", text):
                 raise UserError(f"{place} has half of a surrogate pair in {columns[field]!r}")
-        yield Name(**cleaned, place=place)
+        yield Name(cleaned["name"], cleaned.get("class", ""), place)
 
 
 def _divided(names: Iterable[Name], source: str) -> Splits:

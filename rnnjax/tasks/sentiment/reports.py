@@ -8,7 +8,7 @@ import numpy as np
 
 from rnnjax import data, training, visuals
 from rnnjax.data.examples import SUFFIXES, suffix_of
-from rnnjax.data.labelled import are_numbers, as_column
+from rnnjax.data.labelled import are_numbers, as_column, read_columns
 from rnnjax.errors import UserError
 from rnnjax.metrics.classes import confusions
 from rnnjax.models.sequence_classifier import Classified
@@ -93,7 +93,7 @@ def texts_of_file(path: str, text_column: str, *, encoding: str) -> list[str]:
         UserError: it cannot be read, or has no text.
     """
     if suffix_of(path) in SUFFIXES:
-        examples = data.read_examples(path, {"text": as_column(text_column)}, encoding=encoding)
+        examples = read_columns(path, {"text": as_column(text_column)}, encoding=encoding)
         for one in examples:
             if not one.fields["text"].strip():
                 raise UserError(f"{one.place}: the text is empty")
