@@ -1,5 +1,6 @@
 """Examples of any arrays in padded batches: shuffled for training, each once for evaluation."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -10,6 +11,8 @@ from rnnjax.data.buckets import bucket_of, check_positive, deal, with_full_batch
 from rnnjax.errors import UserError
 
 Example = Mapping[str, np.ndarray]
+
+_log = logging.getLogger(__name__)
 
 FILLER = -1
 """Index of a row that holds no example."""
@@ -168,6 +171,13 @@ class TrainingBatches(EndlessBatches):
             raise UserError(
                 f"{examples.size} {examples.noun}s are too few for a batch of {batch_size}: "
                 f"choose a smaller batch_size"
+            )
+        if examples.size < batch_size:
+            _log.warning(
+                "a batch has %d rows, and there are %d %ss for training: the other rows are empty",
+                batch_size,
+                examples.size,
+                examples.noun,
             )
         self._dealt = examples.deal()
         if full_only:

@@ -158,6 +158,13 @@ def test_a_bucket_that_fills_no_batch_is_padded_further(lengths, padded):
         held(batch, lengths, 3)
 
 
+def test_a_batch_that_is_larger_than_the_data_is_told_of(caplog):
+    TrainingBatches(examples([2, 3], [4]), batch_size=2)
+    assert not caplog.text
+    TrainingBatches(examples([2, 3], [4]), batch_size=3)
+    assert "a batch has 3 rows, and there are 2 sentences for training: the other" in caplog.text
+
+
 def test_examples_longer_than_the_last_bucket_are_never_cut(caplog):
     lengths = [2, 11, 3]
     for kind in (EvaluationBatches, TrainingBatches):

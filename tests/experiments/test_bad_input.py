@@ -58,6 +58,7 @@ def message(result):
         (["--config.hidden_size=0"], "--config.hidden_size is 1 or more; got 0"),
         (["--config.bptt=3", "--config.window=64"], "--config.bptt=3 is below --config.window=64"),
         (["--config.data="], "--config.data is empty: give a source, or leave the flag out"),
+        (["--config.data_workers=9999"], "--config.data_workers is at most 256; got 9999"),
         (["--config.encoding=utf9"], "unknown text encoding 'utf9'"),
         (["--workdir"], "Missing value for flag --workdir"),
         (["hello"], "unexpected argument 'hello'"),
