@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rnnjax.data.files import read_text
+from rnnjax.data.files import name_of, read_text
 from rnnjax.decode import FILTERS
 from rnnjax.errors import UserError
 from rnnjax.models.decoding import Rated, Search, rated_lines
@@ -110,8 +110,8 @@ class TextOptions(BeamOptions):
         atomic_files.check_output(self.output)
         texts, where = self.text, "--text"
         if self.input is not None:
-            where = self.input
-            texts = tuple(read_text(where, encoding=encoding).removesuffix("\n").split("\n"))
+            where = name_of(self.input)
+            texts = tuple(read_text(self.input, encoding=encoding).removesuffix("\n").split("\n"))
         given = {f"{where}:{n}": text for n, text in enumerate(texts, 1) if text.strip()}
         if not given:
             raise UserError(f"nothing to {to}: {where} has no word")

@@ -22,6 +22,7 @@ from functools import partial
 
 from experiments.experiment import Experiment, Measures, Preset, Run
 from rnnjax import data, training
+from rnnjax.data.files import name_of
 from rnnjax.data.question_vocabulary import QuestionVocabulary
 from rnnjax.errors import UserError
 from rnnjax.tasks.reading import preparation, reading_model, reports
@@ -79,7 +80,9 @@ def predict(run: Run) -> None:
     if options.question:
         text = options.story or data.read_text(options.input, encoding=encoding)
         if not (story := sentences_of(text)):
-            raise UserError(f"{options.input or '--story'} has no sentence: expected a story")
+            raise UserError(
+                f"{name_of(options.input or '--story')} has no sentence: expected a story"
+            )
         questions = [Question(story, text) for text in options.question]
     else:
         questions = read_questions(options.input, answered=False, encoding=encoding)

@@ -55,6 +55,11 @@ def regular_file(spec: str, expected: str = "") -> Path:
     return path
 
 
+def name_of(spec: str) -> str:
+    """What messages call a path."""
+    return "stdin" if spec == STDIN else spec
+
+
 def in_a_line(text: str) -> str:
     """The words of a text with one space between them."""
     return " ".join(text.split())

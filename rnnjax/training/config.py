@@ -147,7 +147,9 @@ class TrainingConfig(Settings):
     )
     eval_every: Count = setting(250, "Updates between evaluations.")
     checkpoint_every: Count = setting(500, "Updates between checkpoints.")
-    data_workers: Annotated[int, Limits(0, 256)] = setting(0, "Processes that make batches; 0: a thread of this one.")
+    data_workers: Annotated[int, Limits(0, 256)] = setting(
+        0, "Processes that make batches; 0: a thread of this one."
+    )
     patience: Count = setting(0, "Evaluations without a new best before stopping; 0: never.")
 
     @property

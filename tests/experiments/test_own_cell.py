@@ -56,7 +56,8 @@ def test_it_trains_and_is_used_in_every_mode_of_char_lm(my_module, capsys):
     assert trained.code == 0, trained.err
     assert json.loads((my_module.parent / "run/config.json").read_text())["cell"] == CELL[14:]
     for mode in ("evaluate", "sample", "inspect", "score"):
-        used = call(f"--mode={mode}", "--text=hello")
+        text = ["--text=hello"] * (mode in ("inspect", "score"))
+        used = call(f"--mode={mode}", *text)
         assert used.code == 0, used.err
     resumed = call(CELL, *HELLO, *TWO_STEPS, "--config.num_steps=3")
     assert "from step 2" in resumed.err

@@ -101,7 +101,7 @@ def test_prediction_is_that_of_the_python_class(trained, capsys, tmp_path):
     empty = run(capsys, trained, "--mode=predict", f"--input={tmp_path}/empty.tsv")
     assert f"{tmp_path}/empty.tsv:3: the text is empty" in empty.err
     lines = run(capsys, trained, "--mode=predict", f"--input={tmp_path}/texts.txt")
-    assert f"2 empty lines of {tmp_path}/texts.txt are left out" in lines.err
+    assert f"Left out of {tmp_path}/texts.txt: 2 empty lines" in lines.err
     output = tmp_path / "out.jsonl"
     result = run(capsys, trained, "--mode=predict", *flags, f"--output={output}")
     assert result.out == f"3 texts: {output}\n"

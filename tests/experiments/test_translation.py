@@ -112,6 +112,9 @@ def test_files_keep_their_lines(trained, capsys, tmp_path, monkeypatch):
     stdin = io.TextIOWrapper(io.BytesIO(given.encode()))
     monkeypatch.setattr(sys, "stdin", stdin)
     piped = run(capsys, trained, "--mode=predict", "--input=-")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\n")))
+    nothing = run(capsys, trained, "--mode=predict", "--input=-")
+    assert_told(nothing, "nothing to translate: stdin has no word")
     assert piped.out.split("\n") == lines
     (tmp_path / "wide.txt").write_bytes("zwei männer rennen .\r\n".encode("utf-16-le"))
     wide = run(capsys, trained, "--mode=predict", f"--input={tmp_path / 'wide.txt'}",

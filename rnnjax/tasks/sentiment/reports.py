@@ -8,8 +8,9 @@ import numpy as np
 
 from rnnjax import data, training, visuals
 from rnnjax.data.examples import SUFFIXES, suffix_of
+from rnnjax.data.files import name_of
 from rnnjax.data.labelled import are_numbers, as_column, read_columns
-from rnnjax.errors import UserError
+from rnnjax.errors import UserError, counted
 from rnnjax.metrics.classes import confusions
 from rnnjax.models.sequence_classifier import Classified
 from rnnjax.tasks.sentiment.labelled_texts import Splits
@@ -100,9 +101,9 @@ def texts_of_file(path: str, text_column: str, *, encoding: str) -> list[str]:
         return [one.fields["text"] for one in examples]
     lines = data.read_text(path, encoding=encoding).removesuffix("\n").split("\n")
     if not (texts := [line for line in lines if line.strip()]):
-        raise UserError(f"{path} has no text: expected one a line")
+        raise UserError(f"{name_of(path)} has no text: expected one a line")
     if empty := len(lines) - len(texts):
-        training.say(f"{empty:,} empty lines of {path} are left out")
+        training.say(f"Left out of {name_of(path)}: {counted(empty, 'empty line')}")
     return texts
 
 
