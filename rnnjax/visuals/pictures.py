@@ -151,6 +151,9 @@ def draw_lines(
             axes.set_ylim(limits)
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
+    every = [x for lines in panels.values() for x, _ in lines.values()]
+    if all(np.asarray(x).dtype.kind in "iu" for x in every):  # counts: no tick lies between two
+        grid[0].xaxis.get_major_locator().set_params(integer=True)
     for axes in grid[len(panels) :]:
         axes.set_axis_off()
     figure.supxlabel(xlabel, fontsize=10)

@@ -149,6 +149,16 @@ def test_lines_are_in_their_panels_in_colours_of_their_own(monkeypatch):
     assert [text.get_text() for text in legend.get_texts()] == ["x", "y"]
 
 
+def test_ticks_of_counts_are_whole_numbers(monkeypatch):
+    figures = []
+    monkeypatch.setattr("rnnjax.visuals.pictures.as_png", lambda f: figures.append(f) or b"")
+    for x in (np.arange(1, 4), np.array([1.0, 2.0, 3.0])):
+        visuals.draw_lines({"": {"a": (x, [0, 1, 2])}}, "frames", "p")
+    whole, any_ = (np.asarray(figure.axes[0].get_xticks()) for figure in figures)
+    assert (whole == whole.round()).all()
+    assert (any_ != any_.round()).any()
+
+
 def test_a_legend_of_long_names_is_not_cut(monkeypatch):
     figures = []
     monkeypatch.setattr("rnnjax.visuals.pictures.as_png", lambda f: figures.append(f) or b"")
