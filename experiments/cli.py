@@ -40,7 +40,9 @@ def plain_errors() -> Iterator[None]:
     if signal.getsignal(signal.SIGINT) is stop_at_once:
         signal.signal(signal.SIGINT, _interrupt)
     try:
-        with training.end_at_second_signal(lambda: _end_at_once(training.EXIT_STOPPED)):
+        with training.end_at_second_signal(
+            _stop, first=lambda: signal.getsignal(signal.SIGINT) is _interrupt
+        ):
             yield
         sys.stdout.flush()
     except BrokenPipeError:
@@ -66,8 +68,12 @@ def plain_errors() -> Iterator[None]:
     except training.Interrupted:
         sys.exit(training.EXIT_SAVED)
     except KeyboardInterrupt:
-        print("Stopped.", file=sys.stderr)
-        _end_at_once(training.EXIT_STOPPED)
+        _stop()
+
+
+def _stop() -> typing.NoReturn:
+    print("Stopped.", file=sys.stderr)
+    _end_at_once(training.EXIT_STOPPED)
 
 
 def _forget_output() -> None:

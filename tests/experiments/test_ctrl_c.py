@@ -29,3 +29,24 @@ def test_ctrl_c_while_it_imports(tmp_path, module, seconds):
     assert said.splitlines()[-1] == "Stopped."
     assert "Traceback" not in said
     assert not (tmp_path / "run").exists()
+
+
+def test_ctrl_c_does_not_wait_for_a_long_call_where_there_is_nothing_to_save():
+    """Python's handlers wait until it returns, as of a long search of a mode such as predict."""
+    program = """
+import hashlib, signal
+from experiments import cli, stop_at_once
+signal.signal(signal.SIGINT, stop_at_once)
+with cli.plain_errors():
+    print("busy", flush=True)
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 200_000_000)
+"""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, **pipes) as process:
+        try:
+            process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=15)
+        finally:
+            process.kill()
+    assert (process.returncode, said) == (130, "Stopped.\n")

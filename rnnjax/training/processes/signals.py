@@ -53,7 +53,9 @@ class Interruption:
 
 
 @contextlib.contextmanager
-def end_at_second_signal(end: Callable[[], object]) -> Iterator[None]:
+def end_at_second_signal(
+    end: Callable[[], object], first: Callable[[], bool] = lambda: False
+) -> Iterator[None]:
     """While entered, calls `end` after a second SIGINT or SIGTERM that Python does not answer.
 
     Python's handlers run between two instructions of the main thread. JAX 0.10 lets them run while
@@ -61,6 +63,7 @@ def end_at_second_signal(end: Callable[[], object]) -> Iterator[None]:
 
     Args:
         end: ends the process; called from another thread.
+        first: whether the first signal is enough, as there is nothing to save; called there, too.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -72,7 +75,7 @@ def end_at_second_signal(end: Callable[[], object]) -> Iterator[None]:
     def watch() -> None:
         signals = 0
         with open(reader, "rb", buffering=0) as numbers:
-            while signals < 2:
+            while signals < 2 and not (signals and first()):
                 number = numbers.read(1)
                 if not number:
                     return
