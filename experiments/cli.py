@@ -12,7 +12,7 @@ import textwrap
 import threading
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -170,7 +170,28 @@ def parse_fields(argv: Sequence[str], *groups: tuple[type, str]) -> list[dict[st
     return [{name: flag.value for name, flag in group.items() if flag.present} for group in found]
 
 
-def modes_of(field: dataclasses.Field) -> set[str]:
+def check_modes(
+    options: type, given: Collection[str], mode: str, modes: Sequence[str], config: type
+) -> None:
+    """Raises UserError for a flag that is given and is not for this mode, as its help says.
+
+    Args:
+        options: a dataclass of a task's own flags.
+        given: the names of those that the command line sets.
+        mode: the one that runs.
+        modes: all of the task.
+        config: whose fields are the flags of the training.
+    """
+    for field in dataclasses.fields(options):
+        its = _modes_of(field)
+        if field.name in given and its and mode not in its:
+            valid = " or ".join(one for one in modes if one in its)
+            both = mode == "train" and hasattr(config, field.name)
+            hint = f"; that of the training is --config.{field.name}" if both else ""
+            raise UserError(f"--{_flag(field, '')} is for mode {valid}, not {mode}{hint}")
+
+
+def _modes_of(field: dataclasses.Field) -> set[str]:
     """The modes that a flag is for, as its help says; empty: it does not say."""
     about = field.metadata["help"]
     if about.startswith("Sampling:"):

@@ -160,13 +160,7 @@ class Experiment:
             if flag in flags and not (flag == "preset" and mode in self.fresh_modes):
                 raise UserError(f"--{flag} is for mode train; --workdir names the run to {mode}")
         preset = self.presets[training.chosen("preset", shared.preset, self.presets)]
-        for field in dataclasses.fields(self.options):
-            its = cli.modes_of(field)
-            if field.name in options and its and mode not in its:
-                name, valid = field.name, " or ".join(one for one in self.modes if one in its)
-                both = mode == "train" and hasattr(preset.config, name)
-                hint = f"; that of the training is --config.{name}" if both else ""
-                raise UserError(f"--{name.removesuffix('_')} is for mode {valid}, not {mode}{hint}")
+        cli.check_modes(type(self.options), options, mode, [*self.modes], config_class)
         workdir = Path(shared.workdir or f"runs/{self.name}")
         training.check_owner(workdir, self.name)
         if mode in ("train", *self.fresh_modes):
@@ -176,8 +170,6 @@ class Experiment:
             config, _ = training.read_run(workdir, config_class)
             self._check_vocabulary_field(config, fields, workdir)
             config, source = dataclasses.replace(config, **fields), workdir
-        if fields.get("data") == "":
-            raise UserError("--config.data is empty: give a source, or leave the flag out")
         config.validate()
         run = Run(self, config, dataclasses.replace(self.options, **options), workdir, source)
         run = run._replace(shared=shared)

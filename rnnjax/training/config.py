@@ -82,6 +82,8 @@ class Settings:
 
     def validate(self) -> None:
         """Raises UserError for a value that cannot work: at first, by the types of the fields."""
+        if getattr(self, "data", None) == "":
+            raise UserError("--config.data is empty: give a source, or leave the flag out")
         for name, kind in typing.get_type_hints(type(self), include_extras=True).items():
             value, origin = getattr(self, name), typing.get_origin(kind)
             if origin is Literal:
