@@ -99,10 +99,8 @@ def report_split(
     told = f"{split}: {ours.nats:.4f} nats/char (5-grams {theirs.nats:.4f})"
     symbols = sum(len(name.text) for name in part)
     unknown = sum(np.sum(name_model.vocabulary.encode(name.text) == 0) for name in part)
-    sections, after = (
-        [],
-        f", {len(part):,} names, {unknown / symbols:.2%} of the characters unknown",
-    )
+    sections: list[Section] = []
+    after = f", {len(part):,} names, {unknown / symbols:.2%} of the characters unknown"
     if name_model.class_counts:
         results[f"{split} class accuracy, %"] = ours.accuracy
         results[f"{split} class accuracy of 5-grams, %"] = theirs.accuracy
