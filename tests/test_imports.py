@@ -168,7 +168,8 @@ def experiments_of(task: str, root: Path) -> list[Path]:
 
 IMPORT_EACH = """
 import importlib, os, pathlib, sys
-import flax.nnx, optax, orbax.checkpoint, matplotlib.figure  # what takes long, once for all trees
+# What takes long, once for all trees.
+import flax.nnx, matplotlib.figure, optax, orbax.checkpoint, PIL.ImageDraw, tensorboardX
 for tree in sys.argv[1:]:
     child = os.fork()
     if child == 0:

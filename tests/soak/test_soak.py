@@ -1,4 +1,4 @@
-"""The soak in short: one run with ten faults."""
+"""The soak in short: one run with a fault of each kind."""
 
 import os
 import subprocess
