@@ -8,11 +8,20 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax, logsumexp
 
-from rnnjax.losses import ctc_loss
+from rnnjax import losses as rnnjax_losses
 
 TARGETS = jnp.array([[1, 2, 1, 0], [1, 1, 0, 0], [0, 2, 0, 0]])  # [L, B]: 11, 212, 1, empty
 LENGTHS = jnp.array([2, 3, 1, 0])
 STEPS = jnp.array([4, 4, 2, 3])
+
+
+ctc_loss = jax.jit(rnnjax_losses.ctc_loss)
+
+
+@jax.jit
+@jax.grad
+def slopes_of(logits, steps=STEPS):
+    return ctc_loss(logits, steps, TARGETS, LENGTHS)[0].sum()
 
 
 def brute(logits, target):
@@ -39,7 +48,7 @@ def test_loss_and_gradient_are_those_of_all_alignments(logits):
     expected = [brute(logits[:n, row], targets()[row]) for row, n in enumerate(STEPS.tolist())]
     np.testing.assert_allclose(losses, expected, rtol=1e-5)
     assert aligned.all()
-    slopes = jax.grad(lambda x: ctc_loss(x, STEPS, TARGETS, LENGTHS)[0].sum())(logits)
+    slopes = slopes_of(logits)
     h, wide = 1e-5, np.asarray(logits, np.float64)
     for t, row, symbol in np.ndindex(wide.shape):
         if t >= STEPS[row]:
@@ -67,7 +76,7 @@ def test_what_does_not_fit_has_no_loss_and_no_gradient(logits):
     losses, aligned = ctc_loss(logits, steps, TARGETS, LENGTHS)
     assert aligned.tolist() == [False, False, True, True]
     assert losses[jnp.array([0, 1, 3])].tolist() == [0, 0, 0]
-    slopes = jax.grad(lambda x: ctc_loss(x, steps, TARGETS, LENGTHS)[0].sum())(logits)
+    slopes = slopes_of(logits, steps)
     assert not slopes[:, :2].any()
     assert slopes[0, 2].any()
 
@@ -76,8 +85,7 @@ def test_nothing_beyond_the_steps_counts(logits):
     spoilt = logits.at[2:, 2].set(jnp.nan)
     losses, _ = ctc_loss(spoilt, STEPS, TARGETS, LENGTHS)
     np.testing.assert_array_equal(losses, ctc_loss(logits, STEPS, TARGETS, LENGTHS)[0])
-    slopes = jax.grad(lambda x: ctc_loss(x, STEPS, TARGETS, LENGTHS)[0].sum())(spoilt)
-    assert np.isfinite(slopes).all()
+    assert np.isfinite(slopes_of(spoilt)).all()
 
 
 @pytest.mark.parametrize("scale", [1, 3, 30])

@@ -188,6 +188,6 @@ def test_the_loss_of_a_config_hands_on_the_carry_after_its_window():
         "reset": jnp.zeros((5, 1), bool), "mask": jnp.ones((5, 1), bool),
     }  # fmt: skip
     start = model.initial_carry(1)
-    loss = batch_loss(config, model, batch, jax.random.key(0), start)
-    _, expected = model(batch["inputs"][:2], start)
+    loss = nnx.jit(batch_loss, static_argnums=0)(config, model, batch, jax.random.key(0), start)
+    _, expected = nnx.jit(lambda model, *given: model(*given))(model, batch["inputs"][:2], start)
     jax.tree.map(np.testing.assert_allclose, loss.carry, expected)

@@ -10,6 +10,10 @@ import rnnjax
 from rnnjax.models import LanguageModel, window_loss
 
 V, B, H = 7, 2, 5
+# A program each, where every operation would be compiled alone.
+run = nnx.jit(lambda model, *given, **named: model(*given, **named))
+step = nnx.jit(lambda model, *given: model.step(*given))
+loss_of = nnx.jit(window_loss, static_argnames=("window", "ar", "tar"))
 
 
 def make(cell=None, seed=0):
@@ -40,10 +44,10 @@ def batch(length, seed=0, **given):
 def test_steps_give_the_logits_of_the_whole_sequence(name):
     model = make(getattr(rnnjax, name)(H))
     symbols = tokens(11)
-    whole, last = model(symbols, model.initial_carry(B))
+    whole, last = run(model, symbols, model.initial_carry(B))
     carry = model.initial_carry(B)
     for t, symbol in enumerate(symbols):
-        logits, carry = model.step(symbol, carry)
+        logits, carry = step(model, symbol, carry)
         np.testing.assert_allclose(logits, whole[t], atol=1e-6)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), carry, last)
 
@@ -52,9 +56,9 @@ def test_resets_begin_a_new_document():
     model = make()
     symbols = tokens(9)
     reset = jnp.zeros((9, B), bool).at[4, 1].set(True)
-    logits, _ = model(symbols, model.initial_carry(B), reset=reset)
-    fresh, _ = model(symbols[4:], model.initial_carry(B))
-    plain, _ = model(symbols, model.initial_carry(B))
+    logits, _ = run(model, symbols, model.initial_carry(B), reset=reset)
+    fresh, _ = run(model, symbols[4:], model.initial_carry(B))
+    plain, _ = run(model, symbols, model.initial_carry(B))
     np.testing.assert_allclose(logits[4:, 1], fresh[:, 1], atol=1e-6)
     np.testing.assert_allclose(logits[:, 0], plain[:, 0], atol=1e-6)
     assert np.abs(logits[4:, 1] - plain[4:, 1]).max() > 1e-3
@@ -152,7 +156,7 @@ def test_a_key_turns_the_noise_on():
     model = make(rnnjax.stack([rnnjax.lstm(H), rnnjax.dropout(0.5)]))
     window, carry = batch(6), model.initial_carry(B)
     losses = [
-        float(window_loss(model, carry, window, key)[0])
+        float(loss_of(model, carry, window, key)[0])
         for key in (None, None, jax.random.key(0), jax.random.key(1))
     ]
     assert losses[0] == losses[1]
@@ -209,7 +213,7 @@ def test_the_gradient_of_tied_vectors_is_that_of_both_their_uses():
             total, count, _ = window_loss(model, model.initial_carry(B), window)
             return total / count
 
-        return nnx.to_pure_dict(nnx.grad(mean)(model))
+        return nnx.to_pure_dict(nnx.jit(nnx.grad(mean))(model))
 
     one, two = gradient(model), gradient(free)
     both = two["embed"]["embedding"] + two["head"]["kernel"].T
@@ -225,7 +229,7 @@ def test_dropped_symbols_are_zero_wherever_they_stand_and_the_others_grow():
     symbols, carry = tokens(40), model.initial_carry(B)
     seen = set()
     for seed in range(20):
-        logits, _ = model(symbols, carry, key=jax.random.key(seed))
+        logits, _ = run(model, symbols, carry, key=jax.random.key(seed))
         for symbol in range(V):
             of_symbol = np.asarray(logits)[np.asarray(symbols) == symbol]
             kept = bool(np.abs(of_symbol).max() > 0)
@@ -235,7 +239,7 @@ def test_dropped_symbols_are_zero_wherever_they_stand_and_the_others_grow():
             )
             seen.add((symbol, kept))
     assert len(seen) == 2 * V
-    logits, _ = model(symbols, carry)
+    logits, _ = run(model, symbols, carry)
     np.testing.assert_allclose(logits, vectors[symbols] @ vectors.T, atol=1e-5)
 
 
@@ -251,7 +255,7 @@ def test_a_masked_window_is_the_short_one_and_hands_on_the_carry_of_its_end():
     rest = {name: jnp.zeros((full - length, B), x.dtype) for name, x in short.items()}
     padded = {name: jnp.concatenate([short[name], rest[name]]) for name in short}
     padded["lengths"] = jnp.full(B, length, jnp.int32)
-    found, expected = window_loss(model, carry, padded), window_loss(model, carry, short)
+    found, expected = loss_of(model, carry, padded), loss_of(model, carry, short)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), found, expected)
 
 
@@ -275,10 +279,9 @@ def test_penalties_are_of_the_outputs_with_and_without_dropout():
         if mask[t, b] and mask[t + 1, b]
     )
     loss = [
-        float(window_loss(model, carry, given, jax.random.key(2), ar=ar, tar=tar)[0])
+        float(loss_of(model, carry, given, jax.random.key(2), ar=ar, tar=tar)[0])
         for ar, tar in ((0, 0), (2, 0), (0, 3))
     ]
     assert loss[1] - loss[0] == pytest.approx(2 * square, rel=1e-4)
     assert loss[2] - loss[0] == pytest.approx(3 * change, rel=1e-4)
-    plain = window_loss(model, carry, given)
-    assert window_loss(model, carry, given, ar=2, tar=3)[0] == plain[0]
+    assert loss_of(model, carry, given, ar=2, tar=3)[0] == loss_of(model, carry, given)[0]

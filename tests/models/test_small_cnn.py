@@ -10,6 +10,7 @@ from rnnjax.errors import UserError
 from rnnjax.models.small_cnn import SmallCNN
 
 SIDE = 36
+run = nnx.jit(lambda cnn, images: cnn(images))
 
 
 def encoder(any_ground=False):
@@ -48,7 +49,7 @@ def around(layer, x):
 @pytest.mark.parametrize("any_ground", [False, True])
 def test_it_is_the_equation_of_its_docstring(any_ground):
     cnn, images = encoder(any_ground), pictures(1 if any_ground else 2)
-    found = np.asarray(cnn(jnp.asarray(images)))
+    found = np.asarray(run(cnn, images))
     assert found.dtype == jnp.float32
     side = SIDE // 4
     assert cnn.grid == (side, side)
@@ -77,7 +78,7 @@ def test_it_is_the_equation_of_its_docstring(any_ground):
 
 def test_images_may_be_of_floats():
     images = pictures()
-    np.testing.assert_array_equal(encoder()(images), encoder()(images.astype(np.float32)))
+    np.testing.assert_array_equal(run(encoder(), images), run(encoder(), images.astype(np.float32)))
 
 
 def test_form_does_not_depend_on_colour():
@@ -85,7 +86,7 @@ def test_form_does_not_depend_on_colour():
     red, green = np.zeros((2, 1, SIDE, SIDE, 3), np.uint8)
     red[..., 0] = green[..., 1] = pictures(1)[..., 0]
     form = cnn.form.bias.shape[0]
-    of_red, of_green = cnn(red), cnn(green)
+    of_red, of_green = run(cnn, red), run(cnn, green)
     np.testing.assert_array_equal(of_red[..., :form], of_green[..., :form])
     assert np.abs(of_red[..., form:] - of_green[..., form:]).max() > 0.1
 
@@ -97,7 +98,7 @@ def test_a_location_lies_in_the_middle_of_the_pixels_that_it_sees():
     middle_of_its_own = (4 * 7 + 1.5, 4 * 8 + 1.5)
     form = cnn.form.bias.shape[0]
     for features, reach in ((slice(form), 26), (slice(None), 50)):
-        seen = jax.grad(lambda x, of=features: cnn(x)[0, 7 * 16 + 8, of].sum())(image)[0]
+        seen = jax.jit(jax.grad(lambda x, of=features: cnn(x)[0, 7 * 16 + 8, of].sum()))(image)[0]
         rows, columns = np.nonzero(np.abs(seen).max(axis=-1))
         middle = (rows.min() + rows.max()) / 2, (columns.min() + columns.max()) / 2
         assert middle == middle_of_its_own

@@ -117,7 +117,7 @@ def test_the_metrics_of_an_evaluation_are_the_scores_of_the_tags():
     (batch,) = EvaluationBatches(
         sequence_examples(examples, model.config, model.vocabulary), batch_size=3
     )
-    loss = batch_loss(model.config, model.model, batch, None)
+    loss = nnx.jit(batch_loss, static_argnums=0)(model.config, model.model, batch, None)
     found = {name: float(total / count) for name, (total, count) in loss.metrics.items()}
     tagged = model.genes_of(examples)
     scores = gene_scores([one.fields["tags"] for one in examples], [one.tags for one in tagged])

@@ -47,10 +47,11 @@ def model_of(hops, cell="gru"):
 
 def last_output(model, words):
     """The last output of the cell over the words, by a Python loop over the steps."""
-    xs = model.words.embed.embedding[...][np.array(words)][:, None]
+    xs = np.asarray(model.words.embed.embedding[...])[np.array(words)][:, None]
     recurrent = model.words.recurrent
-    _, ys = rnnjax.unroll_reference(recurrent.cell, recurrent.params.get_value(), xs)
-    return np.asarray(ys[-1, 0], np.float64)
+    run = jax.jit(rnnjax.unroll_reference, static_argnums=0)
+    _, ys = run(recurrent.cell, recurrent.params.get_value(), xs)
+    return np.asarray(ys, np.float64)[-1, 0]
 
 
 def softmax(scores):
@@ -121,7 +122,7 @@ def test_the_answers_of_the_class_are_those_of_the_loop_without_the_other_one():
 
 def test_the_loss_counts_answers_that_training_lacks_as_wrong():
     model = model_of(1)
-    loss = batch_loss(0.0, model, batch_of(QUESTIONS, 4), None)
+    loss = nnx.jit(batch_loss, static_argnums=0)(0.0, model, batch_of(QUESTIONS, 4), None)
     logits = [read(model, one)[0] for one in QUESTIONS]
     ids = [1, 2, 0]
     expected = -sum(np.log(softmax(its)[n]) for its, n in zip(logits, ids, strict=True))
@@ -156,7 +157,8 @@ def test_supervised_attention_has_the_loss_of_a_loop_and_its_gradient():
 def test_supervision_weighs_the_loss_of_the_attention():
     model = model_of(2)
     plain, supervised = (
-        batch_loss(weight, model, batch_of(QUESTIONS, 3), None).total for weight in (0.0, 0.5)
+        nnx.jit(batch_loss, static_argnums=0)(weight, model, batch_of(QUESTIONS, 3), None).total
+        for weight in (0.0, 0.5)
     )
     expected = sum(
         loss_by_loop(read(model, one)[1][:, None], np.isin(np.arange(len(one.story)), facts)[None])

@@ -37,6 +37,11 @@ def in_float64(pooling, cell):
     return SentimentModel(nnx.merge(graph, jax.tree.map(jnp.asarray, params)), VOCABULARY)
 
 
+# A program each, where every operation would be compiled alone.
+logits_of = nnx.jit(lambda model, ids: model(ids))
+encode = nnx.jit(lambda model, ids: model.encoder(ids))
+
+
 def ids_of(text):
     return jnp.asarray(VOCABULARY.encode(text))[:, None]
 
@@ -82,10 +87,10 @@ def test_attention_weights_are_those_that_make_the_vector_of_a_text():
             assert weights.sum() == pytest.approx(1, abs=1e-12)
             np.testing.assert_allclose(padded[: lengths[n], n], weights, rtol=1e-12)
             assert (padded[lengths[n] :, n] == 0).all()
-            ys = np.asarray(model.model.encoder(ids_of(text)))[:, 0]
+            ys = np.asarray(encode(model.model, ids_of(text)))[:, 0]
             head = model.model.head
             logits = weights @ ys @ np.asarray(head.kernel[...]) + np.asarray(head.bias[...])
-            np.testing.assert_allclose(model.model(ids_of(text))[0], logits, rtol=1e-10)
+            np.testing.assert_allclose(logits_of(model.model, ids_of(text))[0], logits, rtol=1e-10)
     assert max(weights.max() / weights.min() for weights in found) > 1.5
 
 
@@ -94,7 +99,7 @@ def test_padding_and_neighbours_change_nothing(pooling):
     _, model = tiny(pooling)
     together = model.classify(TEXTS, batch_size=4)
     for text, one in zip(TEXTS, together, strict=True):
-        expected = special.softmax(np.asarray(model.model(ids_of(text)))[0])
+        expected = special.softmax(np.asarray(logits_of(model.model, ids_of(text)))[0])
         np.testing.assert_allclose([*one.probabilities.values()], expected, rtol=2e-5)  # float32
         assert list(one.probabilities) == ["1", "2", "3"]
         assert one.label == VOCABULARY.labels[expected.argmax()]
@@ -103,7 +108,7 @@ def test_padding_and_neighbours_change_nothing(pooling):
 def test_one_direction_reads_no_later_word_and_both_do():
     for bidirectional in (False, True):
         _, model = tiny(bidirectional=bidirectional)
-        first = [np.asarray(model.model.encoder(ids_of(text)))[0] for text in ("good film", "good")]
+        first = [encode(model.model, ids_of(text))[0] for text in ("good film", "good")]
         assert np.allclose(*first) != bidirectional
 
 

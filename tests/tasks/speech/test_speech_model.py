@@ -112,7 +112,7 @@ def test_other_models_are_refused(model):
 def loss_of(config, its):
     examples = recording_examples(its, config, VOCABULARY)
     (batch,) = EvaluationBatches(examples, batch_size=4)  # with filler rows
-    return batch_loss(config, make_model(config, 3), batch, None)
+    return nnx.jit(batch_loss, static_argnums=0)(config, make_model(config, 3), batch, None)
 
 
 def test_each_recording_counts_by_its_symbols_and_filler_rows_do_not():

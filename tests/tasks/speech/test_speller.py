@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -39,12 +40,23 @@ def loss_of(model, its, rows):
 
 
 def test_the_loss_is_that_of_each_text_and_its_end_symbol_by_symbol(model):
-    its, network, expected = recordings(), model.model, 0.0
+    its, expected = recordings(), 0.0
+    graph, params = nnx.split(model.model, nnx.Param)
+
+    @jax.jit
+    def start(params, batch):
+        network = nnx.merge(graph, params)
+        memory = network.memory(*features_of(SPELLS, batch))
+        return memory, network.initial_carry(memory)
+
+    @jax.jit
+    def step(params, memory, carry, before):
+        return nnx.merge(graph, params).step(memory, carry, before)
+
     for one in its:
-        memory = network.memory(*features_of(SPELLS, batch_of([one], 1)))
-        carry, before = network.initial_carry(memory), jnp.array([END])
+        (memory, carry), before = start(params, batch_of([one], 1)), jnp.array([END])
         for symbol in [*VOCABULARY.encode(one.text, ""), END]:
-            logits, _, carry = network.step(memory, carry, before)
+            logits, _, carry = step(params, memory, carry, before)
             logits = np.asarray(logits[0], np.float64)
             expected += np.log(np.exp(logits).sum()) - logits[symbol]
             before = jnp.array([symbol])

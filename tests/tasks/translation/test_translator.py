@@ -98,13 +98,18 @@ def test_the_end_of_a_reversed_source_stays_at_its_end():
 def test_a_beam_of_one_is_greedy_decoding():
     translator = untrained(beam_size=1)
     graph, params = nnx.split(translator.model, nnx.Param)
-    for text in TEXTS[:3:2]:
-        ids = jnp.asarray(VOCABULARY.source.encode(text))[:, None]
-        memory = translator.model.memory([Source(ids)])
-        greedy = decode.greedy(
+
+    @jax.jit
+    def greedily(params, ids):
+        model = nnx.merge(graph, params)
+        memory = model.memory([Source(ids)])
+        return decode.greedy(
             decoding_step(graph, translator.never), (params, memory),
-            translator.model.initial_carry(memory), jnp.array([START]), max_length=9, stop=END,
+            model.initial_carry(memory), jnp.array([START]), max_length=9, stop=END,
         )  # fmt: skip
+
+    for text in TEXTS[:3:2]:
+        greedy = greedily(params, np.asarray(VOCABULARY.source.encode(text))[:, None])
         (found,) = translator.translate([text])
         symbols = VOCABULARY.target.decode(greedy.tokens[0].tolist())
         assert len(found.symbols) == len(symbols)
@@ -165,8 +170,8 @@ def test_the_share_of_own_symbols_grows_with_the_updates():
         "target": symbols, "lengths": np.array([4, 3, 4]),
     }  # fmt: skip
     loss = jax.jit(training.loss_of_params(graph, functools.partial(batch_loss, config)))
-    model = nnx.merge(graph, params)
-    plain = batch_loss(TranslationConfig(**options), model, batch, jax.random.key(0))
+    model, plain_loss = nnx.merge(graph, params), nnx.jit(batch_loss, static_argnums=0)
+    plain = plain_loss(TranslationConfig(**options), model, batch, jax.random.key(0))
     carry = first_carry(config)
     first = loss(params, carry, batch, jax.random.key(0))
     assert float(first.total) == pytest.approx(float(plain.total), rel=1e-6)
