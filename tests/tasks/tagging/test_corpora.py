@@ -37,33 +37,6 @@ def tags(corpus, split="train"):
     return [list(sentence.tags) for sentence in corpus.splits[split]]
 
 
-@pytest.mark.parametrize(
-    ("train", "validation", "test"),
-    [
-        ("wnut17train.conll", "emerging.dev.conll", "emerging.test.annotated"),
-        ("train.tsv", "devel.tsv", "test.tsv"),
-        ("eng.train", "eng.testa", "eng.testb"),
-        ("Train.txt", "Valid.txt", "TEST.txt"),
-        ("x-training-1.bio", "x-development-1.bio", "x-test-1.bio"),
-        ("de_train", "validation", None),
-    ],
-)
-def test_files_of_a_folder_are_known_by_their_names(tmp_path, train, validation, test):
-    for word, name in (("tr", train), ("va", validation), ("te", test)):
-        if name:
-            (tmp_path / name).write_text(f"{word} B-X\n")
-    for name in ("README.train.md", "LICENSE-dev", "SOURCE.txt", ".train.swp", "constraint.txt",
-                 "notes_on_latest_devices", "trained.bin"):  # fmt: skip
-        (tmp_path / name).write_text("no data")
-    (tmp_path / "old_train").mkdir()
-    corpus = load_tagged(str(tmp_path))
-    expected = {"train": "tr", "validation": "va"} | ({"test": "te"} if test else {})
-    assert {split: part[0].tokens for split, part in corpus.splits.items()} == {
-        split: (word,) for split, word in expected.items()
-    }
-    assert list(corpus.splits) == list(expected)
-
-
 def test_files_are_named_one_by_one(tmp_path):
     write(tmp_path, a="0 B-X\n", b__inline="[1|X]", c="2 B-X\n")
     (tmp_path / "d.inline.gz").write_bytes(gzip.compress(b"[3|X]"))
@@ -88,32 +61,6 @@ def test_a_split_may_be_a_folder_of_files(tmp_path):
     assert train[1].source == f"{folder}/train/a.conll:5"
     assert corpus.describe().endswith("; left alone as of no split: notes.txt")
     assert load_tagged(f"train={folder}/train,validation={folder}/dev").splits == corpus.splits
-
-
-def test_a_missing_split_says_which_names_are_looked_for(tmp_path):
-    write(tmp_path, train=GOOD, other=GOOD)
-    assert "has no validation file: looked for a name with valid or validation or dev" in message(
-        tmp_path
-    )
-    folder = write(tmp_path / "b", dev=GOOD, foo=GOOD)
-    assert "no train file: looked for a name with train or training in it among dev, foo" in (
-        message(folder)
-    )
-
-
-def test_two_files_for_one_split_and_one_file_for_two(tmp_path):
-    write(tmp_path, train=GOOD, dev=GOOD, train__old=GOOD)
-    told = message(tmp_path)
-    assert f"{tmp_path / 'train'} and {tmp_path / 'train.old'}" in told
-    folder = write(tmp_path / "b", train=GOOD, train_dev=GOOD, dev=GOOD)
-    assert "train_dev may be the train or the validation split" in message(folder)
-
-
-def test_a_source_that_is_none(tmp_path):
-    write(tmp_path / "corpus", train=GOOD)
-    assert f"does not exist (nearest in {tmp_path}: corpus)" in message(tmp_path / "corpsu")
-    assert "is one file: expected a folder, train=PATH," in message(tmp_path / "corpus/train")
-    assert "'' does not exist" in message("")
 
 
 def test_embedded_files_are_those_of_the_package(tmp_path, monkeypatch):

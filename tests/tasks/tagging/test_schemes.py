@@ -45,39 +45,12 @@ def sequences(prefixes, kinds="XY"):
 @pytest.mark.parametrize(
     ("tags", "expected"),
     [
-        ("", []),
-        ("O O", []),
-        ("B-X", [(0, 1, "X")]),
-        ("I-X", [(0, 1, "X")]),
-        ("I-X I-X", [(0, 2, "X")]),
-        ("B-X B-X", [(0, 1, "X"), (1, 2, "X")]),
-        ("B-X I-X B-X", [(0, 2, "X"), (2, 3, "X")]),
-        ("I-X B-X I-X", [(0, 1, "X"), (1, 3, "X")]),
-        ("B-X I-Y", [(0, 1, "X"), (1, 2, "Y")]),
-        ("B-X I-Y I-X", [(0, 1, "X"), (1, 2, "Y"), (2, 3, "X")]),
-        ("I-X I-Y I-Y", [(0, 1, "X"), (1, 3, "Y")]),
-        ("O I-X O I-X", [(1, 2, "X"), (3, 4, "X")]),
-        ("B-X O I-X", [(0, 1, "X"), (2, 3, "X")]),
-        ("O B-X I-X I-X O B-Y", [(1, 4, "X"), (5, 6, "Y")]),
-        ("B-X E-X", [(0, 2, "X")]),
-        ("B-X I-X E-X S-X", [(0, 3, "X"), (3, 4, "X")]),
-        ("S-X S-X", [(0, 1, "X"), (1, 2, "X")]),
-        ("E-X E-X", [(0, 1, "X"), (1, 2, "X")]),
-        ("S-X E-X", [(0, 1, "X"), (1, 2, "X")]),
-        ("S-X I-X E-X", [(0, 1, "X"), (1, 3, "X")]),
-        ("B-X S-X E-X", [(0, 1, "X"), (1, 2, "X"), (2, 3, "X")]),
-        ("E-X I-X", [(0, 1, "X"), (1, 2, "X")]),
-        ("E-X B-X", [(0, 1, "X"), (1, 2, "X")]),
-        ("O E-X O", [(1, 2, "X")]),
-        ("B-X I-X", [(0, 2, "X")]),
-        ("I-X E-X", [(0, 2, "X")]),
-        ("B-X E-Y", [(0, 1, "X"), (1, 2, "Y")]),
         ("B-X-1 I-X-1 I-X", [(0, 2, "X-1"), (2, 3, "X")]),
         ("B-X L-X U-X", [(0, 2, "X"), (2, 3, "X")]),
         ("B-X M-X E-X W-X", [(0, 3, "X"), (3, 4, "X")]),
     ],
 )
-def test_spans_by_hand(tags, expected):
+def test_spans_of_other_letters_and_types_with_hyphens(tags, expected):
     assert spans_of(tags.split()) == expected
 
 
@@ -173,16 +146,6 @@ def test_the_scheme_of_a_file(files, expected):
     assert scheme_of(line.split() for line in files) == expected
 
 
-def test_ends_of_a_sentence():
-    assert may_follow(None, "B-X", "BIO")
-    assert not may_follow(None, "I-X", "BIO")
-    assert may_follow(None, "I-X", "IOB1")
-    assert not may_follow(None, "B-X", "IOB1")
-    assert may_follow("E-X", None, "BIOES")
-    assert not may_follow("I-X", None, "BIOES")
-    assert may_follow("I-X", None, "BIO")
-
-
 @pytest.mark.parametrize("tag", ["", "X", "o", "B", "B-", "-X", "B_X", "O-X", "0", "b-X", "BI-X"])
 def test_what_is_no_tag_is_refused(tag):
     with pytest.raises(UserError, match="is no tag: expected O, or B-"):
@@ -220,16 +183,6 @@ def test_an_unknown_scheme_is_refused():
     ):
         with pytest.raises(UserError, match="unknown scheme 'BIEOS'; did you mean 'BIOES'"):
             ask()
-
-
-def test_constraints_of_bio_by_hand():
-    allowed = scheme_constraints(("O", "B-X", "I-X", "I-Y"), "BIO")
-    np.testing.assert_array_equal(
-        allowed.transitions,
-        np.array([[1, 1, 0, 0], [1, 1, 1, 0], [1, 1, 1, 0], [1, 1, 0, 1]], bool),
-    )
-    np.testing.assert_array_equal(allowed.start, [True, True, False, False])
-    np.testing.assert_array_equal(allowed.end, [True] * 4)
 
 
 def test_constraints_of_bioes_by_hand():
