@@ -169,10 +169,14 @@ def test_binary_files_say_no_split_of_a_text(tmp_path):
 
 
 def test_words_that_say_a_split():
-    for name in ("x.train", "trainImages.txt", "TRAIN_2", "wnut17train.conll", "train2014"):
-        assert split_of(Path(name)) == "train"
-    for name in ("trains", "latest", "contest", "devices", "README.train", ".train", "validated"):
-        assert split_of(Path(name)) is None
+    names = {
+        "train": "x.train trainImages.txt TRAIN_2 wnut17train.conll train2014 x-training-1.bio",
+        "validation": "emerging.dev.conll devel.tsv eng.testa Valid.txt x-development-1.bio val",
+        "test": "emerging.test.annotated eng.testb TEST.txt x-test-1.bio",
+        None: "trains latest contest devices README.train .train validated LICENSE-dev constraint",
+    }
+    for split, those in names.items():
+        assert {split_of(Path(name)) for name in those.split()} == {split}
     assert {word: split_of(Path(word)) for word in SPLIT_OF_WORD} == SPLIT_OF_WORD
 
 
