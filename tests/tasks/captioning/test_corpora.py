@@ -150,9 +150,6 @@ def test_tsv_and_jsonl(tmp_path):
     assert "more.tsv does not say in its name which split" in message(source)
 
 
-# Splits that the source does not have.
-
-
 def test_words_are_those_of_karpathys_files():
     """The raw text and the tokens of sentences of dataset_flickr8k.json and dataset_coco.json."""
     for raw, tokens in [

@@ -60,6 +60,7 @@ def test_values_that_work():
 
 
 VOCABULARY = CaptionVocabulary.of(["a red dog"])
+loss_of = nnx.jit(batch_loss, static_argnums=0)
 
 
 @pytest.fixture
@@ -124,7 +125,7 @@ def test_hard_attention_is_read_softly_at_first(few_locations, gradient):
     batch = features_batch()
     key = jax.random.key(0)
     soft, drawn = (
-        functools.partial(batch_loss, dataclasses.replace(config, **other))
+        functools.partial(loss_of, dataclasses.replace(config, **other))
         for other in ({"soft_rate": 1.0}, {"soft_steps": 0})
     )
     carry = initial_carry()
@@ -132,7 +133,7 @@ def test_hard_attention_is_read_softly_at_first(few_locations, gradient):
     assert abs(totals[0] - totals[1]) > 1e-4
     found = []
     for _ in range(4):
-        loss = batch_loss(config, model, batch, key, carry)
+        loss = loss_of(config, model, batch, key, carry)
         found.append(float(loss.metrics["nats"]))
         carry = loss.carry
     np.testing.assert_allclose(found, np.repeat(totals, 2), rtol=1e-6)
@@ -163,5 +164,5 @@ def test_detection_fades_and_the_carry_counts(few_locations):
     assert extra[0] > 1
     np.testing.assert_allclose(extra, extra[0] * np.array([4, 3, 2, 1, 0, 0]) / 4, atol=1e-5)
     steady = dataclasses.replace(config, detection_steps=0)
-    loss = batch_loss(steady, model, batch, jax.random.key(0), carry)
+    loss = loss_of(steady, model, batch, jax.random.key(0), carry)
     assert float(loss.total - loss.metrics["nats"]) == pytest.approx(extra[0], rel=1e-5)

@@ -18,7 +18,6 @@ LENGTHS = [5, 3, 1]
 DECODERS = ("initial", "every_step", "soft", "hard")
 CELLS = {
     "rnn": rnnjax.rnn(4),
-    "gru": rnnjax.gru(4),
     "lstm": rnnjax.lstm(4),
     "deep": deep("lstm", 4, num_layers=2),
 }

@@ -19,6 +19,7 @@ from rnnjax.tasks.dna.gene_states import (
 from rnnjax.tasks.dna.nucleotides import encode
 
 STOPS = ("TAA", "TAG", "TGA")
+viterbi = jax.jit(crf.viterbi)
 
 
 def check_gene(sequence, tags, *, signals):
@@ -56,7 +57,7 @@ def decoded(sequences, seed, *, signals, scale=3.0):
         bases = np.stack([encode(its, "x") for its in sequences], axis=1)
         scores = jnp.where(signal_states(jnp.asarray(bases)), scores, -jnp.inf)
     lengths = jnp.full(number, size)
-    paths, _ = crf.viterbi(params, scores, lengths, allowed=frame_constraints())
+    paths, _ = viterbi(params, scores, lengths, allowed=frame_constraints())
     return [tags_of(path) for path in np.asarray(paths).T]
 
 
