@@ -92,6 +92,12 @@ def of_split(workdir, split):
 
 
 @pytest.fixture
+def no_report(monkeypatch):
+    """Trainings end without the page, whose pictures take a second: other tests look at it."""
+    monkeypatch.setattr(training, "write_report", lambda *args, **named: "none")
+
+
+@pytest.fixture
 def char_lm_command(capsys):
     """`(*argv) -> Result`."""
     return lambda *argv: command(capsys, char_lm, *argv)

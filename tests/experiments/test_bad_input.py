@@ -105,28 +105,6 @@ def test_folders_that_were_there_stay_and_no_others(tmp_path, char_lm_command):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
-    [
-        (b"", "is empty"),
-        (b"abc", "nothing to predict"),
-        (b"text\0\1\2", "is not text: character 4 is NUL. A binary file can be modelled byte by"),
-        (b"caf\xe9 " * 90, "byte 3 has the value 0xe9"),
-    ],
-)
-def test_files(tmp_path, char_lm_command, content, told):
-    path = tmp_path / "text"
-    path.write_bytes(content)
-    said = message(
-        char_lm_command(f"--workdir={tmp_path / 'run'}", f"--config.data={path}", *SMALL)
-    )
-    assert told in said
-    assert path.read_bytes() == content
-    if b"\xe9" in content:
-        assert "--config.encoding=latin-1" in said
-        assert "--config.level=byte" in said
-
-
-@pytest.mark.parametrize(
     ("argv", "told"),
     [
         (["--mode=sample", "--prompt=hé"], "--prompt has characters that the training text does"),
@@ -221,18 +199,6 @@ def test_a_read_only_workdir(trained_hello, char_lm_command, monkeypatch):
     assert contents(trained_hello) == before
 
 
-def test_no_network_for_tfds(tmp_path, char_lm_command, monkeypatch):
-    import tensorflow_datasets as tfds
-
-    def unreachable(*_, **__):
-        raise ConnectionError("Failed to resolve 'raw.githubusercontent.com'")
-
-    monkeypatch.setattr(tfds, "builder", unreachable)
-    said = message(char_lm_command(f"--workdir={tmp_path}", "--config.data=tfds:tiny_shakespeare"))
-    assert "tfds:tiny_shakespeare cannot be had: ConnectionError: Failed to resolve" in said
-    assert "Without a network use --config.data=embedded or the path of a text file" in said
-
-
 def test_a_vocabulary_of_the_other_level(trained_hello, tmp_path, char_lm_command):
     said = message(
         char_lm_command(
@@ -255,6 +221,7 @@ def test_the_real_command_prints_one_line_and_no_traceback(tmp_path):
     ]
 
 
+@pytest.mark.usefixtures("no_report")
 def test_another_text_is_not_resumed_and_what_it_has_unknown_is_told(tmp_path, char_lm_command):
     path, workdir = tmp_path / "text.txt", f"--workdir={tmp_path / 'run'}"
     path.write_text("the quick brown fox " * 30)

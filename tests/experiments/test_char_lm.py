@@ -110,6 +110,7 @@ def test_inspection_draws_units_gates_and_gradients(hello, char_lm_command):
     assert re.search(r"units (\d+,){5}\d+:", automatic.out)
 
 
+@pytest.mark.usefixtures("no_report")
 def test_a_run_restored_from_another_starts_with_its_scores(
     trained_hello, tmp_path, char_lm_command
 ):

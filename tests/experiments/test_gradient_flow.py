@@ -10,6 +10,7 @@ from experiments import char_lm
 from experiments.gradient_flow import __main__ as gradient_flow
 from experiments.gradient_flow import page, sources
 from rnnjax import training
+from tests.experiments.small_tasks import only_training
 
 SMALL = ["--hidden_size=4", "--length=16"]
 
@@ -46,11 +47,13 @@ def test_fresh_cells_stand_side_by_side(tmp_path, capsys):
     assert written.count("<img") == 5
 
 
+@pytest.mark.usefixtures("no_report")
 def test_the_layers_of_a_trained_run_are_found(tmp_path, capsys):
     flags = ["--config.data=hello", "--config.window=20", "--config.num_steps=2"]
     sizes = ["--config.hidden_size=5", "--config.num_layers=2", "--config.batch_size=2"]
     workdir = tmp_path / "text"
-    char_lm.EXPERIMENT.main([f"--workdir={workdir}", *flags, *sizes, "--config.warmup_steps=0"])
+    train = only_training(char_lm.EXPERIMENT).main
+    train([f"--workdir={workdir}", *flags, *sizes, "--config.warmup_steps=0"])
     code, out, err = run(capsys, f"--workdir={workdir}", f"--output={tmp_path}", "--length=12")
     assert code == 0, err
     assert list(rows_of(out)) == [("text, layer 1", "trained"), ("text, layer 2", "trained")]

@@ -68,6 +68,7 @@ def test_prediction_adds_and_inspection_writes_a_page(trained, capsys):
         assert said == pytest.approx(total, abs=0.5)
 
 
+@pytest.mark.usefixtures("no_report")
 def test_cells_are_trained_alike_and_compared(tmp_path, capsys, monkeypatch):
     (tmp_path / "my_own_cells.py").write_text(MY_CELL)
     monkeypatch.chdir(tmp_path)

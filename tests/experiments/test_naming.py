@@ -127,6 +127,7 @@ def test_the_preset_of_a_paper_has_its_network():
     assert sum(leaf.size for leaf in jax.tree.leaves(nnx.state(model, nnx.Param))) == expected
 
 
+@pytest.mark.usefixtures("no_report")
 def test_names_without_classes(table, tmp_path, capsys):
     own = shutil.copy(table, tmp_path / "names.tsv")
     training_flags = [f"--config.data={own}", "--config.class_column=", *SMALL,
@@ -165,7 +166,3 @@ def test_names_without_classes(table, tmp_path, capsys):
 )
 def test_mistakes_are_told_in_a_line(run, flags, words):
     assert_told(run(*flags), words)
-
-
-def test_help_writes_the_flag_of_the_class_without_an_underscore(capsys):
-    assert "  --class  " in command(capsys, naming, "--help").out

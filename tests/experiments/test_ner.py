@@ -180,6 +180,7 @@ def test_inspection_draws_confusions_and_transitions(tagger_run, ner_command):
     assert (tagger_run / "inspect.html").read_text() != page
 
 
+@pytest.mark.usefixtures("no_report")
 @pytest.mark.parametrize(
     ("argv", "has", "lacks"),
     [
@@ -212,6 +213,7 @@ def test_other_taggers_learn(tmp_path, tagged_folder, small_tagger, ner_command,
     )
 
 
+@pytest.mark.usefixtures("no_report")
 def test_a_run_restored_from_another_starts_with_its_parameters(
     trained_ner, tmp_path, small_tagger, ner_command
 ):

@@ -88,6 +88,7 @@ def test_sentences_come_in_by_stdin(trained_ner, ner_command, monkeypatch):
     assert piped.out == given.out
 
 
+@pytest.mark.usefixtures("no_report")
 def test_a_relative_path_of_a_run_says_whose_it_is(char_lm_command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("text.txt").write_text("the quick brown fox " * 20)

@@ -48,6 +48,7 @@ def my_module(tmp_path, monkeypatch):
     sys.modules.pop("my_own_module", None)
 
 
+@pytest.mark.usefixtures("no_report")
 def test_it_trains_and_is_used_in_every_mode_of_char_lm(my_module, capsys):
     def call(*argv):
         return command(capsys, char_lm, "--workdir=run", *argv)

@@ -151,6 +151,7 @@ def test_inspection_shows_the_errors_the_most_confident_first(trained, capsys, t
     assert shares == sorted(shares, reverse=True)
 
 
+@pytest.mark.usefixtures("no_report")
 def test_another_corpus_goes_on_with_the_words_and_classes_of_the_model(trained, tmp_path, capsys):
     (tmp_path / "texts").mkdir()
     for split in ("train", "dev"):

@@ -34,7 +34,7 @@ def test_a_stored_run_evaluates_as_when_it_was_written(name, capsys):
 
 
 @pytest.mark.parametrize("name", STEPS)
-@pytest.mark.usefixtures("stored")
+@pytest.mark.usefixtures("stored", "no_report")
 def test_a_stored_run_resumes(name, capsys):
     config = json.loads(Path(name, "config.json").read_text())
     config["num_steps"] = STEPS[name] + 2

@@ -147,6 +147,7 @@ def test_inspection_shows_attention_and_ranks(trained, capsys):
     assert page.count('<figure><label class="picture">') == 18
 
 
+@pytest.mark.usefixtures("no_report")
 def test_another_corpus_goes_on_with_the_words_of_the_model(trained, capsys, tmp_path):
     for split in ("train", "val"):
         (tmp_path / f"{split}.de").write_text("ein wal rennt .\n")

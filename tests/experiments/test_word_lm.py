@@ -115,6 +115,7 @@ def test_a_file_without_sentences_is_named(trained, tmp_path, capsys):
     assert_told(told, f"nothing to score: {tmp_path / 'none.txt'} has no word")
 
 
+@pytest.mark.usefixtures("no_report")
 def test_the_whole_recipe_of_any_cell_goes_on_where_it_was_stopped(tmp_path, text, capsys):
     """Its layers are of two sizes; weight drop of a cell without w_hh is left out in a line."""
     recipe = {
