@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnjax.data.batch_iterator import BatchIterator
-from rnnjax.data.buckets import bucket_lengths
 from rnnjax.data.padded_batches import (
     FILLER,
     EvaluationBatches,
@@ -282,18 +281,6 @@ def test_impossible_batches_are_refused(kind):
         kind(examples([3], [3, 3]), batch_size=1)
     with pytest.raises(UserError, match="2 sentences are too few for a batch of 3: choose a small"):
         TrainingBatches(examples([3, 3], [3]), batch_size=3, full_only=True)
-
-
-def test_labelled_text():
-    texts = [(np.arange(1, 2 + n % 9), n % 3) for n in range(40)]
-    lengths = np.array([len(ids) for ids, _ in texts])
-    ragged = {"lengths": Ragged(["words"], lengths, bucket_lengths(lengths, 3))}
-    rows = [{"words": ids, "label": np.int32(label)} for ids, label in texts]
-    every = Examples(rows.__getitem__, len(rows), ragged)
-    batch = TrainingBatches(every, batch_size=8)[0]
-    assert (batch["label"].shape, batch["label"].dtype) == ((8,), np.int32)
-    judged = [(batch, batch["label"]) for batch in EvaluationBatches(every, batch_size=7)]
-    assert [int(label) for label in in_order(judged, None)] == [label for _, label in texts]
 
 
 @settings(max_examples=40)

@@ -95,17 +95,6 @@ def test_a_narrow_beam_against_lists(beam_size, alpha):
     assert (result.tokens[past] == STOP).all()
 
 
-@pytest.mark.parametrize("alpha", [0.0, 1.0, 3.0])
-def test_a_beam_of_one_is_greedy(alpha):
-    params, carry, starts = network(seed=3, vocab_size=6, rows=40)
-    result = search(params, carry, starts, beam_size=1, max_length=8, length_penalty=alpha)
-    greedy = jax.device_get(decode.greedy(step, params, carry, starts, max_length=8, stop=STOP))
-    np.testing.assert_array_equal(greedy.tokens, result.tokens[:, 0])
-    np.testing.assert_array_equal(greedy.lengths, result.lengths[:, 0])
-    np.testing.assert_allclose(greedy.log_probability, result.log_probability[:, 0], atol=1e-5)
-    assert len(np.unique(greedy.lengths)) > 3
-
-
 def test_greedy_is_a_loop_of_argmax():
     params, carry, starts = network(seed=4, vocab_size=6, rows=40)
     result = decode.greedy(step, params, carry, starts, max_length=8, stop=STOP)
@@ -120,18 +109,6 @@ def test_greedy_is_a_loop_of_argmax():
         padding = [STOP] * (8 - len(expected))
         assert result.tokens[row].tolist() == expected + padding
         assert result.log_probability[row] == pytest.approx(total, abs=1e-5)
-
-
-def test_each_row_is_searched_as_if_alone():
-    params, carry, starts = network(seed=5, vocab_size=6, rows=9)
-    options = {"beam_size": 4, "max_length": 7}
-    together = search(params, carry, starts, **options)
-    assert len(np.unique(together.lengths)) > 3
-    for row in range(len(starts)):
-        alone = search(params, carry[row : row + 1], starts[row : row + 1], **options)
-        np.testing.assert_array_equal(alone.tokens[0], together.tokens[row])
-        np.testing.assert_array_equal(alone.lengths[0], together.lengths[row])
-        np.testing.assert_allclose(alone.scores[0], together.scores[row], atol=1e-5)
 
 
 def test_vmap_over_batches():
