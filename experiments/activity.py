@@ -17,7 +17,7 @@ training:
 
 from dataclasses import dataclass, replace
 
-from experiments.experiment import Experiment, Measures, Preset, Run, Trained
+from experiments.experiment import Experiment, Measures, ModeOptions, Preset, Run, Trained
 from rnnjax import training
 from rnnjax.data.files import regular_file
 from rnnjax.errors import UserError
@@ -29,10 +29,9 @@ from rnnjax.training import setting
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(ModeOptions):
     """The flags of the single modes."""
 
-    split: str = setting("test", "Modes evaluate, inspect: which split.")
     input: str | None = setting(None, "Mode predict: an .npz file or a skeleton file.")
     index: int = setting(0, "Mode inspect: which video of the split, from 0.")
 
@@ -59,9 +58,7 @@ def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
 
 def predict(run: Run) -> None:
     """Prints the activity in each video of a file."""
-    file = run.options.input
-    if not file:
-        raise UserError("mode predict takes --input=VIDEOS.npz or --input=SKELETON.txt")
+    file = run.needed("input", "VIDEOS.npz or --input=SKELETON.txt")
     model = run.trained_model()
     if file.endswith(".txt"):
         joints = skeletons.parse(regular_file(file).read_bytes(), file)

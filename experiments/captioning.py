@@ -20,7 +20,6 @@ from functools import partial
 
 from experiments.experiment import Experiment, Measures, Preset, Run
 from experiments.options import BeamOptions
-from rnnjax.errors import UserError
 from rnnjax.tasks.captioning import assembly, image_captioner, likelihood_loss, reports
 from rnnjax.tasks.captioning.captioned_images import CaptionVocabulary, images_at
 from rnnjax.tasks.captioning.config import CaptionerConfig
@@ -33,7 +32,6 @@ from rnnjax.training import say, setting
 class Options(BeamOptions):
     """The flags of the single modes."""
 
-    split: str = setting("test", "Modes evaluate, inspect: which split.")
     input: str | None = setting(None, "Mode predict: an image, or a folder of images.")
     output: str | None = setting(None, "Mode predict: a folder. Default: predictions in --workdir.")
 
@@ -77,9 +75,8 @@ def evaluate(run: Run) -> None:
 
 def predict(run: Run) -> None:
     """Captions the images that can be read; writes captions.json and pictures of the attention."""
-    if not run.options.input:
-        raise UserError("mode predict takes --input=IMAGE_OR_FOLDER")
-    split = split_of(replace(run.config, skip_faulty=True), images_at(run.options.input))
+    images = images_at(run.needed("input", "IMAGE_OR_FOLDER"))
+    split = split_of(replace(run.config, skip_faulty=True), images)
     for fault in split.skipped:
         say(f"Left out: {fault}")
     print(reports.report_captions(split, run.trained_model(), run.workdir, run.options.output))

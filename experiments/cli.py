@@ -13,7 +13,7 @@ import threading
 import types
 import typing
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import jax
 from absl import flags
@@ -145,13 +145,18 @@ def nearest_flag(name: str, valid: Sequence[str]) -> str:
     return near if likeness(near)[0] >= 0.6 else ""
 
 
-def parse_fields(argv: Sequence[str], *groups: tuple[type, str]) -> list[dict[str, Any]]:
+class Flags(training.Settings):
+    """A dataclass whose fields are flags of their names."""
+
+    flag_prefix = ""
+
+
+def parse_fields(argv: Sequence[str], *groups: type[training.Settings]) -> list[dict[str, Any]]:
     """Reads flags that are the fields of dataclasses.
 
     Args:
         argv: the command line, the program first.
-        *groups: dataclasses whose fields are made by `training.setting`, each with the prefix of
-            its flags.
+        *groups: dataclasses whose fields are made by `training.setting`.
 
     Returns:
         For each dataclass the fields that the command line sets, with their values.
@@ -160,13 +165,10 @@ def parse_fields(argv: Sequence[str], *groups: tuple[type, str]) -> list[dict[st
         UserError: a flag is unknown, or its value cannot be read.
     """
     values = flags.FlagValues()
-    for fields, prefix in groups:
-        _define(values, fields, prefix)
+    for group in groups:
+        _define(values, group)
     parse_flags(values, argv)
-    found = [
-        {field.name: values[_flag(field, prefix)] for field in dataclasses.fields(fields)}
-        for fields, prefix in groups
-    ]
+    found = [{name: values[flag] for name, flag in _flags(group).items()} for group in groups]
     return [{name: flag.value for name, flag in group.items() if flag.present} for group in found]
 
 
@@ -188,7 +190,8 @@ def check_modes(
             valid = " or ".join(one for one in modes if one in its)
             both = mode == "train" and hasattr(config, field.name)
             hint = f"; that of the training is --config.{field.name}" if both else ""
-            raise UserError(f"--{_flag(field, '')} is for mode {valid}, not {mode}{hint}")
+            flag = _flags(options)[field.name]
+            raise UserError(f"--{flag} is for mode {valid}, not {mode}{hint}")
 
 
 def _modes_of(field: dataclasses.Field) -> set[str]:
@@ -199,25 +202,27 @@ def _modes_of(field: dataclasses.Field) -> set[str]:
     return {one for its in re.findall(r"Modes? ([a-z, ]+):", about) for one in its.split(", ")}
 
 
-def describe_fields(fields: Sequence[dataclasses.Field], defaults: Any, prefix: str = "") -> str:
-    """The flags of some fields of a dataclass, with their defaults and help.
+def describe_fields(
+    defaults: training.Settings, fields: Sequence[dataclasses.Field] | None = None
+) -> str:
+    """The flags of a dataclass, with their defaults and help.
 
     Args:
-        fields: those to describe, in their order.
-        defaults: an object that has the default of each.
-        prefix: of the flags.
+        defaults: an object of it.
+        fields: those to describe, in their order; None: all.
     """
-    flags = {}
-    for field in fields:
-        name, default = f"--{_flag(field, prefix)}", getattr(defaults, field.name)
+    flags, names = {}, _flags(type(defaults))
+    for field in dataclasses.fields(cast(Any, defaults)) if fields is None else fields:
+        name, default = f"--{names[field.name]}", getattr(defaults, field.name)
         shown = name if default in (None, ()) else f"{name}={default!r}".replace("'", "")
         flags[shown] = field.metadata["help"]
     return describe(flags)
 
 
-def _flag(field: dataclasses.Field, prefix: str) -> str:
-    """The flag of a field: its name, without the _ behind a word that Python keeps for itself."""
-    return prefix + field.name.removesuffix("_")
+def _flags(group: Any) -> dict[str, str]:
+    """The flag of each field: its name, without the _ behind a word that is one of Python's."""
+    names = [field.name for field in dataclasses.fields(group)]
+    return {name: group.flag_prefix + name.removesuffix("_") for name in names}
 
 
 def describe(entries: Mapping[str, str]) -> str:
@@ -232,44 +237,27 @@ def describe(entries: Mapping[str, str]) -> str:
     return "\n".join(lines)
 
 
-class _Number(flags.ArgumentParser):
-    """A parser whose complaints are in plain words."""
-
-    def __init__(self, kind: type, words: str):
-        self._kind, self._words = kind, words
-
-    def parse(self, argument: Any) -> Any:
-        try:
-            return self._kind(argument)
-        except ValueError:
-            raise ValueError(f"takes {self._words}") from None
-
-    def flag_type(self) -> str:
-        return self._words
-
-
-def _define(values: flags.FlagValues, fields: type, prefix: str) -> None:
+def _define(values: flags.FlagValues, group: Any) -> None:
     """A flag for each field; they have no defaults here, so that those given can be told.
 
     The type is that of the field, without the None of `int | None`; str for a `Literal` of words.
     """
-    hints = typing.get_type_hints(fields)
-    numbers = {int: "a whole number", float: "a number"}
+    hints, names = typing.get_type_hints(group), _flags(group)
     define: dict[Any, Callable[..., Any]] = {
         tuple: flags.DEFINE_multi_string, bool: flags.DEFINE_boolean, str: flags.DEFINE_string,
+        int: flags.DEFINE_integer, float: flags.DEFINE_float,
     }  # fmt: skip
-    for field in dataclasses.fields(fields):
-        name, about, kind = _flag(field, prefix), field.metadata["help"], hints[field.name]
+    for field in dataclasses.fields(group):
+        name, about, kind = names[field.name], field.metadata["help"], hints[field.name]
         if isinstance(kind, types.UnionType):
             kind = next(one for one in typing.get_args(kind) if one is not types.NoneType)
         if typing.get_origin(kind) is typing.Literal:
             kind = type(typing.get_args(kind)[0])
-        if kind in numbers:
-            flags.DEFINE(_Number(kind, numbers[kind]), name, None, about, flag_values=values)
-        else:
-            define[typing.get_origin(kind) or kind](name, None, about, flag_values=values)
+        define[typing.get_origin(kind) or kind](name, None, about, flag_values=values)
 
 
 def _in_our_words(error: flags.Error) -> str:
     text = str(error).removeprefix("flag ")
+    text = re.sub(r"invalid literal for int.*", "takes a whole number", text, flags=re.DOTALL)
+    text = re.sub(r"could not convert string to float.*", "takes a number", text, flags=re.DOTALL)
     return f"{text.rstrip('.')}."

@@ -20,7 +20,7 @@ training:
 from dataclasses import dataclass, replace
 from functools import partial
 
-from experiments.experiment import Experiment, Measures, Preset, Run
+from experiments.experiment import Experiment, Measures, ModeOptions, Preset, Run
 from rnnjax.errors import UserError
 from rnnjax.tasks.dna import cross_validation, pictures, preparation, reports
 from rnnjax.tasks.dna.config import DnaConfig as Config
@@ -31,10 +31,9 @@ from rnnjax.training import atomic_files, setting
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(ModeOptions):
     """The flags of the single modes."""
 
-    split: str = setting("test", "Modes evaluate, inspect: which split.")
     sequence: tuple[str, ...] = setting((), "Mode predict: a sequence; may be given repeatedly.")
     input: str | None = setting(None, "Mode predict: a table or a FASTA file of sequences.")
     output: str | None = setting(None, "Mode predict: the file to write; default: stdout.")

@@ -20,26 +20,25 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.experiment import Experiment, Measures, Preset, Run, Trained
+from experiments.experiment import Experiment, Measures, ModeOptions, Preset, Run, Trained
 from rnnjax import training
-from rnnjax.errors import UserError
 from rnnjax.tasks.draw import pictures, preparation, reports
 from rnnjax.tasks.draw.config import DrawConfig as Config
 from rnnjax.tasks.draw.draw_network import batch_loss, make_model
 from rnnjax.tasks.draw.sources import binarised, read_files
 from rnnjax.training import atomic_files, setting
+from rnnjax.training.config import Positive
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(ModeOptions):
     """The flags of the single modes."""
 
-    split: str = setting("test", "Modes evaluate, inspect: which split.")
     input: tuple[str, ...] = setting(
         (), "Mode predict: an image or an .npz file with images; may be given several times."
     )
-    num_images: int = setting(8, "Mode inspect: how many images, from the first of the split.")
-    num_samples: int = setting(1, "Mode sample: how many images.")
+    num_images: Positive = setting(8, "Mode inspect: how many images, from the first of the split.")
+    num_samples: Positive = setting(1, "Mode sample: how many images.")
     seed: int = setting(100, "Mode sample: of the first image; the report has lower ones.")
     format: str = setting("gif", f"Of animations, one of {', '.join(pictures.FORMATS)}.")
     output: str | None = setting(
@@ -78,9 +77,7 @@ def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
 
 def predict(run: Run) -> None:
     """Writes an animation of the painting of each image."""
-    paths = run.options.input
-    if not paths:
-        raise UserError("mode predict takes --input=IMAGE or --input=IMAGES.npz (repeatedly)")
+    paths = run.needed("input", "IMAGE or --input=IMAGES.npz (repeatedly)")
     model = run.trained_model()
     height, width = model.model.shape
     grey = read_files(paths, height if height == width else None, ", ".join(paths))
@@ -104,8 +101,6 @@ def sample(run: Run) -> None:
 
 def inspect(run: Run) -> None:
     """Draws inspect.png: canvases of images; prints KL and reconstruction by step."""
-    if run.options.num_images < 1:
-        raise UserError(f"--num_images is 1 or more; got {run.options.num_images}")
     splits = preparation.binary_splits(run.config)
     images, model = run.chosen_split(splits), run.trained_model()
     print(reports.by_step(model, images))

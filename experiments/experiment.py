@@ -14,20 +14,16 @@ from flax import nnx
 
 from experiments import cli
 from experiments.export import export
-from experiments.run import Run, SharedFlags, Trained, join, steps_to_trace
+from experiments.run import ModeOptions, Run, SharedFlags, Trained, join, steps_to_trace
 from rnnjax import data, training
 from rnnjax.errors import UserError
 from rnnjax.models.network import Network
 from rnnjax.training import Measures
 
-__all__ = ["Experiment", "Measures", "Preset", "Run", "Trained"]
+__all__ = ["Experiment", "Measures", "ModeOptions", "Preset", "Run", "Trained"]
 
 HELP_FLAGS = {"--help", "-help", "-h", "--helpfull", "--helpshort"}
 QUICK = 100
-ONLY_TO_TRAIN = (
-    *("preset", "restore_from", "mesh", "profile"),
-    *("coordinator", "num_processes", "process_id", "join_timeout", "lost_after"),
-)
 
 
 class Preset(NamedTuple):
@@ -53,7 +49,7 @@ class Experiment:
         about: what `--help` begins with.
         presets: by name, `default` among them; `quick` is added, a short run of it, unless there is
             one.
-        options: a dataclass of the task's own flags, fields made by `training.setting`.
+        options: the task's own flags, fields made by `training.setting`.
         prepare: `(run) -> data.prepared.Prepared`, or an object with its `batches`, `description`
             and `digest`, and further what the other functions read. `run.vocabulary()` is the
             vocabulary of the run that is resumed or restored from.
@@ -91,7 +87,7 @@ class Experiment:
     title: str
     about: str | None
     presets: Mapping[str, Preset]
-    options: Any
+    options: ModeOptions
     prepare: Callable[[Run], Any]
     model: Callable[[Any, Any], Network]
     loss: Callable[[Any, Any], Callable[..., training.Loss]]
@@ -152,12 +148,13 @@ class Experiment:
             UserError: a flag, a name or a value cannot be used.
         """
         config_class = type(self.presets["default"].config)
-        groups = (SharedFlags, ""), (type(self.options), ""), (config_class, "config.")
+        groups = SharedFlags, type(self.options), config_class
         flags, options, fields = cli.parse_fields([self.name, *argv], *groups)
-        shared = SharedFlags(**flags)
+        shared, given = SharedFlags(**flags), dataclasses.replace(self.options, **options)
+        given.validate()
         mode = training.chosen("mode", shared.mode, ["train", *self.modes])
-        for flag in ONLY_TO_TRAIN if mode != "train" else ():
-            if flag in flags and not (flag == "preset" and mode in self.fresh_modes):
+        for flag in flags if mode != "train" else ():
+            if flag not in ("workdir", "mode", "preset" if mode in self.fresh_modes else ""):
                 raise UserError(f"--{flag} is for mode train; --workdir names the run to {mode}")
         preset = self.presets[training.chosen("preset", shared.preset, self.presets)]
         cli.check_modes(type(self.options), options, mode, [*self.modes], config_class)
@@ -171,8 +168,7 @@ class Experiment:
             self._check_vocabulary_field(config, fields, workdir)
             config, source = dataclasses.replace(config, **fields), workdir
         config.validate()
-        run = Run(self, config, dataclasses.replace(self.options, **options), workdir, source)
-        run = run._replace(shared=shared)
+        run = Run(self, config, given, workdir, source, shared=shared)
         steps_to_trace(run)
         return run
 
@@ -184,14 +180,14 @@ class Experiment:
             f"Modes (--mode=NAME): {', '.join(['train', *self.modes])}.\n"
             "    --mode=export  writes the trained network into WORKDIR/export: weights, programs.",
             "Flags:",
-            cli.describe_fields(dataclasses.fields(SharedFlags), SharedFlags()),
+            cli.describe_fields(SharedFlags()),
             f"Flags of {self.name}:",
-            cli.describe_fields(dataclasses.fields(self.options), self.options),
+            cli.describe_fields(self.options),
             "Presets (--preset=NAME):",
             cli.describe({name: preset.about for name, preset in self.presets.items()}),
             "Config; the defaults are those of the preset `default`.",
             *(
-                f"{heading}:\n" + cli.describe_fields(fields, default, "config.")
+                f"{heading}:\n" + cli.describe_fields(default, fields)
                 for heading, fields in training.by_heading(type(default)).items()
             ),
         ])  # fmt: skip

@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 import jax
-import numpy as np
 from flax import nnx
 
 import rnnjax
@@ -130,7 +129,7 @@ def _card(run: Run, model: Any, meta: Any, programs: dict[str, Program]) -> str:
     return CARD.format(
         name=run.experiment.name,
         title=run.experiment.title,
-        size=sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(nnx.state(model, nnx.Param))),
+        size=training.num_parameters(nnx.state(model, nnx.Param)),
         version=rnnjax.__version__,
         step=meta.step,
         scores="\n".join(["| score | value |", "|---|---|", *rows])

@@ -21,7 +21,7 @@ evaluation of generic convolutional and recurrent networks for sequence modeling
 from dataclasses import dataclass, replace
 from functools import partial
 
-from experiments.experiment import Experiment, Measures, Preset, Run
+from experiments.experiment import Experiment, Measures, ModeOptions, Preset, Run
 from rnnjax import training
 from rnnjax.errors import UserError
 from rnnjax.tasks.long_range import memory_model, preparation, reports
@@ -30,7 +30,7 @@ from rnnjax.training import setting
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(ModeOptions):
     """The flags of the single modes."""
 
     split: str = setting("test", "Mode evaluate: which split, validation or test.")
@@ -70,10 +70,9 @@ PRESETS = {
 
 def predict(run: Run) -> None:
     """Prints the answer to each example."""
-    if not run.options.text:
-        raise UserError("mode predict takes --text=EXAMPLE (repeatedly)")
+    texts = run.needed("text", "EXAMPLE (repeatedly)")
     model = run.trained_model()
-    for answer in [model.answer(text) for text in run.options.text]:
+    for answer in [model.answer(text) for text in texts]:
         print(answer)
 
 

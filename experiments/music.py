@@ -21,23 +21,22 @@ test split.
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from experiments.experiment import Experiment, Measures, Preset, Run, Trained
+from experiments.experiment import Experiment, Measures, ModeOptions, Preset, Run, Trained
 from rnnjax import training
-from rnnjax.errors import UserError
 from rnnjax.tasks.music import frame_model, midi, preparation, reports
 from rnnjax.tasks.music.config import MusicConfig as Config
 from rnnjax.tasks.music.pieces import Piece, parallel_fifths
 from rnnjax.tasks.music.sources import load_source
 from rnnjax.training import setting
+from rnnjax.training.config import Positive
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(ModeOptions):
     """The flags of the single modes."""
 
-    split: str = setting("test", "Modes evaluate, inspect: which split.")
     input: str | None = setting(None, "Modes generate, inspect: a MIDI file.")
-    prefix: int = setting(1, "Mode generate: how many frames of --input are the first ones.")
+    prefix: Positive = setting(1, "Mode generate: how many frames of --input are the first ones.")
     melody: str | None = setting(
         None, "Mode generate: a MIDI file; the highest note of each frame is kept."
     )
@@ -78,8 +77,6 @@ def generate(run: Run) -> None:
     """Writes MIDI files and the picture of the first one."""
     options, rate = run.options, run.config.frames_per_quarter
     prefix = melody = None
-    if options.prefix < 1:
-        raise UserError(f"--prefix is 1 or more; got {options.prefix}")
     if options.input:
         prefix = midi.read_midi(options.input, rate).frames[: options.prefix]
     if options.melody:

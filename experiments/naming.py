@@ -33,11 +33,11 @@ from rnnjax.training import setting
 class Options(SamplingOptions):
     """The flags of the single modes."""
 
+    split: str = setting("test", "Mode evaluate: which split.")
     class_: str | None = setting(None, "Mode generate: the class; default: each of them.")
     num_samples: int = setting(10, "Mode generate: names of each class.")
     temperature: float = setting(1.0, "Sampling: 0 takes the likeliest symbol.")
     text: tuple[str, ...] = setting((), "Modes predict, inspect: a name; predict takes several.")
-    split: str = setting("test", "Mode evaluate: which split.")
 
 
 PRESETS = {
@@ -100,10 +100,8 @@ def generate(run: Run) -> None:
 
 def predict(run: Run) -> None:
     """Prints the likeliest classes of each name, and their probabilities."""
-    if not run.options.text:
-        raise UserError("mode predict takes --text=NAME (repeatedly)")
-    model = run.trained_model()
-    print(reports.report_classes(model, run.options.text))
+    names = run.needed("text", "NAME (repeatedly)")
+    print(reports.report_classes(run.trained_model(), names))
 
 
 def inspect(run: Run) -> None:

@@ -18,7 +18,7 @@ command again resumes a run that was stopped, and ends with the same parameters 
 
 from dataclasses import dataclass, replace
 
-from experiments.experiment import Experiment, Measures, Preset, Run
+from experiments.experiment import Experiment, Measures, ModeOptions, Preset, Run
 from rnnjax.errors import UserError
 from rnnjax.tasks.tagging import inputs, reports, text_tagger
 from rnnjax.tasks.tagging.config import TaggingConfig as Config
@@ -30,10 +30,9 @@ from rnnjax.training import atomic_files, setting
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(ModeOptions):
     """The flags of the single modes."""
 
-    split: str = setting("test", "Modes evaluate, inspect: which split.")
     text: tuple[str, ...] = setting((), "Mode predict: a text; may be given several times.")
     input: str | None = setting(
         None,

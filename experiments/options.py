@@ -1,22 +1,23 @@
 """Flags that several experiments share."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from experiments.run import ModeOptions
 from rnnjax.data.files import name_of, read_text
 from rnnjax.decode import FILTERS
 from rnnjax.errors import UserError
 from rnnjax.models.decoding import Rated, Search, rated_lines
 from rnnjax.training import atomic_files, setting
+from rnnjax.training.config import Positive, Weight
 
 
 @dataclass(frozen=True, kw_only=True)
-class SamplingOptions:
+class SamplingOptions(ModeOptions):
     """How a symbol is drawn; an experiment's options inherit from it."""
 
-    num_samples: int = setting(3, "Sampling: how many, drawn side by side.")
+    num_samples: Positive = setting(3, "Sampling: how many, drawn side by side.")
     temperature: float = setting(0.8, "Sampling: 0 takes the likeliest symbol.")
     top_k: int = setting(0, "Sampling: draw from the k likeliest symbols; 0: from all.")
     top_p: float = setting(1.0, "Sampling: draw from the nucleus of this mass.")
@@ -42,7 +43,7 @@ class SamplingOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BeamOptions:
+class BeamOptions(ModeOptions):
     """How texts are searched for; an experiment's options inherit from it."""
 
     beam_size: int = setting(5, "Texts pursued side by side; 1: the likeliest symbol each time.")
@@ -55,25 +56,22 @@ class BeamOptions:
     num_groups: int = setting(
         1, "Groups of the beam (diverse beam search), of which each avoids what others write."
     )
-    coverage_penalty: float = setting(
+    coverage_penalty: Weight = setting(
         0.0, "Attention: how much a text loses in rank for parts of its source that it left out."
     )
     diversity: float = setting(0.5, "With groups: nats by which a symbol of others is less likely.")
 
-    @property
-    def search(self) -> Search:
-        """The settings of the beam search.
-
-        Raises:
-            UserError: more texts are asked for than the beam holds, or the coverage penalty is no
-                number of 0 or more.
-        """
+    def validate(self) -> None:
+        """Raises UserError for a value that cannot work."""
+        super().validate()
         if not 1 <= self.num_best <= max(1, self.beam_size):
             raise UserError(
                 f"--num_best is 1 .. {self.beam_size}, the --beam_size; got {self.num_best}"
             )
-        if not (self.coverage_penalty >= 0 and math.isfinite(self.coverage_penalty)):
-            raise UserError(f"--coverage_penalty is 0 or more; got {self.coverage_penalty}")
+
+    @property
+    def search(self) -> Search:
+        """The settings of the beam search."""
         return Search(**{name: getattr(self, name) for name in Search._fields})
 
 
@@ -81,7 +79,6 @@ class BeamOptions:
 class TextOptions(BeamOptions):
     """Which texts a task writes texts for; its options inherit from it."""
 
-    split: str = setting("test", "Modes evaluate, inspect: which split.")
     text: tuple[str, ...] = setting((), "Mode predict: a text; may be given several times.")
     input: str | None = setting(None, "Mode predict: a file with a text a line; -: stdin.")
     output: str | None = setting(None, "Mode predict: a file for what is written.")

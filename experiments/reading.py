@@ -20,7 +20,7 @@ in that format whose names say train, valid and test; one file is divided by sto
 from dataclasses import dataclass, replace
 from functools import partial
 
-from experiments.experiment import Experiment, Measures, Preset, Run
+from experiments.experiment import Experiment, Measures, ModeOptions, Preset, Run
 from rnnjax import data, training
 from rnnjax.data.files import name_of
 from rnnjax.data.question_vocabulary import QuestionVocabulary
@@ -34,10 +34,9 @@ from rnnjax.visuals.page import render_page
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(ModeOptions):
     """The flags of the single modes."""
 
-    split: str = setting("test", "Modes evaluate, inspect: which split.")
     story: str | None = setting(None, "Mode predict: a text.")
     question: tuple[str, ...] = setting(
         (), "Mode predict: a question about the story; may be given several times."

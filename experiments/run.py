@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import rnnjax
+from experiments.cli import Flags
 from rnnjax import training
 from rnnjax.data.named_splits import SPLITS
 from rnnjax.errors import UserError
@@ -19,7 +20,7 @@ HELD_OUT = ("validation", "test")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SharedFlags:
+class SharedFlags(Flags):
     """The flags of every experiment."""
 
     workdir: str | None = setting(None, "Folder of one run. Default: runs/EXPERIMENT.")
@@ -51,6 +52,13 @@ class SharedFlags:
         training.processes.HEARTBEAT_SECONDS,
         "Seconds without a sign of life after which a process counts as lost and the others end.",
     )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ModeOptions(Flags):
+    """The flags of the single modes; an experiment inherits from this class and adds its own."""
+
+    split: str = setting("test", "Modes evaluate, inspect: which split.")
 
 
 class Run(NamedTuple):
@@ -108,6 +116,12 @@ class Run(NamedTuple):
         model = rnnjax.load(self.workdir, self.config)
         search = getattr(self.options, "search", None)
         return model if search is None else model._replace(search=search)
+
+    def needed(self, flag: str, value: str) -> Any:
+        """What a flag says; UserError, with an example of its value, if it is not given."""
+        if not (given := getattr(self.options, flag)):
+            raise UserError(f"mode {self.shared.mode} takes --{flag}={value}")
+        return given
 
     def chosen_split(self, splits: Mapping[str, Any]) -> Any:
         """The split that `--split` names; UserError if there is none of that name."""

@@ -17,7 +17,7 @@ has a label, a blank and a text in a line. One file instead of a folder is divid
 
 from dataclasses import dataclass, replace
 
-from experiments.experiment import Experiment, Measures, Preset, Run, Trained
+from experiments.experiment import Experiment, Measures, ModeOptions, Preset, Run, Trained
 from rnnjax import training
 from rnnjax.errors import UserError
 from rnnjax.tasks.sentiment import preparation, reports, sentiment_model
@@ -28,10 +28,9 @@ from rnnjax.training import atomic_files, setting
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(ModeOptions):
     """The flags of the single modes."""
 
-    split: str = setting("test", "Modes evaluate, inspect: which split.")
     text: tuple[str, ...] = setting((), "Mode predict: a text; may be given several times.")
     input: str | None = setting(
         None, "Mode predict: a file, .tsv, .csv, .jsonl or a text a line; -: stdin."

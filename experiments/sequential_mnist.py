@@ -16,18 +16,16 @@ simple way to initialize recurrent networks of rectified linear units".
 
 from dataclasses import dataclass, replace
 
-from experiments.experiment import Experiment, Measures, Preset, Run
-from rnnjax.errors import UserError
+from experiments.experiment import Experiment, Measures, ModeOptions, Preset, Run
 from rnnjax.tasks.sequential_mnist import classifier, digits
 from rnnjax.tasks.sequential_mnist.classifier import DigitConfig as Config
 from rnnjax.training import setting
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(ModeOptions):
     """The flags of the single modes."""
 
-    split: str = setting("test", "Mode evaluate: which split.")
     input: tuple[str, ...] = setting((), "Mode predict: an image; may be given several times.")
 
 
@@ -44,10 +42,9 @@ PRESETS = {
 
 def predict(run: Run) -> None:
     """Prints the likeliest digit of each image, and its probability."""
-    if not run.options.input:
-        raise UserError("mode predict takes --input=IMAGE (repeatedly)")
-    found = run.trained_model().read(*run.options.input)
-    for path, row in zip(run.options.input, found, strict=True):
+    paths = run.needed("input", "IMAGE (repeatedly)")
+    found = run.trained_model().read(*paths)
+    for path, row in zip(paths, found, strict=True):
         print(f"{path}: {row.argmax()} ({row.max():.1%})")
 
 

@@ -17,8 +17,7 @@ the training:
 from dataclasses import dataclass, replace
 from functools import partial
 
-from experiments.experiment import Experiment, Measures, Preset, Run
-from rnnjax.errors import UserError
+from experiments.experiment import Experiment, Measures, ModeOptions, Preset, Run
 from rnnjax.tasks.series import reports
 from rnnjax.tasks.series.config import SeriesConfig as Config
 from rnnjax.tasks.series.preparation import load_for, prepare
@@ -28,10 +27,9 @@ from rnnjax.training import atomic_files, setting
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(ModeOptions):
     """The flags of the single modes."""
 
-    split: str = setting("test", "Mode evaluate: which split.")
     input: str | None = setting(None, "Mode predict: a CSV file with the columns of the training.")
     output: str | None = setting(None, "Mode predict: the CSV file to write; default: stdout.")
 
@@ -51,11 +49,9 @@ PRESETS = {
 
 def predict(run: Run) -> None:
     """Prints or writes what follows each series of a file, or its class."""
-    if not run.options.input:
-        raise UserError("mode predict takes --input=FILE.csv")
+    file = run.needed("input", "FILE.csv")
     atomic_files.check_output(run.options.output)
-    found = reports.predict_file(run.trained_model(), run.options.input)
-    run.give("Predictions", found)
+    run.give("Predictions", reports.predict_file(run.trained_model(), file))
 
 
 def measures(config: Config) -> Measures:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import rnnjax
-from experiments.experiment import Experiment, Measures, Preset, Run
+from experiments.experiment import Experiment, Measures, ModeOptions, Preset, Run
 from rnnjax import training
 from rnnjax.errors import UserError
 from rnnjax.tasks.speech import network, preparation, reports, speller
@@ -28,17 +28,17 @@ from rnnjax.tasks.speech.preparation import SpeechVocabulary
 from rnnjax.tasks.speech.sources import load_source
 from rnnjax.tasks.speech.speech_model import Search
 from rnnjax.training import atomic_files, setting
+from rnnjax.training.config import Count
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(ModeOptions):
     """The flags of the single modes."""
 
-    split: str = setting("test", "Modes evaluate, inspect: which split.")
     input: tuple[str, ...] = setting((), "Mode predict: a sound file; may be given repeatedly.")
     output: str | None = setting(None, "Mode predict: the file to write; default: stdout.")
     index: int = setting(0, "Mode inspect: which recording of the split, from 0.")
-    beam_size: int = setting(16, "Prefixes that a search keeps; 0: the likeliest alignment.")
+    beam_size: Count = setting(16, "Prefixes that a search keeps; 0: the likeliest alignment.")
     lm: str | None = setting(None, "Workdir of char_lm or word_lm: a language model that helps.")
     lm_weight: float = setting(0.5, "Of its log-probability.")
     bonus: float = setting(0.5, "With --lm: nats for each character (word_lm: each word).")
@@ -79,10 +79,8 @@ PRESETS = {
 
 def predict(run: Run) -> None:
     """Prints or writes a line for each sound file: its path and its text."""
-    files, output = run.options.input, run.options.output
-    if not files:
-        raise UserError("mode predict takes --input=FILE.wav, repeatedly")
-    atomic_files.check_output(output)
+    files = run.needed("input", "FILE.wav, repeatedly")
+    atomic_files.check_output(run.options.output)
     found = run.trained_model().transcribe(files)
     lines = "".join(f"{file}\t{one.text}\n" for file, one in zip(files, found, strict=True))
     run.give("Texts", lines)

@@ -20,7 +20,7 @@ whose names say train, valid and test. Then, with the --workdir of the training:
 
 from dataclasses import dataclass, replace
 
-from experiments.experiment import Experiment, Measures, Preset, Run
+from experiments.experiment import Experiment, Measures, ModeOptions, Preset, Run
 from rnnjax import training
 from rnnjax.data.question_vocabulary import QuestionVocabulary
 from rnnjax.errors import UserError
@@ -31,10 +31,9 @@ from rnnjax.training import atomic_files, setting
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(ModeOptions):
     """The flags of the single modes."""
 
-    split: str = setting("test", "Modes evaluate, inspect: which split.")
     image: str | None = setting(None, "Mode predict: an image.")
     question: tuple[str, ...] = setting(
         (), "Mode predict: a question about it; may be given several times."

@@ -32,6 +32,7 @@ from rnnjax.tasks.word_language.config import WordConfig as Config
 from rnnjax.tasks.word_language.neural_cache import Cache
 from rnnjax.tasks.word_language.word_model import WordModel, batch_loss, make_model
 from rnnjax.training import setting
+from rnnjax.training.config import Count, Rate, Weight
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,9 +45,9 @@ class Options(SamplingOptions):
     text: tuple[str, ...] = setting((), "Mode score: a candidate; may be given several times.")
     text_file: str | None = setting(None, "Mode score: a file, a candidate a line; - is stdin.")
     split: str = setting("validation", "Modes evaluate, inspect: which split.")
-    cache_size: int = setting(0, "Mode evaluate: words that a neural cache holds; 0: no cache.")
-    cache_theta: float = setting(0.3, "With a cache: how much alike states count more.")
-    cache_lambda: float = setting(0.1, "With a cache: its share of the probability.")
+    cache_size: Count = setting(0, "Mode evaluate: words that a neural cache holds; 0: no cache.")
+    cache_theta: Weight = setting(0.3, "With a cache: how much alike states count more.")
+    cache_lambda: Rate = setting(0.1, "With a cache: its share of the probability.")
 
 
 DEFAULT = Config(num_steps=1000, learning_rate=4e-3, eval_every=250)
@@ -116,7 +117,6 @@ def evaluate(run: Run) -> None:
     """Prints the perplexity of a split, and its share of unknown words."""
     model, options = run.trained_model(), run.options
     cache = Cache(options.cache_size, options.cache_theta, options.cache_lambda)
-    cache.check()
     stream = run.chosen_split(corpus.read_splits(run.config, model.vocabulary)[1])
     print(reports.report_perplexity(model.model, stream, options.split, run.config, cache))
 

@@ -1,7 +1,8 @@
 """Errors that a user can cause and mend."""
 
 import difflib
-from collections.abc import Iterable
+import math
+from collections.abc import Collection, Iterable
 
 
 class UserError(ValueError):
@@ -25,6 +26,19 @@ def did_you_mean(word: str, valid: Iterable[str]) -> str:
     near = difflib.get_close_matches(word, words, n=1, cutoff=0.5)
     hint = f"did you mean '{near[0]}'? " if near else ""
     return f"{hint}Valid: {', '.join(words)}."
+
+
+def check_known(what: str, word: str, valid: Collection[str]) -> None:
+    """Raises UserError, with what it is, for a word that is none of the valid ones."""
+    if word not in valid:
+        raise UserError(f"unknown {what} {word!r}; {did_you_mean(word, valid)}")
+
+
+def check_at_least(least: float, **numbers: float) -> None:
+    """Raises UserError, by name, for a number that is lower than `least`, infinite or nan."""
+    for name, number in numbers.items():
+        if not least <= number < math.inf:
+            raise UserError(f"{name} is {least} or more; got {number}")
 
 
 def counted(count: int, noun: str) -> str:

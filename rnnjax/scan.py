@@ -14,7 +14,7 @@ from rnnjax.engines.registry import choose, listening
 from rnnjax.engines.reverse_only import reverse_only
 from rnnjax.engines.rows import varying_alike
 from rnnjax.engines.scan import SCAN
-from rnnjax.errors import UserError, did_you_mean
+from rnnjax.errors import UserError, check_known
 from rnnjax.ranges import mask_of_lengths
 from rnnjax.typing import Array, Carry, Params, PRNGKey
 
@@ -254,6 +254,5 @@ def _flags(name: str, flags: Any, xs: Array) -> Array | None:
 
 
 def _known(remat: str) -> Remat:
-    if remat not in get_args(Remat):
-        raise UserError(f"unknown remat {remat!r}; {did_you_mean(remat, get_args(Remat))}")
+    check_known("remat", remat, get_args(Remat))
     return cast(Remat, remat)

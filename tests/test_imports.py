@@ -52,7 +52,7 @@ ONLY_THESE_LIBRARIES = {
     },
     "interchange": {"flatbuffers", "flax", "jax", "numpy", "safetensors"},
     "metrics": {"numpy", "sklearn"},
-    "visuals": {"numpy", "matplotlib"},
+    "visuals": {"numpy", "matplotlib", "PIL"},
 }
 ENTRY_POINTS = {"experiments", "launch"}
 ONLY_IN_ENTRY_POINTS = {"absl"}

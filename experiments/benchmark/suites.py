@@ -38,13 +38,9 @@ VARIANTS: dict[str, Callable[[int], rnnjax.Cell]] = {
     "gru, reset before": functools.partial(rnnjax.gru, reset="before"),
 }
 VARIANT_SIZES = [
-    (100, 64, 128, 128),
-    (200, 16, 64, 256),
-    (35, 20, 650, 650),
-    (64, 128, 32, 96),
-    (784, 16, 1, 128),
-    (50, 1, 256, 512),
-]
+    (100, 64, 128, 128), (200, 16, 64, 256), (35, 20, 650, 650), (64, 128, 32, 96),
+    (784, 16, 1, 128), (50, 1, 256, 512),
+]  # fmt: skip
 NEWER = (
     "s5", "sru", "qrnn", "mgu", "slstm", "mlstm", "mamba2", "gated_deltanet", "fast_weights"
 )  # fmt: skip
@@ -149,7 +145,10 @@ def memory(repeats: int) -> list[Row]:
         for name, program in compiled.items()
     }
     times = interleaved(
-        {name: functools.partial(_run, compiled[name], layer) for name, layer in built.items()},
+        {
+            name: functools.partial(compiled[name], layer.params, layer.xs)
+            for name, layer in built.items()
+        },
         repeats,
     )
     rows: list[Row] = [
@@ -175,7 +174,7 @@ def peak() -> float:
     Linux says it as VmHWM; getrusage would count what the parent process needed before exec.
     """
     layer = peers.rnnjax_layer(LONGEST, remat="sqrt")
-    _run(peers.gradient(layer), layer)
+    jax.block_until_ready(peers.gradient(layer)(layer.params, layer.xs))
     status = Path("/proc/self/status").read_text(encoding="ascii")
     (line,) = [line for line in status.splitlines() if line.startswith("VmHWM:")]
     return int(line.split()[1]) / 1024
@@ -190,9 +189,9 @@ def interleaved(calls: Mapping[str, Callable[[], Any]], repeats: int) -> dict[st
     times: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(repeats):
         for name, call in calls.items():
-            call()
+            jax.block_until_ready(call())
             start = time.perf_counter()
-            call()
+            jax.block_until_ready(call())
             times[name].append(time.perf_counter() - start)
     return {name: statistics.median(seconds) for name, seconds in times.items()}
 
@@ -260,10 +259,6 @@ def _compile(_: Case, layer: Layer):
 def _compile_model(case: Case, layer: Layer):
     jax.clear_caches()
     return peers.training_step(case, layer).compile()
-
-
-def _run(program, layer: Layer) -> None:
-    jax.block_until_ready(program(layer.params, layer.xs))
 
 
 # The title of each suite, and `(repeats) -> rows`.

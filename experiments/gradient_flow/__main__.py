@@ -14,6 +14,7 @@ the longest sequence of its first batch of training.
 import dataclasses
 import sys
 from pathlib import Path
+from typing import Annotated
 
 import jax
 from absl import logging
@@ -23,17 +24,20 @@ from experiments.gradient_flow import page, sources
 from rnnjax import training
 from rnnjax.errors import UserError
 from rnnjax.training import setting
+from rnnjax.training.config import Limits, Positive
+
+Length = Annotated[int, Limits(sources.LEAST_LENGTH)]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Flags:
+class Flags(cli.Flags):
     """The flags of the command."""
 
     cells: str = setting("rnn,irnn,gru,lstm", "Fresh cells, with commas between them.")
     scales: str = setting("0.9,1.0,1.1", "Largest singular values of their recurrent matrices.")
     forget_biases: str = setting("0,1,3", "Of LSTMs that are drawn besides; empty: none.")
-    hidden_size: int = setting(32, "H of fresh cells.")
-    length: int = setting(200, "T, steps to read; the gradient goes back half as far.")
+    hidden_size: Positive = setting(32, "H of fresh cells.")
+    length: Length = setting(200, "T, steps to read; the gradient goes back half as far.")
     seed: int = setting(0, "Draws parameters, inputs and the readout.")
     workdir: tuple[str, ...] = setting(
         (), "A trained run, in place of fresh cells; may be given several times."
@@ -45,14 +49,12 @@ def main(argv: list[str]) -> None:
     """Writes the page and prints its table."""
     logging.set_verbosity(logging.WARNING)
     if {"--help", "-h"} & set(argv):
-        print(__doc__, "Flags:", cli.describe_fields(dataclasses.fields(Flags), Flags()), sep="\n")
+        print(__doc__, "Flags:", cli.describe_fields(Flags()), sep="\n")
         return
     with cli.plain_errors():
-        (given,) = cli.parse_fields(["gradient_flow", *argv], (Flags, ""))
+        (given,) = cli.parse_fields(["gradient_flow", *argv], Flags)
         flags = Flags(**given)
-        for name, least in (("hidden_size", 1), ("length", sources.LEAST_LENGTH)):
-            if getattr(flags, name) < least:
-                raise UserError(f"--{name} is {least} or more; got {getattr(flags, name)}")
+        flags.validate()
         key_layers, key_readout = jax.random.split(jax.random.key(flags.seed))
         biases = {}
         if flags.workdir:

@@ -15,7 +15,7 @@ from rnnjax.diagnostics import LayerTrace
 from rnnjax.scan import unroll
 from rnnjax.training.reporting.progress import aligned
 from rnnjax.typing import Array, PRNGKey
-from rnnjax.visuals.page import Section, note, number_cell, render_page, wide_table
+from rnnjax.visuals.page import Section, note, render_page, wide_table
 from rnnjax.visuals.pictures import draw_lines
 
 CLIP_NORM = 1.0
@@ -137,10 +137,6 @@ def render(
     ]  # fmt: skip
     far = max(len(one.gradient) for one in flows.values()) - 1
     told = note(f"far: {far} steps back, or as far as the sequence allows. {CLIPPING}")
-    body = [
-        f"<tr><td>{row[0]}</td><td>{row[1]}</td>{''.join(map(number_cell, row[2:]))}</tr>"
-        for row in rows
-    ]
     distance = "distance k, in steps"
     gradient = _panels(flows, lambda one: (range(len(one.gradient)), _relative(one)), by_cell=False)
     steps = _panels(flows, lambda one: (range(1, len(one.step) + 1), one.step))
@@ -155,7 +151,7 @@ def render(
                 png=draw_lines(products, distance, "singular value", log=True)),
         Section("Singular values of a step", html=note(STEP),
                 png=draw_lines(steps, "rank", "singular value")),
-        Section("Clipping", html=told + wide_table(heads, body, range(2, len(heads)))),
+        Section("Clipping", html=told + wide_table(heads, rows, range(2, len(heads)))),
     ]  # fmt: skip
     if forgetting:
         lines = {name: (range(far + 1), _relative(one)) for name, one in forgetting.items()}

@@ -62,9 +62,13 @@ def fresh_layers(
     found = {}
     for name in [name.strip() for name in names]:
         cell = make_cell(name, hidden_size)
+        if cell.step is None:
+            raise UserError(
+                f"{name} reads in both directions: the gradient is shown for a cell that reads "
+                "forwards"
+            )
         params = cell.init(key, INPUT_SIZE)
-        if cell.step is None or not hasattr(params, "w_hh"):
-            _check_steps(name, cell)
+        if not hasattr(params, "w_hh"):
             found[name, "as drawn"] = _traced(cell, params, length, key)
             continue
         for scale in scales:
@@ -164,10 +168,3 @@ def _traced(cell: Cell, params: Params, length: int, key: PRNGKey) -> LayerTrace
     if len(layers) != 1:
         raise UserError(f"--cells are single layers; {cell!r} has {len(layers)}")
     return layers[0]
-
-
-def _check_steps(name: str, cell: Cell) -> None:
-    if cell.step is None:
-        raise UserError(
-            f"{name} reads in both directions: the gradient is shown for a cell that reads forwards"
-        )

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from rnnjax.cells.cell import check_size
-from rnnjax.errors import UserError, did_you_mean
+from rnnjax.errors import check_known
 from rnnjax.typing import Array, PRNGKey
 
 Initializer = Callable[..., Array]
@@ -45,8 +45,7 @@ def initializer(name: str | Initializer) -> Initializer:
     """
     if callable(name):
         return name
-    if name not in INITIALIZERS:
-        raise UserError(f"unknown initialiser {name!r}; {did_you_mean(name, INITIALIZERS)}")
+    check_known("initialiser", name, INITIALIZERS)
     return INITIALIZERS[name]
 
 

@@ -31,7 +31,7 @@ from rnnjax.cells.rnn import rnn
 from rnnjax.cells.s5 import s5
 from rnnjax.cells.sru import sru
 from rnnjax.cells.xlstm import mlstm, slstm
-from rnnjax.errors import UserError, did_you_mean
+from rnnjax.errors import UserError, check_known, did_you_mean
 from rnnjax.typing import DType
 
 CELLS: Mapping[str, Callable[..., Cell]] = {
@@ -80,8 +80,7 @@ def make_cell(name: str, hidden_size: int, *, compute_dtype: DType | None = None
     """
     if ":" in name:
         return _imported_cell(name, hidden_size, compute_dtype)
-    if name not in CELLS:
-        raise UserError(f"unknown cell {name!r}; {did_you_mean(name, CELLS)}")
+    check_known("cell", name, CELLS)
     return CELLS[name](hidden_size, compute_dtype=compute_dtype)
 
 
@@ -122,8 +121,7 @@ def deep(
 
 def operand_dtype(name: str) -> jnp.dtype | None:
     """The `compute_dtype` of that name; None for float32, which leaves operands as they are."""
-    if name not in DTYPES:
-        raise UserError(f"unknown compute_dtype {name!r}; {did_you_mean(name, DTYPES)}")
+    check_known("compute_dtype", name, DTYPES)
     return None if name == "float32" else jnp.dtype(name)
 
 

@@ -4,7 +4,6 @@ import collections
 import concurrent.futures
 import copy
 import functools
-import itertools
 import multiprocessing
 import os
 import pickle
@@ -17,8 +16,7 @@ from typing import Any, Self
 import cloudpickle
 import numpy as np
 
-from rnnjax.data.buckets import check_positive
-from rnnjax.errors import UserError
+from rnnjax.errors import UserError, check_at_least
 
 Batch = dict[str, np.ndarray]
 
@@ -42,7 +40,7 @@ class EndlessBatches:
     made_together = 1
 
     def __init__(self, batch_size: int, seed: int):
-        check_positive(batch_size=batch_size)
+        check_at_least(1, batch_size=batch_size)
         self._batch_size, self._seed = batch_size, seed % (1 << 64)
         self._rows = np.arange(batch_size)
         self._latest: tuple[int, Any] = -1, None
@@ -92,10 +90,10 @@ class BatchIterator:
         self._batches = batches if rows is None else batches.of_rows(rows)
         self._workers = workers
         self._next_index = 0
-        self._running: list[_Ahead] = []
         self._group: Sequence[Batch] = ()
-        # Also at the end of the program: before Python takes apart what closing needs.
-        weakref.finalize(self, _close, self._running)
+        self._futures: collections.deque[concurrent.futures.Future] = collections.deque()
+        self._submit: Callable[[int], concurrent.futures.Future] | None = None
+        self._end: Callable[[], object] = lambda: None
 
     def __iter__(self) -> "BatchIterator":
         return self
@@ -107,13 +105,43 @@ class BatchIterator:
             UserError: a worker ended, for example because memory ran out; or what the source says.
         """
         number, place = divmod(self._next_index, self._batches.made_together)
-        if not self._running:
-            self._running.append(_Ahead(self._batches, number, self._workers))
-            self._group = self._running[0].next()
-        elif place == 0:
-            self._group = self._running[0].next()
+        if place == 0 or self._submit is None:
+            self._group = self._make(number)
         self._next_index += 1
         return self._group[place]
+
+    def _make(self, number: int) -> Sequence[Batch]:
+        """The group of batches of a number; those that follow it are begun."""
+        if self._submit is None:
+            self._submit = self._start()
+        try:
+            while len(self._futures) <= _AHEAD * max(self._workers, 1):
+                self._futures.append(self._submit(number + len(self._futures)))
+            return self._futures.popleft().result()
+        except concurrent.futures.BrokenExecutor as error:
+            raise UserError(
+                "one of the processes that make batches has ended early. If memory ran out, "
+                "--config.data_workers=0 makes them in this process"
+            ) from error
+
+    def _start(self) -> Callable[[int], concurrent.futures.Future]:
+        """Starts the thread or the processes; `(number) -> future group` of them."""
+        executor: concurrent.futures.Executor
+        make: Callable[[int], list[Batch]]
+        if self._workers == 0:
+            executor = concurrent.futures.ThreadPoolExecutor(1)
+            make = functools.partial(_group, self._batches)
+        else:
+            executor = concurrent.futures.ProcessPoolExecutor(
+                self._workers,
+                multiprocessing.get_context("spawn"),
+                initializer=_as_worker,
+                initargs=(cloudpickle.dumps(self._batches),),  # which may hold local functions
+            )
+            make = _group_of_worker
+        # Also at the end of the program: before Python takes apart what closing needs.
+        self._end = weakref.finalize(self, executor.shutdown, cancel_futures=True)
+        return lambda number: executor.submit(make, number)
 
     def get_state(self) -> dict[str, int]:
         """The position after the last batch handed out."""
@@ -126,48 +154,9 @@ class BatchIterator:
 
     def close(self) -> None:
         """Ends the workers; another batch would start new ones."""
-        _close(self._running)
-
-
-class _Ahead:
-    """Groups of batches in order, made by a thread or by processes before they are asked for."""
-
-    def __init__(self, batches: EndlessBatches, first: int, workers: int):
-        self._executor: concurrent.futures.Executor
-        self._make: Callable[[int], list[Batch]]
-        if workers == 0:
-            self._executor = concurrent.futures.ThreadPoolExecutor(1)
-            self._make = functools.partial(_group, batches)
-        else:
-            self._executor = concurrent.futures.ProcessPoolExecutor(
-                workers,
-                multiprocessing.get_context("spawn"),
-                initializer=_as_worker,
-                initargs=(cloudpickle.dumps(batches),),  # which may hold local functions
-            )
-            self._make = _group_of_worker
-        self._numbers = itertools.count(first)
-        self._ahead = _AHEAD * max(workers, 1)
-        self._futures: collections.deque[concurrent.futures.Future] = collections.deque()
-
-    def next(self) -> Sequence[Batch]:
-        try:
-            while len(self._futures) <= self._ahead:
-                self._futures.append(self._executor.submit(self._make, next(self._numbers)))
-            return self._futures.popleft().result()
-        except concurrent.futures.BrokenExecutor as error:
-            raise UserError(
-                "one of the processes that make batches has ended early. If memory ran out, "
-                "--config.data_workers=0 makes them in this process"
-            ) from error
-
-    def close(self) -> None:
-        self._executor.shutdown(cancel_futures=True)
-
-
-def _close(running: list[_Ahead]) -> None:
-    while running:
-        running.pop().close()
+        self._end()
+        self._futures.clear()
+        self._submit = None
 
 
 def _group(batches: EndlessBatches, number: int) -> list[Batch]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from rnnjax.errors import UserError
+from rnnjax.errors import UserError, check_at_least
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ def bucket_lengths(
     distinct, counts = np.unique(np.fromiter(lengths, np.int64), return_counts=True)
     if not distinct.size:
         raise UserError("there are no sentences to choose bucket lengths for")
-    check_positive(length=distinct[0], num_buckets=num_buckets, batch_size=batch_size)
+    check_at_least(1, length=distinct[0], num_buckets=num_buckets, batch_size=batch_size)
     # Of the sentences of the n shortest lengths: the fewest positions, and buckets that take them.
     up_to = np.concatenate([[0], np.cumsum(counts)])
     fewest = np.where(up_to == 0, 0, np.iinfo(np.int64).max // 2)
@@ -114,10 +114,3 @@ def with_full_batches(dealt: dict[int, np.ndarray], batch_size: int) -> dict[int
         if min(len(waiting), left) >= batch_size or not left:
             full[bucket], waiting = waiting, waiting[:0]
     return full
-
-
-def check_positive(**numbers: int) -> None:
-    """Raises UserError, by name, for a number below 1."""
-    for name, number in numbers.items():
-        if number < 1:
-            raise UserError(f"{name} must be at least 1, got {number}")

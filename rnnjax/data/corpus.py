@@ -2,28 +2,22 @@
 
 import hashlib
 import itertools
-import logging
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from rnnjax.data.documents import Document, texts
-from rnnjax.data.growing_array import GrowingArray
+from rnnjax.data.joined_array import joined_array
 from rnnjax.data.streams import Stream
-from rnnjax.data.vocabulary import NUM_CODE_POINTS, Level, Vocabulary, check_level, code_points
-from rnnjax.errors import UserError
+from rnnjax.data.vocabulary import LEVELS, NUM_CODE_POINTS, Level, Vocabulary, code_points
+from rnnjax.errors import UserError, check_known
 
 BLOCK = 1 << 20
 """Symbols encoded at a time."""
 
-SECONDS_BETWEEN_NEWS = 5.0
-
 Segment = tuple[int, int]
 """Symbols [start, end) of a corpus, from one document."""
-
-_log = logging.getLogger(__name__)
 
 
 class Corpus(NamedTuple):
@@ -96,7 +90,7 @@ def build(
         UserError: a document cannot be decoded, a split is empty, the disk is full.
     """
     level = vocabulary.level if vocabulary else level
-    check_level(level)
+    check_known("level", level, LEVELS)
     if not 0 <= valid_fraction < 1:
         raise UserError(f"valid_fraction must lie in [0, 1), got {valid_fraction}")
     if "train" not in documents:
@@ -104,13 +98,13 @@ def build(
     decoded: dict[str, np.ndarray] = {}
     segments: dict[str, list[Segment]] = {}
     for part, its_documents in documents.items():
-        with GrowingArray(np.uint8 if level == "byte" else np.uint32) as array:
-            ends = _decode(its_documents, level, array)
-            values = array.finish()
+        ends: list[int] = []
+        decoding = _decode(its_documents, level, ends)
+        values = joined_array(decoding, np.uint8 if level == "byte" else np.uint32)
         if not values.size:
             raise UserError(f"{name} is empty: there is no text in its {part} split")
         cut = part == "train" and valid_fraction > 0 and "validation" not in documents
-        kept, held_out = split(ends, valid_fraction if cut else 0)
+        kept, held_out = split(np.array(ends), valid_fraction if cut else 0)
         pieces = {part: kept, "validation": held_out} if cut else {part: kept}
         decoded |= dict.fromkeys(pieces, values)
         segments |= pieces
@@ -130,11 +124,12 @@ def build(
         vocabulary = Vocabulary.of_text(map(chr, np.flatnonzero(seen).tolist()))
     streams: dict[str, Stream] = {}
     for part, pieces_of_part in segments.items():
-        with GrowingArray(vocabulary.dtype) as array:
-            for block in _blocks(decoded[part], pieces_of_part):
-                array.append(block if level == "byte" else vocabulary.id_of_code_point[block])
-            lengths = [end - start for start, end in pieces_of_part]
-            streams[part] = Stream(array.finish(), np.cumsum([0, *lengths[:-1]]))
+        blocks = _blocks(decoded[part], pieces_of_part)
+        if level != "byte":
+            blocks = (vocabulary.id_of_code_point[block] for block in blocks)
+        lengths = [end - start for start, end in pieces_of_part]
+        starts = np.cumsum([0, *lengths[:-1]])
+        streams[part] = Stream(joined_array(blocks, vocabulary.dtype), starts)
     return Corpus(vocabulary, streams)
 
 
@@ -173,29 +168,23 @@ def split(document_ends: np.ndarray, fraction: float) -> tuple[list[Segment], li
     return [one for one, held in segments if not held], [one for one, held in segments if held]
 
 
-def _decode(documents: Iterable[Document], level: Level, array: GrowingArray) -> np.ndarray:
-    """Writes the documents to `array`; returns where each that is not empty ends.
+def _decode(documents: Iterable[Document], level: Level, ends: list[int]) -> Iterator[np.ndarray]:
+    """Yields pieces of the documents; adds to `ends` where each that is not empty ends.
 
     Level "byte": bytes as they are; "char": code points as of `texts`, so that a text gives the
     same corpus wherever it was saved.
     """
-    ends = []
-    news = time.monotonic() + SECONDS_BETWEEN_NEWS
+    size = 0
     for document in documents:
-        start = len(array)
+        start = size
         pieces: Iterable[np.ndarray] = map(code_points, texts(document, or_bytes=True))
         if level == "byte":
             pieces = (np.frombuffer(chunk, np.uint8) for chunk in document.chunks)
         for piece in pieces:
-            array.append(piece)
-            if time.monotonic() > news:
-                _log.info(
-                    "reading %s: %.0f million symbols so far", document.name, len(array) / 1e6
-                )
-                news = time.monotonic() + SECONDS_BETWEEN_NEWS
-        if len(array) > start:
-            ends.append(len(array))
-    return np.array(ends, np.int64)
+            size += piece.size
+            yield piece
+        if size > start:
+            ends.append(size)
 
 
 def _blocks(values: np.ndarray, segments: list[Segment]) -> Iterator[np.ndarray]:

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from rnnjax.data.files import regular_file
-from rnnjax.errors import UserError, did_you_mean
+from rnnjax.errors import UserError, check_known
 
 ResizePolicy = Literal["crop", "pad", "stretch"]
 
@@ -64,9 +64,7 @@ def decode_image(data: bytes, name: str, *, size: int, policy: ResizePolicy) -> 
         UserError: the data are no image, are broken or cut off, have more than `MAX_PIXELS` pixels
             or samples of 32 bits; or there is no such policy or size.
     """
-    if policy not in get_args(ResizePolicy):
-        hint = did_you_mean(policy, get_args(ResizePolicy))
-        raise UserError(f"unknown resize policy {policy!r}: {hint}")
+    check_known("resize policy", policy, get_args(ResizePolicy))
     if size < 1:
         raise UserError(f"the size of images must be at least 1 pixel, got {size}")
     return np.array(_square(_decoded(data, name), size, policy))

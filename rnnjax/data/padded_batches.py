@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnjax.data.batch_iterator import Batch, EndlessBatches
-from rnnjax.data.buckets import bucket_of, check_positive, deal, with_full_batches
-from rnnjax.errors import UserError
+from rnnjax.data.buckets import bucket_of, deal, with_full_batches
+from rnnjax.errors import UserError, check_at_least
 
 Example = Mapping[str, np.ndarray]
 
@@ -165,7 +165,7 @@ class TrainingBatches(EndlessBatches):
             UserError: there are too few examples, or the sizes make no sense.
         """
         super().__init__(batch_size, seed)
-        check_positive(pool=pool)
+        check_at_least(1, pool=pool)
         self._examples, self._full_only, self._pool = examples, full_only, pool
         if full_only and examples.size < batch_size:
             raise UserError(
@@ -230,7 +230,7 @@ class EvaluationBatches:
         Raises:
             UserError: there are no examples, or the sizes make no sense.
         """
-        check_positive(batch_size=batch_size)
+        check_at_least(1, batch_size=batch_size)
         self._examples, self._rows = examples, np.arange(batch_size)
         self._plan = _cut(examples.deal(), batch_size)
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnjax.data.batch_iterator import Batch, EndlessBatches
-from rnnjax.data.buckets import bucket_lengths, bucket_of, check_positive
-from rnnjax.errors import UserError
+from rnnjax.data.buckets import bucket_lengths, bucket_of
+from rnnjax.errors import UserError, check_at_least
 
 
 class Stream(NamedTuple):
@@ -237,7 +237,7 @@ class _Circle:
 
 
 def _check_sizes(stream: Stream, batch_size: int, window: int) -> None:
-    check_positive(batch_size=batch_size, window=window)
+    check_at_least(1, batch_size=batch_size, window=window)
     if len(stream.ids) == len(stream.document_starts):
         raise UserError(
             f"a split of {len(stream.ids)} symbols in {len(stream.document_starts)} documents has "

@@ -22,7 +22,6 @@ def load(
     encoding: str = "utf-8",
     valid_fraction: float = 0.1,
     vocabulary: Vocabulary | None = None,
-    tfds_data_dir: str | None = None,
 ) -> Corpus:
     """Loads a text corpus by name.
 
@@ -37,30 +36,23 @@ def load(
         valid_fraction: part of the training text kept for validation, where the source has no
             validation split of its own.
         vocabulary: use this one (of a checkpoint) and its level instead of the training split's.
-        tfds_data_dir: TFDS's folder; None: its default.
 
     Raises:
         UserError: there is no such source, or its text cannot be read or decoded, or is empty.
     """
     level = vocabulary.level if vocabulary else level
-    documents, found = find_documents(
-        spec, encoding=encoding, decoded=level == "char", tfds_data_dir=tfds_data_dir
-    )
+    documents, found = find_documents(spec, encoding=encoding, decoded=level == "char")
     corpus = build(documents, valid_fraction, spec, level, vocabulary)
     return corpus._replace(origin=_origin(spec, found, valid_fraction) if found else "")
 
 
 def find_documents(
-    spec: str,
-    *,
-    encoding: str = "utf-8",
-    decoded: bool = True,
-    tfds_data_dir: str | None = None,
+    spec: str, *, encoding: str = "utf-8", decoded: bool = True
 ) -> tuple[Mapping[str, Iterable[Document]], SplitFiles | None]:
     """The documents of a source by split, and the files that they are in, if there are.
 
     Args:
-        spec, encoding, tfds_data_dir: see `load`.
+        spec, encoding: see `load`.
         decoded: whether files must be text in the encoding.
 
     Raises:
@@ -70,7 +62,7 @@ def find_documents(
     if spec in NAMED:
         return {"train": NAMED[spec]()}, None
     if spec.startswith("tfds:"):
-        return tfds.documents(spec.removeprefix("tfds:"), data_dir=tfds_data_dir), None
+        return tfds.documents(spec.removeprefix("tfds:")), None
     if not spec or not (os.path.exists(spec) or any(mark in spec for mark in "/\\.*?[~=")):
         near = nearest(Path(spec)) or "none here has one like it"
         raise UserError(

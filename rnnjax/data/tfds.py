@@ -14,12 +14,11 @@ from rnnjax.errors import UserError, did_you_mean
 OFFLINE = "Without a network use --config.data=embedded or the path of a text file."
 
 
-def documents(spec: str, *, data_dir: str | None = None) -> dict[str, Iterator[Document]]:
+def documents(spec: str) -> dict[str, Iterator[Document]]:
     """The splits of a data set of texts, a document an example.
 
     Args:
         spec: see `TfdsDataset`; the feature is a text.
-        data_dir: TFDS's folder; None: its default (~/tensorflow_datasets, or TFDS_DATA_DIR).
 
     Returns:
         {split name: documents}; a split called valid, val or dev is "validation", any other has
@@ -28,7 +27,7 @@ def documents(spec: str, *, data_dir: str | None = None) -> dict[str, Iterator[D
     Raises:
         UserError: no such data set or feature, no network, no TensorFlow.
     """
-    dataset = TfdsDataset(spec, offline=OFFLINE, data_dir=data_dir)
+    dataset = TfdsDataset(spec, offline=OFFLINE)
     from tensorflow_datasets.core.features import Text
 
     feature = dataset.choose("text feature", lambda found: isinstance(found, Text), usual="text")
@@ -43,16 +42,13 @@ def documents(spec: str, *, data_dir: str | None = None) -> dict[str, Iterator[D
     }
 
 
-def pairs(
-    spec: str, source: str = "", target: str = "", *, data_dir: str | None = None
-) -> dict[str, list[Example]]:
+def pairs(spec: str, source: str = "", target: str = "") -> dict[str, list[Example]]:
     """The splits of a data set of pairs of texts, such as a text and its translation.
 
     Args:
         spec: `NAME`, `NAME/CONFIG` or `NAME:VERSION`.
         source, target: features that are texts; empty: those that the data set says are input and
             target.
-        data_dir: TFDS's folder; None: its default.
 
     Returns:
         {split: examples with the fields `source` and `target`}, of train, validation and test those
@@ -61,7 +57,7 @@ def pairs(
     Raises:
         UserError: no such data set or feature, no network, no TensorFlow.
     """
-    dataset = TfdsDataset(spec, offline=OFFLINE, data_dir=data_dir)
+    dataset = TfdsDataset(spec, offline=OFFLINE)
     from tensorflow_datasets.core.features import Text
 
     names = (source, target) if source else (dataset.supervised or ("", ""))
@@ -82,16 +78,13 @@ def pairs(
     return found
 
 
-def labelled(
-    spec: str, text: str, label: str, *, data_dir: str | None = None
-) -> dict[str, list[Example]]:
+def labelled(spec: str, text: str, label: str) -> dict[str, list[Example]]:
     """The splits of a data set of texts with a label, such as reviews.
 
     Args:
         spec: see `TfdsDataset`; the feature is the text.
         text: the feature that is the text, where several could be meant.
         label: the feature that is the label, where several could be meant: a class or a number.
-        data_dir: TFDS's folder; None: its default.
 
     Returns:
         {split: examples with the fields `text` and `label`}, of train, validation and test those
@@ -100,7 +93,7 @@ def labelled(
     Raises:
         UserError: no such data set or feature, no network, no TensorFlow.
     """
-    dataset = TfdsDataset(spec, offline=OFFLINE, data_dir=data_dir)
+    dataset = TfdsDataset(spec, offline=OFFLINE)
     from tensorflow_datasets.core.features import ClassLabel, Scalar, Text
 
     text = dataset.choose("text feature", lambda found: isinstance(found, Text), usual=text)
@@ -130,8 +123,9 @@ def _text(value: bytes) -> str:
 class TfdsDataset:
     """A data set of TFDS, downloaded and prepared if it is not there.
 
-    What is prepared as array_record in `data_dir` is read as it is, by its files. Anything else is
-    downloaded and prepared first, for which TFDS needs TensorFlow.
+    What is prepared as array_record in TFDS's folder is read as it is, by its files. Anything else
+    is downloaded and prepared first, for which TFDS needs TensorFlow. The folder is
+    ~/tensorflow_datasets, or what the environment variable TFDS_DATA_DIR names.
 
     Attributes:
         name: of the data set, without the feature.
@@ -139,14 +133,13 @@ class TfdsDataset:
         supervised: the names of its input and its target; None: it does not say.
     """
 
-    def __init__(self, spec: str, *, offline: str, data_dir: str | None = None):
+    def __init__(self, spec: str, *, offline: str):
         """Opens the data set.
 
         Args:
             spec: `NAME`, `NAME/CONFIG` or `NAME:VERSION`, with or without `:FEATURE`, the feature
                 to read where several could be meant.
             offline: what messages recommend where the data set is not available.
-            data_dir: TFDS's folder; None: its default.
 
         Raises:
             UserError: no such data set, no network, no TensorFlow.
@@ -165,7 +158,7 @@ class TfdsDataset:
                 f"pip install 'rnnjax[tfds]'. {offline}"
             ) from error
         with one_line_errors(self.name, offline):
-            self._builder = _prepared(self.name, offline, data_dir)
+            self._builder = _prepared(self.name, offline)
         self.features = self._builder.info.features
         self.supervised = self._builder.info.supervised_keys
 
@@ -211,16 +204,16 @@ class TfdsDataset:
                 yield f"tfds:{self.name} {split} {n}", source[n]
 
 
-def _prepared(name: str, offline: str, data_dir: str | None) -> Any:
+def _prepared(name: str, offline: str) -> Any:
     """The builder; of prepared files without the data set's own code, which may need TensorFlow."""
     import tensorflow_datasets as tfds
     from tensorflow_datasets.core.read_only_builder import builder_from_files
 
     with contextlib.suppress(tfds.core.DatasetNotFoundError):
-        return builder_from_files(name, data_dir=data_dir)
+        return builder_from_files(name)
     try:
         with _temporary_files_removed():
-            builder = tfds.builder(name, data_dir=data_dir)
+            builder = tfds.builder(name)
     except tfds.core.DatasetNotFoundError as error:
         known = tfds.list_builders(with_community_datasets=False)
         near = difflib.get_close_matches(name, known, n=1)

@@ -2,13 +2,11 @@
 
 import logging
 import re
-import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from rnnjax.data.corpus import SECONDS_BETWEEN_NEWS
 from rnnjax.data.documents import check_encoding
 from rnnjax.data.files import document, files_at
 from rnnjax.errors import UserError
@@ -91,7 +89,6 @@ def read_vectors(path: str, wanted: Collection[str], *, encoding: str = "utf-8")
     kept: dict[str, np.ndarray] = {}
     size = promised = None
     num_words = repeated = 0
-    news = time.monotonic() + SECONDS_BETWEEN_NEWS
     for number, line in enumerate(_lines(document(files[0], encoding).chunks, path), 1):
         place = f"{path}:{number}"
         if number == 1:
@@ -108,9 +105,6 @@ def read_vectors(path: str, wanted: Collection[str], *, encoding: str = "utf-8")
             kept[word] = _vector(numbers, place)
         elif number == 1:
             _vector(numbers, place)
-        if time.monotonic() > news:
-            _log.info("reading %s: %.1f million words so far", path, num_words / 1e6)
-            news = time.monotonic() + SECONDS_BETWEEN_NEWS
     if size is None or not num_words:
         but = " but for a header" if size else ""
         raise UserError(f"{path} has no word vectors: it is empty{but}")

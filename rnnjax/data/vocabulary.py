@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, Self, cast, get_args, get_origin
 
 import numpy as np
 
-from rnnjax.errors import UserError, did_you_mean
+from rnnjax.errors import UserError, check_known
 
 Level = Literal["char", "byte"]
 LEVELS = get_args(Level)
@@ -17,12 +17,6 @@ UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 """How the unknown symbol (id 0 of a character vocabulary) is shown."""
 
 NUM_CODE_POINTS = 0x110000
-
-
-def check_level(level: str) -> None:
-    """Raises UserError unless `level` is one of LEVELS."""
-    if level not in LEVELS:
-        raise UserError(f"unknown level {level!r}: {did_you_mean(level, LEVELS)}")
 
 
 def code_points(text: str) -> np.ndarray:
@@ -80,7 +74,7 @@ class Vocabulary(SavedVocabulary):
     symbols: str = ""
 
     def __post_init__(self) -> None:
-        check_level(self.level)
+        check_known("level", self.level, LEVELS)
         if self.level == "byte" and self.symbols:
             raise UserError("a byte vocabulary lists no symbols")
         if self.level == "char" and self.symbols[:1] != UNKNOWN:

@@ -12,7 +12,7 @@ import numpy as np
 
 from rnnjax.data.tokens import tokenize
 from rnnjax.data.vocabulary import SavedVocabulary
-from rnnjax.errors import UserError, did_you_mean
+from rnnjax.errors import UserError, check_known
 
 WordLevel = Literal["word", "subword"]
 
@@ -87,10 +87,7 @@ class WordVocabulary(SavedVocabulary):
             UserError: there is no such level, there are no words, or `num_subwords` are too few for
                 the letters.
         """
-        levels = get_args(WordLevel)
-        if level not in levels:
-            hint = did_you_mean(level, levels)
-            raise UserError(f"unknown level of {cls.texts_are} {level!r}: {hint}")
+        check_known(f"level of {cls.texts_are}", level, get_args(WordLevel))
         counts = Counter(word for text in texts for word in cls.words_of(text))
         if level == "subword" and counts:
             return cls("subword", *_byte_pairs(counts, num_subwords, cls.texts_are))

@@ -1,14 +1,13 @@
 """Beam search over all rows of a batch at once."""
 
 import functools
-import math
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from rnnjax.decode.step import Step, check_start, check_stop, repeat_rows
-from rnnjax.errors import UserError
+from rnnjax.errors import UserError, check_at_least
 from rnnjax.typing import Array, Carry
 
 MAX_BEAM_SIZE = 1000
@@ -26,6 +25,14 @@ class BeamResult(NamedTuple):
     lengths: Array
     scores: Array
     log_probability: Array
+
+    def ranked(self, scores: Array) -> "BeamResult":
+        """The hypotheses by other scores, the highest first; of equals, the order stays."""
+        order = jnp.argsort(-scores, axis=1, stable=True)
+        return jax.tree.map(
+            lambda x: jnp.take_along_axis(x, jnp.expand_dims(order, range(2, x.ndim)), axis=1),
+            self._replace(scores=scores),
+        )
 
 
 def beam_search(
@@ -108,10 +115,7 @@ def beam_search(
     check_start(carry, start_tokens, max_length)
     if not 1 <= beam_size <= MAX_BEAM_SIZE:
         raise UserError(f"beam_size is 1 .. {MAX_BEAM_SIZE}; got {beam_size}")
-    if not (length_penalty >= 0 and math.isfinite(length_penalty)):
-        raise UserError(f"length_penalty is 0 or more; got {length_penalty}")
-    if not (diversity >= 0 and math.isfinite(diversity)):
-        raise UserError(f"diversity is 0 or more; got {diversity}")
+    check_at_least(0, length_penalty=length_penalty, diversity=diversity)
     if num_groups < 1 or beam_size % num_groups:
         raise UserError(f"num_groups divides a beam_size of {beam_size}; got {num_groups}")
     sizes = beam_size, num_groups, max_length
@@ -262,13 +266,8 @@ def _likeliest(logits: Array, beam_size: int) -> tuple[Array, Array]:
 def _ranked(beam: _Beam, stop: int, length_penalty: Array) -> BeamResult:
     """Returns the hypotheses of a beam, the highest score first."""
     empty = beam.log_probability == -jnp.inf
+    tokens = jnp.where(empty[..., None], stop, beam.tokens)
     lengths = jnp.where(empty, 0, beam.lengths)
     divisor = jnp.maximum(lengths, 1).astype(jnp.float32) ** length_penalty
-    scores, order = jax.lax.top_k(beam.log_probability / divisor, empty.shape[1])
-    tokens = jnp.where(empty[..., None], stop, beam.tokens)
-    return BeamResult(
-        tokens=jnp.take_along_axis(tokens, order[..., None], axis=1),
-        lengths=jnp.take_along_axis(lengths, order, axis=1),
-        scores=scores,
-        log_probability=jnp.take_along_axis(beam.log_probability, order, axis=1),
-    )
+    scores = beam.log_probability / divisor
+    return BeamResult(tokens, lengths, scores, beam.log_probability).ranked(scores)

@@ -36,11 +36,4 @@ def rank_by_coverage(
     logs = jnp.log(jnp.clip(seen, LEAST, 1))
     if mask is not None:
         logs = jnp.where(mask[:, None], logs, 0)
-    scores = found.scores + coverage_penalty * logs.sum(axis=-1)
-    order = jnp.argsort(-scores, axis=1, stable=True)
-    return BeamResult(
-        tokens=jnp.take_along_axis(found.tokens, order[..., None], axis=1),
-        lengths=jnp.take_along_axis(found.lengths, order, axis=1),
-        scores=jnp.take_along_axis(scores, order, axis=1),
-        log_probability=jnp.take_along_axis(found.log_probability, order, axis=1),
-    )
+    return found.ranked(found.scores + coverage_penalty * logs.sum(axis=-1))

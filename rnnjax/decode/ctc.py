@@ -7,33 +7,16 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnnjax.decode.beam import MAX_BEAM_SIZE
+from rnnjax.decode.beam import MAX_BEAM_SIZE, BeamResult
 from rnnjax.decode.step import Step, repeat_rows
-from rnnjax.errors import UserError
+from rnnjax.errors import UserError, check_at_least
 from rnnjax.losses import wide
 from rnnjax.typing import Array, Carry
 
 BLANK = 0
 
 
-class CTCResult(NamedTuple):
-    """The texts of each row, the best first.
-
-    Attributes:
-        tokens: int `[B, K, L]`, 0 after the end.
-        lengths: int `[B, K]`.
-        scores: `[B, K]`, by which they are ranked; -inf where there are fewer than K texts.
-        log_probability: `[B, K]` in nats, of the network alone: of all alignments of the text that
-            were kept, or with `ctc_greedy` of the best one.
-    """
-
-    tokens: Array
-    lengths: Array
-    scores: Array
-    log_probability: Array
-
-
-def ctc_greedy(logits: Array, steps: Array) -> CTCResult:
+def ctc_greedy(logits: Array, steps: Array) -> BeamResult:
     """The text of the likeliest alignment of each row, which need not be the likeliest text.
 
     Args:
@@ -41,7 +24,7 @@ def ctc_greedy(logits: Array, steps: Array) -> CTCResult:
         steps: of each row, int `[B]`.
 
     Returns:
-        One text a row, L = T.
+        One text a row, with 0 after its end, L = T, and the log-probability of the alignment.
 
     References:
         Graves et al. 2006, section 3.2, "best path decoding".
@@ -55,7 +38,7 @@ def ctc_greedy(logits: Array, steps: Array) -> CTCResult:
     rows = jnp.arange(kept.shape[0])[:, None]
     tokens = jnp.zeros_like(best.T).at[rows, place].set(best.T, mode="drop")
     score = jnp.where(real, logs.max(axis=-1), 0).sum(axis=0)[:, None]
-    return CTCResult(tokens[:, None], kept.sum(axis=1)[:, None], score, score)
+    return BeamResult(tokens[:, None], kept.sum(axis=1)[:, None], score, score)
 
 
 def ctc_beam_search(
@@ -69,7 +52,7 @@ def ctc_beam_search(
     carry: Carry = None,
     weight: float = 0.0,
     bonus: float = 0.0,
-) -> CTCResult:
+) -> BeamResult:
     """Finds likely texts, each by all its alignments, together with a language model or without.
 
     A prefix y keeps the probability of its alignments that end in the blank, p_b, and that of
@@ -101,6 +84,11 @@ def ctc_beam_search(
         weight: of the language model, 0 or more.
         bonus: for each symbol, in nats; a language model favours short texts.
 
+    Returns:
+        The texts of each row, the best first, with 0 after their ends. Scores are -inf where there
+        are fewer than K. The log-probability is that of the network alone: of all alignments of the
+        text that were kept.
+
     Raises:
         UserError: a number is out of range.
 
@@ -111,8 +99,7 @@ def ctc_beam_search(
     """
     if not 1 <= beam_size <= MAX_BEAM_SIZE:
         raise UserError(f"beam_size is 1 .. {MAX_BEAM_SIZE}; got {beam_size}")
-    if not (weight >= 0 and math.isfinite(weight)):
-        raise UserError(f"weight is 0 or more; got {weight}")
+    check_at_least(0, weight=weight)
     if not math.isfinite(bonus):
         raise UserError(f"bonus is a number; got {bonus}")
     length = len(logits) if max_length is None else max_length
@@ -147,7 +134,7 @@ def _search(
     carry: Carry,
     weight: Array,
     bonus: Array,
-) -> CTCResult:
+) -> BeamResult:
     num_rows, vocab_size = logits.shape[1:]
     shape = (num_rows, beam_size)
     logs = jax.nn.log_softmax(wide(logits))
@@ -184,12 +171,8 @@ def _search(
     )
     beam, _ = jax.lax.scan(advance, beam, (logs, jnp.arange(len(logs))))
     found = beam.log_probability
-    scores, order = jax.lax.top_k(found + weight * beam.told + bonus * beam.lengths, beam_size)
-
-    def ranked(x: Array) -> Array:
-        return jnp.take_along_axis(x, order.reshape(*shape, *[1] * (x.ndim - 2)), axis=1)
-
-    return CTCResult(ranked(beam.tokens), ranked(beam.lengths), scores, ranked(found))
+    scores = found + weight * beam.told + bonus * beam.lengths
+    return BeamResult(beam.tokens, beam.lengths, scores, found).ranked(scores)
 
 
 def _advance(beam: _Beam, q: Array, read: Any, weight: Array, bonus: Array) -> _Beam:

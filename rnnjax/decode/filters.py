@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from rnnjax.errors import UserError
+from rnnjax.errors import UserError, check_at_least
 from rnnjax.typing import Array
 
 FILTERS = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
@@ -50,8 +50,7 @@ def filter_logits(
     vocab_size = logits.shape[-1]
     if not 0 <= temperature <= float(jnp.finfo(jnp.float32).max):
         raise UserError(f"temperature is 0 or more, and finite; got {temperature}")
-    if top_k < 0:
-        raise UserError(f"top_k is 0 (off) or more; got {top_k}")
+    check_at_least(0, top_k=top_k)
     if not 0 < top_p <= 1:
         raise UserError(f"top_p lies in (0, 1]; got {top_p}")
     if not 0 <= min_p <= 1:

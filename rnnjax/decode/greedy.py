@@ -1,13 +1,9 @@
 """The most likely symbol at every step."""
 
-import functools
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
-
-from rnnjax.decode.step import Step, check_start, check_stop
-from rnnjax.losses import target_log_probability
+from rnnjax.decode.beam import beam_search
+from rnnjax.decode.step import Step
 from rnnjax.typing import Array, Carry
 
 
@@ -26,7 +22,7 @@ class GreedyResult(NamedTuple):
 def greedy(
     step: Step, params: Any, carry: Carry, start_tokens: Array, *, max_length: int, stop: int
 ) -> GreedyResult:
-    """Takes the most likely symbol at every step, like a beam search with a beam of 1.
+    """Takes the most likely symbol at every step: a beam search with a beam of 1.
 
     Of equally likely symbols the first is taken. The program is compiled once for each `step`
     (the same function object) and each set of shapes.
@@ -45,23 +41,6 @@ def greedy(
     Raises:
         UserError: `max_length` is below 1, `stop` is no symbol, or a shape does not fit.
     """
-    check_start(carry, start_tokens, max_length)
-    return _greedy(step, max_length, stop, params, carry, jnp.asarray(start_tokens))
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _greedy(
-    step: Step, max_length: int, stop: int, params: Any, carry: Carry, start_tokens: Array
-) -> GreedyResult:
-    def extend(state, _):
-        carry, last, running = state
-        logits, carry = step(params, carry, last)
-        check_stop(stop, logits)
-        logits = logits.astype(jnp.float32)
-        token = jnp.where(running, jnp.argmax(logits, axis=-1).astype(last.dtype), stop)
-        gain = jnp.where(running, target_log_probability(logits, token), 0)
-        return (carry, token, running & (token != stop)), (token, gain, running)
-
-    start = (carry, start_tokens, jnp.ones(start_tokens.shape, bool))
-    _, (tokens_LB, gains_LB, running_LB) = jax.lax.scan(extend, start, length=max_length)
-    return GreedyResult(tokens_LB.T, jnp.sum(running_LB, axis=0), jnp.sum(gains_LB, axis=0))
+    options = {"beam_size": 1, "max_length": max_length, "stop": stop}
+    found = beam_search(step, params, carry, start_tokens, **options)
+    return GreedyResult(found.tokens[:, 0], found.lengths[:, 0], found.log_probability[:, 0])

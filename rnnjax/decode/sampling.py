@@ -9,7 +9,7 @@ import numpy as np
 
 from rnnjax.decode.filters import filter_logits
 from rnnjax.decode.step import Step
-from rnnjax.errors import UserError
+from rnnjax.errors import UserError, check_at_least
 from rnnjax.typing import Array, Carry, PRNGKey
 
 
@@ -82,8 +82,7 @@ def continue_sampling(
         UserError: `length` is below 1, there is not a key for each row, or a filter is out of
             range.
     """
-    if length < 1:
-        raise UserError(f"length is 1 or more; got {length}")
+    check_at_least(1, length=length)
     rows = jnp.arange(len(state.running))
 
     def draw(state: Sampling, _: None) -> tuple[Sampling, tuple[Array, Array]]:

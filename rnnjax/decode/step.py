@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from rnnjax.errors import UserError
+from rnnjax.errors import UserError, check_at_least
 from rnnjax.typing import Array, Carry
 
 Step = Callable[[Any, Carry, Array], tuple[Array, Carry]]
@@ -25,8 +25,7 @@ def check_start(carry: Carry, start_tokens: Array, max_length: int) -> None:
         start_tokens: int `[B]`.
         max_length: 1 or more.
     """
-    if max_length < 1:
-        raise UserError(f"max_length is 1 or more; got {max_length}")
+    check_at_least(1, max_length=max_length)
     shape = jnp.shape(start_tokens)
     if len(shape) != 1 or not jnp.issubdtype(jnp.result_type(start_tokens), jnp.integer):
         raise UserError(

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from rnnjax.cells.cell import check_sizes
 from rnnjax.cells.initializers import initializer
-from rnnjax.errors import UserError, did_you_mean
+from rnnjax.errors import UserError, check_known
 from rnnjax.typing import Array, Params, PRNGKey
 
 _MASKED = -1e30
@@ -173,8 +173,7 @@ def named_scorer(name: str, attention_size: int) -> Scorer:
         "dot": dot,
         "general": general,
     }
-    if name not in scorers:
-        raise UserError(f"unknown attention scorer {name!r}; {did_you_mean(name, scorers)}")
+    check_known("attention scorer", name, scorers)
     return scorers[name]()
 
 

@@ -11,7 +11,7 @@ from jax.flatten_util import ravel_pytree
 from rnnjax.cells.cell import Cell, check_sizes
 from rnnjax.cells.pointwise import drop
 from rnnjax.engines.problem import Remat
-from rnnjax.errors import UserError, did_you_mean
+from rnnjax.errors import UserError, check_known
 from rnnjax.heads import attention, copying
 from rnnjax.models.hard_attention import DEFAULT_HARD_TRAINING, HardTraining
 from rnnjax.models.memory import (
@@ -113,9 +113,7 @@ class Decoder(Network):
                 that is bidirectional, or a size that is no positive integer.
         """
         check_sizes(vocab_size=vocab_size, memory_size=memory_size, embed_size=embed_size)
-        contexts = get_args(Context)
-        if context not in contexts:
-            raise UserError(f"unknown context {context!r}; {did_you_mean(context, contexts)}")
+        check_known("context", context, get_args(Context))
         check_left_to_right(cell, "a decoder")
         if copied_as is not None and context != "soft":
             raise UserError(f"copying follows soft attention; got context {context!r}")

@@ -11,7 +11,7 @@ from flax import nnx
 from rnnjax.cells.cell import Cell, check_sizes, split_key
 from rnnjax.cells.pointwise import drop
 from rnnjax.engines.problem import Remat
-from rnnjax.errors import UserError, did_you_mean
+from rnnjax.errors import check_known
 from rnnjax.heads.pooling import attention, init_attention, maximum, mean
 from rnnjax.losses import cross_entropy
 from rnnjax.models.network import Network, Program, float32_linear
@@ -75,10 +75,7 @@ class SequenceClassifier(Network):
             UserError: an unknown pooling, or a size that is no positive integer.
         """
         check_sizes(num_classes=num_classes, attention_size=attention_size)
-        if pooling not in get_args(Pooling):
-            raise UserError(
-                f"unknown pooling {pooling!r}; {did_you_mean(pooling, get_args(Pooling))}"
-            )
+        check_known("pooling", pooling, get_args(Pooling))
         self.pooling, self.dropout = pooling, dropout
         self.encoder = SequenceEncoder(
             cell,

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from rnnjax.cells.cell import Cell
 from rnnjax.cells.named import CELLS, DTYPES, deep, make_cell, operand_dtype
-from rnnjax.errors import UserError, did_you_mean
+from rnnjax.errors import UserError, check_at_least, did_you_mean
 from rnnjax.training.optimizers.averaging import AVERAGES
 from rnnjax.training.optimizers.factory import OPTIMIZERS, SCHEDULES
 from rnnjax.typing import DType
@@ -76,9 +76,11 @@ class Settings:
 
     Attributes:
         heading: what `--help` puts above the fields of a class: Data, Model or Training.
+        flag_prefix: of the flags of its fields, behind the two dashes.
     """
 
     heading: ClassVar[str] = "Model"
+    flag_prefix: ClassVar[str] = "config."
 
     def validate(self) -> None:
         """Raises UserError for a value that cannot work: at first, by the types of the fields."""
@@ -89,23 +91,22 @@ class Settings:
             if origin is Literal:
                 self.check_choice(name, typing.get_args(kind))
             elif origin is Annotated and value is not None:
-                (limits,) = kind.__metadata__
+                (limits,), flag = kind.__metadata__, f"--{self.flag_prefix}{name}"
                 if limits.is_rate and not 0 <= value < 1:
-                    raise UserError(f"--config.{name} lies in [0, 1); got {value}")
+                    raise UserError(f"{flag} lies in [0, 1); got {value}")
                 if limits.is_share and not 0 <= value <= 1:
-                    raise UserError(f"--config.{name} lies in [0, 1]; got {value}")
+                    raise UserError(f"{flag} lies in [0, 1]; got {value}")
                 self.check_at_least(limits.least, name)
                 if not value <= limits.most:
-                    raise UserError(f"--config.{name} is at most {limits.most:,}; got {value}")
+                    raise UserError(f"{flag} is at most {limits.most:,}; got {value}")
 
     def check_choice(self, name: str, valid) -> None:
         """Raises UserError unless the field is one of the valid words."""
-        chosen(f"config.{name}", getattr(self, name), valid)
+        chosen(f"{self.flag_prefix}{name}", getattr(self, name), valid)
 
     def check_at_least(self, least: float, name: str) -> None:
-        """Raises UserError unless the field is at least that."""
-        if not getattr(self, name) >= least:
-            raise UserError(f"--config.{name} is {least} or more; got {getattr(self, name)}")
+        """Raises UserError unless the field is at least that, and finite."""
+        check_at_least(least, **{f"--{self.flag_prefix}{name}": getattr(self, name)})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

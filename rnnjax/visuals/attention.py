@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from PIL import Image
 
 from rnnjax.errors import UserError
 from rnnjax.metrics.attention import Region, WordEntropy, check_distributions
@@ -204,21 +205,13 @@ def _enlarge(maps: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def _fit_panel(image: np.ndarray) -> np.ndarray:
-    """An image whose longer side is about `PANEL`: pixels repeated, or averaged over areas."""
+    """An image whose longer side is about `PANEL`: pixels repeated, or averaged."""
     height, width = image.shape[:2]
-    longer = max(height, width)
-    if longer <= PANEL:
-        times = round(PANEL / longer)
-        return image.repeat(times, axis=0).repeat(times, axis=1)
-    down, across = (_areas(max(1, round(n * PANEL / longer)), n) for n in (height, width))
-    return np.rint(np.einsum("yh,hwc,xw->yxc", down, image, across, optimize=True)).astype(np.uint8)
-
-
-def _areas(pixels: int, parts: int) -> np.ndarray:
-    """`[pixels, parts]`: the share of each pixel that each of the smaller parts covers."""
-    edges = np.arange(pixels + 1)[:, None] * parts / pixels
-    below = np.clip(edges - np.arange(parts), 0, 1)
-    return np.diff(below, axis=0) * pixels / parts
+    times, how = PANEL / max(height, width), Image.Resampling.BILINEAR
+    if times >= 1:
+        times, how = round(times), Image.Resampling.NEAREST
+    size = max(1, round(width * times)), max(1, round(height * times))
+    return np.asarray(Image.fromarray(image).resize(size, how))
 
 
 def _write(figure: "Figure", text: str, x: float, y: float, size: float, **more: str) -> None:

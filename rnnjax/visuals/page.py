@@ -150,23 +150,31 @@ def table(values: Mapping[str, Any]) -> str:
 
 
 def wide_table(
-    heads: Sequence[str], rows: Iterable[str], numbers: Container[int], *, stack: bool = False
+    heads: Sequence[str],
+    rows: Iterable[str | Sequence[str]],
+    numbers: Container[int],
+    *,
+    stack: bool = False,
 ) -> str:
     """An HTML table over the whole width.
 
     Args:
         heads: of the columns.
-        rows: HTML, `<tr>` to `</tr>`.
+        rows: HTML, the cells of a row, or `<tr>` to `</tr>`.
         numbers: which columns hold numbers, from 0.
         stack: on a narrow screen the cells of a row stand below each other, without heads;
             otherwise the table scrolls.
     """
-    cells = "".join(
-        f'<th class="number">{head}</th>' if n in numbers else f"<th>{head}</th>"
-        for n, head in enumerate(heads)
-    )
+
+    def line(tag: str, row: str | Sequence[str]) -> str:
+        if isinstance(row, str):
+            return row
+        classes = (' class="number"' if n in numbers else "" for n in range(len(row)))
+        cells = (f"<{tag}{c}>{cell}</{tag}>" for c, cell in zip(classes, row, strict=True))
+        return f"<tr>{''.join(cells)}</tr>"
+
     kind = "wide stack" if stack else "wide"
-    body = f"<tr>{cells}</tr>{''.join(rows)}"
+    body = line("th", heads) + "".join(line("td", row) for row in rows)
     return f'<div class="scroll"><table class="{kind}">{body}</table></div>'
 
 

@@ -95,21 +95,10 @@ def draw_gradient_norms(norms: Any) -> bytes:
     Args:
         norms: `[positions, K + 1]`, from `rnnjax.diagnostics.gradient_norms`.
     """
-    norms = np.asarray(norms)
-    distance = np.arange(norms.shape[1])
-    figure = new_figure(8, 4)
-    axes = figure.subplots()
-    low, middle, high = np.quantile(norms, [0.1, 0.5, 0.9], axis=0)
-    axes.fill_between(distance, low, high, color="#2b6cb0", alpha=0.2, lw=0, label="10% to 90%")
-    axes.plot(distance, middle, color="#2b6cb0", label="median over positions")
-    axes.set(
-        yscale="log", xlabel="distance k, in steps",
-        ylabel=r"$\|\, d\, loss_t \,/\, d\, carry_{t-k} \|$",
-    )  # fmt: skip
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
-    return as_png(figure)
+    bands = np.quantile(norms, [0.1, 0.5, 0.9], axis=0)
+    line = {"median over positions, with 10% to 90%": (range(bands.shape[1]), bands)}
+    norm = r"$\|\, d\, loss_t \,/\, d\, carry_{t-k} \|$"
+    return draw_lines({"": line}, "distance k, in steps", norm, log=True)
 
 
 def draw_lines(

@@ -111,9 +111,9 @@ def test_buckets_ascend(buckets):
 def test_impossible_numbers_are_refused():
     with pytest.raises(UserError, match="no sentences"):
         bucket_lengths([], 4)
-    with pytest.raises(UserError, match="num_buckets must be at least 1, got 0"):
+    with pytest.raises(UserError, match="num_buckets is 1 or more; got 0"):
         bucket_lengths([3], 0)
-    with pytest.raises(UserError, match="batch_size must be at least 1, got 0"):
+    with pytest.raises(UserError, match="batch_size is 1 or more; got 0"):
         bucket_lengths([3], 1, batch_size=0)
-    with pytest.raises(UserError, match="length must be at least 1, got 0"):
+    with pytest.raises(UserError, match="length is 1 or more; got 0"):
         bucket_lengths([3, 0], 1)

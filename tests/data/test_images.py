@@ -195,7 +195,7 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded(side):
 
 def test_a_wrong_policy_or_size_is_told(tmp_path):
     with pytest.raises(
-        UserError, match=r"policy 'corp': did you mean 'crop'.* Valid: crop, pad, st"
+        UserError, match=r"policy 'corp'; did you mean 'crop'.* Valid: crop, pad, st"
     ):
         decode(b"", policy="corp")
     with pytest.raises(UserError, match="at least 1 pixel, got 0"):

@@ -273,7 +273,7 @@ def test_processes_make_the_rows_of_the_whole_batches(num_processes, full_only):
 
 @pytest.mark.parametrize("kind", [EvaluationBatches, TrainingBatches])
 def test_impossible_batches_are_refused(kind):
-    with pytest.raises(UserError, match="batch_size must be at least 1, got 0"):
+    with pytest.raises(UserError, match="batch_size is 1 or more; got 0"):
         kind(examples([3], [3]), batch_size=0)
     with pytest.raises(UserError, match="there are no sentences to make batches of"):
         kind(examples([], [3]), batch_size=1)

@@ -179,8 +179,8 @@ def test_the_rows_of_a_short_text_overlap(num_symbols, overlap):
 @pytest.mark.parametrize(
     ("sizes", "named"),
     [
-        ({"batch_size": 0, "window": 4}, "batch_size must be at least 1, got 0"),
-        ({"batch_size": 1, "window": -1}, "window must be at least 1, got -1"),
+        ({"batch_size": 0, "window": 4}, "batch_size is 1 or more; got 0"),
+        ({"batch_size": 1, "window": -1}, "window is 1 or more; got -1"),
         ({"batch_size": 1, "window": 4, "bptt": 3}, "bptt=3 must be at least window=4"),
     ],
 )

@@ -13,6 +13,12 @@ from rnnjax.errors import UserError
 from tests.data.prepared_tfds import write_tfds
 
 
+@pytest.fixture(autouse=True)
+def data_dir(tmp_path, monkeypatch):
+    """The folder of TFDS, as the variable TFDS_DATA_DIR names it before TFDS is imported."""
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path))
+
+
 def prepare(data_dir, name, splits, feature_names=("text",)):
     """Writes {split: [[text of each feature] of each example]}."""
     features = {key: tfds.features.Text() for key in feature_names}
@@ -34,7 +40,7 @@ def texts(corpus, part):
 def test_own_splits_are_kept_and_tensorflow_is_not_needed(tmp_path, name):
     splits = {"train": ["né", "to be", "or not"], "validation": ["to"], "test": ["be?"]}
     prepare(tmp_path, name, {k: [[t] for t in v] for k, v in splits.items()})
-    corpus = load(f"tfds:{name}", tfds_data_dir=str(tmp_path))
+    corpus = load(f"tfds:{name}")
     assert {part: texts(corpus, part) for part in corpus.splits} == {
         **splits,
         "test": ["be\ufffd"],
@@ -44,7 +50,7 @@ def test_own_splits_are_kept_and_tensorflow_is_not_needed(tmp_path, name):
 
 def test_a_validation_split_of_another_name_is_known(tmp_path):
     prepare(tmp_path, "other_name", {"train": [["to be"]], "dev": [["to"]]})
-    corpus = load("tfds:other_name", tfds_data_dir=str(tmp_path))
+    corpus = load("tfds:other_name")
     assert {part: texts(corpus, part) for part in corpus.splits} == {
         "train": ["to be"],
         "validation": ["to"],
@@ -57,14 +63,14 @@ def test_looking_a_data_set_up_leaves_nothing_behind(tmp_path, monkeypatch):
     (tmp_path / "scratch").mkdir()
     for name in ("tiny_shakespeare", "tiny_shakspeare"):
         with pytest.raises(UserError, match=f"tfds:{name} cannot be had|no data set"):
-            load(f"tfds:{name}", tfds_data_dir=str(tmp_path))
+            load(f"tfds:{name}")
     assert not list((tmp_path / "scratch").iterdir())
 
 
 def test_validation_is_taken_from_training_where_there_is_none(tmp_path):
     documents = [[f"document {n}"] for n in range(10, 50)]
     prepare(tmp_path, "two_splits", {"train": documents, "test": [["document 1"]]})
-    corpus = load("tfds:two_splits", tfds_data_dir=str(tmp_path))
+    corpus = load("tfds:two_splits")
     assert texts(corpus, "test") == ["document 1"]
     train, validation = texts(corpus, "train"), texts(corpus, "validation")
     assert len(validation) == 4
@@ -74,7 +80,7 @@ def test_validation_is_taken_from_training_where_there_is_none(tmp_path):
 def test_a_feature_is_chosen_by_name(tmp_path):
     prepare(tmp_path, "versioned", {"train": [["hello"]]})
     prepare(tmp_path, "pairs", {"train": [["hello", "bonjour"]]}, ("en", "fr"))
-    options = {"tfds_data_dir": str(tmp_path), "valid_fraction": 0}
+    options = {"valid_fraction": 0}
     assert texts(load("tfds:pairs:fr", **options), "train") == ["bonjour"]
     assert texts(load("tfds:pairs:1.0.0:en", **options), "train") == ["hello"]
     assert texts(load("tfds:versioned:1.0.0", **options), "train") == ["hello"]
@@ -87,12 +93,12 @@ def test_a_feature_is_chosen_by_name(tmp_path):
 def test_a_data_set_without_text_is_refused(tmp_path):
     prepare(tmp_path, "numbers", {"train": [[]]}, ())
     with pytest.raises(UserError, match="tfds:numbers has no text feature, only label"):
-        load("tfds:numbers", tfds_data_dir=str(tmp_path))
+        load("tfds:numbers")
 
 
 def test_an_unknown_name_gets_the_nearest(tmp_path):
     with pytest.raises(UserError, match=r"Did you mean tfds:tiny_shakespeare\?.*embedded"):
-        load("tfds:tiny_shakspeare", tfds_data_dir=str(tmp_path))
+        load("tfds:tiny_shakspeare")
 
 
 @pytest.mark.parametrize(
@@ -110,7 +116,7 @@ def test_what_cannot_be_prepared_is_one_line_that_names_what_works_offline(
 
     monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", fail)
     with pytest.raises(UserError, match=f"tfds:tiny_shakespeare .*{told}.*data=embedded") as got:
-        load("tfds:tiny_shakespeare", tfds_data_dir=str(tmp_path))
+        load("tfds:tiny_shakespeare")
     assert "\n" not in str(got.value)
 
 
@@ -124,7 +130,7 @@ def test_damaged_records_are_one_line(tmp_path):
     (record,) = (tmp_path / "damaged").rglob("*.array_record*")
     record.write_bytes(record.read_bytes()[:30])
     with pytest.raises(UserError, match="tfds:damaged cannot be had"):
-        load("tfds:damaged", tfds_data_dir=str(tmp_path))
+        load("tfds:damaged")
 
 
 def test_without_the_package_it_says_how_to_get_it(monkeypatch):
@@ -136,16 +142,16 @@ def test_without_the_package_it_says_how_to_get_it(monkeypatch):
 def test_pairs_are_the_input_and_the_target_or_what_is_named(tmp_path, monkeypatch):
     rows = {"train": [["a mail", "a title", "x"]], "dev": [["b", "c", "y"]], "extra": [["d"] * 3]}
     prepare(tmp_path, "mails", rows, ("body", "title", "more"))
-    found = pairs("mails", "title", "more", data_dir=str(tmp_path))
+    found = pairs("mails", "title", "more")
     assert found.keys() == {"train", "validation"}
     assert found["train"][0].fields == {"source": "a title", "target": "x"}
     assert found["validation"][0].place == "tfds:mails dev 0"
     with pytest.raises(UserError, match=r"has no text '': its texts are body, more, title; --conf"):
-        pairs("mails", data_dir=str(tmp_path))
+        pairs("mails")
     with pytest.raises(UserError, match="has no text 'label'"):
-        pairs("mails", "body", "label", data_dir=str(tmp_path))
+        pairs("mails", "body", "label")
     monkeypatch.setattr(tfds.core.DatasetInfo, "supervised_keys", ("body", "title"))
-    assert pairs("mails", data_dir=str(tmp_path))["train"][0].fields["target"] == "a title"
+    assert pairs("mails")["train"][0].fields["target"] == "a title"
 
 
 def test_labels_have_the_names_of_their_classes_and_unknown_ones_are_left_out(tmp_path):
@@ -156,12 +162,12 @@ def test_labels_have_the_names_of_their_classes_and_unknown_ones_are_left_out(tm
     unknown = [{**row, "label": -1} for row in rows]
     splits = {"train": rows, "dev": [*rows[:1], *unknown], "test": unknown, "unsupervised": rows}
     write_tfds(tmp_path, "reviews", features, splits)
-    found = labelled("reviews", "text", "label", data_dir=str(tmp_path))
+    found = labelled("reviews", "text", "label")
     texts_of = {split: [one.fields for one in its] for split, its in found.items()}
     good, bad = {"label": "good", "text": "fine"}, {"label": "bad", "text": "né"}
     assert texts_of == {"train": [good, bad], "validation": [good]}
     assert found["validation"][0].place == "tfds:reviews dev 0"
-    numbers = labelled("reviews", "text", "idx", data_dir=str(tmp_path))["train"]
+    numbers = labelled("reviews", "text", "idx")["train"]
     assert [one.fields["label"] for one in numbers] == ["7", "8"]
     with pytest.raises(UserError, match="more than one label: idx, label"):
-        labelled("reviews", "text", "stars", data_dir=str(tmp_path))
+        labelled("reviews", "text", "stars")

@@ -202,12 +202,3 @@ def test_files_that_cannot_be_read(file, tmp_path):
     whole = gzip.compress(GLOVE.encode() * 50)
     (tmp_path / "cut.gz").write_bytes(whole[:-20])
     assert "is not a whole .gz file" in message(str(tmp_path / "cut.gz"))
-
-
-def test_news_of_a_long_file(file, caplog, monkeypatch):
-    caplog.set_level(logging.INFO)
-    monkeypatch.setattr("rnnjax.data.vectors.SECONDS_BETWEEN_NEWS", -1)
-    path = file(GLOVE)
-    read_vectors(path, {"the"})
-    assert len(caplog.records) == 5
-    assert caplog.records[0].getMessage() == f"reading {path}: 0.0 million words so far"

@@ -123,7 +123,7 @@ def test_folders_that_were_there_stay_and_no_others(tmp_path, char_lm_command):
         (["--mode=score", "--text=häl"], "left out: 'häl', for the training text has no 'ä'"),
         (["--mode=score", "--text_file=/no/file"], "/no/file does not exist"),
         (["--mode=evaluate", "--split=valid"], "did you mean 'validation'?"),
-        (["--mode=evaluate", "--eval_batch_size=0"], "batch_size must be at least 1"),
+        (["--mode=evaluate", "--eval_batch_size=0"], "batch_size is 1 or more"),
         (["--mode=evaluate", "--dynamic_learning_rate=-1"], "--dynamic_learning_rate is 0 or"),
         (
             ["--mode=evaluate", "--eval_batch_size=1", "--dynamic_learning_rate=1e38"],

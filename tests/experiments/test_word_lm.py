@@ -94,10 +94,9 @@ def test_inspection_colours_each_word_by_its_surprise(trained, capsys, tmp_path)
         (["--mode=evaluate", "--split=test"], "no test split: choose --split among train, valid"),
         (["--mode=sample", "--temperature=inf"], "temperature is 0 or more, and finite; got inf"),
         (["--mode=sample", "--temperature=1e300"], "temperature is 0 or more, and finite"),
-        (
-            ["--mode=evaluate", "--cache_size=5", "--cache_lambda=1"],
-            "--cache_lambda lies in [0, 1)",
-        ),
+        (["--mode=evaluate", "--cache_lambda=1"], "--cache_lambda lies in [0, 1); got 1.0"),
+        (["--mode=evaluate", "--cache_theta=nan"], "--cache_theta is 0 or more; got nan"),
+        (["--mode=evaluate", "--cache_size=-1"], "--cache_size is 0 or more; got -1"),
         (["--config.tied=true", "--config.embed_size=8"], "to be equal with one layer"),
         (["--config.cell=mingru", "--config.weight_drop=0.1"], "give weight_drop=0"),
         (["--config.average=ntasgd", "--config.eval_every=0"], "ntasgd needs evaluations"),

@@ -105,12 +105,13 @@ def test_smooth_maps_are_averages_by_gaussian_weights():
     np.testing.assert_allclose(smooth_maps(maps.swapaxes(1, 2), 41, 30), shown.swapaxes(1, 2))
 
 
-def test_photographs_are_averaged_over_areas():
+def test_photographs_are_averaged():
     image = np.random.default_rng(2).integers(0, 256, (225, 300, 3), np.uint8)
-    parts = image.repeat(3, axis=0).repeat(3, axis=1)
-    expected = parts.reshape(135, 5, 180, 5, 3).mean(axis=(1, 3))
+    image[:, 100:200], image[:, 200:] = image[:, 100:200] // 2, 255
     shown = panel(pixels_of(draw_attention_over_image(image, [], NO_MAPS)), 0, 1, 135, 180)
-    np.testing.assert_allclose(shown, expected, atol=0.5 + 1e-6)
+    for part, before in zip(np.split(shown, 3, axis=1), np.split(image, 3, axis=1), strict=True):
+        np.testing.assert_allclose(part[:, 2:-2].mean(), before.mean(), atol=2)
+        assert part[:, 2:-2].std() < 0.7 * before.std() or before.std() == 0
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def test_saturation_and_gradients_are_drawn():
     assert shut[0] > opened[0] + 100
     assert shut[1] > opened[1] + 100
     norms = np.exp(-0.5 * np.arange(20.0)) * np.ones((3, 1))
-    assert amount_of(visuals.draw_gradient_norms(norms), (0x2B, 0x6C, 0xB0)) > 0
+    assert amount_of(visuals.draw_gradient_norms(norms), (0x1F, 0x77, 0xB4)) > 0
 
 
 def test_the_line_in_the_band_of_gradient_norms_is_the_median():

@@ -41,7 +41,7 @@ _KINDS = {
 _PROBES = 100
 
 
-def load_captions(config: CaptionData, *, tfds_data_dir: str | None = None) -> CaptionCorpus:
+def load_captions(config: CaptionData) -> CaptionCorpus:
     """Loads a corpus of images with captions; no image is decoded.
 
     `config.data` is one of
@@ -68,7 +68,6 @@ def load_captions(config: CaptionData, *, tfds_data_dir: str | None = None) -> C
 
     Args:
         config: which source, and what becomes of it.
-        tfds_data_dir: TFDS's folder; None: its default.
 
     Raises:
         UserError: there is no such source, it cannot be read, a split is missing; or, but for
@@ -81,8 +80,7 @@ def load_captions(config: CaptionData, *, tfds_data_dir: str | None = None) -> C
             raise UserError(
                 f"images={config.images!r} has no use: {source} holds its images itself"
             )
-        name = source.removeprefix("tfds:")
-        found = captioned_examples(name, faults, data_dir=tfds_data_dir)
+        found = captioned_examples(source.removeprefix("tfds:"), faults)
     else:
         found, folder = _read_source(source, config.encoding, faults)
         if found:

@@ -16,9 +16,7 @@ SPLITS = {"restval": "train"} | SPLIT_OF_WORD
 OFFLINE = "Without a network use --config.data=FOLDER, one that holds images and their captions."
 
 
-def captioned_examples(
-    spec: str, faults: list[str], *, data_dir: str | None = None
-) -> list[CaptionedImage]:
+def captioned_examples(spec: str, faults: list[str]) -> list[CaptionedImage]:
     """The images and captions of a data set; images are neither copied nor decoded.
 
     Every example is read once, for its captions. `restval`, of Karpathy's split of COCO, becomes
@@ -29,7 +27,6 @@ def captioned_examples(
             texts, or a sequence of records with one text `text`. Without it, it is `captions`, or
             the only such feature. The images are the feature `image`, or the only one of images.
         faults: take the captions without a word.
-        data_dir: TFDS's folder; None: its default (~/tensorflow_datasets, or TFDS_DATA_DIR).
 
     Returns:
         The images, which are named `tfds:NAME SPLIT NUMBER`.
@@ -37,7 +34,7 @@ def captioned_examples(
     Raises:
         UserError: no such data set or feature, no network, no TensorFlow.
     """
-    dataset = TfdsDataset(spec, offline=OFFLINE, data_dir=data_dir)
+    dataset = TfdsDataset(spec, offline=OFFLINE)
     import tensorflow_datasets as tfds
 
     image = dataset.choose(

@@ -12,7 +12,7 @@ from flax import nnx
 
 from rnnjax import training
 from rnnjax.data.padded_batches import in_order
-from rnnjax.errors import UserError
+from rnnjax.errors import UserError, check_at_least
 from rnnjax.tasks.draw.config import DrawConfig
 from rnnjax.tasks.draw.draw_network import (
     DrawNetwork,
@@ -78,8 +78,7 @@ class Painter(NamedTuple):
         Raises:
             UserError: a number is out of range.
         """
-        if num_samples < 1:
-            raise UserError(f"num_samples is 1 or more; got {num_samples}")
+        check_at_least(1, num_samples=num_samples)
         if not 0 <= seed < 2**31 - num_samples:
             raise UserError(f"seed is from 0 to {2**31 - num_samples - 1:,}; got {seed}")
         graph, params = nnx.split(self.model, nnx.Param)

@@ -148,8 +148,7 @@ def report_steps(
         lines.append(f"{symbols[last]:>7} {' '.join(cells)}".rstrip())
         parts = [f"{logit:.2f}<br>{p:.1%}" for logit, p in of_step]
         parts[target] = f"<b>[{parts[target]}]</b>"
-        row = "".join(map(number_cell, parts))
-        rows.append(f"<tr><td>{escape(symbols[last])}</td>{row}</tr>")
+        rows.append([escape(symbols[last]), *parts])
     title, legend = "Scores at each step", "each cell: logit, probability; [target]"
     table = wide_table(["after", *map(escape, symbols)], rows, range(1, len(symbols) + 1))
     return "\n".join([f"{title}:", legend, *lines, ""]), Section(title, html=note(legend) + table)

@@ -11,7 +11,7 @@ from flax import nnx
 
 from rnnjax import data, decode, models, training
 from rnnjax.data.prepared import Prepared
-from rnnjax.errors import UserError
+from rnnjax.errors import UserError, check_at_least
 from rnnjax.tasks.language.assembly import make_model
 from rnnjax.tasks.language.config import LanguageConfig
 from rnnjax.tasks.language.scoring import TextScore
@@ -88,8 +88,7 @@ class TextModel(NamedTuple):
             raise UserError("the prompt is empty: give at least one character to go on from")
         stops = [stop] if isinstance(stop, str) else stop
         runs = tuple(tuple(self.encode(text, "--stop").tolist()) for text in stops)
-        if length < 1:
-            raise UserError(f"length is 1 or more; got {length}")
+        check_at_least(1, length=length)
         key = decode.keys_of_seeds(seed, num_samples)
         graph, params = nnx.split(self.model)
         prompts = np.tile(self.encode(prompt, "--prompt")[:, None], (1, num_samples))

@@ -12,7 +12,7 @@ from flax import nnx
 
 from rnnjax import training
 from rnnjax.data.padded_batches import in_order
-from rnnjax.errors import UserError
+from rnnjax.errors import UserError, check_at_least
 from rnnjax.heads import nade
 from rnnjax.tasks.music.config import MusicConfig
 from rnnjax.tasks.music.frame_model import FrameModel, make_model
@@ -64,11 +64,8 @@ class MusicModel(NamedTuple):
                     f"the {name} has the shape {list(np.shape(frames))}: expected [T, {NUM_NOTES}]"
                 )
         num_frames = num_frames if melody is None else len(melody)
-        for name, number in {"num_frames": num_frames, "num_samples": num_samples}.items():
-            if number < 1:
-                raise UserError(f"{name} is 1 or more; got {number}")
-        if not 0 <= temperature < np.inf:
-            raise UserError(f"temperature is 0 or more; got {temperature}")
+        check_at_least(1, num_frames=num_frames, num_samples=num_samples)
+        check_at_least(0, temperature=temperature)
         given = np.full((num_frames, NUM_NOTES), nade.FREE, np.int8)
         if melody is not None:
             for frame, notes in zip(given, np.asarray(melody, bool), strict=True):

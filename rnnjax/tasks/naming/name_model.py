@@ -14,7 +14,7 @@ from flax import nnx
 from rnnjax import decode, training
 from rnnjax.data import Vocabulary, bucket_lengths
 from rnnjax.data.padded_batches import EvaluationBatches, in_order
-from rnnjax.errors import UserError, did_you_mean
+from rnnjax.errors import UserError, check_at_least, did_you_mean
 from rnnjax.losses import target_log_probability
 from rnnjax.tasks.naming.config import NamingConfig
 from rnnjax.tasks.naming.generator import NameGenerator, make_model
@@ -65,8 +65,7 @@ class NameModel(NamedTuple):
         if (label is None) == bool(classes) or (label is not None and label not in classes):
             told = "it has no classes" if not classes else did_you_mean(label or "", classes)
             raise UserError(f"this model generates no names of class {label!r}; {told}")
-        if max_length < 1:
-            raise UserError(f"max_length is 1 or more; got {max_length}")
+        check_at_least(1, max_length=max_length)
         key = decode.keys_of_seeds(seed, n)
         graph, params = nnx.split(self.model)
         numbers = np.full(n, 0 if label is None else classes.index(label), np.int32)

@@ -240,12 +240,12 @@ def _apply(
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
 def _spell(
     beam_size: int, graph: nnx.GraphDef, config: SpeechConfig, params: Any, batch: Batch
-) -> tuple[decode.CTCResult, Array]:
+) -> tuple[decode.BeamResult, Array]:
     """The texts of a `Speller`, and the steps `[B]`."""
     found, _, steps = _search(graph, config, max(1, beam_size), params, batch)
     lengths = found.lengths - (found.tokens == END).any(axis=-1)
     logs = found.log_probability
-    return decode.CTCResult(found.tokens, lengths, logs, logs), steps
+    return decode.BeamResult(found.tokens, lengths, logs, logs), steps
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))

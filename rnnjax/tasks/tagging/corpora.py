@@ -33,7 +33,7 @@ _ENTITY = re.compile(rf"\[({_PLAIN.pattern})\|({_TYPE.pattern})\]")
 _ESCAPE = re.compile(r"\\(.)")
 
 
-def load_tagged(config: TaggingConfig, *, tfds_data_dir: str | None = None) -> TaggedCorpus:
+def load_tagged(config: TaggingConfig) -> TaggedCorpus:
     """Loads a corpus of tagged sentences, with its tags converted to BIO.
 
     `config.data` is `embedded`; `tfds:NAME` or `tfds:NAME:FEATURE`; a folder whose files say in
@@ -46,7 +46,6 @@ def load_tagged(config: TaggingConfig, *, tfds_data_dir: str | None = None) -> T
 
     Args:
         config: which source, and how its files are read.
-        tfds_data_dir: TFDS's folder; None: its default.
 
     Raises:
         UserError: there is no such source, it cannot be read, a split is missing, there is no
@@ -62,7 +61,7 @@ def load_tagged(config: TaggingConfig, *, tfds_data_dir: str | None = None) -> T
     source = config.data
     notes: Sequence[str] = ()
     if source.startswith("tfds:"):
-        found = tagged_sentences(source.removeprefix("tfds:"), data_dir=tfds_data_dir)
+        found = tagged_sentences(source.removeprefix("tfds:"))
         splits = {split: found[split] for split in SPLITS if split in found}
         for split in ("train", "validation"):
             if not splits.get(split):

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from rnnjax.errors import UserError, did_you_mean
+from rnnjax.errors import UserError, check_known
 from rnnjax.heads.crf import Constraints
 
 Scheme = Literal["BIO", "IOB1", "BIOES"]
@@ -189,5 +189,4 @@ def scheme_constraints(tags: Sequence[str], scheme: Scheme) -> Constraints:
 
 def check_scheme(scheme: str) -> None:
     """Raises UserError unless there is such a scheme."""
-    if scheme not in PREFIXES:
-        raise UserError(f"unknown scheme {scheme!r}; {did_you_mean(scheme, PREFIXES)}")
+    check_known("scheme", scheme, PREFIXES)

@@ -11,14 +11,13 @@ from rnnjax.tasks.tagging.sentences import Sentence
 OFFLINE = "Without a network use --config.data=embedded or a folder of column files."
 
 
-def tagged_sentences(spec: str, *, data_dir: str | None = None) -> dict[str, list[Sentence]]:
+def tagged_sentences(spec: str) -> dict[str, list[Sentence]]:
     """The splits of a data set of token and tag sequences, tags as they are written there.
 
     Args:
         spec: `NAME` or `NAME:FEATURE`, the feature that holds the tags: a sequence of class labels
             such as B-PER. Without one it is `ner`, or the only such sequence. The tokens are the
             feature `tokens`, or the only sequence of texts.
-        data_dir: TFDS's folder; None: its default (~/tensorflow_datasets, or TFDS_DATA_DIR).
 
     Returns:
         {"train", "validation", "test", those that there are: the sentences}.
@@ -27,7 +26,7 @@ def tagged_sentences(spec: str, *, data_dir: str | None = None) -> dict[str, lis
         UserError: no such data set or feature, no network, no TensorFlow, an example without
             tokens or with tags that are none.
     """
-    dataset = TfdsDataset(spec, offline=OFFLINE, data_dir=data_dir)
+    dataset = TfdsDataset(spec, offline=OFFLINE)
     tokens = dataset.choose("sequence of texts", _holds_texts, usual="tokens", by_user=False)
     tags = dataset.choose("sequence of class labels such as B-PER", _holds_tags, usual="ner")
     names = dataset.features[tags].feature.names

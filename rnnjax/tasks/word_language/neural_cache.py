@@ -9,7 +9,6 @@ import numpy as np
 from flax import nnx
 
 from rnnjax import data
-from rnnjax.errors import UserError
 from rnnjax.losses import target_log_probability
 from rnnjax.models import LanguageModel
 from rnnjax.typing import Array
@@ -27,15 +26,6 @@ class Cache(NamedTuple):
     size: int = 0
     flatness: float = 0.3
     weight: float = 0.1
-
-    def check(self) -> None:
-        """Raises UserError for a value that cannot work."""
-        if self.size < 0:
-            raise UserError(f"--cache_size is 0 or more; got {self.size}")
-        if not self.flatness >= 0:
-            raise UserError(f"--cache_theta is 0 or more; got {self.flatness}")
-        if not 0 <= self.weight < 1:
-            raise UserError(f"--cache_lambda lies in [0, 1); got {self.weight}")
 
 
 class Past(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnnjax.errors import UserError, did_you_mean
+from rnnjax.errors import check_known
 
 AVERAGES = ("none", "ema", "asgd", "ntasgd")
 
@@ -71,8 +71,7 @@ def make_average(name: str = "none", *, decay: float = 0.999, start_step: int = 
         "asgd": lambda made, start: 1 / seen_since(made, start_step),
         "ntasgd": lambda made, start: 1 / seen_since(made, start),
     }
-    if name not in weights:
-        raise UserError(f"Unknown average '{name}': {did_you_mean(name, AVERAGES)}")
+    check_known("average", name, AVERAGES)
     weight = weights[name]
 
     def update(average, params, updates_made, start=None):

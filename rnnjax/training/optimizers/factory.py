@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 from optax import contrib
 
-from rnnjax.errors import UserError, did_you_mean
+from rnnjax.errors import check_known
 
 OPTIMIZERS = ("sgd", "rmsprop", "adam", "adamw", "muon")
 SCHEDULES = ("constant", "step", "inverse", "cosine")
@@ -53,8 +53,7 @@ def make_schedule(
         "inverse": lambda: lambda count: learning_rate / (1 + count / decay_every),
         "cosine": lambda: optax.cosine_decay_schedule(learning_rate, num_steps - warmup_steps),
     }
-    if name not in decays:
-        raise UserError(f"Unknown schedule '{name}': {did_you_mean(name, SCHEDULES)}")
+    check_known("schedule", name, SCHEDULES)
     decay = decays[name]()
     if warmup_steps == 0:
         return decay
@@ -99,8 +98,7 @@ def make_optimizer(
         "adamw": lambda: optax.adamw(learning_rate, weight_decay=weight_decay),
         "muon": lambda: muon(learning_rate, weight_decay),
     }
-    if name not in makers:
-        raise UserError(f"Unknown optimizer '{name}': {did_you_mean(name, OPTIMIZERS)}")
+    check_known("optimizer", name, OPTIMIZERS)
     parts = [optax.clip_by_global_norm(clip_norm)] if clip_norm else []
     if weight_decay and name not in ("adamw", "muon"):
         parts.append(optax.add_decayed_weights(weight_decay))

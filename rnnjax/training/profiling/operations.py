@@ -13,7 +13,7 @@ from jax.profiler import ProfileData
 from rnnjax.training import atomic_files
 from rnnjax.training.profiling.programs import Instruction, Program, read_programs, scope_of
 from rnnjax.training.reporting.progress import aligned
-from rnnjax.visuals.page import Section, escape, number_cell, wide_table
+from rnnjax.visuals.page import Section, escape, note, wide_table
 
 TABLE = "operations.json"
 _OPERATIONS_LINE = "XLA Ops"
@@ -217,10 +217,11 @@ def profile_text(profile: Profile) -> str:
 
 def profile_section(profile: Profile) -> Section:
     """The same for the report."""
-    tables = "".join(map(_html, (_scopes(profile), _top(profile))))
-    return Section(
-        "Top operations", html=f'<p class="soft">{escape(_summary(profile))}</p>{tables}'
+    tables = (
+        wide_table(head, [list(map(escape, row)) for row in rows], NUMBERS)
+        for head, *rows in (_scopes(profile), _top(profile))
     )
+    return Section("Top operations", html=note(_summary(profile)) + "".join(tables))
 
 
 def _summary(profile: Profile) -> str:
@@ -250,14 +251,3 @@ def _top(profile: Profile) -> Rows:
 
 def _share(seconds: float, profile: Profile) -> tuple[str, str]:
     return f"{1e3 * seconds:.3f}", f"{seconds / profile.busy:.1%}"
-
-
-def _html(rows: Rows) -> str:
-    lines = (
-        "".join(
-            number_cell(escape(cell)) if n in NUMBERS else f"<td>{escape(cell)}</td>"
-            for n, cell in enumerate(row)
-        )
-        for row in rows[1:]
-    )
-    return wide_table(rows[0], (f"<tr>{line}</tr>" for line in lines), NUMBERS)

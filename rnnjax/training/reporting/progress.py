@@ -12,7 +12,7 @@ from rnnjax.training.processes.group import is_first
 
 SECONDS_BETWEEN_LINES = 5.0
 Batch = dict[str, Any]
-BAR = "{n_fmt}/{total_fmt}{postfix}, {remaining} left |{bar}|"
+BAR = "{n_fmt}/{total_fmt}{postfix} |{bar}|"
 """The loss stands where a narrow terminal still shows it."""
 
 
@@ -129,9 +129,7 @@ class Progress:
         if step >= num_steps:
             return
         if sys.stderr.isatty() and is_first():
-            self._bar = tqdm(
-                total=num_steps, initial=step, dynamic_ncols=True, smoothing=0.05, bar_format=BAR
-            )
+            self._bar = tqdm(total=num_steps, initial=step, dynamic_ncols=True, bar_format=BAR)
             self._bar.set_postfix_str("compiling")
         else:
             say("Compiling the training step.")
@@ -150,21 +148,16 @@ class Progress:
         losses = {name: value for name, value in row.items() if name in ("loss", "nats")}
         text = f"{describe(losses, self._unit)}, {rate}"
         now = time.monotonic()
-        if self._bar is not None:
-            if self._first_row is None:  # What came before was mostly compilation.
-                self._bar.initial = self._bar.last_print_n = self._bar.n = step
-                self._bar.start_t = self._bar.last_print_t = self._bar._time()
-                self._first_row = step, now
-            self._bar.update(step - self._bar.n)
-            self._bar.set_postfix_str(text)
-            return
-        if self._first_row is None:
+        if self._first_row is None:  # What came before was mostly compilation.
             self._first_row = step, now
         elif step > self._first_row[0]:
             seconds_a_step = (now - self._first_row[1]) / (step - self._first_row[0])
             left = tqdm.format_interval(seconds_a_step * (self._num_steps - step))
             text = f"{text}, {left} left"
-        if step % self._line_every == 0 or step == self._num_steps:
+        if self._bar is not None:
+            self._bar.update(step - self._bar.n)
+            self._bar.set_postfix_str(text)
+        elif step % self._line_every == 0 or step == self._num_steps:
             say(f"step {step}/{self._num_steps}: {text}")
             if now - self._last_line < SECONDS_BETWEEN_LINES:
                 self._line_every *= 2

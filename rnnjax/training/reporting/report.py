@@ -34,6 +34,7 @@ from rnnjax.visuals.page import (
     escape,
     evenly_spread,
     links,
+    note,
     number_cell,
     render_page,
     table,
@@ -48,8 +49,8 @@ RESULTS = "results.json"
 CURVES = "curves.png"
 MOST_SAMPLES = 8
 CURVES_NOTE = (
-    '<p class="soft">train: with dropout and other noise, by the weights of the moment. '
-    "{}: without noise, by averaged weights where the config averages.</p>"
+    "train: with dropout and other noise, by the weights of the moment. "
+    "{}: without noise, by averaged weights where the config averages."
 )
 
 BLUE, ORANGE, GREY = "#2b6cb0", "#dd6b20", "#718096"
@@ -97,7 +98,7 @@ def write_report(
     atomic_files.write_bytes(workdir / CURVES, curves)
     profile = read_profile(workdir / FOLDER)
     shown = [
-        Section("Learning curves", html=CURVES_NOTE.format(measures.evaluated), png=curves),
+        Section("Learning curves", html=note(CURVES_NOTE.format(measures.evaluated)), png=curves),
         *sections,
         *_samples(rows),
         *_time_and_speed(rows, measures.speed_unit or measures.unit or "unit"),

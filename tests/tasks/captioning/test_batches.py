@@ -147,7 +147,7 @@ def test_the_index_decides_the_scenes(scene_batches):
         not np.array_equal(other[n]["image"], scene_batches[n]["image"]) for n in range(POOL)
     )
     assert len(fresh) == ENDLESS
-    with pytest.raises(UserError, match="batch_size must be at least 1, got -1"):
+    with pytest.raises(UserError, match="batch_size is 1 or more; got -1"):
         SceneBatches(DigitScenes("train", side=SIDE), KNOWN, batch_size=-1)
 
 

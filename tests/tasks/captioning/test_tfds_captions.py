@@ -64,7 +64,9 @@ def prepare(data_dir, name, texts=TEXTS, captions=COCO, images=("image",), confi
 
 
 def load(source, data_dir, **options):
-    return load_captions(CaptionerConfig(data=source, **options), tfds_data_dir=str(data_dir))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tfds.core.constants, "DATA_DIR", str(data_dir))
+        return load_captions(CaptionerConfig(data=source, **options))
 
 
 def message(source, data_dir, **options):

@@ -138,7 +138,7 @@ def test_other_texts_are_no_vocabulary(text):
 @pytest.mark.parametrize(
     ("captions", "options", "told"),
     [
-        (CAPTIONS, {"level": "words"}, "unknown level of captions 'words': did you mean 'word'"),
+        (CAPTIONS, {"level": "words"}, "unknown level of captions 'words'; did you mean 'word'"),
         (CAPTIONS, {"min_count": 5}, "no word stands 5 times in the captions: nothing to learn"),
         ([], {}, "no word stands 1 times"),
         ([], {"level": "subword"}, "no word stands 1 times"),

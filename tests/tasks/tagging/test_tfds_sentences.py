@@ -36,7 +36,9 @@ def prepare(data_dir, name, splits, labels=None, tokens=("tokens",)):
 
 
 def load(source, data_dir, **options):
-    return load_tagged(TaggingConfig(data=source, **options), tfds_data_dir=str(data_dir))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tfds.core.constants, "DATA_DIR", str(data_dir))
+        return load_tagged(TaggingConfig(data=source, **options))
 
 
 def message(source, data_dir, **options):

@@ -9,7 +9,6 @@ from flax import nnx
 import rnnjax
 from rnnjax import models
 from rnnjax.data import Stream
-from rnnjax.errors import UserError
 from rnnjax.tasks.word_language.config import WordConfig
 from rnnjax.tasks.word_language.neural_cache import Cache, Past, cached_log_probability, cached_loss
 from rnnjax.tasks.word_language.word_model import loss_of_split
@@ -69,17 +68,3 @@ def test_a_split_that_repeats_itself_gets_likelier_and_none_is_the_plain_loss():
     loss, count = cached_loss(model, stream, Cache(30, 20.0, 0.5), window=7)
     assert count == plain[1] == len(ids) - 2
     assert loss < plain[0] - 0.1
-
-
-@pytest.mark.parametrize(
-    ("cache", "said"),
-    [
-        (Cache(-1), "--cache_size is 0 or more; got -1"),
-        (Cache(1, -0.5), "--cache_theta is 0 or more; got -0.5"),
-        (Cache(1, float("nan")), "--cache_theta is 0 or more; got nan"),
-        (Cache(1, 0.1, 1.0), r"--cache_lambda lies in \[0, 1\); got 1.0"),
-    ],
-)
-def test_settings_that_cannot_work_are_told(cache, said):
-    with pytest.raises(UserError, match=said):
-        cache.check()

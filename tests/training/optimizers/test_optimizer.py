@@ -97,9 +97,9 @@ def test_schedule_values(name, warmup):
 
 
 def test_the_nearest_name_is_told():
-    with pytest.raises(UserError, match="Unknown optimizer 'adm': did you mean 'adam'"):
+    with pytest.raises(UserError, match="unknown optimizer 'adm'; did you mean 'adam'"):
         make_optimizer("adm", learning_rate=0.1)
-    with pytest.raises(UserError, match="Unknown schedule 'cosin': did you mean 'cosine'"):
+    with pytest.raises(UserError, match="unknown schedule 'cosin'; did you mean 'cosine'"):
         make_schedule("cosin", 0.1)
 
 
