@@ -92,7 +92,10 @@ def test_cells_are_trained_alike_and_compared(tmp_path, capsys, monkeypatch):
     [
         (["--mode=predict"], "mode predict takes --text=EXAMPLE"),
         (["--mode=predict", "--text=1 2"], "--text of adding is numbers from 0 to 1"),
-        (["--mode=evaluate", "--split=train"], "unknown --split=train"),
+        (
+            ["--mode=evaluate", "--split=train"],
+            "the data have no train split: choose --split among validation, test",
+        ),
         (["--mode=compare", "--cells=gru,lsmt"], "unknown --config.cell=lsmt; did you mean 'lstm'"),
         (["--mode=compare", "--lengths=5,x"], "--lengths is a list such as 25,50; got '5,x'"),
         (["--mode=compare", "--lengths=5,1"], "problem adding is 2 or more; got 1"),
