@@ -77,7 +77,7 @@ def _stop() -> typing.NoReturn:
 
 
 def _forget_output() -> None:
-    """What is left to print goes nowhere, so that Python does not try again when it ends."""
+    """Discards the remaining output, so that Python does not try again when it ends."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -139,7 +139,7 @@ class Experiment:
             training.processes.leave()
 
     def parse(self, argv: Sequence[str]) -> Run:
-        """What a command line asks for, checked as far as that goes without doing it.
+        """Parses a command line, and checks it as far as possible without running it.
 
         Args:
             argv: the command line without the program.
@@ -173,7 +173,7 @@ class Experiment:
         return run
 
     def help(self) -> str:
-        """What `--help` prints."""
+        """The text of `--help`."""
         default = self.presets["default"].config
         return "\n\n".join([
             (self.about or "").strip(),
@@ -276,7 +276,7 @@ class Experiment:
         training.tell(f"Report: {path}")
 
     def abstract_task(self, config: Any) -> training.Task:
-        """What `train` trains, in shapes."""
+        """The inputs of `train` as shapes."""
         if self.shapes is not None:
             prepared = self.shapes(config)
             batch, units = prepared.batch, prepared.units

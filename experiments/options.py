@@ -90,7 +90,7 @@ class TextOptions(BeamOptions):
         nouns: str,
         encoding: str,
     ) -> str:
-        """What a model writes for the texts, or the lines of the file; empty ones stay empty.
+        """A model's texts for the given ones, or for the lines of the file; empty ones stay empty.
 
         Args:
             write: `(texts, their places) -> what is written for each`, the best first.

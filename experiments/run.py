@@ -87,7 +87,7 @@ class Run(NamedTuple):
 
     @property
     def stored(self) -> dict[str, str]:
-        """What the source's checkpoints hold besides parameters and config; empty: no source."""
+        """The extra entries of the source's checkpoints; empty: no source."""
         return {} if self.source is None else training.read_meta(self.source).extra
 
     def vocabulary(self) -> Any:
@@ -118,7 +118,7 @@ class Run(NamedTuple):
         return model if search is None else model._replace(search=search)
 
     def needed(self, flag: str, value: str) -> Any:
-        """What a flag says; UserError, with an example of its value, if it is not given."""
+        """The value of a flag; UserError, with an example of its value, if it is not given."""
         if not (given := getattr(self.options, flag)):
             raise UserError(f"mode {self.shared.mode} takes --{flag}={value}")
         return given

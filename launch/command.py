@@ -1,4 +1,4 @@
-"""What the launchers share: experiments by name, and a command line with plain messages."""
+"""Shared by the launchers: experiments by name, and a command line with plain messages."""
 
 import argparse
 import importlib

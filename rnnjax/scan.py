@@ -49,22 +49,22 @@ def unroll(
         params: its parameters, from `cell.init(key, D)`; of any floating dtype.
         xs: inputs `[T, B, D]`, or `[T, D]` without a batch; any batch dimensions will do, and any
             real dtype.
-        carry: what the first step starts from; `initial` if None. A plain tuple serves for a
+        carry: the carry before the first step; `initial` if None. A plain tuple serves for a
             NamedTuple of as many fields: `(c, h)` for `LSTMCarry`.
         mask: bool `[T, B]`, True at real steps. At padding the carry is held and the output is
             zero, wherever in the row the padding is. What xs holds there has no influence and gets
             a gradient of 0, even if it is NaN.
         lengths: int `[B]`, 0 .. T, in place of a mask: the steps from there on are padding.
-        reset: bool `[T, B]`, True where a new sequence starts inside a row: `initial` is put back
+        reset: bool `[T, B]`, True where a new sequence starts inside a row: `initial` is restored
             before that step (in reverse: before the step that precedes it in time).
         reverse: from the last step to the first; the outputs stay in their places.
         key: turns on the noise of training (dropout, zoneout, ...).
-        initial: what a reset puts back; `cell.initial_carry` if None.
-        engine: how to execute it; "auto" takes the fastest that serves. See `explain`. All but
+        initial: the carry that a reset restores; `cell.initial_carry` if None.
+        engine: see docs/cells.md; "auto" takes the fastest that serves (see `explain`). All but
             "scan" are differentiated in reverse only: it takes `jax.jvp` and Hessians too.
         remat: what the backward pass recomputes to save memory: "none"; "gates", keeping the
             carries; "sqrt", keeping about sqrt(T) carries.
-        scan_unroll: steps an iteration of the compiled loop; what suits the platform if None, which
+        scan_unroll: steps in an iteration of the compiled loop; None: suits the platform, which
             is 4 on a GPU, where each iteration has a cost of its own, and else 1.
 
     Returns:
@@ -132,7 +132,7 @@ def unroll_reference(
     key: PRNGKey | None = None,
     initial: Carry | None = None,
 ) -> tuple[Carry, Array]:
-    """What `unroll` computes, as a plain Python loop over time: slow, and easy to believe.
+    """The same as `unroll` in a plain Python loop over time: slow, and easy to verify.
 
     Args and Returns are those of `unroll`. A combination of cells runs step by step through all
     its layers, unless it is bidirectional or has noise to draw.
@@ -164,7 +164,7 @@ def _reference(
 
 
 def explain(cell: Cell, params: Params, xs: Array, *, engine: str = "auto", **options) -> str:
-    """Which engine `unroll` would run each layer with, and why: one line a recurrent layer.
+    """Which engine `unroll` takes for each layer, and why: one line for each recurrent layer.
 
     Args:
         cell, params, xs, engine: as for `unroll`; `xs` may be a `jax.ShapeDtypeStruct`.
@@ -187,7 +187,7 @@ class _Given(NamedTuple):
 
 
 def _no_rows(cell: Cell, given: _Given, **options) -> tuple[Carry, Array]:
-    """What there is of an empty batch, cut out of what a batch of one row gives."""
+    """The results of an empty batch: slices of those of a batch with one row."""
     num_steps, *batch_shape, input_size = given.xs.shape
     rows = (num_steps, *(max(1, size) for size in batch_shape), input_size)
     carry, ys = unroll(cell, given.params, jnp.zeros(rows, given.xs.dtype), **options)

@@ -70,7 +70,7 @@ def samplers(task: Task, start: int, num_texts: int) -> Mapping[str, Callable[[]
 
 
 def nnx_model(task: Task) -> nnx_models.LanguageModel:
-    """That of flax.nnx."""
+    """The writer of flax.nnx."""
     return nnx_models.LanguageModel(task.config, task.ours, rngs=nnx.Rngs(0))
 
 

@@ -21,7 +21,7 @@ Kind = Literal["lstm", "gru", "rnn"]
 VOCABULARY = 128
 """V of the model whose training step is compiled."""
 OPTIMIZER = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(1e-3))
-"""What trains it."""
+"""The training step of a contender."""
 
 
 class Case(NamedTuple):
@@ -183,7 +183,7 @@ def keras_layer(case: Case) -> Layer:
 
 
 def matmuls_alone(case: Case) -> Layer:
-    """What any layer has to do: its matmuls, as JAX runs them, and next to nothing between them.
+    """The matmuls of a layer, as JAX runs them, with hardly anything between them.
 
     h_t is the sum over the gates of x_t W + h_tm1 U, with x W before the loop where rnnjax does so.
     Backward, a loop over d_t = g_t U' with g_t = (d_t, ..., d_t); then W and U get their sums over

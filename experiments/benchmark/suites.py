@@ -1,4 +1,4 @@
-"""What is measured: speed of layers, time to compile, memory."""
+"""Suites of measurements: speed of layers, time to compile, memory."""
 
 import functools
 import itertools
@@ -197,7 +197,7 @@ def interleaved(calls: Mapping[str, Callable[[], Any]], repeats: int) -> dict[st
 
 
 class Contender(NamedTuple):
-    """What is timed: the first call, which compiles, and later ones; each runs to its end."""
+    """The calls to time: the first one, which compiles, and later ones; each runs to its end."""
 
     first: Callable[[], Any]
     later: Callable[[], Any]

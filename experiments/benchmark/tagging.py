@@ -78,7 +78,7 @@ def throughput(prepared: Any, repeats: int) -> Row:
 def crf_shares(
     vocabulary: TaggingVocabulary, sentences: Sequence[Sentence], repeats: int
 ) -> list[Row]:
-    """What the CRF takes of a training step and of decoding, at one full batch."""
+    """The share of the CRF in a training step and in decoding, for one full batch."""
     length, batch_size, _ = SHAPE
     tokens = itertools.cycle(token for sentence in sentences for token in sentence.tokens)
     rows = [Sentence(tuple(itertools.islice(tokens, length)), (), "") for _ in range(batch_size)]

@@ -30,7 +30,7 @@ NUM_UPDATES = 10
 
 
 class Task(NamedTuple):
-    """What is trained.
+    """The task that all libraries train.
 
     Attributes:
         experiment: see `experiments.experiment`.

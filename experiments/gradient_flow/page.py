@@ -1,4 +1,4 @@
-"""What is measured of a layer, and the page that shows it."""
+"""The measurements of a layer, and the page that shows them."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +22,7 @@ CLIP_NORM = 1.0
 LARGEST = 1 << 27
 """Numbers in all Jacobians of a layer, at most; beyond it fewer steps are multiplied."""
 FLOOR = 1e-18
-"""What is smaller is drawn as this."""
+"""Smaller norms are drawn as this."""
 
 GRADIENT = (
     "How much the loss at a step depends on the carry k steps before, relative to k = 0: the "
@@ -49,7 +49,7 @@ FORGETTING = "Fresh LSTMs whose forget gates begin with a bias b_f, as the gradi
 
 
 class Flow(NamedTuple):
-    """What is measured of a layer.
+    """The measurements of a layer.
 
     Attributes:
         gradient: `[K + 1]`, the norm of d loss_t / d carry_{t-k}, the median over t.

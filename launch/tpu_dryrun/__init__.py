@@ -1,1 +1,1 @@
-"""What a training step will take of a TPU slice, found by compiling it for that slice."""
+"""Time and memory of a training step on a TPU slice, found by compiling it for that slice."""

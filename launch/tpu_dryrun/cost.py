@@ -43,7 +43,7 @@ class Collective(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """What one chip does in a run of the program.
+    """The work of one chip in a run of the program.
 
     Attributes:
         flops: of matrix multiplications and convolutions.

@@ -33,7 +33,7 @@ class Roofline(NamedTuple):
 
     @property
     def bound(self) -> str:
-        """What the step waits for."""
+        """The resource that the step waits for."""
         names = ("arithmetic", "memory bandwidth", "exchange between chips")
         return names[self.index(max(self))]
 
@@ -84,7 +84,7 @@ def describe(
 
 
 def advise(fault: DoesNotFit, config: Any, target: Slice) -> str:
-    """What to change if a step does not fit."""
+    """Advice for a step that does not fit."""
     fields = vars(config)
     share = fault.available / fault.needed
     ideas = [f"--sweep finds the largest --config.batch_size that fits; now {config.batch_size}"]

@@ -1,4 +1,4 @@
-"""What the cells with a diagonal complex recurrence between two linear layers share."""
+"""Cells with a diagonal complex recurrence between two linear layers."""
 
 from collections.abc import Callable
 from typing import Any

@@ -27,7 +27,7 @@ class GRUParams(NamedTuple):
 
 
 class GRUSpec(NamedTuple):
-    """What a fused engine needs to know of a GRU."""
+    """The options of a GRU for the fused engine."""
 
     reset: Reset
     compute_dtype: DType | None

@@ -44,7 +44,7 @@ class LSTMParams(NamedTuple):
 
 
 class LSTMSpec(NamedTuple):
-    """What a fused engine needs to know of a standard LSTM (gates i, f, g, o and no extras)."""
+    """The options of a standard LSTM (gates i, f, g, o and no extras) for the fused engine."""
 
     compute_dtype: DType | None
 

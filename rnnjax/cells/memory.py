@@ -9,7 +9,7 @@ from rnnjax.typing import Array, Carry, Params
 
 
 class Entry(NamedTuple):
-    """What a step does to the memories of N heads, each of V values times K keys.
+    """The update and the lookup of a step, for the memories `[V, K]` of N heads.
 
     Attributes:
         q: `[..., N, K]`, what is looked up; `[..., 1, K]` where the heads share it.

@@ -14,7 +14,7 @@ from rnnjax.typing import Array, DType, PRNGKey
 
 
 class MogrifierParams(NamedTuple):
-    """Those of the LSTM; `gates`: for round 1, 3, .. `[H, D]` (Q), for 2, 4, .. `[D, H]` (R)."""
+    """The LSTM's, and `gates`: for rounds 1, 3, .. `[H, D]` (Q), for 2, 4, .. `[D, H]` (R)."""
 
     lstm: LSTMParams
     gates: tuple[Array, ...]

@@ -23,7 +23,7 @@ class RNNParams(NamedTuple):
 
 
 class RNNSpec(NamedTuple):
-    """What a fused engine needs to know of an Elman cell."""
+    """The options of an Elman cell for the fused engine."""
 
     activation: Activation
     compute_dtype: DType | None

@@ -1,4 +1,4 @@
-"""Whether params and a carry are those of a cell: their fields, shapes and kinds of numbers."""
+"""Checks of params and carries against a cell: their fields, shapes and kinds of numbers."""
 
 import functools
 from typing import Any
@@ -11,7 +11,7 @@ from rnnjax.typing import Array, Carry, Params
 
 
 def params_that_fit(cell: Any, params: Params, input_size: int) -> Params:
-    """The params, where they are such as `cell.init(key, input_size)` makes.
+    """Checks that params have the structure that `cell.init(key, input_size)` makes.
 
     Any precision will do. A plain tuple or list serves for a NamedTuple of as many fields.
 
@@ -25,7 +25,7 @@ def params_that_fit(cell: Any, params: Params, input_size: int) -> Params:
 
 
 def carry_that_fits(cell: Any, expected: Carry, carry: Carry) -> Carry:
-    """The carry, where it is like the cell's own; narrow floating numbers become as wide.
+    """Checks that a carry has the structure of the cell's own, and widens narrow floats.
 
     Raises:
         UserError: as for `params_that_fit`; or NaN, where the values are known, which they are not
@@ -47,7 +47,7 @@ def carry_that_fits(cell: Any, expected: Carry, carry: Carry) -> Carry:
 
 
 def blame_step(cell: Any, params: Params, carry: Carry, x_t: Array, error: Exception) -> None:
-    """Says what is wrong with a step, if that is why a recurrence could not be traced.
+    """Explains an error of tracing, if the cell's step is the cause.
 
     Args:
         cell, params, carry, x_t: of the recurrence.

@@ -160,7 +160,7 @@ class BatchIterator:
 
 
 def _group(batches: EndlessBatches, number: int) -> list[Batch]:
-    """What is made together, by its number."""
+    """The group of batches with this number."""
     size = batches.made_together
     return [batches[n] for n in range(number * size, (number + 1) * size)]
 
@@ -183,7 +183,7 @@ def _as_worker(batches: bytes) -> None:
 
 
 def _end_with_parent() -> None:
-    """However the parent ends: after a SIGKILL nobody else would end its workers."""
+    """Ends a worker when its parent ends, also by SIGKILL."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

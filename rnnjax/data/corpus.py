@@ -66,7 +66,7 @@ class Corpus(NamedTuple):
 
 
 def told_unknown(count: int) -> str:
-    """What is said of symbols that a vocabulary does not know; nothing where there are none."""
+    """A phrase about symbols that a vocabulary lacks; empty if there are none."""
     return f" ({count:,} of them unknown to the vocabulary)" if count else ""
 
 

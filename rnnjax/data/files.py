@@ -20,7 +20,7 @@ from rnnjax.errors import UserError
 CHUNK_BYTES = 1 << 20
 HEAD_BYTES = 8192
 WORKDIR_MARKER = "experiment.json"
-"""What the workdir of a training holds."""
+"""The files in the workdir of a training."""
 STDIN = "-"
 """The path of what comes in by stdin."""
 
@@ -56,7 +56,7 @@ def regular_file(spec: str, expected: str = "") -> Path:
 
 
 def name_of(spec: str) -> str:
-    """What messages call a path."""
+    """The name of a path in messages."""
     return "stdin" if spec == STDIN else spec
 
 

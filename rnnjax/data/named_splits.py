@@ -46,7 +46,7 @@ class SplitFiles(NamedTuple):
     pooled: bool = False
 
     def read(self, read_file: Callable[[Path], Iterable[T]]) -> dict[str, list[T]]:
-        """What a function reads of the files, by split."""
+        """Reads the files of each split by a function."""
         return {
             split: [one for path in paths for one in read_file(path)]
             for split, paths in self.files.items()
@@ -60,7 +60,7 @@ class SplitFiles(NamedTuple):
         return ", ".join([*parts, *self.note_of_others()])
 
     def note_of_others(self) -> list[str]:
-        """What is left alone, in a phrase; empty where nothing is."""
+        """A phrase about files that are ignored; empty if there are none."""
         names = ", ".join(self.left_alone[:5]) + ", ..." * (len(self.left_alone) > 5)
         return [f"left alone as of no split: {names}"] if names else []
 

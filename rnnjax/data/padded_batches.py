@@ -58,7 +58,7 @@ class Examples(NamedTuple):
 
     @property
     def buckets(self) -> Sequence[int] | None:
-        """Those of the first ragged fields."""
+        """The lengths of the first ragged fields."""
         return next(iter(self.ragged.values())).buckets if self.ragged else None
 
     def deal(self) -> dict[int, np.ndarray]:
@@ -250,7 +250,7 @@ class EvaluationBatches:
 def in_order(
     results: Iterable[tuple[Batch, np.ndarray]], lengths: str | None = "lengths"
 ) -> list[np.ndarray]:
-    """What a model made of every example, in the order of the examples and without padding.
+    """The results for every example, in the order of the examples and without padding.
 
     Args:
         results: pairs of a batch and what belongs to it: all batches of an `EvaluationBatches`, in

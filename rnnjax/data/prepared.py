@@ -38,7 +38,7 @@ class Prepared(NamedTuple):
 
 
 class Shapes(NamedTuple):
-    """What training reads, in shapes.
+    """The inputs of training as shapes.
 
     Attributes:
         batch: the largest one, `jax.ShapeDtypeStruct`s by name.

@@ -79,7 +79,7 @@ def find_documents(
 
 
 def _origin(spec: str, found: SplitFiles, valid_fraction: float) -> str:
-    """What the first line says of the files; nothing of a single one."""
+    """The note on the files for the first line of a run; empty for a single file."""
     if found.pooled and os.path.isfile(os.path.expanduser(spec)):
         return ""
     parts = [found.describe()]

@@ -52,7 +52,7 @@ class Corpus(NamedTuple):
 
 
 class Columns(NamedTuple):
-    """What holds the two sides of pairs; both are empty where nothing is named.
+    """The columns or suffixes of the two sides of pairs; both are empty if none is named.
 
     Attributes:
         source, target: endings of files, names of columns of tables, or features of TFDS.

@@ -28,7 +28,7 @@ class SavedVocabulary:
     """A dataclass of text, numbers and tuples of these that can be saved as JSON."""
 
     texts_are: ClassVar[str] = "texts"
-    """What messages call the texts."""
+    """The name of the texts in messages."""
 
     def to_json(self) -> str:
         """As JSON text, to be saved beside a checkpoint."""

@@ -1,4 +1,4 @@
-"""What stands on top of a recurrent network's outputs."""
+"""Layers and losses on top of a recurrent network's outputs."""
 
 from rnnjax.heads import crf
 

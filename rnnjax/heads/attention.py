@@ -214,7 +214,7 @@ def masked(scores: Array, mask: Array | None) -> Array:
 
 
 def expected(weights: Array, memory: Array) -> Array:
-    """What is read on average, ``z_n = sum_i weights_ni a_i``: `[N, S]`, `[B, S, F]` to `[N, F]`.
+    """The weighted sum ``z_n = sum_i weights_ni a_i``: `[N, S]`, `[B, S, F]` to `[N, F]`.
 
     With weights of a softmax this is soft attention, with one-hot weights hard attention.
     """

@@ -12,7 +12,7 @@ from rnnjax.typing import Array, PRNGKey
 
 
 class Constraints(NamedTuple):
-    """What a sequence of tags may look like; anything else is illegal.
+    """The legal sequences of tags.
 
     Attributes:
         transitions: bool [K, K], whether tag j may come right after tag i, at `[i, j]`.
@@ -34,7 +34,7 @@ class CRFParams(NamedTuple):
 
 
 class Chain(NamedTuple):
-    """What the recursions read. B is the last axis: the sums over K then vectorise over B.
+    """The inputs of the recursions. B is the last axis, so that sums over K vectorise over B.
 
     Attributes:
         params: -inf where a constraint forbids.

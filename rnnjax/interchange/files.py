@@ -49,7 +49,7 @@ def write_safetensors(
     """Writes arrays into a file; `safetensors.torch.load_file` and others read it.
 
     Args:
-        path: of the file; what is there is replaced.
+        path: of the file, which is replaced if it exists.
         tensors: by name.
         metadata: texts by name, in the head of the file.
 
@@ -63,6 +63,6 @@ def write_safetensors(
 
 
 def encoded(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None) -> bytes:
-    """What `write_safetensors` writes."""
+    """The bytes that `write_safetensors` writes."""
     arrays = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
     return save(arrays, None if metadata is None else dict(metadata))

@@ -55,7 +55,7 @@ def from_keras(cell: Cell, weights: Sequence[Any], config: Mapping[str, Any]) ->
 
 
 def to_keras(cell: Cell, params: Params) -> list[np.ndarray]:
-    """What `layer.set_weights` of a built layer takes; arguments and errors as for `from_keras`."""
+    """The argument of `set_weights` of a built layer; arguments and errors as for `from_keras`."""
     layer = layer_of(cell, KERAS)
     packed = packed_for(layer, KERAS, checked(cell, params))
     bias = packed.b

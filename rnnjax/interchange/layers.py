@@ -20,7 +20,7 @@ from rnnjax.typing import Params
 
 PARAMS: dict[str, Any] = {"lstm": LSTMParams, "gru": GRUParams, "rnn": RNNParams}
 PLAIN = {"forget_gate": True, "coupled": False, "peepholes": False, "layer_norm": False}
-"""What an LSTM of every other library has and has not."""
+"""The options of the LSTM of every other library."""
 
 
 class Layer(NamedTuple):
@@ -67,7 +67,7 @@ class Packed(NamedTuple):
 
 
 def layer_of(cell: Cell, library: Library) -> Layer:
-    """What a library has to know of a cell that is a single layer.
+    """A cell that is a single layer, as a library describes it.
 
     Raises:
         UserError: the library has no such layer.

@@ -1,4 +1,4 @@
-"""What each library packs in which order, and which layers it has."""
+"""The recurrent layers of each library, and the order of their gates."""
 
 from typing import NamedTuple
 

@@ -8,7 +8,7 @@ import numpy as np
 
 
 class Answered(NamedTuple):
-    """What a model says to a question.
+    """A model's answer to a question.
 
     Attributes:
         answer: the likeliest.

@@ -1,4 +1,4 @@
-"""What a trained decoder writes: its step for `rnnjax.decode`, and the search over batches."""
+"""Decoding with a trained model: its step for `rnnjax.decode`, and the search over batches."""
 
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -39,7 +39,7 @@ class Search(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What scores of its texts are called."""
+        """The name of the search beside scores."""
         return "greedy" if self.beam_size == 1 else f"beam of {self.beam_size}"
 
 
@@ -60,7 +60,7 @@ class Rated(NamedTuple):
 def rated_lines(
     found: Sequence[tuple[Rated, ...]], search: Search, names: Sequence[str] | None = None
 ) -> list[str]:
-    """What a model wrote for each source, as lines: the best text alone if one is asked for.
+    """The texts for each source as lines: the best text alone if `num_best` is 1.
 
     Otherwise each line is the name or number of the source, the score and the text, between tabs.
     """
@@ -78,7 +78,7 @@ SAMPLED = 4
 
 
 def sample_text(sources: Sequence[str], references: Sequence[str], texts: Sequence[str]) -> str:
-    """What a model wrote for a few sources, a line each; long sources are cut."""
+    """The texts for a few sources, a line each; long sources are cut."""
     return "\n".join(
         f"{shorten(source, 80, placeholder=' ...')} -> {text} (reference: {reference})"
         for source, reference, text in zip(sources, references, texts, strict=True)
@@ -86,7 +86,7 @@ def sample_text(sources: Sequence[str], references: Sequence[str], texts: Sequen
 
 
 class Written(NamedTuple):
-    """What a model wrote for a source of S symbols.
+    """The texts that a model wrote for a source of S symbols.
 
     Attributes:
         tokens: int `[N, L]` of the N best, the stop symbol after the end.

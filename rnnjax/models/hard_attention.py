@@ -42,7 +42,7 @@ def reinforce_bonus(
     hard: HardTraining,
     baseline: Array | float = 0.0,
 ) -> Array:
-    """What REINFORCE for the positions drawn subtracts from a loss.
+    """The term that REINFORCE subtracts from the loss, for drawn positions.
 
     With r_t the log-likelihood of the symbols from t on, s_t the position drawn for symbol t, and
     b the baseline, for sequences with drawn positions::

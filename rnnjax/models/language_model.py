@@ -103,7 +103,7 @@ class LanguageModel(Network):
     def outputs(
         self, tokens_TB: Array, carry: Carry, *, key: PRNGKey | None = None, **options: Any
     ) -> tuple[Array, Array, Carry]:
-        """What `__call__` scores, and how it came about; arguments as there.
+        """The outputs and the carry behind the scores of `__call__`; arguments as there.
 
         Returns:
             The cell's outputs `[T, B, H]`, the same after `output_dropout`, and the carry.

@@ -1,4 +1,4 @@
-"""What a decoder reads, what it attended to, and what it made of it."""
+"""The memory of a decoder, its attention, and its results."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from rnnjax.typing import Array, Carry
 
 
 class Memory(NamedTuple):
-    """What a decoder reads of B examples; `Decoder.make_memory` makes it.
+    """The memory of B examples; `Decoder.make_memory` makes it.
 
     Attributes:
         features: `[B, S, F]`, 0 where the mask is False.
@@ -29,7 +29,7 @@ class Memory(NamedTuple):
 
 
 class Glance(NamedTuple):
-    """What a decoder attended to before a symbol; leaves of it are None without attention.
+    """The attention of a decoder before a symbol; without attention, all fields are None.
 
     Attributes:
         weights: `[N, S]`, of the positions; one-hot where a position was chosen.
@@ -65,7 +65,7 @@ class Fed(NamedTuple):
 
 
 class Copying(NamedTuple):
-    """What decides on copies: ``p_gen = sigmoid(generate)`` and the memory's `symbols [B, S]`.
+    """The inputs of copying: ``p_gen = sigmoid(generate)`` and the memory's `symbols [B, S]`.
 
     `generate` is `[T, B]`, or `[N]` at decoding.
     """
@@ -75,7 +75,7 @@ class Copying(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What a decoder made of given sequences.
+    """The scores of given sequences by a decoder.
 
     Attributes:
         logits: `[T, B, V]`, of each symbol given those before it.

@@ -14,7 +14,7 @@ from rnnjax.typing import DType
 
 
 class Program(NamedTuple):
-    """What a network computes, for those who have no rnnjax.
+    """A function of a network that can be exported, to run without rnnjax.
 
     Attributes:
         about: arguments and results, in a line.
@@ -32,7 +32,7 @@ class Network(nnx.Module):
     """A flax.nnx module that can say what it is made of."""
 
     def programs(self) -> dict[str, Program]:
-        """What may be exported, by name; batch-major, B rows of T steps."""
+        """The functions that can be exported, by name; batch-major, B rows of T steps."""
         return {}
 
     def summary(self) -> str:

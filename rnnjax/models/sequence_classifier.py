@@ -22,7 +22,7 @@ Pooling = Literal["last", "mean", "max", "attention"]
 
 
 class Classified(NamedTuple):
-    """What a classifier says of a sequence.
+    """The class of a sequence.
 
     Attributes:
         label: the likeliest class.
@@ -34,7 +34,7 @@ class Classified(NamedTuple):
 
     @classmethod
     def of(cls, labels: Sequence[str], row: np.ndarray) -> Self:
-        """What the probabilities `[K]` of the classes say."""
+        """From the probabilities `[K]` of the classes."""
         return cls(labels[int(row.argmax())], dict(zip(labels, row.tolist(), strict=True)))
 
 

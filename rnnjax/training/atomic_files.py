@@ -140,7 +140,7 @@ def discard(folder: Path) -> None:
 
 
 def find_fault(folder: Path) -> str | None:
-    """What is wrong with a sealed folder, such as 'file a is missing'; None if it is intact."""
+    """The fault of a sealed folder, such as 'file a is missing'; None if it is intact."""
     try:
         digests = dict(json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
     except OSError:

@@ -70,7 +70,7 @@ def chosen(flag: str, value: str, valid: Collection[str]) -> str:
 
 
 class Settings:
-    """What a config dataclass knows of its fields: which values cannot work, in the user's words.
+    """The base of config dataclasses: it checks the values of their fields.
 
     A config may inherit from several: each extends `validate` and calls the next.
 

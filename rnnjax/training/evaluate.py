@@ -23,7 +23,7 @@ PyTree = Any
 MAX_IN_FLIGHT = 4
 
 DynamicState = tuple[PyTree, optax.OptState, PyTree]
-"""What goes from batch to batch: the adapted parameters, the optimizer's state, the carry."""
+"""The state between batches: the adapted parameters, the optimizer's state, the carry."""
 
 
 def evaluate(

@@ -1,4 +1,4 @@
-"""What becomes of sequences that are longer than a limit: they are counted, and none is lost."""
+"""The policy for sequences longer than a limit: truncate, skip or keep; they are counted."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -55,7 +55,7 @@ class LengthLimit(Settings):
         return lengths if self.limit is None else np.minimum(lengths, self.limit)
 
     def notes(self, lengths: Mapping[str, np.ndarray], noun: str, unit: str) -> list[str]:
-        """Says of each split how many are longer, and what becomes of them.
+        """Notes on each split: how many sequences are longer, and whether they are cut.
 
         Args:
             lengths: of the sequences of each split, uncut.

@@ -19,7 +19,7 @@ Metrics = dict[str, Any]
 
 
 class Loss(NamedTuple):
-    """What a loss function returns: sums and counts, never means.
+    """The result of a loss function: sums and counts, never means.
 
     Attributes:
         total: sum of the loss over the units (characters, tags, pixels) that count; nats where
@@ -153,7 +153,7 @@ def make_eval_step(
 
 
 class Task(NamedTuple):
-    """What an experiment trains, in shapes: enough to compile its training step.
+    """The inputs of a training step as shapes: enough to compile it.
 
     Attributes:
         loss_fn: the task.

@@ -14,7 +14,7 @@ CELL = 0.24
 
 
 class Alignment(NamedTuple):
-    """What a decoder attended to at each symbol that it wrote.
+    """The attention of a decoder at each symbol that it wrote.
 
     Attributes:
         source: the S symbols that it read.

@@ -1,4 +1,4 @@
-"""The network of videos: its loss, and what it says of a video and of its beginning."""
+"""The network of videos: its loss, and the class of a video or of its beginning."""
 
 from collections.abc import Sequence
 from pathlib import Path

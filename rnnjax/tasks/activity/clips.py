@@ -1,4 +1,4 @@
-"""Videos from .npz files, and what a model knows of videos: their classes and their scale."""
+"""Videos from .npz files; the classes of a model, and the scale of its inputs."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ class Clip(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Videos(SavedVocabulary):
-    """What a model knows of its videos.
+    """The classes of a model, and the scale of its inputs.
 
     Attributes:
         classes: the K activities.
@@ -50,7 +50,7 @@ class Videos(SavedVocabulary):
 
     @classmethod
     def of(cls, clips: Sequence[Clip]) -> Self:
-        """That of the training split."""
+        """Computes the scale on the training split."""
         shape = clips[0].frames.shape[1:]
         values = [features(clip.frames) for clip in clips]
         if is_skeleton(shape):
@@ -69,7 +69,7 @@ class Videos(SavedVocabulary):
         return is_skeleton(self.shape)
 
     def read(self, frames: np.ndarray) -> np.ndarray:
-        """What a network reads of a video, float32: images `[T, H, W]` or features `[T, D]`."""
+        """The network's input for a video, float32: images `[T, H, W]` or features `[T, D]`."""
         mean, std = (np.array(values, np.float32) for values in (self.mean, self.std))
         return (features(frames) - mean) / std
 

@@ -45,5 +45,5 @@ def make_captioner(
 
 
 def stored(prepared: Prepared, model: Captioner) -> dict[str, str]:
-    """What checkpoints hold of a captioner besides what they hold of every task."""
+    """The entries of a captioner's checkpoint besides those of every task."""
     return {"locations": json.dumps(model.locations), "max_length": str(prepared.max_length)}

@@ -10,7 +10,7 @@ from rnnjax.tasks.captioning.captioned_images import CaptionVocabulary
 from rnnjax.tasks.captioning.scenes import MAX_WORDS, DigitScenes, Scene
 
 SCENE_LENGTHS = (4, 11, MAX_WORDS + 1)
-"""What captions of scenes with one, two and three groups of digits are padded to, END included."""
+"""The padded lengths of captions of scenes with one, two and three groups, END included."""
 
 
 Pictures = Callable[[int], Example]

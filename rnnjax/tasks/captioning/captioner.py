@@ -18,7 +18,7 @@ from rnnjax.typing import Array, PRNGKey
 
 
 class Locations(NamedTuple):
-    """What features there are of an image: F for each of S = rows * columns locations."""
+    """The shape of an image's features: F for each of S = rows * columns locations."""
 
     rows: int
     columns: int

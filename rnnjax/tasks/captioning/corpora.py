@@ -209,7 +209,7 @@ def _read_flickr(path: Path, encoding: str, faults: list[str]) -> list[Captioned
 def _named(
     files: SplitFiles, read: Callable[..., list[CaptionedImage]], encoding: str, faults: list[str]
 ) -> list[CaptionedImage]:
-    """What a function reads of the files, in the splits that their names say."""
+    """Reads the files by a function, and assigns the splits that their names say."""
     splits = files.read(lambda path: read(str(path), encoding, faults)).items()
     return [entry._replace(split=split) for split, entries in splits for entry in entries]
 

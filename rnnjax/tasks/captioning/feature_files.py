@@ -17,7 +17,7 @@ from rnnjax.tasks.captioning.captioner import Locations
 from rnnjax.tasks.captioning.features import Features
 
 _NOT_ARRAYS = (OSError, ValueError, EOFError, zipfile.BadZipFile)
-"""What numpy raises at a file that holds no arrays, or only a part of them."""
+"""The errors of numpy for a file that has no arrays, or is cut short."""
 
 _Maps = tuple[tuple[int, ...], dict[str, Any]]
 """Shape `[S, F]` of all maps; and for each name the key of its map in what numpy opens."""
@@ -66,7 +66,7 @@ def stored_features(
 
 @functools.cache
 def _opened(path: Path, changed: int) -> Any:
-    """What numpy opens, by each process for itself; `changed` tells versions of a file apart."""
+    """Opens a file, once in each process; `changed` distinguishes versions of it."""
     return np.load(path, mmap_mode="r", allow_pickle=False)
 
 

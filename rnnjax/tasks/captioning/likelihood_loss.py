@@ -1,4 +1,4 @@
-"""What a captioner's training minimises: the likelihood of given captions."""
+"""The loss of a captioner: the negative log-likelihood of given captions, and its extra terms."""
 
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ _LEAST = 1e-30
 
 
 class CaptionCarry(NamedTuple):
-    """What a captioner's training hands from batch to batch.
+    """The carry between the batches of a training.
 
     Attributes:
         baseline: of reinforce, the mean log-likelihood of a word in the batches before.
@@ -38,7 +38,7 @@ def initial_carry() -> CaptionCarry:
 def batch_loss(
     config: CaptionerConfig, model: Captioner, batch: Batch, key: Array | None, carry: CaptionCarry
 ) -> training.Loss:
-    """What training minimises, and the carry of the next batch.
+    """The loss of a batch, and the carry of the next one.
 
     ::
 

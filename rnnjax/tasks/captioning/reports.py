@@ -240,7 +240,7 @@ def _rouge(caption: Caption, references: Sequence[str]) -> float:
 
 
 def _boxes(split: Split, caption: Caption, n: int) -> Sequence[Region] | None:
-    """What the words refer to, where the caption is the first reference word for word."""
+    """The regions that the words refer to, if the caption equals the first reference."""
     if split.regions is None or caption.text != split.references[n][0]:
         return None
     return split.regions[n]

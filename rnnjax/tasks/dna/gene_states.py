@@ -1,4 +1,4 @@
-"""What a base is for in a gene, and the sequences of states that are genes.
+"""The states of a base in a gene, and the sequences of states that are genes.
 
 A gene of the forward strand is exons with introns between them. Its coding bases, introns left out,
 are codons: ATG, any but stop codons, and a stop codon. A state knows the place in the codon, also

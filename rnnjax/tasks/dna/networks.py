@@ -64,7 +64,7 @@ def scores_of(
     key: PRNGKey | None = None,
     probabilities: Array | None = None,
 ) -> Array:
-    """What a network says of a batch.
+    """The scores of a network for a batch.
 
     Args:
         model: the network.
@@ -89,7 +89,7 @@ def scores_of(
 
 
 def _bases(batch: Batch) -> Array:
-    """Those of a batch, 0 at padding: it is in the k-mers and signals of the last steps."""
+    """The bases, 0 at padding, which the k-mers and signals of the last steps include."""
     bases = batch["bases"]
     return jnp.where(jnp.arange(len(bases))[:, None] < batch["lengths"], bases, 0)
 

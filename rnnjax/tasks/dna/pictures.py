@@ -29,7 +29,7 @@ LONGEST = 120
 def picture(
     model: DnaModel, examples: Sequence[data.Example], genes: Sequence[Tagged] = ()
 ) -> Section:
-    """What a model makes of a split: genes and logos of sites, or a logo of each class.
+    """A picture of a split: genes and logos of sites, or a logo of each class.
 
     Args:
         model: of genes or classes.
@@ -104,7 +104,7 @@ def draw_genes(tags: str, found: Tagged, logos: dict[str, np.ndarray]) -> bytes:
 
 
 def draw_classes(model: DnaModel, examples: Sequence[data.Example]) -> bytes:
-    """Draws a logo for each class that the model says of examples, over their first bases."""
+    """Draws a logo for each class that the model predicts, over the first bases of its examples."""
     its = examples[:MOST_EXAMPLES]
     said = np.array([one.label for one in model.classes_of(its)])
     relevance = [np.abs(one[:LONGEST, 0]) for one in model.relevance(its)]

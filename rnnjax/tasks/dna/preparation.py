@@ -19,7 +19,7 @@ from rnnjax.tasks.dna.sources import load_sequences
 
 @dataclasses.dataclass(frozen=True)
 class DnaVocabulary(SavedVocabulary):
-    """What a network says.
+    """The problem and the classes of a network.
 
     Attributes:
         problem: see `DnaConfig`.

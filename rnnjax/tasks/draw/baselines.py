@@ -1,4 +1,4 @@
-"""What simple models of binary images reach, in nats an image."""
+"""Scores of simple models of binary images, in nats an image."""
 
 import numpy as np
 from scipy.special import logsumexp

@@ -23,7 +23,7 @@ HELD_OUT_SEED = 0
 
 
 class Painting(NamedTuple):
-    """What the network did at each of T steps, for B images of h x w pixels.
+    """The canvases and windows of T steps, for B images of h x w pixels.
 
     Attributes:
         canvases: log-odds of each pixel after each step, `[T, B, h, w]`.

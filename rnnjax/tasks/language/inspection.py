@@ -1,4 +1,4 @@
-"""What units, gates and gradients do while a language model reads a text."""
+"""Activations, gates and gradients of a language model that reads a text."""
 
 import functools
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ GRADIENT = "How strongly the loss at a step depends on the carry k steps before.
 
 
 class Findings(NamedTuple):
-    """What a model did while it read a text; lists by layer, in the order in which they run.
+    """Measurements of a model that read a text; lists by layer, in the order in which they run.
 
     Attributes:
         activations: after each symbol `[T, H]`; see `rnnjax.diagnostics.activations`.

@@ -160,7 +160,7 @@ def _table(scores: Sequence[TextScore]) -> str:
 
 
 def _rows(scores: Sequence[TextScore]) -> Iterator[tuple[str, ...]]:
-    """What stands below `HEADS`, after a mark of the likeliest text if there are more."""
+    """The rows below `HEADS`; of several texts, the likeliest is marked."""
     for n, score in enumerate(scores):
         mark = "*" if n == 0 and len(scores) > 1 else " "
         text = textwrap.shorten(repr(score.text)[1:-1], 60, placeholder=" ...") or repr(score.text)

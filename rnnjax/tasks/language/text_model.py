@@ -142,7 +142,7 @@ def load(workdir: str | Path, config: LanguageConfig | None = None) -> TextModel
 
 
 def opening_of(corpus: data.Corpus | Prepared) -> str:
-    """What to prompt with: a line end, or where the training text has none, its first character."""
+    """The default prompt: a line end, or the first character of a training text without any."""
     ids, vocabulary = corpus.splits["train"].ids[:100_000], corpus.vocabulary
     line_end = vocabulary.encode("\n")[0]
     known = not vocabulary.unknown_in("\n") and (ids == line_end).any()

@@ -84,7 +84,7 @@ def draw_copy(length: int, rng: np.random.Generator) -> Example:
 
 
 def copy_inputs(symbols: np.ndarray, length: int) -> np.ndarray:
-    """What the network reads, int32 `[T + 20]`."""
+    """The input of the network, int32 `[T + 20]`."""
     inputs = np.full(copy_steps(length), BLANK, np.int32)
     inputs[:COPIED] = symbols
     inputs[-COPIED - 1] = DELIMITER

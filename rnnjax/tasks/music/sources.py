@@ -12,7 +12,7 @@ from rnnjax.tasks.music.config import MusicSource
 from rnnjax.tasks.music.pieces import NUM_NOTES, Piece, opening
 
 ARRAYS = {"train": "traindata", "validation": "validdata", "test": "testdata"}
-"""What the published .mat files call their splits."""
+"""The names of the splits in the published .mat files."""
 
 SHARES = (0.8, 0.9)
 """Where validation and test begin, as shares of the melodies."""

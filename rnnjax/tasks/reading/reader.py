@@ -19,7 +19,7 @@ AGES = 64
 
 
 class Reading(NamedTuple):
-    """What a reader makes of B stories and questions.
+    """The result of a reader for B stories and questions.
 
     Attributes:
         logits: of the answers, `[B, K]`.

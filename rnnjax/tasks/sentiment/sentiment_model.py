@@ -1,4 +1,4 @@
-"""A classifier of texts: what it says of them, and which words decide."""
+"""A classifier of texts: their classes, and the words that decide."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -114,7 +114,7 @@ RELEVANCE: dict[str, Callable[[SequenceClassifier, Batch], Array]] = {
     "attention": attention_weights,
     "gradient": gradient_times_input,
 }
-"""What words can be coloured by."""
+"""The ways to colour words, by name."""
 
 
 class SentimentModel(NamedTuple):
@@ -165,7 +165,7 @@ class SentimentModel(NamedTuple):
         ]
 
     def relevance_by(self, by: str | None = None) -> str:
-        """What words are coloured by, `by` or the default; UserError if the model cannot."""
+        """The way to colour words: `by`, or the default; UserError if the model cannot."""
         pooled = self.model.pooling
         by = by or ("attention" if pooled == "attention" else "gradient")
         if by not in RELEVANCE:

@@ -1,4 +1,4 @@
-"""The classifier of digits: its settings, its loss, and what it says of images."""
+"""The classifier of digits: its settings, its loss, and the classes of images."""
 
 import dataclasses
 from collections.abc import Mapping

@@ -106,7 +106,7 @@ def draw_forecast(truth: np.ndarray, starts: np.ndarray, forecasts: np.ndarray, 
 
 
 def predict_file(model: SeriesModel, path: str) -> str:
-    """What follows each series of a file, or its class, as CSV.
+    """The forecast or the class of each series of a file, as CSV.
 
     Raises:
         UserError: the file cannot be used, or a series is too short.

@@ -1,4 +1,4 @@
-"""What a model knows of its columns: names, units and classes."""
+"""The columns of a model: their names, means, standard deviations, and the classes."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ class Scaling(SavedVocabulary):
 
     @classmethod
     def of(cls, source: Source) -> Self:
-        """That of the training split.
+        """Computes mean and standard deviation on the training split.
 
         Raises:
             UserError: a column has no value there.
@@ -72,7 +72,7 @@ class Scaling(SavedVocabulary):
         return ((values - self.mean[:width]) / self.std[:width]).astype(np.float32)
 
     def read(self, values: np.ndarray) -> np.ndarray:
-        """What the model reads of a series, float32 `[T, D]`.
+        """The input of the model for a series, float32 `[T, D]`.
 
         A missing value is that of the row before, which a forecast may know; at the beginning it is
         the mean of the training split.

@@ -30,7 +30,7 @@ def make_model(config: SeriesConfig, scaling: Scaling) -> SequenceClassifier:
 def outputs_of(
     model: SequenceClassifier, scaling: Scaling, batch: Any, key: jax.Array | None = None
 ) -> jax.Array:
-    """What the network says of a batch.
+    """The outputs of the network for a batch.
 
     To forecast, it adds the change from the last known value of the target, if the target is one of
     the inputs: a series may go on at a level that the training split does not have.
@@ -80,7 +80,7 @@ class SeriesModel(NamedTuple):
     config: SeriesConfig
 
     def forecast(self, values: Any) -> np.ndarray:
-        """What follows a series, `[horizon]`, in the unit of the target.
+        """The forecast after a series, `[horizon]`, in the unit of the target.
 
         Args:
             values: `[T, D]`, the columns `scaling.inputs` in their own units, or `[T]` where there

@@ -39,7 +39,7 @@ class Series(NamedTuple):
 
 
 class Source(NamedTuple):
-    """What a config names.
+    """The data that a config names.
 
     Attributes:
         splits: the series of each split.

@@ -25,7 +25,7 @@ PADDED_TO = 0.5
 
 @dataclasses.dataclass(frozen=True)
 class SpeechVocabulary(SavedVocabulary):
-    """What a network writes, and what it hears.
+    """The characters that a network writes, and the sample rate that it reads.
 
     Attributes:
         symbols: characters; the blank before them has number 0.

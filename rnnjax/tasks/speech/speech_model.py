@@ -44,7 +44,7 @@ class Search(NamedTuple):
 
 
 class Transcript(NamedTuple):
-    """What a network hears in a recording.
+    """The text of a recording, by a network.
 
     Attributes:
         text: the best one.

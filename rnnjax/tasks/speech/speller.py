@@ -51,7 +51,7 @@ class Speller(Decoder):
         self.layers, self.factors = layers, config.factors
 
     def memory(self, features: Array, frames: Array, key: PRNGKey | None = None) -> Memory:
-        """What is heard in features `[T, B, D]`, of which `frames` `[B]` count."""
+        """The memory of features `[T, B, D]`, of which the first `frames` `[B]` count."""
         heard, steps = hear(self.layers, self.factors, features, frames, key)
         return self.make_memory(jnp.swapaxes(heard, 0, 1), jnp.arange(len(heard)) < steps[:, None])
 

@@ -12,7 +12,7 @@ from rnnjax.training.length_limit import LengthLimit
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SummarizerConfig(NetworkConfig):
-    """What a summarizer consists of; see `make_summarizer`."""
+    """The settings of the model; see `make_summarizer`."""
 
     copy: bool = setting(True, "Words of the text can be copied: a pointer-generator.")
     coverage: Weight = setting(

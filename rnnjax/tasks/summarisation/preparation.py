@@ -117,7 +117,7 @@ def summary_examples(
 
 
 def fields_of(text: Encoded, copy: bool) -> dict[str, np.ndarray]:
-    """What a batch holds of a text."""
+    """The fields of a text in a batch."""
     return {"source": text.ids, "symbols": text.symbols} if copy else {"source": text.ids}
 
 

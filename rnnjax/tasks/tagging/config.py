@@ -14,7 +14,7 @@ Characters = Literal["cnn", "lstm", "none"]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TaggerConfig(NetworkConfig):
-    """What a tagger consists of; see `make_tagger`."""
+    """The settings of the model; see `make_tagger`."""
 
     embed_size: Positive = setting(100, "D, numbers that a word is turned into.")
     word_dropout: Rate = setting(0.5, "Words seen once are taken for unknown at this rate.")

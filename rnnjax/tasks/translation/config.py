@@ -21,7 +21,7 @@ EMBEDDED = ("embedded", "dates")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TranslatorConfig(NetworkConfig):
-    """What a translator consists of; see `make_translator`."""
+    """The settings of the model; see `make_translator`."""
 
     context: Reading = setting("soft", f"How the source is read: {', '.join(get_args(Reading))}.")
     scorer: Scorer = setting("additive", f"Of the attention: {', '.join(get_args(Scorer))}.")

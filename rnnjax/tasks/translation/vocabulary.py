@@ -47,7 +47,7 @@ class TextVocabulary(WordVocabulary):
         return f" {super().text(symbols)}".replace(f" {JOINER}", "").strip()
 
     def labels(self, symbols: Sequence[str]) -> tuple[str, ...]:
-        """What each symbol is called in a picture."""
+        """The label of each symbol in a picture."""
         return tuple(self.text((symbol,)) or "·" for symbol in symbols)
 
 

@@ -29,7 +29,7 @@ class Cache(NamedTuple):
 
 
 class Past(NamedTuple):
-    """What the cache holds of B rows: the latest n steps, the oldest first.
+    """The contents of the cache for B rows: the latest n steps, the oldest first.
 
     `hidden [n, B, H]`, `words` int `[n, B]`, those that followed, and `held` bool `[n, B]`.
     """

@@ -28,7 +28,7 @@ FOLDER = "checkpoints"
 
 
 class Meta(NamedTuple):
-    """What a checkpoint holds besides its arrays; all of it JSON.
+    """The contents of a checkpoint besides its arrays; all of it JSON.
 
     Attributes:
         step: updates made.
@@ -48,7 +48,7 @@ class Meta(NamedTuple):
 
 
 META_KEYS = ("step", "score", "config", "extra", "position", "standing")
-"""What the fields of `Meta` are called in the file, in their order."""
+"""The names of the fields of `Meta` in the file, in their order."""
 
 
 def find_checkpoint(folder: str | os.PathLike, which: str = "latest") -> Path:
@@ -161,7 +161,7 @@ def parameters_in(arrays: FlatArrays, *, averaged: bool = True) -> FlatArrays:
 
 
 def tensor_name(path: str) -> str:
-    """What a parameter is called in safetensors: `head.kernel` for the path `head/kernel/value`."""
+    """The name of a parameter in safetensors: `head.kernel` for the path `head/kernel/value`."""
     return ".".join(part for part in path.split("/") if part != "value")
 
 
@@ -180,7 +180,7 @@ def best_of(paths: list[Path]) -> Path | None:
 
 
 def intact(paths: list[Path], set_aside: bool = False) -> Iterator[Path]:
-    """Those that are intact; the others are printed and, with `set_aside`, renamed."""
+    """The intact checkpoints; the others are printed and, with `set_aside`, renamed."""
     for path in paths:
         fault = atomic_files.find_fault(path)
         if fault is None:

@@ -216,7 +216,7 @@ def _put_whole(array: Any, place: NamedSharding) -> jax.Array:
 
 
 class DataIterator(Protocol):
-    """What the training loop reads: an iterator that knows where it is.
+    """The iterator that the training loop reads; it can save and restore its position.
 
     The arrays of a batch must not be written to after they were handed out: on the CPU the
     device may use the same memory.

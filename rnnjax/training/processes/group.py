@@ -232,7 +232,7 @@ def check_agreement(facts: Mapping[str, Any]) -> None:
 
 
 def code_version(*folders: Path) -> dict[str, str]:
-    """What decides how the code behaves: the sources below some folders, and the libraries."""
+    """A hash of the sources below some folders, and the versions of the libraries."""
     digest = hashlib.sha256()
     for folder in folders:
         for path in sorted(folder.rglob("*.py")):

@@ -1,1 +1,1 @@
-"""What a training step spends its time on: a trace of some steps, and a table of operations."""
+"""Profiling of training steps: a trace of some steps, and a table of operations."""

@@ -1,1 +1,1 @@
-"""What a run prints and writes for its user: progress, metrics, curves, the report."""
+"""The output of a run for its user: progress, metrics, curves, the report."""

@@ -1,4 +1,4 @@
-"""What a run prints: a progress bar on a terminal, plain lines in a file, tables."""
+"""The terminal output of a run: a progress bar, plain lines in a file, tables."""
 
 import math
 import sys
@@ -81,7 +81,7 @@ def aligned(rows: Sequence[Sequence[str]], numbers: Collection[int] = ()) -> str
 
 
 class Measures(NamedTuple):
-    """What the numbers of a training count.
+    """The units of the numbers of a training.
 
     Attributes:
         unit: what the loss is in nats of, 'char' for one; empty where it is not in nats.
@@ -105,7 +105,7 @@ class Measures(NamedTuple):
 
     @property
     def counted(self) -> str:
-        """What a batch holds."""
+        """The unit that a batch is counted in."""
         return self.unit or self.speed_unit
 
 

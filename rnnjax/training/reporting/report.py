@@ -122,7 +122,7 @@ def read_results(workdir: str | Path) -> dict[str, Any] | None:
 
 
 def _samples(rows: list[dict[str, Any]]) -> list[Section]:
-    """What the model wrote at evaluations, the last among them."""
+    """Samples of the model's output at evaluations, the last one included."""
     sampled = [row for row in rows if row["split"] == "sample"]
     if not sampled:
         return []

@@ -1,4 +1,4 @@
-"""Digit scenes: pictures with captions, composed anew for every index."""
+"""Digit scenes: pictures with captions, composed for each index."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
