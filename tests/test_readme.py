@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 import re
+import shlex
 from pathlib import Path
 
 import jax
@@ -14,6 +15,7 @@ import pytest
 import experiments
 import rnnjax
 from rnnjax import training
+from rnnjax.errors import UserError
 from tests.experiments.small_tasks import only_training
 
 ROOT = Path(__file__).parent.parent
@@ -86,6 +88,27 @@ def is_there(dotted: str) -> bool:
     return False
 
 
+VALUE = r"""(?:"[^"]*"|[^\s`|"]+)"""
+COMMAND = rf"(?:python -m experiments\.|launch/local\.sh )(\w+)((?: +--[\w.]+(?:={VALUE})?)*)"
+NEEDS_A_RUN = "No checkpoint in|cannot be imported"  # such a command is checked as far as it goes
+A_NUMBER = r"=S\b"
+
+
+def refused_commands(page: Path) -> list[str]:
+    """Returns what is wrong with the flags of the commands of a page that train or use a model."""
+    refused = []
+    for name, flags in set(re.findall(COMMAND, page.read_text())):
+        if name not in experiments.summaries() or "--help" in flags:
+            continue
+        experiment = importlib.import_module(f"experiments.{name}").EXPERIMENT
+        try:
+            experiment.parse(shlex.split(re.sub(A_NUMBER, "=0", flags)))
+        except UserError as error:
+            if not re.search(NEEDS_A_RUN, str(error)):
+                refused.append(f"{name}{flags}: {error}")
+    return refused
+
+
 def missing_names(page: Path) -> list[str]:
     """Returns the names of rnnjax that a page spells with dots and that do not exist.
 
@@ -139,16 +162,24 @@ def test_links_paths_and_names_of_a_page_exist(page):
     assert missing_names(page) == []
 
 
+@pytest.mark.parametrize("page", GUIDES, ids=relative)
+def test_commands_of_a_page_have_flags_that_exist(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert refused_commands(page) == []
+
+
 def test_what_does_not_exist_is_found(tmp_path):
     page = tmp_path / "page.md"
     page.write_text(
         "# A heading, here\n[a](#a-heading-here) [b](#elsewhere) [c](other.md) `rnnjax/cells/` "
         "`rnnjax/sells/cell.py`, rnnjax.cells.lstm and rnnjax.cells.lstn.\n\n"
+        "`python -m experiments.naming --mode=evaluate --temprature=2`\n\n"
         "| before | now |\n|---|---|\n| `rnnjax.old` | `rnnjax.olds` |\n"
     )
     assert broken_links(page) == ["#elsewhere", "other.md"]
     assert missing_paths(page) == ["rnnjax/sells/cell.py"]
     assert missing_names(page) == ["rnnjax.cells.lstn", "rnnjax.olds"]
+    assert "Did you mean --temperature?" in refused_commands(page)[0]
 
 
 @pytest.fixture(scope="module")
