@@ -56,7 +56,11 @@ class SharedFlags(Flags):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ModeOptions(Flags):
-    """The flags of the single modes; an experiment inherits from this class and adds its own."""
+    """The flags of the single modes; an experiment inherits from this class and adds its own.
+
+    If the help of a field begins with `Mode predict:` or `Modes evaluate, inspect:`, the driver
+    refuses its flag in other modes.
+    """
 
     split: str = setting("test", "Modes evaluate, inspect: which split.")
 
