@@ -24,7 +24,7 @@ import functools
 import math
 
 from experiments.experiment import Experiment, Measures, Preset, Run, Trained
-from experiments.options import SamplingOptions
+from experiments.options import ScoringOptions
 from rnnjax import data, training
 from rnnjax.data.prepared import Prepared
 from rnnjax.models import LanguageModel
@@ -45,7 +45,7 @@ RULE = f"\n{'-' * 72}\n"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Options(SamplingOptions):
+class Options(ScoringOptions):
     """The flags of the single modes."""
 
     prompt: str | None = setting(
@@ -56,7 +56,6 @@ class Options(SamplingOptions):
     length: int = setting(500, "Mode sample: characters to write.")
     stop: tuple[str, ...] = setting((), "Mode sample: a string that ends a text; repeatable.")
     text: tuple[str, ...] = setting((), "Modes score, inspect: a text; score takes several.")
-    text_file: str | None = setting(None, "Mode score: a file with a text a line; - is stdin.")
     unknown: bool = setting(False, "Mode score: characters the vocabulary lacks are scored too.")
     split: str = setting("validation", "Mode evaluate: which split.")
     eval_batch_size: int | None = setting(
@@ -146,9 +145,7 @@ def sample(run: Run) -> None:
 def score(run: Run) -> None:
     """Prints how likely texts are, the likeliest first; writes score.html and score.json."""
     options = run.options
-    texts = list(options.text)
-    if options.text_file:
-        texts += data.read_text(options.text_file, encoding=run.config.encoding).splitlines()
+    texts = options.texts_to_score(run.config.encoding)
     of_unknown = {"prompt": options.prompt, "unknown": options.unknown}
     print(report_scores(run.trained_model(), texts, run.workdir, **of_unknown))
 

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from experiments.experiment import Experiment, Measures, ModeOptions, Preset, Run, Trained
 from rnnjax import training
+from rnnjax.errors import UserError
 from rnnjax.tasks.music import frame_model, midi, preparation, reports
 from rnnjax.tasks.music.config import MusicConfig as Config
 from rnnjax.tasks.music.pieces import Piece, parallel_fifths
@@ -76,6 +77,10 @@ def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
 def generate(run: Run) -> None:
     """Writes MIDI files and the picture of the first one."""
     options, rate = run.options, run.config.frames_per_quarter
+    names = [f"generated_{n}.mid" for n in range(1, options.num_samples + 1)]
+    for path in filter(None, (options.input, options.melody)):
+        if Path(path).resolve() in {(run.workdir / name).resolve() for name in names}:
+            raise UserError(f"{path} would be overwritten by what it begins: rename it first")
     prefix = melody = None
     if options.input:
         prefix = midi.read_midi(options.input, rate).frames[: options.prefix]
@@ -90,7 +95,7 @@ def generate(run: Run) -> None:
         temperature=options.temperature,
         seed=options.seed,
     )
-    pieces = [Piece(f"generated_{n}", frames) for n, frames in enumerate(drawn, 1)]
+    pieces = [Piece(Path(name).stem, frames) for name, frames in zip(names, drawn, strict=True)]
     files = {f"{piece.name}.mid": midi.midi_bytes(piece.frames, rate) for piece in pieces}
     last = training.write_results(run.workdir, files)
     print(f"Generated: {last}" + f", the last of {len(files)}" * (len(files) > 1))

@@ -43,6 +43,29 @@ class SamplingOptions(ModeOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ScoringOptions(SamplingOptions):
+    """Texts that a language model scores; its options inherit from it."""
+
+    text: tuple[str, ...] = setting((), "Mode score: a text; may be given several times.")
+    text_file: str | None = setting(None, "Mode score: a file with a text a line; -: stdin.")
+
+    def texts_to_score(self, encoding: str) -> list[str]:
+        """The texts of the flags and of the file.
+
+        Raises:
+            UserError: the file cannot be read, or no text has a word.
+        """
+        texts, file = list(self.text), self.text_file
+        if file:
+            texts += read_text(file, encoding=encoding).splitlines()
+        texts = [text for text in texts if text.strip()]
+        if not texts:
+            why = f"{name_of(file)} has no word" if file else "give --text=TEXT or --text_file=FILE"
+            raise UserError(f"nothing to score: {why}")
+        return texts
+
+
+@dataclass(frozen=True, kw_only=True)
 class BeamOptions(ModeOptions):
     """How texts are searched for; an experiment's options inherit from it."""
 

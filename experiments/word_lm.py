@@ -23,10 +23,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from experiments.experiment import Experiment, Measures, Preset, Run, Trained
-from experiments.options import SamplingOptions
-from rnnjax import data, training
+from experiments.options import ScoringOptions
+from rnnjax import training
 from rnnjax.data.word_vocabulary import WordVocabulary
-from rnnjax.errors import UserError
 from rnnjax.tasks.word_language import corpus, reports
 from rnnjax.tasks.word_language.config import WordConfig as Config
 from rnnjax.tasks.word_language.neural_cache import Cache
@@ -36,14 +35,12 @@ from rnnjax.training.config import Count, Rate, Weight
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(SamplingOptions):
+class Options(ScoringOptions):
     """The flags of the single modes."""
 
     prompt: str = setting("", "Mode sample: words to go on from.")
     num_samples: int = setting(5, "Mode sample: sentences, drawn side by side.")
     max_length: int = setting(60, "Mode sample: words to add at most.")
-    text: tuple[str, ...] = setting((), "Mode score: a candidate; may be given several times.")
-    text_file: str | None = setting(None, "Mode score: a file, a candidate a line; - is stdin.")
     split: str = setting("validation", "Modes evaluate, inspect: which split.")
     cache_size: Count = setting(0, "Mode evaluate: words that a neural cache holds; 0: no cache.")
     cache_theta: Weight = setting(0.3, "With a cache: how much alike states count more.")
@@ -103,13 +100,7 @@ def sample(run: Run) -> None:
 
 def score(run: Run) -> None:
     """Prints candidates, the likeliest first."""
-    texts, file = list(run.options.text), run.options.text_file
-    if file:
-        lines = data.read_text(file, encoding=run.config.encoding).splitlines()
-        texts += [line for line in lines if line.strip()]
-    if not texts:
-        expected = "give --text=TEXT (repeatedly) or --text_file=FILE"
-        raise UserError(f"nothing to score: {f'{file} has no word' if file else expected}")
+    texts = run.options.texts_to_score(run.config.encoding)
     print(reports.report_scores(run.trained_model().score(texts)))
 
 

@@ -12,7 +12,7 @@ from experiments import music
 from experiments.music import EXPERIMENT
 from rnnjax import training
 from rnnjax.tasks.music import midi
-from tests.experiments.conftest import command, of_split
+from tests.experiments.conftest import assert_told, command, of_split
 
 SMALL = ["--config.hidden_size=12", "--config.batch_size=8", "--config.num_buckets=1",
          "--config.dropout=0", "--config.nade_size=6", "--config.average=none"]  # fmt: skip
@@ -85,6 +85,8 @@ def test_generate_writes_midi_that_goes_on_as_the_pieces_do(run, tmp_path):
     np.testing.assert_array_equal(second.frames, first.frames[1:7])
     assert mido.MidiFile(tmp_path / "copy/generated_1.mid").length == pytest.approx(3)
     assert (tmp_path / "copy/generated.png").read_bytes().startswith(b"\x89PNG")
+    own = run("--mode=generate", f"--input={tmp_path / 'copy/generated_1.mid'}")
+    assert_told(own, "generated_1.mid would be overwritten by what it begins")
 
 
 def test_a_melody_gets_the_other_voices(run, tmp_path):
