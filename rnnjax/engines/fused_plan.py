@@ -156,13 +156,32 @@ def backward_step(
         dstate, held = split_by_flag(mask_t, dstate)
     rows, dstate = plan.family.backward(plan.family.prepare(kept, h_t, dstate))
     dh, given = through(rows)
+    return before_step(dstate, dinitial, dh, held, reset_t), given
+
+
+def before_step(
+    dstate: State,
+    dinitial: State | None,
+    dh: Array,
+    held: State | None,
+    reset_t: Array | None,
+) -> tuple[State, State | None]:
+    """The end of a backward step: `dstates` before it, see `backward_step`.
+
+    Args:
+        dstate: the derivatives of the old state, without what reaches it through `a_h`.
+        dinitial: the derivatives of the initial state, summed over the later steps.
+        dh: the derivative of h_tm1 through `a_h`.
+        held: the derivatives of the rows that a mask held, or None.
+        reset_t: the reset of the step, or None.
+    """
     dstate = (dstate[0] + dh, *dstate[1:])
     if held is not None:
         dstate = jax.tree.map(jnp.add, dstate, held)
     if reset_t is not None:
         to_initial, dstate = split_by_flag(reset_t, dstate)
         dinitial = jax.tree.map(jnp.add, dinitial, to_initial)
-    return (dstate, dinitial), given
+    return dstate, dinitial
 
 
 def states_before(plan: Plan, first: Array, after: Array) -> Array:

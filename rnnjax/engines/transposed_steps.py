@@ -24,6 +24,7 @@ from rnnjax.engines.fused_plan import (
     Rows,
     State,
     Weights,
+    before_step,
     cut,
     dot,
     narrow,
@@ -168,12 +169,7 @@ def backward_steps(
         da_h = tuple(jnp.concatenate(of_gates[n : n + size]) for n in range(0, num_gates, size))
         parts = (dot(w, da, wide) for w, da in zip(w_hh, da_h, strict=True))
         dh_tm1 = functools.reduce(jnp.add, (part.reshape(-1) for part in parts))
-        dstate = (dstate[0] + dh_tm1, *dstate[1:])
-        if held is not None:
-            dstate = jax.tree.map(jnp.add, dstate, held)
-        if reset_t is not None:
-            to_initial, dstate = split_by_flag(reset_t, dstate)
-            dinitial = jax.tree.map(jnp.add, dinitial, to_initial)
+        dstate, dinitial = before_step(dstate, dinitial, dh_tm1, held, reset_t)
         a_h = _written(plan, derivatives.a_h, da_h, t - start)
         a_x = derivatives.a_x
         if a_x is not None:
