@@ -17,7 +17,7 @@ training:
 
 from dataclasses import dataclass, replace
 
-from experiments.experiment import Experiment, Measures, ModeOptions, Preset, Run, Trained
+from experiments.experiment import Experiment, Measures, ModeOptions, Preset, Run
 from rnnjax import training
 from rnnjax.data.files import regular_file
 from rnnjax.errors import UserError
@@ -48,12 +48,6 @@ PRESETS = {
         ),
     ),
 }  # fmt: skip
-
-
-def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
-    """The scores of the held-out splits; the curves of early recognition."""
-    decided = "validation" if "validation" in trained.prepared.splits else "training"
-    return {f"{decided} accuracy, %": trained.best}, trained.tell_scores()
 
 
 def predict(run: Run) -> None:
@@ -93,7 +87,6 @@ EXPERIMENT = Experiment(
     measures=lambda config: Measures("video", "frame", metric="accuracy", scale="%"),
     splits=lambda run, model: load_splits(run.config, model.videos),
     report_scores=reports.report_scores,
-    report=report,
     modes={"predict": predict, "inspect": inspect},
 )
 

@@ -170,8 +170,9 @@ class Trained(NamedTuple):
     def report(self) -> tuple[dict[str, Any], list[training.Section]]:
         """The number that decides, and the sections of `tell_scores`."""
         measures = self.run.experiment.measures(self.run.config)
+        decided = "validation" if "validation" in self.prepared.splits else "training"
         scale = f", {measures.scale}" * measures.higher_is_better
-        return {f"validation {measures.metric}{scale}": self.best}, self.tell_scores()
+        return {f"{decided} {measures.metric}{scale}": self.best}, self.tell_scores()
 
     def tell_scores(self) -> list[training.Section]:
         """Tells the scores of the held-out splits that there are; gives their sections."""

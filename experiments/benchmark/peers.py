@@ -21,7 +21,7 @@ Kind = Literal["lstm", "gru", "rnn"]
 VOCABULARY = 128
 """V of the model whose training step is compiled."""
 OPTIMIZER = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(1e-3))
-"""The training step of a contender."""
+"""Trains the model whose training step is compiled."""
 
 
 class Case(NamedTuple):

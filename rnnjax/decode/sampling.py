@@ -149,8 +149,7 @@ def keys_of_seeds(seed: int | Sequence[int], num_rows: int) -> PRNGKey:
     Raises:
         UserError: there is no row, or not a seed for each.
     """
-    if num_rows < 1:
-        raise UserError(f"num_samples is 1 or more; got {num_rows}")
+    check_at_least(1, num_samples=num_rows)
     if isinstance(seed, int | np.integer):
         return jax.random.key(seed)
     if len(seed) != num_rows:
