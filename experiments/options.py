@@ -58,10 +58,11 @@ class ScoringOptions(SamplingOptions):
         texts, file = list(self.text), self.text_file
         if file:
             texts += read_text(file, encoding=encoding).splitlines()
+        if not (texts or file):
+            raise UserError("nothing to score: give --text=TEXT or --text_file=FILE")
         texts = [text for text in texts if text.strip()]
         if not texts:
-            why = f"{name_of(file)} has no word" if file else "give --text=TEXT or --text_file=FILE"
-            raise UserError(f"nothing to score: {why}")
+            raise UserError(f"nothing to score: {name_of(file) if file else '--text'} has no word")
         return texts
 
 
