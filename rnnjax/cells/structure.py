@@ -120,15 +120,16 @@ def _fitting(path: str, expected: Any, got: Any, owner: str) -> Any:
         raise UserError(f"{owner} has {path} {_described(expected)}; got {_described(got)}")
     pairs = zip(jax.tree.leaves_with_path(expected), jax.tree.leaves(got), strict=True)
     for (keys, leaf), own in pairs:
-        if jnp.shape(own) != leaf.shape or _kind(own) != _kind(leaf):
+        same_kind = kind_of(own) == kind_of(leaf)
+        if jnp.shape(own) != leaf.shape or not same_kind:
             name = path + jax.tree_util.keystr(keys)
-            raise UserError(
-                f"{owner} has {name} of shape {_described(leaf)}; got {_described(own)}"
-            )
+            told = _described if same_kind else _shape_and_kind
+            raise UserError(f"{owner} has {name} of shape {told(leaf)}; got {told(own)}")
     return got
 
 
-def _kind(leaf: Any) -> str:
+def kind_of(leaf: Any) -> str:
+    """The kind of an array's numbers: complex, floating, integer or the dtype of others."""
     dtype = getattr(leaf, "dtype", None) or jnp.result_type(leaf)
     kinds = {"complex": jnp.complexfloating, "floating": jnp.floating, "integer": jnp.integer}
     return next((name for name, kind in kinds.items() if jnp.issubdtype(dtype, kind)), str(dtype))
@@ -143,9 +144,12 @@ def _described(tree: Any) -> str:
         inside = (name + _described(part) for name, part in parts if part is not None)
         return f"{type(tree).__name__}({', '.join(inside)})"
     if hasattr(tree, "shape"):
-        kind = _kind(tree)
-        return f"{list(tree.shape)}{'' if kind == 'floating' else ' of dtype ' + kind}"
+        return str(list(tree.shape)) if kind_of(tree) == "floating" else _shape_and_kind(tree)
     return "None" if tree is None else type(tree).__name__
+
+
+def _shape_and_kind(leaf: Any) -> str:
+    return f"{list(jnp.shape(leaf))} of dtype {kind_of(leaf)}"
 
 
 def _brief(cell: Any) -> str:

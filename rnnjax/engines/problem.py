@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from rnnjax.cells.cell import Cell
+from rnnjax.cells.structure import kind_of
 from rnnjax.typing import Array, Carry, Params, PRNGKey
 
 Remat = Literal["none", "gates", "sqrt"]
@@ -96,7 +97,14 @@ def guarded_step(problem: Problem, carry: Carry, inputs) -> tuple[Carry, Array]:
         carry = select(reset_t, problem.initial, carry)
     assert problem.cell.step is not None
     new_carry, y_t = problem.cell.step(problem.params, carry, u_t)
-    new_carry = jax.tree.map(lambda new, old: new.astype(old.dtype), new_carry, carry)
+    new_carry = jax.tree.map(_as_before, new_carry, carry)
     if mask_t is None:
         return new_carry, y_t
     return select(mask_t, new_carry, carry), select(mask_t, y_t, jnp.zeros_like(y_t))
+
+
+def _as_before(new: Array, old: Array) -> Array:
+    """The carry after a step in the precision of that before it."""
+    if new.shape != old.shape or kind_of(new) != kind_of(old):
+        raise TypeError("a step gives a carry of the shapes and kinds of numbers that it takes")
+    return new.astype(old.dtype)

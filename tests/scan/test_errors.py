@@ -202,6 +202,11 @@ jax.jit(LEAKED.append)(XS[0])
             lambda params, h, u_t: (jnp.concatenate([h, h], axis=-1), u_t),
             r"the carry before a step of shape \[3, 2\]; got \[3, 4\] after it",
         ),
+        (
+            lambda params, h, u_t: (1j * h + u_t, u_t),
+            r"of shape \[3, 2\] of dtype floating; got \[3, 2\] of dtype complex after it",
+        ),
+        (lambda params, h, u_t: (h > u_t, u_t), r"floating; got \[3, 2\] of dtype bool after it"),
         (lambda params, h, u_t: ((h, h), u_t), r"got tuple\(\[3, 2\], \[3, 2\]\) after it"),
         (lambda params, h, u_t: u_t, r"gives \(carry, y_t\), y_t an array; .* gives \[3, 2\]"),
         (
@@ -212,7 +217,15 @@ jax.jit(LEAKED.append)(XS[0])
         (lambda params, h, u_t: (h + LEAKED[0], u_t), "pure functions .*: UnexpectedTracerError"),
     ],
 )
-def test_a_step_that_is_none(step, message):
+@pytest.mark.parametrize("engine", ["scan", "generic"])
+def test_a_step_that_is_none(step, message, engine):
     cell = dataclasses.replace(rnnjax.rnn(2), step=step, spec=None)
     with pytest.raises(rnnjax.UserError, match=message):
-        rnnjax.unroll(cell, cell.init(jax.random.key(0), 2), XS, engine="scan")
+        rnnjax.unroll(cell, cell.init(jax.random.key(0), 2), XS, engine=engine)
+
+
+def test_a_step_that_changes_the_shape_of_its_carry_under_a_mask():
+    step = lambda params, h, u_t: (h[:, :1], u_t)  # noqa: E731
+    cell = dataclasses.replace(rnnjax.rnn(2), step=step, spec=None)
+    with pytest.raises(rnnjax.UserError, match=r"of shape \[3, 2\]; got \[3, 1\] after it"):
+        rnnjax.unroll(cell, cell.init(jax.random.key(0), 2), XS, mask=jnp.ones(XS.shape[:2], bool))
