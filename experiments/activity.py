@@ -32,8 +32,8 @@ from rnnjax.training import setting
 class Options(ModeOptions):
     """The flags of the single modes."""
 
-    input: str | None = setting(None, "Mode predict: an .npz file or a skeleton file.")
-    index: int = setting(0, "Mode inspect: which video of the split, from 0.")
+    input: str | None = setting(None, "an .npz file or a skeleton file.", modes="predict")
+    index: int = setting(0, "which video of the split, from 0.", modes="inspect")
 
 
 MOVING = Config(num_steps=1000, learning_rate=3e-3, eval_every=100, checkpoint_every=300)

@@ -32,8 +32,10 @@ from rnnjax.training import say, setting
 class Options(BeamOptions):
     """The flags of the single modes."""
 
-    input: str | None = setting(None, "Mode predict: an image, or a folder of images.")
-    output: str | None = setting(None, "Mode predict: a folder. Default: predictions in --workdir.")
+    input: str | None = setting(None, "an image, or a folder of images.", modes="predict")
+    output: str | None = setting(
+        None, "a folder. Default: predictions in --workdir.", modes="predict"
+    )
 
 
 PHOTOS = CaptionerConfig(

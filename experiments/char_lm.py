@@ -50,26 +50,28 @@ class Options(ScoringOptions):
 
     prompt: str | None = setting(
         None,
-        "Mode sample: the text to go on from. Mode score: what each text is read after. Default: "
+        "what to go on from (sample), or what each text is read after (score). Default: "
         "a line end, where the vocabulary has one.",
+        modes="sample score",
     )
-    length: int = setting(500, "Mode sample: characters to write.")
-    stop: tuple[str, ...] = setting((), "Mode sample: a string that ends a text; repeatable.")
-    text: tuple[str, ...] = setting((), "Modes score, inspect: a text; score takes several.")
-    unknown: bool = setting(False, "Mode score: characters the vocabulary lacks are scored too.")
-    split: str = setting("validation", "Mode evaluate: which split.")
+    length: int = setting(500, "characters to write.", modes="sample")
+    stop: tuple[str, ...] = setting((), "a string that ends a text; repeatable.", modes="sample")
+    text: tuple[str, ...] = setting((), "a text; score takes several.", modes="score inspect")
+    unknown: bool = setting(False, "characters the vocabulary lacks are scored too.", modes="score")
+    split: str = setting("validation", "which split.", modes="evaluate")
     eval_batch_size: int | None = setting(
-        None, "Mode evaluate: rows read side by side; as in training if not given."
+        None, "rows read side by side; as in training if not given.", modes="evaluate"
     )
     dynamic_learning_rate: float = setting(
         0.0,
-        "Mode evaluate: after each window is scored, take a gradient step of this size on it; "
+        "after each window is scored, take a gradient step of this size on it; "
         "best with --eval_batch_size=1. 0: never.",
+        modes="evaluate",
     )
     units: str | None = setting(
-        None, "Mode inspect: units such as 3,17; default: six that vary much and switch seldom."
+        None, "units such as 3,17; default: six that vary much and switch seldom.", modes="inspect"
     )
-    layer: int = setting(0, "Mode inspect: the layer of these units, from 1; 0: the last.")
+    layer: int = setting(0, "the layer of these units, from 1; 0: the last.", modes="inspect")
 
 
 PRESETS = {

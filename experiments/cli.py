@@ -173,49 +173,50 @@ def parse_fields(argv: Sequence[str], *groups: type[training.Settings]) -> list[
 
 
 def check_modes(
-    options: type, given: Collection[str], mode: str, modes: Sequence[str], config: type
+    given: Collection[str], mode: str, modes: Sequence[str], config: type, *groups: Any
 ) -> None:
-    """Raises UserError for a flag that is given and is not for this mode, as its help says.
+    """Raises UserError for a flag that is given and is not for this mode.
 
     Args:
-        options: a dataclass of a task's own flags.
-        given: the names of those that the command line sets.
+        given: the names of the flags that the command line sets.
         mode: the one that runs.
         modes: all of the task.
         config: whose fields are the flags of the training.
+        *groups: dataclasses whose fields are made by `training.setting`.
     """
-    for field in dataclasses.fields(options):
-        its = _modes_of(field)
-        if field.name in given and its and mode not in its:
+    for group in groups:
+        for field in dataclasses.fields(group):
+            its = field.metadata["modes"]
+            if field.name not in given or not its or mode in its:
+                continue
+            hint = ""
+            if its == ("train",):
+                hint = f"; --workdir names the run to {mode}"
+            elif mode == "train" and hasattr(config, field.name):
+                hint = f"; that of the training is --config.{field.name}"
             valid = " or ".join(one for one in modes if one in its)
-            both = mode == "train" and hasattr(config, field.name)
-            hint = f"; that of the training is --config.{field.name}" if both else ""
-            flag = _flags(options)[field.name]
-            raise UserError(f"--{flag} is for mode {valid}, not {mode}{hint}")
-
-
-def _modes_of(field: dataclasses.Field) -> set[str]:
-    """The modes that a flag is for, as its help says; empty: it does not say."""
-    about = field.metadata["help"]
-    if about.startswith("Sampling:"):
-        return {"sample", "generate"}
-    return {one for its in re.findall(r"Modes? ([a-z, ]+):", about) for one in its.split(", ")}
+            raise UserError(f"--{_flags(group)[field.name]} is for mode {valid}, not {mode}{hint}")
 
 
 def describe_fields(
-    defaults: training.Settings, fields: Sequence[dataclasses.Field] | None = None
+    defaults: training.Settings,
+    fields: Sequence[dataclasses.Field] | None = None,
+    modes: Sequence[str] = (),
 ) -> str:
     """The flags of a dataclass, with their defaults and help.
 
     Args:
         defaults: an object of it.
         fields: those to describe, in their order; None: all.
+        modes: those of the task.
     """
     flags, names = {}, _flags(type(defaults))
     for field in dataclasses.fields(cast(Any, defaults)) if fields is None else fields:
         name, default = f"--{names[field.name]}", getattr(defaults, field.name)
         shown = name if default in (None, ()) else f"{name}={default!r}".replace("'", "")
-        flags[shown] = field.metadata["help"]
+        its = [mode for mode in modes if mode in field.metadata["modes"]]
+        which = f"Mode{'s' * (len(its) > 1)} {', '.join(its)}: " if its else ""
+        flags[shown] = which + field.metadata["help"]
     return describe(flags)
 
 

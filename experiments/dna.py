@@ -34,10 +34,10 @@ from rnnjax.training import atomic_files, setting
 class Options(ModeOptions):
     """The flags of the single modes."""
 
-    sequence: tuple[str, ...] = setting((), "Mode predict: a sequence; may be given repeatedly.")
-    input: str | None = setting(None, "Mode predict: a table or a FASTA file of sequences.")
-    output: str | None = setting(None, "Mode predict: the file to write; default: stdout.")
-    folds: int = setting(10, "Mode crossvalidate: how many; 0: one for each sequence.")
+    sequence: tuple[str, ...] = setting((), "a sequence; may be given repeatedly.", modes="predict")
+    input: str | None = setting(None, "a table or a FASTA file of sequences.", modes="predict")
+    output: str | None = setting(None, "the file to write; default: stdout.", modes="predict")
+    folds: int = setting(10, "how many; 0: one for each sequence.", modes="crossvalidate")
 
 
 CLASSES = Config(

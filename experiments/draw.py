@@ -35,14 +35,16 @@ class Options(ModeOptions):
     """The flags of the single modes."""
 
     input: tuple[str, ...] = setting(
-        (), "Mode predict: an image or an .npz file with images; may be given several times."
+        (), "an image or an .npz file with images; may be given several times.", modes="predict"
     )
-    num_images: Positive = setting(8, "Mode inspect: how many images, from the first of the split.")
-    num_samples: Positive = setting(1, "Mode sample: how many images.")
-    seed: int = setting(100, "Mode sample: of the first image; the report has lower ones.")
+    num_images: Positive = setting(
+        8, "how many images, from the first of the split.", modes="inspect"
+    )
+    num_samples: Positive = setting(1, "how many images.", modes="sample")
+    seed: int = setting(100, "of the first image; the report has lower ones.", modes="sample")
     format: str = setting("gif", f"Of animations, one of {', '.join(pictures.FORMATS)}.")
     output: str | None = setting(
-        None, "Modes predict, sample: folder of the animations; default: the workdir."
+        None, "folder of the animations; default: the workdir.", modes="predict sample"
     )
 
 

@@ -152,12 +152,11 @@ class Experiment:
         flags, options, fields = cli.parse_fields([self.name, *argv], *groups)
         shared, given = SharedFlags(**flags), dataclasses.replace(self.options, **options)
         given.validate()
-        mode = training.chosen("mode", shared.mode, ["train", *self.modes])
-        for flag in flags if mode != "train" else ():
-            if flag not in ("workdir", "mode", "preset" if mode in self.fresh_modes else ""):
-                raise UserError(f"--{flag} is for mode train; --workdir names the run to {mode}")
+        modes = ["train", *self.modes]
+        mode = training.chosen("mode", shared.mode, modes)
+        starting = {"preset"} if mode in self.fresh_modes else set()
+        cli.check_modes({*flags, *options} - starting, mode, modes, config_class, *groups[:2])
         preset = self.presets[training.chosen("preset", shared.preset, self.presets)]
-        cli.check_modes(type(self.options), options, mode, [*self.modes], config_class)
         workdir = Path(shared.workdir or f"runs/{self.name}")
         training.check_owner(workdir, self.name)
         if mode in ("train", *self.fresh_modes):
@@ -180,9 +179,9 @@ class Experiment:
             f"Modes (--mode=NAME): {', '.join(['train', *self.modes])}.\n"
             "    --mode=export  writes the trained network into WORKDIR/export: weights, programs.",
             "Flags:",
-            cli.describe_fields(SharedFlags()),
+            cli.describe_fields(SharedFlags(), modes=["train"]),
             f"Flags of {self.name}:",
-            cli.describe_fields(self.options),
+            cli.describe_fields(self.options, modes=[*self.modes]),
             "Presets (--preset=NAME):",
             cli.describe({name: preset.about for name, preset in self.presets.items()}),
             "Config; the defaults are those of the preset `default`.",

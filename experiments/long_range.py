@@ -33,15 +33,18 @@ from rnnjax.training import setting
 class Options(ModeOptions):
     """The flags of the single modes."""
 
-    split: str = setting("test", "Mode evaluate: which split, validation or test.")
+    split: str = setting("test", "which split, validation or test.", modes="evaluate")
     text: tuple[str, ...] = setting(
         (),
-        "Mode predict: an example; may be given several times. Adding: numbers, a star after two; "
+        "an example; may be given several times. Adding: numbers, a star after two; "
         "copy: ten digits from 1 to 8; agreement: the words before the verb.",
+        modes="predict",
     )
-    cells: str = setting("rnn,irnn,gru,lstm", "Mode compare: with commas between them.")
+    cells: str = setting("rnn,irnn,gru,lstm", "with commas between them.", modes="compare")
     lengths: str = setting(
-        "", "Mode compare: T to train each cell at, with commas between them; empty: config.length."
+        "",
+        "T to train each cell at, with commas between them; empty: config.length.",
+        modes="compare",
     )
 
 

@@ -36,17 +36,19 @@ from rnnjax.training.config import Positive
 class Options(ModeOptions):
     """The flags of the single modes."""
 
-    input: str | None = setting(None, "Modes generate, inspect: a MIDI file.")
-    prefix: Positive = setting(1, "Mode generate: how many frames of --input are the first ones.")
-    melody: str | None = setting(
-        None, "Mode generate: a MIDI file; the highest note of each frame is kept."
+    input: str | None = setting(None, "a MIDI file.", modes="generate inspect")
+    prefix: Positive = setting(
+        1, "how many frames of --input are the first ones.", modes="generate"
     )
-    num_frames: int = setting(64, "Mode generate: frames of a piece, unless a melody decides.")
-    num_samples: int = setting(1, "Mode generate: how many pieces.")
-    temperature: float = setting(1.0, "Mode generate: divides log-odds; 0 takes the likelier.")
-    seed: int = setting(1, "Mode generate: decides the draws; those of the report have 0.")
+    melody: str | None = setting(
+        None, "a MIDI file; the highest note of each frame is kept.", modes="generate"
+    )
+    num_frames: int = setting(64, "frames of a piece, unless a melody decides.", modes="generate")
+    num_samples: int = setting(1, "how many pieces.", modes="generate")
+    temperature: float = setting(1.0, "divides log-odds; 0 takes the likelier.", modes="generate")
+    seed: int = setting(1, "decides the draws; those of the report have 0.", modes="generate")
     parallel_fifths: bool = setting(
-        False, "Modes generate, inspect: count parallel fifths, and mark them in the picture."
+        False, "count parallel fifths, and mark them in the picture.", modes="generate inspect"
     )
 
 

@@ -33,11 +33,11 @@ from rnnjax.training import setting
 class Options(SamplingOptions):
     """The flags of the single modes."""
 
-    split: str = setting("test", "Mode evaluate: which split.")
-    class_: str | None = setting(None, "Mode generate: the class; default: each of them.")
-    num_samples: int = setting(10, "Mode generate: names of each class.")
-    temperature: float = setting(1.0, "Sampling: 0 takes the likeliest symbol.")
-    text: tuple[str, ...] = setting((), "Modes predict, inspect: a name; predict takes several.")
+    split: str = setting("test", "which split.", modes="evaluate")
+    class_: str | None = setting(None, "the class; default: each of them.", modes="generate")
+    num_samples: int = setting(10, "names of each class.", modes="generate")
+    temperature: float = setting(1.0, "0 takes the likeliest symbol.", modes="sample generate")
+    text: tuple[str, ...] = setting((), "a name; predict takes several.", modes="predict inspect")
 
 
 PRESETS = {

@@ -33,14 +33,14 @@ from rnnjax.training import atomic_files, setting
 class Options(ModeOptions):
     """The flags of the single modes."""
 
-    text: tuple[str, ...] = setting((), "Mode predict: a text; may be given several times.")
+    text: tuple[str, ...] = setting((), "a text; may be given several times.", modes="predict")
     input: str | None = setting(
         None,
-        "Mode predict: a file, in columns (.conll, .tsv) or text, whole sentences in a line; -: "
-        "stdin.",
+        "a file, in columns (.conll, .tsv) or text, whole sentences in a line; -: stdin.",
+        modes="predict",
     )
     output: str | None = setting(
-        None, "Mode predict: where to write; its suffix decides: .conll, .jsonl or .html."
+        None, "where to write; its suffix decides: .conll, .jsonl or .html.", modes="predict"
     )
 
 

@@ -12,23 +12,30 @@ from rnnjax.models.decoding import Rated, Search, rated_lines
 from rnnjax.training import atomic_files, setting
 from rnnjax.training.config import Positive, Weight
 
+DRAWING = "sample generate"
+"""The modes that draw symbols: a task has one of them."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SamplingOptions(ModeOptions):
     """How a symbol is drawn; an experiment's options inherit from it."""
 
-    num_samples: Positive = setting(3, "Sampling: how many, drawn side by side.")
-    temperature: float = setting(0.8, "Sampling: 0 takes the likeliest symbol.")
-    top_k: int = setting(0, "Sampling: draw from the k likeliest symbols; 0: from all.")
-    top_p: float = setting(1.0, "Sampling: draw from the nucleus of this mass.")
+    num_samples: Positive = setting(3, "how many, drawn side by side.", modes=DRAWING)
+    temperature: float = setting(0.8, "0 takes the likeliest symbol.", modes=DRAWING)
+    top_k: int = setting(0, "draw from the k likeliest symbols; 0: from all.", modes=DRAWING)
+    top_p: float = setting(1.0, "draw from the nucleus of this mass.", modes=DRAWING)
     min_p: float = setting(
-        0.0, "Sampling: draw from symbols with at least this share of the likeliest one's chance."
+        0.0,
+        "draw from symbols with at least this share of the likeliest one's chance.",
+        modes=DRAWING,
     )
     repetition_penalty: float = setting(
-        1.0, "Sampling: above 1, symbols of the prompt and those drawn before become less likely."
+        1.0,
+        "above 1, symbols of the prompt and those drawn before become less likely.",
+        modes=DRAWING,
     )
     seed: int = setting(
-        1, "Sampling: seed of the first sample, the next has one more; the report's have 0."
+        1, "seed of the first sample, the next has one more; the report's have 0.", modes=DRAWING
     )
 
     @property
@@ -46,8 +53,8 @@ class SamplingOptions(ModeOptions):
 class ScoringOptions(SamplingOptions):
     """Texts that a language model scores; its options inherit from it."""
 
-    text: tuple[str, ...] = setting((), "Mode score: a text; may be given several times.")
-    text_file: str | None = setting(None, "Mode score: a file with a text a line; -: stdin.")
+    text: tuple[str, ...] = setting((), "a text; may be given several times.", modes="score")
+    text_file: str | None = setting(None, "a file with a text a line; -: stdin.", modes="score")
 
     def texts_to_score(self, encoding: str) -> list[str]:
         """The texts of the flags and of the file.
@@ -75,7 +82,7 @@ class BeamOptions(ModeOptions):
         0.6, "Exponent of the length that scores are divided by; 0 favours short texts."
     )
     num_best: int = setting(
-        1, "Mode predict: texts that are given, the best first: NUMBER, SCORE and TEXT of each."
+        1, "texts that are given, the best first: NUMBER, SCORE and TEXT of each.", modes="predict"
     )
     num_groups: int = setting(
         1, "Groups of the beam (diverse beam search), of which each avoids what others write."
@@ -103,9 +110,9 @@ class BeamOptions(ModeOptions):
 class TextOptions(BeamOptions):
     """Which texts a task writes texts for; its options inherit from it."""
 
-    text: tuple[str, ...] = setting((), "Mode predict: a text; may be given several times.")
-    input: str | None = setting(None, "Mode predict: a file with a text a line; -: stdin.")
-    output: str | None = setting(None, "Mode predict: a file for what is written.")
+    text: tuple[str, ...] = setting((), "a text; may be given several times.", modes="predict")
+    input: str | None = setting(None, "a file with a text a line; -: stdin.", modes="predict")
+    output: str | None = setting(None, "a file for what is written.", modes="predict")
 
     def answered(
         self,

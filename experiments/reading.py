@@ -37,15 +37,16 @@ from rnnjax.visuals.page import render_page
 class Options(ModeOptions):
     """The flags of the single modes."""
 
-    story: str | None = setting(None, "Mode predict: a text.")
+    story: str | None = setting(None, "a text.", modes="predict")
     question: tuple[str, ...] = setting(
-        (), "Mode predict: a question about the story; may be given several times."
+        (), "a question about the story; may be given several times.", modes="predict"
     )
     input: str | None = setting(
         None,
-        "Mode predict: a file of bAbI or a table; with --question a text to ask about; -: stdin.",
+        "a file of bAbI or a table; with --question a text to ask about; -: stdin.",
+        modes="predict",
     )
-    output: str | None = setting(None, "Mode predict: where to write, .jsonl or .html.")
+    output: str | None = setting(None, "where to write, .jsonl or .html.", modes="predict")
 
 
 DEFAULT = Config(num_steps=5000, learning_rate=3e-3, eval_every=250, checkpoint_every=250)

@@ -25,44 +25,50 @@ class SharedFlags(Flags):
 
     workdir: str | None = setting(None, "Folder of one run. Default: runs/EXPERIMENT.")
     mode: str = setting("train", "What to do.")
-    preset: str = setting("default", "Mode train: the named config to start from.")
+    preset: str = setting("default", "the named config to start from.", modes="train")
     restore_from: str | None = setting(
-        None, "Mode train: a workdir or checkpoint whose parameters a new run starts from."
+        None, "a workdir or checkpoint whose parameters a new run starts from.", modes="train"
     )
     mesh: str | None = setting(
         None,
-        "Mode train: devices by axis, such as data:8 or data:16,model:4. data divides the rows of "
+        "devices by axis, such as data:8 or data:16,model:4. data divides the rows of "
         "a batch, fsdp rows and parameters, model gates and vocabulary. Default: all devices over "
         "data, where they divide config.batch_size.",
+        modes="train",
     )
     profile: str | None = setting(
         None,
-        "Mode train: FIRST:LAST, such as 100:110. These steps are traced into WORKDIR/profile, for "
+        "FIRST:LAST, such as 100:110. These steps are traced into WORKDIR/profile, for "
         "XProf, TensorBoard and Perfetto, and the report tells which operations take longest.",
+        modes="train",
     )
     coordinator: str | None = setting(
         None,
-        "Mode train, several processes: HOST:PORT of process 0, or auto, as Cloud TPU and other "
+        "of several processes, HOST:PORT of process 0, or auto, as Cloud TPU and other "
         "clusters say. Under SLURM the tasks of a step find each other without it.",
+        modes="train",
     )
-    num_processes: int | None = setting(None, "With --coordinator=HOST:PORT: how many.")
-    process_id: int | None = setting(None, "With --coordinator=HOST:PORT: which one, from 0.")
-    join_timeout: int = setting(300, "Seconds that the processes wait for each other to start.")
+    num_processes: int | None = setting(
+        None, "how many processes there are, with --coordinator=HOST:PORT.", modes="train"
+    )
+    process_id: int | None = setting(
+        None, "the number of this one, from 0, with --coordinator=HOST:PORT.", modes="train"
+    )
+    join_timeout: int = setting(
+        300, "seconds that processes wait for each other to start.", modes="train"
+    )
     lost_after: int = setting(
         training.processes.HEARTBEAT_SECONDS,
-        "Seconds without a sign of life after which a process counts as lost and the others end.",
+        "seconds without a sign of life after which a process counts as lost and the others end.",
+        modes="train",
     )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ModeOptions(Flags):
-    """The flags of the single modes; an experiment inherits from this class and adds its own.
+    """The flags of the single modes; an experiment inherits from this class and adds its own."""
 
-    If the help of a field begins with `Mode predict:` or `Modes evaluate, inspect:`, the driver
-    refuses its flag in other modes.
-    """
-
-    split: str = setting("test", "Modes evaluate, inspect: which split.")
+    split: str = setting("test", "which split.", modes="evaluate inspect")
 
 
 class Run(NamedTuple):

@@ -31,15 +31,15 @@ from rnnjax.training import atomic_files, setting
 class Options(ModeOptions):
     """The flags of the single modes."""
 
-    text: tuple[str, ...] = setting((), "Mode predict: a text; may be given several times.")
+    text: tuple[str, ...] = setting((), "a text; may be given several times.", modes="predict")
     input: str | None = setting(
-        None, "Mode predict: a file, .tsv, .csv, .jsonl or a text a line; -: stdin."
+        None, "a file, .tsv, .csv, .jsonl or a text a line; -: stdin.", modes="predict"
     )
-    output: str | None = setting(None, "Mode predict: where to write, .jsonl or .html.")
+    output: str | None = setting(None, "where to write, .jsonl or .html.", modes="predict")
     colour_by: str | None = setting(
         None,
-        "Modes predict, inspect: colour words by attention or gradient; default: attention where "
-        "the model pools by it.",
+        "colour words by attention or gradient; default: attention where the model pools by it.",
+        modes="predict inspect",
     )
 
 

@@ -26,7 +26,7 @@ from rnnjax.training import setting
 class Options(ModeOptions):
     """The flags of the single modes."""
 
-    input: tuple[str, ...] = setting((), "Mode predict: an image; may be given several times.")
+    input: tuple[str, ...] = setting((), "an image; may be given several times.", modes="predict")
 
 
 LSTM = Config(hidden_size=130, batch_size=64, num_steps=8590, learning_rate=2e-3, eval_every=859)

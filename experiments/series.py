@@ -30,8 +30,10 @@ from rnnjax.training import atomic_files, setting
 class Options(ModeOptions):
     """The flags of the single modes."""
 
-    input: str | None = setting(None, "Mode predict: a CSV file with the columns of the training.")
-    output: str | None = setting(None, "Mode predict: the CSV file to write; default: stdout.")
+    input: str | None = setting(
+        None, "a CSV file with the columns of the training.", modes="predict"
+    )
+    output: str | None = setting(None, "the CSV file to write; default: stdout.", modes="predict")
 
 
 SERIES = Config(num_steps=3000, learning_rate=2e-3)

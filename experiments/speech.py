@@ -35,9 +35,9 @@ from rnnjax.training.config import Count
 class Options(ModeOptions):
     """The flags of the single modes."""
 
-    input: tuple[str, ...] = setting((), "Mode predict: a sound file; may be given repeatedly.")
-    output: str | None = setting(None, "Mode predict: the file to write; default: stdout.")
-    index: int = setting(0, "Mode inspect: which recording of the split, from 0.")
+    input: tuple[str, ...] = setting((), "a sound file; may be given repeatedly.", modes="predict")
+    output: str | None = setting(None, "the file to write; default: stdout.", modes="predict")
+    index: int = setting(0, "which recording of the split, from 0.", modes="inspect")
     beam_size: Count = setting(16, "Prefixes that a search keeps; 0: the likeliest alignment.")
     lm: str | None = setting(None, "Workdir of char_lm or word_lm: a language model that helps.")
     lm_weight: float = setting(0.5, "Of its log-probability.")

@@ -34,12 +34,12 @@ from rnnjax.training import atomic_files, setting
 class Options(ModeOptions):
     """The flags of the single modes."""
 
-    image: str | None = setting(None, "Mode predict: an image.")
+    image: str | None = setting(None, "an image.", modes="predict")
     question: tuple[str, ...] = setting(
-        (), "Mode predict: a question about it; may be given several times."
+        (), "a question about it; may be given several times.", modes="predict"
     )
-    input: str | None = setting(None, "Mode predict: a table of images and questions.")
-    output: str | None = setting(None, "Mode predict: where to write, .jsonl or .html.")
+    input: str | None = setting(None, "a table of images and questions.", modes="predict")
+    output: str | None = setting(None, "where to write, .jsonl or .html.", modes="predict")
 
 
 DEFAULT = Config(

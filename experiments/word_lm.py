@@ -38,11 +38,13 @@ from rnnjax.training.config import Count, Rate, Weight
 class Options(ScoringOptions):
     """The flags of the single modes."""
 
-    prompt: str = setting("", "Mode sample: words to go on from.")
-    num_samples: int = setting(5, "Mode sample: sentences, drawn side by side.")
-    max_length: int = setting(60, "Mode sample: words to add at most.")
-    split: str = setting("validation", "Modes evaluate, inspect: which split.")
-    cache_size: Count = setting(0, "Mode evaluate: words that a neural cache holds; 0: no cache.")
+    prompt: str = setting("", "words to go on from.", modes="sample")
+    num_samples: int = setting(5, "sentences, drawn side by side.", modes="sample")
+    max_length: int = setting(60, "words to add at most.", modes="sample")
+    split: str = setting("validation", "which split.", modes="evaluate inspect")
+    cache_size: Count = setting(
+        0, "words that a neural cache holds; 0: no cache.", modes="evaluate"
+    )
     cache_theta: Weight = setting(0.3, "With a cache: how much alike states count more.")
     cache_lambda: Rate = setting(0.1, "With a cache: its share of the probability.")
 

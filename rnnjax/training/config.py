@@ -47,9 +47,16 @@ Share = Annotated[float, Limits(is_share=True)]
 """Types of settings: they say which values can work, as a `Literal` of words does."""
 
 
-def setting(default: Any, help_text: str) -> Any:
-    """A field of a config dataclass, with the text that `--help` shows for it."""
-    return dataclasses.field(default=default, metadata={"help": help_text})
+def setting(default: Any, help_text: str, *, modes: str = "") -> Any:
+    """A field that a flag sets.
+
+    Args:
+        default: its value without the flag.
+        help_text: what `--help` says of it.
+        modes: those that the flag is for, with blanks between; empty: all.
+    """
+    metadata = {"help": help_text, "modes": tuple(modes.split())}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 def by_heading(config_class: type) -> dict[str, list[dataclasses.Field]]:

@@ -50,6 +50,9 @@ def test_help_names_every_mode_flag_and_preset(name):
     fields += [f"--{field.name.rstrip('_')}" for field in dataclasses.fields(experiment.options)]
     for words in (*fields, *(f"--mode={mode} " for mode in experiment.modes), "--restore_from"):
         assert words in helped
+    for field in dataclasses.fields(experiment.options):
+        its = field.metadata["modes"]
+        assert not its or {"train", *experiment.modes}.intersection(its), field.name
     for one, preset in presets.items():
         assert f"  {one}" in helped
         assert preset.about.split()[0] in helped
