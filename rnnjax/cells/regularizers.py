@@ -62,7 +62,8 @@ def zoneout(cell: Cell, rate: float, *, cell_state_rate: float | None = None) ->
         cell_state_rate: the same for the cell state of an LSTM; `rate` if None.
 
     Raises:
-        UserError: a rate is outside [0, 1), or the cell is a combination.
+        UserError: a rate is outside [0, 1), the cell is a combination, or (at `init`) its carry is
+            neither its output h nor `(c, h)`.
 
     References:
         Krueger et al. 2017, "Zoneout", section 3.
@@ -75,8 +76,28 @@ def zoneout(cell: Cell, rate: float, *, cell_state_rate: float | None = None) ->
         raise UserError("zoneout wraps a single recurrent layer; wrap the layers, not the stack")
     cell_step = cell.step
 
+    def init(key: PRNGKey, input_size: int) -> Params:
+        params = cell.init(key, input_size)
+
+        def check(x: Array) -> None:
+            carry, y = cell_step(params, cell.initial_carry(params, (1,)), cell.project(params, x))
+            is_known = jax.tree.structure(rates(carry)) == jax.tree.structure(carry)
+            if not is_known or hidden_state(carry) is not y:
+                raise UserError(
+                    "zoneout wraps a layer whose carry is its output h, or (c, h), such as lstm; "
+                    f"got {cell!r}"
+                )
+
+        jax.eval_shape(check, jnp.zeros((1, input_size)))
+        return params
+
     def rates(carry: Carry) -> Carry:
-        return carry._replace(c=cell_state_rate, h=rate) if hasattr(carry, "c") else rate
+        if sorted(getattr(carry, "_fields", ())) == ["c", "h"]:
+            return carry._replace(c=cell_state_rate, h=rate)
+        return rate
+
+    def hidden_state(carry: Carry) -> Array:
+        return getattr(carry, "h", carry)
 
     def project(params, x: Array, key: PRNGKey | None = None):
         key_zoneout, key_cell = split_key(key, 2)
@@ -100,6 +121,6 @@ def zoneout(cell: Cell, rate: float, *, cell_state_rate: float | None = None) ->
             )
         else:
             carry_t = jax.tree.map(jnp.where, keep_old, carry_tm1, carry_t)
-        return carry_t, carry_t.h if hasattr(carry_t, "h") else carry_t
+        return carry_t, hidden_state(carry_t)
 
-    return Cell(cell.init, cell.initial_carry, project, step, cell.output_size)
+    return Cell(init, cell.initial_carry, project, step, cell.output_size)

@@ -56,9 +56,12 @@ def test_a_wrong_option(make, message):
         (bidirectional(LSTM, gru(2), combine="sum"), r"combine='sum' .* got \(3, 2\)"),
         (bidirectional(LSTM, gru(2), combine="mean"), r"combine='mean' .* got \(3, 2\)"),
         (weight_drop(stack([LSTM]), 0.5), "whose parameters have a w_hh; got tuple"),
+        (zoneout(rnnjax.slstm(3), 0.1), r"carry is its output h, or \(c, h\).* got slstm\(3\)"),
+        (zoneout(rnnjax.sru(3), 0.1), r"carry is its output h, or \(c, h\).* got sru\(3\)"),
+        (zoneout(rnnjax.qrnn(3), 0.1), r"carry is its output h, or \(c, h\).* got qrnn\(3\)"),
     ],
 )
-def test_sizes_that_do_not_fit_are_told_at_init(cell, message):
+def test_what_does_not_fit_is_told_at_init(cell, message):
     with pytest.raises(rnnjax.UserError, match=message):
         cell.init(jax.random.key(0), 2)
 
