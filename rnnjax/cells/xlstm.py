@@ -183,7 +183,9 @@ def mlstm(
     def output(params: MLSTMParams, found: Array, m: Array | None, u: Array) -> Array:
         del params
         assert m is not None
-        divisor = jnp.maximum(jnp.abs(found[..., -1]), jnp.exp(-m))
+        # exp(-m) overflows where the input gate has been shut since the beginning; y is 0 there.
+        one = jnp.exp(-jnp.maximum(m, jnp.log(jnp.finfo(m.dtype).tiny)))
+        divisor = jnp.maximum(jnp.abs(found[..., -1]), one)
         (a_o,) = parts(u, 3, 4)
         y = jax.nn.sigmoid(a_o) * found[..., :-1] / divisor[..., None]
         return y.reshape(*y.shape[:-2], hidden_size)

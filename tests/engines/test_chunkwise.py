@@ -50,6 +50,17 @@ def test_gates_that_would_overflow():
     assert error(ours, scan) < 1e-4
 
 
+@pytest.mark.parametrize("engine", ["chunkwise", "scan"])
+def test_input_gates_that_are_shut_from_the_beginning(engine):
+    """What is read is 0, and so are the gradients."""
+    cell = rnnjax.mlstm(2, num_heads=1)
+    params = cell.init(jax.random.key(0), 3)
+    params = params._replace(b=params.b.at[-2].set(-200))
+    xs = jax.random.normal(jax.random.key(1), (3, 2, 3))
+    gradients = jax.grad(lambda p: rnnjax.unroll(cell, p, xs, engine=engine)[1].sum())(params)
+    assert max(np.abs(a).max() for a in gradients) < 1e-30
+
+
 def test_it_keeps_a_memory_a_chunk():
     """A sixteenth of 256 memories of [2, 1, 33, 32] in float32, and what is as long as xs."""
     cell = rnnjax.mlstm(32, num_heads=1)
