@@ -89,19 +89,23 @@ def _turned(state: State) -> State:
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _unroll(plan: Plan, weights, carry, initial, inputs: Inputs):
     """`unroll` with the states `[H, B]`."""
-    num_steps, batch_size, _ = inputs.xs.shape
-    hidden_size = len(weights.w_hh)
+    hidden_size, batch_size = carry[0].shape
     is_small = hidden_size < _UNITS or batch_size * hidden_size < _NUMBERS
     if is_small or weights.num_gates < GATES:
-        plan = plan._replace(chunk=num_steps)
-        state, hs = batch_major.unroll(plan, weights, _turned(carry), _turned(initial), inputs)
-        return _turned(state), hs
+        return _in_batch_major(plan, weights, carry, initial, inputs)
     matmuls = preactivations(plan, operands(plan, weights), inputs.xs.shape[1:])
     state, (hs, _) = forward_steps(plan, matmuls, initial, carry, inputs, keep=False)
     return state, hs
 
 
+def _in_batch_major(plan: Plan, weights, carry, initial, inputs: Inputs):
+    plan = plan._replace(chunk=len(inputs.xs), remat="none")
+    state, hs = batch_major.unroll(plan, weights, _turned(carry), _turned(initial), inputs)
+    return _turned(state), hs
+
+
 def _unroll_forward(plan: Plan, weights, carry, initial, inputs: Inputs):
+    arguments = weights, carry, initial, inputs
     matmuls = preactivations(plan, operands(plan, weights), inputs.xs.shape[1:])
     if plan.recomputes:
 
@@ -111,13 +115,19 @@ def _unroll_forward(plan: Plan, weights, carry, initial, inputs: Inputs):
 
         chunks = in_chunks(plan, inputs)
         state, (hs, borders) = lax.scan(run_chunk, carry, chunks, reverse=plan.reverse)
-        return (state, joined(hs)), (weights, inputs, carry, initial, None, borders)
+        return (state, joined(hs)), (arguments, (None, borders))
     state, (hs, kept) = forward_steps(plan, matmuls, initial, carry, inputs, keep=True)
-    return (state, hs), (weights, inputs, carry, initial, (hs, kept), None)
+    return (state, hs), (arguments, ((hs, kept), None))
 
 
 def _unroll_backward(plan: Plan, residuals, cotangents):
-    weights, inputs, carry, initial, kept, borders = residuals
+    arguments, saved = residuals
+    return _pull_back(plan, arguments, lax.stop_gradient(saved), cotangents)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _pull_back(plan: Plan, arguments, saved, cotangents):
+    (weights, carry, initial, inputs), (kept, borders) = arguments, saved
     dstate, dhs = cotangents
     num_steps, batch_size, _ = dhs.shape
     # The derivatives of a chunk's inputs overwrite those of its outputs.
@@ -179,4 +189,23 @@ def _unroll_backward(plan: Plan, residuals, cotangents):
     return as_weights(weights, dweights), dcarry, dinitial, Inputs(dxs, None, None)
 
 
+def _pull_back_forward(plan: Plan, arguments, saved, cotangents):
+    return _pull_back(plan, arguments, saved, cotangents), (arguments, cotangents)
+
+
+def _pull_back_backward(plan: Plan, residuals, ddarguments):
+    """The gradient of a gradient; what is saved as integers has none, so nothing saved is used."""
+
+    def pull_back(arguments, cotangents):
+        _, of_arguments = jax.vjp(functools.partial(_in_batch_major, plan), *arguments)
+        dweights, dcarry, dinitial, dinputs = of_arguments(cotangents)
+        dinitial = None if arguments[-1].reset is None else dinitial
+        return dweights, dcarry, dinitial, Inputs(dinputs.xs, None, None)
+
+    _, of_both = jax.vjp(pull_back, *residuals)
+    darguments, dcotangents = of_both(ddarguments)
+    return darguments, None, dcotangents
+
+
+_pull_back.defvjp(_pull_back_forward, _pull_back_backward)
 _unroll.defvjp(_unroll_forward, _unroll_backward)

@@ -266,6 +266,25 @@ def test_bfloat16_narrows_the_operands_only(name):
     assert 1e-4 < error(narrow, wide) < 0.05
 
 
+@pytest.mark.parametrize(("name", "row"), [("lstm", 0), ("gru", 4)])
+def test_the_gradient_of_a_gradient_on_a_cpu(name, row):
+    """With narrow operands, of which the gates are saved as integers."""
+    engine, make = CELLS[name]
+    cell = make(H, compute_dtype=jnp.bfloat16)
+    given = flags(OPTIONS[row])
+
+    def second(engine, remat):
+        run = functools.partial(rnnjax.unroll, cell, engine=engine, remat=remat, **given)
+
+        def penalty(args):
+            gradients, _ = outputs_and_gradients(run, args)
+            return sum(jnp.sum(a**2) for a in jax.tree.leaves(gradients))
+
+        return jax.jit(jax.grad(penalty))(arguments(cell, jnp.float32))
+
+    assert error(second(engine, OPTIONS[row]["remat"]), second("scan", "none")) < 0.05
+
+
 @pytest.mark.parametrize(
     ("cell", "num_steps", "num_rows", "dtype", "laid_out"),
     [
