@@ -232,7 +232,7 @@ def _given(cell, params, xs, carry, mask, lengths, reset, initial) -> _Given:
     params = params_that_fit(cell, params, input_size)
     zero = cell.initial_carry(params, tuple(batch_shape))
     initial = zero if initial is None else carry_that_fits(cell, zero, initial)
-    carry = initial if carry is None else carry_that_fits(cell, zero, carry)
+    carry = initial if carry is None else carry_that_fits(cell, initial, carry)
     mask, reset = _flags("mask", mask, xs), _flags("reset", reset, xs)
     if mask is not None:
         xs = select(mask, xs, jnp.zeros_like(xs))  # each layer's outputs are zero there as well

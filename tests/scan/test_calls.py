@@ -45,7 +45,9 @@ def test_the_dtype_of_what_comes_out_is_that_of_the_params(name, xs_dtype):
         own = jax.tree.map(lambda leaf, to=dtype: jnp.asarray(leaf, to), params)
         assert {leaf.dtype.name for leaf in jax.tree.leaves(run(own, xs))} == {dtype}
         wide, _ = run(own, xs, carry)
-        assert {leaf.dtype.name for leaf in jax.tree.leaves(wide)} == {"float32"}
+        narrow = jax.tree.map(lambda leaf, to=dtype: jnp.asarray(leaf, to), carry)
+        reset, _ = run(own, xs, narrow, initial=carry, reset=MASK)
+        assert {leaf.dtype.name for leaf in jax.tree.leaves((wide, reset))} == {"float32"}
 
 
 @pytest.mark.parametrize("name", ["lstm", "lstm_layer_norm", "stack"])
