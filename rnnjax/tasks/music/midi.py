@@ -19,31 +19,35 @@ VELOCITY = 80
 def read_midi(path: str, frames_per_quarter: int) -> Piece:
     """The piano roll of a MIDI file: its tracks and channels together, percussion left out.
 
+    A note lasts until its track releases or strikes it again, or ends.
+
     Raises:
         UserError: it is no such file, it holds no note, or see `piece_of_notes`.
     """
     mido, file = _mido(), regular_file(path)
     try:
         midi = mido.MidiFile(file)
-        messages = list(mido.merge_tracks(midi.tracks))
     except (OSError, EOFError, ValueError, LookupError) as error:
         why = "it ends too early" if isinstance(error, EOFError) else error
         raise UserError(f"{path} is no MIDI file that mido reads: {why}") from error
     if midi.ticks_per_beat <= 0:
         raise UserError(f"{path} counts time in seconds: expected ticks of a quarter note")
-    notes: list[Note] = []
-    sounding: dict[tuple[int, int], int] = {}
-    now = 0
-    for message in messages:
-        now += message.time
-        if message.type not in ("note_on", "note_off") or message.channel == PERCUSSION:
-            continue
-        voice = message.channel, message.note
-        if (start := sounding.pop(voice, None)) is not None:
-            times = start / midi.ticks_per_beat, now / midi.ticks_per_beat
-            notes.append(Note(message.note, *times))
-        if message.type == "note_on" and message.velocity:
-            sounding[voice] = now
+    ticks: list[tuple[int, int, int]] = []  # pitch, start and end
+    for track in midi.tracks:
+        sounding: dict[tuple[int, int], int] = {}
+        now = 0
+        for message in track:
+            now += message.time
+            if message.type not in ("note_on", "note_off") or message.channel == PERCUSSION:
+                continue
+            voice = message.channel, message.note
+            if (start := sounding.pop(voice, None)) is not None:
+                ticks.append((message.note, start, now))
+            if message.type == "note_on" and message.velocity:
+                sounding[voice] = now
+        ticks += [(note, start, now) for (_, note), start in sounding.items()]
+    quarter = midi.ticks_per_beat
+    notes = [Note(pitch, start / quarter, end / quarter) for pitch, start, end in ticks]
     if not notes:
         raise UserError(f"{path} has no notes")
     return piece_of_notes(str(path), notes, frames_per_quarter)

@@ -102,6 +102,14 @@ def test_reading_midi(tmp_path):
     assert chords(midi.read_midi(str(path), 1).frames) == [[60], [40, 62], [40, 62]]
 
 
+def test_voices_of_one_channel_do_not_end_each_others_notes(tmp_path):
+    long = [("note_on", 60, 0), ("note_off", 60, 3 * 96)]
+    short = [("note_on", 60, 0), ("note_off", 60, 96)]
+    held = [("note_on", 72, 0), ("note_on", 70, 96), ("note_off", 70, 96)]
+    path = midi_file(tmp_path / "a.mid", long, short, held)
+    assert chords(midi.read_midi(str(path), 1).frames) == [[60, 72], [60, 70, 72], [60]]
+
+
 def test_midi_that_is_written_sounds_like_the_roll():
     frames = roll([60, 64], [60, 67], [], [60])
     file = mido.MidiFile(file=io.BytesIO(midi.midi_bytes(frames, 2)))
