@@ -58,16 +58,16 @@ class Table(NamedTuple):
         for n in np.flatnonzero(~np.isfinite(values)).tolist():
             if cells[n].lower() not in MISSING:
                 what = "infinite" if math.isinf(values[n]) else "not a number"
-                hint = "; the decimal mark is a point" if "," in cells[n] else ""
+                hint = "; a number is written like 1234.5" if "," in cells[n] else ""
                 raise UserError(f"{self.places[n]}, column {name!r}: {cells[n]!r} is {what}{hint}")
         return values
 
     def numeric(self) -> list[str]:
-        """The columns whose first value is a number."""
+        """The columns whose first value is a number, or one but for commas, which is an error."""
         found = []
         for name in self.names:
             first = next((cell for cell in self.column(name) if cell.lower() not in MISSING), "")
-            if not math.isnan(number(first)):
+            if not math.isnan(number(first.replace(",", ""))):
                 found.append(name)
         return found
 
