@@ -85,12 +85,15 @@ def as_sound(
         notes: of what was converted before.
 
     Raises:
-        UserError: there are no samples, more than one axis, or numbers that are not finite.
+        UserError: there are no samples, more than one axis, numbers that are not finite, or whole
+            numbers of another width.
     """
     samples = np.asarray(samples)
     if samples.ndim != 1 or not samples.size:
         raise UserError(f"{name} holds no sound: expected samples [N], got {list(samples.shape)}")
     if samples.dtype != np.int16:
+        if samples.dtype.kind != "f":
+            raise UserError(f"{name}: expected int16 or floats from -1 to 1, got {samples.dtype}")
         wide = samples.astype(np.float64) * FULL
         if not np.isfinite(wide).all():
             raise UserError(f"{name} holds numbers that are not finite")

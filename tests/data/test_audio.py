@@ -70,6 +70,7 @@ def test_silence_and_clipping_are_said(tmp_path):
         (np.zeros(0), r"x holds no sound: expected samples \[N\], got \[0\]"),
         (np.zeros((3, 2)), r"x holds no sound: expected samples \[N\], got \[3, 2\]"),
         (np.array([0.0, np.nan]), "x holds numbers that are not finite"),
+        (np.array([0, 1 << 30], np.int32), "x: expected int16 or floats from -1 to 1, got int32"),
     ],
 )
 def test_samples_that_are_no_sound(samples, words):
