@@ -92,20 +92,17 @@ class Examples(NamedTuple):
             padded_to.update(dict.fromkeys(fields, bucket))
         kept = indices[rows[rows < len(indices)]]
         examples = [self._version(index, padded_to, seed) for index in kept.tolist()]
-        like = examples[0] if examples else self.get(int(indices[0]))
-        filler = {
-            field: values[:0] if field in padded_to else np.zeros_like(values)
-            for field, values in like.items()
-        }
-        examples += [filler] * (len(rows) - len(kept))
-        batch = {
-            name: np.array([len(example[part.fields[0]]) for example in examples], np.int32)
-            for name, part in self.ragged.items()
-        }
-        for field in like:
+        batch = {name: np.zeros(len(rows), np.int32) for name in self.ragged}
+        for name, part in self.ragged.items():
+            batch[name][: len(kept)] = [len(example[part.fields[0]]) for example in examples]
+        for field, like in (examples[0] if examples else self.get(int(indices[0]))).items():
             arrays = [example[field] for example in examples]
-            to = padded_to.get(field)
-            batch[field] = np.stack(arrays) if to is None else pad(arrays, to)
+            if field in padded_to:
+                batch[field] = pad(arrays or [like[:0]], padded_to[field], len(rows))
+            else:
+                batch[field] = np.zeros((len(rows), *like.shape), like.dtype)
+                for row, values in enumerate(arrays):
+                    batch[field][row] = values
         batch["indices"] = np.full(len(rows), FILLER, np.int32)
         batch["indices"][: len(kept)] = kept
         return batch
@@ -276,9 +273,16 @@ def padding_share(batches: Iterable[Batch], field: str, lengths: str = "lengths"
     return 1 - held / positions
 
 
-def pad(arrays: Sequence[np.ndarray], length: int) -> np.ndarray:
-    """Arrays [t, ...] of different t side by side, [length, B, ...], 0 behind their ends."""
-    padded = np.zeros((length, len(arrays), *arrays[0].shape[1:]), arrays[0].dtype)
+def pad(arrays: Sequence[np.ndarray], length: int, rows: int | None = None) -> np.ndarray:
+    """Arrays [t, ...] of different t side by side, [length, B, ...], 0 behind their ends.
+
+    Args:
+        arrays: one or more.
+        length: of the longest or more.
+        rows: B; None: as many as there are arrays.
+    """
+    rows = len(arrays) if rows is None else rows
+    padded = np.zeros((length, rows, *arrays[0].shape[1:]), arrays[0].dtype)
     for row, values in enumerate(arrays):
         padded[: len(values), row] = values
     return padded
