@@ -9,7 +9,12 @@ from rnnjax import training
 from rnnjax.data.padded_batches import Examples
 from rnnjax.tasks.long_range import agreement
 from rnnjax.tasks.long_range.memory_model import MemoryModel, load
-from rnnjax.tasks.long_range.preparation import all_of, split_examples, test_distances
+from rnnjax.tasks.long_range.preparation import (
+    all_of,
+    examples_at,
+    split_examples,
+    test_distances,
+)
 from rnnjax.training import Section
 from rnnjax.training.reporting.progress import aligned
 from rnnjax.visuals.page import note, render_page
@@ -57,10 +62,11 @@ def report_scores(
         for distance, one in scores.items()
     ]
     text = aligned([(DISTANCE[config.problem], "right, %", loss), *rows], numbers=(0, 1, 2))
+    guesses = [config.task.guess(all_of(examples_at(config, distance))) for distance in scores]
     picture = draw_lines(
         {"": {
             config.cell: (list(scores), [one["accuracy"] for one in scores.values()]),
-            config.task.guess_by: (list(scores), [guess] * len(scores)),
+            config.task.guess_by: (list(scores), guesses),
         }},
         DISTANCE[config.problem], what, limits=(-3, 103),
     )  # fmt: skip
