@@ -181,9 +181,11 @@ def drawn_by_label(labels: Sequence[str], share: float = 0.15) -> dict[str, list
         {split: indices of its examples}.
     """
     splits: dict[str, list[int]] = {split: [] for split in SPLITS}
+    of_labels: dict[str, list[int]] = {}
+    for n, label in enumerate(labels):
+        of_labels.setdefault(label, []).append(n)
     rng = np.random.default_rng(0)
-    for label in sorted(set(labels)):
-        of_label = [n for n, other in enumerate(labels) if other == label]
+    for _, of_label in sorted(of_labels.items()):
         held_out = round(share * len(of_label))
         for n, index in enumerate(rng.permutation(len(of_label)).tolist()):
             split = SPLITS[2 if n < held_out else 1 if n < 2 * held_out else 0]

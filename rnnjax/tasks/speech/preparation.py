@@ -1,6 +1,7 @@
 """From recordings to the batches that a network trains on."""
 
 import dataclasses
+import functools
 import hashlib
 import math
 from collections.abc import Sequence
@@ -37,15 +38,19 @@ class SpeechVocabulary(SavedVocabulary):
 
     def encode(self, text: str, place: str) -> np.ndarray:
         """The numbers of the characters of a text, int32, from 1; UserError for an unknown one."""
-        if unknown := sorted(set(text) - set(self.symbols)):
+        if unknown := sorted(set(text) - self._numbers.keys()):
             raise UserError(
                 f"{place}: the text has {unknown[0]!r}, which no training text has: {text[:60]!r}"
             )
-        return np.array([1 + self.symbols.index(one) for one in text], np.int32)
+        return np.array([self._numbers[one] for one in text], np.int32)
 
     def decode(self, numbers: Sequence[int]) -> str:
         """The text of numbers."""
         return "".join(self.symbols[n - 1] for n in numbers)
+
+    @functools.cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {symbol: n for n, symbol in enumerate(self.symbols, 1)}
 
 
 def import_jiwer() -> Any:
