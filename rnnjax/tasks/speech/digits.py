@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from rnnjax.data.audio import FULL, notes_of, read_sound
+from rnnjax.data.examples import SUFFIXES, suffix_of
 from rnnjax.data.files import files_named
 from rnnjax.errors import UserError
 from rnnjax.tasks.speech.recordings import Recording, Source, with_noise
@@ -30,9 +31,10 @@ Takes = Mapping[str, Mapping[str, Sequence[np.ndarray]]]
 
 
 def is_source(path: Path) -> bool:
-    """Whether a path holds the recordings DIGIT_SPEAKER_INDEX.wav: a folder or a tar file."""
+    """Whether a path holds recordings DIGIT_SPEAKER_INDEX.wav and no table of them; or a tar."""
     if path.is_dir():
-        return any(NAME.match(file.name) for file in path.rglob("*.wav"))
+        names = [file.name for file in path.rglob("*")]
+        return any(map(NAME.match, names)) and not any(suffix_of(n) in SUFFIXES for n in names)
     return path.is_file() and path.name.endswith((".tar", ".tar.gz", ".tgz", ".tar.xz"))
 
 

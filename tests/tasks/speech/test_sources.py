@@ -105,6 +105,11 @@ def test_tables_name_sound_files_and_texts(tables):
     assert "1 recording resampled from 16,000 to 8,000" in prepared.description
 
 
+def test_tables_count_where_sounds_are_called_like_those_of_digits(tables):
+    sound(tables / "clips/3_ann_0.wav", 0.2)
+    assert list(load_source(SpeechConfig(data=str(tables))).splits) == ["train", "validation"]
+
+
 def test_texts_that_need_more_steps_than_there_are_are_told(tables):
     config = SpeechConfig(data=str(tables), batch_size=2, subsampling="6")
     # 0.2 s are 18 frames, 3 steps for 4 characters; 0.3 s are 28, 5 for 1
