@@ -81,7 +81,7 @@ def zoneout(cell: Cell, rate: float, *, cell_state_rate: float | None = None) ->
 
         def check(x: Array) -> None:
             carry, y = cell_step(params, cell.initial_carry(params, (1,)), cell.project(params, x))
-            is_known = jax.tree.structure(rates(carry)) == jax.tree.structure(carry)
+            is_known = jax.tree.structure(rates(carry)) == jax.tree.structure(carry)  # type: ignore[operator]
             if not is_known or hidden_state(carry) is not y:
                 raise UserError(
                     "zoneout wraps a layer whose carry is its output h, or (c, h), such as lstm; "
@@ -97,7 +97,7 @@ def zoneout(cell: Cell, rate: float, *, cell_state_rate: float | None = None) ->
         return rate
 
     def hidden_state(carry: Carry) -> Array:
-        return getattr(carry, "h", carry)
+        return carry.h if hasattr(carry, "h") else carry
 
     def project(params, x: Array, key: PRNGKey | None = None):
         key_zoneout, key_cell = split_key(key, 2)
