@@ -103,6 +103,7 @@ EXPERIMENT = Experiment(
     presets=PRESETS,
     options=Options(),
     vocabulary=SpeechVocabulary,
+    vocabulary_field="rate",
     prepare=lambda run: preparation.prepare(run.config, run.vocabulary()),
     model=lambda config, prepared: speller.make_model(config, len(prepared.vocabulary.symbols)),
     loss=lambda config, prepared: partial(network.batch_loss, config),

@@ -107,6 +107,7 @@ def test_the_python_code_of_the_docs_runs(trained, capsys, tmp_path, monkeypatch
         (["--mode=evaluate", "--split=tset"], "unknown --split=tset; did you mean 'test'"),
         (["--mode=inspect", "--index=6"], "--index is from 0 to 5; got 6"),
         (["--mode=evaluate", "--lm=nowhere"], "nowhere is no workdir"),
+        (["--mode=predict", "--input=x", "--config.rate=16000"], "rate=8000, not 16000"),
         (["--config.subsampling=2,x"], "is numbers from 1 to 100, such as 2,2; got '2,x'"),
         (["--config.subsampling=2,2,2"], "has 3 numbers: expected at most one for each layer"),
         (["--config.data=none.tsv"], "none.tsv does not exist"),
