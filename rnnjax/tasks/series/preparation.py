@@ -99,7 +99,7 @@ def windows(
     """The windows of a split as examples: `values` and `target`.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, or no value of the target in them.
     """
     starts = window_starts(every, window, horizon)
     if not len(starts):
@@ -113,6 +113,8 @@ def windows(
     inputs = [scaling.read(series.values) for series in every]
     at = scaling.target_column
     targets = [scaling.scaled(series.values)[:, at] for series in every]
+    if all(np.isnan(targets[n][row : row + horizon]).all() for n, row in starts.tolist()):
+        raise UserError(f"the {split} split has no value to forecast in {scaling.target!r}")
 
     def get(index: int) -> dict[str, np.ndarray]:
         n, row = starts[index].tolist()

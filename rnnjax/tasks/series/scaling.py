@@ -34,11 +34,13 @@ class Scaling(SavedVocabulary):
         """Computes mean and standard deviation on the training split.
 
         Raises:
-            UserError: a column has no value there.
+            UserError: it has no row, or a column has no value there.
         """
         train = source.splits["train"]
         rows = np.concatenate([series.values[series.first : series.end] for series in train])
         columns = columns_of(source.inputs, source.target)
+        if not len(rows):
+            raise UserError(f"{train[0].place}: none of {len(train[0].values)} rows is for training")
         for name, empty in zip(columns, np.isnan(rows).all(axis=0).tolist(), strict=True):
             if empty:
                 raise UserError(f"the training split has no value in the column {name!r}")

@@ -137,6 +137,14 @@ def test_a_file_that_is_too_short_is_named(tmp_path, count, words):
         prepare(with_data(saved(tmp_path, drawn(count)), horizon=horizon))
 
 
+def test_a_split_without_a_value_to_forecast_is_named(tmp_path):
+    path = saved(tmp_path, drawn(), missing=[(row, 1) for row in range(34, 40)])
+    with pytest.raises(UserError, match="the test split has no value to forecast in 'y'"):
+        prepare(with_data(path))
+    with pytest.raises(UserError, match=r"data.csv:2: none of 1 rows is for training"):
+        prepare(with_data(saved(tmp_path, drawn(1))))
+
+
 def test_a_column_without_a_value_in_the_training_rows_is_named(tmp_path):
     path = saved(tmp_path, drawn(), missing=[(row, 0) for row in range(28)])
     with pytest.raises(UserError, match="the training split has no value in the column 'x'"):
