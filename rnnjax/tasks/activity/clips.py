@@ -129,6 +129,10 @@ def read_npz(path: Path | str, *, labelled: bool = True) -> list[Clip]:
             )
     if lengths.dtype.kind not in "ui" or (lengths > steps).any() or (lengths < 0).any():
         raise UserError(f"{path}: lengths are whole numbers from 1 to {steps}, the T of frames")
+    if labels.dtype.kind == "S":
+        labels = np.char.decode(labels, "utf-8", "replace")
+    if labelled and (labels == "").any():
+        raise UserError(f"{path}, video {int(np.argmax(labels == ''))} has an empty label")
     return [
         Clip(video[:length], str(label), f"{path}, video {n}")
         for n, (video, length, label) in enumerate(zip(frames, lengths, labels, strict=True))

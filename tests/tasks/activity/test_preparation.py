@@ -63,6 +63,10 @@ def test_wrong_npz_files_are_named(tmp_path):
     np.savez(path, frames=np.zeros((1, 1, 4, 4)))
     assert f"{path} has no labels" in refused(path)
     assert len(read_npz(path, labelled=False)) == 1
+    write(path, labels=["a", "b", ""])
+    assert f"{path}, video 2 has an empty label" in refused(path)
+    write(path, labels=[b"a", b"b"])
+    assert {clip.label for clip in read_npz(path)} == {"a", "b"}
 
 
 def test_unequal_frames_and_classes_of_the_test_alone_are_named(tmp_path):
