@@ -135,6 +135,8 @@ def _as_grey(images: np.ndarray, name: str) -> np.ndarray:
     if images.ndim != 3 or images.dtype.kind not in "uifb" or not all(images.shape[1:]):
         raise UserError(f"{name} are {images.dtype} {list(images.shape)}: {EXPECTED}")
     if images.dtype == np.uint8:
+        if images.max(initial=0) == 1:
+            raise UserError(f"{name} are uint8 and hold 0 and 1: expected 0 to 255, or bool")
         return images
     values = images.astype(np.float64)
     outside = values[~((values >= 0) & (values <= 1))]
