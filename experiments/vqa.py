@@ -68,11 +68,13 @@ def predict(run: Run) -> None:
             "mode predict takes --image=FILE with --question=TEXT, or --input=FILE: a table of "
             "images and questions"
         )
+    places: list[str] = []
     if options.image:
         questions = tuple(Question(text) for text in options.question)
         images = [AskedImage(options.image, model.read(options.image), questions)]
     else:
         asked = sources.read_questions(options.input, run.config, answered=False)
+        places = [question.place for _, question in asked]
         images, unread = sources.read_images(asked, model.read)
         for line in unread:
             training.say(f"Left out: {line}")
@@ -80,7 +82,7 @@ def predict(run: Run) -> None:
             raise UserError(f"{options.input}: no image can be read: {unread[0]}")
     for line in model.vocabulary.note_unknown(one.text for one in questions_of(images)):
         training.say(line)
-    print(reports.report_predictions(model, images, options.output))
+    print(reports.report_predictions(model, images, options.output, places))
 
 
 def inspect(run: Run) -> None:

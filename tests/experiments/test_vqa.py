@@ -119,6 +119,14 @@ def test_prediction_is_that_of_the_python_class(trained, corpus, capsys, tmp_pat
     assert f"<b>{expected.answer}</b>" in output.read_text()
 
 
+def test_predictions_are_in_the_order_of_the_table(trained, corpus, capsys, tmp_path):
+    asked = [(corpus / f"images/test{n}.png", f"Where is {n}{m}?") for m in (0, 1) for n in (0, 1)]
+    table = tmp_path / "asked.tsv"
+    table.write_text("image\tquestion\n" + "".join(f"{i}\t{q}\n" for i, q in asked))
+    lines = run(capsys, trained, "--mode=predict", f"--input={table}").out.splitlines()
+    assert [line.split("\t")[1:] for line in lines] == [[q, str(i)] for i, q in asked]
+
+
 def test_the_page_shows_errors_and_right_answers(trained, capsys):
     result = run(capsys, trained, "--mode=inspect")
     assert result.code == 0, result.err

@@ -122,18 +122,25 @@ def inspect_page(pairs: Sequence[Pair], split: str) -> tuple[str, str]:
     return render_page("Where the network looked", split, {}, sections), title
 
 
-def report_predictions(model: VqaModel, images: Sequence[AskedImage], output: str | None) -> str:
+def report_predictions(
+    model: VqaModel,
+    images: Sequence[AskedImage],
+    output: str | None,
+    places: Sequence[str] = (),
+) -> str:
     """Writes answers to a file, or returns them for the terminal, a line a question.
 
     Args:
         model: that answers.
         images: with questions.
         output: a path that ends in one of `OUTPUTS`; None: none.
+        places: of the questions, in the order that answers shall have; empty: image by image.
 
     Raises:
         UserError: a question has no word, or the file cannot be written.
     """
-    pairs = pairs_of(model, images)
+    rank = {place: n for n, place in enumerate(places)}
+    pairs = sorted(pairs_of(model, images), key=lambda one: rank.get(one.question.place, 0))
     if output is None:
         return "\n".join(
             f"{one.said.answer} ({one.said.probability:.1%})\t{one.question.text}\t{one.image.name}"
