@@ -108,7 +108,7 @@ def inspect(run: Run) -> None:
     print(reports.by_step(model, images))
     png = reports.draw_images(model, images[: run.options.num_images])
     path = training.write_results(run.workdir, {"inspect.png": png})
-    print(f"Canvases ({pictures.LEGEND}): {path}")
+    print(f"Canvases ({pictures.legend(model.config)}): {path}")
 
 
 def _write(run: Run, name: str, shown: list[np.ndarray]) -> Path:

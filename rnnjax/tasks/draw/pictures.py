@@ -12,7 +12,6 @@ from rnnjax.tasks.draw.draw_network import Painting
 from rnnjax.visuals.figures import as_png, new_figure
 
 READ, WRITE = (229, 62, 62), (56, 161, 105)
-LEGEND = "red: where it reads, green: where it writes"
 FORMATS = ("gif", "webp")
 STEP_MS, LAST_MS = 150, 1500
 COLUMNS = 10
@@ -133,7 +132,13 @@ def draw_paintings(
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    return as_png(figure, LEGEND if config.write_size else "")
+    return as_png(figure, legend(config))
+
+
+def legend(config: Any) -> str:
+    """What the colours of windows mean, for the attention that a network has."""
+    parts = {"red: where it reads": config.read_size, "green: where it writes": config.write_size}
+    return ", ".join(part for part, size in parts.items() if size) or "without attention"
 
 
 def sigmoid(log_odds: np.ndarray) -> np.ndarray:

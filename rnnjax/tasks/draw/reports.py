@@ -80,7 +80,7 @@ def paintings(painter: Painter, images: np.ndarray) -> tuple[list[Section], dict
         for name, data in files.items()
     )
     sheet = draw_images(painter, chosen, SHOWN)
-    legend = pictures.LEGEND if painter.config.write_size else "without attention"
+    legend = pictures.legend(painter.config)
     table = by_step(painter, images)
     return [
         Section(f"Canvases, and samples from the prior ({legend})", png=sheet),

@@ -8,6 +8,7 @@ from PIL import Image
 
 from rnnjax.tasks.draw import baselines, pictures
 from rnnjax.tasks.draw.attention import Window
+from rnnjax.tasks.draw.config import DrawConfig
 
 
 @pytest.mark.parametrize("kind", pictures.FORMATS)
@@ -29,6 +30,12 @@ def test_a_window_is_drawn_through_the_centres_of_its_outer_filters():
     assert (columns.min(), columns.max(), rows.min(), rows.max()) == (25, 55, 10, 40)
     far = Window(x=1e30, y=-1e30, stride=1e30, variance=1.0, intensity=1.0)
     assert pictures.frame(np.zeros((6, 9)), 10, far, num_filters=3).shape == (60, 90, 3)
+
+
+def test_the_legend_names_the_windows_that_there_are():
+    assert pictures.legend(DrawConfig()) == "red: where it reads, green: where it writes"
+    assert pictures.legend(DrawConfig(write_size=0)) == "red: where it reads"
+    assert pictures.legend(DrawConfig(read_size=0)) == "green: where it writes"
 
 
 def test_a_mixture_of_one_is_the_mean_image_and_of_two_finds_two_patterns():
