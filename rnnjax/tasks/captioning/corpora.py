@@ -123,7 +123,7 @@ def _in_splits(
                 f"splits, or set held_out, the share of images to be kept aside"
             )
         return listed
-    if not without:
+    if listed and not without:
         raise UserError(f"held_out={held_out} has no use: {source} has splits of its own")
     if not 0 < held_out < 0.5:
         raise UserError(f"held_out must lie in (0, 0.5), got {held_out}")

@@ -40,7 +40,8 @@ class Scaling(SavedVocabulary):
         rows = np.concatenate([series.values[series.first : series.end] for series in train])
         columns = columns_of(source.inputs, source.target)
         if not len(rows):
-            raise UserError(f"{train[0].place}: none of {len(train[0].values)} rows is for training")
+            first = train[0]
+            raise UserError(f"{first.place}: none of {len(first.values)} rows is for training")
         for name, empty in zip(columns, np.isnan(rows).all(axis=0).tolist(), strict=True):
             if empty:
                 raise UserError(f"the training split has no value in the column {name!r}")

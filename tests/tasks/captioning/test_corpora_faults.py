@@ -38,6 +38,9 @@ def test_images_are_held_out_the_same_way_each_time(tmp_path):
     assert "does not say which image is in which split" in message(one)
     assert "held_out must lie in (0, 0.5), got 0.5" in message(one, held_out=0.5)
     assert "has no use" in message(flickr(tmp_path / "three"), held_out=0.1)
+    table = tmp_path / "captions.csv"
+    table.write_text("image,caption\na.jpg,a dog, running\n")
+    assert "captions.csv:2: expected IMAGE,CAPTION, got" in message(str(table), held_out=0.1)
 
 
 # Faults.
