@@ -43,3 +43,9 @@ def check_arrays(
     """Raises UserError unless all arrays are there that are needed; arguments as for `read_npz`."""
     if missing := [name for name in needed if name not in arrays]:
         raise UserError(f"{path} has no {', '.join(missing)}: {expected}")
+
+
+def check_grey(images: np.ndarray, name: str) -> None:
+    """Raises UserError for uint8 images of 0 and 1, which are black on a scale to 255."""
+    if images.max(initial=0) == 1:
+        raise UserError(f"{name} are uint8 and hold 0 and 1: expected 0 to 255")

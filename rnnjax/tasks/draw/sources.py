@@ -10,7 +10,7 @@ import numpy as np
 from rnnjax import training
 from rnnjax.data.images import IMAGE_SUFFIXES, read_ink
 from rnnjax.data.named_splits import SPLITS, drawn_in_shares, is_list_of_paths, split_files
-from rnnjax.data.npz import check_arrays, read_npz
+from rnnjax.data.npz import check_arrays, check_grey, read_npz
 from rnnjax.errors import UserError, counted
 from rnnjax.tasks.draw.config import ImageSource
 
@@ -135,8 +135,7 @@ def _as_grey(images: np.ndarray, name: str) -> np.ndarray:
     if images.ndim != 3 or images.dtype.kind not in "uifb" or not all(images.shape[1:]):
         raise UserError(f"{name} are {images.dtype} {list(images.shape)}: {EXPECTED}")
     if images.dtype == np.uint8:
-        if images.max(initial=0) == 1:
-            raise UserError(f"{name} are uint8 and hold 0 and 1: expected 0 to 255, or bool")
+        check_grey(images, name)
         return images
     values = images.astype(np.float64)
     outside = values[~((values >= 0) & (values <= 1))]

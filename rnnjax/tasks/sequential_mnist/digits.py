@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnjax.data.named_splits import drawn_in_shares
-from rnnjax.data.npz import read_npz
+from rnnjax.data.npz import check_grey, read_npz
 from rnnjax.data.padded_batches import EvaluationBatches, Examples, Ragged, TrainingBatches
 from rnnjax.data.prepared import Prepared
 from rnnjax.errors import UserError
@@ -120,6 +120,7 @@ def _read_arrays(source: str) -> dict[str, np.ndarray]:
                 f"{source}: expected x_{part} uint8 [N, side, side] and y_{part} [N], got "
                 f"{x.dtype} {list(x.shape)} and {list(y.shape)}"
             )
+        check_grey(x, f"{source}: x_{part}")
         if y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= NUM_CLASSES:
             raise UserError(f"{source}: y_{part} holds labels that are not 0 to 9")
     return arrays

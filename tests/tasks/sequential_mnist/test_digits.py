@@ -69,6 +69,7 @@ def test_a_batch_holds_each_image_pixel_by_pixel_in_the_order_of_reading(tmp_pat
         ({"x_train": np.zeros((24, 4, 5), np.uint8)}, r"x_train uint8 \[N, side, side\].*4, 5"),
         ({"x_test": np.zeros((3, 5, 5), np.uint8)}, r"x_test .*got uint8 \[3, 5, 5\]"),
         ({"x_train": np.zeros((24, 4, 4))}, "got float64"),
+        ({"x_test": np.ones((3, 4, 4), np.uint8)}, "x_test are uint8 and hold 0 and 1"),
         ({"y_test": np.zeros(2, int)}, r"and \[2\]"),
         ({"y_test": np.array([0, 1, 10])}, "y_test holds labels that are not 0 to 9"),
     ],
