@@ -69,7 +69,7 @@ def kmers(probabilities: Array, k: int) -> Array:
 
     Args:
         probabilities: of the bases, `[T, B, 4]`.
-        k: bases of a k-mer; those at -(k - 1) // 2 .. k // 2 from each base.
+        k: bases of a k-mer; those at -((k - 1) // 2) .. k // 2 from each base.
     """
     before = (k - 1) // 2
     padded = jnp.pad(
