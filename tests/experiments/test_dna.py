@@ -86,14 +86,14 @@ def test_genes_are_scored_and_predicted_as_the_class_does(finder, genes, tmp_pat
     expected = 200 * counts[0] / (counts[1] + counts[2])
     assert scores["model"]["nucleotide_f1"] == pytest.approx(expected)
     path, output = tmp_path / "new.fa", tmp_path / "out.gff3"
-    path.write_text("".join(f">s{n}\n{s}\n" for n, (s, _) in enumerate(rows)))
+    path.write_text("".join(f">s;{n}\n{s}\n" for n, (s, _) in enumerate(rows)))
     flags = ["--mode=predict", f"--input={path}"]
     result = run(capsys, finder, *flags)
     assert result.code == 0, result.err
     assert run(capsys, finder, *flags, f"--output={output}").out == f"Predictions: {output}\n"
     assert output.read_text() == result.out
     lines = [line.split("\t") for line in result.out.splitlines()[1:]]
-    exons = [(f"s{n}", str(a), str(b)) for n, one in enumerate(found)
+    exons = [(f"s%3B{n}", str(a), str(b)) for n, one in enumerate(found)
              for gene in one.genes for a, b in gene]  # fmt: skip
     assert [(line[0], line[3], line[4]) for line in lines] == exons
     assert len(exons) > 0

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from rnnjax.tasks.dna.pictures import picture
 from rnnjax.tasks.dna.sources import Splits, read_sequences
 from rnnjax.training.reporting.progress import aligned
 from rnnjax.visuals.page import Section
+
+SEQID = ".:^*$@!+_?-|"
+"""What GFF3 takes in the name of a sequence as it is, besides letters and digits."""
 
 
 def report_scores(
@@ -91,7 +95,7 @@ def gff_lines(name: str, found: Tagged) -> str:
     References:
         The Sequence Ontology, "Generic Feature Format version 3".
     """
-    lines = []
+    name, lines = quote(name, safe=SEQID), []
     for n, exons in enumerate(found.genes, 1):
         coding = 0
         for first, last in exons:
