@@ -8,6 +8,9 @@ from rnnjax.errors import UserError
 from rnnjax.ranges import check_ids
 from rnnjax.typing import Array
 
+IMPOSSIBLE = -1e30
+"""The logarithm of the probability of what cannot be: finite, so that no gradient is NaN."""
+
 
 @jax.named_scope("loss")
 def cross_entropy(
@@ -146,6 +149,7 @@ def ctc_loss(
         padding.T.astype(logits.dtype),
         jnp.where(here, targets, 0).T,
         (~here).T.astype(logits.dtype),
+        log_epsilon=IMPOSSIBLE,
     )
     # Rounding leaves some of the confident ones slightly below 0.
     return jnp.where(aligned, jnp.maximum(losses, 0), 0), aligned

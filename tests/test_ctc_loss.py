@@ -100,3 +100,11 @@ def test_confident_inputs_have_no_negative_loss(scale):
     )
     assert aligned.all()
     assert (losses >= 0).all()
+
+
+def test_a_target_may_be_as_unlikely_as_float32_can_say():
+    """Each step is 10,000 nats behind the blank: 200,000 in all."""
+    logits = jnp.zeros((20, 1, 3)).at[..., 0].set(1e4)
+    targets = jnp.tile(jnp.array([[1], [2]]), (10, 1))
+    losses, _ = ctc_loss(logits, jnp.array([20]), targets, jnp.array([20]))
+    np.testing.assert_allclose(losses, 2e5, rtol=1e-6)
