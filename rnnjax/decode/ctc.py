@@ -99,10 +99,10 @@ def ctc_beam_search(
     """
     if not 1 <= beam_size <= MAX_BEAM_SIZE:
         raise UserError(f"beam_size is 1 .. {MAX_BEAM_SIZE}; got {beam_size}")
-    check_at_least(0, weight=weight)
+    length = len(logits) if max_length is None else max_length
+    check_at_least(0, weight=weight, max_length=length)
     if not math.isfinite(bonus):
         raise UserError(f"bonus is a number; got {bonus}")
-    length = len(logits) if max_length is None else max_length
     return _search(language_model, beam_size, length, logits, steps, params, carry, weight, bonus)
 
 
@@ -143,7 +143,7 @@ def _search(
         if model is None:
             return jnp.zeros((*tokens.shape, vocab_size)), carry
         tells, carry = model(params, carry, tokens.reshape(-1))
-        return tells.reshape(*tokens.shape, vocab_size), carry
+        return tells.at[:, BLANK].set(0).reshape(*tokens.shape, vocab_size), carry
 
     def advance(beam: _Beam, now: tuple[Array, Array]) -> tuple[_Beam, None]:
         q, t = now
@@ -171,7 +171,7 @@ def _search(
     )
     beam, _ = jax.lax.scan(advance, beam, (logs, jnp.arange(len(logs))))
     found = beam.log_probability
-    scores = found + weight * beam.told + bonus * beam.lengths
+    scores = found + _weighted(weight, beam.told) + bonus * beam.lengths
     return BeamResult(beam.tokens, beam.lengths, scores, found).ranked(scores)
 
 
@@ -200,8 +200,8 @@ def _advance(beam: _Beam, q: Array, read: Any, weight: Array, bonus: Array) -> _
     longer = jnp.where(merged, -jnp.inf, longer)
 
     told = beam.told[..., None] + beam.tells
-    stays = jnp.logaddexp(blank, symbol) + weight * beam.told + bonus * beam.lengths
-    grows = longer + weight * told + bonus * (beam.lengths[..., None] + 1)
+    stays = jnp.logaddexp(blank, symbol) + _weighted(weight, beam.told) + bonus * beam.lengths
+    grows = longer + _weighted(weight, told) + bonus * (beam.lengths[..., None] + 1)
     candidates = jnp.concatenate([stays, grows.reshape(num_rows, -1)], axis=-1)
     _, chosen = jax.lax.top_k(candidates, beam_size)
     is_new = chosen >= beam_size
@@ -228,3 +228,8 @@ def _advance(beam: _Beam, q: Array, read: Any, weight: Array, bonus: Array) -> _
         tells=jnp.where(is_new[..., None], tells, beam.tells[rows, parent]),
         carry=jax.tree.map(if_new, carry, kept),
     )
+
+
+def _weighted(weight: Array, told: Array) -> Array:
+    """The product; 0 at weight 0, even of a text that is impossible."""
+    return jnp.where(weight == 0, 0, weight * told)

@@ -75,6 +75,23 @@ def test_a_wide_beam_finds_every_text_with_its_probability(seed, weight):
         assert (np.diff(scores) <= 1e-6).all()
 
 
+@pytest.mark.parametrize("weight", [0.0, 0.8])
+def test_a_language_model_may_forbid_a_symbol_and_say_anything_of_the_blank(weight):
+    def forbids_1(params, carry, tokens):
+        told, carry = bigrams(params, carry, tokens)
+        return told.at[:, 0].set(jnp.nan).at[:, 1].set(-jnp.inf), carry
+
+    logits, options = logits_of(0), {"params": language_model(0), "carry": jnp.zeros(3, jnp.int32)}
+    search = functools.partial(ctc_beam_search, logits, STEPS, beam_size=32, weight=weight)
+    found, free = search(language_model=forbids_1, **options), search()
+    assert not np.isnan(found.scores).any()
+    if weight == 0:
+        np.testing.assert_array_equal(found.scores, free.scores)
+    else:
+        assert not (np.isfinite(found.scores) & (found.tokens == 1).any(axis=-1)).any()
+        assert np.isfinite(found.scores).any(axis=1).all()
+
+
 def narrow(logits, size):
     """Prefix beam search of one row, prefix by prefix, in float64."""
     logs, beam = log_softmax(np.asarray(logits, np.float64), axis=-1), {(): (0.0, -np.inf)}
@@ -134,5 +151,7 @@ def test_numbers_out_of_range_are_refused():
         search(beam_size=0)
     with pytest.raises(UserError, match="weight is 0 or more; got -1"):
         search(beam_size=1, weight=-1)
+    with pytest.raises(UserError, match="max_length is 0 or more; got -1"):
+        search(beam_size=1, max_length=-1)
     with pytest.raises(UserError, match="bonus is a number; got nan"):
         search(beam_size=1, bonus=float("nan"))
