@@ -151,6 +151,7 @@ class Experiment:
         groups = SharedFlags, type(self.options), config_class
         flags, options, fields = cli.parse_fields([self.name, *argv], *groups)
         shared, given = SharedFlags(**flags), dataclasses.replace(self.options, **options)
+        shared.validate()
         given.validate()
         modes = ["train", *self.modes]
         mode = training.chosen("mode", shared.mode, modes)

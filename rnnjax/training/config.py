@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import types
 import typing
 from collections.abc import Collection
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
@@ -14,7 +15,7 @@ from rnnjax.training.optimizers.factory import OPTIMIZERS, SCHEDULES
 from rnnjax.typing import DType
 
 MOST = 2**31 - 1
-"""The largest whole number of a setting."""
+"""The largest whole number of a setting; the lowest is as far below 0."""
 
 MAY_CHANGE = (
     "num_steps",
@@ -38,7 +39,7 @@ class Limits(NamedTuple):
     is_share: bool = False
 
 
-Positive = Annotated[int, Limits(1, MOST)]
+Positive = Annotated[int, Limits(1)]
 Depth = Annotated[int, Limits(1, 1000)]
 Count = Annotated[int, Limits(0)]
 Weight = Annotated[float, Limits(0)]
@@ -91,14 +92,18 @@ class Settings:
 
     def validate(self) -> None:
         """Raises UserError for a value that cannot work: at first, by the types of the fields."""
-        if getattr(self, "data", None) == "":
-            raise UserError("--config.data is empty: give a source, or leave the flag out")
         for name, kind in typing.get_type_hints(type(self), include_extras=True).items():
-            value, origin = getattr(self, name), typing.get_origin(kind)
+            value, flag = getattr(self, name), f"--{self.flag_prefix}{name}"
+            origin, arguments = typing.get_origin(kind), typing.get_args(kind)
             if origin is Literal:
-                self.check_choice(name, typing.get_args(kind))
-            elif origin is Annotated and value is not None:
-                (limits,), flag = kind.__metadata__, f"--{self.flag_prefix}{name}"
+                self.check_choice(name, arguments)
+            elif value == "" and (name == "data" or types.NoneType in arguments):
+                raise UserError(f"{flag} is empty: give a value, or leave the flag out")
+            elif isinstance(value, int) or (origin is Annotated and value is not None):
+                limits = kind.__metadata__[0] if origin is Annotated else Limits()
+                if isinstance(value, int):
+                    least, most = max(limits.least, -MOST), min(limits.most, MOST)
+                    limits = limits._replace(least=least, most=most)
                 if limits.is_rate and not 0 <= value < 1:
                     raise UserError(f"{flag} lies in [0, 1); got {value}")
                 if limits.is_share and not 0 <= value <= 1:
@@ -124,9 +129,7 @@ class TrainingConfig(Settings):
     phases: ClassVar[tuple[str, ...]] = ()
     """Fields that count updates from the first one on."""
 
-    seed: Annotated[int, Limits(most=MOST)] = setting(
-        0, "Decides the initial weights, dropout and the order of the data."
-    )
+    seed: int = setting(0, "Decides the initial weights, dropout and the order of the data.")
     batch_size: Positive = setting(32, "B, sequences read side by side.")
     num_steps: Positive = setting(3000, "Updates.")
     optimizer: str = setting("adam", f"One of {', '.join(OPTIMIZERS)}.")

@@ -45,7 +45,7 @@ def test_a_profiled_run_reports_its_operations(tmp_path, char_lm_command):
         (["--profile=abc"], "--profile is written FIRST:LAST, such as 100:110; got 'abc'"),
         (["--profile=8:5"], "--profile=8:5 ends before it begins: write --profile=5:8"),
         (["--profile=8:13"], "--profile=8:13: the steps of this run are 1 to 12"),
-        (["--profile="], "--profile is written FIRST:LAST"),
+        (["--profile="], "--profile is empty: give a value"),
     ],
 )
 def test_bad_ranges_end_before_anything_is_made(tmp_path, char_lm_command, argv, told):
