@@ -1,13 +1,14 @@
 """The folder of one run: its experiment, config and lock; and the export of what it trained."""
 
 import fcntl
+import glob
 import json
 import os
 import shutil
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 from rnnjax.errors import UserError
 from rnnjax.interchange.files import write_safetensors
@@ -66,14 +67,11 @@ class Workdir(NamedTuple):
             def mark() -> None:
                 if not (self.path / MARKER).exists():
                     atomic_files.write_json(self.path / MARKER, {"experiment": self.name})
-                marker = held.enter_context(open(self.path / MARKER, encoding="utf-8"))
-                try:
-                    fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
+                if not _lock(held.enter_context(open(self.path / MARKER, encoding="utf-8"))):
                     raise UserError(
                         f"Another process is training in {self.path}: wait for its end, or choose "
                         "another workdir."
-                    ) from None
+                    )
                 check_owner(self.path, self.name)
                 atomic_files.write_json(self.path / CONFIG, self.config)
 
@@ -108,7 +106,7 @@ def open_workdir(
 
     Raises:
         UserError: the folder belongs to another experiment, its checkpoints were made with
-            another config, or it cannot be written.
+            another config, or it cannot be written, or not by Orbax.
     """
     path = Path(path).absolute()
     config = json.loads(json.dumps(config or {}))
@@ -117,6 +115,11 @@ def open_workdir(
     def prepare() -> None:
         with atomic_files.writing(path):
             atomic_files.make_folder(path)
+        if glob.glob(str(path)) != [str(path)]:  # Orbax looks for what it wrote by such a pattern.
+            raise UserError(
+                f"{path} is a pattern of names, and checkpoints in it could not be read: choose a "
+                "workdir without [, * and ?"
+            )
         check_owner(path, name)
         if (path / META).exists():
             raise UserError(
@@ -149,12 +152,28 @@ def removed_if_unused(path: Path) -> Iterator[None]:
     except BaseException:
         files = [path / metrics_log.FILE, *(path / FOLDER).rglob("*")]
         used = any(file.is_file() and file.stat().st_size for file in files)
-        if is_first() and new and not used:
+        if is_first() and new and not used and not _in_use_elsewhere(path):
             shutil.rmtree(path, ignore_errors=True)
             with suppress(OSError):
                 for folder in new[1:]:
                     folder.rmdir()
         raise
+
+
+def _in_use_elsewhere(path: Path) -> bool:
+    """Whether another process is training in a folder."""
+    with suppress(FileNotFoundError), open(path / MARKER, encoding="utf-8") as marker:
+        return not _lock(marker)
+    return False
+
+
+def _lock(marker: TextIO) -> bool:
+    """Locks an open file until it is closed; False: another process has locked it."""
+    try:
+        fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def read_owner(path: str | Path) -> str:

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 
@@ -95,6 +96,20 @@ def test_two_processes_cannot_train_in_one_folder(tmp_path):
         pass
     with workdir.in_use():
         pass
+
+
+def test_an_error_does_not_remove_the_folder_of_another_process(tmp_path):
+    path = tmp_path / "run"
+    with contextlib.ExitStack() as theirs:
+        with contextlib.suppress(UserError), training.removed_if_unused(path):
+            theirs.enter_context(training.open_workdir(path, name="toy").in_use())
+            raise UserError
+        assert path.is_dir()
+
+
+def test_a_folder_whose_checkpoints_could_not_be_read_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"run \[1\] is a pattern"):
+        training.open_workdir(tmp_path / "run [1]", name="toy")
 
 
 def test_impossible_folder_is_one_message(tmp_path):
