@@ -5,20 +5,22 @@ import unicodedata
 from typing import NamedTuple
 
 _MARKS = "".join(c for c in map(chr, range(0x300, 0x2000)) if unicodedata.category(c)[0] == "M")
-_WORD = rf"[\w{_MARKS}\u200c\u200d]"
+WORD = rf"[\w{_MARKS}\u200c\u200d]"
+"""Matches a character of a word: a letter of any script, a mark on one, a digit, or _."""
+
 _APOSTROPHE = "['’]"
-_JOINS = rf"{_APOSTROPHE}(?![sS](?!{_WORD}))|[-‐‑·&]|(?<=\d)[.,:](?=\d)"
+_JOINS = rf"{_APOSTROPHE}(?![sS](?!{WORD}))|[-‐‑·&]|(?<=\d)[.,:](?=\d)"
 
 _TOKEN = re.compile(
     rf"""
     (?:https?://|www\.)[^\s<>"“”]*[^\W_]/?      # https://a.org/b?c=d, www.a.org
     | [\w.+-]{{1,64}}@[\w-]+(?:\.[\w-]+)+        # ada@a.org
-    | (?:[^\W\d_]\.){{2,}}(?!{_WORD})           # U.S., e.g., J.R.R.
-    | (?:Mrs?|Ms|Dr|Prof|St|Mt|Jr|Sr|vs|etc|Inc|Ltd|Corp|Co|Ph\.D)\.(?!{_WORD})
+    | (?:[^\W\d_]\.){{2,32}}(?!{WORD})          # U.S., e.g., J.R.R.
+    | (?:Mrs?|Ms|Dr|Prof|St|Mt|Jr|Sr|vs|etc|Inc|Ltd|Corp|Co|Ph\.D)\.(?!{WORD})
     | [A-ZÀ-ÖØ-Þ]\.(?=\s+\w)                    # J. R. R. Tolkien
-    | [@#]{_WORD}+
-    | {_WORD}+(?:(?:{_JOINS}){_WORD}+)*         # wife, O'Brien, well-known, 3.14, 12:30, AT&T
-    | {_APOSTROPHE}[sS](?!{_WORD})              # the end of Curie's
+    | [@#]{WORD}+
+    | {WORD}+(?:(?:{_JOINS}){WORD}+)*           # wife, O'Brien, well-known, 3.14, 12:30, AT&T
+    | {_APOSTROPHE}[sS](?!{WORD})               # the end of Curie's
     | \.{{2,}} | -{{2,}}
     | \S
     """,

@@ -1,6 +1,7 @@
 """The readable format and its tokenizer."""
 
 import re
+import time
 
 import pytest
 from hypothesis import given
@@ -49,6 +50,12 @@ def entities(sentence):
 )
 def test_tokens(text, tokens):
     assert words(text) == [token for token in tokens.split("|") if token]
+
+
+def test_tokens_of_a_long_word_are_found_in_linear_time():
+    begin = time.process_time()
+    assert len(tokenize("a." * 8000 + "a")) == 16001
+    assert time.process_time() - begin < 1  # It took 4 s.
 
 
 @given(st.text() | st.text("aB1.,'’-& sS#@$Ü\u0301\n"))
