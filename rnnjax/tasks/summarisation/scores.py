@@ -1,9 +1,11 @@
 """How good summaries are: ROUGE, beside that of the first words of each text."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from rnnjax.data.prepared import Prepared
-from rnnjax.data.tokens import tokenize
+from rnnjax.data.tokens import WORD, tokenize
 from rnnjax.errors import UserError
 from rnnjax.models.decoding import SAMPLED, Search, sample_text
 from rnnjax.models.seq2seq import Seq2Seq
@@ -12,12 +14,15 @@ from rnnjax.tasks.summarisation.summarizer import Summarizer
 
 KINDS = ("rouge1", "rouge2", "rougeL")
 
+_WORD = re.compile(f"{WORD}+")
+
 
 def rouge(summaries: Sequence[str], references: Sequence[str]) -> list[dict[str, float]]:
     """ROUGE-1, ROUGE-2 and ROUGE-L of each summary: F1 in percent.
 
     By the package rouge-score with stemming: of single words, of pairs of words, and of the longest
-    common subsequence.
+    common subsequence. The package knows the letters a to z alone; here words of any letters count,
+    those with others than a to z without stemming.
 
     Raises:
         UserError: the package is not installed.
@@ -27,13 +32,24 @@ def rouge(summaries: Sequence[str], references: Sequence[str]) -> list[dict[str,
     """
     try:
         from rouge_score.rouge_scorer import RougeScorer  # It takes a second.
+        from rouge_score.tokenizers import DefaultTokenizer
     except ImportError as error:
         raise UserError(
             f"ROUGE needs a package ({error}): pip install 'rnnjax[summarisation]'"
         ) from error
-    scorer = RougeScorer(list(KINDS), use_stemmer=True)
+    scorer = RougeScorer(list(KINDS), tokenizer=_Words(DefaultTokenizer(use_stemmer=True).tokenize))
     found = map(scorer.score, references, summaries)
     return [{kind: 100 * one[kind].fmeasure for kind in KINDS} for one in found]
+
+
+class _Words(NamedTuple):
+    """A tokenizer for rouge-score, with `stem` for the words that the package knows."""
+
+    stem: Callable[[str], list[str]]
+
+    def tokenize(self, text: str) -> list[str]:
+        words = _WORD.findall(text.lower().replace("_", " "))
+        return [one for word in words for one in (self.stem(word) if word.isascii() else [word])]
 
 
 def mean(scores: Sequence[dict[str, float]]) -> dict[str, float]:

@@ -192,6 +192,16 @@ def test_rouge_is_that_of_words_counted_by_hand():
     assert mean([found, dict.fromkeys(found, 0.0)])["rouge2"] == found["rouge2"] / 2
 
 
+@pytest.mark.parametrize(
+    ("summary", "reference", "right"),
+    [("Новая модель", "новая модель!", 1), ("grüße für dich", "grüße vor dich", 2 / 3),
+     ("हिन्दी पाठ", "हिन्दा पाठ", 1 / 2), ("snake_case files", "Snake case file", 1)],
+)  # fmt: skip
+def test_rouge_counts_words_of_any_letters(summary, reference, right):
+    (found,) = rouge([summary], [reference])
+    assert found["rouge1"] == pytest.approx(100 * right)
+
+
 def test_the_baseline_has_as_many_words_as_summaries():
     pairs = [Pair("x", "one two", ""), Pair("x", "one two three.", ""), Pair("x", "one", "")]
     assert lead_size(pairs) == 2
