@@ -59,7 +59,7 @@ def predict(run: Run) -> None:
     """Summarises texts, or the lines of a file."""
 
     def summarise(texts: Sequence[str], places: Sequence[str]) -> list[tuple[Rated, ...]]:
-        return [one.rated for one in run.trained_model().summarize(texts)]
+        return [one.rated for one in reports.summarize_texts(run.trained_model(), texts)]
 
     print(run.options.answered(summarise, "summarise", "summaries", run.config.encoding))
 

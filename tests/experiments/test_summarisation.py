@@ -80,6 +80,9 @@ def test_modes_use_what_was_trained(trained, capsys, tmp_path):
     written = run(capsys, trained, "--mode=predict", f"--input={given}", f"--output={output}")
     assert written.code == 0, written.err
     assert output.read_text() == "about xerxes\n\nabout gina\n"
+    assert "are longer than" not in written.err
+    long = run(capsys, trained, "--mode=predict", "--text=gina", f"--text={'gina ' * 100}")
+    assert "1 of 2 texts are longer than 80 symbols and cut" in long.err
     inspected = run(capsys, trained, "--mode=inspect")
     assert inspected.code == 0, inspected.err
     page = (trained / "inspect.html").read_text()

@@ -1,5 +1,6 @@
 """Summaries and their scores as lines for the terminal, files and sections of a report."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -30,15 +31,22 @@ class Scored(NamedTuple):
     lead: dict[str, float]
 
 
+def summarize_texts(summarizer: Summarizer, texts: Sequence[str]) -> list[Summary]:
+    """The summaries of texts, each with a word at least; tells what is unknown, and what is cut."""
+    vocabulary, limit = summarizer.vocabulary, summarizer.limit
+    if share := vocabulary.unknown_share(texts):
+        say(f"{share:.1%} of the symbols of the texts are unknown")
+    if longer := sum(len(vocabulary.encode(text)) > (limit or math.inf) for text in texts):
+        say(f"{longer:,} of {len(texts):,} texts are longer than {limit} symbols and cut")
+    return summarizer.summarize(texts)
+
+
 def summarize_split(
     summarizer: Summarizer, splits: Mapping[str, Sequence[Pair]], split: str
 ) -> list[Scored]:
     """Each pair of a split with its summary and its scores; arguments as for `report_scores`."""
     pairs, lead = splits[split], lead_size(splits["train"])
-    texts = [pair.source for pair in pairs]
-    if share := summarizer.vocabulary.unknown_share(texts):
-        say(f"{share:.1%} of the symbols of the texts are unknown")
-    summaries = summarizer.summarize(texts)
+    summaries = summarize_texts(summarizer, [pair.source for pair in pairs])
     references = [pair.target for pair in pairs]
     scores = rouge([one.text for one in summaries], references)
     leads = rouge([first_words(pair.source, lead) for pair in pairs], references)
