@@ -20,6 +20,7 @@ from absl import flags
 
 from experiments import stop_at_once
 from rnnjax import training
+from rnnjax.data.examples import HALF_PAIR
 from rnnjax.errors import UserError
 
 WIDTH = 100
@@ -164,6 +165,9 @@ def parse_fields(argv: Sequence[str], *groups: type[training.Settings]) -> list[
     Raises:
         UserError: a flag is unknown, or its value cannot be read.
     """
+    for flag in argv:
+        if HALF_PAIR.search(flag) and not os.path.lexists(flag.partition("=")[2] or flag):
+            raise UserError(f"{flag!r} is not UTF-8, and names no file")
     values = flags.FlagValues()
     for group in groups:
         _define(values, group)

@@ -8,6 +8,7 @@ read_parallel({"source": "train.de", "target": "train.en.gz"})
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -15,6 +16,9 @@ from rnnjax.data.files import read_text
 from rnnjax.errors import UserError, did_you_mean
 
 SUFFIXES = (".tsv", ".csv", ".jsonl")
+
+HALF_PAIR = re.compile("[\ud800-\udfff]")
+"""Matches what UTF-8 cannot hold: JSON can escape it, and Python puts it for other bytes."""
 
 
 class Example(NamedTuple):
@@ -138,7 +142,7 @@ def delimited_rows(text: str, name: str, delimiter: str = ",") -> Iterator[tuple
     line = 1
     try:
         for row in reader:
-            if row:
+            if row and not (len(row) == 1 and row[0].isspace()):
                 yield f"{name}:{line}", row
             line = reader.line_num + 1
     except csv.Error as error:
@@ -182,10 +186,12 @@ def _of_json(line: str, columns: Mapping[str, str | int], place: str) -> Example
         raise UserError(f"{place} holds {type(entry).__name__}: expected a JSON object")
     fields = {}
     for field, column in columns.items():
-        if column not in entry:
+        if str(column) not in entry:
             raise UserError(f"{place} has no {column!r}: {did_you_mean(str(column), entry)}")
         value = entry[str(column)]
         if not isinstance(value, str | int | float):
             raise UserError(f"{place}: expected text in {column!r}, got {json.dumps(value):.60}")
         fields[field] = value if isinstance(value, str) else json.dumps(value)
+        if HALF_PAIR.search(fields[field]):
+            raise UserError(f"{place} has half of a surrogate pair in {column!r}")
     return Example(fields, place)

@@ -95,6 +95,15 @@ def test_csv_is_that_of_pythons_writer(tmp_path_factory, rows):
 def test_numbers_in_json_become_text(file):
     path = file("a.jsonl", '{"n": 1}\n{"n": 2.5}\n{"n": true}\n{"n": "x"}\n')
     assert [e.fields["n"] for e in read_examples(path, {"n": "n"})] == ["1", "2.5", "true", "x"]
+    path = file("b.jsonl", '{"0": "a"}\n')
+    assert fields(read_examples(path, {"n": 0})) == [{"n": "a"}]
+
+
+def test_lines_of_white_space_are_skipped_in_csv_too(file):
+    path = file("a.csv", "text,label\n\na,b\n  \nc,d\n")
+    assert fields(read_examples(path, {"t": "text"})) == [{"t": "a"}, {"t": "c"}]
+    path = file("b.csv", 'text\n \n""\nc\n')
+    assert fields(read_examples(path, {"t": "text"})) == [{"t": ""}, {"t": "c"}]
 
 
 @pytest.mark.parametrize(
@@ -110,6 +119,7 @@ def test_numbers_in_json_become_text(file):
         ("a.jsonl", "[1]\n", {"t": "t"}, ":1 holds list: expected a JSON object"),
         ("a.jsonl", '{"text": "a"}\n', {"t": "txt"}, ":1 has no 'txt': did you mean 'text'"),
         ("a.jsonl", '{"t": ["a"]}\n', {"t": "t"}, """:1: expected text in 't', got ["a"]"""),
+        ("a.jsonl", '{"t": "a\\ud83d"}\n', {"t": "t"}, ":1 has half of a surrogate pair in 't'"),
         ("a.jsonl", '{"t": null}\n', {"t": "t"}, ":1: expected text in 't', got null"),
         ("a.jsonl", " \n", {"t": "t"}, "a.jsonl has no examples"),
         ("a.csv", "l,t\n", {"t": "t"}, "a.csv has no examples"),
