@@ -3,7 +3,7 @@
 import os
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -168,6 +168,16 @@ def by_name(folder: Path, files: Iterable[Path]) -> SplitFiles:
         else:
             found[split] = name
     return SplitFiles({s: entries[found[s]] for s in SPLITS if s in found}, left_alone)
+
+
+def also_in_training(splits: Mapping[str, Sequence[Hashable]], nouns: str) -> list[str]:
+    """A phrase for each split some of whose `nouns` the training split has too."""
+    train = set(splits["train"])
+    return [
+        f"{seen:,} of the {len(its):,} {split} {nouns} also stand in training"
+        for split, its in splits.items()
+        if split != "train" and (seen := sum(one in train for one in its))
+    ]
 
 
 def drawn_by_label(labels: Sequence[str], share: float = 0.15) -> dict[str, list[int]]:

@@ -9,7 +9,13 @@ import numpy as np
 from rnnjax.data import tfds
 from rnnjax.data.examples import SUFFIXES, Example, read_examples, read_parallel, suffix_of
 from rnnjax.data.files import existing, files_at
-from rnnjax.data.named_splits import LIST_OF_PATHS, by_name, is_list_of_paths, split_files
+from rnnjax.data.named_splits import (
+    LIST_OF_PATHS,
+    also_in_training,
+    by_name,
+    is_list_of_paths,
+    split_files,
+)
 from rnnjax.data.prepared import digest_of
 from rnnjax.errors import UserError, counted
 
@@ -48,7 +54,9 @@ class Corpus(NamedTuple):
     def describe(self) -> str:
         """The sizes, in one line."""
         sizes = ", ".join(f"{name} {len(pairs):,}" for name, pairs in self.splits.items())
-        return "; ".join([f"pairs of texts: {sizes}", *self.notes])
+        sources = {name: [pair.source for pair in pairs] for name, pairs in self.splits.items()}
+        seen = also_in_training(sources, "sources")
+        return "; ".join([f"pairs of texts: {sizes}", *seen, *self.notes])
 
 
 class Columns(NamedTuple):

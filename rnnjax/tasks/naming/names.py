@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from rnnjax.data.bundled_text import python_source
 from rnnjax.data.labelled import as_column, check_classes, read_columns
-from rnnjax.data.named_splits import drawn_in_shares, split_files
+from rnnjax.data.named_splits import also_in_training, drawn_in_shares, split_files
 from rnnjax.errors import UserError
 from rnnjax.tasks.naming.config import NamingConfig
 
@@ -75,12 +75,8 @@ class Names(NamedTuple):
                 f"classes of the training names: {classes}; {several:,} of {len(shared):,} names "
                 f"stand in several classes"
             )
-        train = {name.text for name in self.splits["train"]}
-        for split, part in self.splits.items():
-            seen = sum(name.text in train for name in part)
-            if split != "train" and seen:
-                lines.append(f"{seen:,} of the {len(part):,} {split} names also stand in training")
-        return "\n".join(lines)
+        texts = {split: [name.text for name in part] for split, part in self.splits.items()}
+        return "\n".join([*lines, *also_in_training(texts, "names")])
 
 
 def class_counts(splits: Splits) -> dict[str, int]:
@@ -161,8 +157,6 @@ def _read(path: str, columns: dict[str, str | int], encoding: str) -> Iterator[N
         for field, text in cleaned.items():
             if not text:
                 raise UserError(f"{place} has an empty {field} in column {columns[field]!r}")
-            if re.search("[\ud800-\udfff]", text):
-                raise UserError(f"{place} has half of a surrogate pair in {columns[field]!r}")
         yield Name(cleaned["name"], cleaned.get("class", ""), place)
 
 

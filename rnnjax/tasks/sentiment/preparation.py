@@ -7,6 +7,7 @@ import numpy as np
 
 from rnnjax import data
 from rnnjax.data.labelled import check_labels, classes_of
+from rnnjax.data.named_splits import also_in_training
 from rnnjax.data.padded_batches import EvaluationBatches, Examples, Ragged, TrainingBatches
 from rnnjax.data.prepared import Prepared, digest_of
 from rnnjax.data.word_vocabulary import UNKNOWN_WORD
@@ -138,6 +139,8 @@ def _describe(splits: Splits, vocabulary: SentimentVocabulary, vectors: data.Vec
         f"texts of {len(labels)} classes ({', '.join(labels)[:60]}): {', '.join(parts)}.",
         f"{len(words):,} known words; unknown: {', '.join(unknown)}.",
     ]
+    texts = {split: _columns(examples)[0] for split, examples in splits.items()}
+    lines += [f"{note}." for note in also_in_training(texts, "texts")]
     if note := besides_stars(splits["train"]):
         lines.append(note)
     if vectors is not None:

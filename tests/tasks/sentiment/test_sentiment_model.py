@@ -159,6 +159,7 @@ def test_long_texts_are_treated_as_wanted_and_counted(tmp_path, policy, lengths,
     for split, fate in zip(("training", "validation"), told, strict=True):
         note = f"\n1 {split} texts are longer than 3 words and {fate}."
         assert note in made.description
+    assert "\n3 of the 3 validation texts also stand in training.\n" in made.description
     assert sorted(n for n in made.batches[0]["lengths"].tolist() if n) == lengths
     assert made.batches[0]["words"].shape[0] == max(lengths)
     held_out = sorted(n for batch in made.validation for n in batch["lengths"].tolist() if n)
