@@ -8,7 +8,7 @@ import numpy as np
 
 from rnnjax import data, training, visuals
 from rnnjax.data.examples import SUFFIXES, suffix_of
-from rnnjax.data.files import name_of
+from rnnjax.data.files import in_a_line, name_of
 from rnnjax.data.labelled import are_numbers, as_column, read_columns
 from rnnjax.errors import UserError, counted
 from rnnjax.metrics.classes import confusions
@@ -40,8 +40,9 @@ def scores_of(
     """How well labelled texts are classified.
 
     Returns:
-        `num_texts`; `accuracy` and the mean `macro_f1` of the classes in percent; of more than two
-        labels that are numbers `absolute_error`, the mean distance from the true one, else None.
+        `num_texts`; `accuracy` and `macro_f1` in percent, the mean over the classes that are true
+        or predicted of any text; of more than two labels that are numbers `absolute_error`, the
+        mean distance from the true one, else None.
         And the confusions `[K, K]`: true class, predicted class.
     """
     labels = model.vocabulary.labels
@@ -49,7 +50,8 @@ def scores_of(
     found = [one.label for one in model.classify([one.fields["text"] for one in examples])]
     counts = confusions(gold, found, labels)
     right = np.trace(counts) / len(gold)
-    f1 = np.mean(2 * np.diag(counts) / np.maximum(counts.sum(axis=0) + counts.sum(axis=1), 1))
+    there = counts.sum(axis=0) + counts.sum(axis=1)
+    f1 = np.mean(2 * np.diag(counts)[there > 0] / there[there > 0])
     error = None
     if len(labels) > 2 and are_numbers(labels):
         pairs = zip(gold, found, strict=True)
@@ -136,7 +138,7 @@ def report_predictions(
             )
     if output is None:
         pairs = zip(texts, found, strict=True)
-        return "\n".join(f"{one.label} ({_percent(one)})\t{text}" for text, one in pairs)
+        return "\n".join(f"{one.label} ({_percent(one)})\t{in_a_line(text)}" for text, one in pairs)
     if output.endswith(".jsonl"):
         pairs = zip(texts, found, strict=True)
         content = atomic_files.as_json_lines({"text": text, **one._asdict()} for text, one in pairs)
