@@ -41,8 +41,8 @@ def read_columns(
 
 
 def classes_of(examples: Sequence[Example]) -> tuple[str, ...]:
-    """The distinct labels: by value if all are whole numbers, else by code point."""
-    labels = {one.fields["label"] for one in examples}
+    """The distinct labels: by value if all are whole numbers, then by code point."""
+    labels = sorted({one.fields["label"] for one in examples})
     return tuple(sorted(labels, key=int if are_numbers(labels) else None))
 
 

@@ -91,6 +91,8 @@ def test_classes_are_sorted_by_value_where_they_are_numbers(tmp_path):
     assert classes_of(texts_at(tmp_path)["train"]) == ("-1", "2", "9", "10")
     in_kim_format(tmp_path / "train", [(n, "text") for n in (10, 9, "b")])
     assert classes_of(texts_at(tmp_path)["train"]) == ("10", "9", "b")
+    in_kim_format(tmp_path / "train", [(f"{'0' * n}9", "text") for n in range(6)])  # in a set
+    assert classes_of(texts_at(tmp_path)["train"]) == tuple(f"{'0' * n}9" for n in range(5, -1, -1))
 
 
 @pytest.mark.parametrize(
