@@ -171,7 +171,7 @@ def draw_beliefs(name_model: NameModel, name: str) -> bytes:
         UserError: see `NameModel.beliefs`.
     """
     beliefs, classes = name_model.beliefs(name), list(name_model.class_counts)
-    letters = ["start", *name, "end"]
+    letters = ["start", *clean(name), "end"]
     size = (0.45 * len(letters) + 2.2, 0.26 * len(classes) + 1)
     figure = new_figure(*size)
     axes = figure.subplots()

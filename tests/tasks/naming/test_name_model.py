@@ -99,6 +99,8 @@ def test_beliefs_begin_with_the_priors_and_end_with_the_classes():
     ]
     np.testing.assert_allclose(beliefs[3], np.array(joint) / sum(joint), rtol=1e-4)
     assert reports.draw_beliefs(name_model, "aש👧a").startswith(b"\x89PNG")
+    picture = reports.draw_beliefs(name_model, " ae\u0301  b")
+    assert picture == reports.draw_beliefs(name_model, "a\u00e9 b")  # as it is read
 
 
 def test_padding_changes_neither_loss_nor_gradient():
