@@ -60,13 +60,14 @@ def report_scores(
     texts = [text for text in texts if text]
     if not texts:
         raise UserError("nothing to score: give --text=TEXT (repeatedly) or --text_file=FILE")
-    left_out = [] if unknown else [t for t in texts if text_model.vocabulary.unknown_in(t)]
+    lacks = {text: "" if unknown else text_model.vocabulary.unknown_in(text) for text in texts}
     told = "".join(
-        f"\nleft out: {text!r}, for the training text has no "
-        f"{text_model.vocabulary.unknown_in(text)!r} (--unknown scores it all the same)"
-        for text in left_out
+        f"\nleft out: {text!r}, for the training text has no {lacks[text]!r} "
+        "(--unknown scores it all the same)"
+        for text in texts
+        if lacks[text]
     )
-    texts = [text for text in texts if text not in left_out]
+    texts = [text for text in texts if not lacks[text]]
     if not texts:
         raise UserError(f"nothing to score:{told}".replace("\n", " "))
     if prompt is None:

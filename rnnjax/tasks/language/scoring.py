@@ -34,9 +34,8 @@ class TextScore(NamedTuple):
     ) -> Self:
         """The scores of characters by those of their symbols, of which each has so many."""
         starts = np.cumsum([0, *lengths[:-1]])
-        return cls(
-            text, np.add.reduceat(log_probability, starts), np.maximum.reduceat(rank, starts)
-        )
+        found, worst = np.add.reduceat(log_probability, starts), np.maximum.reduceat(rank, starts)
+        return cls(text, found, np.where(np.isnan(found), 0, worst))
 
     @property
     def num_scored(self) -> int:

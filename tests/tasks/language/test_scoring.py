@@ -58,6 +58,15 @@ def test_probabilities_of_all_texts_of_a_length_sum_to_one(model):
     np.testing.assert_allclose(total, 1, rtol=1e-5)
 
 
+def test_a_character_of_several_bytes_has_no_score_where_its_first_byte_has_none():
+    vocabulary = data.Vocabulary.of_bytes()
+    by_bytes = LanguageModel(len(vocabulary), rnnjax.gru(4), embed_size=2, rngs=nnx.Rngs(0))
+    for text, scored in (("é", 0), ("éaé", 2)):
+        (found,) = TextModel(by_bytes, vocabulary).score([text])
+        assert (found.rank == 0).tolist() == np.isnan(found.log_probability).tolist()
+        assert (found.rank[0], found.num_scored) == (0, scored)
+
+
 def written(model, prompt, **options):
     """What a model writes after a prompt, in numbers."""
     texts = TextModel(model, VOCABULARY).write(prompt, **options)
