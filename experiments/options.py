@@ -64,7 +64,7 @@ class ScoringOptions(SamplingOptions):
         """
         texts, file = list(self.text), self.text_file
         if file:
-            texts += read_text(file, encoding=encoding).splitlines()
+            texts += read_text(file, encoding=encoding).split("\n")
         if not (texts or file):
             raise UserError("nothing to score: give --text=TEXT or --text_file=FILE")
         texts = [text for text in texts if text.strip()]

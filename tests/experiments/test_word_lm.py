@@ -7,6 +7,7 @@ import pytest
 
 import rnnjax
 from experiments import word_lm
+from experiments.options import ScoringOptions
 from tests.experiments.conftest import assert_told, command, of_split
 
 SENTENCES = ["the cat sat on the mat .", "a dog ran to the door .", "the old man saw a cat .",
@@ -106,6 +107,12 @@ def test_inspection_colours_each_word_by_its_surprise(trained, capsys, tmp_path)
 def test_mistakes_are_told_in_a_line(trained, flags, capsys, tmp_path, wrong, words):
     workdir = trained if wrong[0].startswith("--mode") else tmp_path / "new"
     assert_told(run(capsys, workdir, *([] if workdir == trained else flags), *wrong), words)
+
+
+def test_only_a_line_end_ends_a_text_of_a_file(tmp_path):
+    (tmp_path / "texts.txt").write_text("a \x85 b\u2028c\r\n\nd\n", newline="")
+    options = ScoringOptions(text_file=str(tmp_path / "texts.txt"))
+    assert options.texts_to_score("utf-8") == ["a \x85 b\u2028c", "d"]
 
 
 def test_a_file_without_sentences_is_named(trained, tmp_path, capsys):
