@@ -54,7 +54,7 @@ class Examples(NamedTuple):
     ragged: Mapping[str, Ragged] = {}
     draw: Callable[[int, np.random.Generator], Example] | None = None
     noun: str = "example"
-    name_of: Callable[[int], str] = "number {}".format
+    name_of: Callable[[int], str] = lambda n: f"number {n + 1}"
 
     @property
     def buckets(self) -> Sequence[int] | None:

@@ -98,5 +98,4 @@ def source_examples(sources: Sequence[Fields], buckets: Sequence[int] | None = N
         len(sources),
         {SOURCE_LENGTHS: Ragged(tuple(sources[0]), sizes, buckets)},
         noun="text",
-        name_of=lambda n: f"number {n + 1}",
     )
