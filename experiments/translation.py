@@ -67,7 +67,9 @@ def predict(run: Run) -> None:
     """Translates texts, or the lines of a file."""
 
     def translate(texts: Sequence[str], places: Sequence[str]) -> list[tuple[Rated, ...]]:
-        return [one.rated for one in reports.translate_texts(texts, places, run.trained_model())]
+        translator = run.trained_model()
+        reports.check_lengths(texts, places, translator)
+        return [one.rated for one in reports.translate_texts(texts, places, translator)]
 
     print(run.options.answered(translate, "translate", "translations", run.config.encoding))
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rnnjax.data.files import in_a_line
 from rnnjax.data.text_pairs import Pair
+from rnnjax.errors import UserError
 from rnnjax.tasks.translation.scores import translation_scores
 from rnnjax.tasks.translation.translator import Translation, Translator
 from rnnjax.training import say, write_results
@@ -13,6 +14,9 @@ from rnnjax.visuals.page import Section, escape, evenly_spread, picture, render_
 
 SHOWN = 6
 """Translations of each section of a page."""
+
+LONGEST = 16
+"""How many times as long as the longest source of training a text to be translated may be."""
 
 Translated = tuple[Pair, Translation]
 
@@ -98,6 +102,17 @@ def report_inspection(
     sections = [Section(name, html="".join(map(_figure, its))) for name, its in chosen.items()]
     page = render_page("Translations", f"{title}: {len(translated):,} texts", cards, sections)
     return f"{title}: {write_results(folder, {'inspect.html': page})}"
+
+
+def check_lengths(texts: Sequence[str], places: Sequence[str], translator: Translator) -> None:
+    """Raises UserError for a text that is far too long: time and memory grow with its square."""
+    most = LONGEST * translator.lengths.source[-1]
+    for text, place in zip(texts, places, strict=True):
+        if (size := len(translator.vocabulary.source.encode(text))) > most:
+            raise UserError(
+                f"{place} has {size:,} symbols, and texts of up to {most:,} are translated, "
+                f"{LONGEST} times the longest source of training: divide it, as into sentences"
+            )
 
 
 def translate_texts(
