@@ -19,7 +19,7 @@ class LanguageData(TrainingConfig):
     data: str = setting("embedded", "embedded, python_source, hello, a path, or tfds:NAME.")
     level: Level = setting("char", "char, or byte (256 symbols, any file).")
     encoding: str = setting("utf-8", "Encoding of the text files.")
-    valid_fraction: float = setting(0.1, "Share of the text held out, from its end.")
+    valid_fraction: float = setting(0.1, "Share of the text held out: whole files, or its end.")
     window: Positive = setting(64, "Steps between two updates (k1).")
     bptt: int = setting(0, "Steps that gradients reach back (k2); 0: as many as window.")
 

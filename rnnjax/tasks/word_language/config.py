@@ -20,7 +20,7 @@ class WordData(TrainingConfig):
 
     data: str = setting("embedded", "embedded, python_source, a path, or tfds:NAME.")
     encoding: str = setting("utf-8", "Encoding of the text files.")
-    valid_fraction: float = setting(0.1, "Share of the text held out, from its end.")
+    valid_fraction: float = setting(0.1, "Share of the text held out: whole files, or its end.")
     min_count: Positive = setting(2, "Words that are rarer in the training text are <unknown>.")
     vectors: str | None = setting(None, "A file of word vectors: GloVe, word2vec or fastText text.")
     window: Positive = setting(35, "Words between two updates.")
