@@ -75,6 +75,8 @@ def _not_text(document: Document, num_bytes: int, error: UnicodeError, or_bytes:
     if isinstance(error, UnicodeDecodeError):
         position = num_bytes - len(error.object) + error.start
         what = f"byte {position} has the value 0x{error.object[error.start]:02x} ({error.reason})"
+        if any(0x80 <= byte < 0xA0 for byte in error.object[error.start :]):
+            other = "cp1252"  # In latin-1 these are control characters.
         marks = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
         if position == error.start and error.object.startswith(marks):
             other = "utf-16"

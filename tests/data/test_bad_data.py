@@ -34,6 +34,11 @@ def test_a_byte_that_is_not_utf_8_is_named_with_its_place(
     assert "--config.level=byte" in told
 
 
+def test_quotation_marks_of_windows_are_told_from_latin_1(tmp_path):
+    (tmp_path / "a.txt").write_bytes("né: „so“".encode("cp1252"))
+    assert "--config.encoding=cp1252" in message(tmp_path / "a.txt")
+
+
 def test_a_character_cut_off_at_the_end_is_named(tmp_path):
     path = tmp_path / "a.txt"
     path.write_bytes(b"abc\xe2\x82")
