@@ -34,11 +34,14 @@ def prepare(
         stored: what its checkpoints hold, `classes` among it.
 
     Raises:
-        UserError: see `load_names`; too few characters are frequent enough; or the classes are not
-            those that the model was trained with.
+        UserError: see `load_names`; no name is left for validation; too few characters are frequent
+            enough; or the classes are not those that the model was trained with.
     """
     names = load_names(config)
     train, classes = names.splits["train"], list(class_counts(names.splits))
+    if not names.splits["validation"]:
+        raise UserError(f"{config.data}: no name is left for validation, as {len(classes)} classes "
+                        "need those that were drawn for training")  # fmt: skip
     if "classes" in stored and (known := [*json.loads(stored["classes"])]) != classes:
         told, expected = (", ".join(its) or "none" for its in (classes, known))
         raise UserError(f"{config.data} has the classes {told}; the restored model has {expected}")

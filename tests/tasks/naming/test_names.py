@@ -68,9 +68,12 @@ def test_a_name_of_several_classes_is_in_one_split(tmp_path):
 
 def test_each_class_has_a_training_name(tmp_path):
     rows = [(f"n{n}", f"class{n}") for n in range(30)]
-    found = load_names(NamingConfig(data=tsv(tmp_path / "names.tsv", rows)))
+    config = NamingConfig(data=tsv(tmp_path / "names.tsv", rows))
+    found = load_names(config)
     assert len(class_counts(found.splits)) == 30
     assert everything(found) == sorted(rows)
+    with pytest.raises(UserError, match="no name is left for validation, as 30 classes need those"):
+        prepare(config)
 
 
 def test_columns_are_found_in_every_format(tmp_path):
