@@ -92,8 +92,8 @@ class Written(NamedTuple):
         tokens: int `[N, L]` of the N best, the stop symbol after the end.
         scores: `[N]`, see `Rated`.
         log_probability: `[N]`.
-        weights: `[L, S]`, the attention at each symbol of the best; None without attention.
-        generate: `[L]`, p_gen of the best; None of a model that does not copy.
+        weights: `[N, L, S]`, the attention at each symbol; None without attention.
+        generate: `[N, L]`, p_gen; None of a model that does not copy.
     """
 
     tokens: np.ndarray
@@ -147,7 +147,7 @@ def write(
             if index >= 0:
                 one = Written(*jax.tree.map(itemgetter(row), found))
                 if one.weights is not None:
-                    one = one._replace(weights=one.weights[:, : batch["source_lengths"][row]])
+                    one = one._replace(weights=one.weights[..., : batch["source_lengths"][row]])
                 written[index] = one
     return [written[index] for index in range(len(written))]
 
@@ -163,8 +163,8 @@ def _search(
 ) -> tuple[Array, Array, Array, Array | None, Array | None]:
     """The fields of `Written`, `[B, ...]`."""
     memory = nnx.merge(graph, params).memory([source_of(batch)])
-    found, glance = search_memory(graph, symbols, search, max_length, params, memory)
     best = slice(search.num_best)
+    found, glance = search_memory(graph, symbols, search, max_length, params, memory, best)
     return (
         found.tokens[:, best],
         found.scores[:, best],
@@ -181,6 +181,7 @@ def search_memory(
     max_length: int,
     params: Any,
     memory: Memory,
+    glanced: int | slice = 0,
 ) -> tuple[BeamResult, Glance]:
     """Beam search for what is read, and the glances `[B, L, ...]` on the way to the best.
 
@@ -191,6 +192,7 @@ def search_memory(
         max_length: L.
         params: of the decoder.
         memory: of B examples.
+        glanced: other hypotheses of the beam whose glances are wanted; of N: `[B, N, L, ...]`.
 
     Raises:
         UserError: a coverage penalty, and the decoder does not attend.
@@ -226,8 +228,8 @@ def search_memory(
     if search.coverage_penalty:
         every = decode.replay(glance_of, (params, memory), carry, starts, found.tokens)
         found = decode.rank_by_coverage(found, every.weights, memory.mask, search.coverage_penalty)
-    best = found.tokens[:, 0]
-    return found, decode.replay(glance_of, (params, memory), carry, starts, best)
+    chosen = found.tokens[:, glanced]
+    return found, decode.replay(glance_of, (params, memory), carry, starts, chosen)
 
 
 @functools.cache

@@ -106,8 +106,8 @@ class Summarizer(NamedTuple):
             rate(texts, written.scores, written.log_probability),
             symbols,
             tuple(source[n] for n in read.symbols.tolist()),
-            written.weights[:size],
-            None if written.generate is None else 1 - written.generate[:size],
+            written.weights[0, :size],
+            None if written.generate is None else 1 - written.generate[0, :size],
         )
 
 

@@ -109,22 +109,25 @@ class Translator(NamedTuple):
     def _translation(self, text: str, written: Written) -> Translation:
         source, target = self.vocabulary
         found = [target.decode(tokens) for tokens in written.tokens.tolist()]
-        symbols, maps = found[0], written.weights
+        maps = written.weights
         if self.vocabulary.level == "word":
             words: Sequence[str] = source.words_of(text)
         else:
             words = source.decode(source.encode(text).tolist())
         if maps is not None:
-            maps = maps[: len(symbols)]
             maps = reversed_source(maps.T).T if self.config.reverse_source else maps
             if self.vocabulary.level == "word":
-                symbols = replace_unknown(symbols, target.symbols[UNKNOWN_WORD], words, maps)
-        texts = [target.text(one) for one in (symbols, *found[1:])]
+                unknown = target.symbols[UNKNOWN_WORD]
+                found = [
+                    replace_unknown(one, unknown, words, its)
+                    for one, its in zip(found, maps, strict=True)
+                ]
+        texts = [target.text(one) for one in found]
         return Translation(
             texts[0],
             rate(texts, written.scores, written.log_probability),
-            maps,
-            target.labels(symbols),
+            None if maps is None else maps[0, : len(found[0])],
+            target.labels(found[0]),
             (*source.labels(words), source.symbols[END]),
         )
 
@@ -205,9 +208,9 @@ def replace_unknown(
         symbols: T of a translation.
         unknown: the symbol to be replaced.
         words: of the source, without its end.
-        attention: `[T, S]`, S one more than there are words.
+        attention: `[T, S]`, S one more than there are words; T may be larger.
     """
-    most = attention[:, : len(words)].argmax(axis=-1)
+    most = attention[: len(symbols), : len(words)].argmax(axis=-1)
     return tuple(
         words[n] if symbol == unknown else symbol for symbol, n in zip(symbols, most, strict=True)
     )

@@ -133,11 +133,16 @@ def test_a_model_that_writes_unknown_words_copies_the_source():
         vocabulary=VocabularyPair.of(TEXTS, ["red blue"], level="word")
     )
     model = translator.model
-    model.head.bias.set_value(model.head.bias.get_value().at[UNKNOWN_WORD].set(50.0))
+    bias = model.head.bias.get_value().at[UNKNOWN_WORD].set(50.0)
+    model.head.bias.set_value(bias.at[len(translator.vocabulary.target) :].set(-50.0))
     (found,) = translator.translate(["Xanten blau"])
     assert found.text
     for word, weights in zip(found.text.split(), found.attention, strict=True):
         assert word == ("Xanten", "blau")[weights[:2].argmax()]
+    several = translator._replace(search=Search(num_best=3)).translate(["Xanten blau"])
+    assert several[0].text == found.text
+    assert len(several[0].rated) == 3
+    assert not any("<unknown>" in one.text for one in several[0].rated)
 
 
 @pytest.mark.parametrize("options", [{"context": "initial"}, {"context": "every_step"}])
