@@ -140,10 +140,11 @@ class TextOptions(BeamOptions):
         if self.input is not None:
             where = name_of(self.input)
             texts = tuple(read_text(self.input, encoding=encoding).removesuffix("\n").split("\n"))
-        given = {f"{where}:{n}": text for n, text in enumerate(texts, 1) if text.strip()}
+        given = {str(n): text for n, text in enumerate(texts, 1) if text.strip()}
         if not given:
             raise UserError(f"nothing to {to}: {where} has no word")
-        answers = iter(rated_lines(write([*given.values()], [*given]), self.search))
+        found = write([*given.values()], [f"{where}:{n}" for n in given])
+        answers = iter(rated_lines(found, self.search, [*given] if self.num_best > 1 else None))
         written = [next(answers) if text.strip() else "" for text in texts]
         if self.output is None:
             return "\n".join(written)

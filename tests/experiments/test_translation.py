@@ -130,7 +130,7 @@ def test_files_keep_their_lines(trained, capsys, tmp_path, monkeypatch):
     assert output.read_text().split("\n") == lines
 
 
-def test_several_translations_of_a_text_with_their_scores(trained, capsys):
+def test_several_translations_of_a_text_with_their_scores(trained, capsys, tmp_path):
     texts = ["--text=ein hund rennt .", "--text=zwei hunde schlafen ."]
     several = run(capsys, trained, "--mode=predict", *texts, "--num_best=3", "--num_groups=5",
                   "--diversity=9")  # fmt: skip
@@ -143,6 +143,10 @@ def test_several_translations_of_a_text_with_their_scores(trained, capsys):
         assert len({text for *_, text in found}) == 3
         scores = [float(score) for _, score, _ in found]
         assert scores == sorted(scores, reverse=True)
+    (tmp_path / "in.txt").write_text("ein hund rennt .\n\nzwei hunde schlafen .\n")
+    lines = run(capsys, trained, "--mode=predict", f"--input={tmp_path}/in.txt", "--num_best=2")
+    numbers = [line.partition("\t")[0] for line in lines.out.splitlines()]
+    assert numbers == ["1", "1", "", "3", "3"]  # of the lines of the file
 
 
 def test_inspection_shows_attention_and_ranks(trained, capsys):
