@@ -104,8 +104,6 @@ def network_of(cell: Cell, library: Library, depth: int = 0, input_size: int | N
     factory, options = _made_by(cell)
     if factory in (dropout, variational_dropout):
         return ()
-    if factory is weight_drop:
-        return network_of(options["cell"], library, depth, input_size)
     if factory is stack:
         parts: list[Any] = []
         for child in options["cells"]:
@@ -180,9 +178,10 @@ def checked(cell: Cell, params: Params) -> Params:
 
 
 def _made_by(cell: Cell) -> tuple[Any, dict[str, Any]]:
-    """The factory of a cell and all its arguments."""
+    """The factory of a cell and all its arguments; weight drop has no parameters of its own."""
     if not isinstance(cell, Cell):
         raise UserError(f"weights travel for a Cell, such as rnnjax.lstm(128); got {cell!r}")
     if cell.origin is None:
         return None, {}
-    return cell.origin.factory, cell.origin.arguments
+    factory, options = cell.origin.factory, cell.origin.arguments
+    return _made_by(options["cell"]) if factory is weight_drop else (factory, options)

@@ -156,10 +156,14 @@ def test_permuted_gates_are_found_by_their_letters():
 
 def test_a_network_with_dropout_of_weights_and_layers():
     cell = rnnjax.stack(
-        [rnnjax.weight_drop(CELL, 0.2), rnnjax.variational_dropout(0.1), rnnjax.lstm(2)]
+        [
+            rnnjax.weight_drop(CELL, 0.2),
+            rnnjax.variational_dropout(0.1),
+            rnnjax.bidirectional(rnnjax.lstm(2), rnnjax.weight_drop(rnnjax.lstm(2), 0.2)),
+        ]
     )
     params = random_params(cell)
     state = interchange.to_torch(cell, params, prefix="rnn.")
-    assert state["rnn.weight_ih_l1"].shape == (8, 4)
+    assert state["rnn.weight_ih_l1_reverse"].shape == (8, 4)
     back = interchange.from_torch(cell, state, prefix="rnn.")
     jax.tree.map(np.testing.assert_array_equal, back, params)
