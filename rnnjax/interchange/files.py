@@ -64,5 +64,5 @@ def write_safetensors(
 
 def encoded(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None) -> bytes:
     """The bytes that `write_safetensors` writes."""
-    arrays = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+    arrays = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
     return save(arrays, None if metadata is None else dict(metadata))

@@ -64,6 +64,7 @@ def test_torch(case, tmp_path):
         tmp_path / "net.safetensors", {f"net.rnn.{n}": a for n, a in state.items()} | {"other": 1}
     )
     read = interchange.read_safetensors(tmp_path / "net.safetensors")
+    assert read["other"].shape == ()
 
     def carries(name):
         def one(row, suffix):
