@@ -24,6 +24,7 @@ from rnnjax.models.memory import (
     check_memory,
     hidden_states,
     summary_of,
+    with_normalisers,
 )
 from rnnjax.models.network import Network, float32_linear
 from rnnjax.models.recurrent import Recurrent, check_left_to_right
@@ -175,7 +176,7 @@ class Decoder(Network):
         carry = self.recurrent.initial_carry(len(memory.features))
         if self.first is not None:
             _, of_numbers = ravel_pytree(jax.tree.map(lambda leaf: leaf[0], carry))
-            carry = jax.vmap(of_numbers)(jnp.tanh(self.first(summary_of(memory))))
+            carry = with_normalisers(jax.vmap(of_numbers)(jnp.tanh(self.first(summary_of(memory)))))
         if self.attends and self.scorer.covers:
             carry = Covered(carry, jnp.zeros_like(memory.features[..., 0]))
         if self.input_feeding:

@@ -3,7 +3,9 @@
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 
+from rnnjax.cells.xlstm import SLSTMCarry
 from rnnjax.errors import UserError
 from rnnjax.heads import pooling
 from rnnjax.typing import Array, Carry
@@ -120,3 +122,12 @@ def hidden_states(carry: Carry) -> list[Array]:
         for path, leaf in jax.tree.leaves_with_path(carry)
         if getattr(path[-1] if path else None, "name", None) != "c"
     ]
+
+
+def with_normalisers(carry: Carry) -> Carry:
+    """A carry of numbers in -1 .. 1 whose normalisers are 1: an `slstm` divides by them."""
+
+    def mended(part: Carry) -> Carry:
+        return part._replace(n=jnp.ones_like(part.n)) if isinstance(part, SLSTMCarry) else part
+
+    return jax.tree.map(mended, carry, is_leaf=lambda part: isinstance(part, SLSTMCarry))

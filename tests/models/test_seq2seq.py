@@ -12,7 +12,7 @@ from flax import nnx
 import rnnjax
 from rnnjax import decode
 from rnnjax.cells.named import deep
-from rnnjax.models.decoder import shift_right
+from rnnjax.models.decoder import Decoder, shift_right
 from rnnjax.models.decoding import decoding_step
 from rnnjax.models.hard_attention import HardTraining
 from rnnjax.models.scheduled_sampling import with_own_symbols
@@ -357,3 +357,12 @@ def test_own_symbols_are_those_that_the_decoder_expects_after_what_it_has_read()
             kinds.append(is_own)
             assert rate < 1 or is_own.all()
     assert not np.all(kinds)
+
+
+def test_an_slstm_that_starts_from_the_memory_divides_by_no_number_near_0():
+    cell = rnnjax.stack([rnnjax.slstm(F), rnnjax.slstm(F)])
+    model = Decoder(V, cell, context="initial", memory_size=D, embed_size=3, rngs=nnx.Rngs(0))
+    features, xs = (np.random.default_rng(0).normal(size=(50, 4, size)) for size in (D, 3))
+    memory = model.make_memory(jnp.asarray(5 * features))
+    _, ys = model.recurrent(jnp.asarray(xs).swapaxes(0, 1), model.initial_carry(memory))
+    assert np.abs(ys).max() < 1
