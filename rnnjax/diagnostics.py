@@ -263,10 +263,11 @@ def scaled_recurrence(params: Params, scale: float) -> Params:
         UserError: the parameters have no matrix `w_hh` of square blocks.
     """
     w_hh = getattr(params, "w_hh", None)
-    if w_hh is None or getattr(params, "w_hr", None) is not None:  # w_hr: its blocks are [P, H]
+    has_w_hr = getattr(params, "w_hr", None) is not None  # its blocks are [P, H]
+    if w_hh is None or w_hh.ndim != 2 or has_w_hr:
         raise UserError(
             "only a layer whose params have a w_hh of square blocks [H, H] can be scaled; got "
-            f"{type(params).__name__}{'' if w_hh is None else ' with a projection'}"
+            f"{type(params).__name__}{' with a projection' * has_w_hr}"
         )
     blocks = jnp.split(w_hh, w_hh.shape[1] // w_hh.shape[0], axis=1)
     scaled = [scale * block / jnp.linalg.norm(block, ord=2) for block in blocks]

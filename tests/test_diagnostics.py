@@ -233,7 +233,8 @@ def test_each_gate_is_scaled_by_itself_and_what_has_no_gates_is_told():
         block = np.asarray(scaled.w_hh)[:, n * H : (n + 1) * H]
         close(np.sqrt(np.linalg.eigvalsh(block.T @ block).max()), 1.5)
     close(scaled.w_ih, params.w_ih)
-    for wrong in ({"u": jnp.ones(3)}, draw(rnnjax.lstm(H, projection_size=2))[0]):
+    projects, has_vector = draw(rnnjax.lstm(H, projection_size=2))[0], draw(rnnjax.indrnn(H))[0]
+    for wrong in ({"u": jnp.ones(3)}, projects, has_vector):
         with pytest.raises(rnnjax.UserError, match="w_hh of square blocks"):
             diagnostics.scaled_recurrence(wrong, 1.0)
 

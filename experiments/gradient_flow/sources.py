@@ -55,7 +55,7 @@ def fresh_layers(
 ) -> Layers:
     """Every cell with its recurrent matrices at every scale, all with the same inputs.
 
-    A cell of one's own that has no `w_hh` to scale stays as it is drawn.
+    A cell that has no matrix `w_hh` to scale stays as it is drawn.
     """
     if not scales:
         raise UserError("--scales names one number at least")
@@ -68,7 +68,7 @@ def fresh_layers(
                 "forwards"
             )
         params = cell.init(key, INPUT_SIZE)
-        if not hasattr(params, "w_hh"):
+        if np.ndim(getattr(params, "w_hh", 0)) != 2:
             found[name, "as drawn"] = _traced(cell, params, length, key)
             continue
         for scale in scales:

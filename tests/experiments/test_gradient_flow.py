@@ -32,18 +32,19 @@ def rows_of(text):
 
 
 def test_fresh_cells_stand_side_by_side(tmp_path, capsys):
-    flags = ["--cells=irnn,gru", "--scales=0.5,2", "--forget_biases=0"]
+    flags = ["--cells=irnn,gru,indrnn", "--scales=0.5,2", "--forget_biases=0"]
     code, out, err = run(capsys, *SMALL, *flags, f"--output={tmp_path}")
     assert code == 0, err
     rows = rows_of(out)
-    assert list(rows) == [(c, f"scale {s}") for c in ("irnn", "gru") for s in ("0.5", "2")]
+    scaled = [(c, f"scale {s}") for c in ("irnn", "gru") for s in ("0.5", "2")]
+    assert list(rows) == [*scaled, ("indrnn", "as drawn")]
     # relu and a multiple of the identity: a product over 8 steps is a power, where units are on
     for scale in ("0.5", "2"):
         assert rows["irnn", f"scale {scale}"][1] == pytest.approx(float(scale) ** 8, rel=0.02)
     for _, _, gradient, factor in rows.values():
         assert factor == pytest.approx(min(1, 1 / gradient), rel=0.03)  # of two and three digits
     written = (tmp_path / "gradient_flow.html").read_text()
-    assert "No gates, so no such length: irnn." in written
+    assert "No gates, so no such length: indrnn, irnn." in written
     assert written.count("<img") == 5
 
 
