@@ -119,7 +119,8 @@ def beam_search(
     if num_groups < 1 or beam_size % num_groups:
         raise UserError(f"num_groups divides a beam_size of {beam_size}; got {num_groups}")
     sizes = beam_size, num_groups, max_length
-    start_tokens = jnp.asarray(start_tokens)
+    dtype = jnp.promote_types(jnp.result_type(start_tokens), jnp.int32)  # holds every symbol
+    start_tokens = jnp.asarray(start_tokens, dtype)
     return _search(step, *sizes, stop, params, carry, start_tokens, length_penalty, diversity)
 
 

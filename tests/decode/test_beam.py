@@ -286,3 +286,11 @@ def test_shapes_that_do_not_fit():
         search(params, carry, starts.astype(np.float32), **options)
     with pytest.raises(UserError, match=r"4 start_tokens; carry\['clock'\] has shape \[\]"):
         search(params, {"hidden": carry, "clock": jnp.zeros(())}, starts, **options)
+
+
+def test_bytes_may_start_what_needs_wider_numbers():
+    def step(params, carry, tokens):
+        return jnp.zeros((len(tokens), 300)).at[:, 299].set(5), carry
+
+    found = search((), jnp.zeros(1), np.zeros(1, np.uint8), step=step, beam_size=1, max_length=2)
+    assert found.tokens.tolist() == [[[299, 299]]]
