@@ -12,7 +12,7 @@ from rnnjax.errors import UserError
 from rnnjax.metrics.classes import confusions
 from rnnjax.tasks.series.scaling import carried_forward
 from rnnjax.tasks.series.series_model import SeriesModel
-from rnnjax.tasks.series.sources import Series, series_of
+from rnnjax.tasks.series.sources import Series, check_order, series_of
 from rnnjax.tasks.series.tables import read_table
 from rnnjax.training.reporting.progress import aligned
 from rnnjax.visuals.figures import as_png, new_figure
@@ -113,6 +113,7 @@ def predict_file(model: SeriesModel, path: str) -> str:
     """
     scaling, config = model.scaling, model.config
     table = read_table(path, encoding=config.encoding)
+    check_order(table, config, scaling.target)
     every = series_of(table, scaling.inputs, config.series)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

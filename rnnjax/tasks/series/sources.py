@@ -1,5 +1,7 @@
 """The series of a source in splits: by name, else by time (forecast) or drawn (classes)."""
 
+import itertools
+import re
 from collections.abc import Sequence
 from operator import attrgetter
 from pathlib import Path
@@ -11,7 +13,9 @@ from rnnjax.data.labelled import check_classes
 from rnnjax.data.named_splits import SPLITS, drawn_by_label, split_files
 from rnnjax.errors import UserError
 from rnnjax.tasks.series.config import SeriesConfig
-from rnnjax.tasks.series.tables import DELIMITERS, Table, read_table
+from rnnjax.tasks.series.tables import DELIMITERS, Table, number, read_table
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 EMBEDDED = Path(__file__).parent / "embedded/sunspots.csv"
 CUTS = (0.7, 0.85)
@@ -113,13 +117,15 @@ def choose_columns(
     of the row. It counts as time and is an input only if it is named. See `load_source`.
 
     Raises:
-        UserError: a column of the config is missing, or there is none of numbers.
+        UserError: a column of the config is missing, there is none of numbers, or see
+            `check_order`.
     """
     special = [name for name in (config.series, config.label) if name]
     for name in special:
         table.column(name)
     named = list(dict.fromkeys(filter(None, map(str.strip, config.inputs.split(",")))))
     inputs, target, notes = named or inputs, config.target or target, []
+    check_order(table, config, target)
     if taken := [name for name in (*inputs, target) if name in special]:
         raise UserError(f"the column {taken[0]!r} names series or classes: it cannot be read too")
     if not inputs or not (target or config.label):
@@ -166,6 +172,30 @@ def series_of(
                 )
         found.append(Series(name, table.places[rows[0]], values[rows], 0, len(rows), of_series))
     return found
+
+
+def check_order(table: Table, config: SeriesConfig, target: str) -> None:
+    """Raises UserError where the rows to forecast from seem to have the newest one first.
+
+    That is where the config names no inputs and, in each series, dates such as 2024-12-31 descend,
+    or the numbers of a column, other than the target, descend evenly.
+    """
+    if config.label or config.inputs:
+        return
+    rows = list(grouped(table, config.series).values())
+    pairs = [pair for its in rows for pair in itertools.pairwise(its)]
+    for name in table.names:
+        cells = table.column(name)
+        values = np.array([number(cell) for cell in cells])
+        if all(map(_DATE.match, cells)):
+            descends = bool(pairs) and all(cells[a] > cells[b] for a, b in pairs)
+        else:
+            descends = name != target and np.isfinite(values).all() and _is_clock(-values, rows)
+        if descends:
+            raise UserError(
+                f"{table.path}: {name!r} descends: expected the rows in the order of time, the "
+                "newest last (or --config.inputs=A,B, if it is no time)"
+            )
 
 
 def grouped(table: Table, series: str) -> dict[str, list[int]]:

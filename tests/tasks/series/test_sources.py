@@ -109,6 +109,8 @@ def test_names_of_files_say_the_splits(tmp_path):
         ("a,b\n1,2\n3,x", {}, "data.csv:3, column 'b': 'x' is not a number"),
         ("a;b\n2,5;1", {}, "'2,5' is not a number; a number is written like 1234.5"),
         ('a,b\n"1,234",1', {}, "data.csv:2, column 'a': '1,234' is not a number"),
+        ("day,b\n2024-12-31,1\n2024-12-30,2", {}, "data.csv: 'day' descends: expected the rows in"),
+        ("year,b\n2002,1\n2001,2\n2000,4", {"target": "b"}, "'year' descends"),
         ("a\n1\n1_0", {}, "data.csv:3, column 'a': '1_0' is not a number"),
         ("a,b\n1,2\n-inf,2", {}, "data.csv:3, column 'a': '-inf' is infinite"),
         ("id,kind,x\ns,a,1\ns,b,2", CLASSIFY, "data.csv:3: the series 's' has the label 'b' here"),
