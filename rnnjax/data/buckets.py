@@ -35,7 +35,7 @@ def bucket_lengths(
     """
     distinct, counts = np.unique(np.fromiter(lengths, np.int64), return_counts=True)
     if not distinct.size:
-        raise UserError("there are no sentences to choose bucket lengths for")
+        raise UserError("there are no examples to choose bucket lengths for")
     check_at_least(1, length=distinct[0], num_buckets=num_buckets, batch_size=batch_size)
     # Of the sentences of the n shortest lengths: the fewest positions, and buckets that take them.
     up_to = np.concatenate([[0], np.cumsum(counts)])
