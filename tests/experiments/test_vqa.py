@@ -10,6 +10,7 @@ from PIL import Image
 import rnnjax
 from experiments import vqa
 from rnnjax.tasks.vqa.config import VqaConfig as Config
+from rnnjax.tasks.vqa.preparation import prepare
 from rnnjax.tasks.vqa.sources import load_splits
 from tests.experiments.conftest import assert_told, command, of_split, run_docs
 
@@ -158,6 +159,12 @@ def test_a_table_of_one_file_is_divided_by_image(corpus, tmp_path):
     assert all(len(one.questions) == 3 for its in splits.values() for one in its)
     assert len({one.name for its in splits.values() for one in its}) == 16
     assert note.endswith("a tenth of the training images is the validation split")
+
+
+def test_images_that_also_stand_in_training_are_told(corpus):
+    one = corpus / "valid.csv"
+    found = prepare(Config(data=f"train={one},validation={one}", image_size=8))
+    assert "16 of the 16 validation images also stand in training" in found.description
 
 
 def test_other_questions_need_answers_that_the_model_knows(trained, corpus, tmp_path, capsys):

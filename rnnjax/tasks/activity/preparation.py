@@ -8,7 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from rnnjax import data
-from rnnjax.data.named_splits import SPLITS, drawn_by_label, is_list_of_paths, split_files
+from rnnjax.data.named_splits import (
+    SPLITS,
+    also_in_training,
+    drawn_by_label,
+    is_list_of_paths,
+    split_files,
+)
 from rnnjax.data.padded_batches import EvaluationBatches, Examples, Ragged, TrainingBatches
 from rnnjax.data.prepared import Prepared
 from rnnjax.errors import UserError
@@ -120,6 +126,8 @@ def prepare(config: ActivityConfig, videos: Videos | None = None) -> Prepared:
         f"videos: {sizes}; {len(videos.classes)} classes; up to {longest} frames of "
         f"{' x '.join(map(str, videos.shape))}; {batches.padding_share('frames'):.1%} padding."
     )
+    seen = {s: [hash(clip.frames.tobytes()) for clip in clips] for s, clips in splits.items()}
+    description = "\n".join([description, *also_in_training(seen, "videos")])
     return Prepared(batches, validation, description, splits, digest.hexdigest(), videos)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from rnnjax import data
 from rnnjax.data.labelled import check_labels, classes_of
+from rnnjax.data.named_splits import also_in_training
 from rnnjax.data.padded_batches import EvaluationBatches, Examples, Ragged, TrainingBatches
 from rnnjax.data.prepared import Prepared, digest_of
 from rnnjax.data.vocabulary import SavedVocabulary
@@ -54,6 +55,10 @@ def prepare(config: DnaConfig, vocabulary: DnaVocabulary | None = None) -> Prepa
     mean = np.mean([len(one.fields["sequence"]) for one in splits["train"]])
     padding = batches.padding_share("bases")
     text = f"{what}: {sizes} sequences; {mean:.0f} bases on average, {padding:.0%} padding."
+    sequences = {
+        split: [one.fields["sequence"].upper() for one in its] for split, its in splits.items()
+    }
+    text = "\n".join([text, *(f"{note}." for note in also_in_training(sequences, "sequences"))])
     return Prepared(batches, validation, text, splits, digest_of(content), vocabulary)
 
 

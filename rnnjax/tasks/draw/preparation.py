@@ -5,6 +5,7 @@ import hashlib
 import jax
 import numpy as np
 
+from rnnjax.data.named_splits import also_in_training
 from rnnjax.data.padded_batches import EvaluationBatches, Examples, TrainingBatches
 from rnnjax.data.prepared import Prepared, Shapes
 from rnnjax.tasks.draw.config import ImageSource
@@ -30,10 +31,12 @@ def prepare(config: ImageSource) -> Prepared:
         )
     height, width = grey["train"].shape[1:]
     sizes = ", ".join(f"{split} {len(images):,}" for split, images in splits.items())
+    described = f"images of {height} x {width} pixels, binarised by {config.binarise}: {sizes}"
+    seen = {split: [image.tobytes() for image in images] for split, images in grey.items()}
     return Prepared(
         TrainingBatches(examples, batch_size=config.batch_size, seed=config.seed),
         evaluation_batches(splits["validation"], config),
-        f"images of {height} x {width} pixels, binarised by {config.binarise}: {sizes}",
+        "; ".join([described, *also_in_training(seen, "images")]),
         splits,
         digest.hexdigest(),
         mean=grey["train"].mean(axis=0) / 255,

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from rnnjax.data import bucket_lengths
+from rnnjax.data.named_splits import also_in_training
 from rnnjax.data.padded_batches import EvaluationBatches, Examples, Ragged, TrainingBatches
 from rnnjax.data.prepared import Prepared, Shapes
 from rnnjax.tasks.music.config import MusicSource
@@ -28,6 +29,7 @@ def prepare(config: MusicSource) -> Prepared:
         f"{split} {len(its):,} pieces, {sum(len(piece.frames) for piece in its):,} frames"
         for split, its in splits.items()
     )
+    played = {split: [piece.frames.tobytes() for piece in its] for split, its in splits.items()}
     digest = hashlib.sha256()
     for piece in splits["train"] + splits["validation"]:
         digest.update(np.packbits(piece.frames).tobytes() + b"|")
@@ -35,7 +37,7 @@ def prepare(config: MusicSource) -> Prepared:
     return Prepared(
         TrainingBatches(train, batch_size=config.batch_size, seed=config.seed),
         evaluation_batches(splits["validation"], config),
-        f"{note}: {'; '.join(sizes)}",
+        f"{note}: {'; '.join([*sizes, *also_in_training(played, 'pieces')])}",
         splits,
         digest.hexdigest(),
     )

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnnjax.data.named_splits import drawn_in_shares
+from rnnjax.data.named_splits import also_in_training, drawn_in_shares
 from rnnjax.data.npz import check_grey, read_npz
 from rnnjax.data.padded_batches import EvaluationBatches, Examples, Ragged, TrainingBatches
 from rnnjax.data.prepared import Prepared
@@ -84,7 +84,9 @@ def prepare(source: str, batch_size: int, seed: int = 0, permuted: bool = False)
     digest = hashlib.sha256(train.images.tobytes() + train.labels.tobytes()).hexdigest()
     side = train.images.shape[1]
     sizes = ", ".join(f"{name} {len(part.labels):,}" for name, part in splits.items())
-    description = f"digits of {side} x {side} pixels, {side**2} steps: {sizes}"
+    seen = {name: [hash(x.tobytes()) for x in part.images] for name, part in splits.items()}
+    described = f"digits of {side} x {side} pixels, {side**2} steps: {sizes}"
+    description = "; ".join([described, *also_in_training(seen, "images")])
     return Prepared(batches, validation, description, splits, digest)
 
 

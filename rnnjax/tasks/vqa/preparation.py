@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from rnnjax.data.named_splits import also_in_training
 from rnnjax.data.padded_batches import EvaluationBatches, Examples, Ragged, TrainingBatches
 from rnnjax.data.prepared import Prepared
 from rnnjax.data.question_vocabulary import OTHER, QuestionVocabulary
@@ -100,6 +101,8 @@ def _describe(splits: Splits, vocabulary: QuestionVocabulary) -> str:
     ]
     words, answers = len(vocabulary.words), len(vocabulary.answers) - 1
     lines = [f"questions: {', '.join(sizes)}.", f"{words:,} words, {answers:,} answers."]
+    seen = {split: [hash(one.image.tobytes()) for one in its] for split, its in splits.items()}
+    lines += [f"{note}." for note in also_in_training(seen, "images")]
     for split, its in splits.items():
         asked = questions_of(its)
         lines += vocabulary.notes(split, [q.text for q in asked], [q.answer for q in asked])

@@ -69,6 +69,12 @@ def test_wrong_npz_files_are_named(tmp_path):
     assert {clip.label for clip in read_npz(path)} == {"a", "b"}
 
 
+def test_videos_that_also_stand_in_training_are_told(tmp_path):
+    path = write(tmp_path / "v.npz")
+    found = prepare(ActivityConfig(data=f"train={path},validation={path}"))
+    assert found.description.endswith("12 of the 12 validation videos also stand in training")
+
+
 def test_unequal_frames_and_classes_of_the_test_alone_are_named(tmp_path):
     for split in ("train", "valid", "test"):
         write(tmp_path / f"{split}.npz")

@@ -98,6 +98,14 @@ def test_genes_that_cannot_be_used_are_named(tmp_path, name, text, words):
     assert words in str(caught.value)
 
 
+def test_sequences_that_also_stand_in_training_are_told(tmp_path):
+    for name, text in {"train": "ACGT,a\nACCT,b\n", "test": "acgt,a\nAAAA,b\n"}.items():
+        (tmp_path / f"{name}.csv").write_text(f"sequence,label\n{text}")
+    test = tmp_path / "test.csv"
+    found = prepare(classes(f"train={tmp_path}/train.csv,validation={test},test={test}"))
+    assert "\n1 of the 2 test sequences also stand in training." in found.description
+
+
 def test_the_embedded_data_are_genes():
     with pytest.raises(UserError, match=r"--config\.problem=classes needs a file"):
         load_sequences(DnaConfig(problem="classes"))
