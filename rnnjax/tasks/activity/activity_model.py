@@ -119,7 +119,8 @@ class ActivityModel(NamedTuple):
         """The probability of each class for each video, `[N, K]`; names: `videos.classes`.
 
         Args:
-            videos: N arrays of frames, `[T, H, W]` or joints `[T, J, 3]`; T may differ.
+            videos: N arrays of frames, `[T, H, W]` on the scale of the training (such as 0 to 255),
+                or joints `[T, J, 3]`; T may differ.
             percent: which share of each video is seen, from its beginning.
 
         Raises:
