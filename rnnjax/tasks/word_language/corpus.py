@@ -121,6 +121,6 @@ def shapes(config: WordConfig) -> Shapes:
 
 def _words(text: str) -> list[str]:
     """The words of a text, its lines between END and END; none of a text without words."""
-    lines = [WordVocabulary.words_of(line) for line in text.splitlines() if line.strip()]
+    lines = [WordVocabulary.words_of(line) for line in text.split("\n") if line.strip()]
     end = RESERVED[END]
     return [end, *(word for line in lines for word in (*line, end))] if lines else []

@@ -134,7 +134,11 @@ TEXT = "the cat sat\n\nthe dog ran\nthe cat ran\na cat sat\n"
 
 
 def test_a_text_is_its_lines_between_ends(tmp_path, writer):
-    for name, text in (("train", TEXT), ("valid", "the bird sat\n"), ("test", "a cat ran\r\n")):
+    for name, text in (
+        ("train", TEXT),
+        ("valid", "the bird\u2028sat\n"),
+        ("test", "a cat ran\r\n"),
+    ):
         (tmp_path / f"{name}.txt").write_text(text)
     config = WordConfig(data=str(tmp_path), batch_size=1, window=4, min_count=1)
     prepared = corpus.prepare(config)
