@@ -59,8 +59,8 @@ def read_examples(
         The examples, at least one. In JSON a number, true or false becomes text.
 
     Raises:
-        UserError: the file cannot be read, has no such column or no example, or a row has another
-            number of columns than the first. Names file and line.
+        UserError: the file cannot be read, has no such column, two of that name or no example, or a
+            row has another number of columns than the first. Names file and line.
     """
     kind = kind or suffix_of(path)
     if kind not in SUFFIXES:
@@ -174,6 +174,8 @@ def _index(column: str | int, cells: list[str], place: str) -> int:
     names = [cell.strip() for cell in cells]
     if column not in names:
         raise UserError(f"{place} has no column {column!r}: {did_you_mean(column, names)}")
+    if names.count(column) > 1:
+        raise UserError(f"{place} names two columns {column!r}: choose one by its number")
     return names.index(column)
 
 

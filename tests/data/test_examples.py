@@ -110,6 +110,7 @@ def test_lines_of_white_space_are_skipped_in_csv_too(file):
     ("name", "content", "columns", "told"),
     [
         ("a.tsv", "label\ttext\n1\ta\n", {"t": "txt"}, ":1 has no column 'txt': did you mean 'te"),
+        ("a.csv", "t,l,t\na,1,b\n", {"t": "t"}, ":1 names two columns 't': choose one by its"),
         ("a.tsv", "1\ta\n", {"t": 2}, ":1 has 2 columns: there is no column 2 (from 0)"),
         ("a.tsv", "1\ta\n", {"t": -3}, ":1 has 2 columns: there is no column -3"),
         ("a.tsv", "\n1\ta\n1\ta\tb\n", {"t": 0}, "a.tsv:3 has 3 columns, and "),
