@@ -50,7 +50,8 @@ def load_texts(config: SentimentConfig) -> Splits:
     if source == "embedded":
         splits = by_topic(read_reviews(EMBEDDED))
     elif source.startswith("tfds:"):
-        splits = tfds.labelled(source.removeprefix("tfds:"), *names)
+        read = tfds.labelled(source.removeprefix("tfds:"), *names)
+        splits = {split: _checked(examples) for split, examples in read.items()}
         if "train" not in splits:
             raise UserError(f"{source} has no train split with labels")
         if "validation" not in splits:
@@ -90,8 +91,14 @@ def read_texts(path: str, columns: dict[str, str | int], encoding: str) -> list[
         raise UserError(f"{path} has no texts")
     for one in examples:
         one.fields.update({field: value.strip() for field, value in one.fields.items()})
+    return _checked(examples)
+
+
+def _checked(examples: list[data.Example]) -> list[data.Example]:
+    """Examples, none of whose fields is empty."""
+    for one in examples:
         for field, value in one.fields.items():
-            if not value:
+            if not value.strip():
                 raise UserError(f"{one.place}: the {field} is empty")
     return examples
 

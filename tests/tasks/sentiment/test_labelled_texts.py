@@ -80,6 +80,10 @@ def test_a_data_set_without_validation_gives_a_tenth_of_training(monkeypatch):
         assert splits["test"] == rows[:2]
     held_out = [one for splits in drawn for one in splits["validation"]]
     assert by_place(held_out) == by_place(rows)
+    empty = [*rows, Example({"label": "1", "text": " "}, "tfds:reviews train 40")]
+    monkeypatch.setattr(tfds, "labelled", lambda *_: {"train": empty, "test": rows[:2]})
+    with pytest.raises(UserError, match="tfds:reviews train 40: the text is empty"):
+        texts_at("tfds:reviews")
     monkeypatch.setattr(tfds, "labelled", lambda *_: {"test": rows})
     with pytest.raises(UserError, match="tfds:reviews has no train split with labels"):
         texts_at("tfds:reviews")
