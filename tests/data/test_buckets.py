@@ -109,7 +109,7 @@ def test_buckets_ascend(buckets):
 
 
 def test_impossible_numbers_are_refused():
-    with pytest.raises(UserError, match="no sentences"):
+    with pytest.raises(UserError, match="no examples"):
         bucket_lengths([], 4)
     with pytest.raises(UserError, match="num_buckets is 1 or more; got 0"):
         bucket_lengths([3], 0)

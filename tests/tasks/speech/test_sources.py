@@ -113,7 +113,8 @@ def test_tables_count_where_sounds_are_called_like_those_of_digits(tables):
 def test_texts_that_need_more_steps_than_there_are_are_told(tables):
     config = SpeechConfig(data=str(tables), batch_size=2, subsampling="6")
     # 0.2 s are 18 frames, 3 steps for 4 characters; 0.3 s are 28, 5 for 1
-    (line,) = prepare(config).description.splitlines()[2:]
+    seen, line = prepare(config).description.splitlines()[2:]
+    assert seen == "1 of the 1 validation recordings also stand in training"
     assert line == (
         "1 training recordings are too short for their text and do not count "
         f"(--config.subsampling=6): {tables}/train.tsv:2, 3 steps for 4 symbols"
