@@ -217,19 +217,27 @@ class EvaluationBatches:
     examples.
     """
 
-    def __init__(self, examples: Examples, *, batch_size: int):
+    def __init__(self, examples: Examples, *, batch_size: int, fewer_long: bool = False):
         """Deals the examples to their buckets.
 
         Args:
             examples: a split, or what a model shall be asked about.
             batch_size: B, rows.
+            fewer_long: batches of examples longer than the last bucket have fewer rows, so that
+                none has more positions than one of the last bucket, or one row.
 
         Raises:
             UserError: there are no examples, or the sizes make no sense.
         """
         check_at_least(1, batch_size=batch_size)
-        self._examples, self._rows = examples, np.arange(batch_size)
-        self._plan = _cut(examples.deal(), batch_size)
+        self._examples = examples
+        last = examples.buckets[-1] if fewer_long and examples.buckets else 0
+        self._plan = [
+            (*planned, rows)
+            for bucket, indices in examples.deal().items()
+            for rows in [max(1, batch_size * last // max(bucket, last)) if last else batch_size]
+            for planned in _cut({bucket: indices}, rows)
+        ]
 
     def __len__(self) -> int:
         return len(self._plan)
@@ -238,7 +246,8 @@ class EvaluationBatches:
         """The batch at an index, 0 <= index < len(self)."""
         if not 0 <= index < len(self):
             raise IndexError(index)
-        return self._examples.batch(*self._plan[index], self._rows)
+        bucket, indices, rows = self._plan[index]
+        return self._examples.batch(bucket, indices, np.arange(rows))
 
     def __iter__(self) -> Iterator[Batch]:
         return (self[index] for index in range(len(self)))

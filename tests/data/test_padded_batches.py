@@ -176,6 +176,15 @@ def test_examples_longer_than_the_last_bucket_are_never_cut(caplog):
         assert sorted(n for batch in shown for n in held(batch, lengths, 2)) == [0, 1, 2]
 
 
+def test_long_examples_may_share_a_batch_with_fewer():
+    lengths = [2, 11, 3, 12, 13, 40]
+    batches = EvaluationBatches(examples(lengths, [2, 4]), batch_size=8, fewer_long=True)
+    shapes = [batch["words"].shape for batch in batches]
+    assert shapes == [(2, 8), (4, 8), (16, 2), (16, 2), (64, 1)]
+    shown = [n for batch in batches for n in held(batch, lengths, batch["words"].shape[1])]
+    assert sorted(shown) == list(range(6))
+
+
 @pytest.mark.parametrize("full_only", [False, True])
 @pytest.mark.parametrize("buckets", [[2, 5], None])
 def test_the_batch_is_a_function_of_seed_and_index(buckets, full_only):

@@ -136,7 +136,7 @@ class ReadingModel(NamedTuple):
                 raise UserError(f"{where} is empty: there is no word in it")
         read = [with_latest(one, self.limit) for one in questions]
         examples = question_examples(read, self.vocabulary, BUCKETS)
-        batches = EvaluationBatches(examples, batch_size=batch_size)
+        batches = EvaluationBatches(examples, batch_size=batch_size, fewer_long=True)
         found = list(training.results_of(_read, self.model, batches))
         said = in_order(((batch, np.stack(its[:2], axis=1)) for batch, its in found), lengths=None)
         attention = in_order((batch, its[2]) for batch, its in found)

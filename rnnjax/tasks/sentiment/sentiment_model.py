@@ -183,7 +183,7 @@ class SentimentModel(NamedTuple):
             if not text.split():
                 raise UserError(f"text {n} of {len(texts)} is empty: there is no word in it")
         examples = text_examples(texts, self.vocabulary, BUCKETS, limit=self.limit)
-        batches = EvaluationBatches(examples, batch_size=batch_size)
+        batches = EvaluationBatches(examples, batch_size=batch_size, fewer_long=True)
         return training.results_of(function, self.model, batches)
 
 

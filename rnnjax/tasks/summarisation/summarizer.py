@@ -83,7 +83,9 @@ class Summarizer(NamedTuple):
         written = write(
             self.model,
             training.with_progress(
-                EvaluationBatches(examples, batch_size=batch_size), len(read), "summarising"
+                EvaluationBatches(examples, batch_size=batch_size, fewer_long=True),
+                len(read),
+                "summarising",
             ),
             self.search,
             lambda length: self.lengths.target[-1],

@@ -77,7 +77,7 @@ class TextTagger(NamedTuple):
         self, function: Any, sentences: Sequence[Sentence], batch_size: int
     ) -> Iterator[tuple[data.Batch, Any]]:
         examples = tagged_examples(sentences, self.vocabulary, BUCKETS)
-        batches = EvaluationBatches(examples, batch_size=batch_size)
+        batches = EvaluationBatches(examples, batch_size=batch_size, fewer_long=True)
         told = training.with_progress(batches, len(sentences), "tagging")
         return training.results_of(function, self.model, told)
 

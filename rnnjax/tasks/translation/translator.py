@@ -86,7 +86,9 @@ class Translator(NamedTuple):
         written = write(
             self.model,
             training.with_progress(
-                EvaluationBatches(examples, batch_size=batch_size), len(texts), "translating"
+                EvaluationBatches(examples, batch_size=batch_size, fewer_long=True),
+                len(texts),
+                "translating",
             ),
             self.search,
             self.lengths.longest_target,
