@@ -122,10 +122,10 @@ def test_files_keep_their_lines(trained, capsys, tmp_path, monkeypatch):
     assert wide.out == "two men run .\n"
     texts = run(capsys, trained, "--mode=predict", "--text=zwei hunde rennen .")
     assert texts.out == "two dogs run .\n"
-    (tmp_path / "long.txt").write_text("ein hund rennt .\n" + "hund " * 80 + "\n")
+    (tmp_path / "long.txt").write_text("ein hund rennt .\n" + "hund " * 320 + "\n")
     long = run(capsys, trained, "--mode=predict", f"--input={tmp_path / 'long.txt'}",
                f"--output={output}")  # fmt: skip
-    told = "long.txt:2 has 81 symbols, and texts of up to 80 are translated, 16 times the longest"
+    told = "long.txt:2 has 321 symbols, and texts of up to 320 are translated, 64 times the longest"
     assert_told(long, told)
     assert output.read_text().split("\n") == lines
 

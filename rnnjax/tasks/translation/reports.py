@@ -15,7 +15,7 @@ from rnnjax.visuals.page import Section, escape, evenly_spread, picture, render_
 SHOWN = 6
 """Translations of each section of a page."""
 
-LONGEST = 16
+LONGEST = 64
 """How many times as long as the longest source of training a text to be translated may be."""
 
 Translated = tuple[Pair, Translation]
