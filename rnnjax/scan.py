@@ -69,7 +69,7 @@ def unroll(
 
     Returns:
         The carry after the last step and the outputs `[T, B, H]`. Both have the dtype of the params
-        (for the library's cells), or that of a wider carry, whatever the dtype of xs.
+        (for the library's recurrent layers), or that of a wider carry, whatever the dtype of xs.
 
     Raises:
         UserError: shapes or dtypes do not fit, params or carry are those of another cell, or the

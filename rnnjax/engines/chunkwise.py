@@ -73,6 +73,7 @@ def _lead(lead, params, initial, owed, inputs):
     if reset_t is not None:
         owed = select(reset_t, initial, owed)
     new_owed, u_t = lead(params, owed, u_t)
+    new_owed = jax.tree.map(lambda new, old: new.astype(old.dtype), new_owed, owed)
     return new_owed if mask_t is None else select(mask_t, new_owed, owed), u_t
 
 

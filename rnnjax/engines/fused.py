@@ -108,8 +108,6 @@ def refusal(problem: Problem) -> str | None:
     """Why no fused engine can run a problem of its own family, or None."""
     if problem.is_symbolic:
         return SYMBOLIC
-    dtype = problem.params.w_hh.dtype
-    for leaf in jax.tree.leaves((problem.carry, problem.initial)):
-        if leaf.dtype != dtype:
-            return f"the carry is {leaf.dtype}, the parameters are {dtype}"
-    return None
+    numbers = jax.tree.leaves((problem.params, problem.carry, problem.initial))
+    dtypes = sorted({leaf.dtype.name for leaf in numbers})
+    return f"parameters and carry are {' and '.join(dtypes)}" if len(dtypes) > 1 else None

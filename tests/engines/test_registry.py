@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import rnnjax
@@ -51,8 +52,20 @@ def test_an_engine_asked_by_name_says_why_it_cannot(cell, engine, reason):
 def test_a_carry_wider_than_the_params_is_refused():
     cell = rnnjax.gru(4)
     params = jax.tree.map(lambda a: a.astype(jnp.bfloat16), cell.init(jax.random.key(0), 3))
-    with pytest.raises(UserError, match="the carry is float32, the parameters are bfloat16"):
+    with pytest.raises(UserError, match="parameters and carry are bfloat16 and float32"):
         rnnjax.unroll(cell, params, XS, jnp.zeros((2, 4)), engine="fused_gru")
+
+
+@pytest.mark.parametrize(
+    ("cell", "narrow"), [(rnnjax.lstm(4), ("w_ih", "w_hh")), (rnnjax.mamba2(4), ("scale",))]
+)
+def test_params_of_several_dtypes(cell, narrow):
+    params = cell.init(jax.random.key(0), 3)
+    params = params._replace(**{name: getattr(params, name).astype("bfloat16") for name in narrow})
+    slopes = jax.grad(lambda params, run: run(cell, params, XS + 1)[1].astype(float).sum())
+    ours, expected = (slopes(params, run) for run in (rnnjax.unroll, rnnjax.unroll_reference))
+    for one, other in zip(jax.tree.leaves(ours), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(*np.asarray([one, other], float), rtol=0.02, atol=0.05)
 
 
 @pytest.mark.parametrize("platform", ["cpu", "gpu", "tpu"])
