@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+from jax.experimental.compilation_cache.compilation_cache import reset_cache
 
 from rnnjax.errors import UserError
 from rnnjax.training import atomic_files
@@ -114,11 +115,28 @@ def traced(
         return state, metrics
 
     try:
-        yield traced_step
+        with _without_cache():
+            yield traced_step
     finally:
         trace.close()
         if step < steps.last:
             say(f"{steps}: there is no table, for the run ended after step {step}.")
+
+
+@contextlib.contextmanager
+def _without_cache() -> Iterator[None]:
+    """While entered, JAX compiles programs anew instead of reading them from its cache on the disk.
+
+    Those have other numbers in the events of a trace than in its metadata.
+    """
+    before = jax.config.jax_enable_compilation_cache  # type: ignore[attr-defined]
+    jax.config.update("jax_enable_compilation_cache", False)
+    reset_cache()  # it looks at the setting only once
+    try:
+        yield
+    finally:
+        jax.config.update("jax_enable_compilation_cache", before)
+        reset_cache()
 
 
 def _report(program: str, steps: TracedSteps, folder: Path, trace_folder: Path) -> None:

@@ -3,6 +3,7 @@ import warnings
 import jax
 import jax.numpy as jnp
 import pytest
+from jax.experimental.compilation_cache.compilation_cache import reset_cache
 from jax.profiler import ProfileData
 
 from rnnjax import training
@@ -78,6 +79,28 @@ def test_a_step_of_two_shapes_is_two_programs(tmp_path):
             state, _ = step(state, jnp.ones((length, SIZE)))
     operations = read_profile(tmp_path / "profile").operations
     assert sorted(one.runs for one in operations if one.source == "tanh") == [6 / 4, 3 * 4 / 4]
+
+
+def test_a_step_that_is_in_the_cache_on_the_disk_is_told_too(tmp_path):
+    options = {"compilation_cache_dir": str(tmp_path / "cache")}
+    options["persistent_cache_min_compile_time_secs"] = 0
+    before = {name: getattr(jax.config, f"jax_{name}") for name in options}
+    for name, value in options.items():
+        jax.config.update(f"jax_{name}", value)
+    reset_cache()
+    try:
+        for steps in (None, TracedSteps(2, 3)):
+            jax.clear_caches()
+            state, anew = jnp.ones(SIZE), jax.jit(train_step.__wrapped__)
+            with traced(anew, steps, tmp_path, 0) as step:
+                for _ in range(3):
+                    state, _ = step(state, jnp.ones((2, SIZE)))
+        assert list((tmp_path / "cache").glob("jit_train_step-*"))
+    finally:
+        for name, value in before.items():
+            jax.config.update(f"jax_{name}", value)
+        reset_cache()
+    assert read_profile(tmp_path / "profile").operations
 
 
 def test_tracing_changes_no_number_and_ends_up_in_the_report(tmp_path):
