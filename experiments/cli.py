@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import difflib
 import errno
+import io
 import os
 import re
 import signal
@@ -40,6 +41,8 @@ def plain_errors() -> Iterator[None]:
     """
     if signal.getsignal(signal.SIGINT) is stop_at_once:
         signal.signal(signal.SIGINT, _interrupt)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # as stderr does where it is not in UTF-8
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         with training.end_at_second_signal(
             _stop, first=lambda: signal.getsignal(signal.SIGINT) is _interrupt

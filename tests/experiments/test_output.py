@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import char_lm
+from experiments import char_lm, cli
 
 ROOT = Path(__file__).parents[2]
 HELLO = ["-m", "experiments.char_lm", "--preset=hello", "--config.num_steps=20"]
@@ -38,6 +38,13 @@ def check(output, code, err):
     assert code == output[1], err
     assert "Traceback" not in err
     assert ("No space left" in err) == (code == 2)
+
+
+def test_a_character_that_the_terminal_cannot_show_is_escaped(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+    with cli.plain_errors():
+        print("né")
+    assert sys.stdout.buffer.getvalue() == b"n\\xe9\n"
 
 
 def test_output_that_nobody_reads_and_that_fits_nowhere(output):
