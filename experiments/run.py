@@ -108,8 +108,9 @@ class Run(NamedTuple):
         """
         if self.source is None or self.experiment.vocabulary is None:
             return None
+        text = self.stored.get("vocabulary", "")
         try:
-            vocabulary = self.experiment.vocabulary.from_json(self.stored.get("vocabulary", ""))
+            vocabulary = self.experiment.vocabulary.from_json(text)
         except UserError as error:
             name = self.experiment.name
             raise UserError(f"{self.source} has no vocabulary of {name}: {error}") from error
