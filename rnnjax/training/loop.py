@@ -17,12 +17,13 @@ from rnnjax.training.checkpoints.workdir import Workdir
 from rnnjax.training.config import TrainingConfig
 from rnnjax.training.devices.placement import LOCAL, DataIterator, Placement, prefetch
 from rnnjax.training.optimizers.averaging import NEVER
-from rnnjax.training.processes.group import any_of, count
+from rnnjax.training.processes.group import any_of, count, is_first
 from rnnjax.training.processes.signals import Interrupted, Interruption
 from rnnjax.training.profiling.tracing import TracedSteps, traced
 from rnnjax.training.reporting.meter import Meter, NonFinite
 from rnnjax.training.reporting.metrics_log import MetricsLog
 from rnnjax.training.reporting.progress import Measures, Progress, describe, say
+from rnnjax.training.reporting.report import RESULTS
 from rnnjax.training.state import TrainState, evaluation_params, is_finite
 from rnnjax.training.step import TrainStep
 
@@ -157,6 +158,8 @@ def train(
         state = placement.put_state(state)
         step = int(state.step)
         reason = best.reason_to_stop(step, config.num_steps, config.patience)
+        if not reason and is_first():
+            (workdir.path / RESULTS).unlink(missing_ok=True)  # of a run that was shorter
         with (
             traced(train_step, profile, workdir.path, step) as train_step,
             MetricsLog(workdir.path, step) as log,

@@ -236,7 +236,11 @@ def test_interruption_saves_and_resumes_exactly(tmp_path, capsys, number):
 
 def test_run_can_be_extended(tmp_path):
     toy.run(tmp_path / "a", 8)
+    training.write_report(tmp_path / "a", title="t", config={}, results={"loss": 1})
+    toy.run(tmp_path / "a", 8)
+    assert training.read_results(tmp_path / "a") == {"loss": 1}
     assert_same(toy.run(tmp_path / "a", 13).state, toy.run(tmp_path / "b", 13).state)
+    assert training.read_results(tmp_path / "a") is None
 
 
 def test_plain_lines_tell_loss_bits_and_speed(tmp_path, capsys):
