@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnnjax.errors import UserError, did_you_mean
+from rnnjax.errors import UserError, counted, did_you_mean
 from rnnjax.training.checkpoints.checkpoints import Checkpoints
 from rnnjax.training.checkpoints.reading import Meta
 from rnnjax.training.checkpoints.workdir import Workdir
@@ -240,6 +240,12 @@ def train(
     if step == 0:
         raise UserError("The training data holds no batch.")
     reason = reason or "the data ended"
+    if reason == "stopped early":
+        say(
+            f"Stopped early at step {step}: the best of the last "
+            f"{counted(best.stale + 1, 'evaluation')} is that at step {best.best_step} "
+            f"(--config.patience={config.patience})."
+        )
     return TrainResult(placement.gather(state), step, reason, best, meter.data_wait)
 
 

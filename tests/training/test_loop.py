@@ -181,7 +181,7 @@ def run_with_scores(path, scores, num_steps=10, **options):
     )
 
 
-def test_early_stopping_counts_evaluations_without_a_new_best(tmp_path):
+def test_early_stopping_counts_evaluations_without_a_new_best(tmp_path, capsys):
     result = run_with_scores(tmp_path, [-5, -4, -6, -3, -3, -7, -8], metric="score", patience=3)
     assert (result.step, result.reason) == (7, "stopped early")
     assert (result.best_so_far.best_step, result.best_so_far.best_score) == (4, 3)
@@ -190,6 +190,8 @@ def test_early_stopping_counts_evaluations_without_a_new_best(tmp_path):
     # The same command again: nothing more to do, and no evaluation is asked for.
     again = run_with_scores(tmp_path, [], metric="score", patience=3)
     assert (again.step, again.reason, again.best_so_far) == (7, "stopped early", result.best_so_far)
+    told = "Stopped early at step 7: the best of the last 4 evaluations is that at step 4"
+    assert capsys.readouterr().err.count(told) == 2
 
 
 def test_higher_can_be_better(tmp_path):
