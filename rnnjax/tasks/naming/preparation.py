@@ -60,7 +60,7 @@ def prepare(
         EvaluationBatches(held_out, batch_size=config.batch_size),
         f"{names.describe()}\n{len(vocabulary) - 2} characters; unknown: {', '.join(unknown)}",
         names.splits,
-        digest_of([name[:2] for split in ("train", "validation") for name in names.splits[split]]),
+        digest_of([name[:2] for name in train]),
         vocabulary,
     )
 

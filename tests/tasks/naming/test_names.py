@@ -105,16 +105,6 @@ def test_a_folder_of_splits_is_kept_as_it_is(tmp_path):
     assert "1 of the 4 test names also stand in training" in found.describe()
 
 
-def test_other_validation_names_are_other_data(tmp_path):
-    for split in ("train", "valid"):
-        tsv(tmp_path / f"{split}.tsv")
-    config = NamingConfig(data=str(tmp_path))
-    first = prepare(config).digest
-    assert prepare(config).digest == first
-    tsv(tmp_path / "valid.tsv", ROWS[:-1])
-    assert prepare(config).digest != first
-
-
 def test_right_to_left_names_emoji_and_white_space_are_read(tmp_path):
     family = "👩\u200d👩\u200d👧"
     rows = [(f"{family}{n}", "x") for n in range(6)] + [(f"שלום {n}", "y") for n in range(6)]
