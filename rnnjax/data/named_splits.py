@@ -170,14 +170,21 @@ def by_name(folder: Path, files: Iterable[Path]) -> SplitFiles:
     return SplitFiles({s: entries[found[s]] for s in SPLITS if s in found}, left_alone)
 
 
-def also_in_training(splits: Mapping[str, Sequence[Hashable]], nouns: str) -> list[str]:
-    """A phrase for each split some of whose `nouns` the training split has too."""
-    train = set(splits["train"])
+def also_in_training(
+    splits: Mapping[str, Iterable[T]], nouns: str, content: Callable[[T], str | np.ndarray]
+) -> list[str]:
+    """A phrase for each split some of whose `nouns` have the content of one of the training."""
+    found = {split: [_mark_of(content(one)) for one in its] for split, its in splits.items()}
+    train = set(found["train"])
     return [
         f"{seen:,} of the {len(its):,} {split} {nouns} also stand in training"
-        for split, its in splits.items()
+        for split, its in found.items()
         if split != "train" and (seen := sum(one in train for one in its))
     ]
+
+
+def _mark_of(content: str | np.ndarray) -> Hashable:
+    return content if isinstance(content, str) else (content.shape, hash(content.tobytes()))
 
 
 def drawn_by_label(labels: Sequence[str], share: float = 0.15) -> dict[str, list[int]]:

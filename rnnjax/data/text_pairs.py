@@ -54,8 +54,7 @@ class Corpus(NamedTuple):
     def describe(self) -> str:
         """The sizes, in one line."""
         sizes = ", ".join(f"{name} {len(pairs):,}" for name, pairs in self.splits.items())
-        sources = {name: [pair.source for pair in pairs] for name, pairs in self.splits.items()}
-        seen = also_in_training(sources, "sources")
+        seen = also_in_training(self.splits, "sources", lambda pair: pair.source)
         return "; ".join([f"pairs of texts: {sizes}", *seen, *self.notes])
 
 

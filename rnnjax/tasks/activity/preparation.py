@@ -126,8 +126,8 @@ def prepare(config: ActivityConfig, videos: Videos | None = None) -> Prepared:
         f"videos: {sizes}; {len(videos.classes)} classes; up to {longest} frames of "
         f"{' x '.join(map(str, videos.shape))}; {batches.padding_share('frames'):.1%} padding."
     )
-    seen = {s: [hash(clip.frames.tobytes()) for clip in clips] for s, clips in splits.items()}
-    description = "\n".join([description, *also_in_training(seen, "videos")])
+    seen = also_in_training(splits, "videos", lambda clip: clip.frames)
+    description = "\n".join([description, *seen])
     return Prepared(batches, validation, description, splits, digest.hexdigest(), videos)
 
 

@@ -55,10 +55,8 @@ def prepare(config: DnaConfig, vocabulary: DnaVocabulary | None = None) -> Prepa
     mean = np.mean([len(one.fields["sequence"]) for one in splits["train"]])
     padding = batches.padding_share("bases")
     text = f"{what}: {sizes} sequences; {mean:.0f} bases on average, {padding:.0%} padding."
-    sequences = {
-        split: [one.fields["sequence"].upper() for one in its] for split, its in splits.items()
-    }
-    text = "\n".join([text, *(f"{note}." for note in also_in_training(sequences, "sequences"))])
+    seen = also_in_training(splits, "sequences", lambda one: one.fields["sequence"].upper())
+    text = "\n".join([text, *(f"{note}." for note in seen)])
     return Prepared(batches, validation, text, splits, digest_of(content), vocabulary)
 
 

@@ -32,11 +32,11 @@ def prepare(config: ImageSource) -> Prepared:
     height, width = grey["train"].shape[1:]
     sizes = ", ".join(f"{split} {len(images):,}" for split, images in splits.items())
     described = f"images of {height} x {width} pixels, binarised by {config.binarise}: {sizes}"
-    seen = {split: [image.tobytes() for image in images] for split, images in grey.items()}
+    seen = also_in_training(grey, "images", np.asarray)
     return Prepared(
         TrainingBatches(examples, batch_size=config.batch_size, seed=config.seed),
         evaluation_batches(splits["validation"], config),
-        "; ".join([described, *also_in_training(seen, "images")]),
+        "; ".join([described, *seen]),
         splits,
         digest.hexdigest(),
         mean=grey["train"].mean(axis=0) / 255,

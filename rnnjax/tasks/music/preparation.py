@@ -25,11 +25,11 @@ def prepare(config: MusicSource) -> Prepared:
         UserError: the source cannot be used.
     """
     splits, note = load_source(config)
-    sizes = (
+    sizes = [
         f"{split} {len(its):,} pieces, {sum(len(piece.frames) for piece in its):,} frames"
         for split, its in splits.items()
-    )
-    played = {split: [piece.frames.tobytes() for piece in its] for split, its in splits.items()}
+    ]
+    sizes += also_in_training(splits, "pieces", lambda piece: piece.frames)
     digest = hashlib.sha256()
     for piece in splits["train"] + splits["validation"]:
         digest.update(np.packbits(piece.frames).tobytes() + b"|")
@@ -37,7 +37,7 @@ def prepare(config: MusicSource) -> Prepared:
     return Prepared(
         TrainingBatches(train, batch_size=config.batch_size, seed=config.seed),
         evaluation_batches(splits["validation"], config),
-        f"{note}: {'; '.join([*sizes, *also_in_training(played, 'pieces')])}",
+        f"{note}: {'; '.join(sizes)}",
         splits,
         digest.hexdigest(),
     )

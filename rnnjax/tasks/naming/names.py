@@ -75,8 +75,7 @@ class Names(NamedTuple):
                 f"classes of the training names: {classes}; {several:,} of {len(shared):,} names "
                 f"stand in several classes"
             )
-        texts = {split: [name.text for name in part] for split, part in self.splits.items()}
-        return "\n".join([*lines, *also_in_training(texts, "names")])
+        return "\n".join([*lines, *also_in_training(self.splits, "names", lambda one: one.text)])
 
 
 def class_counts(splits: Splits) -> dict[str, int]:

@@ -139,8 +139,8 @@ def _describe(splits: Splits, vocabulary: SentimentVocabulary, vectors: data.Vec
         f"texts of {len(labels)} classes ({', '.join(labels)[:60]}): {', '.join(parts)}.",
         f"{len(words):,} known words; unknown: {', '.join(unknown)}.",
     ]
-    texts = {split: _columns(examples)[0] for split, examples in splits.items()}
-    lines += [f"{note}." for note in also_in_training(texts, "texts")]
+    seen = also_in_training(splits, "texts", lambda one: one.fields["text"])
+    lines += [f"{note}." for note in seen]
     if note := besides_stars(splits["train"]):
         lines.append(note)
     if vectors is not None:

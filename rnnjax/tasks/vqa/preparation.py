@@ -101,8 +101,8 @@ def _describe(splits: Splits, vocabulary: QuestionVocabulary) -> str:
     ]
     words, answers = len(vocabulary.words), len(vocabulary.answers) - 1
     lines = [f"questions: {', '.join(sizes)}.", f"{words:,} words, {answers:,} answers."]
-    seen = {split: [hash(one.image.tobytes()) for one in its] for split, its in splits.items()}
-    lines += [f"{note}." for note in also_in_training(seen, "images")]
+    seen = also_in_training(splits, "images", lambda one: one.image)
+    lines += [f"{note}." for note in seen]
     for split, its in splits.items():
         asked = questions_of(its)
         lines += vocabulary.notes(split, [q.text for q in asked], [q.answer for q in asked])
