@@ -198,9 +198,9 @@ def drawn_by_label(labels: Sequence[str], share: float = 0.15) -> dict[str, list
         {split: indices of its examples}.
     """
     splits: dict[str, list[int]] = {split: [] for split in SPLITS}
-    of_labels: dict[str, list[int]] = {}
+    of_labels = defaultdict(list)
     for n, label in enumerate(labels):
-        of_labels.setdefault(label, []).append(n)
+        of_labels[label].append(n)
     rng = np.random.default_rng(0)
     for _, of_label in sorted(of_labels.items()):
         held_out = round(share * len(of_label))

@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 
 from rnnjax.cells.memory import Entry, MemorySpec
-from rnnjax.engines.problem import SYMBOLIC, Engine, Problem, root_chunk, select
+from rnnjax.engines.problem import SYMBOLIC, Engine, Problem, as_before, root_chunk, select
 from rnnjax.engines.scan import in_chunks, on_rows
 from rnnjax.engines.target import platform
 from rnnjax.typing import Array, Carry
@@ -64,7 +64,7 @@ def _through_chunk(problem: Problem, us: Any) -> tuple[Carry, Array]:
     ys = spec.output(params, found, m, us)
     if mask is not None:
         ys = select(mask, ys, jnp.zeros_like(ys))
-    new_carry = jax.tree.map(lambda new, old: new.astype(old.dtype), new_carry, carry)
+    new_carry = as_before(new_carry, carry)
     return new_carry, _flipped(problem.reverse, ys)
 
 
@@ -73,7 +73,7 @@ def _lead(lead, params, initial, owed, inputs):
     if reset_t is not None:
         owed = select(reset_t, initial, owed)
     new_owed, u_t = lead(params, owed, u_t)
-    new_owed = jax.tree.map(lambda new, old: new.astype(old.dtype), new_owed, owed)
+    new_owed = as_before(new_owed, owed)
     return new_owed if mask_t is None else select(mask_t, new_owed, owed), u_t
 
 

@@ -97,14 +97,18 @@ def guarded_step(problem: Problem, carry: Carry, inputs) -> tuple[Carry, Array]:
         carry = select(reset_t, problem.initial, carry)
     assert problem.cell.step is not None
     new_carry, y_t = problem.cell.step(problem.params, carry, u_t)
-    new_carry = jax.tree.map(_as_before, new_carry, carry)
+    new_carry = as_before(new_carry, carry)
     if mask_t is None:
         return new_carry, y_t
     return select(mask_t, new_carry, carry), select(mask_t, y_t, jnp.zeros_like(y_t))
 
 
-def _as_before(new: Array, old: Array) -> Array:
+def as_before(new: Carry, old: Carry) -> Carry:
     """The carry after a step in the precision of that before it."""
-    if new.shape != old.shape or kind_of(new) != kind_of(old):
-        raise TypeError("a step gives a carry of the shapes and kinds of numbers that it takes")
-    return new.astype(old.dtype)
+
+    def converted(new: Array, old: Array) -> Array:
+        if new.shape != old.shape or kind_of(new) != kind_of(old):
+            raise TypeError("a step gives a carry of the shapes and kinds of numbers that it takes")
+        return new.astype(old.dtype)
+
+    return jax.tree.map(converted, new, old)

@@ -15,11 +15,8 @@ References:
 import jax
 import jax.numpy as jnp
 
-from rnnjax.losses import target_log_probability, wide
+from rnnjax.losses import IMPOSSIBLE, target_log_probability, wide
 from rnnjax.typing import Array
-
-_NEVER = -1e30
-"""The logarithm of a probability of 0: finite, so that no gradient is NaN."""
 
 
 def log_probabilities(logits: Array, generate: Array, scores: Array, symbols: Array) -> Array:
@@ -58,9 +55,9 @@ def copied_log_probability(
     """
     size = logits.shape[-1]
     generated = target_log_probability(logits, jnp.minimum(targets, size - 1))
-    generated = jnp.where(targets < size, generated, _NEVER)
+    generated = jnp.where(targets < size, generated, IMPOSSIBLE)
     log_weights = jax.nn.log_softmax(wide(scores))
-    matching = jnp.where(symbols == targets[..., None], log_weights, _NEVER)
+    matching = jnp.where(symbols == targets[..., None], log_weights, IMPOSSIBLE)
     copied = jax.nn.logsumexp(matching, axis=-1)
     generate = wide(generate)
     return jnp.logaddexp(
