@@ -10,7 +10,7 @@ import pickle
 import signal
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Self
 
 import cloudpickle
@@ -35,9 +35,11 @@ class EndlessBatches:
 
     Attributes:
         made_together: how many batches in a row are made in one piece of work.
+        time_major: names of the arrays of a batch that are [T, B, ...]; the others are [B, ...].
     """
 
     made_together = 1
+    time_major: Collection[str] = ()
 
     def __init__(self, batch_size: int, seed: int):
         check_at_least(1, batch_size=batch_size)
@@ -94,6 +96,11 @@ class BatchIterator:
         self._futures: collections.deque[concurrent.futures.Future] = collections.deque()
         self._submit: Callable[[int], concurrent.futures.Future] | None = None
         self._end: Callable[[], object] = lambda: None
+
+    @property
+    def time_major(self) -> Collection[str]:
+        """Names of the arrays of a batch that are [T, B, ...]; the others are [B, ...]."""
+        return self._batches.time_major
 
     def __iter__(self) -> "BatchIterator":
         return self

@@ -163,6 +163,7 @@ class TrainingBatches(EndlessBatches):
         """
         super().__init__(batch_size, seed)
         check_at_least(1, pool=pool)
+        self.time_major = [name for part in examples.ragged.values() for name in part.fields]
         self._examples, self._full_only, self._pool = examples, full_only, pool
         if full_only and examples.size < batch_size:
             raise UserError(

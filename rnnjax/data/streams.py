@@ -51,6 +51,8 @@ class TrainingWindows(EndlessBatches):
         network trajectories" (1990): BPTT(h; h').
     """
 
+    time_major = ("inputs", "targets", "reset", "mask")
+
     def __init__(
         self,
         stream: Stream,

@@ -135,6 +135,7 @@ class Deadly:
 
     def __init__(self, batches, kill_at, number):
         self.batches, self.left, self.number = batches, kill_at, number
+        self.time_major = batches.time_major
 
     def __iter__(self):
         return self

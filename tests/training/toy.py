@@ -35,6 +35,8 @@ def reach(moment):
 class Batches:
     """Batch i is drawn from seed i; `limit` batches in all."""
 
+    time_major = ("inputs", "targets")
+
     def __init__(self, limit=10**9, nan_at=None):
         self.index = 0
         self.limit = limit

@@ -46,6 +46,7 @@ class SceneBatches(EndlessBatches):
     """
 
     made_together = 8
+    time_major = ("words",)
 
     def __init__(
         self,

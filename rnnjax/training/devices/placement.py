@@ -6,7 +6,7 @@ import functools
 import itertools
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -73,17 +73,31 @@ class Placement:
         held = self._rows_at(0, 1).addressable_devices_indices_map((self.batch_size,)).values()
         return np.unique(np.concatenate([np.arange(self.batch_size)[index] for index in held]))
 
-    def put_batch(self, batch: PyTree) -> PyTree:
+    def put_batch(
+        self, batch: Mapping[str, np.ndarray], time_major: Collection[str]
+    ) -> Mapping[str, jax.Array]:
         """Brings a batch to the devices, divided by its rows.
 
         Args:
-            batch: arrays [T, B, ...] or [B], with the `rows` of this process.
+            batch: arrays [B, ...], with the `rows` of this process.
+            time_major: names of those that are [T, B, ...].
         """
-        return self._put(batch, self.rows)
+        if self.mesh is None:
+            return jax.device_put(batch)
+
+        def put(name: str, array: np.ndarray) -> jax.Array:
+            axis = int(name in time_major)
+            shape = (*array.shape[:axis], self.batch_size, *array.shape[axis + 1 :])
+            place = self._rows_at(axis, array.ndim)
+            return jax.make_array_from_process_local_data(place, array, shape)
+
+        return {name: put(name, array) for name, array in batch.items()}
 
     def put_whole(self, batch: PyTree) -> PyTree:
-        """As `put_batch`, of a batch that every process has made with all its rows."""
-        return self._put(batch, None)
+        """Brings a batch that every process has made with all its rows to the devices."""
+        if self.mesh is None:
+            return jax.device_put(batch)
+        return self._by_place(_put_whole, batch, self._of_batch)
 
     def put_state(self, state: TrainState) -> TrainState:
         """Brings a state to the devices: its carry by rows, the rest as `param_spec` says."""
@@ -124,21 +138,6 @@ class Placement:
     def _by_place(self, put: Callable, tree: PyTree, places_of: Callable) -> PyTree:
         """``put(leaf, its sharding)`` of all leaves; without a mesh they stay as they are."""
         return tree if self.mesh is None else jax.tree.map(put, tree, places_of(tree))
-
-    def _put(self, batch: PyTree, rows: np.ndarray | None) -> PyTree:
-        if self.mesh is None:
-            return jax.device_put(batch)
-        count = self.batch_size if rows is None else len(rows)
-
-        def put(array):
-            axis = _axis_of(count, array.shape, (1, 0))
-            shape = list(array.shape)
-            if axis is not None:
-                shape[axis] = self.batch_size
-            place = self._rows_at(axis, array.ndim)
-            return jax.make_array_from_process_local_data(place, array, tuple(shape))
-
-        return jax.tree.map(put, batch)
 
     def _of_state(self, state: TrainState) -> TrainState:
         mesh = self.mesh
@@ -218,13 +217,17 @@ def _put_whole(array: Any, place: NamedSharding) -> jax.Array:
 class DataIterator(Protocol):
     """The iterator that the training loop reads; it can save and restore its position.
 
-    The arrays of a batch must not be written to after they were handed out: on the CPU the
-    device may use the same memory.
+    A batch is a dict of arrays. They must not be written to after they were handed out: on the CPU
+    the device may use the same memory.
     """
+
+    @property
+    def time_major(self) -> Collection[str]:
+        """Names of the arrays of a batch that are [T, B, ...]; the others are [B, ...]."""
 
     def __iter__(self) -> "DataIterator": ...
 
-    def __next__(self) -> PyTree: ...
+    def __next__(self) -> Mapping[str, np.ndarray]: ...
 
     def get_state(self) -> Any:
         """The position after the last batch handed out; JSON-able."""
@@ -251,7 +254,8 @@ def prefetch(batches: DataIterator, limit: int, placement: Placement = LOCAL) ->
     """Yields at most `limit` batches, each sent to its devices while the one before is in use."""
     ahead: Loaded | None = None
     for batch in itertools.islice(batches, limit):
-        loaded = Loaded(placement.put_batch(batch), json.dumps(batches.get_state()), last=False)
+        on_devices = placement.put_batch(batch, batches.time_major)
+        loaded = Loaded(on_devices, json.dumps(batches.get_state()), last=False)
         if ahead is not None:
             yield ahead
         ahead = loaded

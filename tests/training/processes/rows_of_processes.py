@@ -36,7 +36,10 @@ def main(where, count, number):
 
     rng = np.random.default_rng(0)
     batches = rng.standard_normal((2, T, B, H)).astype(np.float32)
-    check_rows(placement.put_batch({"x": batches[0][:, rows]})["x"], batches[0], 1, rows)
+    image = rng.standard_normal((B, len(rows))).astype(np.float32)  # whose side is that of the rows
+    put = placement.put_batch({"x": batches[0][:, rows], "image": image[rows]}, ["x"])
+    check_rows(put["x"], batches[0], 1, rows)
+    check_rows(put["image"], image, 0, rows)
 
     carries = np.concatenate([np.zeros((1, B, H), np.float32), 2 * batches.sum(axis=1)]).cumsum(0)
     eval_step, steps = training.make_eval_step(loss_fn, placement), iter(range(2))
