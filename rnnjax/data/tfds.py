@@ -6,12 +6,14 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from rnnjax.data.documents import Document
 from rnnjax.data.examples import Example
 from rnnjax.data.named_splits import SPLIT_OF_WORD
 from rnnjax.errors import UserError, did_you_mean
 
-OFFLINE = "Without a network use --config.data=embedded or the path of a text file."
+OFFLINE = "Without a network use --config.data=embedded or the path of a file."
 
 
 def documents(spec: str) -> dict[str, Iterator[Document]]:
@@ -113,6 +115,49 @@ def labelled(spec: str, text: str, label: str) -> dict[str, list[Example]]:
         ]
         if rows:
             found[SPLIT_OF_WORD[split]] = rows
+    return found
+
+
+def images(spec: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """The splits of a data set of grey images, such as `mnist`.
+
+    Args:
+        spec: see `TfdsDataset`; the feature is of images.
+
+    Returns:
+        {split: (images uint8 [N, h, w], classes int64 [N])}, of train, validation and test those
+        that there are, train for certain. Images of 0 and 1 become 0 and 255. Without a feature of
+        classes they are all -1.
+
+    Raises:
+        UserError: no such data set or feature, no network, no TensorFlow; the images have colours
+            or several sizes.
+    """
+    dataset = TfdsDataset(spec, offline=OFFLINE)
+    from tensorflow_datasets.core.features import ClassLabel, Image
+
+    name = dataset.choose("feature of images", lambda one: isinstance(one, Image), usual="image")
+    classes = [key for key, one in dataset.features.items() if isinstance(one, ClassLabel)]
+    found = {}
+    for split, source in dataset.sources().items():
+        if split not in SPLIT_OF_WORD:
+            continue
+        examples = [example for _, example in dataset.examples(split, source)]
+        if len(shapes := {example[name].shape for example in examples}) > 1:
+            raise UserError(
+                f"tfds:{spec}, {split}: expected images of one size, got {sorted(shapes)}"
+            )
+        pixels = np.array([example[name] for example in examples])
+        if pixels.ndim != 4 or pixels.shape[-1] != 1 or pixels.dtype != np.uint8:
+            raise UserError(
+                f"tfds:{spec}, {split}: expected grey images uint8 [h, w, 1], got {pixels.dtype} "
+                f"{list(pixels.shape[1:])}"
+            )
+        grey = pixels[..., 0] * np.uint8(255 if pixels.max() == 1 else 1)
+        labels = [example[classes[0]] if classes else -1 for example in examples]
+        found[SPLIT_OF_WORD[split]] = grey, np.array(labels)
+    if "train" not in found:
+        raise UserError(f"tfds:{spec} has no split train: {', '.join(found) or 'no split'}")
     return found
 
 

@@ -8,9 +8,9 @@ import pytest
 import tensorflow_datasets as tfds
 
 from rnnjax.data import load
-from rnnjax.data.tfds import labelled, pairs
+from rnnjax.data.tfds import images, labelled, pairs
 from rnnjax.errors import UserError
-from tests.data.prepared_tfds import write_tfds
+from tests.data.prepared_tfds import as_png, write_grey_images, write_tfds
 
 
 @pytest.fixture(autouse=True)
@@ -171,3 +171,35 @@ def test_labels_have_the_names_of_their_classes_and_unknown_ones_are_left_out(tm
     assert [one.fields["label"] for one in numbers] == ["7", "8"]
     with pytest.raises(UserError, match="more than one label: idx, label"):
         labelled("reviews", "text", "stars")
+
+
+def test_images_come_with_their_classes_and_0_and_1_are_ground_and_ink(tmp_path):
+    """As in mnist, which has classes, and binarized_mnist, which has a validation split."""
+    grey = np.random.default_rng(0).integers(0, 256, (5, 3, 4), np.uint8)
+    write_grey_images(
+        tmp_path, "digits", {"train": (grey, [3, 1, 4, 1, 5]), "test": (grey[:1], [9])}
+    )
+    found = images("digits")
+    np.testing.assert_array_equal(found["train"][0], grey)
+    assert {split: labels.tolist() for split, (_, labels) in found.items()} == {
+        "train": [3, 1, 4, 1, 5], "test": [9],
+    }  # fmt: skip
+    write_grey_images(tmp_path, "binary", {"train": (grey % 2, None), "dev": (grey[:2] % 2, None)})
+    found = images("binary")
+    np.testing.assert_array_equal(found["train"][0], 255 * (grey % 2))
+    np.testing.assert_array_equal(found["validation"][0], 255 * (grey[:2] % 2))
+    assert found["train"][1].tolist() == [-1] * 5
+
+
+def test_images_with_colours_or_of_several_sizes_are_refused(tmp_path):
+    feature, wide = tfds.features.Image(shape=(None, None, 3)), np.zeros((2, 4, 3), np.uint8)
+    one, two = ([{"image": as_png(wide[:, :n])} for n in sizes] for sizes in ([4], [4, 3]))
+    write_tfds(tmp_path, "colours", {"image": feature}, {"train": one})
+    with pytest.raises(UserError, match=r"colours, train: .*grey .* got uint8 \[2, 4, 3\]"):
+        images("colours")
+    write_tfds(tmp_path, "sizes", {"image": feature}, {"train": two})
+    with pytest.raises(UserError, match=r"sizes, train: expected images of one size"):
+        images("sizes")
+    write_grey_images(tmp_path, "held_out", {"test": (wide[None, ..., 0], None)})
+    with pytest.raises(UserError, match="tfds:held_out has no split train: test"):
+        images("held_out")

@@ -1,4 +1,4 @@
-"""Images of a source in splits: scikit-learn's digits, .npz files, image files."""
+"""Images of a source in splits: scikit-learn's digits, .npz files, image files, TFDS."""
 
 import itertools
 import os
@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from rnnjax import training
+from rnnjax.data import tfds
 from rnnjax.data.images import IMAGE_SUFFIXES, read_ink
 from rnnjax.data.named_splits import SPLITS, drawn_in_shares, is_list_of_paths, split_files
 from rnnjax.data.npz import check_arrays, check_grey, read_npz
@@ -47,7 +48,10 @@ def load_splits(config: ImageSource) -> dict[str, np.ndarray]:
         parts = (digits[start:end] for start, end in itertools.pairwise(SHEETS))
         return dict(zip(SPLITS, parts, strict=True))
     path, splits = Path(os.path.expanduser(source)), {}
-    if path.suffix == ".npz" and not is_list_of_paths(source):
+    if source.startswith("tfds:"):
+        found = tfds.images(source.removeprefix("tfds:"))
+        pooled, splits = False, {split: images for split, (images, _) in found.items()}
+    elif path.suffix == ".npz" and not is_list_of_paths(source):
         arrays = read_npz(path, expected=EXPECTED)
         if "images" in arrays:
             pooled, splits["train"] = True, _as_grey(arrays["images"], f"{source}: images")
@@ -57,9 +61,9 @@ def load_splits(config: ImageSource) -> dict[str, np.ndarray]:
             for name in ARRAYS:
                 splits[name.removeprefix("x_")] = _as_grey(arrays[name], f"{source}: {name}")
     else:
-        found = split_files(source, needed=("train",), pool=True)
-        pooled = found.pooled
-        for split, files in found.files.items():
+        files_of = split_files(source, needed=("train",), pool=True)
+        pooled = files_of.pooled
+        for split, files in files_of.files.items():
             splits[split] = read_files([*map(str, files)], config.image_size or None, source)
     if pooled:
         every = splits["train"]

@@ -26,7 +26,7 @@ class DigitConfig(training.TrainingConfig, NetworkConfig):
 
     heading = "Data"
 
-    data: str = setting("embedded", "embedded, or an .npz file such as mnist.npz.")
+    data: str = setting("embedded", "embedded, an .npz file such as mnist.npz, or tfds:NAME.")
     permuted: bool = setting(False, "Read the pixels in a random order, the same for all images.")
     hidden_size: Positive = setting(64, "H, units a layer.")
 

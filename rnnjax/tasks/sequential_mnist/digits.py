@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rnnjax.data import tfds
 from rnnjax.data.named_splits import also_in_training, drawn_in_shares
 from rnnjax.data.npz import check_grey, read_npz
 from rnnjax.data.padded_batches import EvaluationBatches, Examples, Ragged, TrainingBatches
@@ -33,12 +34,13 @@ def load_digits(source: str, permuted: bool = False) -> dict[str, Digits]:
     Args:
         source: `embedded`: scikit-learn's 1,797 digits of 8 x 8 pixels, a tenth each drawn for
             validation and test. Otherwise the path of an .npz file with the arrays x_train,
-            y_train, x_test and y_test (as `mnist.npz` has them); of its training images a twelfth
-            is drawn for validation. What is drawn is the same in every run.
+            y_train, x_test and y_test (as `mnist.npz` has them), or `tfds:NAME` of ten classes; of
+            its training images a twelfth is drawn for validation, unless it has such a split. What
+            is drawn is the same in every run.
         permuted: whether the pixels are in the order of `permute`.
 
     Raises:
-        UserError: there is no such file, or it does not hold these arrays.
+        UserError: there is no such source, or it does not hold such images and labels.
     """
     if source == "embedded":
         from sklearn.datasets import load_digits as of_scikit_learn
@@ -47,9 +49,15 @@ def load_digits(source: str, permuted: bool = False) -> dict[str, Digits]:
         every = _digits(found.images / 16, found.target)
         train, validation, test = _drawn(every, 8, 1, 1)
     else:
-        arrays = _read_arrays(source)
-        train, validation = _drawn(_digits(arrays["x_train"] / 255, arrays["y_train"]), 11, 1)
-        test = _digits(arrays["x_test"] / 255, arrays["y_test"])
+        splits = {
+            split: _digits(images / 255, labels)
+            for split, (images, labels) in _read(source).items()
+        }
+        test = splits["test"]
+        if "validation" in splits:
+            train, validation = splits["train"], splits["validation"]
+        else:
+            train, validation = _drawn(splits["train"], 11, 1)
     splits = {"train": train, "validation": validation, "test": test}
     if permuted:
         splits = {name: Digits(permute(x), labels) for name, (x, labels) in splits.items()}
@@ -111,12 +119,18 @@ def _drawn(digits: Digits, *shares: int) -> list[Digits]:
     return [Digits(digits.images[rows], digits.labels[rows]) for rows in parts]
 
 
-def _read_arrays(source: str) -> dict[str, np.ndarray]:
-    expected = f"expected embedded, or an .npz file with {', '.join(ARRAYS)}"
-    arrays = read_npz(source, ARRAYS, expected=expected)
-    for part in ("train", "test"):
-        x, y = arrays[f"x_{part}"], arrays[f"y_{part}"]
-        square = x.ndim == 3 and x.shape[1] == x.shape[2] == arrays["x_train"].shape[1]
+def _read(source: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """The images `[N, side, side]` and labels of each split of a file or a data set of TFDS."""
+    if source.startswith("tfds:"):
+        found = tfds.images(source.removeprefix("tfds:"))
+    else:
+        expected = f"expected embedded, tfds:NAME, or an .npz file with {', '.join(ARRAYS)}"
+        arrays = read_npz(source, ARRAYS, expected=expected)
+        found = {part: (arrays[f"x_{part}"], arrays[f"y_{part}"]) for part in ("train", "test")}
+    if "test" not in found:
+        raise UserError(f"{source} has no split test")
+    for part, (x, y) in found.items():
+        square = x.ndim == 3 and x.shape[1] == x.shape[2] == found["train"][0].shape[1]
         if not square or x.dtype != np.uint8 or y.shape != x.shape[:1] or not len(y):
             raise UserError(
                 f"{source}: expected x_{part} uint8 [N, side, side] and y_{part} [N], got "
@@ -125,4 +139,4 @@ def _read_arrays(source: str) -> dict[str, np.ndarray]:
         check_grey(x, f"{source}: x_{part}")
         if y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= NUM_CLASSES:
             raise UserError(f"{source}: y_{part} holds labels that are not 0 to 9")
-    return arrays
+    return found

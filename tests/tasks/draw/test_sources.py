@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow_datasets as tfds
 from PIL import Image
 from sklearn.datasets import load_digits
 
@@ -9,6 +10,7 @@ from rnnjax.errors import UserError
 from rnnjax.tasks.draw import preparation
 from rnnjax.tasks.draw.config import DrawConfig
 from rnnjax.tasks.draw.sources import binarised, load_splits
+from tests.data.prepared_tfds import write_grey_images
 
 NOISE = np.random.default_rng(0).integers(0, 256, (20, 4, 6), np.uint8)
 
@@ -55,6 +57,17 @@ def test_folders_of_images_say_their_split(tmp_path):
     np.testing.assert_array_equal(splits["train"], NOISE[:2] // 2)
     np.testing.assert_array_equal(splits["test"], NOISE[3:4] // 2)
     assert splits_of(tmp_path, image_size=12)["train"].shape == (2, 12, 12)
+
+
+def test_data_sets_of_tfds(tmp_path, monkeypatch):
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path))
+    write_grey_images(
+        tmp_path, "noise", {"train": (NOISE[:5], None), "validation": (NOISE[5:], None)}
+    )
+    splits = splits_of("tfds:noise")
+    assert splits.keys() == {"train", "validation"}
+    np.testing.assert_array_equal(splits["train"], NOISE[:5])
+    np.testing.assert_array_equal(splits["validation"], NOISE[5:])
 
 
 def test_stochastic_images_are_drawn_anew_in_every_epoch_and_the_same_again(tmp_path):

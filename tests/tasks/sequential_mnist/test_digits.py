@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+import tensorflow_datasets as tfds
 from sklearn.datasets import load_digits as of_scikit_learn
 
 from rnnjax.errors import UserError
 from rnnjax.tasks.sequential_mnist import digits
+from tests.data.prepared_tfds import write_grey_images
 
 
 def arrays(n_train=24, n_test=3, side=4, seed=0):
@@ -48,6 +50,29 @@ def test_a_twelfth_of_the_training_images_is_for_validation_though_they_are_sort
     assert len(numbers["validation"]) == 20
     assert len(set(splits["validation"].labels.tolist())) > 5
     np.testing.assert_array_equal(splits["test"].labels, arrays()["y_test"])
+
+
+def test_data_sets_of_tfds_are_read_as_files_are(tmp_path, monkeypatch):
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path))
+    found = arrays()
+    train, test = ((found[f"x_{part}"], found[f"y_{part}"]) for part in ("train", "test"))
+    write_grey_images(tmp_path, "mnist", {"train": train, "test": test})
+    of_file, of_tfds = digits.load_digits(saved(tmp_path)), digits.load_digits("tfds:mnist")
+    assert of_tfds.keys() == of_file.keys()
+    for split, part in of_file.items():
+        for expected, got in zip(part, of_tfds[split], strict=True):
+            np.testing.assert_array_equal(got, expected)
+    write_grey_images(tmp_path, "three", {"train": train, "validation": test, "test": test})
+    three = digits.load_digits("tfds:three")
+    assert {name: len(part.labels) for name, part in three.items()} == {
+        "train": 24, "validation": 3, "test": 3,
+    }  # fmt: skip
+    write_grey_images(tmp_path, "no_labels", {"train": (train[0], None), "test": (test[0], None)})
+    with pytest.raises(UserError, match="no_labels: y_train holds labels that are not 0 to 9"):
+        digits.load_digits("tfds:no_labels")
+    write_grey_images(tmp_path, "no_test", {"train": train})
+    with pytest.raises(UserError, match="tfds:no_test has no split test"):
+        digits.load_digits("tfds:no_test")
 
 
 def test_a_batch_holds_each_image_pixel_by_pixel_in_the_order_of_reading(tmp_path):
