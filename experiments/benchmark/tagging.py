@@ -18,7 +18,7 @@ from experiments.benchmark.report import Row
 from experiments.benchmark.suites import interleaved
 from experiments.benchmark.training import training_step
 from rnnjax import data, training
-from rnnjax.data.padded_batches import EvaluationBatches, padding_share
+from rnnjax.data.padded_batches import EvaluationBatches
 from rnnjax.heads import crf
 from rnnjax.tasks.tagging.config import TaggerConfig, TaggingConfig
 from rnnjax.tasks.tagging.preparation import prepare, tagged_examples
@@ -71,7 +71,7 @@ def throughput(prepared: Any, repeats: int) -> Row:
         "what": "training",
         "size": [longest, BATCH_SIZE, len(prepared.vocabulary.tags)],
         "tokens/s": tokens / times["train"],
-        "padding share": padding_share(epoch, "words"),
+        "padding share": prepared.batches.padding_share("words"),
     }
 
 

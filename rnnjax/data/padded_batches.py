@@ -85,11 +85,7 @@ class Examples(NamedTuple):
             rows: those to make.
             seed: of the versions that are drawn; None: the examples stay as they are.
         """
-        padded_to: dict[str, int] = {}
-        for fields, lengths, buckets in self.ragged.values():
-            if padded_to:
-                bucket = bucket_of(lengths[indices].max(), buckets or (lengths.max(),))
-            padded_to.update(dict.fromkeys(fields, bucket))
+        padded_to = self.padded_to(bucket, indices)
         kept = indices[rows[rows < len(indices)]]
         examples = [self._version(index, padded_to, seed) for index in kept.tolist()]
         batch = {name: np.zeros(len(rows), np.int32) for name in self.ragged}
@@ -106,6 +102,15 @@ class Examples(NamedTuple):
         batch["indices"] = np.full(len(rows), FILLER, np.int32)
         batch["indices"][: len(kept)] = kept
         return batch
+
+    def padded_to(self, bucket: int, indices: np.ndarray) -> dict[str, int]:
+        """The lengths T of the ragged fields of a batch, by name; arguments as for `batch`."""
+        padded_to: dict[str, int] = {}
+        for fields, lengths, buckets in self.ragged.values():
+            if padded_to:
+                bucket = bucket_of(lengths[indices].max(), buckets or (lengths.max(),))
+            padded_to.update(dict.fromkeys(fields, bucket))
+        return padded_to
 
     def _version(
         self, index: int, padded_to: Mapping[str, int], seed: Sequence[int] | None
@@ -192,8 +197,15 @@ class TrainingBatches(EndlessBatches):
         return batch
 
     def padding_share(self, field: str) -> float:
-        """The share of all positions of a ragged field that are padding, in the first epoch."""
-        return padding_share((self[n] for n in range(self.batches_per_epoch)), field)
+        """The share of all positions of a ragged field that are padding, in the first epoch.
+
+        Counted by the lengths of the examples as they are, also where versions are drawn.
+        """
+        plan, ragged = self._plan(0), self._examples.ragged.values()
+        lengths = next(part.lengths for part in ragged if field in part.fields)
+        held = sum(lengths[indices].sum() for _, indices in plan)
+        steps = sum(self._examples.padded_to(*planned)[field] for planned in plan)
+        return 1 - float(held) / (steps * self._batch_size)
 
     def _make_plan(self, epoch: int) -> list[tuple[int, np.ndarray]]:
         rng = np.random.default_rng([self._seed, epoch])
@@ -274,13 +286,6 @@ def in_order(
             of_example[index] = values[: batch[lengths][row], row] if lengths else values[row]
     of_example.pop(FILLER, None)
     return [of_example[index] for index in range(len(of_example))]
-
-
-def padding_share(batches: Iterable[Batch], field: str, lengths: str = "lengths") -> float:
-    """The share of all positions [T, B] of a ragged field of some batches that are padding."""
-    counts = [(batch[lengths].sum(), len(batch[field]) * batch[lengths].size) for batch in batches]
-    held, positions = np.sum(counts, axis=0).tolist()
-    return 1 - held / positions
 
 
 def pad(arrays: Sequence[np.ndarray], length: int, rows: int | None = None) -> np.ndarray:
