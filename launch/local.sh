@@ -39,6 +39,7 @@ if [[ $'\n'"$experiments"$'\n' != *$'\n'"  $experiment"[[:space:]]* ]]; then
 fi
 
 prepare_venv
+install_extra "$experiment"
 use_large_pages
 # -P: a folder named experiments in the current directory does not get in the way.
 exec "$venv_python" -P -m "experiments.$experiment" "$@"

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Sourced by the other scripts. Sets `root` (the checkout) and `venv_python`, and defines
-# `venv_help`, `die`, `help_if_asked`, `run`, `read_options`, `prepare_venv` and `use_large_pages`.
+# `venv_help`, `die`, `help_if_asked`, `run`, `read_options`, `prepare_venv`, `install_extra` and
+# `use_large_pages`.
 
 # What the variables of the environment choose, for the --help of the scripts.
 venv_help="RNNJAX_VENV, RNNJAX_PYTHON and RNNJAX_PIP choose the virtual environment's folder (default:
@@ -108,7 +109,7 @@ make_venv() {
 prepare_venv() {
   local extra="${1:-}" stamp="$venv/rnnjax-installed" wanted
   if ! "$venv_python" -m pip --version >/dev/null 2>&1; then
-    rm -f "$stamp"
+    rm -f "$venv"/rnnjax-*
     make_venv
   fi
   is_new_enough "$venv_python" ||
@@ -133,4 +134,22 @@ prepare_venv() {
     die "" "pip could not install rnnjax${extra:+[$extra]} in $venv: its message is above." \
       "Nothing was run. Check the network and the disk, then run this again."
   printf '%s\n' "$wanted" >"$stamp"
+}
+
+# install_extra NAME: after it, the packages of that extra are there, if setup.cfg has one so called.
+# Where pip fails, as without a network, it says so; the experiment then says what it lacks.
+install_extra() {
+  local stamp="$venv/rnnjax-extra-$1" packages
+  packages="$(sed -n "/^$1 =\$/,/^[^ ]/s/^    //p" "$root/setup.cfg")"
+  if [[ -z "$packages" || (-f "$stamp" && "$(cat "$stamp")" == "$packages") ]]; then
+    return
+  fi
+  # shellcheck disable=SC2086  # a list
+  set -- "$1" $packages
+  echo "Installing what $1 needs besides: ${*:2}" >&2
+  if "$venv_python" -m pip install --quiet --disable-pip-version-check "${@:2}"; then
+    printf '%s\n' "$packages" >"$stamp"
+  else
+    echo "pip could not install them: its message is above. $1 runs without them." >&2
+  fi
 }

@@ -224,6 +224,31 @@ def test_it_installs_once_and_again_when_the_requirements_change(checkout, envir
     assert run() == [ran]
 
 
+def test_it_installs_the_extra_of_a_task_once_and_runs_without_it_where_pip_fails(
+    checkout, environment, tmp_path
+):
+    with open(checkout / "setup.cfg", "a") as file:
+        file.write("\nhello =\n    a>=1\n    b\n\nother =\n    c\n")
+
+    def run(**environ):
+        script = checkout / "launch/local.sh"
+        result = launch(script, "hello", cwd=tmp_path, **environment, **environ)
+        assert result.returncode == 0, result.stderr
+        said = Path(environment["CALLS"]).read_text().splitlines()
+        return [call.split(" ")[-2:] for call in said], calls(environment), result.stderr
+
+    assert run()[1] == ["install", "install", ran := "-P -m experiments.hello"]
+    assert run()[1] == [ran]
+    (Path(environment["RNNJAX_VENV"]) / "rnnjax-extra-hello").unlink()
+    ends, made, said = run(PIP_FAILS="1")
+    assert ends[0] == ["a>=1", "b"]
+    assert made == ["install", ran]
+    assert said.endswith(
+        "pip could not install them: its message is above. hello runs without them.\n"
+    )
+    assert run()[1] == ["install", ran]
+
+
 @pytest.mark.parametrize("own", [None, "glibc.malloc.hugetlb=0", ""])
 def test_it_asks_for_large_pages_unless_told_otherwise(
     checkout, environment, tmp_path, monkeypatch, own
