@@ -55,7 +55,7 @@ def cell_factory(make: Callable[Options, Any]) -> Callable[Options, Any]:
         value: Any
         for name, value in signature.bind(*args, **kwargs).arguments.items():
             value = tuple(value) if isinstance(value, list) else value
-            if getattr(value, "shape", None) == ():  # a number of numpy or jax
+            if getattr(value, "shape", None) == () and hasattr(value, "item"):  # numpy's or jax's
                 value = value.item()
             parameter = signature.parameters[name]
             if parameter.kind is inspect.Parameter.KEYWORD_ONLY:

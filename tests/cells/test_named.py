@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import pytest
 
 from rnnjax import bidirectional, gru, lstm, stack, variational_dropout, weight_drop
-from rnnjax.cells.named import CELLS, deep, make_cell
+from rnnjax.cells.named import CELLS, deep, make_cell, operand_dtype
 from rnnjax.errors import UserError
 
 MODULE = """
@@ -53,6 +53,13 @@ def test_a_factory_gets_the_dtype_if_it_takes_one(module, name):
     assert cell.output_size(2) == 4
     seen = sys.modules["cells_of_mine"].seen
     assert seen == ([] if name == "plain" else [jnp.bfloat16])
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_every_cell_takes_the_dtype_of_a_config(name):
+    cells = [make_cell(name, 4, compute_dtype=operand_dtype("bfloat16")) for _ in range(2)]
+    assert cells[0] == cells[1]
+    assert "bfloat16" in repr(cells[0])
 
 
 def test_layers_and_directions_are_made_of_it(module):
