@@ -130,14 +130,13 @@ def test_the_scripts_of_sky_are_bash(sky):
         subprocess.run(["bash", "-n"], input=sky[part], text=True, check=True)
 
 
-def test_sky_needs_a_bucket_and_copies_runs_back_and_forth(sky, tools, tmp_path):
-    assert sky["envs"]["BUCKET"] is None  # SkyPilot asks for it
-    tools.add("gcloud")
+def run_sky(sky, tools, folder):
+    """The code with which its job ends, and what it called."""
     tools.add("bash", 'echo training >>"$CALLS"; exit 5')
     tools.add("sleep", "exec /bin/sleep 60")
     result = subprocess.run(
         ["/bin/bash", "-c", sky["run"]],
-        cwd=tmp_path,
+        cwd=folder,
         env=tools.environment(
             BUCKET="gs://b",
             EXPERIMENT="ner",
@@ -148,10 +147,28 @@ def test_sky_needs_a_bucket_and_copies_runs_back_and_forth(sky, tools, tmp_path)
         timeout=30,
         check=False,
     )
-    assert result.returncode == 5
-    calls = [call for call in tools.calls() if not call.startswith("sleep")]
-    assert calls[0] == "gcloud storage rsync --recursive gs://b runs"
-    assert "prepare_venv gpu" in calls[1]
-    assert "experiments.ner --x=1" in calls[1]
-    assert calls[2] == "training"
-    assert re.match(r"gcloud storage rsync --recursive --delete\S* runs gs://b", calls[3])
+    return result.returncode, [call for call in tools.calls() if not call.startswith("sleep")]
+
+
+@pytest.mark.parametrize("is_new", [False, True])
+def test_sky_needs_a_bucket_and_copies_runs_back_and_forth(sky, tools, tmp_path, is_new):
+    assert sky["envs"]["BUCKET"] is None  # SkyPilot asks for it
+    empty = "echo One or more URLs matched no objects. >&2; exit 1"
+    tools.add("gcloud", f'case "$*" in *" ls "*) {empty} ;; esac' if is_new else "")
+    code, (listed, *fetched, installed, trained, copied) = run_sky(sky, tools, tmp_path)
+    assert code == 5
+    assert listed == "gcloud storage ls gs://b"
+    assert fetched == ["gcloud storage rsync --recursive gs://b runs"] * (not is_new)
+    assert "prepare_venv gpu" in installed
+    assert "experiments.ner --x=1" in installed
+    assert trained == "training"
+    assert re.match(r"gcloud storage rsync --recursive --delete\S* runs gs://b", copied)
+
+
+@pytest.mark.parametrize("fails", ["ls", "rsync"])
+def test_sky_deletes_nothing_in_a_bucket_that_it_cannot_read(sky, tools, tmp_path, fails):
+    tools.add("gcloud", f'case "$*" in *" {fails} "*) echo no network >&2; exit 1 ;; esac')
+    code, calls = run_sky(sky, tools, tmp_path)
+    assert code == 1
+    assert calls[-1].startswith(f"gcloud storage {fails} ")
+    assert not any("--delete" in call for call in calls)
