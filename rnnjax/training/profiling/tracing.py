@@ -104,8 +104,7 @@ def traced(
             with atomic_files.writing(folder):
                 shutil.rmtree(trace_folder, ignore_errors=True)
                 folder.mkdir(exist_ok=True)
-            trace.enter_context(atomic_files.writing(folder))
-            trace.enter_context(jax.profiler.trace(folder, profiler_options=options))
+            trace.enter_context(_trace(folder, trace_folder, options))
         with jax.profiler.StepTraceAnnotation("train", step_num=step):
             state, metrics = train_step(state, batch)
         if step == steps.last:
@@ -121,6 +120,18 @@ def traced(
         trace.close()
         if step < steps.last:
             say(f"{steps}: there is no table, for the run ended after step {step}.")
+
+
+@contextlib.contextmanager
+def _trace(folder: Path, trace_folder: Path, options: Any) -> Iterator[None]:
+    """As `jax.profiler.trace`; one that cannot be written is a UserError, and nothing is left."""
+    with atomic_files.writing(trace_folder):
+        try:
+            with jax.profiler.trace(folder, profiler_options=options):
+                yield
+        except (OSError, jax.errors.JaxRuntimeError) as error:
+            shutil.rmtree(trace_folder, ignore_errors=True)
+            raise OSError(str(error)) from error
 
 
 @contextlib.contextmanager

@@ -1,3 +1,4 @@
+import contextlib
 import warnings
 
 import jax
@@ -142,6 +143,21 @@ def test_a_run_that_ends_before_says_so_and_stops_tracing(tmp_path, capsys, step
     assert read_profile(tmp_path / "a" / "profile") is None
     run(tmp_path / "b", 4, TracedSteps(2, 3))
     assert steps_in(tmp_path / "b") == [2, 3]
+
+
+def test_a_trace_that_cannot_be_written_is_told_and_leaves_nothing(tmp_path, monkeypatch):
+    @contextlib.contextmanager
+    def on_a_full_disk(folder, profiler_options):
+        half = folder / "plugins/profile" / profiler_options.session_id
+        half.mkdir(parents=True)
+        yield
+        (half / "vm.xplane.pb").write_text("half")
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: x; No space left on device")
+
+    monkeypatch.setattr(jax.profiler, "trace", on_a_full_disk)
+    with pytest.raises(UserError, match=r"Cannot write .*steps_2_3: .*No space left on device"):
+        run(tmp_path, 4, TracedSteps(2, 3))
+    assert not [path for path in (tmp_path / "profile").rglob("*") if path.is_file()]
 
 
 @pytest.mark.parametrize(
