@@ -116,7 +116,7 @@ def _card(run: Run, model: Any, meta: Any, programs: dict[str, Program]) -> str:
     """The model card: what the network is, how good, of which data, and how to use it."""
     results = training.read_results(run.workdir) or {}
     rows = [f"| {name} | {value} |" for name, value in results.items()]
-    data = getattr(run.config, "data", "")
+    data = meta.config.get("data", "")
     digest = meta.extra.get("corpus")
     told = NO_PROGRAMS
     if programs:

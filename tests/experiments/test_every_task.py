@@ -77,14 +77,15 @@ def folder(tmp_path_factory):
 def test_a_run_that_was_lost_after_its_third_update_ends_with_the_same_bits(
     task, cell, folder, tmp_path, capsys
 ):
-    """With dropout and averaged parameters; nothing but its checkpoint and its log is left."""
+    """With dropout, bfloat16 and averaged parameters; only its checkpoint and its log are left."""
 
     drawn = {"decoder": "hard"} if task == "captioning" else {}  # the noise of REINFORCE too
 
     def train(name):
         flags = flags_of(
-            task, folder, cell=cell, dropout=0.3, num_steps=5, checkpoint_every=3, **drawn
-        )
+            task, folder, cell=cell, dropout=0.3, compute_dtype="bfloat16", num_steps=5,
+            checkpoint_every=3, **drawn,
+        )  # fmt: skip
         module = types.SimpleNamespace(EXPERIMENT=only_training(experiment_of(task).EXPERIMENT))
         return command(capsys, module, f"--workdir={tmp_path / name}", *flags)
 

@@ -58,13 +58,14 @@ def runs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def exported(runs):
-    """`(task) -> folder` of its export, and what the command printed."""
+    """`(task) -> folder` of its export, and what the command printed; data are not read."""
 
     @functools.cache
     def export(task):
         said = io.StringIO()
         with contextlib.redirect_stdout(said):
-            (STORED | TRAINED)[task].EXPERIMENT.main([f"--workdir={runs / task}", "--mode=export"])
+            argv = [f"--workdir={runs / task}", "--mode=export", "--config.data=other"]
+            (STORED | TRAINED)[task].EXPERIMENT.main(argv)
         return runs / task / "export", said.getvalue()
 
     return export
@@ -165,6 +166,7 @@ def test_the_card_says_what_was_trained_on_what_and_how_well(runs, exported):
     for name, value in results.items():
         assert f"| {name} | {value} |" in card
     stored = training.read_meta(runs / "sentiment").extra
+    assert f"`--config.data={runs / 'stars.tsv'}`" in card
     assert f"`{stored['corpus']}`" in card
     assert '"hidden_size": 8' in card
     assert "program.call(weights, inputs=inputs, lengths=lengths)" in card
@@ -173,6 +175,19 @@ def test_the_card_says_what_was_trained_on_what_and_how_well(runs, exported):
     assert "This task has no program that runs without rnnjax.\n" in said
     assert "This task has no program that runs without rnnjax." in card
     assert "there are no scores" in card
+
+
+def test_an_export_that_fails_leaves_nothing(exported, tmp_path, monkeypatch):
+    folder = shutil.copytree(exported("char_lm")[0].parent, tmp_path / "run")
+    before = sorted(folder.rglob("*"))
+
+    def full_disk(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(training.atomic_files, "seal", full_disk)
+    with pytest.raises(rnnjax.UserError, match=r"Cannot write .*export: No space left on device"):
+        training.write_export(folder, folder / "export", {})
+    assert sorted(folder.rglob("*")) == before
 
 
 def test_a_damaged_export_is_told(exported, tmp_path):

@@ -236,8 +236,9 @@ def write_export(workdir: str | Path, folder: Path, files: Mapping[str, str | by
     shapes = {f"params/{name}": (a.shape, a.dtype.name) for name, a in params.items()}
     fields = dict(zip(META_KEYS, meta._replace(position=None, best_so_far={}), strict=True))
     new = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    with atomic_files.writing(folder):
-        shutil.rmtree(new, ignore_errors=True)
+    shutil.rmtree(new, ignore_errors=True)
+    with ExitStack() as stack, atomic_files.writing(folder):
+        stack.callback(shutil.rmtree, new, ignore_errors=True)  # what a failure leaves
         new.mkdir(parents=True)
         write_safetensors(
             new / SAFETENSORS,
