@@ -4,8 +4,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from rnnjax.cells.cell import wide
 from rnnjax.errors import UserError
-from rnnjax.ranges import check_ids
+from rnnjax.ranges import check_ids, mask_of_lengths
 from rnnjax.typing import Array
 
 IMPOSSIBLE = -1e30
@@ -135,14 +136,19 @@ def ctc_loss(
         Of each row the loss in nats, `[B]`, 0 or more; and `aligned` bool `[B]`, whether the steps
         are enough for the target. Where they are not, the loss and its gradient are 0.
 
+    Raises:
+        UserError: a target, its length or a number of steps is out of range, if its value is known
+            (it is not while jax traces).
+
     References:
         Graves, Fernandez, Gomez & Schmidhuber 2006, "Connectionist temporal classification:
         labelling unsegmented sequence data with recurrent neural networks". Computed by optax.
     """
-    here = jnp.arange(len(targets))[:, None] < target_lengths
+    here = mask_of_lengths(target_lengths, len(targets), targets.shape[1:])
+    check_ids("targets", targets, logits.shape[-1], here, least=1)
     repeats = ((targets[1:] == targets[:-1]) & here[1:]).sum(axis=0)
     aligned = target_lengths + repeats <= steps
-    padding = jnp.arange(len(logits))[:, None] >= steps
+    padding = ~mask_of_lengths(steps, len(logits), targets.shape[1:])
     logits = jnp.where(padding[..., None], 0, wide(logits))
     losses = optax.ctc_loss(
         logits.swapaxes(0, 1),
@@ -153,8 +159,3 @@ def ctc_loss(
     )
     # Rounding leaves some of the confident ones slightly below 0.
     return jnp.where(aligned, jnp.maximum(losses, 0), 0), aligned
-
-
-def wide(logits: Array) -> Array:
-    """In float32 or wider."""
-    return logits.astype(jnp.promote_types(logits.dtype, jnp.float32))

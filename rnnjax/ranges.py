@@ -34,8 +34,10 @@ def mask_of_lengths(lengths: Array, num_steps: int, batch_shape: tuple[int, ...]
     return steps < lengths.astype(jnp.int32)
 
 
-def check_ids(name: str, ids: Array, size: int, mask: Array | None = None) -> None:
-    """Raises UserError unless ids are integers in 0 .. size - 1, at least where the mask is True.
+def check_ids(
+    name: str, ids: Array, size: int, mask: Array | None = None, *, least: int = 0
+) -> None:
+    """Raises UserError unless ids are integers in least .. size - 1, at least where they count.
 
     Values are checked where they are known, which they are not while jax traces: an id outside the
     range then reads as NaN, or from the end if it is negative.
@@ -45,12 +47,13 @@ def check_ids(name: str, ids: Array, size: int, mask: Array | None = None) -> No
         ids: of any shape.
         size: how many there are.
         mask: bool, of the shape of ids; None: all count.
+        least: the lowest id.
     """
     if not jnp.issubdtype(jnp.result_type(ids), jnp.integer):
         raise UserError(f"{name} are integers; got {jnp.result_type(ids)}")
     if isinstance(ids, jax.core.Tracer) or isinstance(mask, jax.core.Tracer):
         return
     values = np.asarray(ids) if mask is None else np.asarray(ids)[np.asarray(mask)]
-    outside = values[(values < 0) | (values >= size)]
+    outside = values[(values < least) | (values >= size)]
     if outside.size:
-        raise UserError(f"{name} are in 0 .. {size - 1}; got {outside.flat[0]}")
+        raise UserError(f"{name} are in {least} .. {size - 1}; got {outside.flat[0]}")

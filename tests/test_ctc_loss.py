@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax, logsumexp
 
+import rnnjax
 from rnnjax import losses as rnnjax_losses
 
 TARGETS = jnp.array([[1, 2, 1, 0], [1, 1, 0, 0], [0, 2, 0, 0]])  # [L, B]: 11, 212, 1, empty
@@ -86,6 +87,21 @@ def test_nothing_beyond_the_steps_counts(logits):
     losses, _ = ctc_loss(spoilt, STEPS, TARGETS, LENGTHS)
     np.testing.assert_array_equal(losses, ctc_loss(logits, STEPS, TARGETS, LENGTHS)[0])
     assert np.isfinite(slopes_of(spoilt)).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"targets": TARGETS.at[0, 0].set(3)}, r"targets are in 1 \.\. 2; got 3"),
+        ({"targets": TARGETS.at[0, 0].set(0)}, r"targets are in 1 \.\. 2; got 0"),
+        ({"target_lengths": LENGTHS + 1}, r"lengths are within 0 \.\. T = 3; got 4"),
+        ({"steps": STEPS + 1}, r"lengths are within 0 \.\. T = 4; got 5"),
+    ],
+)
+def test_what_is_out_of_range_is_named(logits, change, message):
+    fit = {"logits": logits, "steps": STEPS, "targets": TARGETS, "target_lengths": LENGTHS}
+    with pytest.raises(rnnjax.UserError, match=message):
+        rnnjax_losses.ctc_loss(**fit | change)
 
 
 @pytest.mark.parametrize("scale", [1, 3, 30])

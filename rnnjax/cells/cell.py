@@ -124,6 +124,11 @@ def dot(x: Array, w: Array, compute_dtype: DType | None = None) -> Array:
     return jnp.matmul(x.astype(narrow), w.astype(narrow), preferred_element_type=wide)
 
 
+def wide(x: Array) -> Array:
+    """In float32 or wider."""
+    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+
+
 def zeros(batch_shape: tuple[int, ...], size: int, like: Array) -> Array:
     """Zeros of shape `[*batch_shape, size]` in the dtype of `like`."""
     return jnp.zeros((*batch_shape, size), jnp.result_type(like))

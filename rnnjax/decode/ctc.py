@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from rnnjax.cells.cell import wide
 from rnnjax.decode.beam import MAX_BEAM_SIZE, BeamResult
 from rnnjax.decode.step import Step, repeat_rows
 from rnnjax.errors import UserError, check_at_least
-from rnnjax.losses import wide
 from rnnjax.typing import Array, Carry
 
 BLANK = 0

@@ -15,7 +15,8 @@ References:
 import jax
 import jax.numpy as jnp
 
-from rnnjax.losses import IMPOSSIBLE, target_log_probability, wide
+from rnnjax.cells.cell import wide
+from rnnjax.losses import IMPOSSIBLE, target_log_probability
 from rnnjax.typing import Array
 
 

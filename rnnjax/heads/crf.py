@@ -17,6 +17,7 @@ from jax import lax
 from rnnjax.errors import UserError
 from rnnjax.heads.crf_decoding import k_best, viterbi
 from rnnjax.heads.crf_params import Chain, Constraints, CRFParams, init, prepare
+from rnnjax.ranges import check_ids
 from rnnjax.typing import Array
 
 __all__ = [
@@ -83,7 +84,7 @@ def sequence_score(params: CRFParams, scores: Array, tags: Array, lengths: Array
         [B], in nats; 0 for a sequence of length 0.
 
     Raises:
-        UserError: as in `log_partition`.
+        UserError: as in `log_partition`, or a tag is outside 0 .. K-1 (see `check_ids`).
     """
     return _sequence_score(prepare(params, scores, lengths, None), tags)
 
@@ -109,7 +110,7 @@ def log_likelihood(
         that are not legal.
 
     Raises:
-        UserError: as in `log_partition`.
+        UserError: as in `sequence_score`.
     """
     chain = prepare(params, scores, lengths, allowed)
     score_B = _sequence_score(chain, tags)
@@ -199,6 +200,7 @@ def _sequence_score(chain: Chain, tags: Array) -> Array:
             f"tags are integers of shape [T, B] = {list(valid_TB.shape)}; got {tags.dtype} of "
             f"shape {list(tags.shape)}"
         )
+    check_ids("tags", tags, len(params.start), valid_TB)
     last_B = jnp.maximum(jnp.sum(valid_TB, axis=0) - 1, 0)
     last_tags_B = jnp.take_along_axis(tags, last_B[None], axis=0)[0]
     of_tags_TB = jnp.take_along_axis(scores_TKB, tags[:, None], axis=1)[:, 0]

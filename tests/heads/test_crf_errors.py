@@ -67,6 +67,15 @@ def test_tags_that_do_not_fit_are_named(tags):
             score(PARAMS, SCORES, tags, LENGTHS)
 
 
+@pytest.mark.parametrize("tag", [-1, 3])
+def test_a_tag_that_does_not_exist_is_named(tag):
+    tags = np.zeros((T, B), int)
+    tags[0, 1] = tag
+    for score in (crf.sequence_score, crf.log_likelihood):
+        with pytest.raises(UserError, match=rf"tags are in 0 \.\. 2; got {tag}"):
+            score(PARAMS, SCORES, tags, LENGTHS)
+
+
 def test_numbers_below_one_are_refused():
     with pytest.raises(UserError, match="k is at least 1; got 0"):
         crf.k_best(PARAMS, SCORES, LENGTHS, 0)
