@@ -65,7 +65,7 @@ def rms_norm() -> Cell:
 
     def apply(scale: Array, x: Array, key: PRNGKey | None = None) -> Array:
         del key
-        return over_rms(x) * scale
+        return over_rms(x.astype(scale.dtype)) * scale
 
     return pointwise(lambda key, size: jnp.ones(size), apply, lambda size: size, apply)
 

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from rnnjax.cells.cell import Cell, dot, zeros
+from rnnjax.cells.cell import Cell, dot, wide, zeros
 from rnnjax.cells.linear import LinearSpec
 from rnnjax.typing import Array, DType, Params, PRNGKey
 
@@ -80,13 +80,8 @@ def linear_maps(
     }
 
 
-def at_least_float32(x: Array) -> Array:
-    """The array in float32 or wider, which complex numbers are made of."""
-    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
-
-
 def _complex(carry: Array) -> Array:
-    return jax.lax.complex(*jnp.split(at_least_float32(carry), 2, axis=-1))
+    return jax.lax.complex(*jnp.split(wide(carry), 2, axis=-1))
 
 
 def _real(h: Array) -> Array:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnnjax.cells.cell import Cell, check_compute_dtype, check_heads, check_size, dot, zeros
+from rnnjax.cells.cell import Cell, check_compute_dtype, check_heads, check_size, dot, wide, zeros
 from rnnjax.cells.convolution import convolved
 from rnnjax.cells.initializers import Initializer, gate_matrices
 from rnnjax.cells.mamba2 import Parts, initial_decay, initial_taps, over_rms
@@ -130,4 +130,6 @@ def gated_deltanet(
 
 def _unit(x: Array) -> Array:
     """The vectors along the last axis, of length one."""
-    return x * jax.lax.rsqrt((x * x).sum(axis=-1, keepdims=True) + 1e-6)
+    numbers = wide(x)
+    square = (numbers * numbers).sum(axis=-1, keepdims=True)
+    return (numbers * jax.lax.rsqrt(square + 1e-6)).astype(x.dtype)

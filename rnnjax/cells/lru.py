@@ -6,8 +6,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnnjax.cells.cell import Cell, check_compute_dtype, check_size
-from rnnjax.cells.diagonal import at_least_float32, diagonal_cell, linear_maps
+from rnnjax.cells.cell import Cell, check_compute_dtype, check_size, wide
+from rnnjax.cells.diagonal import diagonal_cell, linear_maps
 from rnnjax.cells.origin import cell_factory
 from rnnjax.errors import UserError
 from rnnjax.typing import Array, DType, PRNGKey
@@ -94,8 +94,8 @@ def lru(
         )
 
     def dynamics(params: LRUParams) -> tuple[Array, Array]:
-        decay = -jnp.exp(at_least_float32(params.log_decay))
-        eigenvalue = jnp.exp(jax.lax.complex(decay, jnp.exp(at_least_float32(params.log_phase))))
-        return eigenvalue, jnp.exp(at_least_float32(params.log_scale))
+        decay = -jnp.exp(wide(params.log_decay))
+        eigenvalue = jnp.exp(jax.lax.complex(decay, jnp.exp(wide(params.log_phase))))
+        return eigenvalue, jnp.exp(wide(params.log_scale))
 
     return diagonal_cell(hidden_size, units, init, dynamics, compute_dtype=compute_dtype)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnnjax.cells.cell import Cell, check_compute_dtype, check_size, dot, zeros
+from rnnjax.cells.cell import Cell, check_compute_dtype, check_size, dot, wide, zeros
 from rnnjax.cells.initializers import Initializer, gate_matrices
 from rnnjax.cells.origin import cell_factory
 from rnnjax.errors import UserError
@@ -191,5 +191,6 @@ def _gate(a: Array, noise: Array | None, row: int) -> Array:
 
 def normalise(a: Array, epsilon: float = 1e-6) -> Array:
     """The vectors along the last axis, of mean 0 and variance 1."""
-    centred = a - a.mean(axis=-1, keepdims=True)
-    return centred * jax.lax.rsqrt((centred**2).mean(axis=-1, keepdims=True) + epsilon)
+    centred = wide(a) - wide(a).mean(axis=-1, keepdims=True)
+    variance = (centred**2).mean(axis=-1, keepdims=True)
+    return (centred * jax.lax.rsqrt(variance + epsilon)).astype(a.dtype)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnnjax.cells.cell import Cell, check_compute_dtype, check_heads, check_size, dot, zeros
+from rnnjax.cells.cell import Cell, check_compute_dtype, check_heads, check_size, dot, wide, zeros
 from rnnjax.cells.convolution import convolved
 from rnnjax.cells.initializers import Initializer, initializer
 from rnnjax.cells.memory import Entry, MemorySpec
@@ -159,4 +159,6 @@ def initial_taps(key: PRNGKey, window: int, channels: int) -> Array:
 
 def over_rms(x: Array) -> Array:
     """The array over the root of its mean square along the last axis."""
-    return x * jax.lax.rsqrt((x * x).mean(axis=-1, keepdims=True) + 1e-5)
+    numbers = wide(x)
+    square = (numbers * numbers).mean(axis=-1, keepdims=True)
+    return (numbers * jax.lax.rsqrt(square + 1e-5)).astype(x.dtype)

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnnjax.cells.cell import Cell, check_compute_dtype, check_size
-from rnnjax.cells.diagonal import at_least_float32, diagonal_cell, linear_maps
+from rnnjax.cells.cell import Cell, check_compute_dtype, check_size, wide
+from rnnjax.cells.diagonal import diagonal_cell, linear_maps
 from rnnjax.cells.origin import cell_factory
 from rnnjax.errors import UserError
 from rnnjax.typing import Array, DType, PRNGKey
@@ -89,9 +89,9 @@ def s5(
         )
 
     def dynamics(params: S5Params) -> tuple[Array, Array]:
-        decay = -jnp.exp(at_least_float32(params.log_decay))
-        eigenvalues = jax.lax.complex(decay, at_least_float32(params.frequency))
-        a = jnp.exp(eigenvalues * jnp.exp(at_least_float32(params.log_step)))
+        decay = -jnp.exp(wide(params.log_decay))
+        eigenvalues = jax.lax.complex(decay, wide(params.frequency))
+        a = jnp.exp(eigenvalues * jnp.exp(wide(params.log_step)))
         return a, (a - 1) / eigenvalues
 
     return diagonal_cell(hidden_size, units, init, dynamics, counted=2, compute_dtype=compute_dtype)

@@ -57,3 +57,26 @@ def test_a_step_is_that_of_rounded_operands(name):
             z, n = oracles.sigmoid(u[:H]), np.tanh(u[H:])
             expected = (1 - z) * n + z * carry[b]
         np.testing.assert_allclose(ys[0, b], expected, rtol=2e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["lstm_layer_norm", "mamba2", "gated_deltanet"])
+def test_vectors_are_normalised_in_float32(name):
+    """In float16 the square of 300 is infinite, and the epsilon beside a square of 0 is gone."""
+    cell = SINGLE[name]()
+    params, xs, _ = inputs_of(cell, 0, np.float16)
+
+    def value(params, xs):
+        return jnp.sum(rnnjax.unroll(cell, params, xs)[1])
+
+    for gradient in jax.tree.leaves(jit(jax.grad(value, (0, 1)))(params, np.zeros_like(xs))):
+        assert np.isfinite(gradient).all()
+        assert gradient.dtype == np.float16
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float16])
+def test_rms_norm_does_not_overflow(dtype):
+    xs = 255 * np.ones((1, 1, 3), dtype)
+    xs[..., 0] *= dtype(2) if dtype == np.float16 else dtype(1)
+    _, ys = rnnjax.unroll(rnnjax.rms_norm(), jnp.ones(3), xs)
+    exact = xs.astype(float) / np.sqrt((xs.astype(float) ** 2).mean())
+    np.testing.assert_allclose(ys, exact, rtol=1e-6)
