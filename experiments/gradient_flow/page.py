@@ -74,7 +74,7 @@ def flow(layer: LayerTrace, key: PRNGKey) -> Flow:
     start = jax.tree.map(lambda leaf: leaf[0, 0], layer.before)
     xs = layer.xs[:, 0]
     norms, of_parameters = _gradients(layer.cell, far, layer.params, start, xs, key)
-    size = sum(leaf.shape[-1] for leaf in jax.tree.leaves(layer.before))
+    size = sum(leaf[0, 0].size for leaf in jax.tree.leaves(layer.before))
     last = max(1, min(far, LARGEST // size**2))
     cut: LayerTrace = layer._replace(
         xs=layer.xs[-last:], before=jax.tree.map(lambda leaf: leaf[-last:], layer.before)

@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 
+import rnnjax
 from experiments import char_lm
 from experiments.gradient_flow import __main__ as gradient_flow
 from experiments.gradient_flow import page, sources
@@ -71,6 +72,14 @@ def test_the_gradient_is_bounded_by_the_singular_values():
     for k, values in zip(flow.distances, flow.products, strict=True):
         assert flow.gradient[k] <= 1.2 * values[0] * flow.gradient[0]  # other steps t
     np.testing.assert_allclose(flow.memory, 1 + np.e, rtol=0.1)
+
+
+def test_fewer_steps_are_multiplied_where_the_carry_is_large(monkeypatch):
+    cell = rnnjax.fast_weights(4)
+    params = cell.init(jax.random.key(0), 3)
+    (layer,) = rnnjax.diagnostics.trace(cell, params, np.ones((16, 1, 3), np.float32))
+    monkeypatch.setattr(page, "LARGEST", 5 * (4 + 4 * 4) ** 2)
+    assert page.flow(layer, jax.random.key(1)).distances == [1, 2, 4, 5]
 
 
 @pytest.mark.parametrize(
