@@ -1,5 +1,6 @@
 """Diagnostics of recurrent networks: activations, gates, gradients and Jacobians through time."""
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Self
 
@@ -13,7 +14,7 @@ from jax.typing import ArrayLike
 from rnnjax.cells.cell import Cell, dot
 from rnnjax.cells.gru import GRUParams
 from rnnjax.cells.linear import LinearSpec
-from rnnjax.cells.lstm import LSTMCarry, LSTMParams
+from rnnjax.cells.lstm import LSTMCarry, LSTMParams, normalise
 from rnnjax.cells.structure import carry_that_fits, params_that_fit
 from rnnjax.errors import UserError
 from rnnjax.typing import Array, Carry, Params
@@ -99,13 +100,21 @@ def trace(
 
 
 def activations(layer: LayerTrace) -> Array:
-    """The activation after each step, `[T, B, H]`: tanh(c_t) of an LSTM, h_t of other cells.
+    """The activation after each step, `[T, B, H]`.
+
+    It is tanh(c_t) of an LSTM, the carry of a cell with a carry of one array, and y_t of others.
 
     References:
         Karpathy, Johnson & Fei-Fei 2015, "Visualizing and understanding recurrent networks",
         section 4.2.
     """
-    return jnp.tanh(layer.after.c) if isinstance(layer.after, LSTMCarry) else layer.after
+    if isinstance(layer.after, LSTMCarry):
+        return jnp.tanh(layer.after.c)
+    if isinstance(layer.after, jax.Array):
+        return layer.after
+    inputs, step = layer.cell.project(layer.params, layer.xs), layer.cell.step
+    assert step is not None  # a layer that was traced has one
+    return jax.vmap(functools.partial(step, layer.params))(layer.before, inputs)[1]
 
 
 def gates(layer: LayerTrace) -> dict[str, Array]:
@@ -140,8 +149,7 @@ def gates(layer: LayerTrace) -> dict[str, Array]:
 def _lstm_gates(layer: LayerTrace, params: LSTMParams, compute_dtype: Any) -> dict[str, Array]:
     recurrent = dot(layer.before.h, params.w_hh, compute_dtype)
     if params.norms is not None:
-        standardised = jax.nn.standardize(recurrent, axis=-1, epsilon=1e-6)
-        recurrent = standardised * params.norms.gain_hh
+        recurrent = normalise(recurrent) * params.norms.gain_hh
     a = jax.tree.leaves(layer.cell.project(params, layer.xs))[0] + recurrent
     a_i, *a_f, _, a_o = jnp.split(a, a.shape[-1] // layer.before.c.shape[-1], axis=-1)  # i(f)g o
     if params.w_peep is not None:

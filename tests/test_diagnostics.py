@@ -129,6 +129,14 @@ def test_zoneout_leaves_the_gates_and_an_elman_cell_has_none():
     close(diagnostics.activations(layer), layer.after)
 
 
+@pytest.mark.parametrize("name", ["slstm", "mamba2", "qrnn"])
+def test_activations_are_outputs_where_the_carry_has_several_parts(name):
+    cell = CELLS[name](4)
+    params, xs = draw(cell)
+    (layer,) = diagnostics.trace(cell, params, xs)
+    close(diagnostics.activations(layer), rnnjax.unroll_reference(cell, params, xs)[1])
+
+
 def test_saturation_counts_steps():
     gate = jnp.array([[0.05, 0.5], [0.05, 0.95], [0.95, 0.91], [0.2, 0.99]])[:, None]
     found = diagnostics.saturation(gate)
