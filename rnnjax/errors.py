@@ -23,7 +23,7 @@ def did_you_mean(word: str, valid: Iterable[str]) -> str:
         For example ``did you mean 'lstm'? Valid: gru, lstm, rnn.``
     """
     words = sorted(valid)
-    near = difflib.get_close_matches(word, words, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(str(word), words, n=1, cutoff=0.5)
     hint = f"did you mean '{near[0]}'? " if near else ""
     return f"{hint}Valid: {', '.join(words)}."
 

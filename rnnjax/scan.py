@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, cast, get_args
 import jax
 import jax.numpy as jnp
 
-from rnnjax.cells.cell import Cell, check_cells, real_array
+from rnnjax.cells.cell import Cell, check_cells, check_size, real_array
 from rnnjax.cells.structure import blame_step, carry_that_fits, params_that_fit
 from rnnjax.engines import target
 from rnnjax.engines.problem import Problem, Remat, select
@@ -79,7 +79,8 @@ def unroll(
     if 0 in given.xs.shape[1:-1]:
         return _no_rows(cell, given, engine=engine, remat=remat, scan_unroll=scan_unroll)
     remat = _known(remat)
-    scan_unroll = target.scan_unroll() if scan_unroll is None else scan_unroll
+    steps = target.scan_unroll() if scan_unroll is None else scan_unroll
+    scan_unroll = check_size("scan_unroll", steps)
     options = {"engine": engine, "remat": remat, "scan_unroll": scan_unroll}
     with jax.named_scope("scan"):
         return _unroll(cell, **given._asdict(), reverse=reverse, key=key, **options)

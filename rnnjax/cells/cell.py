@@ -5,7 +5,7 @@ import functools
 import math
 import operator
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -149,18 +149,19 @@ def real_array(name: str, values: Any) -> Array:
     return array
 
 
-def check_size(name: str, size: int) -> int:
+def check_size(name: str, size: int, least: Literal[0, 1] = 1) -> int:
     """The size as an int, numpy's integers too.
 
     Raises:
-        UserError: it is no integer, or below 1.
+        UserError: it is no integer, or below the least.
     """
     try:
-        number = 0 if isinstance(size, bool) else operator.index(size)
+        number = -1 if isinstance(size, bool) else operator.index(size)
     except TypeError:
-        number = 0
-    if number < 1:
-        raise UserError(f"{name} is a positive integer; got {size!r}")
+        number = -1
+    if number < least:
+        kind = "a positive integer" if least else "0 or a positive integer"
+        raise UserError(f"{name} is {kind}; got {size!r}")
     return number
 
 

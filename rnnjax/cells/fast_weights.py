@@ -66,7 +66,7 @@ def fast_weights(
         compute_dtype: dtype of the matmul operands; the carry stays in the params' dtype.
 
     Raises:
-        UserError: `decay` is outside 0 .. 1, or `num_rounds` below 0.
+        UserError: `decay` is outside 0 .. 1, or `num_rounds` is no integer of 0 or more.
 
     References:
         Ba, Hinton, Mnih, Leibo & Ionescu 2016, "Using fast weights to attend to the recent past"
@@ -76,8 +76,7 @@ def fast_weights(
     check_compute_dtype(compute_dtype)
     if not 0 <= decay <= 1:
         raise UserError(f"decay lies in 0 .. 1; got {decay!r}")
-    if num_rounds < 0:
-        raise UserError(f"num_rounds is 0 or more; got {num_rounds}")
+    num_rounds = check_size("num_rounds", num_rounds, least=0)
 
     def init(key: PRNGKey, input_size: int) -> FastWeightsParams:
         key_ih, key_hh = jax.random.split(key)

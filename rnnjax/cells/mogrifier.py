@@ -5,11 +5,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnnjax.cells.cell import Cell, dot
+from rnnjax.cells.cell import Cell, check_size, dot
 from rnnjax.cells.initializers import Initializer, gate_matrices
 from rnnjax.cells.lstm import LSTMCarry, LSTMParams, lstm
 from rnnjax.cells.origin import cell_factory
-from rnnjax.errors import UserError
 from rnnjax.typing import Array, DType, PRNGKey
 
 
@@ -49,7 +48,7 @@ def mogrifier(
         compute_dtype: dtype of the matmul operands; the carry stays in the params' dtype.
 
     Raises:
-        UserError: `num_rounds` is below 0.
+        UserError: `num_rounds` is no integer of 0 or more.
 
     References:
         Melis, Kocisky & Blunsom 2020, "Mogrifier LSTM" (arXiv:1909.01792), section 2, equations 1
@@ -62,8 +61,7 @@ def mogrifier(
         recurrent_init=recurrent_init,
         compute_dtype=compute_dtype,
     )
-    if num_rounds < 0:
-        raise UserError(f"num_rounds is 0 or more; got {num_rounds}")
+    num_rounds = check_size("num_rounds", num_rounds, least=0)
 
     def init(key: PRNGKey, input_size: int) -> MogrifierParams:
         key_lstm, *keys = jax.random.split(key, num_rounds + 1)

@@ -24,6 +24,8 @@ LSTM = lstm(3)
         (lambda: gru(3, reset="middle"), "'after', 'before' or 'none'; got 'middle'"),
         (lambda: lstm(3, compute_dtype="bf16"), "such as jnp.bfloat16; got bf16"),
         (lambda: lstm(3, compute_dtype=jnp.int32), "such as jnp.bfloat16; got int32"),
+        (lambda: rnnjax.mogrifier(3, num_rounds=1.5), r"0 or a positive integer; got 1\.5"),
+        (lambda: rnnjax.fast_weights(3, num_rounds=-1), "num_rounds is 0 or a positive .* got -1"),
         (lambda: stack([]), "at least one cell"),
         (lambda: stack(LSTM), r"a list of cells; got lstm\(3\)"),
         (lambda: stack([LSTM, 5]), r"stack takes a Cell, such as rnnjax.lstm\(128\); got 5"),

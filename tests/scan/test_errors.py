@@ -78,9 +78,11 @@ def test_inputs_that_do_not_fit(run, params, xs, options, message):
             {"engine": "skan"},
             r"unknown engine 'skan'; did you mean 'scan'\? Valid: associative, auto, .*scan",
         ),
+        ({"engine": None}, "unknown engine None; Valid: associative, auto"),
+        ({"scan_unroll": 1.5}, r"scan_unroll is a positive integer; got 1\.5"),
     ],
 )
-def test_unknown_names(params, cell, options, message):
+def test_options_that_do_not_exist(params, cell, options, message):
     own = params if cell is CELL else (params,)
     with pytest.raises(rnnjax.UserError, match=message):
         rnnjax.unroll(cell, own, XS, **options)
