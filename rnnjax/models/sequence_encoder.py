@@ -5,14 +5,14 @@ import jax.numpy as jnp
 from flax import nnx
 
 from rnnjax.cells.cell import Cell, check_sizes, split_key
-from rnnjax.cells.combinators import Directions, bidirectional, learned_carry, residual, stack
-from rnnjax.cells.pointwise import drop
+from rnnjax.cells.combinators import bidirectional, learned_carry, residual, stack
+from rnnjax.cells.pointwise import drop, dropout, variational_dropout
 from rnnjax.engines.problem import Remat
 from rnnjax.errors import UserError
 from rnnjax.heads import pooling
 from rnnjax.models.recurrent import Recurrent
 from rnnjax.ranges import check_ids
-from rnnjax.typing import Array, PRNGKey
+from rnnjax.typing import Array, Carry, PRNGKey
 
 
 class SequenceEncoder(nnx.Module):
@@ -104,21 +104,33 @@ class SequenceEncoder(nnx.Module):
             UserError: it cannot be told which outputs belong to which direction.
         """
         cell, carry = self.recurrent.cell, self.recurrent.initial_carry(1)
-        while cell.origin is not None and cell.origin.factory in (stack, residual, learned_carry):
-            parts = cell.origin.arguments
-            if cell.origin.factory is stack:  # the layer on top; dropout and the like have no carry
-                layers = zip(parts["cells"], carry, strict=True)
-                cell, carry = [one for one in layers if jax.tree.leaves(one[1])][-1]
-            else:
-                cell = parts["cell"]
-        if cell.origin is None or cell.origin.factory is not bidirectional:
-            return pooling.last(ys, mask)
-        parts = cell.origin.arguments
-        sizes = [parts[name].output_size(self.input_size) for name in Directions._fields]
-        if parts["combine"] != "concat" or sum(sizes) != self.output_size:
-            raise UserError(
-                "the last output of each direction takes a bidirectional cell on top that puts "
-                f"them side by side; got {self.output_size} outputs of directions with "
-                f"{sizes[0]} and {sizes[1]}"
-            )
-        return pooling.last(ys, mask, forward_size=sizes[0])
+        return pooling.last(ys, mask, forward_size=_forward_size(cell, carry, self.input_size))
+
+
+def _forward_size(cell: Cell, carry: Carry, input_size: int) -> int | None:
+    """How many of a cell's outputs, the first ones, are read from left to right; None: all.
+
+    Raises:
+        UserError: the others are not those of the other direction.
+    """
+    if cell.step is not None:
+        return None
+    origin = cell.origin
+    factory, parts = (None, {}) if origin is None else (origin.factory, origin.arguments)
+    if factory in (residual, learned_carry):
+        return _forward_size(parts["cell"], carry, input_size)
+    if factory is bidirectional and parts["combine"] == "concat":
+        return parts["forward"].output_size(input_size)
+    if factory is stack:  # the layer on top; dropout and the like have no carry
+        cells, states = parts["cells"], map(jax.tree.leaves, carry)
+        top = max((n for n, its in enumerate(states) if its), default=0)
+        for below in cells[:top]:
+            input_size = below.output_size(input_size)
+        size = _forward_size(cells[top], carry[top], input_size)
+        above = {getattr(one.origin, "factory", None) for one in cells[top + 1 :]}
+        if size is None or above <= {dropout, variational_dropout}:
+            return size
+    raise UserError(
+        "the last output of each direction takes a bidirectional cell on top that puts them side "
+        f"by side; got {cell!r}"
+    )

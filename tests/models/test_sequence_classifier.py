@@ -155,10 +155,15 @@ def test_the_last_output_of_each_direction_where_a_state_is_wider_than_an_output
     both = rnnjax.bidirectional(rnnjax.lru(3, state_size=4), rnnjax.gru(2))
     ys = jnp.arange(T * B * 5.0).reshape(T, B, 5)
     expected = np.concatenate([ys[-1, :, :3], ys[0, :, 3:]], axis=-1)
-    for on_top in (both, rnnjax.learned_carry(both)):
+    below = rnnjax.residual(rnnjax.bidirectional(rnnjax.gru(D), rnnjax.gru(D), combine="sum"))
+    mixing = rnnjax.stack([rnnjax.bidirectional(rnnjax.gru(2), rnnjax.gru(2)), rnnjax.gru(5)])
+    for on_top in (both, rnnjax.learned_carry(both), rnnjax.stack([below, both])):
         cell = rnnjax.stack([on_top, rnnjax.dropout(0.5)])
         encoder = SequenceEncoder(cell, input_size=D, rngs=nnx.Rngs(0))
         np.testing.assert_array_equal(encoder.last(ys), expected)
+    for one_direction in (mixing, rnnjax.stack([rnnjax.dense(5)])):
+        encoder = SequenceEncoder(one_direction, input_size=D, rngs=nnx.Rngs(0))
+        np.testing.assert_array_equal(encoder.last(ys), ys[-1])
 
 
 @pytest.mark.parametrize(
@@ -172,11 +177,15 @@ def test_the_last_output_of_each_direction_where_a_state_is_wider_than_an_output
         ),
         (
             lambda: last_of(rnnjax.bidirectional(rnnjax.gru(2), rnnjax.gru(2), combine="sum")),
-            "side by side; got 2 outputs of directions with 2 and 2",
+            r"side by side; got bidirectional\(gru\(2\), gru\(2\), combine='sum'\)",
         ),
         (
-            lambda: last_of(rnnjax.stack([BOTH, rnnjax.dense(4)])),
-            "side by side; got 4 outputs of directions with 3 and 2",
+            lambda: last_of(rnnjax.stack([BOTH, rnnjax.dense(5)])),
+            r"side by side; got stack\(\[bidirectional\(",
+        ),
+        (
+            lambda: last_of(rnnjax.residual_block(rnnjax.stack([BOTH, rnnjax.dense(D)]))),
+            r"side by side; got residual_block\(",
         ),
     ],
 )
