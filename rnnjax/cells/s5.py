@@ -91,8 +91,8 @@ def s5(
     def dynamics(params: S5Params) -> tuple[Array, Array]:
         decay = -jnp.exp(wide(params.log_decay))
         eigenvalues = jax.lax.complex(decay, wide(params.frequency))
-        a = jnp.exp(eigenvalues * jnp.exp(wide(params.log_step)))
-        return a, (a - 1) / eigenvalues
+        a_minus_1 = jnp.expm1(eigenvalues * jnp.exp(wide(params.log_step)))  # small, as Delta is
+        return a_minus_1 + 1, a_minus_1 / eigenvalues
 
     return diagonal_cell(hidden_size, units, init, dynamics, counted=2, compute_dtype=compute_dtype)
 

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -58,3 +60,18 @@ def test_steps_of_a_convolution_are_the_convolution():
         ys.append(y)
     expected = [np.convolve(x, tap)[:8] for x, tap in zip(xs.T, taps.T, strict=True)]
     np.testing.assert_allclose(np.stack(ys, axis=1), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_the_gradients_of_slow_units_of_s5_are_those_of_float64():
+    """The input is multiplied by about Delta, the difference of almost equal numbers."""
+    cell = rnnjax.s5(4)
+
+    def gradient(params):
+        return jax.grad(lambda p: rnnjax.unroll(cell, p, jnp.ones((1, 2)))[1].sum())(params)
+
+    params = cell.init(jax.random.key(0), 2)._replace(log_step=jnp.full(4, np.log(1e-3)))
+    found = gradient(params)
+    with jax.enable_x64(True):
+        exact = gradient(jax.tree.map(lambda leaf: leaf.astype(float), params))
+    for one, other in zip(found, exact, strict=True):
+        np.testing.assert_allclose(one, other, rtol=5e-3)
