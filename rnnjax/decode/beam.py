@@ -235,7 +235,8 @@ def _take(
         own = slice(first, first + size)
         penalty = jnp.broadcast_to(beam.penalty[:, own, None], extended[:, own].shape)
         for other in found:
-            taken = jnp.where(other.was_finished, -1, other.symbol)[:, None, None]
+            adds_none = other.was_finished | (other.log_probability == -jnp.inf)
+            taken = jnp.where(adds_none, -1, other.symbol)[:, None, None]
             same = (symbols[:, own, :, None] == taken).sum(axis=-1)
             penalty = penalty + (diversity * same).astype(jnp.float32)
         order = jnp.where(beam.finished[:, own, None], stays, extended[:, own] - penalty)

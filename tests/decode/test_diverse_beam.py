@@ -30,9 +30,12 @@ def diverse_search_over_lists(params, hidden, start, sizes, max_length, diversit
     return sorted(everything, key=lambda found: -found[1])
 
 
-@pytest.mark.parametrize(("num_groups", "size"), [(2, 2), (3, 1), (2, 3)])
-def test_diverse_groups_against_lists(num_groups, size):
-    params, carry, starts = network(seed=2, vocab_size=7, rows=12)
+@pytest.mark.parametrize(
+    ("num_groups", "size", "vocab_size"), [(2, 2, 7), (3, 1, 7), (2, 3, 7), (3, 5, 4)]
+)
+def test_diverse_groups_against_lists(num_groups, size, vocab_size):
+    """In a group of 5 the first of 4 symbols leave a place empty."""
+    params, carry, starts = network(seed=2, vocab_size=vocab_size, rows=12)
     sizes = {"beam_size": num_groups * size, "max_length": 5, "length_penalty": 0.0}
     result = search(params, carry, starts, num_groups=num_groups, diversity=0.8, **sizes)
     plain = search(params, carry, starts, **sizes)
