@@ -3,11 +3,15 @@
 import jax
 import jax.numpy as jnp
 
+from rnnjax.cells.cell import wide
 from rnnjax.errors import UserError, check_at_least
 from rnnjax.typing import Array
 
 FILTERS = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
 """The names of the filters, for `static_argnames` of a jitted function that samples."""
+
+COLDEST = 1e-6
+"""Logits over a temperature that is much lower are infinite."""
 
 
 def filter_logits(
@@ -27,7 +31,7 @@ def filter_logits(
     Args:
         logits: `[..., V]`.
         seen: bool `[..., V]`, the symbols that `repetition_penalty` makes less likely.
-        temperature: divides the logits; 0 leaves only the most likely symbol.
+        temperature: divides the logits; below `COLDEST` only the most likely symbol is left.
         top_k: keep only so many of the most likely symbols; 0 keeps all.
         top_p: nucleus: keep the fewest most likely symbols whose probabilities (after the
             temperature and the top k) sum to at least this; 1 keeps all.
@@ -37,7 +41,7 @@ def filter_logits(
             multiplies them where they are negative; 1 changes nothing.
 
     Returns:
-        Logits `[..., V]`, -inf where a symbol was cut.
+        Logits `[..., V]`, in float32 or wider, -inf where a symbol was cut.
 
     Raises:
         UserError: a number is out of range.
@@ -47,7 +51,7 @@ def filter_logits(
         Min-p: Nguyen et al. 2024 (arXiv:2407.01082), section 3. The penalty: Keskar et al. 2019,
         "CTRL" (arXiv:1909.05858), section 4.1, which assumes positive logits.
     """
-    vocab_size = logits.shape[-1]
+    logits, vocab_size = wide(logits), logits.shape[-1]
     if not 0 <= temperature <= float(jnp.finfo(jnp.float32).max):
         raise UserError(f"temperature is 0 or more, and finite; got {temperature}")
     check_at_least(0, top_k=top_k)
@@ -60,7 +64,7 @@ def filter_logits(
     if seen is not None and repetition_penalty != 1:
         lowered = jnp.where(logits > 0, logits / repetition_penalty, logits * repetition_penalty)
         logits = jnp.where(seen, lowered, logits)
-    if temperature == 0:
+    if temperature < COLDEST:
         top_k = 1
     else:
         logits = logits / temperature

@@ -10,6 +10,7 @@ import numpy as np
 from rnnjax.decode.filters import filter_logits
 from rnnjax.decode.step import Step
 from rnnjax.errors import UserError, check_at_least
+from rnnjax.ranges import check_ids
 from rnnjax.typing import Array, Carry, PRNGKey
 
 
@@ -53,7 +54,7 @@ def begin_sampling(
         return carry, logits
 
     carry, logits = jax.lax.scan(read, carry, prompt)
-    stops = _stops(stop)
+    stops = _stops(stop, logits.shape[-1])
     return Sampling(
         carry=carry,
         logits=logits[-1],
@@ -135,8 +136,8 @@ def sample(
         Symbols `[length, B]`, and their validity bool `[length, B]`: False after a stop.
 
     Raises:
-        UserError: the prompt or a stop is empty, `length` is below 1, there is not a key for each
-            row, or a filter is out of range.
+        UserError: the prompt or a stop is empty, a stop is no run of symbols, `length` is below 1,
+            there is not a key for each row, or a filter is out of range.
     """
     state = begin_sampling(step, params, carry, prompt, stop=stop)
     _, drawn = continue_sampling(step, params, state, length=length, key=key, **filters)
@@ -157,11 +158,16 @@ def keys_of_seeds(seed: int | Sequence[int], num_rows: int) -> PRNGKey:
     return jnp.stack([jax.random.key(each) for each in seed])
 
 
-def _stops(stop: int | Sequence[Sequence[int]] | None) -> Array:
+def _stops(stop: int | Sequence[Sequence[int]] | None, vocab_size: int) -> Array:
     """The runs of symbols that end a row, `[N, W]`, -1 before those shorter than the longest."""
-    runs = [[stop]] if isinstance(stop, int | np.integer) else [list(run) for run in stop or ()]
+    given = [[stop]] if isinstance(stop, int | np.integer) else stop or ()
+    if any(np.ndim(run) != 1 for run in given):
+        raise UserError(f"stop is a symbol, or runs of symbols such as [[1, 2], [3]]; got {stop}")
+    runs = [list(run) for run in given]
     if not all(runs):
         raise UserError("a stop is empty: give at least one symbol")
+    for run in runs:
+        check_ids("the symbols of a stop", np.asarray(run), vocab_size)
     width = max(map(len, runs), default=0)
     padded = [[-1] * (width - len(run)) + run for run in runs]
     return jnp.asarray(padded, jnp.int32).reshape(len(runs), width)

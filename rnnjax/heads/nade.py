@@ -22,12 +22,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from rnnjax.decode.filters import COLDEST
 from rnnjax.typing import Array, PRNGKey
 
 FREE = -1
 """In `given`: a bit that is drawn."""
-
-COLDEST = 1e-6
 
 
 class NADEParams(NamedTuple):

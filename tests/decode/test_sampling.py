@@ -102,6 +102,10 @@ def test_a_run_of_symbols_ends_a_row():
     assert (free[0] == 2).any(), "some row completes 5 2 with the prompt, and goes on"
     with pytest.raises(UserError, match="a stop is empty"):
         sample([4], length=3, stop=[[1], []])
+    with pytest.raises(UserError, match=r"runs of symbols such as .*; got \[1, 2\]"):
+        sample([4], length=3, stop=[1, 2])
+    with pytest.raises(UserError, match=rf"the symbols of a stop are in 0 .. {V - 1}; got {V}"):
+        sample([4], length=3, stop=V)
 
 
 @pytest.mark.parametrize("pieces", [(13,), (1, 12), (5, 4, 4)])
@@ -187,6 +191,17 @@ def test_ties_leave_exactly_k():
     filtered = decode.filter_logits(jnp.zeros(V), top_k=2)
     assert np.isfinite(filtered).sum() == 2
     assert np.isfinite(decode.filter_logits(jnp.zeros(V), temperature=0)).sum() == 1
+
+
+def test_no_temperature_is_too_low():
+    for logits in ([10.0, 30, 20], [-30.0, -10, -20]):
+        filtered = decode.filter_logits(jnp.array(logits), temperature=1e-38)
+        np.testing.assert_array_equal(jnp.isfinite(filtered), np.array(logits) == max(logits))
+
+
+def test_the_nucleus_of_narrow_logits_is_summed_in_float32():
+    filtered = decode.filter_logits(jnp.zeros(2000, jnp.bfloat16), top_p=0.9)
+    assert abs(np.isfinite(filtered).sum() - 1800) <= 1
 
 
 @pytest.mark.parametrize(
