@@ -132,6 +132,13 @@ def test_zoneout_keeps_or_takes_each_unit(make):
     np.testing.assert_array_equal(ys[0], carry.h if make is lstm else carry)
 
 
+def test_a_rate_of_0_may_be_an_integer():
+    params, xs, carry = inputs("lstm", 0)
+    expected = rnnjax.unroll(lstm(H), params, xs, carry)
+    found = rnnjax.unroll(zoneout(lstm(H), 0), params, xs, carry, key=KEY)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), found, expected)
+
+
 def test_stochastic_gates_are_samples_of_their_sigmoids():
     """One step from c = 2 with g = 1 shows every gate: c = 2 f + i and h = o tanh(c)."""
     size, rows = 8, 4000
