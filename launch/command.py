@@ -14,10 +14,16 @@ from rnnjax.errors import UserError
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that takes no abbreviations, and whose complaints are `UserError`s."""
+    """A parser that takes no abbreviations, and whose complaints are `UserError`s.
 
-    def __init__(self, about: str):
+    Args:
+        module: that is run, such as `launch.sweep`.
+        about: what `--help` says before the flags.
+    """
+
+    def __init__(self, module: str, about: str):
         super().__init__(
+            prog=f"python -m {module}",
             description=about,
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,

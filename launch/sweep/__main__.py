@@ -51,18 +51,21 @@ def sweep(argv: Sequence[str]) -> int:
 
 
 def _parser() -> command.Parser:
-    parser = command.Parser(__doc__ or "")
+    parser = command.Parser("launch.sweep", __doc__ or "")
     parser.add_argument("--experiment", required=True, help="which one")
     parser.add_argument(
         "--grid", nargs="+", action="append", default=[], metavar="FIELD=VALUE,...",
         help="config fields and their values; every combination is run",
     )  # fmt: skip
-    parser.add_argument("--seeds", type=int, default=1, help="runs of each combination")
+    parser.add_argument("--seeds", type=int, default=1, help="runs of each combination; default: 1")
     parser.add_argument(
-        "--jobs", type=int, default=1, help="processes at a time; the cores are shared out to them"
+        "--jobs",
+        type=int,
+        default=1,
+        help="processes at a time, which share the cores; default: 1",
     )
     parser.add_argument("--name", help="of the sweep; default: that of the experiment")
-    parser.add_argument("--folder", default="runs", help="where sweep_NAME goes")
+    parser.add_argument("--folder", default="runs", help="where sweep_NAME goes; default: runs")
     parser.add_argument("--table", action="store_true", help="run nothing, only show the results")
     parser.add_argument("--slurm", action="store_true", help="submit a SLURM array instead")
     parser.add_argument(

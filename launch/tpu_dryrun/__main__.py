@@ -67,7 +67,7 @@ def largest_batch(
 
 
 def _parser() -> command.Parser:
-    parser = command.Parser(__doc__ or "")
+    parser = command.Parser("launch.tpu_dryrun", __doc__ or "")
     parser.add_argument("--experiment", required=True, help="which one")
     parser.add_argument("--topology", required=True, help="such as v5e:4x4, or v5e-16")
     parser.add_argument("--mesh", help="as of the experiment; default: all chips over data")

@@ -235,7 +235,7 @@ def draw_curves(rows: list[dict[str, Any]], measures: Measures = Measures()) -> 
         chosen = [row for row in rows if row["split"] == split and name in row]
         return [row["step"] for row in chosen], [row[name] for row in chosen]
 
-    unit, metric = measures.counted, measures.metric
+    unit, metric = measures.unit, measures.metric
     deciding = of("valid", metric)
     heights = {"loss": 3.0}
     if metric != "loss" and len(deciding[0]) > 1:
