@@ -72,6 +72,7 @@ def zoneout(cell: Cell, rate: float, *, cell_state_rate: float | None = None) ->
     cell_state_rate = rate if cell_state_rate is None else cell_state_rate
     check_rate(rate)
     check_rate(cell_state_rate)
+    rate, cell_state_rate = float(rate), float(cell_state_rate)
     if cell.over_time is not None or cell.step is None:
         raise UserError("zoneout wraps a single recurrent layer; wrap the layers, not the stack")
     cell_step = cell.step

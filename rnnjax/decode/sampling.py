@@ -167,7 +167,7 @@ def _stops(stop: int | Sequence[Sequence[int]] | None, vocab_size: int) -> Array
     if not all(runs):
         raise UserError("a stop is empty: give at least one symbol")
     for run in runs:
-        check_ids("the symbols of a stop", np.asarray(run), vocab_size)
+        check_ids("the symbols of a stop", jnp.asarray(run), vocab_size)
     width = max(map(len, runs), default=0)
     padded = [[-1] * (width - len(run)) + run for run in runs]
     return jnp.asarray(padded, jnp.int32).reshape(len(runs), width)
