@@ -222,7 +222,7 @@ class Experiment:
         training.say(f"{size:,} parameters on {jax.devices()[0].device_kind}.")
 
         measures = self.measures(config)
-        if (splits := getattr(prepared, "splits", None)) and "validation" not in splits:
+        if run.evaluates_training(prepared):
             measures = measures._replace(evaluated="training split")
         loss_fn = self.loss_fn(config, graph, prepared)
         carry = self.carry(config, model)

@@ -148,6 +148,11 @@ class Run(NamedTuple):
         self.chosen_split(splits)
         print(task.report_scores(model, splits, self.options.split, self.workdir)[0])
 
+    @staticmethod
+    def evaluates_training(prepared: Any) -> bool:
+        """Whether evaluations read the training split, as the data have no validation split."""
+        return {"train", "validation"} & set(getattr(prepared, "splits", ())) == {"train"}
+
     def give(self, name: str, text: str) -> None:
         """Prints a text, or writes it to the file that `--output` names, and tells so."""
         output = self.options.output
@@ -177,7 +182,7 @@ class Trained(NamedTuple):
     def report(self) -> tuple[dict[str, Any], list[training.Section]]:
         """The number that decides, and the sections of `tell_scores`."""
         measures = self.run.experiment.measures(self.run.config)
-        decided = "validation" if "validation" in self.prepared.splits else "training"
+        decided = "training" if self.run.evaluates_training(self.prepared) else "validation"
         scale = f", {measures.scale}" * measures.higher_is_better
         return {f"{decided} {measures.metric}{scale}": self.best}, self.tell_scores()
 

@@ -1,5 +1,6 @@
 """Long range from the command line: training, resuming, every mode, cells compared."""
 
+import json
 import re
 import sys
 
@@ -37,6 +38,8 @@ def run(capsys, workdir, *flags):
 def test_training_learns_to_add(trained, capsys):
     losses = [row["loss"] for row in of_split(trained, "valid")]
     assert losses[-1] < 0.02  # 1/6 without memory
+    results = json.loads((trained / "results.json").read_text())
+    assert results["validation loss"] == min(losses)
     result = run(capsys, trained, "--mode=evaluate", "--split=validation")
     assert result.code == 0, result.err
     assert f"mean squared error {min(losses):.6f}" in result.out
