@@ -153,7 +153,7 @@ def ctc_loss(
     losses = optax.ctc_loss(
         logits.swapaxes(0, 1),
         padding.T.astype(logits.dtype),
-        jnp.where(here, targets, 0).T,
+        jnp.where(here, targets, 0).T.astype(jnp.int32),  # optax compares them with all of V
         (~here).T.astype(logits.dtype),
         log_epsilon=IMPOSSIBLE,
     )

@@ -71,6 +71,12 @@ def test_an_empty_target_is_the_sum_of_the_blanks(logits):
     np.testing.assert_allclose(losses, expected, rtol=1e-6)
 
 
+def test_targets_may_be_narrower_than_the_vocabulary():
+    logits = jnp.asarray(np.random.default_rng(0).normal(size=(4, 4, 300)), jnp.float32)
+    losses = [ctc_loss(logits, STEPS, TARGETS.astype(d), LENGTHS)[0] for d in (jnp.uint8, int)]
+    np.testing.assert_array_equal(*losses)
+
+
 def test_what_does_not_fit_has_no_loss_and_no_gradient(logits):
     """11 takes three steps, 212 as well, 1 takes one."""
     steps = jnp.array([2, 2, 1, 0])

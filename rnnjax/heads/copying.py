@@ -54,7 +54,7 @@ def copied_log_probability(
         symbols: int `[B, S]`; see `log_probabilities`.
         targets: int `[T, B]`, in 0 .. V + S - 1.
     """
-    size = logits.shape[-1]
+    size, targets = logits.shape[-1], targets.astype(jnp.int32)  # which holds V
     generated = target_log_probability(logits, jnp.minimum(targets, size - 1))
     generated = jnp.where(targets < size, generated, IMPOSSIBLE)
     log_weights = jax.nn.log_softmax(wide(scores))

@@ -201,6 +201,7 @@ def _sequence_score(chain: Chain, tags: Array) -> Array:
             f"shape {list(tags.shape)}"
         )
     check_ids("tags", tags, len(params.start), valid_TB)
+    tags = tags.astype(jnp.int32)  # jax indexes with what can hold K
     last_B = jnp.maximum(jnp.sum(valid_TB, axis=0) - 1, 0)
     last_tags_B = jnp.take_along_axis(tags, last_B[None], axis=0)[0]
     of_tags_TB = jnp.take_along_axis(scores_TKB, tags[:, None], axis=1)[:, 0]

@@ -241,3 +241,10 @@ def test_initial_parameters():
     everything = np.concatenate([np.ravel(x) for x in params])
     assert len(np.unique(everything)) > 1600
     assert -0.1 <= everything.min() < -0.09 < 0.09 < everything.max() <= 0.1
+
+
+def test_tags_may_be_narrower_than_their_number():
+    params, tags = crf.init(jax.random.key(0), 200), np.array([[3], [100]])
+    scores = jax.random.normal(jax.random.key(1), (2, 1, 200))
+    found = [crf.log_likelihood(params, scores, tags.astype(d), [2]) for d in (np.int8, int)]
+    np.testing.assert_array_equal(*found)
