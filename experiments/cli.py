@@ -23,12 +23,14 @@ from experiments import stop_at_once
 from rnnjax import training
 from rnnjax.data.examples import HALF_PAIR
 from rnnjax.errors import UserError
+from rnnjax.training.loop import NO_MEMORY
 
 WIDTH = 100
 INDENT = " " * 34
 EXIT_BROKEN_PIPE = 141
 """As of a program that SIGPIPE ends: the reader of the output has gone."""
-_NO_MEMORY = "RESOURCE_EXHAUSTED"
+SECONDS_FOR_OTHERS = 10.0
+"""Time in which the other processes of a run may end with the same error."""
 
 
 @contextlib.contextmanager
@@ -56,23 +58,30 @@ def plain_errors() -> Iterator[None]:
         if error.errno != errno.ENOSPC:
             raise
         _forget_output()
-        print(f"error: the output cannot be written: {error.strerror}", file=sys.stderr)
-        sys.exit(2)
+        _fail(f"the output cannot be written: {error.strerror}")
     except training.ProcessLost as error:
         print(f"error: {error}", file=sys.stderr)
         _end_at_once(training.EXIT_LOST)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        _fail(str(error))
     except (MemoryError, jax.errors.JaxRuntimeError) as error:
-        if isinstance(error, jax.errors.JaxRuntimeError) and _NO_MEMORY not in str(error):
+        if isinstance(error, jax.errors.JaxRuntimeError) and NO_MEMORY not in str(error):
             raise
-        print(f"error: {_too_large(error)}", file=sys.stderr)
-        sys.exit(2)
+        _fail(_too_large(error))
     except training.Interrupted:
         sys.exit(training.EXIT_SAVED)
     except KeyboardInterrupt:
         _stop()
+
+
+def _fail(message: str) -> typing.NoReturn:
+    """Ends with code 2; other processes of the run, which an exit waits for, may wait for this."""
+    print(f"error: {message}", file=sys.stderr)
+    if training.processes.count() > 1:
+        timer = threading.Timer(SECONDS_FOR_OTHERS, _end_at_once, [2])
+        timer.daemon = True
+        timer.start()
+    sys.exit(2)
 
 
 def _stop() -> typing.NoReturn:
@@ -94,7 +103,7 @@ def _interrupt(*_: object) -> None:
 
 
 def _too_large(error: Exception) -> str:
-    what = str(error).partition(_NO_MEMORY)[2].strip(": ").splitlines() or [str(error)]
+    what = str(error).partition(NO_MEMORY)[2].strip(": ").splitlines() or [str(error)]
     return (
         f"too little memory on this device: {what[0].strip().rstrip('.') or 'out of memory'}. "
         "Lower --config.batch_size, the length of what is read, or the sizes of the network."

@@ -34,6 +34,9 @@ A kill that comes later costs no more than one interval between saves. Where wri
 it goes on beside the steps, and a kill in that time costs up to two.
 """
 
+NO_MEMORY = "RESOURCE_EXHAUSTED"
+"""In the error of a device whose memory is too small."""
+
 EXIT_LOST = 69
 """Exit code after `ProcessLost`: EX_UNAVAILABLE of sysexits.h."""
 
@@ -289,7 +292,7 @@ def _explained_failures(checkpoints: Checkpoints) -> Iterator[None]:
             f"The training diverged at step {fault.step}: {fault.what}.\n{rest}"
         ) from None
     except jax.errors.JaxRuntimeError as error:
-        if count() == 1:
+        if count() == 1 or NO_MEMORY in str(error):
             raise
         checkpoint = checkpoints.newest()
         rest = f"they go on from {checkpoint}" if checkpoint else "no checkpoint was saved so far"

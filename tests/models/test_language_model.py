@@ -259,6 +259,14 @@ def test_a_masked_window_is_the_short_one_and_hands_on_the_carry_of_its_end():
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), found, expected)
 
 
+def test_symbols_may_be_bytes():
+    model = LanguageModel(256, rnnjax.rnn(H), embed_size=3, rngs=nnx.Rngs(0))
+    given = batch(5, mask=jnp.zeros((5, B), bool).at[4].set(True))
+    narrow = given | {"inputs": given["inputs"].astype(jnp.uint8)}
+    losses = [loss_of(model, model.initial_carry(B), one)[0] for one in (given, narrow)]
+    np.testing.assert_array_equal(*losses)
+
+
 def test_penalties_are_of_the_outputs_with_and_without_dropout():
     """The dropped outputs are the plain ones, zero or grown by 4 / 3, one mask a sequence."""
     model = LanguageModel(V, rnnjax.gru(H), embed_size=3, output_dropout=0.25, rngs=nnx.Rngs(0))
