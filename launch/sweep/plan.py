@@ -178,9 +178,10 @@ def submit(
     waiting = [run for run in runs if run.results() is None]
     if not waiting:
         return "All runs are finished: nothing to submit."
-    commands = folder / "commands.txt"
-    lines = [f"{shlex.join(run.command(experiment))}\n" for run in waiting]
-    atomic_files.write_text(commands, "".join(lines))
+    lines = "".join(f"{shlex.join(run.command(experiment))}\n" for run in waiting)
+    # Jobs of an earlier array read theirs when they start, and again when they are requeued.
+    commands = folder / f"commands-{zlib.crc32(lines.encode()):08x}.txt"
+    atomic_files.write_text(commands, lines)
     call = [
         "sbatch",
         f"--job-name={folder.name}",

@@ -109,10 +109,13 @@ def test_only_what_is_missing_is_submitted(tools, tmp_path, monkeypatch):
     assert "--array=0-1%2 " in call
     assert " --partition=p " in call
     assert f" --export=ALL,RNNJAX_ROOT={ROOT} " in call
-    assert call.endswith(f"launch/slurm.sbatch --commands {tmp_path}/commands.txt")
-    lines = (tmp_path / "commands.txt").read_text().splitlines()
+    (commands,) = tmp_path.glob("commands-*.txt")
+    assert call.endswith(f"launch/slurm.sbatch --commands {commands}")
+    lines = commands.read_text().splitlines()
     assert [line.count("--config.seed=1") for line in lines] == [0, 0]
     assert all("-m experiments.char_lm" in line and "'--config.data=a b'" in line for line in lines)
+    plan.submit("char_lm", runs[:1], tmp_path, 2, [])
+    assert commands.read_text().splitlines() == lines  # which the first array still reads
 
 
 def test_without_slurm_it_tells_the_call(tmp_path, monkeypatch):
@@ -120,7 +123,7 @@ def test_without_slurm_it_tells_the_call(tmp_path, monkeypatch):
     said = plan.submit("char_lm", [planned(tmp_path, 0, False)], tmp_path, 1, [])
     assert said.startswith("There is no sbatch here.")
     assert "sbatch --job-name=" in said
-    assert (tmp_path / "commands.txt").exists()
+    assert len([*tmp_path.glob("commands-*.txt")]) == 1
 
 
 def test_a_refusal_is_told(tools, tmp_path, monkeypatch):
