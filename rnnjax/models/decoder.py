@@ -275,6 +275,7 @@ class Decoder(Network):
             check_ids("tokens", tokens, size)
             return self.embed(tokens)
         check_ids("tokens", tokens, size + memory.features.shape[1])
+        tokens = tokens.astype(jnp.int32)  # uint8 does not hold V
         return self.embed(jnp.where(tokens < size, tokens, self.copied_as))
 
     def _copying(self, memory, xs, ys, zs):

@@ -212,7 +212,7 @@ def window_loss(
         Williams & Peng 1990.
     """
     carry = jax.lax.stop_gradient(carry)
-    inputs, reset = batch["inputs"], batch["reset"]
+    inputs, reset = batch["inputs"].astype(jnp.int32), batch["reset"]  # uint8 does not hold V
     known = (inputs >= 0) & (inputs < model.embed.num_embeddings)
     inputs = jnp.where(known | batch["mask"], inputs, 0)
     window = len(inputs) if window is None else window
