@@ -260,6 +260,7 @@ def draw_curves(rows: list[dict[str, Any]], measures: Measures = Measures()) -> 
         label = SMALL[name].format(measures.speed_unit or unit or "unit").replace(" ", "\n")
         _plot(panels[name], of("train", name), GREY, "train", label)
     column[-1].set_xlabel("step")
+    column[-1].locator_params("x", integer=True)
     return as_png(figure)
 
 

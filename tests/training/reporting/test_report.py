@@ -116,6 +116,12 @@ def test_the_metric_that_decides_has_a_curve_of_its_own(monkeypatch):
     assert norms == [(1, 2, 8.0, 9.0)]
 
 
+def test_a_loss_that_is_no_likelihood_is_not_in_nats(monkeypatch):
+    rows = [{"split": "train", "step": n, "loss": 0.5, "units_per_second": 9.0} for n in (1, 2)]
+    labels = [label for label, _, _ in panels(monkeypatch, rows, Measures(speed_unit="forecast"))]
+    assert labels == ["loss", "forecast/s"]
+
+
 def report(folder, **fields):
     with MetricsLog(folder, 0) as log:
         for row in ROWS:
