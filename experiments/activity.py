@@ -2,7 +2,7 @@
 
     python -m experiments.activity                    digits that wait and then move or turn
     python -m experiments.activity --config.data=VIDEOS.npz --workdir=runs/mine
-    python -m experiments.activity --preset=msr_action3d --config.data=skeletons.tar.xz \
+    python -m experiments.activity --preset=msr_action3d --config.data=skeletons.tar.xz \\
         --workdir=runs/msr                            joints of 20 actions; test: unseen persons
 
 Frames are images, read by a small CNN, or joints of a skeleton. Then, with the --workdir of the

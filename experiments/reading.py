@@ -10,7 +10,7 @@ in that format whose names say train, valid and test; one file is divided by sto
 --workdir of the training:
 
     --mode=evaluate --split=test                  the scores by kind of question, facts found
-    --mode=predict --story="Ada went to the attic. Bela ran to the forest." \
+    --mode=predict --story="Ada went to the attic. Bela ran to the forest." \\
         --question="Where is Ada?"                the answer, and the sentences it was found in
     --mode=predict --input=FILE                   the questions of a file; --output=out.html or
                                                   .jsonl has the attention of each hop

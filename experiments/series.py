@@ -2,7 +2,7 @@
 
     python -m experiments.series                                yearly sunspots, 1700 to 2008
     python -m experiments.series --config.data=FILE.csv --config.target=COLUMN --workdir=runs/mine
-    python -m experiments.series --config.data=FILE.csv --config.series=ID --config.label=COLUMN \
+    python -m experiments.series --config.data=FILE.csv --config.series=ID --config.label=COLUMN \\
         --workdir=runs/classes
 
 FILE.csv has a header and a row a time step. Of each series to forecast, the first 70 % of the rows

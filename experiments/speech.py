@@ -2,7 +2,7 @@
 
     python -m experiments.speech                          Morse code, keyed by hand, in noise
     python -m experiments.speech --config.data=FOLDER --workdir=runs/mine
-    python -m experiments.speech --preset=digits --config.data=recordings.tar.gz \
+    python -m experiments.speech --preset=digits --config.data=recordings.tar.gz \\
         --workdir=runs/digits                             Free Spoken Digit Dataset
 
 FOLDER holds a table each whose name says train, valid and test (.tsv, .csv, .jsonl), with the
@@ -40,7 +40,7 @@ class Options(ModeOptions):
     index: int = setting(0, "which recording of the split, from 0.", modes="inspect")
     beam_size: Count = setting(16, "Prefixes that a search keeps; 0: the likeliest alignment.")
     lm: str | None = setting(None, "Workdir of char_lm or word_lm: a language model that helps.")
-    lm_weight: float = setting(0.5, "Of its log-probability.")
+    lm_weight: float = setting(0.5, "Weight of its log-probability.")
     bonus: float = setting(0.5, "With --lm: nats for each character (word_lm: each word).")
 
     @property

@@ -73,6 +73,12 @@ def test_a_bad_command_line_is_told_in_a_line(capsys, arguments, said):
     assert capsys.readouterr().err.startswith(f"error: {said}")
 
 
+def test_the_help_names_the_command(capsys):
+    with pytest.raises(SystemExit):
+        sweep(["--help"])
+    assert capsys.readouterr().out.startswith("usage: python -m launch.sweep [-h] --experiment")
+
+
 def test_experiments_are_those_that_can_be_trained():
     names = set(experiments.summaries())
     assert {"char_lm", "ner"} <= names
