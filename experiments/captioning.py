@@ -12,7 +12,7 @@ Then, with the --workdir of the training:
     --mode=inspect                                         a page: captions, entropy, regions
 
 --workdir=FOLDER holds one run (default runs/captioning): checkpoints, metrics.jsonl, report.html.
-The same command again resumes a run that was stopped and ends with the same parameters, bit by bit.
+The same command again resumes a run that was stopped, with the same parameters bit for bit.
 """
 
 from dataclasses import dataclass, replace

@@ -2,7 +2,7 @@
 
     python -m experiments.sentiment                        1,100 reviews that ship with rnnjax
     python -m experiments.sentiment --config.data=FOLDER --workdir=runs/mine
-    python -m experiments.sentiment --preset=sst2 --config.data=shared/data/sentiment
+    python -m experiments.sentiment --preset=sst2 --config.data=FOLDER --workdir=runs/sst2
 
 FOLDER holds a file each whose name says train, dev (or valid) and test: .tsv, .csv or .jsonl, of
 which --config.text_column=NAME and --config.label_column=NAME choose the columns; any other file

@@ -14,7 +14,7 @@ Then, with the --workdir of the training:
     --mode=predict --text="de 7041"                        translations; --input=FILE: of its lines
     --mode=inspect                                         a page: attention, the best, the worst
 
-The same command again resumes a run that was stopped and ends with the same parameters, bit by bit.
+The same command again resumes a run that was stopped, with the same parameters bit for bit.
 """
 
 import json
