@@ -1,4 +1,4 @@
-"""Which classes are taken for which."""
+"""Confusion matrices of classes."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

@@ -111,6 +111,8 @@ def test_prediction_is_that_of_the_python_class(trained, capsys, tmp_path):
     for record, one, text in zip(records, expected, texts, strict=True):
         assert (record["text"], record["label"]) == (text, one.label)
         assert record["probabilities"] == pytest.approx(one.probabilities, rel=1e-6)
+    single = run(capsys, trained, "--mode=predict", "--text=fine", f"--output={output}")
+    assert single.out == f"1 text: {output}\n"
 
 
 def test_the_python_code_of_the_docs_runs(trained, capsys, tmp_path, monkeypatch):

@@ -53,7 +53,7 @@ def report_scores(
             f"alone: {most:.2f}%"
         )
         png = visuals.draw_confusion(classes, counts)
-        sections.append(Section(f"What is taken for what, {split}", png=png))
+        sections.append(Section(f"Confusion matrix, {split}", png=png))
     shown = picture(model, examples, genes)
     files = {f"scores_{split}.json": scores, f"{split}.png": shown.png or b""}
     path = training.write_results(folder, files)

@@ -110,8 +110,8 @@ def report_split(
         counts = confusions([name.label for name in part], found, classes)
         png = visuals.draw_confusion(classes, counts)
         path = training.write_results(folder, {"confusion.png": png})
-        after += f"\nWhich class is taken for which: {path}"
-        sections = [Section("Which class is taken for which", png=png)]
+        after += f"\nConfusion matrix: {path}"
+        sections = [Section("Confusion matrix", png=png)]
     return results, told + after, sections
 
 

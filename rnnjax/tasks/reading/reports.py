@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rnnjax import training
+from rnnjax.errors import counted
 from rnnjax.metrics.answers import Answered, frequent_answers
 from rnnjax.tasks.reading.babi import Question
 from rnnjax.tasks.reading.preparation import texts_of
@@ -126,9 +127,9 @@ def report_predictions(
         )
     else:
         section = Section("Stories", html="".join(story_table(*pair) for pair in pairs))
-        content = render_page("Reading", f"{len(pairs):,} questions", {}, [section])
+        content = render_page("Reading", counted(len(pairs), "question"), {}, [section])
     atomic_files.write_text(Path(output), content)
-    return f"{len(pairs):,} questions: {output}"
+    return f"{counted(len(pairs), 'question')}: {output}"
 
 
 def looked_at(question: Question, said: Answered) -> list[str]:

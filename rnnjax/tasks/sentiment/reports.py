@@ -81,7 +81,7 @@ def report_scores(
     picture = training.write_results(folder, files)
     share = model.vocabulary.unknown_share(one.fields["text"] for one in splits[split])
     unknown = f"{share:.1%} of the words are unknown"
-    return f"{title}\n{unknown}\nWhat is taken for what: {picture}", [Section(title, png=png)]
+    return f"{title}\n{unknown}\nConfusion matrix: {picture}", [Section(title, png=png)]
 
 
 def texts_of_file(path: str, text_column: str, *, encoding: str) -> list[str]:
@@ -145,9 +145,9 @@ def report_predictions(
     else:
         heads = [f"<b>{escape(one.label)}</b> {_percent(one)}" for one in found]
         section = Section("Texts", html=_coloured(model, texts, heads, by))
-        content = render_page("Sentiment", f"{len(texts):,} texts", {}, [section])
+        content = render_page("Sentiment", counted(len(texts), "text"), {}, [section])
     atomic_files.write_text(Path(output), content)
-    return f"{len(texts):,} texts: {output}"
+    return f"{counted(len(texts), 'text')}: {output}"
 
 
 def errors_section(

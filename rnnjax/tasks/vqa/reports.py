@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from rnnjax import training
+from rnnjax.errors import counted
 from rnnjax.metrics.answers import Answered, frequent_answers
 from rnnjax.tasks.vqa.questions import AskedImage, Question, Splits, questions_of
 from rnnjax.tasks.vqa.vqa_model import VqaModel
@@ -155,9 +156,10 @@ def report_predictions(
         )
     else:
         section = Section("Answers", html=note(LIGHT) + "".join(map(figure_of, pairs)))
-        content = render_page("Questions about images", f"{len(pairs):,} questions", {}, [section])
+        number = counted(len(pairs), "question")
+        content = render_page("Questions about images", number, {}, [section])
     atomic_files.write_text(Path(output), content)
-    return f"{len(pairs):,} questions: {output}"
+    return f"{counted(len(pairs), 'question')}: {output}"
 
 
 def figure_of(one: Pair) -> str:
