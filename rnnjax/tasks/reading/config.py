@@ -31,5 +31,5 @@ class ReadingConfig(TrainingConfig, LengthLimit, NetworkConfig):
     )
     dropout: Rate = setting(0.1, "On words' vectors and before the answer, a mask a sentence.")
     supervise_attention: Weight = setting(
-        0.0, "Weight of a loss that shows training which sentences are the facts; 0: it must guess."
+        0.0, "Weight of a loss that shows which sentences are the facts; 0: answers alone."
     )

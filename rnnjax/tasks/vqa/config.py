@@ -23,7 +23,7 @@ class VqaConfig(TrainingConfig, NetworkConfig):
         "embedded, easy_vqa, a TSV, CSV or JSONL file, or a folder of them whose names say train, "
         "valid and test.",
     )
-    image_column: str = setting("image", "Column of the image's path, seen from the file.")
+    image_column: str = setting("image", "Column of the image's path, relative to the file.")
     question_column: str = setting("question", "Column of the question.")
     answer_column: str = setting("answer", "Column of the answer.")
     encoding: str = setting("utf-8", "Encoding of the files.")
