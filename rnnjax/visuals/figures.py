@@ -34,5 +34,7 @@ def as_png(figure: "Figure", key: str = "") -> bytes:
     png = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # Shown as a box.
+        if key:  # The first layout cuts labels off: it does not know the size of square cells.
+            figure.draw_without_rendering()
         figure.savefig(png, format="png")
     return png.getvalue()

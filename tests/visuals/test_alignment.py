@@ -36,6 +36,14 @@ def test_pictures_stand_side_by_side_and_may_have_no_symbol():
     assert row.shape == pixels(draw_alignments([one] * 3)).shape
 
 
+def test_long_symbols_are_not_cut_off():
+    source = ["the", "constructor", "is", "designed", "<end>"]
+    for target in (["a"], ["a", "constructor"]):
+        png = draw_alignments([Alignment(source, target, np.full((len(target), 5), 0.2))])
+        assert (pixels(png)[0] == 255).all()
+        assert (pixels(png)[:, 0] == 255).all()
+
+
 def test_copies_are_a_column_of_their_own_at_the_right():
     attention = [[0.5, 0.5], [0.5, 0.5]]
     plain = Alignment("ab", "xy", attention)
