@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rnnjax import training
-from rnnjax.data import Vocabulary
+from rnnjax.data import UNKNOWN, Vocabulary
 from rnnjax.errors import UserError
 from rnnjax.models import LanguageModel
 from rnnjax.tasks.language.scoring import TextScore
@@ -150,7 +150,8 @@ def report_steps(
         parts = [f"{logit:.2f}<br>{p:.1%}" for logit, p in of_step]
         parts[target] = f"<b>[{parts[target]}]</b>"
         rows.append([escape(symbols[last]), *parts])
-    title, legend = "Scores at each step", "each cell: logit, probability; [target]"
+    title = "Scores at each step"
+    legend = f"each cell: logit, probability; [target]; {UNKNOWN!r}: any other character"
     table = wide_table(["after", *map(escape, symbols)], rows, range(1, len(symbols) + 1))
     return "\n".join([f"{title}:", legend, *lines, ""]), Section(title, html=note(legend) + table)
 
