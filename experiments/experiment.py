@@ -164,9 +164,9 @@ class Experiment:
             config: Any = preset.config.with_settings(**fields)
             source: str | Path | None = shared.restore_from
         else:
-            config, _ = training.read_run(workdir, config_class)
-            self._check_vocabulary_field(config, fields, workdir)
-            config, source = dataclasses.replace(config, **fields), workdir
+            trained, _ = training.read_run(workdir, config_class)
+            config, source = dataclasses.replace(trained, **fields), workdir
+            self.check_vocabulary_field(workdir, trained, config)
         config.validate()
         run = Run(self, config, given, workdir, source, shared=shared)
         steps_to_trace(run)
@@ -305,12 +305,12 @@ class Experiment:
         _, new_state = training.make_training(config, self.loss_fn(config, graph, prepared))
         training.check_memory(jax.eval_shape(new_state, params, None), params)
 
-    def _check_vocabulary_field(self, config: Any, fields: Mapping, workdir: Path) -> None:
-        name = self.vocabulary_field
-        if name in fields and fields[name] != (found := getattr(config, name)):
-            raise UserError(
-                f"{workdir} was trained with --config.{name}={found}, not {fields[name]}"
-            )
+    def check_vocabulary_field(self, source: str | Path, trained: Any, config: Any) -> None:
+        """Raises UserError unless a config agrees with that, or the vocabulary, of a source."""
+        if name := self.vocabulary_field:
+            found, given = getattr(trained, name), getattr(config, name)
+            if found != given:
+                raise UserError(f"{source} was trained with --config.{name}={found}, not {given}")
 
     def _open(self, run: Run) -> tuple[training.Workdir, Run]:
         """The workdir of a training, and the run with the source that it goes on from."""

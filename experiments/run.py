@@ -114,12 +114,7 @@ class Run(NamedTuple):
         except UserError as error:
             name = self.experiment.name
             raise UserError(f"{self.source} has no vocabulary of {name}: {error}") from error
-        if field := self.experiment.vocabulary_field:
-            found, expected = getattr(vocabulary, field), getattr(self.config, field)
-            if found != expected:
-                raise UserError(
-                    f"{self.source} was trained with --config.{field}={found}, not {expected}"
-                )
+        self.experiment.check_vocabulary_field(self.source, vocabulary, self.config)
         return vocabulary
 
     def trained_model(self) -> Any:

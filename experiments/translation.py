@@ -28,11 +28,7 @@ from rnnjax.tasks.translation import reports
 from rnnjax.tasks.translation.config import TranslationConfig as Config
 from rnnjax.tasks.translation.preparation import load_pairs, prepare
 from rnnjax.tasks.translation.scores import sample, validation_scores
-from rnnjax.tasks.translation.translator import (
-    batch_loss,
-    first_carry,
-    make_translator,
-)
+from rnnjax.tasks.translation.translator import batch_loss, first_carry, make_translator
 from rnnjax.tasks.translation.vocabulary import VocabularyPair
 
 CORPUS = Config(

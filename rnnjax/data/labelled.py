@@ -26,10 +26,8 @@ def read_columns(
     """As `read_examples`; an error about a column names the flag that chooses it.
 
     Args:
-        path: as for `read_examples`, and so are kind and encoding.
+        path, encoding, kind: as for `read_examples`.
         columns: by field; the flag of a field is `--config.FIELD_column`.
-        encoding: see path.
-        kind: see path.
     """
     try:
         return read_examples(path, columns, kind=kind, encoding=encoding)

@@ -39,8 +39,7 @@ class Videos(SavedVocabulary):
     Attributes:
         classes: the K activities.
         shape: of a frame: `[H, W]` of images, `[J, 3]` of joints.
-        mean: of all pixels, or of each of the D features of joints, over the training split.
-        std: likewise.
+        mean, std: of all pixels, or of each of the D features of joints, over the training split.
     """
 
     classes: tuple[str, ...]

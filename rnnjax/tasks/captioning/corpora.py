@@ -19,12 +19,7 @@ from rnnjax.data.named_splits import (
     split_of,
 )
 from rnnjax.errors import UserError, counted
-from rnnjax.tasks.captioning.caption_files import (
-    TABLES,
-    read_coco,
-    read_karpathy,
-    read_table,
-)
+from rnnjax.tasks.captioning.caption_files import TABLES, read_coco, read_karpathy, read_table
 from rnnjax.tasks.captioning.captioned_images import CaptionCorpus, CaptionedImage
 from rnnjax.tasks.captioning.config import CaptionData
 from rnnjax.tasks.captioning.tfds_captions import captioned_examples

@@ -120,11 +120,6 @@ def read_copy(text: str, length: int) -> np.ndarray:
     return copy_inputs(np.array([*map(int, digits)]), length)
 
 
-def read_agreement(text: str, _: int) -> np.ndarray:
-    """The words before the verb."""
-    return agreement.encode(text)
-
-
 def tell_agreement(outputs: np.ndarray) -> str:
     """The verb, and its probability."""
     chances = softmax(outputs[-1])
@@ -177,7 +172,7 @@ PROBLEMS = {
             np.mean([example["nearest"] == example["targets"] for example in examples])
         ),
         guess_by="the number of the nearest noun",
-        read=read_agreement,
+        read=lambda text, _: agreement.encode(text),
         tell=tell_agreement,
         curve=lambda outputs, example: softmax(outputs)[:, 1],
         curve_of=f"the probability of '{agreement.VERBS[1]}' so far",

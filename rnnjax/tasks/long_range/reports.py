@@ -9,12 +9,7 @@ from rnnjax import training
 from rnnjax.data.padded_batches import Examples
 from rnnjax.tasks.long_range import agreement
 from rnnjax.tasks.long_range.memory_model import MemoryModel, load
-from rnnjax.tasks.long_range.preparation import (
-    all_of,
-    examples_at,
-    split_examples,
-    test_distances,
-)
+from rnnjax.tasks.long_range.preparation import all_of, examples_at, split_examples, test_distances
 from rnnjax.training import Section
 from rnnjax.training.reporting.progress import aligned
 from rnnjax.visuals.page import note, render_page

@@ -29,8 +29,7 @@ class Note(NamedTuple):
 
     Attributes:
         pitch: its MIDI number; 60 is middle C.
-        start: in quarter notes from the beginning.
-        end: likewise.
+        start, end: in quarter notes from the beginning.
     """
 
     pitch: int

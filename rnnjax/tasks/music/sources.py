@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from rnnjax.data.files import regular_file
-from rnnjax.data.named_splits import SPLITS, split_files
+from rnnjax.data.named_splits import SPLITS, drawn_in_shares, split_files
 from rnnjax.errors import UserError
 from rnnjax.tasks.music import chorales, midi
 from rnnjax.tasks.music.config import MusicSource
@@ -13,9 +13,6 @@ from rnnjax.tasks.music.pieces import NUM_NOTES, Piece, opening
 
 ARRAYS = {"train": "traindata", "validation": "validdata", "test": "testdata"}
 """The names of the splits in the published .mat files."""
-
-SHARES = (0.8, 0.9)
-"""Where validation and test begin, as shares of the melodies."""
 
 
 def load_source(config: MusicSource) -> tuple[dict[str, list[Piece]], str]:
@@ -96,10 +93,8 @@ def _cell(name: str, cell: np.ndarray) -> Piece:
 def _divided(pieces: Sequence[Piece], source: str) -> dict[str, list[Piece]]:
     openings = [opening(piece) for piece in pieces]
     melodies = sorted(set(openings))
-    order = np.random.default_rng(0).permutation(len(melodies))
-    parts = np.split(order, [int(share * len(order)) for share in SHARES])
     splits = {}
-    for split, part in zip(SPLITS, parts, strict=True):
+    for split, part in zip(SPLITS, drawn_in_shares(len(melodies), 8, 1, 1), strict=True):
         own = {melodies[n] for n in part}
         splits[split] = [p for p, its in zip(pieces, openings, strict=True) if its in own]
         if not splits[split]:

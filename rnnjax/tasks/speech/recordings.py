@@ -36,11 +36,6 @@ class Source(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def normalised_text(text: str) -> str:
-    """Lower case, with one space between words."""
-    return " ".join(text.lower().split())
-
-
 def with_noise(wave: np.ndarray, decibels: float, rng: np.random.Generator) -> np.ndarray:
     """Adds white noise to a sound `[N]` of floats and makes it int16.
 

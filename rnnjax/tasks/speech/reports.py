@@ -58,10 +58,7 @@ def validation_scores(
 
 
 def report_scores(
-    model: SpeechModel,
-    splits: Mapping[str, Sequence[Recording]],
-    split: str,
-    folder: Path,
+    model: SpeechModel, splits: Mapping[str, Sequence[Recording]], split: str, folder: Path
 ) -> tuple[str, list[Section]]:
     """Writes `scores_SPLIT.json` and `SPLIT.png` into a folder.
 

@@ -7,13 +7,14 @@ from pathlib import Path
 from rnnjax import data
 from rnnjax.data.audio import notes_of, read_sound
 from rnnjax.data.examples import SUFFIXES, numbered_lines, suffix_of
+from rnnjax.data.files import in_a_line
 from rnnjax.data.labelled import as_column, drawn_splits, read_columns
 from rnnjax.data.named_splits import is_list_of_paths, split_files
 from rnnjax.errors import UserError
 from rnnjax.tasks.speech import digits
 from rnnjax.tasks.speech.config import SpeechConfig
 from rnnjax.tasks.speech.morse import morse
-from rnnjax.tasks.speech.recordings import Recording, Source, normalised_text
+from rnnjax.tasks.speech.recordings import Recording, Source
 
 TRANSCRIPTS = ".trans.txt"
 """How the files with lines of an id and a text end, as in LibriSpeech."""
@@ -92,5 +93,5 @@ def _listed(path: Path, config: SpeechConfig) -> Sequence[data.Example]:
     else:
         return []
     for one in examples:
-        one.fields["text"] = normalised_text(one.fields["text"])
+        one.fields["text"] = in_a_line(one.fields["text"].lower())
     return examples

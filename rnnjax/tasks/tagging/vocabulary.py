@@ -71,8 +71,7 @@ class TaggingVocabulary(SavedVocabulary):
         scheme: of the tags.
         word_length: C, characters that stand for a word. A longer word is seen without its middle:
             its first ceil(C / 2) and its last floor(C / 2) characters.
-        lowercase: see `normalise`.
-        digits_to_zero: see `normalise`.
+        lowercase, digits_to_zero: see `normalise`.
     """
 
     words: tuple[str, ...]

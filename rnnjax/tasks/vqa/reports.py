@@ -124,10 +124,7 @@ def inspect_page(pairs: Sequence[Pair], split: str) -> tuple[str, str]:
 
 
 def report_predictions(
-    model: VqaModel,
-    images: Sequence[AskedImage],
-    output: str | None,
-    places: Sequence[str] = (),
+    model: VqaModel, images: Sequence[AskedImage], output: str | None, places: Sequence[str] = ()
 ) -> str:
     """Writes answers to a file, or returns them for the terminal, a line a question.
 

@@ -56,8 +56,7 @@ class Profile(NamedTuple):
     """The operations of some steps.
 
     Attributes:
-        first: the first step of the trace.
-        last: its last step.
+        first, last: steps of the trace.
         devices: of this process, on which the operations ran.
         seconds: a step, from the beginning of the first operation to the end of the last one.
         operations: those that took longest first.
@@ -94,8 +93,7 @@ def measure(trace: Path, program: str, first: int, last: int) -> Profile | None:
     Args:
         trace: a file ``*.xplane.pb``.
         program: the name of the compiled program.
-        first: the first step of the trace.
-        last: its last step.
+        first, last: steps of the trace.
 
     Returns:
         The operations of that program; None: the trace has none.

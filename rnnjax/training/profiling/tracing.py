@@ -29,8 +29,7 @@ class TracedSteps(NamedTuple):
     """Which steps to trace; the first update of a run is step 1.
 
     Attributes:
-        first: of them.
-        last: of them.
+        first, last: of them.
     """
 
     first: int
