@@ -29,8 +29,7 @@ class Planned(NamedTuple):
 
     Attributes:
         setting: the values of the grid's fields, as they were written.
-        seed: of the run.
-        workdir: of the run.
+        seed, workdir: of the run.
         flags: its command line but for the program.
         num_steps: updates that it is to make.
     """

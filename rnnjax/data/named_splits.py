@@ -224,11 +224,22 @@ def drawn_in_shares(count: int, *shares: int) -> list[np.ndarray]:
     return np.split(np.random.default_rng(0).permutation(count), ends)
 
 
-def drawn_tenth(count: int, source: str, nouns: str) -> np.ndarray:
-    """Indices of a tenth of some `nouns`, the same in every run; UserError for fewer than ten."""
-    if count < TENTHS:
+def without_a_tenth(
+    examples: Sequence[T], groups: Sequence[int], source: str, nouns: str
+) -> tuple[list[T], list[T]]:
+    """The examples of nine tenths of the groups, and the others; UserError for fewer than ten.
+
+    `groups` has the group of each example, and `nouns` is what messages call groups. They are
+    drawn at random, the same in every run.
+    """
+    numbers = np.unique(groups)
+    if (count := len(numbers)) < TENTHS:
         raise UserError(f"{source} has {count} {nouns}: expected {TENTHS} or more to divide")
-    return np.random.default_rng(0).permutation(count)[: count // TENTHS]
+    drawn = numbers[np.random.default_rng(0).permutation(count)[: count // TENTHS]]
+    parts: tuple[list[T], list[T]] = ([], [])
+    for one, is_drawn in zip(examples, np.isin(groups, drawn).tolist(), strict=True):
+        parts[is_drawn].append(one)
+    return parts
 
 
 def _listed(source: str, needed: Iterable[str]) -> dict[str, str]:

@@ -33,8 +33,7 @@ class TrainingWindows(EndlessBatches):
     is a function of the index, and an index is all there is to a position in the data.
 
     A batch is a dict, time-major with T = k2:
-        inputs: int32 [T, B].
-        targets: int32 [T, B].
+        inputs, targets: int32 [T, B].
         reset: bool [T, B], where the carry must be put back before the step: where a document
             starts, and at the first step of a pass.
         mask: bool [T, B], the targets that count: not the first symbol of a document (it does not

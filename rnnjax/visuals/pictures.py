@@ -115,8 +115,7 @@ def draw_lines(
         panels: by the title of a panel and the name of a line its x `[N]` and its y `[N]`, or a
             band `[3, N]`: its lower edge, its line and its upper edge. A name has the same colour
             in all panels.
-        xlabel: of all panels.
-        ylabel: of all panels.
+        xlabel, ylabel: of all panels.
         log: whether y is on a logarithmic scale, on which 0 is not drawn.
         limits: of y; None: what is drawn fits.
     """

@@ -74,8 +74,7 @@ def filters(centre: Array, stride: Array, variance: Array, num_filters: int, siz
 
     Args:
         centre: of the grid, `[...]`.
-        stride: `[...]`.
-        variance: `[...]`.
+        stride, variance: `[...]`.
         num_filters: N; i is 1 to N.
         size: A; a is 1 to A.
 

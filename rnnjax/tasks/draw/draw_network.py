@@ -162,8 +162,7 @@ def kl_to_prior(mu: Array, log_sigma: Array) -> Array:
     ``sum over Z of (mu^2 + sigma^2 - log sigma^2 - 1) / 2``
 
     Args:
-        mu: `[..., Z]`.
-        log_sigma: `[..., Z]`.
+        mu, log_sigma: `[..., Z]`.
     """
     terms = jnp.square(mu) + jnp.exp(2 * log_sigma) - 2 * log_sigma - 1
     return terms.sum(axis=-1) / 2

@@ -4,16 +4,14 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from rnnjax.data.files import files_at
 from rnnjax.data.named_splits import (
     LIST_OF_PATHS,
     SPLITS,
-    drawn_tenth,
     is_list_of_paths,
     split_files,
     split_of,
+    without_a_tenth,
 )
 from rnnjax.data.question_vocabulary import words_of
 from rnnjax.errors import UserError
@@ -73,7 +71,9 @@ def load_questions(source: str, *, encoding: str = "utf-8") -> tuple[Splits, str
         return splits, source
     drawn = ["validation"] if "test" in splits else ["test", "validation"]
     for split in drawn:
-        splits["train"], splits[split] = _without_a_tenth(splits["train"], source)
+        stories = [one.story_number for one in splits["train"]]
+        divided = without_a_tenth(splits["train"], stories, source, "stories")
+        splits["train"], splits[split] = divided
     note = f"{source}; a tenth of the training stories is the {' and the '.join(drawn)} split"
     return {split: splits[split] for split in SPLITS}, note
 
@@ -131,13 +131,3 @@ def _of_files(paths: Sequence[Path], encoding: str) -> list[Question]:
             for one in read
         )
     return questions
-
-
-def _without_a_tenth(
-    questions: list[Question], source: str
-) -> tuple[list[Question], list[Question]]:
-    """The questions of nine tenths of the stories, and those of the others, drawn at random."""
-    stories = np.unique([one.story_number for one in questions])
-    held_out = set(stories[drawn_tenth(len(stories), source, "stories")].tolist())
-    kept = [one for one in questions if one.story_number not in held_out]
-    return kept, [one for one in questions if one.story_number in held_out]

@@ -52,12 +52,6 @@ def make_model(
     return model
 
 
-def embedding_of(model: SequenceClassifier) -> nnx.Embed:
-    """The vectors of a model's words."""
-    assert model.encoder.embed is not None
-    return model.encoder.embed
-
-
 def batch_loss(model: SequenceClassifier, batch: Batch, key: Array | None) -> training.Loss:
     """The cross entropy of the labels in nats a text, and how many percent are right."""
     out = model(batch["words"], mask_of(batch), key=key)
@@ -98,7 +92,8 @@ def gradient_times_input(model: SequenceClassifier, batch: Batch) -> Array:
         Li et al. 2016, "Visualizing and understanding neural models in NLP"; times the input
         as in Denil et al. 2014, "Extraction of salient sentences from labelled documents".
     """
-    of_vectors = nnx.clone(model)
+    embed, of_vectors = model.encoder.embed, nnx.clone(model)
+    assert embed is not None
     of_vectors.encoder.embed = None  # It then reads vectors instead of words.
     mask = mask_of(batch)
 
@@ -106,7 +101,7 @@ def gradient_times_input(model: SequenceClassifier, batch: Batch) -> Array:
         logits = of_vectors(xs, mask)
         return (logits.max(axis=-1) - logits.mean(axis=-1)).sum()
 
-    xs = embedding_of(model)(batch["words"])
+    xs = embed(batch["words"])
     return jnp.where(mask, (xs * jax.grad(score)(xs)).sum(axis=-1), 0)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from rnnjax.data.files import read_text
 from rnnjax.errors import UserError, counted
-from rnnjax.tasks.tagging.schemes import OUTSIDE, prefix_and_type
+from rnnjax.tasks.tagging.schemes import OUTSIDE, is_tag, prefix_and_type
 from rnnjax.tasks.tagging.sentences import Sentence
 
 DOCUMENT_START = "-DOCSTART-"
@@ -64,7 +64,7 @@ def columns_that_fit(rows: Sequence[Sequence[str]], needed: Sequence[int]) -> st
         needed: the columns that do not fit.
     """
     columns = list(enumerate(zip(*rows, strict=True)))
-    tags = [n for n, column in columns if all(map(_is_tag, column))]
+    tags = [n for n, column in columns if all(map(is_tag, column))]
     if not tags:
         return ""
     tag = max(tags, key=lambda n: sum(value != OUTSIDE for value in columns[n][1]))
@@ -73,14 +73,6 @@ def columns_that_fit(rows: Sequence[Sequence[str]], needed: Sequence[int]) -> st
     if not words or indices == [words[0], tag]:
         return ""
     return f"; these would fit: --config.token_column={words[0]} --config.tag_column={tag}"
-
-
-def _is_tag(value: str) -> bool:
-    try:
-        prefix_and_type(value)
-    except UserError:
-        return False
-    return True
 
 
 def _sentences(path: str, needed: Sequence[int], encoding: str) -> Iterator[tuple[_Rows, int]]:
@@ -106,7 +98,7 @@ def _sentences(path: str, needed: Sequence[int], encoding: str) -> Iterator[tupl
     def is_token(row: list[str], text: str) -> bool:
         if len(row) != num_columns or (with_tabs and "\t" not in text):
             return False
-        return row[0] != "#" or all(_is_tag(row[column]) for column in needed[1:])
+        return row[0] != "#" or all(is_tag(row[column]) for column in needed[1:])
 
     rows: list[list[str]] = []
     for line, text in enumerate([*lines, ""], 1):
@@ -128,7 +120,7 @@ def _pipes(text: str) -> int:
     """How many `|` each word of a line has; 0 where they have not as many, or the end is no tag."""
     words = text.split()
     counts = {word.count("|") for word in words}
-    is_tagged = all(_is_tag(word.rpartition("|")[2]) for word in words)
+    is_tagged = all(is_tag(word.rpartition("|")[2]) for word in words)
     return counts.pop() if len(counts) == 1 and is_tagged else 0
 
 

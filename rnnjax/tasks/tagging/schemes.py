@@ -50,6 +50,15 @@ def prefix_and_type(tag: str) -> tuple[str, str]:
     return prefix, kind
 
 
+def is_tag(word: str) -> bool:
+    """Whether a word is a tag of any scheme."""
+    try:
+        prefix_and_type(word)
+    except UserError:
+        return False
+    return True
+
+
 def spans_of(tags: Sequence[str]) -> list[Span]:
     """The spans of tags of any scheme, by the rules of conlleval.
 

@@ -5,7 +5,7 @@ from typing import Any
 from rnnjax.data.named_splits import SPLIT_OF_WORD
 from rnnjax.data.tfds import TfdsDataset
 from rnnjax.errors import UserError
-from rnnjax.tasks.tagging.schemes import prefix_and_type
+from rnnjax.tasks.tagging.schemes import is_tag
 from rnnjax.tasks.tagging.sentences import Sentence
 
 OFFLINE = "Without a network use --config.data=embedded or a folder of column files."
@@ -59,7 +59,4 @@ def _holds_tags(feature: Any) -> bool:
     from tensorflow_datasets.core.features import ClassLabel
 
     inner = getattr(feature, "feature", None)
-    try:
-        return isinstance(inner, ClassLabel) and all(map(prefix_and_type, inner.names))
-    except UserError:
-        return False
+    return isinstance(inner, ClassLabel) and all(map(is_tag, inner.names))

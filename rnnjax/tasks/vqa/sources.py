@@ -11,7 +11,7 @@ import numpy as np
 from rnnjax.data.examples import Example
 from rnnjax.data.images import read_image
 from rnnjax.data.labelled import as_column, read_columns
-from rnnjax.data.named_splits import SPLITS, drawn_tenth, split_files
+from rnnjax.data.named_splits import SPLITS, split_files, without_a_tenth
 from rnnjax.data.question_vocabulary import words_of
 from rnnjax.errors import UserError
 from rnnjax.tasks.vqa.config import VqaConfig
@@ -51,7 +51,9 @@ def load_splits(config: VqaConfig) -> tuple[Splits, str]:
             raise UserError(f"no image of the {split} split can be read: {unread[0]}")
     if "validation" not in splits:
         for split in ("validation",) if "test" in splits else ("test", "validation"):
-            splits["train"], splits[split] = _without_a_tenth(splits["train"], config.data)
+            train = splits["train"]
+            divided = without_a_tenth(train, range(len(train)), config.data, "images")
+            splits["train"], splits[split] = divided
             notes.append(f"a tenth of the training images is the {split} split")
     return {split: splits[split] for split in SPLITS if split in splits}, "; ".join(notes)
 
@@ -130,12 +132,3 @@ def _easy_vqa(split: str) -> list[tuple[str, Question]]:
         (str(folder / f"images/{number}.png"), Question(text, answer, kind_of(text, answer)))
         for text, answer, number in json.loads((folder / "questions.json").read_text("utf-8"))
     ]
-
-
-def _without_a_tenth(
-    images: list[AskedImage], source: str
-) -> tuple[list[AskedImage], list[AskedImage]]:
-    """Nine tenths of the images with all their questions, and the others, drawn at random."""
-    drawn = drawn_tenth(len(images), source, "images")
-    kept = np.setdiff1d(np.arange(len(images)), drawn)
-    return [images[n] for n in kept], [images[n] for n in np.sort(drawn)]
