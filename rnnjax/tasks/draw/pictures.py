@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
+from scipy.special import expit
 
 from rnnjax.tasks.draw.attention import Window
 from rnnjax.tasks.draw.draw_network import Painting
@@ -67,7 +68,7 @@ def frames(
     height, width = painting.canvases.shape[2:]
     scale = max(1, side // max(height, width))
     shown = []
-    for t, canvas in enumerate(sigmoid(np.asarray(painting.canvases[:, n]))):
+    for t, canvas in enumerate(expit(np.asarray(painting.canvases[:, n]))):
         parts = [frame(canvas, scale, _at(painting.writes, t, n), config.write_size)]
         if image is not None:
             read = frame(image, scale, _at(painting.reads, t, n), config.read_size, READ)
@@ -139,11 +140,6 @@ def legend(config: Any) -> str:
     """What the colours of windows mean, for the attention that a network has."""
     parts = {"red: where it reads": config.read_size, "green: where it writes": config.write_size}
     return ", ".join(part for part, size in parts.items() if size) or "without attention"
-
-
-def sigmoid(log_odds: np.ndarray) -> np.ndarray:
-    """The probability of 1, `[...]`."""
-    return 1 / (1 + np.exp(-np.clip(log_odds, -50, 50)))
 
 
 def _at(windows: Window | None, t: int, n: int) -> Window | None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import softmax
 
 from rnnjax.data.padded_batches import Example
 from rnnjax.errors import UserError
@@ -48,12 +49,6 @@ class Problem(NamedTuple):
     tell: Callable[[np.ndarray], str]
     curve: Callable[[np.ndarray, Example], np.ndarray]
     curve_of: str
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities over the last axis."""
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
 
 
 def draw_adding(length: int, rng: np.random.Generator) -> Example:
@@ -156,7 +151,7 @@ PROBLEMS = {
         guess_by="always the same symbol",
         read=read_copy,
         tell=lambda outputs: "".join(map(str, outputs[-COPIED:].argmax(axis=-1))),
-        curve=lambda outputs, example: softmax(outputs)[
+        curve=lambda outputs, example: softmax(outputs, axis=-1)[
             np.arange(len(outputs)), example["targets"]
         ],
         curve_of="the probability of the right symbol",
@@ -174,7 +169,7 @@ PROBLEMS = {
         guess_by="the number of the nearest noun",
         read=lambda text, _: agreement.encode(text),
         tell=tell_agreement,
-        curve=lambda outputs, example: softmax(outputs)[:, 1],
+        curve=lambda outputs, example: softmax(outputs, axis=-1)[:, 1],
         curve_of=f"the probability of '{agreement.VERBS[1]}' so far",
     ),
 }  # fmt: skip

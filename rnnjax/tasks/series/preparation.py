@@ -10,7 +10,7 @@ from rnnjax.data.padded_batches import EvaluationBatches, Examples, Ragged, Trai
 from rnnjax.data.prepared import Prepared
 from rnnjax.errors import UserError
 from rnnjax.tasks.series.config import SeriesConfig
-from rnnjax.tasks.series.scaling import Scaling, missing
+from rnnjax.tasks.series.scaling import Scaling
 from rnnjax.tasks.series.sources import Series, Source, load_source
 
 
@@ -40,11 +40,10 @@ def prepare(config: SeriesConfig, scaling: Scaling | None = None) -> Prepared:
         for series in source.splits[split]:
             digest.update(series.values[: series.end].tobytes() + series.label.encode() + b"\0")
     sizes = ", ".join(f"{split} {its.size:,}" for split, its in examples.items())
-    whole = {id(s.values): s for its in source.splits.values() for s in its}
-    filled = missing(list(whole.values()))
+    whole = {id(one.values): one.values for its in source.splits.values() for one in its}
+    filled = sum(int(np.isnan(values).sum()) for values in whole.values())
     noun = "series" if config.label else "windows"
-    what = f"{noun}: {sizes}; {filled:,} missing values filled"
-    lines = f"{source.note}.\n{what}."
+    lines = f"{source.note}.\n{noun}: {sizes}; {filled:,} missing values filled."
     return Prepared(batches, validation, lines, source.splits, digest.hexdigest(), scaling)
 
 

@@ -1,14 +1,13 @@
 """The columns of a model: their names, means, standard deviations, and the classes."""
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
 
 from rnnjax.data.vocabulary import SavedVocabulary
 from rnnjax.errors import UserError
-from rnnjax.tasks.series.sources import Series, Source, columns_of
+from rnnjax.tasks.series.sources import Source, columns_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,8 +97,3 @@ def carried_forward(values: np.ndarray, beginning: float) -> np.ndarray:
     rows = np.maximum.accumulate(rows, axis=0)
     known = np.take_along_axis(values, np.maximum(rows, 0), axis=0)
     return np.where(rows < 0, np.asarray(beginning, values.dtype), known)
-
-
-def missing(every: Sequence[Series]) -> int:
-    """How many values the series lack."""
-    return sum(int(np.isnan(series.values).sum()) for series in every)
