@@ -5,7 +5,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -187,20 +187,17 @@ def _mark_of(content: str | np.ndarray) -> Hashable:
     return content if isinstance(content, str) else (content.shape, hash(content.tobytes()))
 
 
-def drawn_by_label(labels: Sequence[str], share: float = 0.15) -> dict[str, list[int]]:
+def drawn_by_label(examples: Iterable[Any], share: float = 0.15) -> dict[str, list[Any]]:
     """Draws validation and test from the examples of each label, the same in every run.
 
     Args:
-        labels: of the examples.
+        examples: what has a `label`.
         share: of each label, for validation and again for the test.
-
-    Returns:
-        {split: indices of its examples}.
     """
-    splits: dict[str, list[int]] = {split: [] for split in SPLITS}
+    splits: dict[str, list[Any]] = {split: [] for split in SPLITS}
     of_labels = defaultdict(list)
-    for n, label in enumerate(labels):
-        of_labels[label].append(n)
+    for one in examples:
+        of_labels[one.label].append(one)
     rng = np.random.default_rng(0)
     for _, of_label in sorted(of_labels.items()):
         held_out = round(share * len(of_label))

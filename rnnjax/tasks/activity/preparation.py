@@ -47,9 +47,7 @@ def load_splits(config: ActivityConfig, videos: Videos | None = None) -> dict[st
         named = split_files(config.data, pool=True)
         splits = named.read(read_npz)
         if named.pooled:
-            every = splits["train"]
-            drawn = drawn_by_label([clip.label for clip in every])
-            splits = {split: [every[n] for n in its] for split, its in drawn.items()}
+            splits = drawn_by_label(splits["train"])
     for split, clips in splits.items():
         if not clips:
             raise UserError(

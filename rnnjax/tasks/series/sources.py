@@ -92,8 +92,8 @@ def load_source(config: SeriesConfig, inputs: Sequence[str] = (), target: str = 
         for split, its in tables.items()
     }
     if named.pooled:
-        cut = _draw if config.label else _cut_by_time
-        splits = cut(splits["train"])
+        every = splits["train"]
+        splits = drawn_by_label(every, 1 - CUTS[1]) if config.label else _cut_by_time(every)
         for split, its in splits.items():
             if not its:
                 raise UserError(
@@ -220,8 +220,3 @@ def _cut_by_time(every: Sequence[Series]) -> dict[str, list[Series]]:
         for n, split in enumerate(SPLITS):
             splits[split].append(series._replace(first=ends[n], end=ends[n + 1]))
     return splits
-
-
-def _draw(every: Sequence[Series]) -> dict[str, list[Series]]:
-    drawn = drawn_by_label([series.label for series in every], 1 - CUTS[1])
-    return {split: [every[n] for n in its] for split, its in drawn.items()}

@@ -264,6 +264,4 @@ def _search(graph, config, beam_size, params, batch):
     return found, glance, memory.mask.sum(axis=1)
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _features(config: SpeechConfig, batch: Batch) -> tuple[Array, Array]:
-    return features_of(config, batch)
+_features = jax.jit(features_of, static_argnums=0)
