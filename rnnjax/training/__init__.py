@@ -23,7 +23,7 @@ from rnnjax.training.config import MAY_CHANGE, Settings, TrainingConfig, by_head
 from rnnjax.training.devices.memory import check_memory
 from rnnjax.training.devices.mesh import make_gpus_deterministic, make_mesh
 from rnnjax.training.devices.placement import LOCAL, Placement, choose_placement
-from rnnjax.training.evaluate import evaluate, make_dynamic_eval_step, results_of
+from rnnjax.training.evaluate import evaluate, make_dynamic_eval_step, result_of, results_of
 from rnnjax.training.loop import EXIT_LOST, ProcessLost, TrainingDiverged, TrainResult, train
 from rnnjax.training.optimizers.averaging import make_average
 from rnnjax.training.optimizers.factory import make_optimizer, make_schedule
@@ -63,6 +63,6 @@ __all__ = [
     "make_gpus_deterministic", "make_mesh", "make_optimizer", "make_schedule",
     "make_train_step", "make_training", "num_parameters", "open_workdir", "parse_steps",
     "processes", "read_meta", "read_metrics", "read_results", "read_run", "removed_if_unused",
-    "restore_model", "restore_params", "results_of", "say", "setting", "tell", "tensor_name",
-    "train", "with_progress", "write_export", "write_report", "write_results",
+    "restore_model", "restore_params", "result_of", "results_of", "say", "setting", "tell",
+    "tensor_name", "train", "with_progress", "write_export", "write_report", "write_results",
 ]  # fmt: skip

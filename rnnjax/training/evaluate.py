@@ -87,6 +87,12 @@ def results_of(
         yield batch, jax.device_get(result)
 
 
+def result_of(function: Callable[..., Any], model: Any, inputs: PyTree, *static: Any) -> Any:
+    """What `function(model, *static, inputs)` makes, in numpy arrays; see `results_of`."""
+    graph, params = nnx.split(model, nnx.Param)
+    return jax.device_get(_of_batch(function, graph, static, params, inputs))
+
+
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
 def _of_batch(function, graph, static, params, batch):
     return function(nnx.merge(graph, params), *static, batch)

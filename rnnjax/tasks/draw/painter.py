@@ -1,14 +1,12 @@
 """A trained network that paints: given images, or new ones from the prior."""
 
-import functools
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 
 from rnnjax import training
 from rnnjax.data.padded_batches import in_order
@@ -23,7 +21,7 @@ from rnnjax.tasks.draw.draw_network import (
 )
 from rnnjax.tasks.draw.preparation import evaluation_batches
 from rnnjax.tasks.draw.sources import check_size
-from rnnjax.typing import Array
+from rnnjax.typing import Array, Batch
 
 
 class Bound(NamedTuple):
@@ -64,9 +62,8 @@ class Painter(NamedTuple):
             UserError: they are no such images, or of another size than those of the training.
         """
         images = self._checked(images)
-        graph, params = nnx.split(self.model, nnx.Param)
-        indices = np.arange(len(images), dtype=np.int32)
-        return jax.device_get(_reconstruct(graph, self.config, params, images, indices))
+        batch = {"images": images, "indices": np.arange(len(images), dtype=np.int32)}
+        return training.result_of(_reconstruct, self.model, batch, self.config)
 
     def sample(self, num_samples: int = 1, *, seed: int = 0) -> Painting:
         """Paints new images.
@@ -81,9 +78,8 @@ class Painter(NamedTuple):
         check_at_least(1, num_samples=num_samples)
         if not 0 <= seed < 2**31 - num_samples:
             raise UserError(f"seed is from 0 to {2**31 - num_samples - 1:,}; got {seed}")
-        graph, params = nnx.split(self.model, nnx.Param)
         seeds = np.arange(seed, seed + num_samples, dtype=np.int32)
-        return jax.device_get(_sample(graph, self.config, params, seeds))
+        return training.result_of(_sample, self.model, seeds, self.config)
 
     def bound(self, images: np.ndarray) -> Bound:
         """The bound of -log p(x), by one draw of the noise for each image.
@@ -117,21 +113,17 @@ def load(workdir: str | Path, config: DrawConfig | None = None) -> Painter:
     return Painter(training.restore_model(workdir, make_model, settings, mean), settings)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _reconstruct(
-    graph: nnx.GraphDef, config: DrawConfig, params: Any, images: Array, indices: Array
-) -> Painting:
-    return nnx.merge(graph, params).reconstruct(images, noise_of(indices, config))
+def _reconstruct(model: DrawNetwork, config: DrawConfig, batch: Batch) -> Painting:
+    return model.reconstruct(batch["images"], noise_of(batch["indices"], config))
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _sample(graph: nnx.GraphDef, config: DrawConfig, params: Any, seeds: Array) -> Painting:
+def _sample(model: DrawNetwork, config: DrawConfig, seeds: Array) -> Painting:
     shape = config.num_glimpses, config.latent_size
     draw = jax.vmap(lambda seed: jax.random.normal(jax.random.key(seed), shape))
-    return nnx.merge(graph, params).paint(jnp.moveaxis(draw(seeds), 0, 1))
+    return model.paint(jnp.moveaxis(draw(seeds), 0, 1))
 
 
-def _nats(model: DrawNetwork, config: DrawConfig, batch: Any) -> Array:
+def _nats(model: DrawNetwork, config: DrawConfig, batch: Batch) -> Array:
     """Reconstruction and KL of each step, `[B, 2, T]`."""
     images = batch["images"].astype(jnp.float32)
     painting = model.reconstruct(images, noise_of(batch["indices"], config))

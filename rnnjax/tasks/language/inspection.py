@@ -1,14 +1,10 @@
 """Activations, gates and gradients of a language model that reads a text."""
 
-import functools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 from jax.typing import ArrayLike
 
 from rnnjax import diagnostics, training
@@ -66,13 +62,10 @@ def inspect(model: LanguageModel, text: ArrayLike, *, max_distance: int) -> Find
         text: int `[T]`.
         max_distance: K, in steps, below T - 1.
     """
-    graph, params = nnx.split(model)
-    return jax.device_get(_read(graph, max_distance, params, jnp.asarray(text, jnp.int32)))
+    return training.result_of(_read, model, np.asarray(text, np.int32), max_distance)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _read(graph: nnx.GraphDef, max_distance: int, params: Any, tokens: Array) -> Findings:
-    model = nnx.merge(graph, params)
+def _read(model: LanguageModel, max_distance: int, tokens: Array) -> Findings:
     recurrent = model.recurrent
     traced = diagnostics.trace(
         recurrent.cell, recurrent.params.get_value(), model.embed(tokens[:, None])

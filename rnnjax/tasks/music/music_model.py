@@ -1,14 +1,12 @@
 """Generating music with a trained model, and saying how likely pieces are."""
 
-import functools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 
 from rnnjax import training
 from rnnjax.data.padded_batches import in_order
@@ -79,10 +77,8 @@ class MusicModel(NamedTuple):
                     "frames of the piece"
                 )
             given[: len(prefix)] = prefix
-        graph, params = nnx.split(self.model)
-        key = jax.random.key(seed)
-        frames = _generate(graph, params, given, key, np.float32(temperature), num_samples)
-        return np.moveaxis(np.asarray(frames), 1, 0)
+        inputs = given, jax.random.key(seed), np.float32(temperature)
+        return np.moveaxis(training.result_of(_generate, self.model, inputs, num_samples), 1, 0)
 
     def log_odds(self, pieces: Sequence[Piece]) -> list[np.ndarray]:
         """The log-odds of each note given all frames before it, float32 `[T, 88]` of each piece.
@@ -110,11 +106,8 @@ def _log_odds(model: FrameModel, batch: dict[str, Array]) -> Array:
     return model(batch["before"], batch["frames"])
 
 
-@functools.partial(jax.jit, static_argnums=(0, 5))
-def _generate(
-    graph: nnx.GraphDef, params: Any, given: Array, key: PRNGKey, temperature: Array, rows: int
-) -> Array:
-    model = nnx.merge(graph, params)
+def _generate(model: FrameModel, rows: int, inputs: tuple[Array, PRNGKey, Array]) -> Array:
+    given, key, temperature = inputs
 
     def step(carry, inputs):
         (hidden, before), (given_t, key_t) = carry, inputs

@@ -105,9 +105,10 @@ class SpeechModel(NamedTuple):
         """As `transcribe`, of recordings that have been read."""
         search = self.search if search is None else search
         options, words = self._language_model(search)
-        function = functools.partial(_spell, search.beam_size) if self._spells else _apply
+        function: Callable = _spell if self._spells else _apply
+        static = [search.beam_size] if self._spells else []
         found: list[Any] = []
-        for batch, (scores, steps) in self._run(function, recordings):
+        for batch, (scores, steps) in self._run(function, recordings, *static):
             if self._spells:
                 result = scores
             elif search.beam_size:
@@ -136,9 +137,8 @@ class SpeechModel(NamedTuple):
         function = _attend if self._spells else _apply
         for batch, (values, steps) in self._run(function, recordings):
             features, frames = _features(self.config, batch)
-            counts = {"steps": np.asarray(steps), "frames": np.asarray(frames)}
-            rows: data.Batch = {"indices": batch["indices"], **counts}
-            curves.append((rows, np.asarray(values if self._spells else jax.nn.softmax(values))))
+            rows = {"indices": batch["indices"], "steps": steps, "frames": np.asarray(frames)}
+            curves.append((rows, values if self._spells else np.asarray(jax.nn.softmax(values))))
             spectrograms.append((rows, np.asarray(features)))
         both = in_order(curves, "steps"), in_order(spectrograms, "frames")
         return list(zip(*both, strict=True))
@@ -148,14 +148,12 @@ class SpeechModel(NamedTuple):
         return isinstance(self.model, Speller)
 
     def _run(
-        self, function: Callable, recordings: Sequence[Recording]
+        self, function: Callable, recordings: Sequence[Recording], *static: Any
     ) -> Iterator[tuple[data.Batch, Any]]:
-        graph, params = nnx.split(self.model, nnx.Param)
         unnamed = [one._replace(text="") for one in recordings]
         examples = recording_examples(unnamed, self.config, self.vocabulary)
-        rows = min(self.config.batch_size, examples.size)
-        for batch in EvaluationBatches(examples, batch_size=rows):
-            yield batch, function(graph, self.config, params, batch)
+        batches = EvaluationBatches(examples, batch_size=min(self.config.batch_size, examples.size))
+        return training.results_of(function, self.model, batches, self.config, *static)
 
     def _language_model(self, search: Search) -> tuple[dict[str, Any], Any]:
         """Options of the search, and the language model of words that ranks its texts."""
@@ -230,35 +228,29 @@ def _step_of(graph: nnx.GraphDef) -> decode.Step:
     return step
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _apply(
-    graph: nnx.GraphDef, config: SpeechConfig, params: Any, batch: Batch
-) -> tuple[Array, Array]:
-    return nnx.merge(graph, params)(*features_of(config, batch))
+def _apply(model: Any, config: SpeechConfig, batch: Batch) -> tuple[Array, Array]:
+    return model(*features_of(config, batch))
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
 def _spell(
-    beam_size: int, graph: nnx.GraphDef, config: SpeechConfig, params: Any, batch: Batch
+    model: Speller, config: SpeechConfig, beam_size: int, batch: Batch
 ) -> tuple[decode.BeamResult, Array]:
     """The texts of a `Speller`, and the steps `[B]`."""
-    found, _, steps = _search(graph, config, max(1, beam_size), params, batch)
+    found, _, steps = _search(model, config, max(1, beam_size), batch)
     lengths = found.lengths - (found.tokens == END).any(axis=-1)
     logs = found.log_probability
     return decode.BeamResult(found.tokens, lengths, logs, logs), steps
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _attend(
-    graph: nnx.GraphDef, config: SpeechConfig, params: Any, batch: Batch
-) -> tuple[Array, Array]:
+def _attend(model: Speller, config: SpeechConfig, batch: Batch) -> tuple[Array, Array]:
     """The attention of a `Speller` `[S, B, L]`, and the steps `[B]`."""
-    _, glance, steps = _search(graph, config, 1, params, batch)
+    _, glance, steps = _search(model, config, 1, batch)
     return jnp.moveaxis(glance.weights, 2, 0), steps
 
 
-def _search(graph, config, beam_size, params, batch):
-    memory = nnx.merge(graph, params).memory(*features_of(config, batch))
+def _search(model, config, beam_size, batch):
+    graph, params = nnx.split(model, nnx.Param)
+    memory = model.memory(*features_of(config, batch))
     search, longest = decoding.Search(beam_size, length_penalty=0.0), memory.features.shape[1]
     found, glance = decoding.search_memory(graph, (END, END, ()), search, longest, params, memory)
     return found, glance, memory.mask.sum(axis=1)
