@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from scipy.special import softmax
 
 from rnnjax import decode, training
 from rnnjax.data import Vocabulary, bucket_lengths
@@ -128,8 +129,7 @@ class NameModel(NamedTuple):
         """p(c | name), `[N, K]`, from log p(symbol | those before it, c), `[T, K]` each."""
         counts = np.array(list(self.class_counts.values()), np.float64)
         joint = np.stack([each.sum(axis=0) for each in scores]) + np.log(counts / counts.sum())
-        likelihoods = np.exp(joint - joint.max(axis=1, keepdims=True))
-        return likelihoods / likelihoods.sum(axis=1, keepdims=True)
+        return softmax(joint, axis=1)
 
     def reads(self, name: str) -> bool:
         """Whether the vocabulary has a character of the name, or the name is empty."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from scipy.special import softmax
 
 from rnnjax import training
 from rnnjax.data import Stream
@@ -53,9 +54,7 @@ def report_scores(scores: Sequence[SentenceScore]) -> str:
     fewer unknown words goes before one with more.
     """
     ranked = sorted(scores, key=lambda score: (score.num_unknown, -score.total))
-    totals = np.array([score.total for score in ranked])
-    shares = np.exp(totals - totals.max())
-    shares /= shares.sum()
+    shares = softmax([score.total for score in ranked])
     rows = [("", "log P", "share", "perplexity", "unknown", "sentence")]
     for n, (score, share) in enumerate(zip(ranked, shares, strict=True)):
         numbers = f"{score.total:.3f}", f"{share:.1%}", f"{score.perplexity:.1f}"
