@@ -252,39 +252,42 @@ class Experiment:
             profile=steps_to_trace(run),
             measures=measures,
         )
-        if not training.processes.is_first():
-            return
-        best = result.best_so_far.best_score
-        best = math.nan if best is None else -best if measures.higher_is_better else best
-        model = nnx.merge(graph, training.evaluation_params(result.state))
-        trained = Trained(run._replace(source=workdir.path), prepared, model, best)
-        results, sections = self.report(trained)
-        if result.data_wait is not None:
-            training.say(f"Waiting for data: {result.data_wait:.1%} of the time, at most.")
-        path = training.write_report(
-            workdir.path,
-            title=self.title,
-            config=workdir.config,
-            results={**results, "parameters": size, "updates": result.step},
-            sections=[
-                *sections,
-                training.Section("Data", text=prepared.description),
-                training.Section("Model", table=model.summary()),
-            ],
-            measures=measures,
-        )
-        training.tell(f"Report: {path}")
+
+        def report() -> None:
+            best = result.best_so_far.best_score
+            best = math.nan if best is None else -best if measures.higher_is_better else best
+            model = nnx.merge(graph, training.evaluation_params(result.state))
+            trained = Trained(run._replace(source=workdir.path), prepared, model, best)
+            results, sections = self.report(trained)
+            if result.data_wait is not None:
+                training.say(f"Waiting for data: {result.data_wait:.1%} of the time, at most.")
+            path = training.write_report(
+                workdir.path,
+                title=self.title,
+                config=workdir.config,
+                results={**results, "parameters": size, "updates": result.step},
+                sections=[
+                    *sections,
+                    training.Section("Data", text=prepared.description),
+                    training.Section("Model", table=model.summary()),
+                ],
+                measures=measures,
+            )
+            training.tell(f"Report: {path}")
+
+        training.processes.from_first(report)
 
     def abstract_task(self, config: Any) -> training.Task:
         """The inputs of `train` as shapes."""
         if self.shapes is not None:
             prepared = self.shapes(config)
-            batch, units = prepared.batch, prepared.units
+            batch, units, time_major = prepared.batch, prepared.units, prepared.time_major
         else:
             prepared = self.prepare(Run(self, config, self.options, Path(f"runs/{self.name}")))
             epoch = (prepared.batches[n] for n in range(prepared.batches.batches_per_epoch))
             largest = max(epoch, key=lambda batch: sum(x.size for x in batch.values()))
             batch, units = jax.eval_shape(lambda: largest), config.batch_size
+            time_major = prepared.batches.time_major
         model = nnx.eval_shape(lambda: self.model(config, prepared))
         graph, params = nnx.split(model, nnx.Param)
         return training.Task(

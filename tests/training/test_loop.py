@@ -320,3 +320,20 @@ def test_an_average_begins_when_the_validation_stagnates_and_is_resumed_bit_for_
     run(tmp_path / "resumed", 10, values)
     assert_same(run(tmp_path / "resumed", 14, values).state, straight.state)
     assert straight.best_so_far.scores == scores
+
+
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        ("UNKNOWN: Gloo AllGather failed", training.ProcessLost),
+        ("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes.", jax.errors.JaxRuntimeError),
+    ],
+)
+def test_too_little_memory_is_not_a_lost_process(tmp_path, monkeypatch, what, told):
+    def step(state, batch):
+        raise jax.errors.JaxRuntimeError(what)
+
+    monkeypatch.setattr(loop, "count", lambda: 2)
+    monkeypatch.setattr(loop, "any_of", lambda flag: flag)
+    with pytest.raises(told, match=what[:8]):
+        toy.run(tmp_path, 4, step=step)

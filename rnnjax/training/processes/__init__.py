@@ -1,5 +1,5 @@
 """Several processes that train together; `group` is what most code needs of it."""
 
-from rnnjax.training.processes.group import HEARTBEAT_SECONDS, is_first, join, leave
+from rnnjax.training.processes.group import HEARTBEAT_SECONDS, count, from_first, join, leave
 
-__all__ = ["HEARTBEAT_SECONDS", "is_first", "join", "leave"]
+__all__ = ["HEARTBEAT_SECONDS", "count", "from_first", "join", "leave"]

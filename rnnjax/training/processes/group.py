@@ -27,7 +27,6 @@ from rnnjax.errors import UserError
 from rnnjax.training.processes.loss_message import cancel_loss_message, print_message_if_lost
 
 HEARTBEAT_SECONDS = 60
-SHUTDOWN_SECONDS = 300
 ACTION_SECONDS = 24 * 3600
 """Time for what the first process does; its heartbeat shows whether it is alive."""
 
@@ -156,7 +155,7 @@ def _initialize(where: str, timeout: int, heartbeat: int, **options: Any) -> Non
         jax.distributed.initialize(
             initialization_timeout=timeout,
             heartbeat_timeout_seconds=heartbeat,
-            shutdown_timeout_seconds=SHUTDOWN_SECONDS,
+            shutdown_timeout_seconds=heartbeat,
             **options,
         )
     except Exception as error:

@@ -125,6 +125,63 @@ def test_a_process_that_ends_without_a_word_gets_one(end, told):
     assert (loss_message.TEXT in ended.stderr) == told
 
 
+FAILING = """
+import sys, time
+from experiments import cli
+from rnnjax import training
+from rnnjax.errors import UserError
+
+cli.SECONDS_FOR_OTHERS = 1
+with cli.plain_errors():
+    training.processes.join(sys.argv[1], 2, int(sys.argv[2]), timeout=60)
+    if sys.argv[2] == "1":
+        raise UserError("no data on this machine")
+    time.sleep(60)
+"""
+
+
+def test_a_process_that_fails_does_not_wait_for_those_that_wait_for_it():
+    where = f"127.0.0.1:{free_port()}"
+    first, second = (
+        subprocess.Popen(
+            [sys.executable, "-c", FAILING, where, str(number)], stderr=subprocess.PIPE, text=True
+        )
+        for number in range(2)
+    )
+    _, said = second.communicate(timeout=30)
+    assert (second.returncode, first.poll()) == (2, None), said
+    assert said.endswith("error: no data on this machine\n")
+    first.kill()
+    first.communicate()
+
+
+REPORTING = """
+import sys, time
+from experiments import char_lm
+from rnnjax import training
+
+training.write_report = lambda *_, **__: time.sleep(8)
+char_lm.EXPERIMENT.main([
+    "--preset=hello", "--config.num_steps=1", "--config.warmup_steps=0", "--lost_after=5",
+    f"--workdir={sys.argv[1]}", f"--coordinator={sys.argv[2]}", "--num_processes=2",
+    f"--process_id={sys.argv[3]}",
+])
+"""
+
+
+def test_a_report_may_take_longer_than_the_patience_with_others(tmp_path):
+    where = f"127.0.0.1:{free_port()}"
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", REPORTING, tmp_path, where, str(number)],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )
+        for number in range(2)
+    ]  # fmt: skip
+    said = [process.communicate(timeout=150)[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+
+
 def test_the_patience_with_others_has_a_lower_bound():
     with pytest.raises(UserError, match="--lost_after is 5 seconds or more; got 1"):
         group.join("here:1234", 2, 1, heartbeat=1)
