@@ -144,10 +144,7 @@ class Checkpoints:
             return None
         path = self.folder / name
         if not path.exists():
-            raise UserError(
-                f"{path} exists for process 0, but not for process {jax.process_index()}: all "
-                "processes need a workdir that they share"
-            )
+            raise UserError(not_shared(path))
         arrays, meta = read_checkpoint(path)
         return unflatten(template, arrays, str(path)), meta
 
@@ -184,3 +181,11 @@ class Checkpoints:
         except Exception:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
+
+
+def not_shared(path: Path) -> str:
+    """What is wrong where the first process has a path, and this one has not."""
+    return (
+        f"{path} exists for process 0, but not for process {jax.process_index()}: all processes "
+        "need a workdir that they share"
+    )

@@ -5,6 +5,7 @@ import glob
 import json
 import os
 import shutil
+import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple, TextIO
 from rnnjax.errors import UserError
 from rnnjax.interchange.files import write_safetensors
 from rnnjax.training import atomic_files
-from rnnjax.training.checkpoints.checkpoints import Checkpoints
+from rnnjax.training.checkpoints.checkpoints import Checkpoints, not_shared
 from rnnjax.training.checkpoints.reading import (
     FOLDER,
     META,
@@ -31,6 +32,8 @@ from rnnjax.training.reporting.progress import say
 
 MARKER = "experiment.json"
 CONFIG = "config.json"
+SECONDS_TO_APPEAR = 60
+"""Time until a file of the first process is seen by the others, over a network."""
 
 
 class Workdir(NamedTuple):
@@ -60,7 +63,7 @@ class Workdir(NamedTuple):
 
         Raises:
             UserError: another process is training there, the folder belongs to another
-                experiment, or it cannot be written.
+                experiment, or it cannot be written or is not shared by all processes.
         """
         with ExitStack() as held:
 
@@ -76,6 +79,11 @@ class Workdir(NamedTuple):
                 atomic_files.write_json(self.path / CONFIG, self.config)
 
             from_first(mark)
+            deadline = time.monotonic() + SECONDS_TO_APPEAR
+            while not (self.path / MARKER).exists():
+                if time.monotonic() > deadline:
+                    raise UserError(not_shared(self.path))
+                time.sleep(0.5)
             yield
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from rnnjax import training
 from rnnjax.errors import UserError
+from rnnjax.training.checkpoints import workdir
 from tests.training import toy
 
 
@@ -95,6 +96,14 @@ def test_two_processes_cannot_train_in_one_folder(tmp_path):
     ):
         pass
     with workdir.in_use():
+        pass
+
+
+def test_a_folder_that_the_first_process_alone_has_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(workdir, "from_first", lambda action: None)  # as in another process
+    monkeypatch.setattr(workdir, "SECONDS_TO_APPEAR", 0)
+    opened = training.open_workdir(tmp_path / "mine", name="toy")
+    with pytest.raises(UserError, match="need a workdir that they share"), opened.in_use():
         pass
 
 
