@@ -78,8 +78,8 @@ class Experiment:
         stored: `(prepared, model) -> {name: text}`: what checkpoints hold besides the digest of the
             data, `corpus`. A run whose `corpus` differs is not resumed.
         shapes: `(config) -> prepared` without data: what `model` and `loss` read, and besides
-            `batch`, the largest one in shapes, and `units`, what it holds of what the loss counts;
-            None: the data are read.
+            `batch`, the largest one in shapes, `units`, what it holds of what the loss counts, and
+            `time_major`, see `data.prepared.Shapes`; None: the data are read.
     """
 
     name: str
@@ -295,6 +295,7 @@ class Experiment:
             params,
             carry=jax.eval_shape(lambda p: self.carry(config, nnx.merge(graph, p)), params),
             batch=batch,
+            time_major=time_major,
             units=units,
             unit=self.measures(config).counted,
         )

@@ -107,7 +107,8 @@ def compile_step(
         step, new_state = training.make_training(config, task.loss_fn, placement)
         state = jax.eval_shape(new_state, task.params, task.carry)
         lowered = step.lower(  # type: ignore[attr-defined]  # it is jitted
-            placement.shapes_of_state(state), placement.shapes_of_batch(task.batch)
+            placement.shapes_of_state(state),
+            placement.shapes_of_batch(task.batch, task.time_major),
         )
     try:
         compiled = lowered.compile()

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from rnnjax.data.batch_iterator import Batch
@@ -43,6 +44,7 @@ class Shapes(NamedTuple):
     Attributes:
         batch: the largest one, `jax.ShapeDtypeStruct`s by name.
         units: how much of what the loss counts it holds.
+        time_major: names of its arrays that are [T, B, ...]; the others are [B, ...].
         vocabulary: see `Prepared`.
         vectors: None, as there are only shapes.
         mean: see `Prepared`.
@@ -50,6 +52,7 @@ class Shapes(NamedTuple):
 
     batch: dict[str, Any]
     units: int
+    time_major: Collection[str]
     vocabulary: Any = None
     vectors: None = None
     mean: Any = None

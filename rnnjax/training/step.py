@@ -1,6 +1,6 @@
 """One training step and one evaluation step, each a single jitted function."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 import jax
@@ -160,6 +160,7 @@ class Task(NamedTuple):
         params: `jax.ShapeDtypeStruct`s.
         carry: the same, of all rows of a batch; None for a model without memory.
         batch: the same, of the largest batch.
+        time_major: names of its arrays that are [T, B, ...]; the others are [B, ...].
         units: how many units, such as characters, the loss counts in that batch.
         unit: what they are called.
     """
@@ -168,6 +169,7 @@ class Task(NamedTuple):
     params: Any
     carry: Any
     batch: Any
+    time_major: Collection[str]
     units: int
     unit: str
 

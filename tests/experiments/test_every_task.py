@@ -130,6 +130,17 @@ def prepared(folder):
     return prepare
 
 
+@pytest.mark.parametrize("task", TASKS)
+def test_the_dry_run_divides_a_batch_as_the_training_does(task, folder, prepared):
+    experiment, batches = experiment_of(task).EXPERIMENT, prepared(task).batches
+    config = experiment.parse(flags_of(task, folder)).config
+    assumed = experiment.abstract_task(config)
+    assert set(assumed.time_major) == set(batches.time_major)
+    assert assumed.batch.keys() == batches[0].keys()
+    for name, array in assumed.batch.items():
+        assert array.shape[name in assumed.time_major] == config.batch_size, name
+
+
 ENDS = {"source": "source_lengths", "symbols": "source_lengths", "question": "question_lengths"}
 """The lengths of arrays of a batch that do not end at `lengths`."""
 OF_ONE_LENGTH = ("draw", "long_range", "sequential_mnist", "series")

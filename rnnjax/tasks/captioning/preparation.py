@@ -121,7 +121,7 @@ def abstract_data(config: CaptionerConfig) -> SimpleNamespace:
 
     Returns:
         `vocab_size` and `locations` as of `Prepared`; `batch`, of the longest captions, in
-        `jax.ShapeDtypeStruct`s; and `units`, words that a step reads at most.
+        `jax.ShapeDtypeStruct`s; `units`, words that a step reads at most; and `time_major`.
     """
     rows = config.batch_size
     of_scenes = config.data == SCENES and config.encoder == "cnn"
@@ -142,4 +142,5 @@ def abstract_data(config: CaptionerConfig) -> SimpleNamespace:
         locations=None,
         batch=batch,
         units=rows * length,
+        time_major=SceneBatches.time_major,
     )

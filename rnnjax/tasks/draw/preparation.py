@@ -65,7 +65,7 @@ def shapes(config: ImageSource) -> Shapes:
         "images": jax.ShapeDtypeStruct((config.batch_size, side, side), np.uint8),
         "indices": jax.ShapeDtypeStruct((config.batch_size,), np.int32),
     }
-    return Shapes(batch, config.batch_size, mean=np.full((side, side), 0.5))
+    return Shapes(batch, config.batch_size, (), mean=np.full((side, side), 0.5))
 
 
 def _binary(grey: dict[str, np.ndarray], config: ImageSource) -> dict[str, np.ndarray]:

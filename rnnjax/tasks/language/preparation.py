@@ -71,4 +71,4 @@ def abstract_data(config: LanguageConfig) -> Shapes:
     shape = (config.bptt or config.window, config.batch_size)
     kinds = {"inputs": np.int32, "targets": np.int32, "reset": np.bool_, "mask": np.bool_}
     batch = {name: jax.ShapeDtypeStruct(shape, kind) for name, kind in kinds.items()}
-    return Shapes(batch, config.window * config.batch_size, vocabulary)
+    return Shapes(batch, config.window * config.batch_size, tuple(kinds), vocabulary)

@@ -43,8 +43,9 @@ def shapes(config: LongRangeConfig) -> Shapes:
     rows = range(config.batch_size)
     steps = len(largest["inputs"])
     examples = Examples(lambda n: largest, len(rows), _ragged(largest, np.full(len(rows), steps)))
-    batch = jax.eval_shape(lambda: TrainingBatches(examples, batch_size=len(rows))[0])
-    return Shapes(batch, len(rows) * (steps if np.ndim(largest["targets"]) else 1))
+    batches = TrainingBatches(examples, batch_size=len(rows))
+    units = len(rows) * (steps if np.ndim(largest["targets"]) else 1)
+    return Shapes(jax.eval_shape(lambda: batches[0]), units, batches.time_major)
 
 
 def split_examples(config: LongRangeConfig, split: str) -> Examples:

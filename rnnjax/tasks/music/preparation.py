@@ -90,4 +90,4 @@ def shapes(config: MusicSource) -> Shapes:
         "lengths": jax.ShapeDtypeStruct((rows,), np.int32),
         "indices": jax.ShapeDtypeStruct((rows,), np.int32),
     }
-    return Shapes(batch, window * rows)
+    return Shapes(batch, window * rows, ("frames",))

@@ -171,7 +171,8 @@ def shapes(config: SpeechConfig) -> Shapes:
         **dict.fromkeys(("lengths", "num_symbols", "indices"), struct(rows)),
     }
     letters = tuple("abcdefghijklmnopqrstuvwxyz ")
-    return Shapes(batch, longest * rows, SpeechVocabulary(letters, config.rate))
+    vocabulary = SpeechVocabulary(letters, config.rate)
+    return Shapes(batch, longest * rows, ("samples", "symbols"), vocabulary)
 
 
 def _unaligned(recordings: Sequence[Recording], config: SpeechConfig) -> list[str]:

@@ -116,7 +116,8 @@ def shapes(config: WordConfig) -> Shapes:
             name: jax.ShapeDtypeStruct((steps, *x.shape[1:]) if x.ndim == 2 else x.shape, x.dtype)
             for name, x in batch.items()
         }
-    return Shapes(batch, config.window * config.batch_size, prepared.vocabulary)
+    units, time_major = config.window * config.batch_size, prepared.batches.time_major
+    return Shapes(batch, units, time_major, prepared.vocabulary)
 
 
 def _words(text: str) -> list[str]:

@@ -111,9 +111,14 @@ class Placement:
         """The `jax.ShapeDtypeStruct`s of a state, with their shardings."""
         return self._by_place(_shape, state, self._of_state)
 
-    def shapes_of_batch(self, batch: PyTree) -> PyTree:
-        """The `jax.ShapeDtypeStruct`s of a batch, with their shardings."""
-        return self._by_place(_shape, batch, self._of_batch)
+    def shapes_of_batch(
+        self, batch: Mapping[str, jax.ShapeDtypeStruct], time_major: Collection[str]
+    ) -> Mapping[str, jax.ShapeDtypeStruct]:
+        """The `jax.ShapeDtypeStruct`s of a batch, with their shardings; see `put_batch`."""
+        return {
+            name: _shape(array, self._rows_at(int(name in time_major), array.ndim))
+            for name, array in batch.items()
+        }
 
     def keep_state(self, state: TrainState) -> TrainState:
         """Inside a jitted function: the state, sharded as `put_state` does."""
