@@ -137,7 +137,7 @@ def test_folders_that_were_there_stay_and_no_others(tmp_path, char_lm_command):
         (["--mode=inspect", "--units=1,x"], "--units is a list such as 3,17"),
         (["--mode=inspect", "--units=16"], "--units lie in 0 .. 15; got 16"),
         (["--mode=inspect", "--layer=2"], "--layer lies in 1 .. 1; got 2"),
-        (["--mode=inspect", "--text=he"], "too short to inspect"),
+        (["--mode=inspect", "--text=hell"], "4 is too short to inspect: give --text=TEXT, 5"),
         (["--preset=hello", "--config.hidden_size=3"], "hidden_size is 16 there, 3 now"),
     ],
 )

@@ -111,9 +111,9 @@ def report_inspection(
     Raises:
         UserError: the text is too short, or there is no such unit.
     """
-    if len(ids) < 4:
+    if len(ids) <= LAG:
         raise UserError(
-            f"a text of {len(ids)} is too short to inspect: give --text=TEXT, 4 or more"
+            f"a text of {len(ids)} is too short to inspect: give --text=TEXT, {LAG + 1} or more"
         )
     findings = inspect(text_model.model, ids, max_distance=min(MAX_DISTANCE, len(ids) // 2))
     layer = layer or len(findings.activations)
