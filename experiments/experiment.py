@@ -208,6 +208,7 @@ class Experiment:
         extra |= self.stored(prepared, model)
         if self.vocabulary is not None:
             extra = {"vocabulary": prepared.vocabulary.to_json(), **extra}
+        training.check_agreement({"data": extra})
         if run.resuming and run.stored.get("corpus", extra.get("corpus")) != extra.get("corpus"):
             raise UserError(
                 f"the data of {config.data} are not those that the run in {workdir.path} began "

@@ -213,6 +213,7 @@ def join(run: Run) -> training.Placement:
         {
             "config": dataclasses.asdict(config),
             "--mesh": shared.mesh,
+            "--restore_from": shared.restore_from,
             "code version": training.code_version(
                 Path(__file__).parent, Path(rnnjax.__file__).parent
             ),

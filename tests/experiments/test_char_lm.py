@@ -27,6 +27,16 @@ def test_gpus_are_made_deterministic_before_anything_runs(tmp_path, char_lm_comm
     assert os.environ["XLA_FLAGS"] == "--xla_gpu_deterministic_ops=true"
 
 
+@pytest.mark.usefixtures("no_report")
+def test_processes_compare_their_data(char_lm_command, tmp_path, monkeypatch):
+    compared = {}
+    monkeypatch.setattr(training, "check_agreement", compared.update)
+    flags = ["--preset=hello", "--config.num_steps=1", "--config.warmup_steps=0"]
+    assert char_lm_command(f"--workdir={tmp_path}", *flags).code == 0
+    assert compared["data"] == training.read_meta(tmp_path).extra
+    assert {"vocabulary", "corpus"} <= compared["data"].keys()
+
+
 def test_training_learns_hello_and_reports_it(trained_hello):
     report = (trained_hello / "report.html").read_text()
     assert report.count("<b>[") == 4  # The target of each of the four steps is marked.

@@ -226,7 +226,7 @@ def check_agreement(facts: Mapping[str, Any]) -> None:
     if differences:
         raise UserError(
             "\n".join(["The processes of this run do not agree, by hash:", *differences])
-            + "\nStart all of them with the same command and the same installation."
+            + "\nStart all of them with the same command, data and installation."
         )
 
 
