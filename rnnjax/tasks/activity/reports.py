@@ -71,7 +71,7 @@ def report_scores(
         f"{title}, {right[PERCENTS.index(50)]:.2f} % at half of the frames; logistic regression on "
         f"the mean frame: {mean_frame_accuracy(splits, split):.2f} %"
     )
-    rows = [("seen, %", *curves)]
+    rows = [("seen, %", *(f"{name} right" for name in curves))]
     rows += [(str(p), *(f"{c[n]:.2f}" for c in curves.values())) for n, p in enumerate(PERCENTS)]
     table = aligned(rows, numbers=range(len(rows[0])))
     picture = visuals.draw_lines(
