@@ -60,18 +60,24 @@ def plain_errors() -> Iterator[None]:
         _forget_output()
         _fail(f"the output cannot be written: {error.strerror}")
     except training.ProcessLost as error:
-        print(f"error: {error}", file=sys.stderr)
-        _end_at_once(training.EXIT_LOST)
+        _lost(error)
     except UserError as error:
         _fail(str(error))
     except (MemoryError, jax.errors.JaxRuntimeError) as error:
         if isinstance(error, jax.errors.JaxRuntimeError) and NO_MEMORY not in str(error):
-            raise
+            if training.processes.count() == 1:
+                raise
+            _lost(training.ProcessLost(error, "they go on from the last checkpoint"))
         _fail(_too_large(error))
     except training.Interrupted:
         sys.exit(training.EXIT_SAVED)
     except KeyboardInterrupt:
         _stop()
+
+
+def _lost(error: training.ProcessLost) -> typing.NoReturn:
+    print(f"error: {error}", file=sys.stderr)
+    _end_at_once(training.EXIT_LOST)
 
 
 def _fail(message: str) -> typing.NoReturn:

@@ -46,7 +46,19 @@ class TrainingDiverged(UserError):
 
 
 class ProcessLost(UserError):
-    """Another process of this run ended, or cannot be reached."""
+    """Another process of this run ended, or cannot be reached.
+
+    Args:
+        error: that of JAX.
+        next_life: what the processes do when they are started again.
+    """
+
+    def __init__(self, error: Exception, next_life: str):
+        super().__init__(
+            "Another process of this run was lost, or the network failed "
+            f"({str(error).splitlines()[0]}).\n"
+            f"Start all processes again with the same commands: {next_life}."
+        )
 
 
 class BestSoFar(NamedTuple):
@@ -296,8 +308,4 @@ def _explained_failures(checkpoints: Checkpoints) -> Iterator[None]:
             raise
         checkpoint = checkpoints.newest()
         rest = f"they go on from {checkpoint}" if checkpoint else "no checkpoint was saved so far"
-        raise ProcessLost(
-            "Another process of this run was lost, or the network failed "
-            f"({str(error).splitlines()[0]}).\n"
-            f"Start all processes again with the same commands: {rest}."
-        ) from error
+        raise ProcessLost(error, rest) from error

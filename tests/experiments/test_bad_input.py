@@ -11,6 +11,7 @@ import jax
 import pytest
 
 from experiments import cli
+from rnnjax import training
 from rnnjax.training import atomic_files
 
 ROOT = Path(__file__).parents[2]
@@ -100,6 +101,16 @@ def test_too_little_memory(error, capsys):
 def test_other_errors_of_the_device_keep_their_traceback():
     with pytest.raises(jax.errors.JaxRuntimeError), cli.plain_errors():
         raise jax.errors.JaxRuntimeError("INTERNAL: a bug")
+
+
+def test_one_of_a_run_of_several_processes_is_a_lost_process(monkeypatch, capsys):
+    monkeypatch.setattr(training.processes, "count", lambda: 2)
+    monkeypatch.setattr(os, "_exit", sys.exit)
+    with pytest.raises(SystemExit) as ended, cli.plain_errors():
+        raise jax.errors.JaxRuntimeError("UNKNOWN: Gloo AllGather failed\n more")
+    assert ended.value.code == training.EXIT_LOST
+    told = capsys.readouterr().err
+    assert "was lost, or the network failed (UNKNOWN: Gloo AllGather failed).\nStart all" in told
 
 
 def test_folders_that_were_there_stay_and_no_others(tmp_path, char_lm_command):
