@@ -11,7 +11,9 @@ from experiments.run import Run
 from rnnjax import training
 from rnnjax.interchange.program import export_program
 from rnnjax.models.network import Program
+from rnnjax.training.atomic_files import as_json
 from rnnjax.training.checkpoints.arrays import flatten
+from rnnjax.training.reporting.report import RESULTS
 
 FOLDER = "export"
 CARD = """\
@@ -89,7 +91,10 @@ def export(run: Run) -> None:
     }
     if "vocabulary" in meta.extra:
         files["vocabulary.json"] = meta.extra["vocabulary"]
-    files["README.md"] = _card(run, model, meta, programs)
+    results = training.read_results(run.workdir)
+    if results is not None:
+        files[RESULTS] = as_json(results)
+    files["README.md"] = _card(run, model, meta, results or {}, programs)
     folder = run.workdir / FOLDER
     training.write_export(run.workdir, folder, files)
     print(f"{folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
@@ -112,9 +117,10 @@ def _serialized(model: Any, program: Program) -> bytes:
     return export_program(function, tensors, program.arguments)
 
 
-def _card(run: Run, model: Any, meta: Any, programs: dict[str, Program]) -> str:
+def _card(
+    run: Run, model: Any, meta: Any, results: dict[str, Any], programs: dict[str, Program]
+) -> str:
     """The model card: what the network is, how good, of which data, and how to use it."""
-    results = training.read_results(run.workdir) or {}
     rows = [f"| {name} | {value} |" for name, value in results.items()]
     data = meta.config.get("data", "")
     digest = meta.extra.get("corpus")

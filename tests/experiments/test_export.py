@@ -177,6 +177,12 @@ def test_the_card_says_what_was_trained_on_what_and_how_well(runs, exported):
     assert "there are no scores" in card
 
 
+def test_an_export_that_is_exported_again_keeps_its_card(exported, tmp_path, capsys):
+    folder = shutil.copytree(exported("sentiment")[0], tmp_path / "mine")
+    assert command(capsys, sentiment, f"--workdir={folder}", "--mode=export").code == 0
+    assert (folder / "export/README.md").read_text() == (folder / "README.md").read_text()
+
+
 def test_an_export_that_fails_leaves_nothing(exported, tmp_path, monkeypatch):
     folder = shutil.copytree(exported("char_lm")[0].parent, tmp_path / "run")
     before = sorted(folder.rglob("*"))
