@@ -126,7 +126,8 @@ def dot(x: Array, w: Array, compute_dtype: DType | None = None) -> Array:
 
 def wide(x: Array) -> Array:
     """In float32 or wider."""
-    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    with jax.numpy_dtype_promotion("standard"):  # which a user may have turned off
+        return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
 def zeros(batch_shape: tuple[int, ...], size: int, like: Array) -> Array:

@@ -18,6 +18,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from rnnjax.cells.cell import wide
 from rnnjax.cells.memory import Entry, MemorySpec
 from rnnjax.engines.problem import SYMBOLIC, Engine, Problem, as_before, root_chunk, select
 from rnnjax.engines.scan import in_chunks, on_rows
@@ -86,10 +87,7 @@ def _memories(
     and what step s <= t wrote has ``exp(S_t - S_s + log i_s - m_t)``; S is the sum of log f.
     """
     q, k, v = (jnp.moveaxis(a, 0, -2) for a in entry[:3])
-    wide = jnp.promote_types(v.dtype, jnp.float32)
-    log_f, log_i, erased = (
-        a if a is None else jnp.moveaxis(a, 0, -1).astype(wide) for a in entry[3:]
-    )
+    log_f, log_i, erased = (a if a is None else wide(jnp.moveaxis(a, 0, -1)) for a in entry[3:])
     assert log_f is not None
     seen = before = jnp.tri(len(entry.v), dtype=bool)
     first, m_0 = jnp.ones((), bool), 0 if log_i is None else carry.m[..., None]

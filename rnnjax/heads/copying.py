@@ -54,9 +54,9 @@ def copied_log_probability(
         symbols: int `[B, S]`; see `log_probabilities`.
         targets: int `[T, B]`, in 0 .. V + S - 1.
     """
-    size, targets = logits.shape[-1], targets.astype(jnp.int32)  # which holds V
-    generated = target_log_probability(logits, jnp.minimum(targets, size - 1))
-    generated = jnp.where(targets < size, generated, IMPOSSIBLE)
+    size, ids = logits.shape[-1], targets.astype(jnp.int32)  # which holds V
+    generated = target_log_probability(logits, jnp.minimum(ids, size - 1))
+    generated = jnp.where(ids < size, generated, IMPOSSIBLE)
     log_weights = jax.nn.log_softmax(wide(scores))
     matching = jnp.where(symbols == targets[..., None], log_weights, IMPOSSIBLE)
     copied = jax.nn.logsumexp(matching, axis=-1)

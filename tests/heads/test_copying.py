@@ -108,5 +108,8 @@ def test_what_is_certain_stays_finite_where_it_is_trained(generate):
 def test_targets_may_be_narrower_than_the_vocabulary():
     logits, targets = np.random.default_rng(0).normal(size=(1, N, 300)), np.array([[2, 5, 100]])
     _, generate, scores = (part[None] for part in problem())
-    found = [copied(logits, generate, scores, SYMBOLS, targets.astype(d)) for d in (np.int8, int)]
+    found = [
+        copied(logits, generate, scores, SYMBOLS.astype(d), targets.astype(d))
+        for d in (np.int8, int)
+    ]
     np.testing.assert_array_equal(*found)
