@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from rnnjax.cells.block import residual_block
 from rnnjax.cells.cell import Cell, check_sizes, split_key
 from rnnjax.cells.combinators import bidirectional, learned_carry, residual, stack
 from rnnjax.cells.pointwise import drop, dropout, variational_dropout
@@ -107,16 +108,19 @@ class SequenceEncoder(nnx.Module):
         return pooling.last(ys, mask, forward_size=_forward_size(cell, carry, self.input_size))
 
 
+_COMBINATORS = (bidirectional, learned_carry, residual, residual_block, stack)
+
+
 def _forward_size(cell: Cell, carry: Carry, input_size: int) -> int | None:
     """How many of a cell's outputs, the first ones, are read from left to right; None: all.
 
     Raises:
         UserError: the others are not those of the other direction.
     """
-    if cell.step is not None:
-        return None
     origin = cell.origin
-    factory, parts = (None, {}) if origin is None else (origin.factory, origin.arguments)
+    if cell.step is not None or origin is None or origin.factory not in _COMBINATORS:
+        return None  # it reads from left to right, or is a user's own
+    factory, parts = origin.factory, origin.arguments
     if factory in (residual, learned_carry):
         return _forward_size(parts["cell"], carry, input_size)
     if factory is bidirectional and parts["combine"] == "concat":
