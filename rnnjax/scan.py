@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from rnnjax.cells.cell import Cell, check_cells, check_size, real_array
 from rnnjax.cells.structure import blame_step, carry_that_fits, params_that_fit
 from rnnjax.engines import target
-from rnnjax.engines.problem import Problem, Remat, select
+from rnnjax.engines.problem import Problem, Remat, as_before, select
 from rnnjax.engines.registry import choose, listening
 from rnnjax.engines.reverse_only import reverse_only
 from rnnjax.engines.rows import varying_alike
@@ -157,6 +157,7 @@ def _reference(
         if reset is not None:
             carry = select(reset[t], initial, carry)
         new_carry, ys[t] = cell.step(params, carry, jax.tree.map(lambda u, t=t: u[t], us))
+        new_carry = as_before(new_carry, carry)
         if mask is not None:
             new_carry = select(mask[t], new_carry, carry)
             ys[t] = select(mask[t], ys[t], jnp.zeros_like(ys[t]))

@@ -66,6 +66,9 @@ def test_params_of_several_dtypes(cell, narrow):
     ours, expected = (slopes(params, run) for run in (rnnjax.unroll, rnnjax.unroll_reference))
     for one, other in zip(jax.tree.leaves(ours), jax.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(*np.asarray([one, other], float), rtol=0.02, atol=0.05)
+    runs = (run(cell, params, XS) for run in (rnnjax.unroll, rnnjax.unroll_reference))
+    ours, expected = (jax.tree.map(lambda leaf: leaf.dtype.name, one) for one in runs)
+    assert ours == expected
 
 
 @pytest.mark.parametrize("platform", ["cpu", "gpu", "tpu"])
