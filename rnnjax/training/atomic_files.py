@@ -150,8 +150,11 @@ def find_fault(folder: Path) -> str | None:
     for name, digest in sorted(digests.items()):
         if not (folder / name).is_file():
             return f"file {name} is missing"
-        if _sha256(folder / name) != digest:
-            return f"file {name} was truncated or altered (its SHA-256 differs)"
+        try:
+            if _sha256(folder / name) != digest:
+                return f"file {name} was truncated or altered (its SHA-256 differs)"
+        except OSError as error:
+            return f"file {name} cannot be read ({error.strerror})"
     return None
 
 

@@ -186,6 +186,8 @@ def intact(paths: list[Path], set_aside: bool = False) -> Iterator[Path]:
         if fault is None:
             yield path
             continue
+        if not path.exists():  # the training, which goes on, has removed it
+            continue
         say(f"The checkpoint {path} is damaged: {fault}. Looking for another one.")
         if set_aside:
             damaged = path.with_name(f"damaged-{path.name}")

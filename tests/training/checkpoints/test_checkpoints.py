@@ -15,7 +15,7 @@ import pytest
 from rnnjax.errors import UserError
 from rnnjax.training import atomic_files, find_checkpoint, read_meta, restore_params
 from rnnjax.training.checkpoints.checkpoints import Checkpoints
-from rnnjax.training.checkpoints.reading import Meta
+from rnnjax.training.checkpoints.reading import Meta, intact
 from tests.training import toy
 from tests.training.toy import assert_same
 
@@ -137,6 +137,23 @@ def test_damaged_best_gives_way_aloud(tmp_path, capsys):
     assert find_checkpoint(tmp_path, "best").name == "step_00000003"
     assert "step_00000001 is damaged" in capsys.readouterr().err
     assert len(names(tmp_path)) == 3
+
+
+def test_a_checkpoint_that_the_training_removes_meanwhile_is_not_damaged(tmp_path, capsys):
+    assert [*intact([tmp_path / "step_00000001"])] == []
+    assert capsys.readouterr().err == ""
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path, monkeypatch):
+    toy.run(tmp_path, 2)
+
+    def denied(_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(atomic_files, "_sha256", denied)
+    checkpoint = tmp_path / "checkpoints/step_00000002"
+    with pytest.raises(UserError, match=r"is damaged: file .* cannot be read \(Permission denied"):
+        find_checkpoint(checkpoint)
 
 
 def test_misfit_is_listed(tmp_path):
