@@ -20,12 +20,12 @@ def early_curves(model: ActivityModel, clips: Sequence[Clip]) -> dict[str, np.nd
     """Percent of videos that are recognised by the first 10, 20, ... 100 % of their frames.
 
     Returns:
-        By name `[10]`: `right`; of the moving digits also `digit` and `motion` by themselves.
+        By name `[10]`: `class`; of the moving digits also `digit` and `motion` by themselves.
     """
     classes = np.array(model.videos.classes)
     true = np.array([clip.label for clip in clips])
     found = [classes[model.probabilities(clips, p).argmax(axis=-1)] for p in PERCENTS]
-    curves = {"right": [np.mean(true == its) for its in found]}
+    curves = {"class": [np.mean(true == its) for its in found]}
     if model.config.data == "embedded":
         for part, at in (("digit", 0), ("motion", 2)):
             curves[part] = [
@@ -65,7 +65,7 @@ def report_scores(
     """
     clips, classes = splits[split], model.videos.classes
     curves = early_curves(model, clips)
-    right = curves["right"]
+    right = curves["class"]
     title = f"{split}: {right[-1]:.2f} % of {len(clips):,} videos right"
     text = (
         f"{title}, {right[PERCENTS.index(50)]:.2f} % at half of the frames; logistic regression on "
