@@ -218,7 +218,7 @@ class Experiment:
         if run.source and not run.resuming:
             params = training.restore_params(run.source, params)
             kept = "parameters" if self.vocabulary is None else "vocabulary and parameters"
-            training.say(f"Those of {run.source} are kept: {kept}.")
+            training.say(f"Kept from {run.source}: {kept}.")
         size = training.num_parameters(params)
         training.say(f"{size:,} parameters on {jax.devices()[0].device_kind}.")
 
@@ -329,7 +329,7 @@ class Experiment:
         if workdir.checkpoints().newest() is None:
             return workdir, run
         if run.source:
-            training.say(f"{run.workdir} has its own checkpoints: --restore_from is left aside.")
+            training.say(f"{run.workdir} has its own checkpoints: --restore_from is ignored.")
         return workdir, run._replace(source=workdir.path, resuming=True)
 
 

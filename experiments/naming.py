@@ -36,7 +36,9 @@ class Options(SamplingOptions):
     split: str = setting("test", "which split.", modes="evaluate")
     class_: str | None = setting(None, "the class; default: each of them.", modes="generate")
     num_samples: int = setting(10, "names of each class.", modes="generate")
-    temperature: float = setting(1.0, "0 takes the likeliest symbol.", modes="sample generate")
+    temperature: float = setting(
+        1.0, "divides the scores of symbols; 0 takes the likeliest one.", modes="sample generate"
+    )
     text: tuple[str, ...] = setting((), "a name; predict takes several.", modes="predict inspect")
 
 

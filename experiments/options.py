@@ -21,9 +21,15 @@ class SamplingOptions(ModeOptions):
     """How a symbol is drawn; an experiment's options inherit from it."""
 
     num_samples: Positive = setting(3, "how many, drawn side by side.", modes=DRAWING)
-    temperature: float = setting(0.8, "0 takes the likeliest symbol.", modes=DRAWING)
+    temperature: float = setting(
+        0.8, "divides the scores of symbols; 0 takes the likeliest one.", modes=DRAWING
+    )
     top_k: int = setting(0, "draw from the k likeliest symbols; 0: from all.", modes=DRAWING)
-    top_p: float = setting(1.0, "draw from the nucleus of this mass.", modes=DRAWING)
+    top_p: float = setting(
+        1.0,
+        "draw from the likeliest symbols that have this probability together (nucleus).",
+        modes=DRAWING,
+    )
     min_p: float = setting(
         0.0,
         "draw from symbols with at least this share of the likeliest one's chance.",

@@ -148,4 +148,4 @@ def test_a_run_restored_from_another_starts_with_its_scores(
         f"--workdir={tmp_path / 'other'}", f"--restore_from={trained_hello}",
         f"--config.data={text}", *same,
     )  # fmt: skip
-    assert "has its own checkpoints: --restore_from is left aside" in again.err
+    assert "has its own checkpoints: --restore_from is ignored" in again.err

@@ -239,4 +239,4 @@ def test_a_run_restored_from_another_starts_with_its_parameters(
     assert of_split(tmp_path / "new", "train")[0]["loss"] < fresh / 2
     again = ner_command(*argv)
     assert again.code == 0, again.err
-    assert "has its own checkpoints: --restore_from is left aside" in again.err
+    assert "has its own checkpoints: --restore_from is ignored" in again.err

@@ -164,7 +164,7 @@ def test_another_corpus_goes_on_with_the_words_and_classes_of_the_model(trained,
     result = run(capsys, tmp_path / "new", *flags, "--config.num_steps=1")
     assert result.code == 0, result.err
     assert "unknown: 25.0% of train, 25.0% of validation" in result.err
-    assert f"Those of {trained} are kept: vocabulary and parameters." in result.err
+    assert f"Kept from {trained}: vocabulary and parameters." in result.err
     kept, old = (rnnjax.load(folder).vocabulary for folder in (tmp_path / "new", trained))
     assert kept == old
     other = command(capsys, reading, f"--workdir={tmp_path}/reading", f"--restore_from={trained}")
