@@ -53,7 +53,7 @@ PRESETS = {
         replace(DEFAULT, update="sum", hops=2),
     ),
     "easy_vqa": Preset(
-        "Shapes in colours of the package easy-vqa (pip install rnnjax[vqa]).",
+        "Shapes in colours of the package easy-vqa (pip install 'rnnjax[vqa]').",
         replace(DEFAULT, data="easy_vqa", image_size=64, hops=2, num_steps=2000),
     ),
 }

@@ -13,7 +13,7 @@
 Everything takes turns and is reported as a ratio of medians, because absolute times on a shared
 CPU mean little; on an accelerator the JSON holds the milliseconds too. A training step is the
 gradient of sum(y^2) with respect to parameters and inputs; that of a task is a whole one, on the
-data of --data. The other libraries come with `pip install rnnjax[bench]`; whichever is missing is
+data of --data. The other libraries come with `pip install 'rnnjax[bench]'`; whichever is missing is
 named and left out.
 """
 

@@ -90,7 +90,7 @@ def caption_scores(candidates: Sequence[str], references: Sequence[Sequence[str]
     most, the length is compared with that of the closest reference (the shorter of two equally
     close), and nothing is smoothed, so BLEU-4 is 0 where no four words match.
 
-    METEOR needs Java and the package pycocoevalcap (``pip install rnnjax[meteor]``); without them
+    METEOR needs Java and the package pycocoevalcap (``pip install 'rnnjax[meteor]'``); without them
     it is None, and `CaptionScores.no_meteor` says why.
 
     Args:
@@ -293,7 +293,7 @@ def meteor(candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]])
         raise UserError("Java is not installed")
     package = importlib.util.find_spec("pycocoevalcap")
     if package is None or not package.submodule_search_locations:
-        raise UserError("pycocoevalcap is not installed: pip install rnnjax[meteor]")
+        raise UserError("pycocoevalcap is not installed: pip install 'rnnjax[meteor]'")
     program = Path(next(iter(package.submodule_search_locations)), "meteor", "meteor-1.5.jar")
     most = max(map(len, references))
     # The program takes equally many references an image and uses the best, so repeating one of

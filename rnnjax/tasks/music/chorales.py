@@ -24,7 +24,7 @@ def version() -> str:
         return metadata.version("music21")
     except metadata.PackageNotFoundError as error:
         raise UserError(
-            "the chorales come with music21, which is not installed: pip install rnnjax[music]; "
+            "the chorales come with music21, which is not installed: pip install 'rnnjax[music]'; "
             "or --config.data=PATH names a folder of MIDI files or a .mat file of piano rolls"
         ) from error
 

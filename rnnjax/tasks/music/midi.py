@@ -84,6 +84,6 @@ def _mido() -> ModuleType:
         import mido
     except ImportError as error:
         raise UserError(
-            "MIDI files need mido, which is not installed: pip install rnnjax[music]"
+            "MIDI files need mido, which is not installed: pip install 'rnnjax[music]'"
         ) from error
     return mido

@@ -100,7 +100,7 @@ def load_names(config: NamingConfig) -> Names:
     elif config.data in ("embedded", "identifiers"):
         source, names = f"identifiers of Python {platform.python_version()}", identifiers()
         if config.data == "embedded":
-            source += " (Faker is not installed: pip install rnnjax[names] gives family names)"
+            source += " (Faker is not installed: pip install 'rnnjax[names]' gives family names)"
     else:
         columns = {"name": as_column(config.name_column)}
         if conditional:

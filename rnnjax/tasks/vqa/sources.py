@@ -125,7 +125,7 @@ def _easy_vqa(split: str) -> list[tuple[str, Question]]:
     if found is None or found.origin is None:
         raise UserError(
             "--config.data=easy_vqa takes the package easy-vqa, which is not installed: "
-            "pip install rnnjax[vqa]"
+            "pip install 'rnnjax[vqa]'"
         )
     folder = Path(found.origin).parent / "data" / split
     return [

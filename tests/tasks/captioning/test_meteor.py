@@ -66,7 +66,7 @@ def test_without_java(java):
 
 def test_without_the_package(java, monkeypatch):
     monkeypatch.setattr("sys.path", [])
-    with pytest.raises(UserError, match=r"pip install rnnjax\[meteor\]"):
+    with pytest.raises(UserError, match=r"pip install 'rnnjax\[meteor\]'"):
         meteor(CANDIDATES, REFERENCES)
 
 

@@ -233,5 +233,5 @@ def test_without_music21_the_message_says_what_to_install(monkeypatch):
         raise chorales.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(chorales.metadata, "version", missing)
-    with pytest.raises(UserError, match=r"pip install rnnjax\[music\]; or --config.data=PATH"):
+    with pytest.raises(UserError, match=r"pip install 'rnnjax\[music\]'; or --config.data=PATH"):
         chorales.version()
