@@ -23,7 +23,7 @@ from pathlib import Path
 
 from experiments.experiment import Experiment, Measures, ModeOptions, Preset, Run, Trained
 from rnnjax import training
-from rnnjax.errors import UserError
+from rnnjax.errors import UserError, counted
 from rnnjax.tasks.music import frame_model, midi, preparation, reports
 from rnnjax.tasks.music.config import MusicConfig as Config
 from rnnjax.tasks.music.pieces import Piece, parallel_fifths
@@ -115,10 +115,10 @@ def inspect(run: Run) -> None:
 
 def _draw(run: Run, pieces: list[Piece], name: str) -> None:
     mark = run.options.parallel_fifths
-    if mark:
-        for piece in pieces:
-            times = [t for t, *_ in parallel_fifths(piece.frames)]
-            print(f"{piece.name}: {len(times)} parallel fifths, in the frames {times}")
+    for piece in pieces if mark else ():
+        times = [str(t) for t, *_ in parallel_fifths(piece.frames)]
+        where = f", in the frames {', '.join(times)}" * bool(times)
+        print(f"{piece.name}: {counted(len(times), 'parallel fifth')}{where}")
     model = run.trained_model()
     png = reports.draw_pieces(model, pieces[:1], mark_fifths=mark)
     path: str | Path = training.write_results(run.workdir, {name: png})
