@@ -73,7 +73,7 @@ def qrnn(
     def project(params: QRNNParams, x: Array, key: PRNGKey | None = None) -> Array:
         del key
         parts = dot(x, params.w_ih, compute_dtype)
-        return parts.at[..., : 3 * hidden_size].add(params.b)
+        return parts.at[..., : 3 * hidden_size].add(params.b.astype(parts.dtype))
 
     def step(params: QRNNParams, carry: QRNNCarry, u_t: Array) -> tuple[QRNNCarry, Array]:
         del params

@@ -69,7 +69,7 @@ def sru(
         u = dot(x, params.w_ih, compute_dtype)
         if params.w_ih.shape[1] == 3 * hidden_size:
             u = jnp.concatenate([u, x.astype(u.dtype)], axis=-1)
-        return u.at[..., : 2 * hidden_size].add(params.b)
+        return u.at[..., : 2 * hidden_size].add(params.b.astype(u.dtype))
 
     def step(params: SRUParams, c_tm1: Array, u_t: Array) -> tuple[Array, Array]:
         u_f, u_r, g_t, s_t = jnp.split(u_t, 4, axis=-1)

@@ -57,7 +57,13 @@ def test_a_carry_wider_than_the_params_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("cell", "narrow"), [(rnnjax.lstm(4), ("w_ih", "w_hh")), (rnnjax.mamba2(4), ("scale",))]
+    ("cell", "narrow"),
+    [
+        (rnnjax.lstm(4), ("w_ih", "w_hh")),
+        (rnnjax.mamba2(4), ("scale",)),
+        (rnnjax.qrnn(4), ("w_ih",)),
+        (rnnjax.sru(4), ("w_ih",)),
+    ],
 )
 def test_params_of_several_dtypes(cell, narrow):
     params = cell.init(jax.random.key(0), 3)
