@@ -147,7 +147,7 @@ def _of_the_source(data: str, columns: Columns, folder: Path) -> list[Path]:
         named = f"ends in .{columns.source}" if columns.source else f"is a table ({LIST_OF_PATHS})"
         raise UserError(
             f"{data} has no file that {named}: its files end in {endings}; "
-            "--config.source and --config.target name the languages"
+            "--config.source and --config.target name the endings of parallel files"
         )
     return chosen
 
