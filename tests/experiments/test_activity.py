@@ -51,7 +51,7 @@ def test_the_network_learns_what_no_single_frame_shows(workdir, capsys):
     assert [row[0] for row in rows] == [str(p) for p in range(10, 101, 10)]
     assert float(rows[-1][1]) == float(found[1])
     assert float(rows[0][1]) <= 75  # of one frame
-    assert (workdir / "early_recognition.png").read_bytes().startswith(b"\x89PNG")
+    assert (workdir / "early_recognition_test.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_files_without_labels_are_predicted_as_the_class_does(workdir, videos, tmp_path, capsys):

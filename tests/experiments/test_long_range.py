@@ -50,7 +50,7 @@ def test_training_learns_to_add(trained, capsys):
     assert (float(rows[2][1]), float(rows[2][2])) == (
         round(scores["accuracy"], 1), round(scores["loss"], 6),
     )  # fmt: skip
-    assert (trained / "distance.png").read_bytes().startswith(b"\x89PNG")
+    assert (trained / "distance_validation.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_prediction_adds_and_inspection_writes_a_page(trained, capsys):

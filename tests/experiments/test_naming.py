@@ -78,7 +78,7 @@ def test_evaluation_counts_as_scikit_learn_does(run, trained, table, monkeypatch
     right = 100 * np.trace(expected) / expected.sum()
     assert f"class right {right:.2f}% (5-grams " in result.out
     assert re.match(rf"validation: \d\.\d{{4}} nats/char .*, {len(part)} names, 0.00%", result.out)
-    assert (trained / "confusion.png").read_bytes() == b"png"
+    assert (trained / "confusion_validation.png").read_bytes() == b"png"
 
 
 def test_generation_says_which_names_are_in_the_training_data(run, trained, table):

@@ -56,7 +56,7 @@ def test_evaluation_counts_as_scikit_learn_does(trained, capsys, monkeypatch):
     np.testing.assert_array_equal(drawn[0], expected)
     share = np.trace(expected) / expected.sum()
     assert f"validation: {share:.2%} of 180 digits right" in result.out
-    assert (trained / "confusion.png").read_bytes() == b"png"
+    assert (trained / "confusion_validation.png").read_bytes() == b"png"
 
 
 def test_prediction_reads_images(trained, capsys, tmp_path):

@@ -77,7 +77,7 @@ def test_training_learns_to_look(trained, corpus):
     assert "broken.png is no image of a kind that is read" in report
     assert "2 words of test are unknown: moon, the" in report
     assert "1 answers of test are those of no training question and count as wrong: gone" in report
-    assert (trained / "attention.png").read_bytes()[1:4] == b"PNG"
+    assert (trained / "attention_test.png").read_bytes()[1:4] == b"PNG"
 
 
 def test_evaluation_counts_what_the_python_class_says(trained, corpus, capsys):

@@ -61,7 +61,7 @@ def report_scores(
 ) -> tuple[str, list[training.Section]]:
     """The accuracy of a split, whole and early, and pictures: the curve, and the confusions.
 
-    Writes `confusion.png` and `early_recognition.png` into the folder.
+    Writes `confusion_SPLIT.png` and `early_recognition_SPLIT.png` into the folder.
     """
     clips, classes = splits[split], model.videos.classes
     curves = early_curves(model, clips)
@@ -83,7 +83,7 @@ def report_scores(
     found = [classes[k] for k in model.probabilities(clips).argmax(axis=-1)]
     counts = confusions([clip.label for clip in clips], found, classes)
     confusion = visuals.draw_confusion(classes, counts)
-    files = {"confusion.png": confusion, "early_recognition.png": picture}
+    files = {f"confusion_{split}.png": confusion, f"early_recognition_{split}.png": picture}
     path = training.write_results(folder, files)
     return f"{text}\n{table}\nPicture: {path}", [
         training.Section(f"Early recognition, {split}", text=text, table=table, png=picture),

@@ -41,7 +41,7 @@ def report_scores(
 ) -> tuple[str, list[Section]]:
     """The scores of a split beside a guess without memory, and by distance.
 
-    Writes a picture of these, `distance.png`, into the folder.
+    Writes a picture of these, `distance_SPLIT.png`, into the folder.
     """
     config, examples = model.config, splits[split]
     found, guess = model.scores(examples), config.task.guess(all_of(examples))
@@ -65,7 +65,7 @@ def report_scores(
         }},
         DISTANCE[config.problem], what, limits=(-3, 103),
     )  # fmt: skip
-    path = training.write_results(folder, {"distance.png": picture})
+    path = training.write_results(folder, {f"distance_{split}.png": picture})
     section = Section("Score by distance", table=text, png=picture)
     return f"{first}\n{text}\nPicture: {path}", [section]
 

@@ -90,7 +90,7 @@ def report_split(
 
     Returns:
         The scores by name, what to print, and where there are classes a picture of which are taken
-        for which; the folder has it as `confusion.png`.
+        for which; the folder has it as `confusion_SPLIT.png`.
     """
     part, train = splits[split], splits["train"]
     ours = score(name_model, part)
@@ -109,7 +109,7 @@ def report_split(
         found = [classes[k] for k in ours.found]
         counts = confusions([name.label for name in part], found, classes)
         png = visuals.draw_confusion(classes, counts)
-        path = training.write_results(folder, {"confusion.png": png})
+        path = training.write_results(folder, {f"confusion_{split}.png": png})
         after += f"\nConfusion matrix: {path}"
         sections = [Section("Confusion matrix", png=png)]
     return results, told + after, sections

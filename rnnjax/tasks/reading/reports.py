@@ -29,7 +29,7 @@ TYPICAL = 8
 def report_scores(
     model: ReadingModel, splits: Splits, split: str, folder: Path
 ) -> tuple[str, list[Section]]:
-    """Writes `scores_SPLIT.json` and `attention.png` into a folder.
+    """Writes `scores_SPLIT.json` and `attention_SPLIT.png` into a folder.
 
     Args:
         model: that answers.
@@ -51,7 +51,7 @@ def report_scores(
     text = f"{title}; facts found {_percent(mean.facts)}\n{table}"
     png = draw_stories(*_typical(questions, answered)) if model.model.hops else b""
     numbers = {kind: score._asdict() for kind, score in scores.items()}
-    pictures = {"attention.png": png} if png else {}
+    pictures = {f"attention_{split}.png": png} if png else {}
     path = training.write_results(folder, {f"scores_{split}.json": numbers, **pictures})
     explained = note(
         "Most frequent: the answer that is most frequent in training, for each kind. Facts found: "

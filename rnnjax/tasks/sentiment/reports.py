@@ -63,7 +63,7 @@ def scores_of(
 def report_scores(
     model: SentimentModel, splits: Splits, split: str, folder: Path
 ) -> tuple[str, list[Section]]:
-    """Writes `scores_SPLIT.json` and `confusion.png` into a folder.
+    """Writes `scores_SPLIT.json` and `confusion_SPLIT.png` into a folder.
 
     Returns:
         A summary for the terminal, and the confusion matrix for a report.
@@ -77,7 +77,7 @@ def report_scores(
         title += f", mean absolute error {error:.3f}"
     png = visuals.draw_confusion(model.vocabulary.labels, counts)
     numbers = scores | {"confusion": counts.tolist()}
-    files = {f"scores_{split}.json": numbers, "confusion.png": png}
+    files = {f"scores_{split}.json": numbers, f"confusion_{split}.png": png}
     picture = training.write_results(folder, files)
     share = model.vocabulary.unknown_share(one.fields["text"] for one in splits[split])
     unknown = f"{share:.1%} of the words are unknown"

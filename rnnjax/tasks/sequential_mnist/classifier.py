@@ -86,12 +86,12 @@ def _probabilities(model: SequenceClassifier, batch: dict[str, jax.Array]) -> ja
 def report_scores(
     reader: DigitReader, splits: Mapping[str, Digits], split: str, folder: Path
 ) -> tuple[str, list[training.Section]]:
-    """How many digits are right; `confusion.png` is the confusion matrix."""
+    """How many digits are right; `confusion_SPLIT.png` is the confusion matrix."""
     images = splits[split]
     found = classify(reader.model, images).argmax(axis=-1)
     counts = confusions(images.labels, found, range(NUM_CLASSES))
     title = f"{split}: {np.mean(images.labels == found):.2%} of {len(found):,} digits right"
     png = visuals.draw_confusion("0123456789", counts)
-    picture = training.write_results(folder, {"confusion.png": png})
+    picture = training.write_results(folder, {f"confusion_{split}.png": png})
     told = f"{title}\nConfusion matrix: {picture}"
     return told, [training.Section(title, png=png)]

@@ -77,7 +77,7 @@ def scores_by_kind(pairs: Sequence[Pair], frequent: Mapping[str, str]) -> dict[s
 def report_scores(
     model: VqaModel, splits: Splits, split: str, folder: Path
 ) -> tuple[str, list[Section]]:
-    """Writes `scores_SPLIT.json` and `attention.png` into a folder.
+    """Writes `scores_SPLIT.json` and `attention_SPLIT.png` into a folder.
 
     Args:
         model: that answers.
@@ -95,7 +95,7 @@ def report_scores(
     scores = scores_by_kind(pairs, frequent_answers(questions_of(splits["train"])))
     shown = _one_of_each_kind(pairs)
     numbers = {kind: score._asdict() for kind, score in scores.items()}
-    pictures = {"attention.png": draw_pairs(shown)} if model.model.hops else {}
+    pictures = {f"attention_{split}.png": draw_pairs(shown)} if model.model.hops else {}
     path = training.write_results(folder, {f"scores_{split}.json": numbers, **pictures})
     title = f"{split}: {scores['all'].accuracy:.2f}% of the answers right"
     explained = note("Most frequent: the most frequent answer in training, for each kind.")
