@@ -39,7 +39,10 @@ if [[ $'\n'"$experiments"$'\n' != *$'\n'"  $experiment"[[:space:]]* ]]; then
 fi
 
 prepare_venv
-install_extra "$experiment"
+case "$experiment" in
+  naming) install_extra names ;;
+  *) install_extra "$experiment" ;;
+esac
 use_large_pages
 # -P: a folder named experiments in the current directory does not get in the way.
 exec "$venv_python" -P -m "experiments.$experiment" "$@"

@@ -146,10 +146,10 @@ install_extra() {
   fi
   # shellcheck disable=SC2086  # a list
   set -- "$1" $packages
-  echo "Installing what $1 needs besides: ${*:2}" >&2
+  echo "Installing rnnjax[$1]: ${*:2}" >&2
   if "$venv_python" -m pip install --quiet --disable-pip-version-check "${@:2}"; then
     printf '%s\n' "$packages" >"$stamp"
   else
-    echo "pip could not install them: its message is above. $1 runs without them." >&2
+    echo "pip could not install them: its message is above. Going on without them." >&2
   fi
 }

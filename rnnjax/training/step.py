@@ -160,18 +160,18 @@ class Task(NamedTuple):
         params: `jax.ShapeDtypeStruct`s.
         carry: the same, of all rows of a batch; None for a model without memory.
         batch: the same, of the largest batch.
-        time_major: names of its arrays that are [T, B, ...]; the others are [B, ...].
         units: how many units, such as characters, the loss counts in that batch.
         unit: what they are called.
+        time_major: names of the batch's arrays that are [T, B, ...]; the others are [B, ...].
     """
 
     loss_fn: LossFn
     params: Any
     carry: Any
     batch: Any
-    time_major: Collection[str]
     units: int
     unit: str
+    time_major: Collection[str] = ()
 
 
 def make_training(

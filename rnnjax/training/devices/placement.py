@@ -228,7 +228,7 @@ class DataIterator(Protocol):
 
     @property
     def time_major(self) -> Collection[str]:
-        """Names of the arrays of a batch that are [T, B, ...]; the others are [B, ...]."""
+        """Names of the arrays of a batch that are [T, B, ...], for a mesh; others: [B, ...]."""
 
     def __iter__(self) -> "DataIterator": ...
 
@@ -257,9 +257,10 @@ class Loaded(NamedTuple):
 
 def prefetch(batches: DataIterator, limit: int, placement: Placement = LOCAL) -> Iterator[Loaded]:
     """Yields at most `limit` batches, each sent to its devices while the one before is in use."""
+    time_major = batches.time_major if placement.mesh is not None else ()
     ahead: Loaded | None = None
     for batch in itertools.islice(batches, limit):
-        on_devices = placement.put_batch(batch, batches.time_major)
+        on_devices = placement.put_batch(batch, time_major)
         loaded = Loaded(on_devices, json.dumps(batches.get_state()), last=False)
         if ahead is not None:
             yield ahead
