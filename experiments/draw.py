@@ -134,7 +134,10 @@ EXPERIMENT = Experiment(
     shapes=preparation.shapes,
     measures=lambda config: Measures("image"),
     splits=lambda run, model: preparation.binary_splits(run.config),
-    report_scores=lambda *which: (reports.score_split(*which[:3])[1], []),
+    report_scores=lambda model, splits, split, _: (
+        reports.score_split(model, splits, split)[1],
+        [],
+    ),
     report=report,
     modes={"predict": predict, "sample": sample, "inspect": inspect},
 )

@@ -138,7 +138,10 @@ EXPERIMENT = Experiment(
     shapes=preparation.shapes,
     measures=lambda config: Measures("frame"),
     splits=lambda run, model: load_source(run.config)[0],
-    report_scores=lambda *which: (reports.score_split(*which[:3])[1], []),
+    report_scores=lambda model, splits, split, _: (
+        reports.score_split(model, splits, split)[1],
+        [],
+    ),
     report=report,
     modes={"generate": generate, "inspect": inspect},
 )

@@ -193,6 +193,9 @@ def drawn_by_label(examples: Iterable[Any], share: float = 0.15) -> dict[str, li
     Args:
         examples: what has a `label`.
         share: of each label, for validation and again for the test.
+
+    Returns:
+        {split: its examples}.
     """
     splits: dict[str, list[Any]] = {split: [] for split in SPLITS}
     of_labels = defaultdict(list)
