@@ -84,7 +84,8 @@ def _memories(
     """What C steps read: the carry after them, `found [C, ..., N, V]` and `m [C, ..., N]`.
 
     In the memory after step t, the memory before the chunk has the weight ``exp(S_t + m_0 - m_t)``,
-    and what step s <= t wrote has ``exp(S_t - S_s + log i_s - m_t)``; S is the sum of log f.
+    and what step s <= t wrote has ``exp(S_st + log i_s - m_t)``. S_t is the sum of log f up to t,
+    S_st that of the steps after s: S_t - S_s would lose its digits where a step keeps little.
     """
     q, k, v = (jnp.moveaxis(a, 0, -2) for a in entry[:3])
     log_f, log_i, erased = (a if a is None else wide(jnp.moveaxis(a, 0, -1)) for a in entry[3:])
@@ -94,13 +95,15 @@ def _memories(
     if mask is not None:
         real = jnp.moveaxis(mask, 0, -1)[..., None, :]
         log_f, seen = jnp.where(real, log_f, 0), seen & real[..., None, :]
-    summed = kept = jnp.cumsum(log_f, axis=-1)
+    kept = jnp.cumsum(log_f, axis=-1)
     if reset is not None:
         sequence = jnp.cumsum(jnp.moveaxis(reset, 0, -1)[..., None, :], axis=-1)
         first, before = sequence == 0, before & (sequence[..., None] == sequence[..., None, :])
         kept, seen = jnp.where(before, log_f[..., None, :], 0).sum(axis=-1), seen & before
         m_0 = m_0 if log_i is None else jnp.where(first, m_0, initial.m[..., None])
-    apart = summed[..., None] - summed[..., None, :]
+    until = jnp.tri(len(entry.v), dtype=log_f.dtype)
+    between = until[:, None] * (1 - until)
+    apart = jnp.einsum("...r,tsr->...ts", log_f, between, precision="highest")
     m = jnp.zeros_like(kept)
     if log_i is not None:
         apart, kept = apart + log_i[..., None, :], kept + m_0

@@ -50,6 +50,20 @@ def test_gates_that_would_overflow():
     assert error(ours, scan) < 1e-4
 
 
+@pytest.mark.parametrize("name", ["mamba2", "gated_deltanet"])
+def test_memories_that_fade_within_a_step(name):
+    """Inputs of 100: a step keeps down to exp(-1000), and the next steps keep more."""
+    cell = CELLS[name](H)
+    with jax.enable_x64(True):
+        params = cell.init(jax.random.key(0), 3)
+        xs = 100 * jax.random.normal(jax.random.key(1), (40, 2, 3))
+        narrow = jax.tree.map(lambda a: a.astype(jnp.float32), (params, xs))
+        wide = jax.tree.map(lambda a: a.astype(jnp.float64), narrow)
+        _, found = rnnjax.unroll(cell, *narrow, engine="chunkwise")
+        _, exact = rnnjax.unroll(cell, *wide, engine="scan")
+    assert error(found, exact) < 2e-6
+
+
 @pytest.mark.parametrize("engine", ["chunkwise", "scan"])
 def test_input_gates_that_are_shut_from_the_beginning(engine):
     """What is read is 0, and so are the gradients."""
