@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import rnnjax
-from rnnjax.cells import GatedDeltaNetParams, Mamba2Params
 from rnnjax.cells.convolution import convolved
+from rnnjax.cells.gated_deltanet import GatedDeltaNetParams
+from rnnjax.cells.mamba2 import Mamba2Params
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 

@@ -13,7 +13,7 @@ INDRNN = '''\
 """An independently recurrent network (Li et al. 2018)."""
 import jax
 import jax.numpy as jnp
-from rnnjax.cells import Cell
+from rnnjax import Cell
 
 def indrnn(hidden_size):
     def init(key, input_size):

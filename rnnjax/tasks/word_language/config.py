@@ -5,8 +5,10 @@ from typing import Annotated, Any, Self
 
 import jax
 
-from rnnjax.cells import Cell, stack, variational_dropout
+from rnnjax.cells.cell import Cell
+from rnnjax.cells.combinators import stack
 from rnnjax.cells.named import make_cell
+from rnnjax.cells.pointwise import variational_dropout
 from rnnjax.errors import UserError
 from rnnjax.training import TrainingConfig, setting
 from rnnjax.training.config import Limits, NetworkConfig, Positive, Rate, Weight
