@@ -5,7 +5,7 @@ import functools
 import math
 import operator
 from collections.abc import Callable
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -14,24 +14,6 @@ from rnnjax.cells.origin import Origin
 from rnnjax.cells.structure import carry_that_fits, params_that_fit
 from rnnjax.errors import UserError
 from rnnjax.typing import Array, Carry, DType, Params, PRNGKey
-
-
-class Run(Protocol):
-    """Unrolls a child cell with the mask, reset, engine and memory policy of its parent."""
-
-    def __call__(
-        self,
-        cell: "Cell",
-        params: Params,
-        carry: Carry,
-        initial: Carry,
-        xs: Array,
-        key: PRNGKey | None,
-        *,
-        reverse: bool = False,
-    ) -> tuple[Carry, Array]:
-        """Returns the carry after the last step, and the outputs."""
-        ...
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -52,8 +34,9 @@ class Cell:
         step: `(params, carry, u_t) -> (carry, y_t)`. None where an output needs the future.
         output_size: `input_size -> size of y_t`.
         over_time: how a combination runs over a whole sequence,
-            `(run, params, carry, initial, xs, key) -> (carry, ys)` with a `Run`; None for a single
-            layer, whose `step` is scanned.
+            `(run, params, carry, initial, xs, key) -> (carry, ys)`; None for a single layer, whose
+            `step` is scanned. `run(cell, params, carry, initial, xs, key, reverse=False)` unrolls a
+            child cell, with the mask, reset, engine and memory policy of its parent.
         spec: what an engine recognises a family by, such as `LSTMSpec(...)`; None where no
             engine has a form of its own for the cell.
         origin: how it was made, where its factory is marked with `rnnjax.cell_factory`: cells of
@@ -122,6 +105,21 @@ def dot(x: Array, w: Array, compute_dtype: DType | None = None) -> Array:
     wide = jnp.result_type(w)
     narrow = wide if compute_dtype is None else compute_dtype
     return jnp.matmul(x.astype(narrow), w.astype(narrow), preferred_element_type=wide)
+
+
+def affine(compute_dtype: DType | None) -> Callable[..., Array]:
+    """The `project` of a cell that reads `x w_ih + b` and draws no noise.
+
+    Raises:
+        UserError: the dtype is no floating one.
+    """
+    check_compute_dtype(compute_dtype)
+
+    def project(params: Any, x: Array, key: PRNGKey | None = None) -> Array:
+        del key
+        return dot(x, params.w_ih, compute_dtype) + params.b
+
+    return project
 
 
 def wide(x: Array) -> Array:

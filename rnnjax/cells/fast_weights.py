@@ -56,14 +56,11 @@ def fast_weights(
     attention to the recent past. `normalised` is that of a layer normalisation.
 
     Args:
-        hidden_size: H.
+        hidden_size, input_init, recurrent_init, compute_dtype: see `rnn`.
         decay: lambda, in 0 .. 1.
         rate: eta.
         num_rounds: S, 0 or more; 0 is `rnn`.
         activation: any elementwise function.
-        input_init: initialiser of `w_ih`, by name or as a function.
-        recurrent_init: that of `w_hh`.
-        compute_dtype: dtype of the matmul operands; the carry stays in the params' dtype.
 
     Raises:
         UserError: `decay` is outside 0 .. 1, or `num_rounds` is no integer of 0 or more.

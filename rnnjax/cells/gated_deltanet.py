@@ -62,11 +62,9 @@ def gated_deltanet(
     The linear layer that closes the block is a `dense` layer of your own.
 
     Args:
-        hidden_size: H.
+        hidden_size, input_init, compute_dtype: see `rnn`.
         num_heads: M, which divides H; None: the most of 4, 2 and 1 that do.
         window: W, the steps that the convolution sees.
-        input_init: initialiser of each matrix, by name or as a function.
-        compute_dtype: dtype of the matmul operands; the carry stays in the params' dtype.
 
     Raises:
         UserError: a size is no positive integer, or `num_heads` does not divide `hidden_size`.

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnnjax.cells.cell import Cell, check_compute_dtype, check_size, dot, zeros
+from rnnjax.cells.cell import Cell, affine, check_size, dot, zeros
 from rnnjax.cells.initializers import Initializer, gate_matrices
 from rnnjax.cells.origin import cell_factory
 from rnnjax.errors import UserError
@@ -55,13 +55,10 @@ def gru(
         y_t = h_t
 
     Args:
-        hidden_size: H.
+        hidden_size, input_init, recurrent_init, compute_dtype: see `rnn`.
         reset: where the reset gate acts. "after" the matmul, as in cuDNN and PyTorch; "before"
             it, as first published; "none" for the simplified unit, whose candidate reads the
             old state whole.
-        input_init: initialiser of each gate's input matrix, by name or as a function.
-        recurrent_init: initialiser of each gate's recurrent matrix.
-        compute_dtype: dtype of the matmul operands; the carry stays in the params' dtype.
 
     Raises:
         UserError: `reset` is none of the three.
@@ -71,7 +68,6 @@ def gru(
         2.3. Reset after the matmul: Chung et al. 2014 and the cuDNN manual.
     """
     hidden_size = check_size("hidden_size", hidden_size)
-    check_compute_dtype(compute_dtype)
     if reset not in ("after", "before", "none"):
         raise UserError(f"reset is 'after', 'before' or 'none'; got {reset!r}")
     num_gates = 2 if reset == "none" else 3
@@ -84,10 +80,6 @@ def gru(
             b=jnp.zeros(num_gates * hidden_size),
             b_hn=jnp.zeros(hidden_size) if reset == "after" else None,
         )
-
-    def project(params: GRUParams, x: Array, key: PRNGKey | None = None) -> Array:
-        del key
-        return dot(x, params.w_ih, compute_dtype) + params.b
 
     def update(z_t: Array, n_t: Array, h_tm1: Array) -> tuple[Array, Array]:
         h_t = (1 - z_t) * n_t + z_t * h_tm1
@@ -116,7 +108,7 @@ def gru(
     return Cell(
         init=init,
         initial_carry=lambda params, batch_shape: zeros(batch_shape, hidden_size, params.w_hh),
-        project=project,
+        project=affine(compute_dtype),
         step={"after": step_after, "before": step_before, "none": step_without}[reset],
         output_size=lambda input_size: hidden_size,
         spec=GRUSpec(reset, compute_dtype),

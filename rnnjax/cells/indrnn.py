@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from rnnjax.cells.cell import Cell, check_compute_dtype, check_size, dot, zeros
+from rnnjax.cells.cell import Cell, affine, check_size, zeros
 from rnnjax.cells.initializers import Initializer, gate_matrices
 from rnnjax.cells.origin import cell_factory
 from rnnjax.cells.rnn import Activation, RNNParams
@@ -27,17 +27,14 @@ def indrnn(
     `w_hh [H]` is a vector, at first uniform in 0 .. 1.
 
     Args:
-        hidden_size: H.
+        hidden_size, input_init, compute_dtype: see `rnn`.
         activation: any elementwise function.
-        input_init: initialiser of `w_ih`, by name or as a function.
-        compute_dtype: dtype of the matmul operands; the carry stays in the params' dtype.
 
     References:
         Li et al. 2018, "Independently recurrent neural network (IndRNN)" (arXiv:1803.04831),
         section 3.
     """
     hidden_size = check_size("hidden_size", hidden_size)
-    check_compute_dtype(compute_dtype)
 
     def init(key: PRNGKey, input_size: int) -> RNNParams:
         key_ih, key_hh = jax.random.split(key)
@@ -47,10 +44,6 @@ def indrnn(
             b=jnp.zeros(hidden_size),
         )
 
-    def project(params: RNNParams, x: Array, key: PRNGKey | None = None) -> Array:
-        del key
-        return dot(x, params.w_ih, compute_dtype) + params.b
-
     def step(params: RNNParams, h_tm1: Array, u_t: Array) -> tuple[Array, Array]:
         h_t = activation(u_t + h_tm1 * params.w_hh)
         return h_t, h_t
@@ -58,7 +51,7 @@ def indrnn(
     return Cell(
         init=init,
         initial_carry=lambda params, batch_shape: zeros(batch_shape, hidden_size, params.w_hh),
-        project=project,
+        project=affine(compute_dtype),
         step=step,
         output_size=lambda input_size: hidden_size,
     )

@@ -87,9 +87,7 @@ def lstm(
             `LN(c_t)`.
         stochastic_gates: with a key, i, f and o are Bernoulli samples of their sigmoids, and the
             gradient passes straight through; without a key they are the sigmoids.
-        input_init: initialiser of each gate's input matrix, by name or as a function.
-        recurrent_init: initialiser of each gate's recurrent matrix.
-        compute_dtype: dtype of the matmul operands; the carry stays in the params' dtype.
+        input_init, recurrent_init, compute_dtype: see `rnn`.
 
     Raises:
         UserError: `coupled` without a forget gate, or a size below 1.

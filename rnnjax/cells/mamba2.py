@@ -69,12 +69,11 @@ def mamba2(
     and C are shared by the heads.
 
     Args:
-        hidden_size: H.
+        hidden_size, compute_dtype: see `rnn`.
         num_heads: M, which divides H; None: the most of 4, 2 and 1 that do.
         state_size: N.
         window: W, the steps that the convolution sees.
-        input_init: initialiser of `w_ih`, by name or as a function.
-        compute_dtype: dtype of the matmul operands; the carry stays in the params' dtype.
+        input_init: initialiser of `w_ih`, whole.
 
     Raises:
         UserError: a size is no positive integer, or `num_heads` does not divide `hidden_size`.

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnnjax.cells.cell import Cell, check_compute_dtype, check_size, dot, zeros
+from rnnjax.cells.cell import Cell, affine, check_size, dot, zeros
 from rnnjax.cells.initializers import Initializer, gate_matrices
 from rnnjax.cells.origin import cell_factory
 from rnnjax.typing import Array, DType, PRNGKey
@@ -36,17 +36,13 @@ def mgu(
         y_t = h_t = (1 - f_t) h_tm1 + f_t n_t
 
     Args:
-        hidden_size: H.
-        input_init: initialiser of `w_ih`, by name or as a function.
-        recurrent_init: that of `w_hh`.
-        compute_dtype: dtype of the matmul operands; the carry stays in the params' dtype.
+        hidden_size, input_init, recurrent_init, compute_dtype: see `rnn`.
 
     References:
         Zhou, Wu, Zhang & Zhou 2016, "Minimal gated unit for recurrent neural networks"
         (arXiv:1603.09420), section 3.2.
     """
     hidden_size = check_size("hidden_size", hidden_size)
-    check_compute_dtype(compute_dtype)
 
     def init(key: PRNGKey, input_size: int) -> MGUParams:
         key_ih, key_hh = jax.random.split(key)
@@ -55,10 +51,6 @@ def mgu(
             w_hh=gate_matrices(key_hh, recurrent_init, hidden_size, hidden_size, 2),
             b=jnp.zeros(2 * hidden_size),
         )
-
-    def project(params: MGUParams, x: Array, key: PRNGKey | None = None) -> Array:
-        del key
-        return dot(x, params.w_ih, compute_dtype) + params.b
 
     def step(params: MGUParams, h_tm1: Array, u_t: Array) -> tuple[Array, Array]:
         u_f, u_n = jnp.split(u_t, 2, axis=-1)
@@ -71,7 +63,7 @@ def mgu(
     return Cell(
         init=init,
         initial_carry=lambda params, batch_shape: zeros(batch_shape, hidden_size, params.b),
-        project=project,
+        project=affine(compute_dtype),
         step=step,
         output_size=lambda input_size: hidden_size,
     )

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnnjax.cells.cell import Cell, check_compute_dtype, check_size, dot, zeros
+from rnnjax.cells.cell import Cell, affine, check_size, zeros
 from rnnjax.cells.initializers import Initializer, gate_matrices
 from rnnjax.cells.linear import LinearSpec
 from rnnjax.cells.origin import cell_factory
@@ -37,9 +37,7 @@ def mingru(
     z weights the old state, as in `gru`: it is 1 - z of the paper.
 
     Args:
-        hidden_size: H.
-        input_init: initialiser of `w_ih`, by name or as a function.
-        compute_dtype: dtype of the matmul operands; the carry stays in the params' dtype.
+        hidden_size, input_init, compute_dtype: see `rnn`.
 
     References:
         Feng et al. 2024, "Were RNNs all we needed?" (arXiv:2410.01201), section 3.1.
@@ -70,10 +68,8 @@ def minlstm(
         h_t = f_t / (f_t + i_t) h_tm1 + i_t / (f_t + i_t) g_t,   y_t = h_t
 
     Args:
-        hidden_size: H.
-        input_init: initialiser of `w_ih`, by name or as a function.
+        hidden_size, input_init, compute_dtype: see `rnn`.
         forget_bias: initial `b_f`.
-        compute_dtype: dtype of the matmul operands; the carry stays in the params' dtype.
 
     References:
         Feng et al. 2024, "Were RNNs all we needed?" (arXiv:2410.01201), section 3.2.
@@ -89,22 +85,17 @@ def minlstm(
 
 def _minimal(hidden_size, num_gates, forget_bias, coefficients, input_init, compute_dtype) -> Cell:
     hidden_size = check_size("hidden_size", hidden_size)
-    check_compute_dtype(compute_dtype)
 
     def init(key: PRNGKey, input_size: int) -> MinimalParams:
         w_ih = gate_matrices(key, input_init, input_size, hidden_size, num_gates)
         second = slice(hidden_size, 2 * hidden_size)
         return MinimalParams(w_ih, jnp.zeros(num_gates * hidden_size).at[second].set(forget_bias))
 
-    def project(params: MinimalParams, x: Array, key: PRNGKey | None = None) -> Array:
-        del key
-        return dot(x, params.w_ih, compute_dtype) + params.b
-
     spec = LinearSpec(coefficients, output=lambda params, h, u: h)
     return Cell(
         init=init,
         initial_carry=lambda params, batch_shape: zeros(batch_shape, hidden_size, params.b),
-        project=project,
+        project=affine(compute_dtype),
         step=spec.step,
         output_size=lambda input_size: hidden_size,
         spec=spec,

@@ -40,12 +40,9 @@ def mogrifier(
     The first x is x_t and the first h is h_tm1. At first each gate is near 1.
 
     Args:
-        hidden_size: H.
+        hidden_size, input_init, recurrent_init, compute_dtype: see `rnn`.
         num_rounds: 0 or more; 0 is `lstm`.
         forget_bias: initial b_f of the LSTM.
-        input_init: initialiser of its `w_ih` and of the rounds' matrices, by name or as a function.
-        recurrent_init: that of its `w_hh`.
-        compute_dtype: dtype of the matmul operands; the carry stays in the params' dtype.
 
     Raises:
         UserError: `num_rounds` is no integer of 0 or more.

@@ -46,11 +46,9 @@ def qrnn(
     Inputs before the first step of a document are zero.
 
     Args:
-        hidden_size: H.
+        hidden_size, input_init, compute_dtype: see `rnn`.
         window: W, the steps that a gate sees.
         forget_bias: initial b_f.
-        input_init: initialiser of each matrix, by name or as a function.
-        compute_dtype: dtype of the matmul operands; the carry stays in the params' dtype.
 
     References:
         Bradbury, Merity, Xiong & Socher 2017, "Quasi-recurrent neural networks"

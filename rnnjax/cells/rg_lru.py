@@ -46,9 +46,7 @@ def rg_lru(
     0.9 .. 0.999.
 
     Args:
-        hidden_size: H.
-        input_init: initialiser of the matrices, by name or as a function.
-        compute_dtype: dtype of the matmul operands; the carry stays in the params' dtype.
+        hidden_size, input_init, compute_dtype: see `rnn`.
 
     References:
         De et al. 2024, "Griffin: mixing gated linear recurrences with local attention for efficient

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnnjax.cells.cell import Cell, check_compute_dtype, check_size, dot, zeros
+from rnnjax.cells.cell import Cell, affine, check_size, dot, zeros
 from rnnjax.cells.initializers import Initializer, gate_matrices
 from rnnjax.cells.origin import cell_factory
 from rnnjax.typing import Array, DType, PRNGKey
@@ -51,15 +51,15 @@ def rnn(
     Args:
         hidden_size: H.
         activation: any elementwise function.
-        input_init: initialiser of `w_ih`, by name or as a function.
-        recurrent_init: initialiser of `w_hh`.
+        input_init: initialiser of what multiplies the inputs, of each gate by itself; by name, such
+            as "glorot_uniform" (see `rnnjax.cells.initializers`), or as a function.
+        recurrent_init: initialiser of the recurrent matrix of each gate.
         compute_dtype: dtype of the matmul operands; the carry stays in the params' dtype.
 
     References:
         Elman 1990, "Finding structure in time". IRNN: Le, Jaitly & Hinton 2015, section 3.
     """
     hidden_size = check_size("hidden_size", hidden_size)
-    check_compute_dtype(compute_dtype)
 
     def init(key: PRNGKey, input_size: int) -> RNNParams:
         key_ih, key_hh = jax.random.split(key)
@@ -69,10 +69,6 @@ def rnn(
             b=jnp.zeros(hidden_size),
         )
 
-    def project(params: RNNParams, x: Array, key: PRNGKey | None = None) -> Array:
-        del key
-        return dot(x, params.w_ih, compute_dtype) + params.b
-
     def step(params: RNNParams, h_tm1: Array, u_t: Array) -> tuple[Array, Array]:
         h_t = activation(u_t + dot(h_tm1, params.w_hh, compute_dtype))
         return h_t, h_t
@@ -80,7 +76,7 @@ def rnn(
     return Cell(
         init=init,
         initial_carry=lambda params, batch_shape: zeros(batch_shape, hidden_size, params.w_hh),
-        project=project,
+        project=affine(compute_dtype),
         step=step,
         output_size=lambda input_size: hidden_size,
         spec=RNNSpec(activation, compute_dtype),

@@ -42,10 +42,8 @@ def sru(
     The products with v and c are element by element.
 
     Args:
-        hidden_size: H.
+        hidden_size, input_init, compute_dtype: see `rnn`.
         highway_bias: initial b_r; below zero, the input passes the layer at first.
-        input_init: initialiser of each matrix, by name or as a function.
-        compute_dtype: dtype of the matmul operands; the carry stays in the params' dtype.
 
     References:
         Lei, Zhang, Wang, Dai & Artzi 2018, "Simple recurrent units for highly parallelizable

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnnjax.cells.cell import Cell, check_compute_dtype, check_heads, check_size, dot, zeros
+from rnnjax.cells.cell import Cell, affine, check_heads, check_size, dot, zeros
 from rnnjax.cells.initializers import Initializer, gate_matrices
 from rnnjax.cells.memory import Entry, MemorySpec
 from rnnjax.cells.origin import cell_factory
@@ -70,18 +70,14 @@ def slstm(
     overflows. The recurrent matrix is whole: a head for all units.
 
     Args:
-        hidden_size: H.
+        hidden_size, input_init, recurrent_init, compute_dtype: see `rnn`.
         forget_bias: initial b_f.
-        input_init: initialiser of `w_ih`, by name or as a function.
-        recurrent_init: that of `w_hh`.
-        compute_dtype: dtype of the matmul operands; the carry stays in the params' dtype.
 
     References:
         Beck et al. 2024, "xLSTM: extended long short-term memory" (arXiv:2405.04517), section 2.2,
         equations 8-17.
     """
     hidden_size = check_size("hidden_size", hidden_size)
-    check_compute_dtype(compute_dtype)
 
     def init(key: PRNGKey, input_size: int) -> SLSTMParams:
         key_ih, key_hh = jax.random.split(key)
@@ -95,19 +91,17 @@ def slstm(
         none = zeros(batch_shape, hidden_size, params.b)
         return SLSTMCarry(none, none, none + _nothing(params.b), none)
 
-    def project(params: SLSTMParams, x: Array, key: PRNGKey | None = None) -> Array:
-        del key
-        return dot(x, params.w_ih, compute_dtype) + params.b
-
     def step(params: SLSTMParams, carry: SLSTMCarry, u_t: Array) -> tuple[SLSTMCarry, Array]:
         a_i, a_f, a_g, a_o = jnp.split(u_t + dot(carry.h, params.w_hh, compute_dtype), 4, axis=-1)
-        i_t, f_t, m_t = _stabilised(a_i, a_f, carry.m)
+        kept = jax.nn.log_sigmoid(a_f) + carry.m
+        m_t = jnp.maximum(kept, a_i)
+        i_t, f_t = jnp.exp(a_i - m_t), jnp.exp(kept - m_t)  # of what is divided by exp(m_t)
         c_t = f_t * carry.c + i_t * jnp.tanh(a_g)
         n_t = f_t * carry.n + i_t
         h_t = jax.nn.sigmoid(a_o) * c_t / n_t
         return SLSTMCarry(c_t, n_t, m_t, h_t), h_t
 
-    return Cell(init, initial_carry, project, step, lambda input_size: hidden_size)
+    return Cell(init, initial_carry, affine(compute_dtype), step, lambda input_size: hidden_size)
 
 
 @cell_factory
@@ -134,11 +128,9 @@ def mlstm(
     overflows; then the 1 of the divisor is ``exp(-m_t)``. No gate sees the carry.
 
     Args:
-        hidden_size: H.
+        hidden_size, input_init, compute_dtype: see `rnn`.
         num_heads: N, which divides H; None: the most of 4, 2 and 1 that do.
         forget_bias: initial b_f.
-        input_init: initialiser of each matrix, by name or as a function.
-        compute_dtype: dtype of the matmul operands; the carry stays in the params' dtype.
 
     Raises:
         UserError: `num_heads` does not divide `hidden_size`.
@@ -148,7 +140,6 @@ def mlstm(
         equations 19-27.
     """
     hidden_size = check_size("hidden_size", hidden_size)
-    check_compute_dtype(compute_dtype)
     heads = check_heads(hidden_size, num_heads)
     size = hidden_size // heads
 
@@ -162,10 +153,6 @@ def mlstm(
     def initial_carry(params: MLSTMParams, batch_shape: tuple[int, ...]) -> MLSTMCarry:
         c = zeros((*batch_shape, heads, size + 1), size, params.b)
         return MLSTMCarry(c, c[..., 0, 0] + _nothing(params.b))
-
-    def project(params: MLSTMParams, x: Array, key: PRNGKey | None = None) -> Array:
-        del key
-        return dot(x, params.w_ih, compute_dtype) + params.b
 
     def parts(u: Array, first: int, last: int) -> list[Array]:
         """Some of q, k, v and o, of each head."""
@@ -191,14 +178,8 @@ def mlstm(
         return y.reshape(*y.shape[:-2], hidden_size)
 
     spec = MemorySpec(entry, output)
+    project = affine(compute_dtype)
     return Cell(init, initial_carry, project, spec.step, lambda input_size: hidden_size, spec=spec)
-
-
-def _stabilised(a_i: Array, a_f: Array, m: Array) -> tuple[Array, Array, Array]:
-    """The input gate and the forget gate as they act on what is divided by exp(m), and m_t."""
-    kept = jax.nn.log_sigmoid(a_f) + m
-    m_t = jnp.maximum(kept, a_i)
-    return jnp.exp(a_i - m_t), jnp.exp(kept - m_t), m_t
 
 
 def _nothing(like: Array) -> float:

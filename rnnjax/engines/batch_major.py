@@ -44,13 +44,7 @@ _KEEP: dict[Remat, Keep] = {"none": "gates", "gates": "states", "sqrt": "outputs
 
 
 def chunk_size(num_steps: int, batch_size: int, weight_rows: int, remat: Remat) -> int:
-    """The steps in a chunk.
-
-    Args:
-        num_steps: T.
-        batch_size, weight_rows: not used by this layout.
-        remat: see `unroll`.
-    """
+    """The steps in a chunk; of the arguments, this layout does not use B and D + H."""
     del batch_size, weight_rows
     return num_steps if remat == "none" else root_chunk(num_steps)
 

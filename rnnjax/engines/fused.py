@@ -7,6 +7,8 @@ every platform.
 
 import functools
 import math
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +16,7 @@ import jax.numpy as jnp
 from rnnjax.cells.lstm import LSTMCarry
 from rnnjax.engines import batch_major, transposed
 from rnnjax.engines.fused_plan import Family, Inputs, Plan, State, Weights
-from rnnjax.engines.problem import SYMBOLIC, Problem, select
+from rnnjax.engines.problem import SYMBOLIC, Engine, Problem, select
 from rnnjax.engines.rows import num_shards, on_own_rows, row_axes
 from rnnjax.engines.target import platform, projects_ahead
 from rnnjax.typing import Array, Carry
@@ -27,25 +29,34 @@ _ROWS, _NARROW_ROWS = 2, 0.25
 it, transposing the weights costs too much. The second is for narrow operands, such as bfloat16."""
 
 
-def run(
-    problem: Problem,
-    family: Family,
-    weights: Weights,
-    *,
-    persistent: bool = False,
-) -> tuple[Carry, Array]:
-    """Runs a family over time.
+def engine(name: str, cells: str, spec: type, family_of: Callable[[Any], Family | str]) -> Engine:
+    """An engine for the cells with a spec of one type.
 
     Args:
-        problem: the recurrence. The `compute_dtype` of its cell's spec is the dtype of the matmul
-            operands and of the gates that are saved for the backward pass; None: the weights'.
-        family: the elementwise part of the cell.
-        weights: the parameters, as the cell packs them.
-        persistent: whether the loops over time are kernels that keep the weights on the chip.
-
-    Returns:
-        The last carry and the outputs, in the shapes of `problem`.
+        name: of the engine.
+        cells: what messages call these cells.
+        spec: the type. The `compute_dtype` of a spec is the dtype of the matmul operands and of the
+            gates that are saved for the backward pass; None: the weights'.
+        family_of: from a spec to the elementwise part of the cell, or why there is none.
     """
+
+    def serves(problem: Problem) -> str | None:
+        if not isinstance(problem.cell.spec, spec):
+            return f"it is for {cells}"
+        family = family_of(problem.cell.spec)
+        return family if isinstance(family, str) else _refusal(problem)
+
+    def run(problem: Problem, *, persistent: bool = False) -> tuple[Carry, Array]:
+        family = family_of(problem.cell.spec)
+        assert isinstance(family, Family)
+        return _run(problem, family, persistent)
+
+    return Engine(name, serves, run)
+
+
+def _run(problem: Problem, family: Family, persistent: bool) -> tuple[Carry, Array]:
+    params = problem.params
+    weights = Weights(params.w_ih, params.w_hh, params.b, getattr(params, "b_hn", None))
     xs, mask, reset = problem.xs, problem.mask, problem.reset
     compute_dtype = problem.cell.spec.compute_dtype
     num_steps, *batch_shape, _ = xs.shape
@@ -104,8 +115,7 @@ def run(
     return state[0] if len(state) == 1 else LSTMCarry(h=state[0], c=state[1]), ys
 
 
-def refusal(problem: Problem) -> str | None:
-    """Why no fused engine can run a problem of its own family, or None."""
+def _refusal(problem: Problem) -> str | None:
     if problem.is_symbolic:
         return SYMBOLIC
     numbers = jax.tree.leaves((problem.params, problem.carry, problem.initial))

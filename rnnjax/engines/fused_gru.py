@@ -8,9 +8,8 @@ import jax.numpy as jnp
 
 from rnnjax.cells.gru import GRUSpec
 from rnnjax.engines import fused
-from rnnjax.engines.fused_plan import Family, Rows, State, Weights, sigmoid
-from rnnjax.engines.problem import Engine, Problem
-from rnnjax.typing import Array, Carry
+from rnnjax.engines.fused_plan import Family, Rows, State, sigmoid
+from rnnjax.typing import Array
 
 
 def _forward_after(a: Rows, a_hn: Array | None, state: State):
@@ -58,21 +57,10 @@ _AFTER = Family(_forward_after, _prepare_after, _backward_after)
 _WITHOUT = Family(_forward_without, _prepare_without, _backward_without)
 
 
-def _serves(problem: Problem) -> str | None:
-    spec = problem.cell.spec
-    if not isinstance(spec, GRUSpec):
-        return "it is for the GRU"
+def _family_of(spec: GRUSpec) -> Family | str:
     if spec.reset == "before":
         return 'reset="before" needs a second matmul a step, after the reset gate'
-    return fused.refusal(problem)
+    return _AFTER if spec.reset == "after" else _WITHOUT
 
 
-def run(problem: Problem, *, persistent: bool = False) -> tuple[Carry, Array]:
-    """Runs the recurrence; with `persistent`, in kernels that keep the weights on the chip."""
-    params = problem.params
-    family = _WITHOUT if params.b_hn is None else _AFTER
-    weights = Weights(params.w_ih, params.w_hh, params.b, params.b_hn)
-    return fused.run(problem, family, weights, persistent=persistent)
-
-
-FUSED_GRU = Engine(name="fused_gru", serves=_serves, run=run)
+FUSED_GRU = fused.engine("fused_gru", "the GRU", GRUSpec, _family_of)

@@ -4,9 +4,8 @@ import jax.numpy as jnp
 
 from rnnjax.cells.lstm import LSTMSpec
 from rnnjax.engines import fused
-from rnnjax.engines.fused_plan import Family, Rows, State, Weights, sigmoid
-from rnnjax.engines.problem import Engine, Problem
-from rnnjax.typing import Array, Carry
+from rnnjax.engines.fused_plan import Family, Rows, State, sigmoid
+from rnnjax.typing import Array
 
 
 def _forward(a: Rows, a_last: Array | None, state: State):
@@ -36,19 +35,4 @@ def _backward(known):
 
 
 _FAMILY = Family(_forward, _prepare, _backward)
-
-
-def _serves(problem: Problem) -> str | None:
-    if not isinstance(problem.cell.spec, LSTMSpec):
-        return "it is for the standard LSTM"
-    return fused.refusal(problem)
-
-
-def run(problem: Problem, *, persistent: bool = False) -> tuple[Carry, Array]:
-    """Runs the recurrence; with `persistent`, in kernels that keep the weights on the chip."""
-    params = problem.params
-    weights = Weights(params.w_ih, params.w_hh, params.b, None)
-    return fused.run(problem, _FAMILY, weights, persistent=persistent)
-
-
-FUSED_LSTM = Engine(name="fused_lstm", serves=_serves, run=run)
+FUSED_LSTM = fused.engine("fused_lstm", "the standard LSTM", LSTMSpec, lambda spec: _FAMILY)

@@ -77,13 +77,11 @@ class Inputs(NamedTuple):
 class Plan(NamedTuple):
     """How to run a recurrence.
 
+    `remat`, `reverse` and `scan_unroll` are those of `unroll`.
+
     Attributes:
-        family: of the cell.
         chunk: steps in a chunk of the backward pass.
-        remat: what the backward pass recomputes, see `unroll`.
-        reverse: from the last step to the first.
         compute_dtype: of the matmul operands; None: that of the weights.
-        scan_unroll: steps in an iteration of the compiled loop.
         project_ahead: whether a forward pass without gradient projects the inputs before the loop.
         persistent: whether the loops over time are kernels, see `persistent_kernels`.
     """
@@ -136,7 +134,7 @@ def backward_step(
     """One step of the backward pass.
 
     Args:
-        plan: how to run it.
+        plan: of the recurrence.
         dstates: the derivatives of the state after the step, and of the initial state that a reset
             restores, summed over the later steps (None without resets).
         of_output: the derivative of h_t, and h_t.
@@ -185,13 +183,7 @@ def before_step(
 
 
 def states_before(plan: Plan, first: Array, after: Array) -> Array:
-    """The states before K steps.
-
-    Args:
-        plan: how to run it.
-        first: the state before the first of them in running order.
-        after: the state after each of them, `[K, ...]`.
-    """
+    """The states before K steps: `first` is that before all of them, `after` those after each."""
     first = first[None]
     return jnp.concatenate([after[1:], first] if plan.reverse else [first, after[:-1]])
 

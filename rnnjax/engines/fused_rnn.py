@@ -5,9 +5,8 @@ import jax.numpy as jnp
 
 from rnnjax.cells.rnn import Activation, RNNSpec
 from rnnjax.engines import fused
-from rnnjax.engines.fused_plan import Family, Rows, State, Weights
-from rnnjax.engines.problem import Engine, Problem
-from rnnjax.typing import Array, Carry
+from rnnjax.engines.fused_plan import Family, Rows, State
+from rnnjax.typing import Array
 
 
 def _family(activation: Activation, slope) -> Family:
@@ -32,26 +31,9 @@ _FAMILIES = (
 )
 
 
-def _family_of(spec: RNNSpec) -> Family | None:
-    return next((family for known, family in _FAMILIES if known is spec.activation), None)
+def _family_of(spec: RNNSpec) -> Family | str:
+    found = (family for known, family in _FAMILIES if known is spec.activation)
+    return next(found, "it has the derivatives of jnp.tanh and jax.nn.relu only")
 
 
-def _serves(problem: Problem) -> str | None:
-    spec = problem.cell.spec
-    if not isinstance(spec, RNNSpec):
-        return "it is for the Elman cell"
-    if _family_of(spec) is None:
-        return "it has the derivatives of jnp.tanh and jax.nn.relu only"
-    return fused.refusal(problem)
-
-
-def run(problem: Problem, *, persistent: bool = False) -> tuple[Carry, Array]:
-    """Runs the recurrence; with `persistent`, in kernels that keep the weights on the chip."""
-    params = problem.params
-    family = _family_of(problem.cell.spec)
-    assert family is not None
-    weights = Weights(params.w_ih, params.w_hh, params.b, None)
-    return fused.run(problem, family, weights, persistent=persistent)
-
-
-FUSED_RNN = Engine(name="fused_rnn", serves=_serves, run=run)
+FUSED_RNN = fused.engine("fused_rnn", "the Elman cell", RNNSpec, _family_of)

@@ -148,13 +148,10 @@ def _backward(
     """The cotangents of constants, first carry and inputs.
 
     Args:
-        step: see `Step`.
-        reverse: whether the steps ran from the last to the first.
+        step, reverse: how the steps ran.
         constants: what all steps share.
-        carries: what each step started from, `[T, ...]`.
-        inputs: of each step, `[T, ...]`.
-        d_carry: the cotangent of the last carry.
-        d_ys: those of the outputs, `[T, ...]`.
+        carries, inputs: what each step started from and read, `[T, ...]`.
+        d_carry, d_ys: the cotangents of the last carry and of the outputs `[T, ...]`.
     """
     num_steps, num_rows = len(d_ys), math.prod(d_ys.shape[1:-1])
     num_chunks = math.ceil(num_steps * max(1, num_rows) / ROWS)

@@ -4,19 +4,13 @@ Only the loops over time differ from those of the fused engines (see `persistent
 engine has not been measured on a GPU yet, so it runs only if it is named.
 """
 
-from collections.abc import Callable
-
-from rnnjax.engines import fused_gru, fused_lstm, fused_rnn
+from rnnjax.engines.fused_gru import FUSED_GRU
+from rnnjax.engines.fused_lstm import FUSED_LSTM
+from rnnjax.engines.fused_rnn import FUSED_RNN
 from rnnjax.engines.persistent_kernels import refusal
 from rnnjax.engines.problem import Engine, Problem
 from rnnjax.engines.target import platform
 from rnnjax.typing import Array, Carry
-
-_FUSED = (
-    (fused_lstm.FUSED_LSTM, fused_lstm.run),
-    (fused_gru.FUSED_GRU, fused_gru.run),
-    (fused_rnn.FUSED_RNN, fused_rnn.run),
-)
 
 
 def _serves(problem: Problem) -> str | None:
@@ -29,13 +23,14 @@ def _serves(problem: Problem) -> str | None:
 
 
 def _run(problem: Problem) -> tuple[Carry, Array]:
-    run = _fused(problem)
-    assert run is not None
-    return run(problem, persistent=True)
+    engine = _fused(problem)
+    assert engine is not None
+    return engine.run(problem, persistent=True)
 
 
-def _fused(problem: Problem) -> Callable[..., tuple[Carry, Array]] | None:
-    return next((run for engine, run in _FUSED if engine.serves(problem) is None), None)
+def _fused(problem: Problem) -> Engine | None:
+    engines = (FUSED_LSTM, FUSED_GRU, FUSED_RNN)
+    return next((engine for engine in engines if engine.serves(problem) is None), None)
 
 
 def _pays(problem: Problem) -> str:

@@ -67,10 +67,8 @@ def forward_steps(
     """Runs all steps from projected inputs, see `batch_major`.
 
     Args:
-        plan: how to run them.
-        weights: the parameters, as operands.
-        initial: the state that a reset restores, each `[B, H]`.
-        state: the state before the first step, each `[B, H]`.
+        plan, weights: of the recurrence, the weights as operands.
+        initial, state: what a reset restores, and what is before the first step, each `[B, H]`.
         inputs: `a_x [T, B, G*H]`, and mask and reset, each `[T, B]` or None.
         keep: "outputs" for h alone, "states" for the whole state, "gates" for h and the gates.
 
@@ -129,8 +127,7 @@ def backward_steps(
     """The derivatives of the states before these steps; those of `a_h` and `a_x` of each step.
 
     Args:
-        plan: how to run them.
-        weights: the parameters, as operands.
+        plan, weights: of the recurrence, the weights as operands.
         dstates: the derivatives of the last state, and of the state that a reset restores, or None.
         inputs: for each step the derivative of h, h, the gates, the mask and the reset.
     """

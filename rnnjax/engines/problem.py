@@ -60,13 +60,14 @@ class Engine(NamedTuple):
     Attributes:
         name: what `unroll(engine=...)` calls it.
         serves: `problem -> None`, or the reason why this engine cannot run it.
-        run: `problem -> (carry, ys)`.
+        run: `problem -> (carry, ys)`; a fused engine takes `persistent=True` too, for kernels that
+            keep the weights on the chip.
         pays: `problem -> None`, or the reason why another engine is faster.
     """
 
     name: str
     serves: Callable[[Problem], str | None]
-    run: Callable[[Problem], tuple[Carry, Array]]
+    run: Callable[..., tuple[Carry, Array]]
     pays: Callable[[Problem], str | None] = lambda problem: None
 
 

@@ -46,9 +46,7 @@ def listening() -> Iterator[list[str]]:
 def choose(name: str, problem: Problem) -> Engine:
     """Chooses the engine for a problem; the reason goes to the log and to `listening`.
 
-    Args:
-        name: of an engine; or "auto": the first in `ENGINES` that serves the problem and pays.
-        problem: the recurrence.
+    The name "auto" takes the first of `ENGINES` that serves the problem and pays.
 
     Raises:
         UserError: there is no engine of that name, or it cannot run this problem.

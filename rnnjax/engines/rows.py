@@ -21,8 +21,7 @@ ROW_AXES = ("data", "fsdp")
 def row_axes(num_rows: int) -> tuple[str, ...]:
     """The axes of the mesh in use that divide the rows; none outside of a mesh.
 
-    Args:
-        num_rows: B. If the devices do not divide it, there are no axes and XLA divides the rows.
+    If the devices do not divide them, there are no axes and XLA divides the rows.
     """
     mesh = jax.sharding.get_abstract_mesh()
     kinds = zip(mesh.axis_names, mesh.axis_types, strict=True)

@@ -69,11 +69,7 @@ def in_chunks(run: Run, size: int, problem: Problem, inputs: Any) -> tuple[Carry
 
     The inputs are projected inside of their chunk, unless noise is drawn.
 
-    Args:
-        run: runs a chunk.
-        size: steps in a chunk.
-        problem: the recurrence.
-        inputs: of all steps.
+    `run` runs a chunk of `size` steps.
 
     References:
         Chen et al. 2016, "Training deep nets with sublinear memory cost", section 4.

@@ -27,21 +27,13 @@ def projects_ahead(matrix_size: int, num_rows: int) -> bool:
 
     On a CPU, projecting an input in its step is faster than reading it from a large array, unless
     the matrix is large and multiplies few rows: reading it in each step then takes longer.
-
-    Args:
-        matrix_size: numbers in the matrix.
-        num_rows: B.
     """
     return platform() != "cpu" or matrix_size >= _MATRIX * num_rows
 
 
 @contextlib.contextmanager
 def compiling_for(name: str) -> Iterator[None]:
-    """Inside of the context, programs are traced for another platform than this process's.
-
-    Args:
-        name: 'cpu', 'gpu' or 'tpu'.
-    """
+    """Inside of the context, programs are traced for 'cpu', 'gpu' or 'tpu', wherever they run."""
     token = _target.set(name)
     try:
         yield

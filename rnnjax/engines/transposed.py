@@ -31,7 +31,6 @@ from rnnjax.engines.fused_plan import (
 from rnnjax.engines.problem import Remat, root_chunk
 from rnnjax.engines.transposed_inputs import preactivations
 from rnnjax.engines.transposed_steps import (
-    Place,
     backward_steps,
     forward_steps,
     no_derivatives,
@@ -56,11 +55,7 @@ _UNITS, _NUMBERS = 128, 4096
 def chunk_size(num_steps: int, batch_size: int, weight_rows: int, remat: Remat) -> int:
     """The steps in a chunk: a divisor of T, so that nothing is padded, if one has about that size.
 
-    Args:
-        num_steps: T.
-        batch_size: B of one device.
-        weight_rows: D + H.
-        remat: see `unroll`.
+    `batch_size` is B of one device, `weight_rows` is D + H.
     """
     num_rows = _CHUNK_ROWS
     if remat == "none":
@@ -160,7 +155,7 @@ def _pull_back(plan: Plan, arguments, saved, cotangents):
             plan,
             weights,
             w_hh,
-            Place(t, start, num_steps),
+            (t, start, num_steps),
             dstates,
             part(place if in_place else dhs),
             hs,

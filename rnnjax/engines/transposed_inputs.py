@@ -3,7 +3,6 @@
 import functools
 import itertools
 from collections.abc import Callable
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,26 +19,13 @@ _MEDIUM = 16384
 _FEW_WEIGHTS = 2**19
 
 
-class Preactivations(NamedTuple):
-    """The pre-activations of a step, in two parts.
-
-    Attributes:
-        prepare: lays out an input `[B, D]`, before its step.
-        add: `(prepared, h_tm1) -> (a, a_last)`, see `fused_plan.Family.forward`.
-    """
-
-    prepare: Callable[[Array], Array]
-    add: Callable[[Array, Array], tuple[Rows, Array | None]]
+Preactivations = tuple[Callable[[Array], Array], Callable[..., tuple[Rows, Array | None]]]
+"""The pre-activations of a step, in two parts: one lays out an input `[B, D]` before its step; the
+other is `(laid out, h_tm1) -> (a, a_last)`, see `fused_plan.Family.forward`."""
 
 
 def preactivations(plan: Plan, weights: Weights, input_shape: tuple[int, ...]) -> Preactivations:
-    """The fastest way to compute the pre-activations for these shapes.
-
-    Args:
-        plan: how to run the recurrence.
-        weights: the parameters, as operands.
-        input_shape: `(B, D)`.
-    """
+    """The fastest way to compute the pre-activations, by operands, for inputs of shape (B, D)."""
     batch_size, input_size = input_shape
     num_weights = weights.w_ih.size + weights.w_hh.size
     is_light = batch_size * input_size <= _MEDIUM and num_weights <= _FEW_WEIGHTS
@@ -67,7 +53,7 @@ def _by_gates(plan: Plan, weights: Weights, batch_size: int) -> Preactivations:
         products = [dot(part, operand, wide).reshape(num_gates // len(parts), -1) for part in parts]
         return tuple(map(jnp.add, itertools.chain(*products), b)), None
 
-    return Preactivations(functools.partial(_laid_out, plan), add)
+    return functools.partial(_laid_out, plan), add
 
 
 def _by_sources(plan: Plan, weights: Weights, batch_size: int, ahead: bool) -> Preactivations:
@@ -87,7 +73,7 @@ def _by_sources(plan: Plan, weights: Weights, batch_size: int, ahead: bool) -> P
         a_h = tuple(dot(w_hh, h_tm1, wide).reshape(num_gates, -1))
         return sums(a_x, a_h, None if weights.b_h is None else b[-1])
 
-    return Preactivations(functools.partial(_laid_out, plan) if ahead else lambda x_t: x_t, add)
+    return functools.partial(_laid_out, plan) if ahead else lambda x_t: x_t, add
 
 
 @jax.named_scope("project")

@@ -11,7 +11,7 @@ Two things decide their speed besides the matmuls:
 """
 
 import functools
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -43,10 +43,11 @@ def forward_steps(
     hidden_size, batch_size = state[0].shape
     num_steps = len(inputs.xs)
     initial = _flat(initial)
+    lay_out, add = matmuls
 
     def prepare(loaded):
         x_t, mask_t, reset_t = loaded
-        return matmuls.prepare(x_t), *_flags((mask_t, reset_t), hidden_size)
+        return lay_out(x_t), *_flags((mask_t, reset_t), hidden_size)
 
     later = -1 if plan.reverse else 1
 
@@ -54,7 +55,7 @@ def forward_steps(
         state, (prepared, mask_t, reset_t), loaded, t = carry
         if reset_t is not None:
             state = select(reset_t, initial, state)
-        new_state, kept = plan.family.forward(*matmuls.add(prepared, state[0]), state)
+        new_state, kept = plan.family.forward(*add(prepared, state[0]), state)
         if mask_t is not None:
             new_state = select(mask_t, new_state, state)
         h_t = lax.optimization_barrier(new_state[0]).reshape(hidden_size, batch_size).T
@@ -80,20 +81,6 @@ def forward_steps(
     return tuple(a.reshape(hidden_size, batch_size) for a in end), (hs, kept)
 
 
-class Place(NamedTuple):
-    """The position of a chunk in the sequence.
-
-    Attributes:
-        t: the first step of the backward pass.
-        start: the first step in time.
-        num_steps: T.
-    """
-
-    t: Array
-    start: Array
-    num_steps: int
-
-
 def recurrent_parts(plan: Plan, weights: Weights) -> Rows:
     """The operands `[H, *]` that a backward step multiplies the derivatives by.
 
@@ -110,7 +97,7 @@ def backward_steps(
     plan: Plan,
     weights: Weights,
     w_hh: Rows,
-    place: Place,
+    place: tuple[Array, Array, int],
     dstates: tuple[State, State | None],
     dhs: Array,
     hs: Array,
@@ -121,10 +108,9 @@ def backward_steps(
     """The backward pass over the K steps of a chunk.
 
     Args:
-        plan: how to run it.
-        weights: the parameters.
+        plan, weights: of the recurrence.
         w_hh: from `recurrent_parts`.
-        place: the position of the chunk.
+        place: the first step of this pass, the first step in time of the chunk, and T.
         dstates: the derivatives of the state after these steps, and of the initial state that a
             reset restores, summed over later steps; each `[H*B]`.
         dhs: the derivatives of the outputs of the chunk, `[K, B, H]`.
@@ -136,12 +122,12 @@ def backward_steps(
     Returns:
         The next step, `dstates` before these steps, and the derivatives of their pre-activations.
     """
-    (dstate, dinitial), start = dstates, place.start
+    (dstate, dinitial), (first, start, num_all_steps) = dstates, place
 
     def following(t):
         # XLA does not simplify a clipped index. So the kernels of `prepare` are the same inside of
         # the loop and before it, and are compiled once.
-        return lax.clamp(0, t + (1 if plan.reverse else -1), place.num_steps - 1)
+        return lax.clamp(0, t + (1 if plan.reverse else -1), num_all_steps - 1)
 
     num_steps, batch_size, hidden_size = dhs.shape
     num_gates, wide = weights.num_gates, weights.b_x.dtype
@@ -179,7 +165,6 @@ def backward_steps(
         known, derivatives = prepare(dstate, next_t), Derivatives(a_h, a_x)
         return (dstate, dinitial, known, derivatives, next_t, following(next_t)), None
 
-    first = place.t
     (dstate, dinitial, _, derivatives, t, _), _ = lax.scan(
         step,
         (dstate, dinitial, prepare(dstate, first), derivatives, first, following(first)),

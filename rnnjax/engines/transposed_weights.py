@@ -25,12 +25,8 @@ def gradients(
     For `b_h` it returns the sums of all rows of `a_h`, of which the last H are the gradient:
     slicing first would cost a copy.
 
-    Args:
-        plan: how to run it.
-        weights: the parameters, as operands.
-        xs: the inputs of the chunk, `[K, B, D]`.
-        h_tm1: the hidden states before its steps, `[K, B, H]`.
-        derivatives: the derivatives of its pre-activations.
+    The weights are operands; `xs [K, B, D]` are the inputs of the chunk, and `h_tm1 [K, B, H]` the
+    hidden states before its steps.
     """
     hidden_size, input_size, wide = len(weights.w_hh), len(weights.w_ih), weights.b_x.dtype
     da_h = _joined(plan, derivatives.a_h)
@@ -64,11 +60,8 @@ def as_weights(weights: Weights, sums: Weights) -> Weights:
 def before(plan: Plan, h_start: Array, hs: Array, start) -> Array:
     """The hidden states before the steps of a chunk, `[K, B, H]`.
 
-    Args:
-        plan: how to run it.
-        h_start: `[B, H]`, before the first step of the sequence.
-        hs: `[T, B, H]`, after all its steps.
-        start: the first step of the chunk in time.
+    `h_start [B, H]` is that before the first step of the sequence, `hs [T, B, H]` those after all,
+    and `start` the first step of the chunk in time.
     """
     neighbour, outside = (start + plan.chunk, len(hs)) if plan.reverse else (start - 1, -1)
     first = jnp.where(neighbour == outside, h_start, cut(hs, neighbour, 1)[0])

@@ -11,37 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnnjax import (
-    Cell,
-    bidirectional,
-    dense,
-    dropout,
-    fast_weights,
-    gated_deltanet,
-    gru,
-    indrnn,
-    learned_carry,
-    lru,
-    lstm,
-    mamba2,
-    mgu,
-    mingru,
-    minlstm,
-    mlstm,
-    mogrifier,
-    qrnn,
-    residual,
-    residual_block,
-    rg_lru,
-    rnn,
-    s5,
-    slstm,
-    sru,
-    stack,
-    variational_dropout,
-    weight_drop,
-    zoneout,
-)
+import rnnjax
 
 T, B, D, H = 7, 3, 4, 4
 
@@ -49,8 +19,8 @@ T, B, D, H = 7, 3, 4, 4
 class Both(NamedTuple):
     """A bidirectional cell."""
 
-    forward: Cell
-    backward: Cell
+    forward: rnnjax.Cell
+    backward: rnnjax.Cell
     combine: str
 
 
@@ -63,8 +33,8 @@ class Deep(NamedTuple):
 class Species(NamedTuple):
     """A cell, and what it is made of."""
 
-    cell: Cell
-    by_hand: Cell | Both | Deep
+    cell: rnnjax.Cell
+    by_hand: rnnjax.Cell | Both | Deep
 
 
 def in_dicts(cell):
@@ -80,7 +50,7 @@ def in_dicts(cell):
         c, y_t = cell.step(of(params, p), of(carry, c), u_t)
         return c._asdict(), y_t
 
-    return Cell(
+    return rnnjax.Cell(
         init=lambda key, input_size: cell.init(key, input_size)._asdict(),
         initial_carry=lambda p, batch: cell.initial_carry(of(params, p), batch)._asdict(),
         project=lambda p, x, key=None: cell.project(of(params, p), x, key),
@@ -90,79 +60,81 @@ def in_dicts(cell):
 
 
 SINGLE = {
-    "rnn": functools.partial(rnn, H),
-    "irnn": functools.partial(rnn, H, activation=jax.nn.relu, recurrent_init="identity"),
-    "gru": functools.partial(gru, H),
-    "gru_reset_before": functools.partial(gru, H, reset="before"),
-    "gru_simplified": functools.partial(gru, H, reset="none"),
-    "lstm": functools.partial(lstm, H),
-    "lstm_1997": functools.partial(lstm, H, forget_gate=False),
-    "lstm_coupled": functools.partial(lstm, H, coupled=True),
-    "lstm_peepholes": functools.partial(lstm, H, peepholes=True),
-    "lstm_projection": functools.partial(lstm, 5, projection_size=H),
-    "lstm_layer_norm": functools.partial(lstm, H, layer_norm=True),
-    "lstm_stochastic": functools.partial(lstm, H, stochastic_gates=True),
+    "rnn": functools.partial(rnnjax.rnn, H),
+    "irnn": functools.partial(rnnjax.rnn, H, activation=jax.nn.relu, recurrent_init="identity"),
+    "gru": functools.partial(rnnjax.gru, H),
+    "gru_reset_before": functools.partial(rnnjax.gru, H, reset="before"),
+    "gru_simplified": functools.partial(rnnjax.gru, H, reset="none"),
+    "lstm": functools.partial(rnnjax.lstm, H),
+    "lstm_1997": functools.partial(rnnjax.lstm, H, forget_gate=False),
+    "lstm_coupled": functools.partial(rnnjax.lstm, H, coupled=True),
+    "lstm_peepholes": functools.partial(rnnjax.lstm, H, peepholes=True),
+    "lstm_projection": functools.partial(rnnjax.lstm, 5, projection_size=H),
+    "lstm_layer_norm": functools.partial(rnnjax.lstm, H, layer_norm=True),
+    "lstm_stochastic": functools.partial(rnnjax.lstm, H, stochastic_gates=True),
     "lstm_everything": functools.partial(
-        lstm, 5, coupled=True, peepholes=True, projection_size=H, layer_norm=True
+        rnnjax.lstm, 5, coupled=True, peepholes=True, projection_size=H, layer_norm=True
     ),
-    "fast_weights": functools.partial(fast_weights, H, num_rounds=2),
-    "gated_deltanet": functools.partial(gated_deltanet, H, num_heads=2, window=3),
-    "indrnn": functools.partial(indrnn, H),
-    "lru": functools.partial(lru, H, state_size=5),
-    "mamba2": functools.partial(mamba2, H, num_heads=2, state_size=3, window=3),
-    "mgu": functools.partial(mgu, H),
-    "mingru": functools.partial(mingru, H),
-    "minlstm": functools.partial(minlstm, H),
-    "mlstm": functools.partial(mlstm, H, num_heads=2),
-    "mogrifier": functools.partial(mogrifier, H, num_rounds=3),
-    "qrnn": functools.partial(qrnn, H, window=3),
-    "rg_lru": functools.partial(rg_lru, H),
-    "s5": functools.partial(s5, H, state_size=5),
-    "slstm": functools.partial(slstm, H),
-    "sru": functools.partial(sru, H),
+    "fast_weights": functools.partial(rnnjax.fast_weights, H, num_rounds=2),
+    "gated_deltanet": functools.partial(rnnjax.gated_deltanet, H, num_heads=2, window=3),
+    "indrnn": functools.partial(rnnjax.indrnn, H),
+    "lru": functools.partial(rnnjax.lru, H, state_size=5),
+    "mamba2": functools.partial(rnnjax.mamba2, H, num_heads=2, state_size=3, window=3),
+    "mgu": functools.partial(rnnjax.mgu, H),
+    "mingru": functools.partial(rnnjax.mingru, H),
+    "minlstm": functools.partial(rnnjax.minlstm, H),
+    "mlstm": functools.partial(rnnjax.mlstm, H, num_heads=2),
+    "mogrifier": functools.partial(rnnjax.mogrifier, H, num_rounds=3),
+    "qrnn": functools.partial(rnnjax.qrnn, H, window=3),
+    "rg_lru": functools.partial(rnnjax.rg_lru, H),
+    "s5": functools.partial(rnnjax.s5, H, state_size=5),
+    "slstm": functools.partial(rnnjax.slstm, H),
+    "sru": functools.partial(rnnjax.sru, H),
 }
 """Factories of the cells with matrices of their own, which take a `compute_dtype`."""
 
 COMBINED = {
-    "in_dicts": in_dicts(fast_weights(H, num_rounds=2)),
-    "dense": dense(H, activation=jnp.tanh),
-    "learned_carry": learned_carry(lstm(H)),
-    "residual": residual(gru(H)),
-    "residual_block": residual_block(gru(H), expansion=2, activation=jax.nn.silu),
-    "zoneout": zoneout(lstm(H), 0.3, cell_state_rate=0.6),
-    "zoneout_gru": zoneout(gru(H), 0.4),
-    "weight_drop": weight_drop(lstm(H), 0.5),
-    "stack": stack(
+    "in_dicts": in_dicts(rnnjax.fast_weights(H, num_rounds=2)),
+    "dense": rnnjax.dense(H, activation=jnp.tanh),
+    "learned_carry": rnnjax.learned_carry(rnnjax.lstm(H)),
+    "residual": rnnjax.residual(rnnjax.gru(H)),
+    "residual_block": rnnjax.residual_block(rnnjax.gru(H), expansion=2, activation=jax.nn.silu),
+    "zoneout": rnnjax.zoneout(rnnjax.lstm(H), 0.3, cell_state_rate=0.6),
+    "zoneout_gru": rnnjax.zoneout(rnnjax.gru(H), 0.4),
+    "weight_drop": rnnjax.weight_drop(rnnjax.lstm(H), 0.5),
+    "stack": rnnjax.stack(
         [
-            lstm(H),
-            dropout(0.5),
-            residual(zoneout(gru(H), 0.2)),
-            variational_dropout(0.3),
-            learned_carry(rnn(3)),
-            dense(2),
+            rnnjax.lstm(H),
+            rnnjax.dropout(0.5),
+            rnnjax.residual(rnnjax.zoneout(rnnjax.gru(H), 0.2)),
+            rnnjax.variational_dropout(0.3),
+            rnnjax.learned_carry(rnnjax.rnn(3)),
+            rnnjax.dense(2),
         ]
     ),
 }
 
 
 def _bidirectional(forward, backward, combine):
-    cell = bidirectional(forward, backward, combine=combine)
+    cell = rnnjax.bidirectional(forward, backward, combine=combine)
     return Species(cell, Both(forward, backward, combine))
 
 
 def _deep_bidirectional():
-    below = _bidirectional(rnn(3), residual(gru(H)), "concat")
-    above = rnn(H)
-    return Species(stack([below.cell, above]), Deep((below.by_hand, above)))
+    below = _bidirectional(rnnjax.rnn(3), rnnjax.residual(rnnjax.gru(H)), "concat")
+    above = rnnjax.rnn(H)
+    return Species(rnnjax.stack([below.cell, above]), Deep((below.by_hand, above)))
 
 
 ZOO = (
     {name: Species(cell := make(), cell) for name, make in SINGLE.items()}
     | {name: Species(cell, cell) for name, cell in COMBINED.items()}
     | {
-        "bidirectional_concat": _bidirectional(lstm(H), rnn(2), "concat"),
-        "bidirectional_sum": _bidirectional(gru(H), learned_carry(gru(H)), "sum"),
-        "bidirectional_mean": _bidirectional(rnn(H), rnn(H), "mean"),
+        "bidirectional_concat": _bidirectional(rnnjax.lstm(H), rnnjax.rnn(2), "concat"),
+        "bidirectional_sum": _bidirectional(
+            rnnjax.gru(H), rnnjax.learned_carry(rnnjax.gru(H)), "sum"
+        ),
+        "bidirectional_mean": _bidirectional(rnnjax.rnn(H), rnnjax.rnn(H), "mean"),
         "bidirectional_deep": _deep_bidirectional(),
     }
 )
