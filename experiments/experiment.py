@@ -131,8 +131,7 @@ class Experiment:
         with cli.plain_errors():
             run = self.parse(argv)
             if run.shared.mode == "train":
-                with training.removed_if_unused(run.workdir):
-                    self.train(run._replace(placement=join(run)))
+                self.train(run._replace(placement=join(run)))
             else:
                 with naming_the_data(run):
                     self.modes[run.shared.mode](run)

@@ -102,8 +102,7 @@ def compare(run: Run) -> None:
     }
     for key, config in configs.items():
         training.say(f"{key[0]}, T = {key[1]}")
-        with training.removed_if_unused(folders[key]):
-            EXPERIMENT.train(run._replace(config=config, workdir=folders[key]))
+        EXPERIMENT.train(run._replace(config=config, workdir=folders[key]))
     print(reports.report_comparison(folders, run.workdir))
 
 

@@ -16,7 +16,6 @@ from rnnjax.training.checkpoints.workdir import (
     Workdir,
     check_owner,
     open_workdir,
-    removed_if_unused,
     write_export,
 )
 from rnnjax.training.config import MAY_CHANGE, Settings, TrainingConfig, by_heading, chosen, setting
@@ -62,7 +61,7 @@ __all__ = [
     "loss_of_params", "make_average", "make_dynamic_eval_step", "make_eval_step",
     "make_gpus_deterministic", "make_mesh", "make_optimizer", "make_schedule",
     "make_train_step", "make_training", "num_parameters", "open_workdir", "parse_steps",
-    "processes", "read_meta", "read_metrics", "read_results", "read_run", "removed_if_unused",
+    "processes", "read_meta", "read_metrics", "read_results", "read_run",
     "restore_model", "restore_params", "result_of", "results_of", "say", "setting", "tell",
     "tensor_name", "train", "with_progress", "write_export", "write_report", "write_results",
 ]  # fmt: skip

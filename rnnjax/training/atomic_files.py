@@ -75,13 +75,6 @@ def check_output(output: str | None, suffixes: Collection[str] = ()) -> str:
     return suffix
 
 
-def check_writable(folder: Path) -> None:
-    """Raises UserError unless files can be written into a folder."""
-    probe = folder / ".probe"
-    write_bytes(probe, b"?")
-    probe.unlink(missing_ok=True)
-
-
 def write_text(path: Path, text: str) -> None:
     """As `write_bytes`, for text."""
     write_bytes(path, text.encode("utf-8"))

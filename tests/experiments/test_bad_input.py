@@ -189,8 +189,11 @@ def test_a_full_disk(hello, char_lm_command, monkeypatch, mode):
         "inspect": ["--mode=inspect", "--text=hello"],
     }
     result = char_lm_command(f"--workdir={hello}", *argv[mode])
-    said = message(result) if mode == "train" else result.out
+    said = result.err if mode == "train" else result.out
     assert "No space left on device" in said
+    assert (result.code, "error: Cannot write" in said) == (
+        (2, True) if mode == "train" else (0, False)
+    )
     if mode == "score":
         assert re.search(r"^ +-\d+\.\d+ .* hello$", said, re.M)
     if mode == "inspect":
@@ -208,10 +211,12 @@ def test_a_read_only_workdir(trained_hello, char_lm_command, monkeypatch):
         return open(file, mode, *args, **options)
 
     monkeypatch.setattr(atomic_files, "open", refuse, raising=False)
-    said = message(
-        char_lm_command(f"--workdir={trained_hello}", "--preset=hello", "--config.num_steps=210")
+    result = char_lm_command(
+        f"--workdir={trained_hello}", "--preset=hello", "--config.num_steps=210"
     )
-    assert "Read-only file system" in said
+    assert result.code == 2
+    assert "error: Cannot write" in result.err
+    assert "Read-only file system" in result.err
     assert contents(trained_hello) == before
 
 

@@ -5,11 +5,12 @@ import glob
 import json
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any, NamedTuple
 
 from rnnjax.errors import UserError
 from rnnjax.interchange.files import write_safetensors
@@ -26,8 +27,7 @@ from rnnjax.training.checkpoints.reading import (
     read_meta,
     tensor_name,
 )
-from rnnjax.training.processes.group import from_first, is_first
-from rnnjax.training.reporting import metrics_log
+from rnnjax.training.processes.group import from_first
 from rnnjax.training.reporting.progress import say
 
 MARKER = "experiment.json"
@@ -57,7 +57,7 @@ class Workdir(NamedTuple):
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """Marks the folder as this run's, and locks it against a second process.
+        """Makes the folder, marks it as this run's, and locks it against a second process.
 
         Where several processes train, all must call it.
 
@@ -68,13 +68,18 @@ class Workdir(NamedTuple):
         with ExitStack() as held:
 
             def mark() -> None:
+                with atomic_files.writing(self.path):
+                    atomic_files.make_folder(self.path)
                 if not (self.path / MARKER).exists():
                     atomic_files.write_json(self.path / MARKER, {"experiment": self.name})
-                if not _lock(held.enter_context(open(self.path / MARKER, encoding="utf-8"))):
+                marker = held.enter_context(open(self.path / MARKER, encoding="utf-8"))
+                try:
+                    fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
                     raise UserError(
                         f"Another process is training in {self.path}: wait for its end, or choose "
                         "another workdir."
-                    )
+                    ) from None
                 check_owner(self.path, self.name)
                 atomic_files.write_json(self.path / CONFIG, self.config)
 
@@ -95,10 +100,10 @@ def open_workdir(
     may_change: Collection[str] = (),
     defaults: dict[str, Any] | None = None,
 ) -> Workdir:
-    """Makes a workdir, or opens one in which the same experiment ran before.
+    """Opens a new workdir, or one in which the same experiment ran before.
 
-    It is marked as this run's when the training begins (see `Workdir.in_use`). Where several
-    processes train, all must call it, with a path that they share.
+    It is made when the training begins (see `Workdir.in_use`), so that a failed start leaves
+    nothing. Where several processes train, all must call it, with a path that they share.
 
     Args:
         path: the folder.
@@ -121,9 +126,7 @@ def open_workdir(
     workdir = Workdir(path, name, config)
 
     def prepare() -> None:
-        with atomic_files.writing(path):
-            atomic_files.make_folder(path)
-        if glob.glob(str(path)) != [str(path)]:  # Orbax looks for what it wrote by such a pattern.
+        if glob.has_magic(str(path)):  # Orbax looks for what it wrote by such a pattern.
             raise UserError(
                 f"{path} is a pattern of names, and checkpoints in it could not be read: choose a "
                 "workdir without [, * and ?"
@@ -134,7 +137,9 @@ def open_workdir(
                 f"{path} is an exported network, not a workdir: choose another workdir; "
                 f"--restore_from={path} starts from its parameters"
             )
-        atomic_files.check_writable(path)
+        there = next(folder for folder in (path, *path.parents) if folder.exists())
+        with atomic_files.writing(path), tempfile.TemporaryFile(dir=there):
+            pass
         if workdir.checkpoints().newest() is not None:
             began_with = json.loads(json.dumps(defaults or {})) | read_meta(path).config
             gone = began_with.keys() - config.keys() - (defaults or {}).keys()
@@ -145,43 +150,6 @@ def open_workdir(
 
     from_first(prepare)
     return workdir
-
-
-@contextmanager
-def removed_if_unused(path: Path) -> Iterator[None]:
-    """A folder that an error leaves without a checkpoint or metrics goes, unless it was there.
-
-    So do those above it that are then empty and were not there.
-    """
-    path = path.absolute()
-    new = [folder for folder in (path, *path.parents) if not folder.exists()]
-    try:
-        yield
-    except BaseException:
-        files = [path / metrics_log.FILE, *(path / FOLDER).rglob("*")]
-        used = any(file.is_file() and file.stat().st_size for file in files)
-        if is_first() and new and not used and not _in_use_elsewhere(path):
-            shutil.rmtree(path, ignore_errors=True)
-            with suppress(OSError):
-                for folder in new[1:]:
-                    folder.rmdir()
-        raise
-
-
-def _in_use_elsewhere(path: Path) -> bool:
-    """Whether another process is training in a folder."""
-    with suppress(FileNotFoundError), open(path / MARKER, encoding="utf-8") as marker:
-        return not _lock(marker)
-    return False
-
-
-def _lock(marker: TextIO) -> bool:
-    """Locks an open file until it is closed; False: another process has locked it."""
-    try:
-        fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def read_owner(path: str | Path) -> str:
