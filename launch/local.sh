@@ -39,10 +39,10 @@ if [[ $'\n'"$experiments"$'\n' != *$'\n'"  $experiment"[[:space:]]* ]]; then
 fi
 
 prepare_venv
-case "$experiment" in
-  naming) install_extra names ;;
-  *) install_extra "$experiment" ;;
-esac
+extra="${experiment/#naming/names}"
+if grep -q "^$extra =\$" "$root/setup.cfg"; then
+  (prepare_venv "$extra") || echo "Going on without rnnjax[$extra]." >&2
+fi
 use_large_pages
 # -P: a folder named experiments in the current directory does not get in the way.
 exec "$venv_python" -P -m "experiments.$experiment" "$@"

@@ -1,7 +1,6 @@
 # shellcheck shell=bash
 # Sourced by the other scripts. Sets `root` (the checkout) and `venv_python`, and defines
-# `venv_help`, `die`, `help_if_asked`, `run`, `read_options`, `prepare_venv`, `install_extra` and
-# `use_large_pages`.
+# `venv_help`, `die`, `help_if_asked`, `run`, `read_options`, `prepare_venv` and `use_large_pages`.
 
 # What the variables of the environment choose, for the --help of the scripts.
 venv_help="RNNJAX_VENV, RNNJAX_PYTHON and RNNJAX_PIP choose the virtual environment's folder (default:
@@ -120,36 +119,17 @@ prepare_venv() {
       cat "$root/setup.cfg" "$root/pyproject.toml"
       printf '%s\n' "$root" "${RNNJAX_PIP:-}"
     } | cksum
-  )${extra:+ $extra}"
-  # An environment with an extra serves those who want none.
-  if [[ -f "$stamp" && "$(cat "$stamp")" == "$wanted"* ]]; then
+  )"
+  if grep -qsx "$wanted $extra" "$stamp"; then
     return
   fi
 
-  rm -f "$stamp"
+  grep -qs "^$wanted " "$stamp" || rm -f "$stamp" # else with other extras
   echo "Installing rnnjax${extra:+[$extra]} in $venv (minutes, the first time)" >&2
   # shellcheck disable=SC2086  # RNNJAX_PIP is a list
   "$venv_python" -m pip install --quiet --disable-pip-version-check \
     --editable "$root${extra:+[$extra]}" ${RNNJAX_PIP:-} ||
     die "" "pip could not install rnnjax${extra:+[$extra]} in $venv: its message is above." \
-      "Nothing was run. Check the network and the disk, then run this again."
-  printf '%s\n' "$wanted" >"$stamp"
-}
-
-# install_extra NAME: after it, the packages of that extra are there, if setup.cfg has one so called.
-# Where pip fails, as without a network, it says so; the experiment then says what it lacks.
-install_extra() {
-  local stamp="$venv/rnnjax-extra-$1" packages
-  packages="$(sed -n "/^$1 =\$/,/^[^ ]/s/^    //p" "$root/setup.cfg")"
-  if [[ -z "$packages" || (-f "$stamp" && "$(cat "$stamp")" == "$packages") ]]; then
-    return
-  fi
-  # shellcheck disable=SC2086  # a list
-  set -- "$1" $packages
-  echo "Installing rnnjax[$1]: ${*:2}" >&2
-  if "$venv_python" -m pip install --quiet --disable-pip-version-check "${@:2}"; then
-    printf '%s\n' "$packages" >"$stamp"
-  else
-    echo "pip could not install them: its message is above. Going on without them." >&2
-  fi
+      "Check the network and the disk, then run this again."
+  printf '%s\n' "$wanted $extra" >>"$stamp"
 }
