@@ -125,11 +125,10 @@ def _end_at_once(code: int) -> typing.NoReturn:
 
 
 def parse_flags(values: flags.FlagValues, argv: Sequence[str]) -> None:
-    """Gives flags their values; UserError for one that is unknown or cannot be read.
+    """Gives flags their values by a command line, the program first.
 
-    Args:
-        values: the flags.
-        argv: the command line, the program first.
+    Raises:
+        UserError: a flag is unknown, or its value cannot be read.
     """
     try:
         rest = values(argv)[1:]
@@ -171,14 +170,7 @@ class Flags(training.Settings):
 
 
 def parse_fields(argv: Sequence[str], *groups: type[training.Settings]) -> list[dict[str, Any]]:
-    """Reads flags that are the fields of dataclasses.
-
-    Args:
-        argv: the command line, the program first.
-        *groups: dataclasses whose fields are made by `training.setting`.
-
-    Returns:
-        For each dataclass the fields that the command line sets, with their values.
+    """The fields of each dataclass that a command line, the program first, sets by their flags.
 
     Raises:
         UserError: a flag is unknown, or its value cannot be read.
@@ -197,14 +189,14 @@ def parse_fields(argv: Sequence[str], *groups: type[training.Settings]) -> list[
 def check_modes(
     given: Collection[str], mode: str, modes: Sequence[str], config: type, *groups: Any
 ) -> None:
-    """Raises UserError for a flag that is given and is not for this mode.
+    """Raises UserError for a flag of the groups that is given and is not for this mode.
 
     Args:
         given: the names of the flags that the command line sets.
         mode: the one that runs.
         modes: all of the task.
         config: whose fields are the flags of the training.
-        *groups: dataclasses whose fields are made by `training.setting`.
+        *groups: dataclasses of flags.
     """
     for group in groups:
         for field in dataclasses.fields(group):
@@ -225,13 +217,7 @@ def describe_fields(
     fields: Sequence[dataclasses.Field] | None = None,
     modes: Sequence[str] = (),
 ) -> str:
-    """The flags of a dataclass, with their defaults and help.
-
-    Args:
-        defaults: an object of it.
-        fields: those to describe, in their order; None: all.
-        modes: those of the task.
-    """
+    """The flags of a dataclass, all or some of its fields, with their defaults, modes and help."""
     flags, names = {}, _flags(type(defaults))
     for field in dataclasses.fields(cast(Any, defaults)) if fields is None else fields:
         name, default = f"--{names[field.name]}", getattr(defaults, field.name)

@@ -116,10 +116,9 @@ class Experiment:
         object.__setattr__(self, "modes", {**evaluate, **self.modes, "export": export})
 
     def main(self, argv: Sequence[str] | None = None) -> None:
-        """Runs the experiment from the command line; see `cli.plain_errors` for how it ends.
+        """Runs a command line without its program, by default that of this process.
 
-        Args:
-            argv: the command line without the program; that of this process if None.
+        See `cli.plain_errors` for how it ends.
         """
         argv = sys.argv[1:] if argv is None else list(argv)
         logging.set_verbosity(logging.WARNING)
@@ -138,10 +137,7 @@ class Experiment:
             training.processes.leave()
 
     def parse(self, argv: Sequence[str]) -> Run:
-        """Parses a command line, and checks it as far as possible without running it.
-
-        Args:
-            argv: the command line without the program.
+        """Parses a command line without its program, and checks it as far as can be before it runs.
 
         Raises:
             UserError: a flag, a name or a value cannot be used.

@@ -14,12 +14,7 @@ from rnnjax.errors import UserError
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that takes no abbreviations, and whose complaints are `UserError`s.
-
-    Args:
-        module: that is run, such as `launch.sweep`.
-        about: what `--help` says before the flags.
-    """
+    """A parser that takes no abbreviations, and whose complaints are `UserError`s."""
 
     def __init__(self, module: str, about: str):
         super().__init__(

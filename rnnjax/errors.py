@@ -15,12 +15,7 @@ class UserError(ValueError):
 def did_you_mean(word: str, valid: Iterable[str]) -> str:
     """Returns a sentence that names the valid word nearest to `word`, and all the valid words.
 
-    Args:
-        word: what the user wrote.
-        valid: every word that would have been accepted.
-
-    Returns:
-        For example ``did you mean 'lstm'? Valid: gru, lstm, rnn.``
+    For example ``did you mean 'lstm'? Valid: gru, lstm, rnn.``
     """
     words = sorted(valid)
     near = difflib.get_close_matches(str(word), words, n=1, cutoff=0.5)

@@ -89,14 +89,9 @@ def parse_grid(axes: Sequence[Sequence[str]]) -> Grid:
 def plan(
     experiment: Experiment, grid: Grid, num_seeds: int, flags: Sequence[str], folder: Path
 ) -> list[Planned]:
-    """The runs, the seeds of one setting together; the experiment's own checks are made of each.
+    """The runs, the seeds 0, 1, ... of one setting together, each with a workdir in the folder.
 
-    Args:
-        experiment: what is run.
-        grid: see `parse_grid`.
-        num_seeds: the seeds are 0, 1, ..., num_seeds - 1.
-        flags: of every run.
-        folder: in which each run gets a workdir.
+    The experiment's own checks are made of each.
 
     Raises:
         UserError: a field, a value or a flag cannot be used.
@@ -161,15 +156,8 @@ def submit(
 ) -> str:
     """Writes the commands of what is not finished, and submits them where there is a SLURM.
 
-    Args:
-        experiment: its name.
-        runs: see `plan`.
-        folder: of the sweep.
-        num_jobs: how many of them may run at a time.
-        options: further ones of sbatch, `--partition=NAME` and the like.
-
     Returns:
-        What sbatch says, or how to submit elsewhere.
+        What sbatch says, which gets these further options, or how to submit elsewhere.
 
     Raises:
         UserError: sbatch refused.

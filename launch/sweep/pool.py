@@ -27,15 +27,10 @@ class _Child(NamedTuple):
 
 
 def run_all(experiment: str, runs: Sequence[Planned], num_jobs: int) -> dict[str, int]:
-    """Runs those that are not finished, `num_jobs` processes at a time.
+    """Runs those that are not finished, `num_jobs` processes at a time, which share the cores.
 
     Ctrl-C and SIGTERM are passed on to the processes, which save and stop; the same sweep then
     goes on from there.
-
-    Args:
-        experiment: its name.
-        runs: see `plan`.
-        num_jobs: processes at a time; the cores that this process may use are shared out to them.
 
     Returns:
         The exit codes of those that failed, by name.
@@ -95,12 +90,7 @@ def usable_cores() -> list[int]:
 
 
 def share_out(cores: Sequence[int], num_jobs: int) -> list[list[int]]:
-    """Cores for each of some jobs: all are used, none twice while there are enough.
-
-    Args:
-        cores: at least one.
-        num_jobs: at least 1.
-    """
+    """Cores for each of some jobs: all are used, none twice while there are enough."""
     if num_jobs >= len(cores):
         return [[cores[job % len(cores)]] for job in range(num_jobs)]
     return [share.tolist() for share in np.array_split(cores, num_jobs)]

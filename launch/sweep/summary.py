@@ -86,15 +86,7 @@ def as_csv(runs: Sequence[Planned]) -> str:
 
 
 def draw(rows: Sequence[Row], result: str) -> bytes:
-    """Draws one result: a dot a seed, the mean with its standard deviation beside.
-
-    Args:
-        rows: see `summarise`.
-        result: its name.
-
-    Returns:
-        The bytes of a PNG file.
-    """
+    """Draws one result: a dot a seed, the mean with its standard deviation beside; a PNG file."""
     figure = new_figure(8, 1.2 + 0.45 * len(rows))
     axes = figure.subplots()
     for n, row in enumerate(rows):

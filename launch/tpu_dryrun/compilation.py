@@ -82,13 +82,9 @@ class Compiled(NamedTuple):
 def compile_step(
     experiment: Experiment, config: Any, target: Slice, mesh: str | None = None
 ) -> Compiled:
-    """Compiles an experiment's training step.
+    """Compiles an experiment's training step for a slice.
 
-    Args:
-        experiment: what is trained.
-        config: of the run.
-        target: the slice.
-        mesh: its chips by axis, as `--mesh` of the experiment; None: all share out the rows.
+    The mesh is its chips by axis, as `--mesh` of the experiment; None: all share out the rows.
 
     Raises:
         DoesNotFit: there is too little memory.

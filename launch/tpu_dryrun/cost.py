@@ -59,14 +59,7 @@ class Cost(NamedTuple):
 
 
 def cost(module: Module, num_chips: int, name: str = ENTRY, times: int = 1) -> Cost:
-    """The cost of a program.
-
-    Args:
-        module: see `hlo.parse`.
-        num_chips: that run it.
-        name: of the computation that is counted; by default, the whole program.
-        times: how often it runs.
-    """
+    """The cost of a program on each chip, or of one of its computations, run so many times."""
     computation = module[name]
     work = num_bytes = 0.0
     collectives: Counter[Collective] = Counter()

@@ -50,17 +50,11 @@ def make_folder(path: Path) -> None:
 
 
 def check_output(output: str | None, suffixes: Collection[str] = ()) -> str:
-    """Checks the file that a user names for results with --output.
-
-    Args:
-        output: its path; None: there is none.
-        suffixes: what it may end in; empty: anything.
-
-    Returns:
-        The suffix; empty where there is no file.
+    """The suffix of the file that a user names with --output; empty where there is none.
 
     Raises:
-        UserError: it ends in something else, is a folder, or its folder is missing.
+        UserError: it is none of the `suffixes`, if there are any, the path is that of a folder, or
+            the file's folder is missing.
     """
     if output is None:
         return ""

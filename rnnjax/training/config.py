@@ -49,13 +49,7 @@ Share = Annotated[float, Limits(is_share=True)]
 
 
 def setting(default: Any, help_text: str, *, modes: str = "") -> Any:
-    """A field that a flag sets.
-
-    Args:
-        default: its value without the flag.
-        help_text: what `--help` says of it.
-        modes: those that the flag is for, with blanks between; empty: all.
-    """
+    """A field that a flag sets, for the `modes` named, with blanks between; none named: for all."""
     metadata = {"help": help_text, "modes": tuple(modes.split())}
     return dataclasses.field(default=default, metadata=metadata)
 

@@ -55,12 +55,9 @@ class LengthLimit(Settings):
         return lengths if self.limit is None else np.minimum(lengths, self.limit)
 
     def notes(self, lengths: Mapping[str, np.ndarray], noun: str, unit: str) -> list[str]:
-        """Notes on each split: how many sequences are longer, and whether they are cut.
+        """Notes on each split, by the uncut lengths of its texts: how many are longer, their fate.
 
-        Args:
-            lengths: of the sequences of each split, uncut.
-            noun: what they are called, such as texts.
-            unit: of their length, such as words.
+        `noun` is what the texts are called, `unit` that of their lengths, such as words.
         """
         found = []
         for split, its in lengths.items():

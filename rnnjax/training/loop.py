@@ -46,12 +46,7 @@ class TrainingDiverged(UserError):
 
 
 class ProcessLost(UserError):
-    """Another process of this run ended, or cannot be reached.
-
-    Args:
-        error: that of JAX.
-        next_life: what the processes do when they are started again.
-    """
+    """Another process of this run ended, or cannot be reached, by an error of JAX."""
 
     def __init__(self, error: Exception, next_life: str):
         super().__init__(

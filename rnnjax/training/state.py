@@ -48,14 +48,11 @@ def create_state(
     the caller or between two leaves.
 
     Args:
-        params: initial parameters.
+        params: the initial ones.
         optimizer: see `make_optimizer`.
-        carry: initial carry of all batch rows.
+        carry: the initial one of all batch rows.
         seed: of all randomness inside the training step.
         average: see `make_average`; None: no averaged parameters.
-
-    Returns:
-        The state at step 0.
     """
     average = make_average() if average is None else average
 

@@ -179,11 +179,6 @@ def make_training(
 ) -> tuple[TrainStep, Callable[[Any, Any], TrainState]]:
     """The training step of a config, and how the state before the first step is made.
 
-    Args:
-        config: optimizer, schedule and averaging.
-        loss_fn: the task.
-        placement: where to train.
-
     Returns:
         The step (see `make_train_step`) and `(params, carry) -> state` (see `create_state`).
 

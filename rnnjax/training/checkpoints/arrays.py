@@ -49,15 +49,9 @@ def flatten(tree: PyTree) -> FlatArrays:
 
 
 def unflatten(template: PyTree, arrays: FlatArrays, source: str) -> PyTree:
-    """Puts arrays into the structure of `template`, on the default device.
+    """Puts arrays by path into the structure of `template`, in new buffers on the default device.
 
-    Args:
-        template: a pytree of arrays, or of anything with a shape and a dtype.
-        arrays: see `flatten`.
-        source: where they come from, for the message.
-
-    Returns:
-        A pytree like `template`, with new buffers.
+    The template has leaves with a shape and a dtype; `source` is where the arrays come from.
 
     Raises:
         UserError: the names, shapes or dtypes differ; the message lists how.
@@ -109,12 +103,7 @@ def write_arrays(path: Path, arrays: FlatArrays) -> None:
 
 
 def read_arrays(path: Path, names: Iterable[str]) -> FlatArrays:
-    """Reads complete arrays into the host's memory, whatever devices they were on.
-
-    Args:
-        path: a folder made by `write_arrays`.
-        names: of all the arrays in it.
-    """
+    """Reads all arrays of a folder, by their names, whole and into the memory of the host."""
     import orbax.checkpoint as ocp
 
     on_host = {name: ocp.RestoreArgs(restore_type=np.ndarray) for name in names}

@@ -83,11 +83,7 @@ class Checkpoints:
         self._pending = self._writer.submit(self._write, flatten(state), meta)
 
     def wait(self, seconds: float | None = None) -> None:
-        """Waits until the last save is on the disk; raises as `start_save` does.
-
-        Args:
-            seconds: to wait at most.
-        """
+        """Waits, at most so long, until the last save is on the disk; raises as `start_save`."""
         if self._pending is None or not futures.wait([self._pending], seconds).done:
             return
         pending, self._pending = self._pending, None
@@ -122,11 +118,8 @@ class Checkpoints:
     def restore(self, template: PyTree) -> tuple[PyTree, Meta] | None:
         """Restores the newest intact checkpoint; damaged ones are printed and renamed.
 
-        Args:
-            template: a state of the structure, shapes and dtypes expected.
-
         Returns:
-            The state and its meta, or None where there is no checkpoint at all.
+            A state like `template`, and its meta; None where there is no checkpoint at all.
 
         Raises:
             UserError: there are checkpoints but none is intact, or it does not fit `template`.

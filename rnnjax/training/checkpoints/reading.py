@@ -119,13 +119,9 @@ def restore_params(
 def read_run(
     workdir: str | Path, config_class: type[Config], config: Config | None = None
 ) -> tuple[Config, dict[str, Any]]:
-    """The config of a run, and what else its checkpoints hold besides parameters.
+    """The config of a run, where it is not given, and what its newest checkpoint holds as extra.
 
-    Args:
-        workdir: of the run.
-        config_class: of its config; what there was no setting for when the run began has its
-            default.
-        config: of the run, where it is known.
+    What there was no setting for when the run began has its default.
 
     Raises:
         UserError: there is no intact checkpoint.
@@ -139,12 +135,7 @@ def read_run(
 
 
 def restore_model(workdir: str | Path, make: Callable[..., Model], *args: Any) -> Model:
-    """The model `make(*args)` with the parameters of the best checkpoint.
-
-    Args:
-        workdir: of the run.
-        make: makes the model; of its parameters only the shapes are used, and none is drawn.
-        *args: what it takes.
+    """The model `make(*args)` with the parameters of the best checkpoint; none of them is drawn.
 
     Raises:
         UserError: there is no intact checkpoint, or it does not fit.

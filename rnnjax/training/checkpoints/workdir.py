@@ -201,7 +201,7 @@ def write_export(workdir: str | Path, folder: Path, files: Mapping[str, str | by
 
     Args:
         workdir: of the run.
-        folder: where they go; what an export wrote there before is replaced.
+        folder: where they go; it is replaced.
         files: contents of further files by name, which may be changed later.
 
     Raises:

@@ -14,13 +14,10 @@ LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 def check_memory(state: Any, params: Any) -> None:
-    """Raises UserError if a training needs more memory than a machine without accelerator has.
+    """Raises UserError if a machine without accelerator has too little memory for a training.
 
-    Linux would end the process without a word.
-
-    Args:
-        state: of the training, in shapes.
-        params: of the model, in shapes; its gradient is as large.
+    Linux would end the process without a word. Counted are the state, in shapes, and the gradient,
+    as large as the parameters.
     """
     needed = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves((state, params)))
     there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

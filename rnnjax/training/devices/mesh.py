@@ -15,13 +15,7 @@ AXES = (*ROW_AXES, "model")
 
 
 def parse_mesh(text: str) -> dict[str, int]:
-    """Reads what `--mesh` says.
-
-    Args:
-        text: axes with their numbers of devices, such as 'data:16,model:4'.
-
-    Returns:
-        Devices by axis, in the order given.
+    """Reads what `--mesh` says, such as 'data:16,model:4': devices by axis, in this order.
 
     Raises:
         UserError: it is written otherwise, or names an axis that there is not.
@@ -43,15 +37,12 @@ def parse_mesh(text: str) -> dict[str, int]:
 
 
 def make_mesh(text: str, batch_size: int, devices: Sequence[jax.Device] | None = None) -> Mesh:
-    """Lays out the devices.
+    """Lays out the devices as `--mesh` says; a single process may use the first of its devices.
 
     Args:
         text: see `parse_mesh`.
         batch_size: B, rows of a batch over all devices.
         devices: those that there are, in this process or described; None: those of all processes.
-
-    Returns:
-        The mesh. A single process may use a part of its devices, the first ones.
 
     Raises:
         UserError: the mesh does not divide the devices or the rows.

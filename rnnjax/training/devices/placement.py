@@ -28,17 +28,12 @@ SMALL = 4096
 
 
 def param_spec(path: str, shape: tuple[int, ...], sizes: dict[str, int]) -> PartitionSpec:
-    """How one parameter, or the optimizer's state of it, is divided.
+    """How an array of a path such as 'params/embed/embedding' is divided over a mesh of such sizes.
 
     Over `model` an embedding is divided by its symbols and any other matrix by its last axis, which
     is that of the gates in a cell and of the vocabulary in a head; over `fsdp` an array is divided
     by its largest axis left. An axis that the devices do not divide is not divided, nor are
     small arrays, nor vectors over `model`.
-
-    Args:
-        path: such as 'params/embed/embedding'.
-        shape: of the array.
-        sizes: devices by axis of the mesh.
     """
     axes: list[str | None] = [None] * len(shape)
     if math.prod(shape) < SMALL:
@@ -78,9 +73,7 @@ class Placement:
     ) -> Mapping[str, jax.Array]:
         """Brings a batch to the devices, divided by its rows.
 
-        Args:
-            batch: arrays [B, ...], with the `rows` of this process.
-            time_major: names of those that are [T, B, ...].
+        Its arrays, with the `rows` of this process, are [B, ...], or `time_major` [T, B, ...].
         """
         if self.mesh is None:
             return jax.device_put(batch)

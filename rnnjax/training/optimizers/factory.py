@@ -122,10 +122,6 @@ def muon(rate: optax.Schedule, weight_decay: float) -> optax.GradientTransformat
     momentum. Adam moves a matrix mostly along the few directions in which its gradients are large;
     here all directions move alike, so what is rare in the data is learned much sooner.
 
-    Args:
-        rate: learning rate after each number of updates.
-        weight_decay: decoupled, for all parameters.
-
     References:
         Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks"; the size of
         the update: Liu et al. 2025, "Muon is scalable for LLM training", section 2.2.
@@ -140,17 +136,11 @@ def muon(rate: optax.Schedule, weight_decay: float) -> optax.GradientTransformat
 
 
 def hidden_matrices(params: Any) -> Any:
-    """Which parameters are matrices from one hidden layer to the next.
+    """Dimension numbers of the parameters that are matrices between hidden layers; None: of others.
 
     They are those named `kernel` or `w_...` that have two axes or more, the last one that of the
     outputs, and are not of a `...head`: an output layer, like an embedding, has a row or column
     for each word, and a word that is not in a batch should not move.
-
-    Args:
-        params: any pytree with names in it.
-
-    Returns:
-        The same tree of `optax.contrib.MuonDimensionNumbers`, or None where Adam is to be used.
     """
 
     def axes(path, leaf) -> contrib.MuonDimensionNumbers | None:

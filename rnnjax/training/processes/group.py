@@ -117,11 +117,8 @@ def from_first(action: Callable[[], Any], channel: str = "main") -> Any:
     The result goes over the coordinator, not the devices: a thread may call it beside the steps.
 
     Args:
-        action: returns something JSON-able.
+        action: returns something JSON-able, which all processes get.
         channel: threads that call it side by side name one each.
-
-    Returns:
-        What `action` returned, in all processes.
 
     Raises:
         UserError: in all processes, if `action` raised one.
@@ -198,10 +195,7 @@ def _wait_for(coordinator: str, host: str, port: int, timeout: int) -> None:
 
 
 def check_agreement(facts: Mapping[str, Any]) -> None:
-    """Compares facts by their hashes; all processes must call it, with the same names.
-
-    Args:
-        facts: JSON-able, by what they are called in the message.
+    """Compares facts, JSON-able and by name, by their hashes; all processes must call it.
 
     Raises:
         UserError: in all processes, if two of them differ in a fact.

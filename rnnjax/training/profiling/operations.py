@@ -84,19 +84,11 @@ class _Event(NamedTuple):
 
 
 def measure(trace: Path, program: str, first: int, last: int) -> Profile | None:
-    """Reads a trace.
+    """The operations of a program in a trace `*.xplane.pb` of some steps; None: it has none.
 
     An operation that runs others, such as a loop, lasts as long as they do; its own time is what
     they leave over. Where a GPU starts one before another is over, the time of both is the later
     one's.
-
-    Args:
-        trace: a file ``*.xplane.pb``.
-        program: the name of the compiled program.
-        first, last: steps of the trace.
-
-    Returns:
-        The operations of that program; None: the trace has none.
     """
     programs = read_programs(trace.read_bytes(), program)
     # If two names become the same, the first one counts.

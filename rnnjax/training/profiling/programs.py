@@ -70,14 +70,10 @@ Program = dict[str, Instruction]
 
 
 def read_programs(trace: bytes, name: str) -> dict[int, Program]:
-    """The programs of that name in a trace, by id; each its instructions by name.
+    """The programs of a name such as jit_train_step in the content of a trace, by id.
 
     There are several where a function was compiled for batches of several shapes, or where the
     process has another function of that name: a trace holds all programs of its process.
-
-    Args:
-        trace: the content of a file ``*.xplane.pb``.
-        name: such as jit_train_step.
     """
     programs = {}
     for plane in _message_class("XSpace").FromString(trace).planes:

@@ -26,11 +26,7 @@ FOLDER = "profile"
 
 
 class TracedSteps(NamedTuple):
-    """Which steps to trace; the first update of a run is step 1.
-
-    Attributes:
-        first, last: of them.
-    """
+    """The first and the last step to trace; the first update of a run is step 1."""
 
     first: int
     last: int
@@ -40,11 +36,7 @@ class TracedSteps(NamedTuple):
 
 
 def parse_steps(text: str, num_steps: int) -> TracedSteps:
-    """Reads what `--profile` says.
-
-    Args:
-        text: such as 100:110.
-        num_steps: of the run.
+    """Reads what `--profile` says, such as 100:110.
 
     Raises:
         UserError: it is written otherwise, or the run has no such steps.
@@ -66,15 +58,8 @@ def traced(
 ) -> Iterator[TrainStep]:
     """Traces some of the steps made inside; prints and stores how long their operations took.
 
-    Args:
-        train_step: see `make_train_step`.
-        steps: which; None: none of them.
-        workdir: of the run.
-        step: updates made before.
-
-    Yields:
-        What to call instead of `train_step`, in steps that follow each other; without anything to
-        trace it is `train_step` itself.
+    It yields what to call instead of `train_step`, in steps that follow on `step`; without anything
+    to trace it is `train_step` itself.
     """
     if steps is None or not is_first():
         yield train_step

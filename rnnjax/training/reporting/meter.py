@@ -37,10 +37,6 @@ class Meter:
     The host reads ahead of the device: its waiting for a batch costs nothing while the device is
     busy. So a wait counts only if the device is idle at its end, and then all of it counts: the
     share is an upper bound. Steps at which something is compiled do not count at all.
-
-    Args:
-        step: steps made before the first that will be added.
-        emit: is called with each row.
     """
 
     def __init__(self, step: int, emit: Callable[[dict[str, float]], None]):

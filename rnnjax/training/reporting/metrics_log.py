@@ -72,12 +72,7 @@ class MetricsLog:
                 self._events.close()
 
     def write(self, split: str, row: Row) -> None:
-        """Appends a row.
-
-        Args:
-            split: 'train', 'valid', ...
-            row: numbers by name, 'step' among them; texts are left out of the events.
-        """
+        """Appends a row: numbers by name, 'step' among them; texts are left out of the events."""
         if not self._events:
             return
         full = {"split": split, **row, "time": time.time()}

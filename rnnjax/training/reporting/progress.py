@@ -31,10 +31,7 @@ def tell(result: str) -> None:
 def with_progress(batches: Iterable[Batch], total: int, doing: str) -> Iterator[Batch]:
     """Yields the batches of `total` examples; a bar shows how far they are if that takes long.
 
-    Args:
-        batches: of an evaluation, whose `indices` are negative in rows that only fill a batch.
-        total: examples in all of them.
-        doing: what the bar says.
+    Their `indices` are negative in rows that only fill a batch.
     """
     with tqdm(total=total, desc=doing, disable=None, leave=False, delay=2) as bar:
         for batch in batches:
@@ -43,12 +40,9 @@ def with_progress(batches: Iterable[Batch], total: int, doing: str) -> Iterator[
 
 
 def describe(metrics: dict[str, float], unit: str, scale: str = "") -> str:
-    """Metrics in words.
+    """Metrics in words; `loss` comes first, and of more than a likelihood its part `nats`.
 
-    Args:
-        metrics: by name; `loss` comes first, and of more than a likelihood its part `nats`.
-        unit: what the loss is in nats of; empty where it is not in nats.
-        scale: of the scores, see `Measures`.
+    For `unit` and `scale` see `Measures`.
     """
     hidden = ("loss", "nats", "count")
     shown = {name: value for name, value in metrics.items() if name not in hidden}
@@ -110,13 +104,9 @@ class Measures(NamedTuple):
 
 
 class Progress:
-    """Shows how far the training is: a bar on a terminal, else a line at regular steps.
+    """Shows how far the training is from `step` on: a bar on a terminal, else regular lines.
 
-    Args:
-        step: where it begins.
-        num_steps: where it ends.
-        log_every: steps from one row to the next.
-        measures: what the loss and the speed count.
+    There is a row to show every `log_every` steps.
     """
 
     def __init__(self, step: int, num_steps: int, log_every: int, measures: Measures):

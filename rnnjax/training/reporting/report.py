@@ -181,14 +181,14 @@ def _environment() -> dict[str, str]:
 
 
 def write_results(folder: Path, files: Mapping[str, Any]) -> str:
-    """Writes files whose numbers the terminal shows as well, so that no numbers are lost.
+    """Writes files whose numbers the terminal shows as well; makes their folder if need be.
 
     Args:
-        folder: where they go; made if need be.
+        folder: where they go.
         files: contents by name, the one to look at last: text, bytes, or what is written as JSON.
 
     Returns:
-        The path of the last file, or why it could not be written.
+        The path of the last file, or why it could not be written: the numbers are not lost.
     """
     try:
         with atomic_files.writing(folder):
