@@ -101,10 +101,7 @@ def _forget_output() -> None:
 
 
 def _interrupt(*_: object) -> None:
-    """Raises KeyboardInterrupt, and ends the process where somebody catches it and goes on."""
-    timer = threading.Timer(training.SECONDS_TO_ANSWER, stop_at_once)
-    timer.daemon = True
-    timer.start()
+    """As of Python's own handler; `end_at_second_signal` ends who catches it and goes on."""
     raise KeyboardInterrupt
 
 

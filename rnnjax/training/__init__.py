@@ -31,7 +31,6 @@ from rnnjax.training.processes.loss_message import cancel_loss_message
 from rnnjax.training.processes.signals import (
     EXIT_SAVED,
     EXIT_STOPPED,
-    SECONDS_TO_ANSWER,
     Interrupted,
     end_at_second_signal,
 )
@@ -52,7 +51,7 @@ from rnnjax.training.step import (
 from rnnjax.visuals import Section
 
 __all__ = [
-    "EXIT_LOST", "EXIT_SAVED", "EXIT_STOPPED", "LOCAL", "MAY_CHANGE", "SECONDS_TO_ANSWER",
+    "EXIT_LOST", "EXIT_SAVED", "EXIT_STOPPED", "LOCAL", "MAY_CHANGE",
     "Interrupted", "Loss", "LossFn", "Measures", "Placement", "ProcessLost",
     "Section", "Settings", "Task", "TracedSteps", "TrainResult", "TrainingConfig",
     "TrainingDiverged", "Workdir", "by_heading", "cancel_loss_message", "check_agreement",

@@ -6,9 +6,9 @@ Each batch begins with the carry of the one before.
 import functools
 import itertools
 import math
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ from rnnjax.training.devices.placement import LOCAL, Placement
 from rnnjax.training.step import LossFn, Metrics, make_eval_step
 
 PyTree = Any
-MAX_IN_FLIGHT = 4
+T = TypeVar("T")
 
 DynamicState = tuple[PyTree, optax.OptState, PyTree]
 """The state between batches: the adapted parameters, the optimizer's state, the carry."""
@@ -49,20 +49,15 @@ def evaluate(
         A mean over nothing is nan.
     """
     totals: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(2))
-    in_flight: deque[dict[str, Any]] = deque()
 
-    def fetch_oldest():
-        for name, total_and_count in jax.device_get(in_flight.popleft()).items():
+    def run(carry: PyTree) -> Iterator[Metrics]:
+        for batch in batches:
+            carry, sums = eval_step(params, carry, placement.put_whole(batch))
+            yield sums
+
+    for sums in _one_ahead(run(placement.put_carry(carry))):
+        for name, total_and_count in jax.device_get(sums).items():
             totals[name] += np.array(total_and_count, np.float64)
-
-    carry = placement.put_carry(carry)
-    for batch in batches:
-        carry, sums = eval_step(params, carry, placement.put_whole(batch))
-        in_flight.append(sums)
-        if len(in_flight) > MAX_IN_FLIGHT:
-            fetch_oldest()
-    while in_flight:
-        fetch_oldest()
     means = {name: float(sum_ / n) if n else math.nan for name, (sum_, n) in totals.items()}
     return {**means, "count": float(totals["loss"][1])}
 
@@ -83,8 +78,14 @@ def results_of(
     """
     graph, params = nnx.split(model, nnx.Param)
     running = ((batch, _of_batch(function, graph, static, params, batch)) for batch in batches)
-    for (batch, result), _ in itertools.pairwise(itertools.chain(running, [(None, None)])):
+    for batch, result in _one_ahead(running):
         yield batch, jax.device_get(result)
+
+
+def _one_ahead(items: Iterable[T]) -> Iterator[T]:
+    """Yields each item when the next one has been made, so that a device has work meanwhile."""
+    ahead: Iterator[Any] = itertools.chain(items, [None])
+    return (item for item, _ in itertools.pairwise(ahead))
 
 
 def result_of(function: Callable[..., Any], model: Any, inputs: PyTree, *static: Any) -> Any:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from rnnjax.training.optimizers.averaging import NEVER, Average, make_average
+from rnnjax.training.optimizers.averaging import NEVER, Average
 
 PyTree = Any
 
@@ -54,7 +54,6 @@ def create_state(
         seed: of all randomness inside the training step.
         average: see `make_average`; None: no averaged parameters.
     """
-    average = make_average() if average is None else average
 
     @jax.jit  # one program, where a program for each shape would take seconds to compile
     def make(params, carry):
@@ -64,8 +63,8 @@ def create_state(
             carry=carry,
             rng=jax.random.key_data(jax.random.key(seed)),
             step=jnp.zeros((), jnp.int32),
-            ema=average.init(params),
-            average_start=jnp.full((), NEVER, jnp.int32) if average.triggered else None,
+            ema=params if average else None,
+            average_start=jnp.full((), NEVER, jnp.int32) if average and average.triggered else None,
         )
         return jax.tree.map(lambda x: jnp.array(x, x.dtype), state)
 

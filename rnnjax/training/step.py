@@ -96,7 +96,6 @@ def make_train_step(
         `clip_norm`, 'finite' whether the loss and the norm are, 'learning_rate' is that of the
         update.
     """
-    average = make_average() if average is None else average
 
     def train_step(state: TrainState, batch: PyTree) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(jax.random.wrap_key_data(state.rng), state.step)
@@ -114,7 +113,7 @@ def make_train_step(
             if (scale := loss.rate_scale) is not None:
                 updates = jax.tree.map(lambda update: scale * update, updates)
             params = optax.apply_updates(state.params, updates)
-            ema = average.update(state.ema, params, step, state.average_start)
+            ema = average and average.update(state.ema, params, step, state.average_start)
             grad_norm = optax.tree.norm(grads)
         metrics = {
             "sums": _sums(loss),

@@ -64,8 +64,6 @@ def find_checkpoint(folder: str | os.PathLike, which: str = "latest") -> Path:
     Raises:
         UserError: there is none, or none is intact.
     """
-    if which not in ("latest", "best"):
-        raise UserError(f"A checkpoint is chosen by 'latest' or 'best', not '{which}'.")
     root = Path(folder).absolute()
     if (root / META).exists() or (root / atomic_files.MANIFEST).exists():
         if fault := atomic_files.find_fault(root):

@@ -251,12 +251,10 @@ class Loaded(NamedTuple):
 def prefetch(batches: DataIterator, limit: int, placement: Placement = LOCAL) -> Iterator[Loaded]:
     """Yields at most `limit` batches, each sent to its devices while the one before is in use."""
     time_major = batches.time_major if placement.mesh is not None else ()
-    ahead: Loaded | None = None
-    for batch in itertools.islice(batches, limit):
-        on_devices = placement.put_batch(batch, time_major)
-        loaded = Loaded(on_devices, json.dumps(batches.get_state()), last=False)
-        if ahead is not None:
-            yield ahead
-        ahead = loaded
-    if ahead is not None:
-        yield ahead._replace(last=True)
+    sent = (
+        Loaded(placement.put_batch(batch, time_major), json.dumps(batches.get_state()), last=False)
+        for batch in itertools.islice(batches, limit)
+    )
+    ahead: Iterator[Any] = itertools.chain(sent, [None])
+    for loaded, following in itertools.pairwise(ahead):
+        yield loaded._replace(last=following is None)

@@ -21,20 +21,18 @@ class Average(NamedTuple):
     """A running average of the parameters.
 
     Attributes:
-        init: ``(params) -> average``.
         update: ``(average, params, updates_made, start) -> average``, given the parameters after
             the update, the number of updates made so far, this one included, and of a triggered
-            average when it starts.
+            average when it starts. The first average is the initial parameters.
         triggered: whether it starts when the training loop says so, not at a number of updates.
     """
 
-    init: Callable[[Params], Params]
     update: Callable[..., Params]
     triggered: bool = False
 
 
-def make_average(name: str = "none", *, decay: float = 0.999, start_step: int = 0) -> Average:
-    """Makes a running average of the parameters, at all times usable as it is.
+def make_average(name: str, *, decay: float = 0.999, start_step: int = 0) -> Average | None:
+    """Makes a running average of the parameters, at all times usable as it is; None for 'none'.
 
     With p_t the parameters after update t, d = `decay`, s = `start_step`::
 
@@ -53,14 +51,12 @@ def make_average(name: str = "none", *, decay: float = 0.999, start_step: int = 
         decay: of ema; in [0, 1).
         start_step: updates before asgd begins to average.
 
-    Returns:
-        The average; 'none' keeps None and costs nothing.
-
     Raises:
         UserError: an unknown name.
     """
+    check_known("average", name, AVERAGES)
     if name == "none":
-        return Average(lambda params: None, lambda average, params, updates_made, start=None: None)
+        return None
     log_decay = math.log(decay) if decay else -math.inf
 
     def seen_since(updates_made, start):
@@ -71,11 +67,9 @@ def make_average(name: str = "none", *, decay: float = 0.999, start_step: int = 
         "asgd": lambda made, start: 1 / seen_since(made, start_step),
         "ntasgd": lambda made, start: 1 / seen_since(made, start),
     }
-    check_known("average", name, AVERAGES)
-    weight = weights[name]
 
     def update(average, params, updates_made, start=None):
-        w_t = weight(updates_made, start)
+        w_t = weights[name](updates_made, start)
         return jax.tree.map(lambda a, p: ((1 - w_t) * a + w_t * p).astype(p.dtype), average, params)
 
-    return Average(lambda params: params, update, triggered=name == "ntasgd")
+    return Average(update, triggered=name == "ntasgd")
