@@ -1,10 +1,8 @@
 """Decoding: from a step function to sequences of symbols."""
 
-from rnnjax.decode.beam import BeamResult, beam_search
-from rnnjax.decode.coverage import rank_by_coverage
+from rnnjax.decode.beam import BeamResult, beam_search, rank_by_coverage
 from rnnjax.decode.ctc import ctc_beam_search, ctc_greedy
 from rnnjax.decode.filters import FILTERS, filter_logits
-from rnnjax.decode.greedy import GreedyResult, greedy
 from rnnjax.decode.replay import replay
 from rnnjax.decode.sampling import (
     Sampling,
@@ -16,7 +14,7 @@ from rnnjax.decode.sampling import (
 from rnnjax.decode.step import Step
 
 __all__ = [
-    "FILTERS", "BeamResult", "GreedyResult", "Sampling", "Step", "beam_search",
-    "begin_sampling", "continue_sampling", "ctc_beam_search", "ctc_greedy", "filter_logits",
-    "greedy", "keys_of_seeds", "rank_by_coverage", "replay", "sample",
+    "FILTERS", "BeamResult", "Sampling", "Step", "beam_search", "begin_sampling",
+    "continue_sampling", "ctc_beam_search", "ctc_greedy", "filter_logits", "keys_of_seeds",
+    "rank_by_coverage", "replay", "sample",
 ]  # fmt: skip

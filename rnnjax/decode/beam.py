@@ -6,12 +6,15 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnnjax.decode.step import Step, check_start, check_stop, repeat_rows
+from rnnjax.decode.step import Step, check_start, repeat_rows
 from rnnjax.errors import UserError, check_at_least
 from rnnjax.typing import Array, Carry
 
 MAX_BEAM_SIZE = 1000
 """Wider beams find nothing better, and their memory grows with the vocabulary."""
+
+LEAST = 1e-9
+"""Attention below this counts as this, so that the logarithm is finite."""
 
 
 class BeamResult(NamedTuple):
@@ -69,7 +72,7 @@ def beam_search(
     less likely, now and at the steps after. That decides who keeps a place only: log-probabilities
     and scores are those of the model.
 
-    A beam of 1 is `greedy`; a beam that holds every extension is exhaustive search. Ties are
+    A beam of 1 is greedy decoding; one that holds every extension is exhaustive search. Ties are
     broken by the place of the parent hypothesis, then by the smaller symbol, so the result is
     deterministic. Log-probabilities are float32, whatever the dtype of the logits.
 
@@ -159,7 +162,8 @@ def _search(
 
     def extend(beam: _Beam) -> _Beam:
         logits, carry = step(params, beam.carry, beam.last.reshape(-1))
-        check_stop(stop, logits)
+        if not 0 <= stop < logits.shape[-1]:
+            raise UserError(f"stop is a symbol, 0 .. {logits.shape[-1] - 1}; got {stop}")
         gains, symbols = _likeliest(logits, beam_size)
         taken = _take(
             beam.log_probability[..., None] + gains.reshape(*shape, -1),
@@ -273,3 +277,32 @@ def _ranked(beam: _Beam, stop: int, length_penalty: Array) -> BeamResult:
     divisor = jnp.maximum(lengths, 1).astype(jnp.float32) ** length_penalty
     scores = beam.log_probability / divisor
     return BeamResult(tokens, lengths, scores, beam.log_probability).ranked(scores)
+
+
+def rank_by_coverage(
+    found: BeamResult, weights: Array, mask: Array | None, coverage_penalty: float
+) -> BeamResult:
+    """Adds to each score how well the source is covered, and puts the best first.
+
+    ::
+
+        score(Y) + coverage_penalty * sum_i log(min(sum_t alpha_ti, 1))
+
+    over the positions i of the source and the symbols t of Y, its end included. A position that has
+    got no attention costs the most, and one that has got more than 1 in all costs nothing.
+
+    Args:
+        found: the hypotheses of each row.
+        weights: alpha, `[B, K, L, S]`; see `replay`.
+        mask: bool `[B, S]`, True at real positions; None: all are real.
+        coverage_penalty: 0 or more.
+
+    References:
+        Wu et al. 2016, section 7: the second part of equation 14, where the penalty is beta.
+    """
+    inside = jnp.arange(weights.shape[2]) < found.lengths[..., None]
+    seen = jnp.where(inside[..., None], weights, 0).sum(axis=2)
+    logs = jnp.log(jnp.clip(seen, LEAST, 1))
+    if mask is not None:
+        logs = jnp.where(mask[:, None], logs, 0)
+    return found.ranked(found.scores + coverage_penalty * logs.sum(axis=-1))

@@ -40,13 +40,6 @@ def check_start(carry: Carry, start_tokens: Array, max_length: int) -> None:
             )
 
 
-def check_stop(stop: int, logits: Array) -> None:
-    """Raises UserError unless `stop` is one of the V symbols of logits `[..., V]`."""
-    vocab_size = logits.shape[-1]
-    if not 0 <= stop < vocab_size:
-        raise UserError(f"stop is a symbol, 0 .. {vocab_size - 1}; got {stop}")
-
-
 def repeat_rows(carry: Carry, num_rows: int, times: int) -> Carry:
     """Repeats each of the rows of a carry `[num_rows, ...]`: row n comes from row n // times."""
     source = jnp.arange(num_rows * times) // times

@@ -1,4 +1,4 @@
-"""Beam search and greedy decoding against float64 loops over lists and over all sequences."""
+"""Beam search against float64 loops over lists and over all sequences."""
 
 import itertools
 
@@ -37,21 +37,27 @@ def all_sequences(params, hidden, start, max_length, stop=STOP):
     return found
 
 
-def search_over_lists(params, hidden, start, beam_size, max_length, alpha, stop=STOP):
-    """The beam that shrinks, written with lists, for one row."""
-    live, finished = [((), 0.0, np.float64(hidden), start)], []
+def search_over_lists(params, hidden, start, sizes, max_length, alpha, diversity=0.0, stop=STOP):
+    """Beams that shrink, written with lists, for one row: groups of these sizes."""
+    groups = [[((), 0.0, 0.0, np.float64(hidden), start)] for _ in sizes]
     for _ in range(max_length):
-        extensions = []
-        for symbols, total, state, last in live:
-            log_probabilities, state = reference_step(params, state, last)
-            extensions += [
-                ((*symbols, n), total + gain, state, n) for n, gain in enumerate(log_probabilities)
-            ]
-        extensions.sort(key=lambda extension: -extension[1])
-        kept = extensions[: beam_size - len(finished)]
-        finished += [extension for extension in kept if extension[3] == stop]
-        live = [extension for extension in kept if extension[3] != stop]
-    everything = [(symbols, total) for symbols, total, _, _ in finished + live]
+        taken = []
+        for g, (group, size) in enumerate(zip(groups, sizes, strict=True)):
+            kept = [found for found in group if found[0] and found[4] == stop]
+            extensions = []
+            for symbols, total, penalty, state, last in group:
+                if symbols and last == stop:
+                    continue
+                log_probabilities, state = reference_step(params, state, last)
+                extensions += [
+                    ((*symbols, n), total + gain, penalty + diversity * taken.count(n), state, n)
+                    for n, gain in enumerate(log_probabilities)
+                ]
+            extensions.sort(key=lambda found: found[2] - found[1])
+            new = extensions[: size - len(kept)]
+            taken += [found[4] for found in new]
+            groups[g] = kept + new
+    everything = [(symbols, total) for group in groups for symbols, total, *_ in group]
     return sorted(everything, key=lambda found: -found[1] / len(found[0]) ** alpha)
 
 
@@ -86,7 +92,7 @@ def test_a_narrow_beam_against_lists(beam_size, alpha):
     params, carry, starts = network(seed=11, vocab_size=7, rows=12)
     result = search(params, carry, starts, beam_size=beam_size, max_length=6, length_penalty=alpha)
     for row in range(len(starts)):
-        expected = search_over_lists(params, carry[row], starts[row], beam_size, 6, alpha)
+        expected = search_over_lists(params, carry[row], starts[row], [beam_size], 6, alpha)
         assert hypotheses(result, row) == [symbols for symbols, _ in expected]
         totals = [total for _, total in expected]
         np.testing.assert_allclose(result.log_probability[row], totals, atol=1e-5)
@@ -95,20 +101,34 @@ def test_a_narrow_beam_against_lists(beam_size, alpha):
     assert (result.tokens[past] == STOP).all()
 
 
-def test_greedy_is_a_loop_of_argmax():
-    params, carry, starts = network(seed=4, vocab_size=6, rows=40)
-    result = decode.greedy(step, params, carry, starts, max_length=8, stop=STOP)
-    for row, (state, last) in enumerate(zip(carry, starts, strict=True)):
-        expected, total = [], 0.0
-        while not expected or (len(expected) < 8 and last != STOP):
-            log_probabilities, state = reference_step(params, state, last)
-            last = int(np.argmax(log_probabilities))
-            expected.append(last)
-            total += log_probabilities[last]
-        assert result.lengths[row] == len(expected)
-        padding = [STOP] * (8 - len(expected))
-        assert result.tokens[row].tolist() == expected + padding
-        assert result.log_probability[row] == pytest.approx(total, abs=1e-5)
+@pytest.mark.parametrize(
+    ("num_groups", "size", "vocab_size"), [(2, 2, 7), (3, 1, 7), (2, 3, 7), (3, 5, 4)]
+)
+def test_diverse_groups_against_lists(num_groups, size, vocab_size):
+    """In a group of 5 the first of 4 symbols leave a place empty."""
+    params, carry, starts = network(seed=2, vocab_size=vocab_size, rows=12)
+    sizes = {"beam_size": num_groups * size, "max_length": 5, "length_penalty": 0.0}
+    result = search(params, carry, starts, num_groups=num_groups, diversity=0.8, **sizes)
+    plain = search(params, carry, starts, **sizes)
+    num_different = 0
+    for row in range(len(starts)):
+        expected = search_over_lists(
+            params, carry[row], starts[row], [size] * num_groups, 5, 0.0, diversity=0.8
+        )
+        assert sorted(hypotheses(result, row)) == sorted(symbols for symbols, _ in expected)
+        np.testing.assert_allclose(
+            result.log_probability[row], [total for _, total in expected], atol=1e-5
+        )
+        num_different += set(hypotheses(result, row)) != set(hypotheses(plain, row))
+    assert num_different > 3
+
+
+def test_groups_without_diversity_are_the_same_narrow_beam():
+    params, carry, starts = network(seed=2, vocab_size=7)
+    together = search(params, carry, starts, beam_size=6, num_groups=3, diversity=0.0, max_length=5)
+    alone = search(params, carry, starts, beam_size=2, max_length=5)
+    np.testing.assert_array_equal(together.tokens, np.repeat(alone.tokens, 3, axis=1))
+    np.testing.assert_array_equal(together.scores, np.repeat(alone.scores, 3, axis=1))
 
 
 def test_vmap_over_batches():
@@ -241,8 +261,7 @@ def test_the_search_ends_with_the_last_that_goes_on():
     assert (found[40].lengths <= 3).all()
 
 
-@pytest.mark.parametrize("function", ["beam", "greedy"])
-def test_compiled_once_for_all_batches_of_a_shape(function):
+def test_compiled_once_for_all_batches_of_a_shape():
     traces = []
 
     def traced_step(params, hidden, tokens):
@@ -251,11 +270,8 @@ def test_compiled_once_for_all_batches_of_a_shape(function):
 
     for seed in range(3):
         params, carry, starts = network(seed, rows=2)
-        if function == "beam":
-            search(params, carry, starts, step=traced_step, beam_size=2, max_length=3,
-                   length_penalty=seed / 2)  # fmt: skip
-        else:
-            decode.greedy(traced_step, params, carry, starts, max_length=3, stop=STOP)
+        search(params, carry, starts, step=traced_step, beam_size=2, max_length=3,
+               length_penalty=seed / 2)  # fmt: skip
         if seed == 0:
             first = len(traces)
     assert len(traces) == first
@@ -272,9 +288,6 @@ def test_numbers_out_of_range(wrong):
     params, carry, starts = network(seed=0)
     with pytest.raises(UserError, match=f"{name}.*{value}"):
         search(params, carry, starts, **{"beam_size": 2, "max_length": 3} | wrong)
-    if name in ("max_length", "stop"):
-        with pytest.raises(UserError, match=f"{name}.*{value}"):
-            decode.greedy(step, params, carry, starts, **{"max_length": 3, "stop": STOP} | wrong)
 
 
 def test_shapes_that_do_not_fit():

@@ -297,9 +297,7 @@ def test_greedy_and_beam_search_find_what_enumeration_finds(case):
     step, start = decoding_step(graph, never=(START,)), jnp.full(B, START)
     given = {"max_length": length, "stop": STOP}
     wide = decode.beam_search(step, (params, memory), carry, start, beam_size=60, **given)
-    one = decode.beam_search(step, (params, memory), carry, start, beam_size=1, **given)
-    greedy = decode.greedy(step, (params, memory), carry, start, **given)
-    np.testing.assert_array_equal(one.tokens[:, 0], greedy.tokens)
+    greedy = decode.beam_search(step, (params, memory), carry, start, beam_size=1, **given)
     for row in range(B):
         ranking = {}
         for tokens in itertools.product(range(V - 1), repeat=length):
@@ -310,7 +308,7 @@ def test_greedy_and_beam_search_find_what_enumeration_finds(case):
             ranking[(*tokens[:end], *[STOP] * (length - end))] = gains.sum() / end
             chosen = told.logits[range(end), tokens[:end]] == told.logits[:end].max(axis=1)
             if chosen.all():
-                assert tuple(greedy.tokens[row].tolist())[:end] == tokens[:end]
+                assert tuple(greedy.tokens[row, 0].tolist())[:end] == tokens[:end]
         best = sorted(ranking, key=ranking.get, reverse=True)
         found = [tuple(tokens) for tokens in wide.tokens[row, : len(best)].tolist()]
         assert found == best
