@@ -5,8 +5,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnnjax.errors import UserError
-from rnnjax.metrics.attention import check_distributions
 from rnnjax.visuals.figures import as_png, new_figure
 
 CELL = 0.24
@@ -37,25 +35,10 @@ def draw_alignments(alignments: Sequence[Alignment], *, columns: int = 3) -> byt
         alignments: one or more.
         columns: so many side by side.
 
-    Raises:
-        UserError: a matrix does not fit its symbols, or is no attention.
-
     References:
         Bahdanau, Cho & Bengio 2015, "Neural machine translation by jointly learning to align and
         translate", figure 3.
     """
-    for source, target, attention, copied in alignments:
-        if np.shape(attention) != (len(target), len(source)):
-            raise UserError(
-                f"an alignment of {len(target)} symbols with {len(source)} has this shape; got "
-                f"{list(np.shape(attention))}"
-            )
-        check_distributions(np.asarray(attention), 1)
-        if copied is not None and np.shape(copied) != (len(target),):
-            raise UserError(
-                f"{len(target)} symbols are copied with as many probabilities; got "
-                f"{list(np.shape(copied))}"
-            )
     columns = min(columns, len(alignments))
     rows = -(-len(alignments) // columns)
     read = 0.09 * max(len(symbol) for one in alignments for symbol in one.source)

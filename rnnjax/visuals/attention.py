@@ -2,32 +2,19 @@
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image
 
-from rnnjax.errors import UserError
-from rnnjax.metrics.attention import Region, WordEntropy, check_distributions
+from rnnjax.metrics.attention import Region, WordEntropy
 from rnnjax.visuals.figures import as_png, new_figure
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 DPI = 100
 MAX_COLUMNS = 6
-GAP = 12
-"""Pixels between panels, and around all of them."""
 
 PANEL = 180
 """Pixels of a panel's longer side, about."""
-
-TITLE_LINE = 22
-"""Height in pixels of a line of the title, and of the word above a panel."""
-
-GATE_LINE = 16
-"""Height in pixels of a gate, below its panel."""
 
 CHARACTER = 0.62
 """Width of a broad letter, such as m, relative to the font size."""
@@ -53,7 +40,7 @@ def draw_attention_over_image(
     words: Sequence[str],
     maps: ArrayLike,
     *,
-    gates: ArrayLike | None = None,
+    gates: Sequence[float] | np.ndarray | None = None,
     boxes: Sequence[Region] | None = None,
     title: str = "",
 ) -> bytes:
@@ -73,43 +60,40 @@ def draw_attention_over_image(
             None; they are outlined.
         title: above the panels; long ones take several lines.
 
-    Raises:
-        UserError: the shapes do not fit, or the maps are no distributions.
-
     References:
         Xu et al. 2015, "Show, Attend and Tell", figure 3 and section 5.4.
     """
-    image, maps = np.asarray(image), np.asarray(maps, np.float64)
-    beta = None if gates is None else np.asarray(gates, np.float64)
-    _check(image, words, maps, beta, boxes)
+    from matplotlib.patches import Rectangle
+
+    image = np.asarray(image)
     plain = _fit_panel(image)
-    height, width = plain.shape[:2]
-    scale = np.tile(np.divide(plain.shape[:2], image.shape[:2]), 2)
+    height, width = np.divide(plain.shape[:2], DPI)
     rows = -(-(len(words) + 1) // MAX_COLUMNS)
     columns = -(-(len(words) + 1) // rows)
-    pitch_y = TITLE_LINE + height + GAP + (0 if beta is None else GATE_LINE)
-    across = 2 * GAP + columns * (width + GAP) - GAP
-    lines = textwrap.wrap(title, int(across * 72 / DPI / (12 * CHARACTER)))
-    top = GAP // 2 + len(lines) * TITLE_LINE
-    canvas = np.full((top + rows * pitch_y, across, 3), 255, np.uint8)
-
-    figure = new_figure(across / DPI, len(canvas) / DPI, dpi=DPI, layout=None)
-    for n, line in enumerate(lines):
-        _write(figure, line, GAP, GAP // 2 + (n + 0.5) * TITLE_LINE, 12, ha="left", weight="bold")
-    for n, panel in enumerate([plain, *_light(plain, maps)]):
-        row, column = divmod(n, columns)
-        y, x = top + row * pitch_y + TITLE_LINE, GAP + column * (width + GAP)
-        canvas[y : y + height, x : x + width] = panel
-        if n == 0:
-            continue
-        size = min(11.0, width * 72 / DPI / (CHARACTER * max(len(words[n - 1]), 1)))
-        _write(figure, words[n - 1], x + width / 2, y - TITLE_LINE / 2, size)
-        if beta is not None:
-            below = y + height + GATE_LINE / 2 + 1
-            _write(figure, f"β = {beta[n - 1]:.2f}", x + width / 2, below, 8.5, color="#718096")
-        for box in (boxes[n - 1] if boxes else None) or ():
-            _outline(figure, np.multiply(box, scale), x, y)
-    figure.figimage(canvas, zorder=-1)
+    across = columns * (width + 0.12)
+    lines = textwrap.wrap(title, int(across * 72 / (12 * CHARACTER)))
+    down = rows * (height + 0.32 + 0.16 * (gates is not None)) + 0.22 * len(lines)
+    figure = new_figure(across, down, dpi=DPI)
+    figure.suptitle("\n".join(lines), x=0.02, ha="left", size=12, weight="bold", parse_math=False)
+    all_axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in all_axes:
+        axes.set_axis_off()
+    all_axes[0].imshow(plain)
+    scale_y, scale_x = np.divide(plain.shape[:2], image.shape[:2])
+    for n, panel in enumerate(_light(plain, np.asarray(maps, np.float64))):
+        axes = all_axes[n + 1]
+        axes.imshow(panel)
+        size = min(11.0, width * 72 / (CHARACTER * max(len(words[n]), 1)))
+        axes.set_title(words[n], size=size, pad=3, parse_math=False)
+        if gates is not None:
+            axes.text(
+                0.5, -0.02, f"β = {gates[n]:.2f}", size=8.5, color="#718096", ha="center", va="top",
+                transform=axes.transAxes,
+            )  # fmt: skip
+        for top, left, bottom, right in (boxes[n] if boxes else None) or ():
+            corner = left * scale_x - 0.5, top * scale_y - 0.5
+            sides = (right - left) * scale_x, (bottom - top) * scale_y
+            axes.add_patch(Rectangle(corner, *sides, fill=False, ec="#22d3ee", lw=1.2))
     return as_png(figure)
 
 
@@ -212,46 +196,3 @@ def _fit_panel(image: np.ndarray) -> np.ndarray:
         times, how = round(times), Image.Resampling.NEAREST
     size = max(1, round(width * times)), max(1, round(height * times))
     return np.asarray(Image.fromarray(image).resize(size, how))
-
-
-def _write(figure: "Figure", text: str, x: float, y: float, size: float, **more: str) -> None:
-    """Writes at a distance in pixels from the left and the top."""
-    width, height = figure.bbox.size
-    style: dict[str, Any] = {"ha": "center", "va": "center_baseline", "color": "#1a202c"} | more
-    figure.text(x / width, 1 - y / height, text, size=size, parse_math=False, **style)
-
-
-def _outline(figure: "Figure", box: np.ndarray, x: float, y: float) -> None:
-    """Outlines a box of the panel whose corner is at x and y, in pixels from the top left."""
-    from matplotlib.patches import Rectangle
-    from matplotlib.transforms import IdentityTransform
-
-    top, left, bottom, right = box
-    corner = (x + left, figure.bbox.height - y - bottom)
-    outline = Rectangle(corner, right - left, bottom - top, fill=False, ec="#22d3ee", lw=1.2)
-    outline.set_transform(IdentityTransform())
-    figure.add_artist(outline)
-
-
-def _check(
-    image: np.ndarray,
-    words: Sequence[str],
-    maps: np.ndarray,
-    gates: np.ndarray | None,
-    boxes: Sequence[Region] | None,
-) -> None:
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
-        raise UserError(
-            "a picture of attention needs an image uint8 [H, W, 3]; got "
-            f"{image.dtype} {list(image.shape)}"
-        )
-    if maps.ndim != 3 or len(maps) != len(words) or 0 in maps.shape[1:]:
-        raise UserError(
-            f"a picture of attention needs maps [T, rows, columns] of its T = {len(words)} words; "
-            f"got {list(maps.shape)}"
-        )
-    check_distributions(maps, 2)
-    if gates is not None and gates.shape != (len(words),):
-        raise UserError(f"there are {len(words)} words, but gates {list(gates.shape)}")
-    if boxes is not None and len(boxes) != len(words):
-        raise UserError(f"there are {len(words)} words, but regions of {len(boxes)}")

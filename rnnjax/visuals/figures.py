@@ -3,22 +3,17 @@
 import io
 import textwrap
 import warnings
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def new_figure(
-    width: float,
-    height: float,
-    dpi: int = 110,
-    layout: Literal["constrained"] | None = "constrained",
-) -> "Figure":
+def new_figure(width: float, height: float, dpi: int = 110) -> "Figure":
     """An empty figure; width and height in inches."""
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), dpi=dpi, layout=layout)
+    return Figure(figsize=(width, height), dpi=dpi, layout="constrained")
 
 
 def as_png(figure: "Figure", key: str = "") -> bytes:

@@ -72,26 +72,10 @@ def test_of_several_largest_the_first_in_reading_order_counts():
     assert pointing_accuracy([map_], [[(10, 0, 20, 20)]], (20, 80)).hits == 0
 
 
-@pytest.mark.parametrize(
-    ("maps", "words"),
-    [
-        (np.full((2, 8), 1 / 8), r"T = 2 .*\[2, 8\]"),
-        (np.full((3, 2, 4), 1 / 8), r"T = 2 .*\[3, 2, 4\]"),
-        (np.full((2, 2, 4), 1 / 4), "sums to 2"),
-        (np.full((2, 2, 4), -1 / 8), "-0.125 to -0.125"),
-        (np.full((2, 2, 4), np.nan), "nan"),
-    ],
-)
-def test_maps_that_do_not_fit_are_refused(maps, words):
-    with pytest.raises(UserError, match=words):
-        pointing_accuracy(maps, [None, None], (20, 80))
-
-
-def test_entropy_refuses_what_is_no_distribution():
-    with pytest.raises(UserError, match=r"sums to 0\.8"):
-        entropy([[0.5, 0.5], [0.4, 0.4]])
-    with pytest.raises(UserError, match=r"\[\.\.\., S\]"):
-        entropy(1.0)
+@pytest.mark.parametrize("wrong", [[[0.5, 0.5], [0.4, 0.4]], [1.5, -0.5], [np.nan, 1.0]])
+def test_entropy_refuses_what_is_no_distribution(wrong):
+    with pytest.raises(UserError, match="at least 0 and sum to 1; got"):
+        entropy(wrong)
 
 
 LEFT, RIGHT = np.array([[[1, 0], [0, 0]], [[0, 1], [0, 0]]], float)
@@ -119,8 +103,3 @@ def test_mean_maps_are_of_all_words_and_of_some():
     np.testing.assert_allclose(found["red"], RIGHT)
     np.testing.assert_allclose(found["all words"], [[0.4, 0.4], [0.1, 0.1]])
     assert mean_maps([], ["dog"]) == {}
-
-
-def test_a_mean_of_maps_of_two_sizes_is_refused():
-    with pytest.raises(UserError, match=r"\(2, 2\) and \(3, 3\)"):
-        mean_maps([TEXTS[0], (["a"], np.full((1, 3, 3), 1 / 9))], [])

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rnnjax.errors import UserError
 from rnnjax.visuals.alignment import Alignment, draw_alignments
 
 
@@ -54,12 +53,3 @@ def test_copies_are_a_column_of_their_own_at_the_right():
     assert len(first) > 300
     assert first[:, 0].max() <= second[:, 0].min()
     np.testing.assert_array_equal(np.unique(first[:, 1]), np.unique(second[:, 1]))
-    with pytest.raises(UserError, match=r"2 symbols are copied with as many .*; got \[1\]"):
-        draw_alignments([plain._replace(copied=[1])])
-
-
-def test_what_is_no_attention_is_told():
-    with pytest.raises(UserError, match=r"1 symbols with 2 has this shape; got \[2, 2\]"):
-        draw_alignments([Alignment("ab", "x", np.eye(2))])
-    with pytest.raises(UserError, match="sums to 1"):
-        draw_alignments([Alignment("ab", "x", [[0.5, 0.1]])])
