@@ -4,7 +4,7 @@ import contextlib
 import difflib
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -13,7 +13,9 @@ from rnnjax.data.examples import Example
 from rnnjax.data.named_splits import SPLIT_OF_WORD
 from rnnjax.errors import UserError, did_you_mean
 
-OFFLINE = "Without a network use --config.data=embedded or the path of a file."
+OFFLINE = "Without a network use --config.data=embedded or the path of your own files."
+
+T = TypeVar("T")
 
 
 def documents(spec: str) -> dict[str, Iterator[Document]]:
@@ -29,7 +31,7 @@ def documents(spec: str) -> dict[str, Iterator[Document]]:
     Raises:
         UserError: no such data set or feature, no network, no TensorFlow.
     """
-    dataset = TfdsDataset(spec, offline=OFFLINE)
+    dataset = TfdsDataset(spec)
     from tensorflow_datasets.core.features import Text
 
     feature = dataset.choose("text feature", lambda found: isinstance(found, Text), usual="text")
@@ -59,7 +61,7 @@ def pairs(spec: str, source: str = "", target: str = "") -> dict[str, list[Examp
     Raises:
         UserError: no such data set or feature, no network, no TensorFlow.
     """
-    dataset = TfdsDataset(spec, offline=OFFLINE)
+    dataset = TfdsDataset(spec)
     from tensorflow_datasets.core.features import Text
 
     names = (source, target) if source else (dataset.supervised or ("", ""))
@@ -70,14 +72,12 @@ def pairs(spec: str, source: str = "", target: str = "") -> dict[str, list[Examp
                 f"tfds:{spec} has no text {name!r}: its texts are {', '.join(sorted(known))}; "
                 "--config.source and --config.target name two of them"
             )
-    found: dict[str, list[Example]] = {}
-    for split, examples in dataset.sources().items():
-        if split in SPLIT_OF_WORD:
-            found[SPLIT_OF_WORD[split]] = [
-                Example(dict(source=_text(one[names[0]]), target=_text(one[names[1]])), place)
-                for place, one in dataset.examples(split, examples)
-            ]
-    return found
+    one, other = names
+
+    def pair(example: Any, place: str) -> Example:
+        return Example(dict(source=_text(example[one]), target=_text(example[other])), place)
+
+    return dataset.read(pair)
 
 
 def labelled(spec: str, text: str, label: str) -> dict[str, list[Example]]:
@@ -95,7 +95,7 @@ def labelled(spec: str, text: str, label: str) -> dict[str, list[Example]]:
     Raises:
         UserError: no such data set or feature, no network, no TensorFlow.
     """
-    dataset = TfdsDataset(spec, offline=OFFLINE)
+    dataset = TfdsDataset(spec)
     from tensorflow_datasets.core.features import ClassLabel, Scalar, Text
 
     text = dataset.choose("text feature", lambda found: isinstance(found, Text), usual=text)
@@ -104,18 +104,13 @@ def labelled(spec: str, text: str, label: str) -> dict[str, list[Example]]:
     )
     kind = dataset.features[label]
     name_of = kind.int2str if isinstance(kind, ClassLabel) else str
-    found: dict[str, list[Example]] = {}
-    for split, examples in dataset.sources().items():
-        if split not in SPLIT_OF_WORD:
-            continue
-        rows = [
-            Example(dict(label=name_of(one[label]), text=_text(one[text])), place)
-            for place, one in dataset.examples(split, examples)
-            if not isinstance(kind, ClassLabel) or one[label] >= 0
-        ]
-        if rows:
-            found[SPLIT_OF_WORD[split]] = rows
-    return found
+
+    def labelled_text(example: Any, place: str) -> Example | None:
+        if isinstance(kind, ClassLabel) and example[label] < 0:
+            return None
+        return Example(dict(label=name_of(example[label]), text=_text(example[text])), place)
+
+    return dataset.read(labelled_text)
 
 
 def images(spec: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -133,29 +128,30 @@ def images(spec: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         UserError: no such data set or feature, no network, no TensorFlow; the images have colours
             or several sizes.
     """
-    dataset = TfdsDataset(spec, offline=OFFLINE)
+    dataset = TfdsDataset(spec)
     from tensorflow_datasets.core.features import ClassLabel, Image
 
     name = dataset.choose("feature of images", lambda one: isinstance(one, Image), usual="image")
     classes = [key for key, one in dataset.features.items() if isinstance(one, ClassLabel)]
+
+    def image(example: Any, _: str) -> tuple[np.ndarray, int]:
+        return example[name], example[classes[0]] if classes else -1
+
     found = {}
-    for split, source in dataset.sources().items():
-        if split not in SPLIT_OF_WORD:
-            continue
-        examples = [example for _, example in dataset.examples(split, source)]
-        if len(shapes := {example[name].shape for example in examples}) > 1:
+    for split, examples in dataset.read(image).items():
+        one_by_one, labels = zip(*examples, strict=True)
+        if len(shapes := {pixels.shape for pixels in one_by_one}) > 1:
             raise UserError(
                 f"tfds:{spec}, {split}: expected images of one size, got {sorted(shapes)}"
             )
-        pixels = np.array([example[name] for example in examples])
+        pixels = np.array(one_by_one)
         if pixels.ndim != 4 or pixels.shape[-1] != 1 or pixels.dtype != np.uint8:
             raise UserError(
                 f"tfds:{spec}, {split}: expected grey images uint8 [h, w, 1], got {pixels.dtype} "
                 f"{list(pixels.shape[1:])}"
             )
         grey = pixels[..., 0] * np.uint8(255 if pixels.max() == 1 else 1)
-        labels = [example[classes[0]] if classes else -1 for example in examples]
-        found[SPLIT_OF_WORD[split]] = grey, np.array(labels)
+        found[split] = grey, np.array(labels)
     if "train" not in found:
         raise UserError(f"tfds:{spec} has no split train: {', '.join(found) or 'no split'}")
     return found
@@ -178,13 +174,12 @@ class TfdsDataset:
         supervised: the names of its input and its target; None: it does not say.
     """
 
-    def __init__(self, spec: str, *, offline: str):
+    def __init__(self, spec: str):
         """Opens the data set.
 
         Args:
             spec: `NAME`, `NAME/CONFIG` or `NAME:VERSION`, with or without `:FEATURE`, the feature
                 to read where several could be meant.
-            offline: what messages recommend where the data set is not available.
 
         Raises:
             UserError: no such data set, no network, no TensorFlow.
@@ -194,16 +189,8 @@ class TfdsDataset:
         self.name, self._wanted = spec, ""
         if colon and not is_version:
             self.name, self._wanted = name, last
-        self._offline = offline
-        try:
-            import tensorflow_datasets  # noqa: F401
-        except ImportError as error:
-            raise UserError(
-                f"tfds:{self.name} needs the package tensorflow_datasets ({error}): "
-                f"pip install 'rnnjax[tfds]'. {offline}"
-            ) from error
-        with one_line_errors(self.name, offline):
-            self._builder = _prepared(self.name, offline)
+        with one_line_errors(self.name):
+            self._builder = _prepared(self.name)
         self.features = self._builder.info.features
         self.supervised = self._builder.info.supervised_keys
 
@@ -239,17 +226,30 @@ class TfdsDataset:
 
     def sources(self, decoders: Any = None) -> dict[str, Sequence[Any]]:
         """The examples of each split; see `DatasetBuilder.as_data_source` of TFDS."""
-        with one_line_errors(self.name, self._offline):
+        with one_line_errors(self.name):
             return dict(self._builder.as_data_source(decoders=decoders))
 
     def examples(self, split: str, source: Sequence[Any]) -> Iterator[tuple[str, Any]]:
         """Yields the place of each example, `tfds:NAME SPLIT NUMBER`, and the example."""
-        with one_line_errors(self.name, self._offline):
+        with one_line_errors(self.name):
             for n in range(len(source)):
                 yield f"tfds:{self.name} {split} {n}", source[n]
 
+    def read(self, make: Callable[[Any, str], T | None]) -> dict[str, list[T]]:
+        """What `make(example, place)` makes of each example; None leaves one out.
 
-def _prepared(name: str, offline: str) -> Any:
+        Returns:
+            By split: of train, validation and test those that have examples.
+        """
+        found = {}
+        for split, source in self.sources().items():
+            made = (make(one, place) for place, one in self.examples(split, source))
+            if split in SPLIT_OF_WORD and (kept := [one for one in made if one is not None]):
+                found[SPLIT_OF_WORD[split]] = kept
+        return found
+
+
+def _prepared(name: str) -> Any:
     """The builder; of prepared files without the data set's own code, which may need TensorFlow."""
     import tensorflow_datasets as tfds
     from tensorflow_datasets.core.read_only_builder import builder_from_files
@@ -263,7 +263,7 @@ def _prepared(name: str, offline: str) -> Any:
         known = tfds.list_builders(with_community_datasets=False)
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"Did you mean tfds:{near[0]}? " if near else ""
-        raise UserError(f"TFDS has no data set {name!r}. {hint}{offline}") from error
+        raise UserError(f"TFDS has no data set {name!r}. {hint}{OFFLINE}") from error
     if not builder.is_prepared():
         builder.download_and_prepare(file_format="array_record")
     return builder
@@ -282,13 +282,8 @@ def _temporary_files_removed() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def one_line_errors(name: str, offline: str) -> Iterator[None]:
-    """Turns every exception of TFDS, the network and a data set's code into a UserError.
-
-    Args:
-        name: of the data set.
-        offline: what the message recommends.
-    """
+def one_line_errors(name: str) -> Iterator[None]:
+    """Turns every exception of TFDS, the network and a data set's code into a UserError."""
     try:
         yield
     except UserError:
@@ -296,11 +291,11 @@ def one_line_errors(name: str, offline: str) -> Iterator[None]:
     except ImportError as error:
         raise UserError(
             f"tfds:{name} is not prepared on this machine as array_record, and to prepare it TFDS "
-            f"needs TensorFlow ({_first_line(error)}): pip install 'rnnjax[tfds]'. {offline}"
+            f"needs TensorFlow ({_first_line(error)}): pip install 'rnnjax[tfds]'. {OFFLINE}"
         ) from error
     except Exception as error:
         raise UserError(
-            f"tfds:{name} cannot be had: {type(error).__name__}: {_first_line(error)}. {offline}"
+            f"tfds:{name} cannot be had: {type(error).__name__}: {_first_line(error)}. {OFFLINE}"
         ) from error
 
 

@@ -133,12 +133,6 @@ def test_damaged_records_are_one_line(tmp_path):
         load("tfds:damaged")
 
 
-def test_without_the_package_it_says_how_to_get_it(monkeypatch):
-    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
-    with pytest.raises(UserError, match=r"needs the package tensorflow_datasets"):
-        load("tfds:tiny_shakespeare")
-
-
 def test_pairs_are_the_input_and_the_target_or_what_is_named(tmp_path, monkeypatch):
     rows = {"train": [["a mail", "a title", "x"]], "dev": [["b", "c", "y"]], "extra": [["d"] * 3]}
     prepare(tmp_path, "mails", rows, ("body", "title", "more"))

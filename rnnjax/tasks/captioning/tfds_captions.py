@@ -13,8 +13,6 @@ from rnnjax.tasks.captioning.captioned_images import CaptionedImage
 SPLITS = {"restval": "train"} | SPLIT_OF_WORD
 """TFDS's names of splits that are read, and what they are here."""
 
-OFFLINE = "Without a network use --config.data=FOLDER, one that holds images and their captions."
-
 
 def captioned_examples(spec: str, faults: list[str]) -> list[CaptionedImage]:
     """The images and captions of a data set; images are neither copied nor decoded.
@@ -34,7 +32,7 @@ def captioned_examples(spec: str, faults: list[str]) -> list[CaptionedImage]:
     Raises:
         UserError: no such data set or feature, no network, no TensorFlow.
     """
-    dataset = TfdsDataset(spec, offline=OFFLINE)
+    dataset = TfdsDataset(spec)
     import tensorflow_datasets as tfds
 
     image = dataset.choose(
@@ -58,7 +56,7 @@ def captioned_examples(spec: str, faults: list[str]) -> list[CaptionedImage]:
 
 
 def _bytes(name: str, source: Any, n: int, feature: str) -> bytes:
-    with one_line_errors(name, OFFLINE):
+    with one_line_errors(name):
         return bytes(source[n][feature])
 
 

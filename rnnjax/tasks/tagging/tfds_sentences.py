@@ -2,13 +2,10 @@
 
 from typing import Any
 
-from rnnjax.data.named_splits import SPLIT_OF_WORD
 from rnnjax.data.tfds import TfdsDataset
 from rnnjax.errors import UserError
 from rnnjax.tasks.tagging.schemes import is_tag
 from rnnjax.tasks.tagging.sentences import Sentence
-
-OFFLINE = "Without a network use --config.data=embedded or a folder of column files."
 
 
 def tagged_sentences(spec: str) -> dict[str, list[Sentence]]:
@@ -26,27 +23,24 @@ def tagged_sentences(spec: str) -> dict[str, list[Sentence]]:
         UserError: no such data set or feature, no network, no TensorFlow, an example without
             tokens or with tags that are none.
     """
-    dataset = TfdsDataset(spec, offline=OFFLINE)
+    dataset = TfdsDataset(spec)
     tokens = dataset.choose("sequence of texts", _holds_texts, usual="tokens", by_user=False)
     tags = dataset.choose("sequence of class labels such as B-PER", _holds_tags, usual="ner")
     names = dataset.features[tags].feature.names
-    found: dict[str, list[Sentence]] = {}
-    for split, source in dataset.sources().items():
-        if split not in SPLIT_OF_WORD:
-            continue
-        sentences = found[SPLIT_OF_WORD[split]] = []
-        for place, example in dataset.examples(split, source):
-            words = tuple(bytes(word).decode() for word in example[tokens])
-            labels = [int(label) for label in example[tags]]
-            if not words or len(words) != len(labels):
-                raise UserError(
-                    f"{place}: {len(words)} tokens in {tokens!r} and {len(labels)} tags in "
-                    f"{tags!r}: expected as many, and at least one"
-                )
-            if min(labels) < 0:
-                raise UserError(f"{place} has a token without a tag (class {min(labels)})")
-            sentences.append(Sentence(words, tuple(names[n] for n in labels), place))
-    return found
+
+    def sentence(example: Any, place: str) -> Sentence:
+        words = tuple(bytes(word).decode() for word in example[tokens])
+        labels = [int(label) for label in example[tags]]
+        if not words or len(words) != len(labels):
+            raise UserError(
+                f"{place}: {len(words)} tokens in {tokens!r} and {len(labels)} tags in {tags!r}: "
+                f"expected as many, and at least one"
+            )
+        if min(labels) < 0:
+            raise UserError(f"{place} has a token without a tag (class {min(labels)})")
+        return Sentence(words, tuple(names[n] for n in labels), place)
+
+    return dataset.read(sentence)
 
 
 def _holds_texts(feature: Any) -> bool:

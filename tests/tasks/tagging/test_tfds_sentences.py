@@ -121,18 +121,3 @@ def test_a_fault_is_named_by_its_example_and_token(tmp_path):
     assert load("tfds:faulty", tmp_path).repaired == 1
     told = message("tfds:faulty", tmp_path, strict=True)
     assert "tfds:faulty train 2, token 3 ('Rome'): 'I-LOC' may not follow 'O'" in told
-
-
-def test_without_a_network_it_is_one_line_that_names_what_works_offline(tmp_path, monkeypatch):
-    def fail(*_, **__):
-        raise ConnectionError("Name or service not known\nmore")
-
-    monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", fail)
-    told = message("tfds:imdb_reviews:ner", tmp_path)
-    assert "tfds:imdb_reviews cannot be had: ConnectionError: Name or service not known" in told
-    assert "--config.data=embedded or a folder of column files" in told
-
-
-def test_an_unknown_name_gets_the_nearest(tmp_path):
-    told = message("tfds:imdb_review", tmp_path)
-    assert "TFDS has no data set 'imdb_review'. Did you mean tfds:imdb_reviews?" in told
