@@ -15,9 +15,6 @@ from rnnjax.errors import UserError, check_known
 from rnnjax.heads import attention, copying
 from rnnjax.models.hard_attention import DEFAULT_HARD_TRAINING, HardTraining
 from rnnjax.models.memory import (
-    Copying,
-    Covered,
-    Fed,
     Glance,
     Memory,
     Reading,
@@ -172,16 +169,20 @@ class Decoder(Network):
         return Memory(features, mask, summary, prepared)
 
     def initial_carry(self, memory: Memory) -> Carry:
-        """The carry before the first symbol of each of B examples."""
+        """The carry before the first symbol of each of B examples.
+
+        That of the cell; of a scorer that covers a pair with the weights so far, summed `[B, S]`;
+        with input feeding a pair of this and the attentional vector `[B, D]`.
+        """
         carry = self.recurrent.initial_carry(len(memory.features))
         if self.first is not None:
             _, of_numbers = ravel_pytree(jax.tree.map(lambda leaf: leaf[0], carry))
             carry = with_normalisers(jax.vmap(of_numbers)(jnp.tanh(self.first(summary_of(memory)))))
         if self.attends and self.scorer.covers:
-            carry = Covered(carry, jnp.zeros_like(memory.features[..., 0]))
+            carry = carry, jnp.zeros_like(memory.features[..., 0])
         if self.input_feeding:
             nothing = jnp.zeros((len(memory.features), self.embed.features), memory.features.dtype)
-            carry = Fed(carry, nothing)
+            carry = carry, nothing
         return carry
 
     def step(
@@ -282,7 +283,7 @@ class Decoder(Network):
         if memory.symbols is None:
             raise UserError("a decoder that copies takes sources with symbols; got none")
         known = jnp.concatenate([xs, ys, zs], axis=-1)
-        return Copying(self.generate(known)[..., 0], memory.symbols)
+        return self.generate(known)[..., 0], memory.symbols
 
     def _advance(self, memory, carry, x_t, key, hard, drawn):
         if not self.attends:
@@ -321,9 +322,9 @@ class Decoder(Network):
             z_t = jnp.concatenate([z_t, extra], axis=-1)
         carry, y_t = self.recurrent.step(jnp.concatenate([x_t, *fed, z_t], axis=-1), carry)
         if covered:
-            carry = Covered(carry, covered[0] + weights)
+            carry = carry, covered[0] + weights
         if fed:
-            carry = Fed(carry, self._attentional(x_t, y_t, z_t))
+            carry = carry, self._attentional(x_t, y_t, z_t)
         return carry, (y_t, z_t, Glance(weights, scores, gate[:, 0]))
 
     def _attentional(self, xs, ys, zs):

@@ -47,35 +47,6 @@ class Glance(NamedTuple):
     generate: Array | None = None
 
 
-class Covered(NamedTuple):
-    """The carry of a decoder whose attention knows where it has been.
-
-    Attributes:
-        cell: the carry of its cell.
-        coverage: `[N, S]`, the sum of the attention weights so far.
-    """
-
-    cell: Carry
-    coverage: Array
-
-
-class Fed(NamedTuple):
-    """The carry of a decoder that reads its attentional vector again: of the rest, and `[N, D]`."""
-
-    rest: Carry
-    attentional: Array
-
-
-class Copying(NamedTuple):
-    """The inputs of copying: ``p_gen = sigmoid(generate)`` and the memory's `symbols [B, S]`.
-
-    `generate` is `[T, B]`, or `[N]` at decoding.
-    """
-
-    generate: Array
-    symbols: Array
-
-
 class Reading(NamedTuple):
     """The scores of given sequences by a decoder.
 
@@ -84,14 +55,15 @@ class Reading(NamedTuple):
         glances: leaves `[T, B, ...]`.
         drawn: bool `[B]`, sequences read with one drawn position a step.
         extra: what a task adds.
-        copying: of a decoder that copies.
+        copying: of a decoder that copies, `generate [T, B]`, ``p_gen = sigmoid(generate)``, and the
+            memory's `symbols [B, S]`.
     """
 
     logits: Array
     glances: Glance
     drawn: Array
     extra: Array | None = None
-    copying: Copying | None = None
+    copying: tuple[Array, Array] | None = None
 
 
 def check_memory(features: Array, mask: Array | None, size: int) -> None:

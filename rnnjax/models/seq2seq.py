@@ -15,8 +15,8 @@ from rnnjax.losses import cross_entropy, target_log_probability
 from rnnjax.models.decoder import Decoder, shift_right
 from rnnjax.models.hard_attention import DEFAULT_HARD_TRAINING, HardTraining, reinforce_bonus
 from rnnjax.models.memory import Memory, Reading
-from rnnjax.models.scheduled_sampling import with_own_symbols
 from rnnjax.models.sequence_encoder import SequenceEncoder
+from rnnjax.ranges import mask_of_lengths
 from rnnjax.typing import Array, PRNGKey
 
 
@@ -147,7 +147,7 @@ def seq2seq_loss(
         baseline: of `reinforce_bonus`.
         coverage: weight of the coverage loss.
         label_smoothing: as for `cross_entropy`; of a model that copies it must be 0.
-        own_symbols: in training, the rate of `scheduled_sampling.with_own_symbols`; None: 0.
+        own_symbols: in training, the rate of `with_own_symbols`; None: 0.
         remat: as for `Decoder.teacher_forced`.
 
     Returns:
@@ -165,9 +165,8 @@ def seq2seq_loss(
     else:
         assert not label_smoothing
         assert glances.scores is not None
-        gains = copying.copied_log_probability(
-            logits, copied.generate, glances.scores, copied.symbols, targets
-        )
+        generate, symbols = copied
+        gains = copying.copied_log_probability(logits, generate, glances.scores, symbols, targets)
         total, count = -jnp.where(counted, gains, 0).sum(), counted.sum(dtype=gains.dtype)
     if key is not None and coverage:
         assert glances.weights is not None
@@ -178,21 +177,55 @@ def seq2seq_loss(
     return total, count
 
 
+def with_own_symbols(
+    model: Decoder, memory: Memory, before: Array, key: PRNGKey, rate: Array | float
+) -> Array:
+    """The previous symbols of given sequences, some of them replaced by the decoder's own.
+
+    From left to right, each symbol but the first is with probability `rate` not the given one but
+    one that is drawn from what the decoder expects after the symbols that it has read. Draws are
+    made without dropout, and no gradient flows through them.
+
+    Args:
+        model: the decoder.
+        memory: of B examples.
+        before: int `[T, B]`; see `shift_right`.
+        key: of the draws.
+        rate: 0 to 1: 1 - epsilon of the paper.
+
+    Returns:
+        int `[T, B]`.
+
+    References:
+        Bengio, Vinyals, Jaitly & Shazeer 2015, "Scheduled sampling for sequence prediction with
+        recurrent neural networks", section 2.4.
+    """
+
+    def advance(state, step):
+        carry, own = state
+        given, is_own, key_t = step
+        tokens = jnp.where(is_own, own, given)
+        logits, _, carry = model.step(memory, carry, tokens)
+        return (carry, jax.random.categorical(key_t, logits).astype(given.dtype)), tokens
+
+    key_own, key_draws = jax.random.split(key)
+    are_own = jax.random.bernoulli(key_own, rate, before.shape).at[0].set(False)
+    steps = before, are_own, jax.random.split(key_draws, len(before))
+    _, tokens = jax.lax.scan(advance, (model.initial_carry(memory), before[0]), steps)
+    return tokens
+
+
 def source_of(batch: Mapping[str, Array]) -> Source:
     """The source of a batch of `data.pair_batches`."""
-    mask = _up_to(batch["source_lengths"], batch["source"])
-    return Source(batch["source"], mask, batch.get("symbols"))
+    source, lengths = batch["source"], batch["source_lengths"]
+    mask = mask_of_lengths(lengths, len(source), lengths.shape)
+    return Source(source, mask, batch.get("symbols"))
 
 
 def pair_loss(
     model: Seq2Seq, batch: Mapping[str, Array], key: PRNGKey | None = None, **options: Any
 ) -> tuple[Array, Array]:
     """`seq2seq_loss` of a batch of `data.pair_batches`; its options are `start` and others."""
-    target = batch["target"]
-    mask = _up_to(batch["lengths"], target)
+    target, lengths = batch["target"], batch["lengths"]
+    mask = mask_of_lengths(lengths, len(target), lengths.shape)
     return seq2seq_loss(model, [source_of(batch)], target, mask, key, **options)
-
-
-def _up_to(lengths: Array, steps: Array) -> Array:
-    """True at the first steps of each row, bool `[T, B]`."""
-    return jnp.arange(len(steps))[:, None] < lengths

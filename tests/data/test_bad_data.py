@@ -166,14 +166,14 @@ def test_a_full_disk(tmp_path, monkeypatch, source):
 
     monkeypatch.setattr(tempfile, "TemporaryFile", open_full)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr("rnnjax.data.joined_array.MEMORY_LIMIT", 10)
+    monkeypatch.setattr("rnnjax.data.corpus.MEMORY_LIMIT", 10)
     told = message(source)
     assert f"{tmp_path}: No space left on device" in told
 
 
 def test_a_temporary_folder_that_is_not_there(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "no"))
-    monkeypatch.setattr("rnnjax.data.joined_array.MEMORY_LIMIT", 1000)
+    monkeypatch.setattr("rnnjax.data.corpus.MEMORY_LIMIT", 1000)
     told = message("embedded")
     assert "No such file or directory" in told
 

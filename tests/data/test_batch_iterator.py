@@ -14,7 +14,7 @@ import pytest
 
 from rnnjax.data import Stream, TrainingWindows
 from rnnjax.data.batch_iterator import BatchIterator
-from rnnjax.data.joined_array import joined_array
+from rnnjax.data.corpus import joined_array
 from rnnjax.errors import UserError
 from rnnjax.tasks.captioning.batches import SceneBatches
 from rnnjax.tasks.captioning.captioned_images import CaptionVocabulary
@@ -165,7 +165,7 @@ def test_a_worker_leaves_signals_to_its_parent_and_ends_with_it(owner):
 
 
 def test_a_text_that_is_on_disk_for_one_process_only_is_refused(monkeypatch):
-    monkeypatch.setattr("rnnjax.data.joined_array.MEMORY_LIMIT", 10)
+    monkeypatch.setattr("rnnjax.data.corpus.MEMORY_LIMIT", 10)
     stream = Stream(joined_array([np.arange(200)], np.uint8), np.array([0]))
     windows = TrainingWindows(stream, batch_size=2, window=5)
     with pytest.raises(UserError, match=r"--config\.data_workers=0"):

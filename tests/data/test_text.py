@@ -157,7 +157,7 @@ def test_memory_mapped_is_the_same_as_in_memory(tmp_path, monkeypatch):
     scratch.mkdir()
     for level in ("char", "byte"):
         with monkeypatch.context() as patch:
-            patch.setattr("rnnjax.data.joined_array.MEMORY_LIMIT", 100)
+            patch.setattr("rnnjax.data.corpus.MEMORY_LIMIT", 100)
             patch.setattr(tempfile, "tempdir", str(scratch))
             mapped = load(str(tmp_path / "texts"), level=level)
         assert isinstance(mapped.splits["train"].ids, np.memmap)
@@ -168,7 +168,7 @@ def test_memory_mapped_is_the_same_as_in_memory(tmp_path, monkeypatch):
 def test_a_mapped_file_is_never_whole_in_memory(tmp_path, monkeypatch):
     monkeypatch.setattr("rnnjax.data.corpus.BLOCK", 1 << 14)
     monkeypatch.setattr("rnnjax.data.files.CHUNK_BYTES", 1 << 14)
-    monkeypatch.setattr("rnnjax.data.joined_array.MEMORY_LIMIT", 1 << 16)
+    monkeypatch.setattr("rnnjax.data.corpus.MEMORY_LIMIT", 1 << 16)
     path = tmp_path / "large.txt"
     path.write_text(PLAY * 1000)
     load(str(path)).vocabulary.id_of_code_point  # noqa: B018

@@ -1,11 +1,7 @@
 """Vocabularies of words of any text; byte-pair encoding is tested with captions."""
 
-import dataclasses
-import json
-
 import pytest
 
-from rnnjax.data.vocabulary import SavedVocabulary
 from rnnjax.data.word_vocabulary import UNKNOWN_WORD, WordVocabulary, by_frequency
 from rnnjax.errors import UserError
 
@@ -31,36 +27,3 @@ def test_frequent_words_come_first():
     assert by_frequency({"b": 1, "c": 3, "a": 1}, "ab") == ["a", "b"]
     with pytest.raises(UserError, match="no word stands 3 times in the texts"):
         WordVocabulary.of(TEXTS, min_count=3)
-
-
-@dataclasses.dataclass(frozen=True)
-class Saved(SavedVocabulary):
-    name: str
-    sizes: tuple[int, ...]
-    pairs: tuple[tuple[str, int], ...]
-    on: bool
-
-
-GOOD = {"name": "a", "sizes": [1, 2], "pairs": [["x", 1]], "on": True}
-
-
-def test_dataclasses_come_back_from_json():
-    saved = Saved("a", (1, 2), (("x", 1),), True)
-    assert Saved.from_json(saved.to_json()) == saved
-
-
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        ({"name": 1}, "this is no saved vocabulary of texts: it cannot have name = 1"),
-        ({"sizes": "12"}, "sizes = '12'"),
-        ({"sizes": [1, True]}, "sizes = "),
-        ({"pairs": [["x"]]}, "pairs = "),
-        ({"pairs": [["x", 1, 2]]}, "pairs = "),
-        ({"on": 1}, "on = 1"),
-        ({"more": 1}, "expected name, sizes, pairs, on; got name, sizes, pairs, on, more"),
-    ],
-)
-def test_other_values_are_refused(change, told):
-    with pytest.raises(UserError, match=told):
-        Saved.from_json(json.dumps(GOOD | change))

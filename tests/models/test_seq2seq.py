@@ -15,8 +15,7 @@ from rnnjax.cells.named import deep
 from rnnjax.models.decoder import Decoder, shift_right
 from rnnjax.models.decoding import decoding_step
 from rnnjax.models.hard_attention import HardTraining
-from rnnjax.models.scheduled_sampling import with_own_symbols
-from rnnjax.models.seq2seq import Seq2Seq, Source, seq2seq_loss
+from rnnjax.models.seq2seq import Seq2Seq, Source, seq2seq_loss, with_own_symbols
 from rnnjax.models.sequence_encoder import SequenceEncoder
 from tests.cells.zoo import jit
 from tests.models import decoder_oracle as oracle

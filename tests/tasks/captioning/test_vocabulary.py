@@ -1,6 +1,5 @@
 """The symbols of captions: there and back again, and what is unknown."""
 
-import json
 import os
 import subprocess
 import sys
@@ -126,10 +125,8 @@ def test_json_there_and_back(vocabulary):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{}", '{"level": "word"}', json.dumps({"level": "word", "symbols": 3, "merges": []}),
-     json.dumps({"level": "word", "symbols": ["a"], "merges": []}),
-     json.dumps({"level": "word", "symbols": ["<end>", "<start>", "<unknown>"], "merges": [1]})],
-)  # fmt: skip
+    ["", "[]", "{}", '{"level": "word"}', '{"level": "word", "symbols": ["a"], "merges": []}'],
+)
 def test_other_texts_are_no_vocabulary(text):
     with pytest.raises(UserError, match="this is no saved vocabulary of captions: "):
         CaptionVocabulary.from_json(text)
