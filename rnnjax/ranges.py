@@ -9,12 +9,11 @@ from rnnjax.typing import Array
 
 
 def mask_of_lengths(lengths: Array, num_steps: int, batch_shape: tuple[int, ...]) -> Array:
-    """bool `[T, B]`, True at the steps before `lengths`.
+    """bool `[T, B]`, True at the steps before `lengths`; T is `num_steps`.
 
     Args:
         lengths: int `[B]`, 0 .. T. Checked where their values are known, which they are not while
             jax traces; there, what is beyond T counts as T.
-        num_steps: T.
         batch_shape: of the sequences, `(B,)`.
 
     Raises:
@@ -43,11 +42,7 @@ def check_ids(
     range then reads as NaN, or from the end if it is negative.
 
     Args:
-        name: what the message calls them.
-        ids: of any shape.
-        size: how many there are.
         mask: bool, of the shape of ids; None: all count.
-        least: the lowest id.
     """
     if not jnp.issubdtype(jnp.result_type(ids), jnp.integer):
         raise UserError(f"{name} are integers; got {jnp.result_type(ids)}")

@@ -37,7 +37,6 @@ def read_sound(path: str, rate: int, content: bytes | None = None) -> Sound:
     becomes 16 bits.
 
     Args:
-        path: of the file, plain.
         rate: samples a second that are wanted.
         content: the bytes of the file, where they have been read; the path is for messages then.
 
@@ -81,8 +80,6 @@ def as_sound(
         samples: `[N]`, int16 or floats from -1 to 1.
         found: samples a second of these.
         rate: samples a second that are wanted.
-        name: for messages.
-        notes: of what was converted before.
 
     Raises:
         UserError: there are no samples, more than one axis, numbers that are not finite, or whole
@@ -114,11 +111,7 @@ def as_sound(
 
 
 def notes_of(sounds: Iterable[tuple[str, Sound]]) -> list[str]:
-    """A line for each kind of note, with how many sounds have it and the first of them.
-
-    Args:
-        sounds: with their names.
-    """
+    """A line for each kind of note, with how many sounds have it and the first of them."""
     named = defaultdict(list)
     for name, sound in sounds:
         for note in sound.notes:

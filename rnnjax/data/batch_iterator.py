@@ -54,11 +54,7 @@ class EndlessBatches:
         raise NotImplementedError
 
     def of_rows(self, rows: np.ndarray) -> Self:
-        """The same batches, with some of their rows only: as one of several processes makes them.
-
-        Args:
-            rows: which, ascending.
-        """
+        """The same batches with some rows only, ascending: as one of several processes makes them."""
         part = copy.copy(self)
         part._rows = rows
         return part
@@ -85,7 +81,6 @@ class BatchIterator:
         """Starts at the first batch.
 
         Args:
-            batches: by index.
             rows: of each batch, those that this process makes, ascending; None: all.
             workers: processes that make them side by side; 0: a thread of this one.
         """

@@ -25,7 +25,6 @@ def bucket_lengths(
     Args:
         lengths: of the sentences, each at least 1.
         num_buckets: how many at most; fewer where more would not help.
-        batch_size: B, rows of a batch.
 
     Returns:
         Ascending, the last of them the length of the longest sentence.
@@ -70,9 +69,6 @@ def deal(
 
     Args:
         lengths: of the examples, at least one.
-        buckets: lengths, ascending.
-        noun: what messages call an example.
-        name_of: what messages call the example at an index.
 
     Returns:
         {length of a bucket that is not empty, ascending: its examples' indices, short ones first}.

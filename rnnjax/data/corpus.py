@@ -86,8 +86,6 @@ def build(
     Args:
         documents: {split name: its documents}, with "train" at least.
         valid_fraction: share of "train" that becomes "validation" if that has no documents.
-        name: of the source, for messages.
-        level: "char" or "byte".
         vocabulary: to use, with its own level; None: that of the training split.
 
     Raises:
@@ -203,10 +201,6 @@ def joined_array(pieces: Iterable[np.ndarray], dtype: Any) -> np.ndarray:
     Up to `MEMORY_LIMIT` bytes stay in memory. Larger arrays are written to an unnamed temporary
     file, which the operating system removes when the array is no longer used, even if the process
     is killed. Characters take 4 bytes there until they are encoded, and 1 or 2 from then on.
-
-    Args:
-        pieces: read once.
-        dtype: of the result.
 
     Raises:
         UserError: the disk is full or cannot be written.

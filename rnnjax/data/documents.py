@@ -17,7 +17,6 @@ class Document(NamedTuple):
     Attributes:
         name: what messages call it: a path or a title.
         chunks: its bytes, in pieces of any size; read once.
-        encoding: of these bytes.
     """
 
     name: str
@@ -39,7 +38,6 @@ def texts(document: Document, *, or_bytes: bool = False) -> Iterator[str]:
     """The document as text, piece by piece, without byte order mark and with LF as line ends.
 
     Args:
-        document: read to its end.
         or_bytes: the document could be modelled byte by byte; messages say so.
 
     Yields:

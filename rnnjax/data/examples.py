@@ -53,7 +53,6 @@ def read_examples(
         kind: ".tsv", ".csv" or ".jsonl"; None: as the file's name ends.
         header: the first row of TSV or CSV names the columns; None: it does if a column is given by
             name.
-        encoding: of the file.
 
     Returns:
         The examples, at least one. In JSON a number, true or false becomes text.
@@ -81,7 +80,6 @@ def read_parallel(paths: Mapping[str, str], *, encoding: str = "utf-8") -> list[
 
     Args:
         paths: {name of a field: file}, plain or .gz.
-        encoding: of the files.
 
     Returns:
         The examples, at least one; each has the place of its line in the first file.

@@ -129,7 +129,6 @@ def read_text(spec: str, *, encoding: str) -> str:
 
     Args:
         spec: its path, plain or .gz; or `-` for what comes in by stdin.
-        encoding: of its bytes.
 
     Raises:
         UserError: there is no such file, or it is not text in this encoding.

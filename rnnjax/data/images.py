@@ -53,7 +53,6 @@ def decode_image(data: bytes, name: str, *, size: int, policy: ResizePolicy) -> 
 
     Args:
         data: a whole JPEG, PNG, WebP, BMP, GIF, PNM or TIFF file.
-        name: what messages call it.
         size: of both sides of the result, in pixels.
         policy: how what is not square is made so.
 
@@ -77,7 +76,6 @@ def read_ink(path: str, size: int | None = None) -> np.ndarray:
     light, the ground is taken to be light and the image is inverted.
 
     Args:
-        path: of the file, see `decode_image`.
         size: of both sides, in pixels: the longer side is scaled to it, and ground fills both ends
             of the shorter. None: the image keeps its size.
 

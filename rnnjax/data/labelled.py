@@ -60,9 +60,6 @@ def check_classes(
 
     Args:
         splits: of the source; examples, or what else has a `place`.
-        source: where they are from, for messages.
-        noun: what messages call an example.
-        label_of: gives the label of one.
         least: how many labels there are at least.
 
     Raises:
@@ -102,10 +99,7 @@ def drawn_splits(
     """Divides the examples of one file at random, as files may be sorted by label.
 
     Args:
-        examples: of the file.
         fold: which of `FOLDS` folds is for the test; the one after it is for validation.
-        source: the file, for messages.
-        noun: what messages call an example.
 
     Raises:
         UserError: there are fewer examples than folds.

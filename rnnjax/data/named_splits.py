@@ -140,10 +140,6 @@ def split_of(path: Path) -> str | None:
 def by_name(folder: Path, files: Iterable[Path]) -> SplitFiles:
     """The files of a folder by the splits that they say, of which none is needed.
 
-    Args:
-        folder: see `split_files`.
-        files: below it.
-
     Raises:
         UserError: a name says two splits, or two names the same one.
     """
@@ -191,7 +187,6 @@ def drawn_by_label(examples: Iterable[Any], share: float = 0.15) -> dict[str, li
     """Draws validation and test from the examples of each label, the same in every run.
 
     Args:
-        examples: what has a `label`.
         share: of each label, for validation and again for the test.
 
     Returns:
@@ -214,7 +209,6 @@ def drawn_in_shares(count: int, *shares: int) -> list[np.ndarray]:
     """Divides the indices of examples at random, the same in every run.
 
     Args:
-        count: how many examples there are.
         shares: how the parts relate: 8, 1, 1 are 80 %, 10 % and 10 %.
 
     Returns:

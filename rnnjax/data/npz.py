@@ -17,7 +17,6 @@ def read_npz(
     """The arrays of an .npz file by name. Arrays of objects are not read: they may hold programs.
 
     Args:
-        path: of the file.
         needed: names without which a file is an error.
         expected: ends the messages, such as `expected an .npz file with images [N, H, W]`.
 

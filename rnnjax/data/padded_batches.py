@@ -22,8 +22,6 @@ class Ragged(NamedTuple):
     """Fields of examples that have one first axis, time, of another length in each example.
 
     Attributes:
-        fields: their names.
-        lengths: of each example.
         buckets: lengths to pad to, ascending; see `bucket_lengths`. What is longer is padded to
             twice, four times, ... the last. None: everything is padded to the longest.
     """
@@ -38,15 +36,13 @@ class Examples(NamedTuple):
 
     Attributes:
         get: gives the arrays of an example, ``(index) -> {name: array}``.
-        size: how many examples there are.
         ragged: the fields that are padded, under the name that their lengths have in a batch. The
             first decides which bucket an example is in; any other is padded to its smallest bucket
             that holds a whole batch. All other fields have the same shape in every example.
         draw: makes a version of an example, anew in every epoch of training, with a random
             generator of its own: ``(index, rng) -> {name: array}``. Where that does not fit into
             the bucket, the example stays as it is.
-        noun: what messages call an example.
-        name_of: what messages call the example at an index.
+        noun, name_of: what messages call an example, and the one at an index.
     """
 
     get: Callable[[int], Example]
@@ -80,9 +76,7 @@ class Examples(NamedTuple):
         """Makes some rows of a batch.
 
         Args:
-            bucket: the length of its bucket.
             indices: of the examples of its first rows; the other rows are filler.
-            rows: those to make.
             seed: of the versions that are drawn; None: the examples stay as they are.
         """
         padded_to = self.padded_to(bucket, indices)
@@ -138,9 +132,6 @@ class TrainingBatches(EndlessBatches):
             examples have a field of that name.
         indices: int32 [B], which example a row holds; FILLER in a filler row. Not where all batches
             are full.
-
-    Attributes:
-        batches_per_epoch: how many.
     """
 
     def __init__(
@@ -155,7 +146,6 @@ class TrainingBatches(EndlessBatches):
         """Deals the examples to their buckets.
 
         Args:
-            examples: the training split.
             batch_size: B, rows.
             seed: of the order, and of the versions of examples.
             full_only: False: an epoch holds every example once, and the last batch of a bucket is
@@ -292,8 +282,6 @@ def pad(arrays: Sequence[np.ndarray], length: int, rows: int | None = None) -> n
     """Arrays [t, ...] of different t side by side, [length, B, ...], 0 behind their ends.
 
     Args:
-        arrays: one or more.
-        length: of the longest or more.
         rows: B; None: as many as there are arrays.
     """
     rows = len(arrays) if rows is None else rows

@@ -41,10 +41,6 @@ def held_out(colour: str, digit: int) -> bool:
     """Whether only the test split of scenes shows this digit in this colour.
 
     For each digit it is one colour of the six, for each colour one digit or two.
-
-    Args:
-        colour: one of COLOURS.
-        digit: 0 to 9.
     """
     return digit % len(COLOURS) == COLOURS.index(colour)
 
@@ -124,7 +120,6 @@ def paint(
         digits: ink (float32 [height, width], 0 to 1), colour (one of COLOURS), and a box of the
             same height and width.
         side: height and width of the scene, in pixels.
-        rng: random numbers.
 
     Returns:
         uint8 [side, side, 3], red, green and blue.

@@ -54,7 +54,6 @@ def pair_examples(
 
     Args:
         sources: as for `source_examples`.
-        targets: the symbols of each.
         lengths: to pad to; None: the longest.
         name_of: what messages call the pair at an index.
     """
@@ -71,11 +70,7 @@ def pair_examples(
 
 
 def describe_unknown(splits: Mapping[str, Examples]) -> str:
-    """The shares of the symbols that are unknown, ends not counted, in a phrase.
-
-    Args:
-        splits: of `pair_examples`.
-    """
+    """The shares of the symbols that are unknown, ends not counted, in a phrase."""
     told = []
     for split, examples in splits.items():
         read = [examples.get(n) for n in range(examples.size)]
@@ -89,7 +84,6 @@ def source_examples(sources: Sequence[Fields], buckets: Sequence[int] | None = N
     """Sources in numbers: `source` int `[S]` and other fields `[S]`, ragged.
 
     Args:
-        sources: one or more.
         buckets: lengths to pad to; None: the longest.
     """
     sizes = np.array([len(one["source"]) for one in sources])

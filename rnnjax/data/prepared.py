@@ -16,7 +16,6 @@ class Prepared(NamedTuple):
     """The data of a run.
 
     Attributes:
-        batches: of the training split.
         validation: batches of the validation split, or where there is none, of the training split.
         description: the sizes and what was made of them, in some lines.
         splits: what was read, by split; empty: examples are drawn as they are needed.
@@ -45,9 +44,8 @@ class Shapes(NamedTuple):
         batch: the largest one, `jax.ShapeDtypeStruct`s by name.
         units: how much of what the loss counts it holds.
         time_major: names of its arrays that are [T, B, ...]; the others are [B, ...].
-        vocabulary: see `Prepared`.
+        vocabulary, mean: see `Prepared`.
         vectors: None, as there are only shapes.
-        mean: see `Prepared`.
     """
 
     batch: dict[str, Any]

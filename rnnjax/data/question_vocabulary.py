@@ -43,9 +43,7 @@ class QuestionVocabulary(WordVocabulary):
         """The vocabulary of a training split.
 
         Args:
-            texts: all distinct ones.
             answers: those of all questions; the most frequent one gets the first id.
-            more_words: that are known besides.
 
         Raises:
             UserError: there are no words.
@@ -79,13 +77,7 @@ class QuestionVocabulary(WordVocabulary):
             )
 
     def notes(self, split: str, texts: Iterable[str], answers: Iterable[str]) -> list[str]:
-        """Lines that name the words and the answers of a split that are not known.
-
-        Args:
-            split: its name.
-            texts: of the split.
-            answers: of its questions.
-        """
+        """Lines that name the words and the answers of a split that are not known."""
         lines = []
         if unknown := self.unknown_in(texts):
             lines.append(f"{len(unknown):,} words of {split} are unknown: {', '.join(unknown):.80}")

@@ -65,7 +65,6 @@ class TrainingWindows(EndlessBatches):
         """Lays out the rows.
 
         Args:
-            stream: the training split.
             batch_size: B, rows.
             window: k1, steps between two updates.
             bptt: k2 >= k1, steps of a window; None: k1.
@@ -180,7 +179,6 @@ class EvaluationWindows:
         """Lays out the rows.
 
         Args:
-            stream: the split.
             batch_size: B, rows.
             window: T, steps of a batch.
 

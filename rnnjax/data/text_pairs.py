@@ -26,7 +26,6 @@ class Pair(NamedTuple):
     """A text and the one that a model shall make of it.
 
     Attributes:
-        source, target: the texts.
         place: where the pair is, `FILE:LINE`.
     """
 
@@ -63,7 +62,6 @@ class Columns(NamedTuple):
 
     Attributes:
         source, target: endings of files, names of columns of tables, or features of TFDS.
-        encoding: of files.
     """
 
     source: str = ""
@@ -92,7 +90,6 @@ def read_pairs(data: str, columns: Columns) -> Corpus:
 
     Args:
         data: a folder, a table, `train=PATH,validation=PATH,test=PATH` or `tfds:NAME`.
-        columns: names of the two sides.
 
     Raises:
         UserError: there is no such source, a side or a split is missing, files do not belong
@@ -123,8 +120,6 @@ def with_words(
     """A corpus of examples with the fields `source` and `target`, without those that lack text.
 
     Args:
-        splits: examples by split.
-        data: where they come from.
         notes: what was left out before, in a phrase each.
 
     Raises:

@@ -170,7 +170,6 @@ class TfdsDataset:
 
     Attributes:
         name: of the data set, without the feature.
-        features: its features by name.
         supervised: the names of its input and its target; None: it does not say.
     """
 

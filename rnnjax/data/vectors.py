@@ -68,7 +68,6 @@ def read_vectors(path: str, wanted: Collection[str], *, encoding: str = "utf-8")
     Args:
         path: of the file, plain or .gz.
         wanted: words to keep, as they are or in lower case (see `Vectors.find`).
-        encoding: of the file.
 
     Raises:
         UserError: the file cannot be read, is empty or binary, or a line is not a word and D

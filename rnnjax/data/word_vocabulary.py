@@ -78,8 +78,6 @@ class WordVocabulary(SavedVocabulary):
         """The vocabulary of a training split.
 
         Args:
-            texts: as they were written.
-            level: "word" or "subword".
             min_count: words that are rarer are unknown; of level "word".
             num_subwords: how many symbols there are at most; of level "subword".
 

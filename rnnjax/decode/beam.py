@@ -85,7 +85,6 @@ def beam_search(
             b has the K from b * K on. A leaf of `params` that belongs to the rows, such as encoded
             images `[B, ...]`, is shared by all K hypotheses of its row: the step finds them by
             `tokens.reshape(B, -1)`, or repeats the leaf N // B times along its first axis.
-        params: handed to `step`.
         carry: before the start tokens; a pytree whose leaves are `[B, ...]`. It is
             reordered at every step, so constants belong in `params`.
         start_tokens: int `[B]`, what each row reads first; not part of the result.
@@ -228,8 +227,6 @@ def _take(
     Args:
         extended: `[B, K, C]`, the log-probabilities of the extensions.
         symbols: `[B, K, C]`, the symbols that they add.
-        beam: before them.
-        num_groups, diversity: see `beam_search`.
     """
     num_rows, beam_size, num_extensions = extended.shape
     size = beam_size // num_groups
@@ -292,7 +289,6 @@ def rank_by_coverage(
     got no attention costs the most, and one that has got more than 1 in all costs nothing.
 
     Args:
-        found: the hypotheses of each row.
         weights: alpha, `[B, K, L, S]`; see `replay`.
         mask: bool `[B, S]`, True at real positions; None: all are real.
         coverage_penalty: 0 or more.

@@ -79,7 +79,6 @@ def ctc_beam_search(
         language_model: `(params, carry, tokens [N]) -> (log-probabilities [N, V], carry)` of the
             symbols that follow. The blank stands for the beginning of the text; the score of the
             blank is not read.
-        params: handed to it.
         carry: before the beginning; leaves `[B, ...]`.
         weight: of the language model, 0 or more.
         bonus: for each symbol, in nats; a language model favours short texts.

@@ -43,7 +43,6 @@ def replay(
     Args:
         step: `(params, carry, tokens [N]) -> (anything, carry)`, where anything is a pytree whose
             leaves are `[N, ...]`; N is B or B * K, as in `beam_search`.
-        params: handed to `step`.
         carry: before the start tokens; a pytree whose leaves are `[B, ...]`.
         start_tokens: int `[B]`, what each row reads first.
         tokens: int `[B, L]`, or `[B, K, L]` for K sequences from the same start.

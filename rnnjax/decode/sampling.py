@@ -18,7 +18,6 @@ class Sampling(NamedTuple):
     """A sampling that has begun.
 
     Attributes:
-        carry: after the last symbol.
         logits: `[B, V]` of the next one.
         running: bool `[B]`, False after a stop.
         step: symbols drawn so far.
@@ -120,10 +119,7 @@ def sample(
 
     Args:
         step: `(params, carry, tokens [B]) -> (logits [B, V], carry)`.
-        params: handed to `step`.
-        carry: before the prompt.
         prompt: int `[P, B]`, P >= 1.
-        length: symbols to sample.
         key: one for all rows: row b uses `fold_in(fold_in(key, t), b)` at step t, however many
             other rows there are. Or keys `[B]`, one for each: row b uses `fold_in(key[b], t)`.
         stop: a symbol that ends a row, or several runs of symbols (the symbols of stop strings)

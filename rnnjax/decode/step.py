@@ -23,7 +23,6 @@ def check_start(carry: Carry, start_tokens: Array, max_length: int) -> None:
     Args:
         carry: a pytree whose leaves are `[B, ...]`.
         start_tokens: int `[B]`.
-        max_length: 1 or more.
     """
     check_at_least(1, max_length=max_length)
     shape = jnp.shape(start_tokens)

@@ -243,7 +243,6 @@ def straight_through(logits: Array, key: PRNGKey, temperature: float) -> Array:
 
     Args:
         logits: `[N, S]`.
-        key: decides g.
         temperature: above 0; low ones give gradients of little bias and great variance.
 
     References:

@@ -46,7 +46,6 @@ def log_partition(
     would lose what is legal but 90 nats behind.
 
     Args:
-        params: of the CRF.
         scores: [T, B, K], of each tag at each step; float32 or wider inside.
         lengths: int [B], 0 .. T. Checked where their values are known, which they are not while
             jax traces; there, what is beyond T counts as T.

@@ -26,7 +26,6 @@ def viterbi(
     overflow, infinite ones to the same bounds, and NaN counts as the lowest.
 
     Args:
-        params: of the CRF.
         scores: [T, B, K].
         lengths: int [B], 0 .. T. Checked where their values are known, which they are not while
             jax traces; there, what is beyond T counts as T.

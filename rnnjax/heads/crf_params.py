@@ -85,10 +85,8 @@ def prepare(
     """Checks the inputs and makes them ready.
 
     Args:
-        params: of a CRF.
         scores: [T, B, K].
         lengths: int [B].
-        allowed: the constraints, if any.
         bounded: whether to clip scores and params, before they are restricted, so that no sum
             over a sequence overflows: -inf then says "illegal" and nothing else. A NaN counts as
             the lowest score.

@@ -42,13 +42,7 @@ class NADEParams(NamedTuple):
 
 
 def init(key: PRNGKey, num_bits: int, hidden_size: int) -> NADEParams:
-    """Weights from a normal distribution of variance 1 / H.
-
-    Args:
-        key: random key.
-        num_bits: N.
-        hidden_size: H.
-    """
+    """Weights for N bits from a normal distribution of variance 1 / H, H = `hidden_size`."""
     scale = hidden_size**-0.5
     w, u = scale * jax.random.normal(key, (2, num_bits, hidden_size))
     return NADEParams(w, u)
@@ -58,7 +52,6 @@ def logits(params: NADEParams, bits: Array, hidden_bias: Array, bit_bias: Array)
     """The log-odds of each bit given those before it, `[..., N]`.
 
     Args:
-        params: the weights.
         bits: v, bool or 0 and 1, `[..., N]`.
         hidden_bias: c, `[..., H]`.
         bit_bias: b, `[..., N]`.
@@ -90,11 +83,9 @@ def sample(
     A bit that is given changes the distribution of those after it, and not of those before it.
 
     Args:
-        params: the weights.
         hidden_bias: c, `[..., H]`.
         bit_bias: b, `[..., N]`.
         given: int `[..., N]`: 0 and 1 are taken as they are, `FREE` is drawn.
-        key: random key.
         temperature: see `draw_bits`.
     """
 
@@ -113,7 +104,6 @@ def draw_bits(
     Args:
         logits: their log-odds, `[..., N]`.
         given: as for `sample`.
-        key: random key.
         temperature: divides the log-odds; 0 takes the likelier value of each bit.
     """
     return _draw(jax.random.uniform(key, logits.shape), given, logits, temperature)

@@ -26,8 +26,6 @@ def last(ys: Array, mask: Array | None = None, *, forward_size: int | None = Non
     """The output after the last real step of each direction, `[B, H]`.
 
     Args:
-        ys: outputs.
-        mask: of the real steps.
         forward_size: how many of the H numbers a cell wrote that reads from left to right. The
             others are taken from the first real step, where the other direction ends. None: all.
     """
@@ -44,13 +42,7 @@ def last(ys: Array, mask: Array | None = None, *, forward_size: int | None = Non
 
 
 def mean(ys: Array, mask: Array | None = None, *, axis: int = 0) -> Array:
-    """The mean over the real steps, `[B, H]`.
-
-    Args:
-        ys: outputs.
-        mask: of the real steps.
-        axis: of the steps, in both.
-    """
+    """The mean over the real steps, `[B, H]`; `axis` is that of steps, in outputs and mask."""
     if mask is None:
         return ys.mean(axis=axis)
     count = jnp.maximum(mask.sum(axis=axis), 1).astype(ys.dtype)

@@ -8,11 +8,9 @@ import numpy as np
 
 
 class Answered(NamedTuple):
-    """A model's answer to a question.
+    """A model's likeliest answer to a question, and its probability.
 
     Attributes:
-        answer: the likeliest.
-        probability: of it.
         attention: float32 `[N, ...]`, what each of N hops attended to; N is 0 without hops.
     """
 

@@ -93,7 +93,6 @@ class Decoder(Network):
         Args:
             vocab_size: V.
             cell: any cell with a step.
-            context: see above.
             memory_size: F, the width of a position.
             summary_size: the width of the summary; None: F.
             scorer: of the attention: additive, coverage, dot, general or a `Scorer`.
@@ -103,8 +102,6 @@ class Decoder(Network):
             compute_dtype: of the matmul operands of the output layer.
             copied_as: the decoder copies, and this symbol stands for those outside of the
                 vocabulary where they are read; None: it does not copy. Context soft.
-            input_feeding: see above; with attention only.
-            rngs: for the initial parameters.
 
         Raises:
             UserError: an unknown context or scorer, a scorer that does not fit the sizes, a cell
@@ -196,11 +193,9 @@ class Decoder(Network):
         """One symbol, for decoding; see `models.decoding`.
 
         Args:
-            memory: of B examples.
             carry: leaves `[N, ...]`, N a multiple of B: N / B sequences of each example in a row.
             tokens: int `[N]`, the previous symbols.
             key: to draw the position of hard attention instead of taking the likeliest.
-            hard: how hard attention is trained.
 
         Returns:
             Logits `[N, V]`, the glance, the next carry. Of a decoder that copies the logits are
@@ -228,11 +223,9 @@ class Decoder(Network):
         """Scores each symbol of given sequences given those before it.
 
         Args:
-            memory: of B examples.
             before: int `[T, B]`, the previous symbol at each step; see `shift_right`.
             keys: four, of `split_key`, turn on the noise of training: dropout on vectors; that of
                 the cell, or of drawing positions; dropout before the logits; who reads softly.
-            hard: how hard attention is trained.
             remat: as for `rnnjax.unroll`; with attention, "gates" computes each step again in the
                 backward pass, and there is no "sqrt".
 

@@ -130,11 +130,9 @@ def write(
     Args:
         model: of one encoder.
         batches: of `data.pair_batches.source_examples`.
-        search: settings of the beam search.
         longest: gives the most symbols that are written, by the padded length of the sources.
-        start: the symbol before every sequence.
-        stop: the symbol that ends one.
-        never: symbols that are not written.
+        start, stop, never: the symbol before every sequence, the one that ends one, those that are
+            not written.
     """
     graph, params = nnx.split(model, nnx.Param)
     written: dict[int, Written] = {}
@@ -186,11 +184,8 @@ def search_memory(
     """Beam search for what is read, and the glances `[B, L, ...]` on the way to the best.
 
     Args:
-        graph: of a `Decoder`.
         symbols: the one before every sequence, the one that ends one, those that are not written.
-        search: settings.
         max_length: L.
-        params: of the decoder.
         memory: of B examples.
         glanced: other hypotheses of the beam whose glances are wanted; of N: `[B, N, L, ...]`.
 
@@ -236,11 +231,8 @@ def search_memory(
 def decoding_step(graph: nnx.GraphDef, never: tuple[int, ...] = ()) -> Step:
     """The step of a decoder for `rnnjax.decode`, one function object for each model.
 
-    Its params are `(params, memory)`, of ``graph, params = nnx.split(model, nnx.Param)``.
-
-    Args:
-        graph: of a `Decoder`.
-        never: symbols that are not written.
+    Its params are `(params, memory)`, of ``graph, params = nnx.split(model, nnx.Param)``. Symbols
+    in `never` are not written.
     """
 
     def step(params: Any, carry: Carry, tokens: Array) -> tuple[Array, Carry]:

@@ -57,7 +57,6 @@ def reinforce_bonus(
         mask: bool `[T, B]`, True at the symbols that count.
         glances: leaves `[T, B, ...]`.
         drawn: bool `[B]`, sequences with drawn positions.
-        hard: lambda_r and lambda_e.
         baseline: b, nats a symbol.
 
     References:

@@ -42,9 +42,7 @@ class Hop(nnx.Module):
         Args:
             size: H, of a position of the memory and of a query.
             attention_size: A, of the hidden layer of the attention.
-            update: how the next query is made.
             compute_dtype: of the matmul operands of the layer.
-            rngs: for the initial parameters.
         """
         self.scorer = additive(attention_size)
         self.attention = nnx.Param(self.scorer.init(rngs.params(), size, size))

@@ -59,7 +59,6 @@ class LanguageModel(Network):
                 4.3); with a key only.
             output_dropout: on the cell's outputs, one mask a sequence; with a key only.
             compute_dtype: dtype of the head's matmul operands; the logits are float32.
-            rngs: for the initial parameters.
 
         Raises:
             UserError: the cell is bidirectional; with `tied`, its outputs have not D numbers; a
@@ -194,7 +193,6 @@ def window_loss(
     one after k1 steps; the gradient reaches back over all k2.
 
     Args:
-        model: the language model.
         carry: at the beginning of the window; nothing flows back through it.
         batch: `inputs`, `targets` int `[T, B]`; `reset`, `mask` bool `[T, B]`; T = k2. Where the
             mask is False, an input that is no symbol is read as symbol 0. `lengths`
@@ -250,7 +248,6 @@ def score_texts(
     few programs are compiled, however long or many they are.
 
     Args:
-        model: the language model.
         texts: int `[N]` each, N >= 1.
         prompt: int `[P]`, read before each text; if P = 0, the first symbol of a text has no score.
 

@@ -68,7 +68,6 @@ def set_vectors(embed: nnx.Embed | None, vectors: Any, words: Sequence[str], fir
     Args:
         embed: the embeddings; None, where there are none, goes with no vectors.
         vectors: a `rnnjax.data.Vectors`; None: the embeddings stay as they are.
-        words: those that have embeddings.
         first_id: the row of the first of them; the others follow.
 
     Raises:

@@ -14,7 +14,6 @@ class Recurrent(nnx.Module):
     """Any cell as an nnx module.
 
     Attributes:
-        cell: the pure functions.
         params: the cell's parameters, one `nnx.Param` around the whole pytree.
     """
 

@@ -47,7 +47,6 @@ class Seq2Seq(Decoder):
         Args:
             encoders: one at least, of outputs of one width.
             vocab_size: V, of what is written.
-            cell: of the decoder.
             **options: the others of `Decoder`, without `memory_size` and `summary_size`.
 
         Raises:
@@ -105,10 +104,8 @@ class Seq2Seq(Decoder):
         """Scores each symbol of given sequences given the sources and the symbols before it.
 
         Args:
-            sources: as for `memory`.
             before: int `[T, B]`, the previous symbol at each step; see `decoder.shift_right`.
             key: turns on the noise of training.
-            hard: how hard attention is trained.
             remat: as for `Decoder.teacher_forced`.
         """
         key_encoders, *keys = split_key(key, 5)
@@ -136,16 +133,12 @@ def seq2seq_loss(
     In training also `coverage` times `attention.coverage_loss`, and with smoothed targets.
 
     Args:
-        model: the model.
         sources: as for `Seq2Seq.memory`.
         targets: int `[T, B]`, the stop symbol included; of a model that copies they may be symbols
             outside of the vocabulary.
         mask: bool `[T, B]`, True at targets that count; None: all count.
         key: turns on the noise of training.
         start: the symbol before every sequence.
-        hard: how hard attention is trained.
-        baseline: of `reinforce_bonus`.
-        coverage: weight of the coverage loss.
         label_smoothing: as for `cross_entropy`; of a model that copies it must be 0.
         own_symbols: in training, the rate of `with_own_symbols`; None: 0.
         remat: as for `Decoder.teacher_forced`.
@@ -187,10 +180,7 @@ def with_own_symbols(
     made without dropout, and no gradient flows through them.
 
     Args:
-        model: the decoder.
-        memory: of B examples.
         before: int `[T, B]`; see `shift_right`.
-        key: of the draws.
         rate: 0 to 1: 1 - epsilon of the paper.
 
     Returns:

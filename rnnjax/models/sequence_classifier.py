@@ -22,12 +22,7 @@ Pooling = Literal["last", "mean", "max", "attention"]
 
 
 class Classified(NamedTuple):
-    """The class of a sequence.
-
-    Attributes:
-        label: the likeliest class.
-        probabilities: of every class, by label.
-    """
+    """The likeliest class of a sequence, and the probability of every class by label."""
 
     label: str
     probabilities: dict[str, float]
@@ -65,11 +60,9 @@ class SequenceClassifier(Network):
             cell: any; directions, layers and dropout between them are the cell's own.
             input_size: D, the width of a step's vector.
             vocab_size: V, where inputs are tokens; None: they are vectors.
-            pooling: last, mean, max or attention.
             attention_size: A, the hidden layer of pooling attention.
             dropout: on tokens' vectors, one mask a sequence, and before the head.
             compute_dtype: of the matmul operands of the head; the logits are float32.
-            rngs: for the initial parameters.
 
         Raises:
             UserError: an unknown pooling, or a size that is no positive integer.

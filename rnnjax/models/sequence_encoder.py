@@ -39,7 +39,6 @@ class SequenceEncoder(nnx.Module):
             input_size: D, the width of x_t.
             vocab_size: V of the tokens; None: vectors are given.
             dropout: on x, one mask a sequence.
-            rngs: for the initial parameters.
 
         Raises:
             UserError: a size is no positive integer.
@@ -96,10 +95,6 @@ class SequenceEncoder(nnx.Module):
 
     def last(self, ys: Array, mask: Array | None = None) -> Array:
         """The output after the last real step of each direction, `[B, H]`; see `pooling.last`.
-
-        Args:
-            ys: what a call returned.
-            mask: as in that call.
 
         Raises:
             UserError: it cannot be told which outputs belong to which direction.

@@ -71,7 +71,6 @@ class SmallCNN(nnx.Module):
             output_size: F, all features a location: of 15 of them 8 are for form, 4 for colour, 2
                 for place and 1 is for what is around.
             any_ground: forms are seen on a light ground too.
-            rngs: for the initial parameters.
 
         Raises:
             UserError: the side is not a multiple of `STRIDE`.
@@ -109,7 +108,6 @@ class SmallCNN(nnx.Module):
 
         Args:
             images: `[B, side, side, 3]` from 0 to 255, of any dtype.
-            key: has no effect.
 
         Returns:
             float32 `[B, rows * columns, F]`, row by row.

@@ -31,10 +31,6 @@ class Alignment(NamedTuple):
 def draw_alignments(alignments: Sequence[Alignment], *, columns: int = 3) -> bytes:
     """Draws attention matrices side by side: what is read above, what is written at the left.
 
-    Args:
-        alignments: one or more.
-        columns: so many side by side.
-
     References:
         Bahdanau, Cho & Bengio 2015, "Neural machine translation by jointly learning to align and
         translate", figure 3.

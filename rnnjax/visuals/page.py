@@ -89,11 +89,9 @@ class Section(NamedTuple):
     """A part of a page; those of the four contents that are given are shown, in this order.
 
     Attributes:
-        title: its heading.
         text: shown in a fixed-width font; long lines wrap.
         table: lines of aligned columns, which scroll where they are too long.
         html: inserted unchanged: all data in it must be escaped.
-        png: the bytes of a picture.
     """
 
     title: str
@@ -112,14 +110,7 @@ def evenly_spread(items: Sequence[Any], most: int) -> list[Any]:
 def render_page(
     title: str, subtitle: Any, cards: Mapping[str, Any], sections: Iterable[Section]
 ) -> str:
-    """An HTML page; everything except `Section.html` is escaped.
-
-    Args:
-        title: of the page.
-        subtitle: a line below it.
-        cards: the most important numbers, by name.
-        sections: the rest.
-    """
+    """An HTML page; everything except `Section.html` is escaped."""
     boxes = "".join(
         f'<div class="card"><b>{escape(value)}</b><span>{escape(name)}</span></div>'
         for name, value in cards.items()
@@ -159,7 +150,6 @@ def wide_table(
     """An HTML table over the whole width.
 
     Args:
-        heads: of the columns.
         rows: HTML, the cells of a row, or `<tr>` to `</tr>`.
         numbers: which columns hold numbers, from 0.
         stack: on a narrow screen the cells of a row stand below each other, without heads;
@@ -188,7 +178,6 @@ def picture(name: str, png: bytes) -> str:
 
     Args:
         name: the alternative text.
-        png: the bytes of the file.
     """
     data = base64.b64encode(png).decode()
     image = f'<img alt="{escape(name)}" src="data:image/png;base64,{data}">'

@@ -29,7 +29,6 @@ def draw_activations(
     A bar beside it is the scale of the colours.
 
     Args:
-        characters: the text.
         values: numbers `[number of characters]` from -1 to 1, by the name of the unit.
         limit: at most so many characters are drawn.
 
@@ -115,7 +114,6 @@ def draw_lines(
         panels: by the title of a panel and the name of a line its x `[N]` and its y `[N]`, or a
             band `[3, N]`: its lower edge, its line and its upper edge. A name has the same colour
             in all panels.
-        xlabel, ylabel: of all panels.
         log: whether y is on a logarithmic scale, on which 0 is not drawn.
         limits: of y; None: what is drawn fits.
     """
@@ -158,7 +156,6 @@ def draw_confusion(names: Sequence[str], counts: Any) -> bytes:
     The number in a cell is the count, its colour the share of the row, the examples of this class.
 
     Args:
-        names: of the K classes.
         counts: `[K, K]`: true class, predicted class (`metrics.classes.confusions`).
     """
     counts = np.asarray(counts)
@@ -184,7 +181,6 @@ def draw_transitions(
     """Draws the transition scores of a CRF: red where negative, blue where positive.
 
     Args:
-        tags: the K tags.
         transitions: `[K, K]`: from, to.
         start: `[K]`, of the first tag.
         end: `[K]`, of the last tag.
