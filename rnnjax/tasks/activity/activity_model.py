@@ -33,7 +33,6 @@ class FrameEncoder(nnx.Module):
         Args:
             shape: H and W.
             size: E.
-            rngs: for the initial parameters.
         """
         first, second = CHANNELS
         self.conv1 = nnx.Conv(1, first, (3, 3), strides=2, rngs=rngs)
@@ -55,9 +54,7 @@ class ActivityNetwork(Network):
         """Draws the parameters.
 
         Args:
-            config: of the run.
             videos: decides what a frame is, and the number of classes.
-            rngs: for the initial parameters.
         """
         size = len(videos.mean) if videos.is_skeleton else config.frame_size
         of_images = not videos.is_skeleton
@@ -106,9 +103,7 @@ class ActivityModel(NamedTuple):
     """A trained network with its classes.
 
     Attributes:
-        model: the network.
         videos: its classes, and the size and scale of frames.
-        config: that it was trained with.
     """
 
     model: ActivityNetwork

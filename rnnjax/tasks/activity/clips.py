@@ -105,7 +105,6 @@ def read_npz(path: Path | str, *, labelled: bool = True) -> list[Clip]:
     Args:
         path: of the file: `frames` `[N, T, H, W]`, `labels` `[N]` and, where videos are padded,
             `lengths` `[N]`. Frames of shape `[J, 3]` are joints.
-        labelled: whether it must have labels.
 
     Raises:
         UserError: it cannot be read, or has no such arrays.

@@ -31,7 +31,6 @@ def load_splits(config: ActivityConfig, videos: Videos | None = None) -> dict[st
     Skeletons are split by subject.
 
     Args:
-        config: of the run.
         videos: what the model knows; None: what the training split has.
 
     Raises:
@@ -99,7 +98,6 @@ def prepare(config: ActivityConfig, videos: Videos | None = None) -> Prepared:
     int32 `[B]`, 0 in a filler row; and `label` int32 `[B]`.
 
     Args:
-        config: of the run.
         videos: what a model knows that is trained further; None: what the training split has.
 
     Raises:

@@ -27,9 +27,6 @@ class Recording(NamedTuple):
 
     Attributes:
         joints: float32 `[T, 20, 3]`.
-        action: its name.
-        subject: who is seen.
-        path: of the file.
     """
 
     joints: np.ndarray
@@ -68,7 +65,6 @@ def parse(content: bytes, path: str) -> np.ndarray:
 
     Args:
         content: a line a joint, of x, y, z and a confidence that is not used; 20 lines a frame.
-        path: for messages.
 
     Raises:
         UserError: the content is of another form.

@@ -27,7 +27,6 @@ def report(config: DnaConfig, folds: int, folder: Path) -> str:
     Args:
         config: of the trainings, which make `num_steps` updates without evaluations between them.
         folds: how many; 0: one for each sequence (leave-one-out).
-        folder: for the file.
 
     Returns:
         How many sequences are right, in a line or two.

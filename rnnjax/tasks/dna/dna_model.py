@@ -38,13 +38,7 @@ class Tagged(NamedTuple):
 
 
 class DnaModel(NamedTuple):
-    """A trained network.
-
-    Attributes:
-        model: the network.
-        vocabulary: its problem and its classes.
-        config: how it was trained.
-    """
+    """A trained network."""
 
     model: GeneTagger | SequenceClassifier
     vocabulary: DnaVocabulary
@@ -84,7 +78,6 @@ class DnaModel(NamedTuple):
         """Gradient times input: what each base adds to N scores, `[T, N, 4]` for each example.
 
         Args:
-            examples: of a split.
             states: N of genes, such as donor: the score is that of the first such state of the
                 tags, above the mean of all states there. Of classes: the only score is that of the
                 likeliest class, above the mean of all classes.

@@ -30,7 +30,6 @@ def gene_scores(gold: Sequence[str], found: Sequence[str]) -> GeneScores:
 
     Args:
         gold: O, E and I of each base, a text a sequence.
-        found: the same, of what was found.
 
     References:
         Burset & Guigó 1996, "Evaluation of gene structure prediction programs".

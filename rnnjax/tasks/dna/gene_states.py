@@ -102,7 +102,6 @@ def states_of(tags: str, bases: np.ndarray, place: str, *, signals: bool = True)
     Args:
         tags: O (outside), E (coding) or I (intron) of each base; a gene lies between Os.
         bases: its sets of bases, int `[T]`.
-        place: where it is, for messages.
         signals: whether the bases must allow the states, see `signal_states`.
 
     Raises:

@@ -29,7 +29,6 @@ class GeneTagger(Network):
             cell: any; directions, layers and dropout are the cell's own.
             input_size: D of a step.
             compute_dtype: of the matmul operands of W; the scores are float32.
-            rngs: for the initial parameters.
         """
         self.encoder = SequenceEncoder(cell, input_size=input_size, rngs=rngs)
         self.head = float32_linear(self.encoder.output_size, len(STATES), compute_dtype, rngs=rngs)
@@ -67,8 +66,6 @@ def scores_of(
     """The scores of a network for a batch.
 
     Args:
-        model: the network.
-        config: how it reads.
         batch: `bases` int `[T, B]` and `lengths` int `[B]`.
         key: turns on dropout.
         probabilities: of the four bases, `[T, B, 4]`, in place of those of the batch.
@@ -112,7 +109,6 @@ def field_of(model: GeneTagger, config: DnaConfig, batch: Batch, scores: Array) 
     """The arguments of the functions of `heads.crf`: where the signals forbid it, a state has -inf.
 
     Args:
-        model: gives the parameters of the CRF.
         config: `signals` or not.
         batch: as for `scores_of`.
         scores: `[T, B, K]`.

@@ -29,7 +29,6 @@ def encode(sequence: str, place: str, of: str = " of the sequence") -> np.ndarra
 
     Args:
         sequence: letters of IUPAC, upper or lower case.
-        place: where it is, for messages.
         of: what the column of a wrong letter is counted in, for messages.
 
     Raises:

@@ -32,8 +32,6 @@ def picture(
     """A picture of a split: genes and logos of sites, or a logo of each class.
 
     Args:
-        model: of genes or classes.
-        examples: of the split.
         genes: what the model finds in them, where that is known.
     """
     if model.vocabulary.problem == "genes":
@@ -55,7 +53,6 @@ def site_logos(model: DnaModel, examples: Sequence[data.Example]) -> dict[str, n
     """By site, the mean of |gradient x input| around the first one of each example, `[W, 4]`.
 
     Args:
-        model: that finds genes.
         examples: with tags; the first `MOST_EXAMPLES` are looked at.
     """
     windows: dict[str, list[np.ndarray]] = {site: [] for site in SITES}
@@ -78,7 +75,6 @@ def draw_genes(tags: str, found: Tagged, logos: dict[str, np.ndarray]) -> bytes:
 
     Args:
         tags: true ones, O, E and I, of T bases.
-        found: what a model finds.
         logos: of sites, `[W, 4]` each.
     """
     figure = new_figure(9, 5.2, dpi=90)
@@ -123,7 +119,6 @@ def draw_logo(axes: "Axes", heights: np.ndarray, first: int) -> None:
     """Draws letters as high as numbers, the highest of a position on top.
 
     Args:
-        axes: to draw on.
         heights: `[W, 4]`, 0 or more, in the order of `BASES`.
         first: number of the first position.
 

@@ -35,7 +35,6 @@ def prepare(config: DnaConfig, vocabulary: DnaVocabulary | None = None) -> Prepa
     """Loads the sequences of a config and makes batches.
 
     Args:
-        config: of the run.
         vocabulary: one that a model was trained with.
 
     Raises:

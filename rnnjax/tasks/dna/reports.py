@@ -64,7 +64,6 @@ def predictions(model: DnaModel, sequences: Sequence[str], file: str | None) -> 
     """The genes of sequences as GFF3, or their classes as TSV with a header.
 
     Args:
-        model: that predicts.
         sequences: given on the command line, if there is no file.
         file: a table or FASTA, see `read_sequences`.
 

@@ -62,9 +62,7 @@ class DrawNetwork(Network):
         """Draws the parameters.
 
         Args:
-            config: of the run.
             mean: image of the training data, `[h, w]`, values in [0, 1].
-            rngs: for the initial parameters.
 
         Raises:
             UserError: the cell is bidirectional.

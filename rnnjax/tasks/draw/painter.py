@@ -42,12 +42,7 @@ class Bound(NamedTuple):
 
 
 class Painter(NamedTuple):
-    """A trained network.
-
-    Attributes:
-        model: the network.
-        config: that it was trained with.
-    """
+    """A trained network."""
 
     model: DrawNetwork
     config: DrawConfig

@@ -34,7 +34,6 @@ def frame(
         scale: a pixel becomes so many in each direction.
         at: the window, its fields numbers; None: none is drawn.
         num_filters: N of the window.
-        colour: red, green and blue.
 
     Returns:
         uint8 `[h * scale, w * scale, 3]`.
@@ -60,7 +59,6 @@ def frames(
 
     Args:
         painting: see `Painting`.
-        config: of the run.
         n: which image of the painting.
         image: what was painted, `[h, w]`, with the window of reading on it.
         side: pixels of the longer side of a canvas, about.
@@ -109,7 +107,6 @@ def draw_paintings(
 
     Args:
         paintings: by name: a painting, and the images `[N, h, w]` that were given.
-        config: of the run.
     """
     shown = np.unique(np.linspace(0, config.num_glimpses - 1, COLUMNS).round().astype(int))
     parts, names = [], []

@@ -50,7 +50,6 @@ def draw(distance: int, rng: np.random.Generator) -> Example:
 
     Args:
         distance: words between the subject and the verb.
-        rng: draws the words.
 
     Returns:
         `inputs` int32 `[distance + 2]`, words by number; `targets` 0 (is) or 1 (are); `nearest`,

@@ -77,12 +77,7 @@ def _eval_step(graph: nnx.GraphDef, problem: str):
 
 
 class MemoryModel(NamedTuple):
-    """A trained network.
-
-    Attributes:
-        model: the network.
-        config: that it was trained with.
-    """
+    """A trained network."""
 
     model: SequenceClassifier
     config: LongRangeConfig

@@ -99,7 +99,6 @@ def report_comparison(runs: Mapping[tuple[str, int], Path], folder: Path) -> str
 
     Args:
         runs: the workdirs of trained networks, by cell and T.
-        folder: where the page goes.
 
     Returns:
         A table for the terminal, and the path of the page.

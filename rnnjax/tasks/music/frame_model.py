@@ -45,7 +45,6 @@ class FrameModel(Network):
             cell: any cell with a step.
             nade_size: hidden units of NADE; 0: the notes of a frame are independent.
             compute_dtype: dtype of the head's matmul operands; log-odds are float32.
-            rngs: for the initial parameters.
 
         Raises:
             UserError: the cell is bidirectional.
@@ -86,9 +85,7 @@ class FrameModel(Network):
 
         Args:
             before: the frame before it, bool `[B, 88]`.
-            carry: of the cell.
             given: int `[B, 88]`, see `rnnjax.heads.nade.sample`.
-            key: random key.
             temperature: divides the log-odds of each note.
         """
         carry, y_t = self.recurrent.step(before.astype(jnp.float32), carry)

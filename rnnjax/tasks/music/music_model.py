@@ -20,12 +20,7 @@ from rnnjax.typing import Array, PRNGKey
 
 
 class MusicModel(NamedTuple):
-    """A trained model of music.
-
-    Attributes:
-        model: the network.
-        config: that it was trained with.
-    """
+    """A trained model of music."""
 
     model: FrameModel
     config: MusicConfig
@@ -48,9 +43,7 @@ class MusicModel(NamedTuple):
             melody: bool `[T, 88]`: the highest note of each frame is kept, and what lies under it
                 is drawn; in a frame of silence everything is. The model does not see what the
                 melody does later.
-            num_samples: how many pieces.
             temperature: divides the log-odds of each note; 0 takes the likelier of on and off.
-            seed: decides all draws.
 
         Raises:
             UserError: a number is out of range, or frames have another shape.

@@ -55,7 +55,6 @@ def piece_examples(
 
     Args:
         pieces: of any length.
-        config: of the run.
         window: pieces are cut into parts of so many frames; None: they stay whole.
     """
     parts = [

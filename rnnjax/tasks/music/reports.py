@@ -22,10 +22,6 @@ def markov_log_probabilities(train: Sequence[Piece], pieces: Sequence[Piece]) ->
     ::
 
         p(note n sounds | it did or did not in the frame before) = (count + 1) / (all + 2)
-
-    Args:
-        train: what is counted.
-        pieces: what is scored.
     """
 
     def befores(piece: Piece) -> np.ndarray:
@@ -94,9 +90,7 @@ def draw_pieces(model: MusicModel, pieces: Sequence[Piece], *, mark_fifths: bool
     """Draws piano rolls, one under the other, with the probabilities of their notes, as a PNG file.
 
     Args:
-        model: whose probabilities are drawn.
         pieces: of which the first `SHOWN` frames are drawn.
-        mark_fifths: mark parallel fifths in red.
     """
     pieces = [piece._replace(frames=piece.frames[:SHOWN]) for piece in pieces]
     used = np.flatnonzero(np.any([piece.frames.any(axis=0) for piece in pieces], axis=0))

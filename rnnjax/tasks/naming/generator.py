@@ -53,7 +53,6 @@ class NameGenerator(Network):
             cell: any cell with a step.
             embed_size: D, the width of a symbol's vector.
             compute_dtype: dtype of the head's matmul operands; the logits are float32.
-            rngs: for the initial parameters.
 
         Raises:
             UserError: the cell is bidirectional.

@@ -31,7 +31,6 @@ class NameModel(NamedTuple):
     """A model of names with its vocabulary and classes.
 
     Attributes:
-        model: the language model.
         vocabulary: characters and the end symbol.
         class_counts: training names by class, in the order of the classes' numbers; empty: the
             model knows no classes.
@@ -54,7 +53,6 @@ class NameModel(NamedTuple):
 
         Args:
             label: their class; None where the model knows no classes.
-            n: how many.
             seed: decides all draws; or a seed for each name, which alone decides it.
             max_length: a name that has not ended by then is cut.
             filters: see `rnnjax.decode.filter_logits`.

@@ -29,7 +29,6 @@ def prepare(
     `[B]`, which counts the end symbol.
 
     Args:
-        config: of the run.
         vocabulary: one that a model was trained with.
         stored: what its checkpoints hold, `classes` among it.
 
@@ -92,9 +91,7 @@ def name_examples(
 
     Args:
         names: of the given classes, or of none.
-        vocabulary: of the model.
         classes: in the order of their numbers; empty: there are none.
-        buckets: lengths to pad to.
     """
     ids = [vocabulary.encode(name.text + END) for name in names]
     number_of = {label: np.array(n, np.int32) for n, label in enumerate(classes)}

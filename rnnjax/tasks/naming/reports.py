@@ -43,7 +43,6 @@ def score(
     """The scores of names.
 
     Args:
-        name_model: whose classes they have.
         names: at least one.
         scores: log p(symbol | those before it, c), `[T, K]` for each name; None: the model's.
     """
@@ -62,13 +61,7 @@ def score(
 def ngram_scores(
     name_model: NameModel, train: Iterable[Name], names: Sequence[Name]
 ) -> list[np.ndarray]:
-    """log p(symbol | those before it, c) of names by a 5-gram model of each class, `[T, K]` each.
-
-    Args:
-        name_model: whose vocabulary and classes are used.
-        train: what the n-grams are counted in.
-        names: to be scored.
-    """
+    """log p(symbol | those before it, c) of names by a 5-gram model of each class, `[T, K]` each."""
 
     def encode(name: Name) -> list[int]:
         return name_model.vocabulary.encode(name.text + END).tolist()

@@ -67,7 +67,6 @@ def read_questions(path: str, *, answered: bool = True, encoding: str = "utf-8")
         path: of the file, plain or .gz; -: stdin. A .tsv, .csv or .jsonl file is a table.
         answered: every question has an answer. False: it may lack one, and is then a line that
             ends in a question mark, or a row of a table, whose answers are not read.
-        encoding: of the file.
 
     Raises:
         UserError: it cannot be read, a line has another form, a question has no sentence above it

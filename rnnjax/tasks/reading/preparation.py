@@ -69,7 +69,6 @@ def question_examples(
 
     Args:
         questions: one or more, each with a story and a word.
-        vocabulary: turns words and answers into numbers.
         buckets: numbers of sentences to pad to, ascending; None: all have that of the longest.
     """
     ids = {text: vocabulary.encode(text) for text in texts_of(questions)}

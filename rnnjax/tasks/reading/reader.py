@@ -64,13 +64,11 @@ class Reader(Network):
 
         Args:
             num_answers: K.
-            cell: any, over words.
             vocab_size: V; the word 0 is padding.
             embed_size: D, the width of a word's vector.
             hops: N, each with parameters of its own; 0: none.
             dropout: on words' vectors, one mask a sentence, and before the head.
             compute_dtype: of the matmul operands of hops and head; the logits are float32.
-            rngs: for the initial parameters.
         """
         self.words = SequenceEncoder(
             cell, input_size=embed_size, vocab_size=vocab_size, dropout=dropout, rngs=rngs

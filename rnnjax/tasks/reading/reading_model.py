@@ -36,7 +36,6 @@ def make_model(
     """The reader of a config, with fresh parameters.
 
     Args:
-        config: of the run.
         vocabulary: decides the numbers of words and answers.
         vectors: of words, made elsewhere; they are trained further.
 
@@ -101,8 +100,6 @@ class ReadingModel(NamedTuple):
     """A reader of stories with its vocabulary.
 
     Attributes:
-        model: the network.
-        vocabulary: its words and answers.
         limit: latest sentences of a story that are read; None: all are.
     """
 

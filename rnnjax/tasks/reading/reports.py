@@ -32,10 +32,7 @@ def report_scores(
     """Writes `scores_SPLIT.json` and `attention_SPLIT.png` into a folder.
 
     Args:
-        model: that answers.
         splits: the one to be scored, and `train`, which decides what the baseline says.
-        split: the name of the former.
-        folder: of the run.
 
     Returns:
         A table for the terminal, and sections of a report.
@@ -99,7 +96,6 @@ def report_predictions(
     """Writes answers to a file, or returns them for the terminal, a line a question.
 
     Args:
-        model: that answers.
         questions: one or more.
         output: a path that ends in one of `OUTPUTS`; None: none.
 

@@ -14,8 +14,6 @@ class Score(NamedTuple):
     """How well the questions of a kind are answered, all but `num_questions` in percent.
 
     Attributes:
-        num_questions: how many they are.
-        accuracy: right answers.
         baseline: right answers of one who always says what is most frequent in training.
         facts: of the sentences that answers follow from, those that a hop attends to most; the mean
             over the questions with facts, nan where there is none.
@@ -43,7 +41,6 @@ def scores_by_kind(
 
     Args:
         questions: one or more, with answers.
-        answered: what a model says to them.
         frequent: see `rnnjax.metrics.answers`.
     """
     scores = {}

@@ -57,7 +57,6 @@ def load_questions(source: str, *, encoding: str = "utf-8") -> tuple[Splits, str
             folder with named splits, or `train=PATH,test=PATH` (see `rnnjax.data.named_splits`);
             or one file, of which a tenth of the stories is for the test. Where there is no
             validation split, a tenth of the training stories is drawn for it.
-        encoding: of the files.
 
     Raises:
         UserError: there is no such source, or it cannot be read; see `babi.read_questions`.
@@ -83,7 +82,6 @@ def kind_of(question: Question, story: Sequence[str]) -> str:
     bAbI tasks whose words it has; else its first word.
 
     Args:
-        question: of a file.
         story: all sentences of its story, those below the question too.
     """
     if task := _TASK.search(Path(question.place).name):

@@ -76,7 +76,6 @@ def read_texts(path: str, columns: dict[str, str | int], encoding: str) -> list[
         path: of a TSV, CSV or JSONL file (see `data.read_examples`). Any other file has a label, a
             blank and a text in a line, as those of Kim 2014 have.
         columns: of the fields text and label.
-        encoding: of the file.
 
     Raises:
         UserError: it cannot be read, or a text or label is empty.

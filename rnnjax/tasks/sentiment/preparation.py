@@ -90,7 +90,6 @@ def text_examples(
     Args:
         texts: each with a word or more.
         vocabulary: turns them into numbers.
-        buckets: lengths to pad to, ascending.
         labels: one a text; None: they are not known, and all are 0.
         word_dropout: how often a word is replaced by the unknown one in training, drawn anew in
             every epoch.

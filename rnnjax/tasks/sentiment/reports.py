@@ -90,7 +90,6 @@ def texts_of_file(path: str, text_column: str, *, encoding: str) -> list[str]:
     Args:
         path: of the file; -: stdin.
         text_column: its name, or its number from 0.
-        encoding: of the file.
 
     Raises:
         UserError: it cannot be read, or has no text.
@@ -115,8 +114,6 @@ def report_predictions(
     """Writes predictions to a file, or returns them for the terminal, a line a text.
 
     Args:
-        model: that classifies.
-        texts: to be classified.
         output: a path that ends in one of `OUTPUTS`; None: none.
         by: what words are coloured by on a page; see `SentimentModel.relevance`.
 

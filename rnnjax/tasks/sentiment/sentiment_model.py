@@ -31,7 +31,6 @@ def make_model(
     """The classifier of a config, with fresh parameters.
 
     Args:
-        config: of the run.
         vocabulary: decides the numbers of words and classes.
         vectors: of words, made elsewhere; they are trained further.
 
@@ -116,8 +115,6 @@ class SentimentModel(NamedTuple):
     """A classifier of texts with its vocabulary.
 
     Attributes:
-        model: the classifier.
-        vocabulary: its words and classes.
         limit: words that a text is cut to; None: it is read whole.
     """
 

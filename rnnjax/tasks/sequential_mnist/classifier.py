@@ -48,7 +48,6 @@ class DigitReader(NamedTuple):
     """A classifier of digits that reads image files.
 
     Attributes:
-        model: the classifier.
         side: pixels of each side of the images that it was trained on.
         permuted: whether it reads them in the order of `digits.permute`.
     """

@@ -22,7 +22,6 @@ def prepare(config: SeriesConfig, scaling: Scaling | None = None) -> Prepared:
     `[B]`.
 
     Args:
-        config: of the run.
         scaling: the one that a model was trained with; None: that of the training split.
 
     Raises:

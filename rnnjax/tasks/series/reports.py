@@ -31,8 +31,6 @@ def naive_forecasts(
     Args:
         past: `[T]`, a series without missing values.
         starts: `[N]`, the first row t of each forecast.
-        horizon: rows ahead.
-        season: rows of a season.
     """
     ahead = np.arange(horizon)
     return past[starts[:, None] + ahead % season - season]
@@ -88,7 +86,6 @@ def draw_forecast(truth: np.ndarray, starts: np.ndarray, forecasts: np.ndarray, 
         truth: `[T]`.
         starts: `[N]`, ascending, the first row of each forecast.
         forecasts: `[N, horizon]`.
-        name: of the series.
     """
     horizon = forecasts.shape[1]
     chosen = slice(None, max(LONGEST // horizon, 1) * horizon, horizon)

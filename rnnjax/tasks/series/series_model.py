@@ -67,13 +67,7 @@ def batch_loss(
 
 
 class SeriesModel(NamedTuple):
-    """A trained model with its columns and units.
-
-    Attributes:
-        model: the network.
-        scaling: its columns, units and classes.
-        config: that it was trained with.
-    """
+    """A trained model with its columns and units."""
 
     model: SequenceClassifier
     scaling: Scaling

@@ -151,8 +151,6 @@ def series_of(
     """The series of a file.
 
     Args:
-        table: the file.
-        columns: those to read.
         series: the column that tells series apart; empty: the file is one.
         label: the column of the class; empty: none.
 

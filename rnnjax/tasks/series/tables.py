@@ -19,11 +19,8 @@ class Table(NamedTuple):
     """The rows of a CSV file.
 
     Attributes:
-        path: of the file.
         names: of the columns, from the header.
-        rows: their cells.
         places: of the rows, `FILE:LINE`.
-        delimiter: between the cells.
     """
 
     path: str

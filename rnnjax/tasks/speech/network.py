@@ -32,9 +32,7 @@ class SpeechNetwork(Network):
         """Draws the parameters.
 
         Args:
-            config: of the run.
             num_symbols: without the blank.
-            rngs: for the initial parameters.
         """
         self.factors = config.factors
         self.layers = make_layers(config, rngs)
@@ -100,7 +98,6 @@ def features_of(config: SpeechConfig, batch: Batch) -> tuple[Array, Array]:
     """The normalised log-mel spectrograms of a batch, `[T, B, D]`, and their frames, `[B]`.
 
     Args:
-        config: of the run.
         batch: `samples` int16 `[N, B]` and `lengths` int `[B]`.
     """
     samples = batch["samples"].astype(jnp.float32) / FULL

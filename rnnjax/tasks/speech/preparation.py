@@ -72,7 +72,6 @@ def prepare(config: SpeechConfig, vocabulary: SpeechVocabulary | None = None) ->
     int32 `[L, B]` from 1, and `num_symbols` int32 `[B]`.
 
     Args:
-        config: of the run.
         vocabulary: one that a model was trained with.
 
     Raises:
@@ -121,8 +120,6 @@ def recording_examples(
 
     Args:
         recordings: N.
-        config: of the run.
-        vocabulary: of the texts.
         draw: see `Source`.
 
     Raises:

@@ -42,7 +42,6 @@ def with_noise(wave: np.ndarray, decibels: float, rng: np.random.Generator) -> n
     Args:
         wave: from -1 to 1; where it is 0, nothing sounds.
         decibels: from the power of the noise to that of the sound where it sounds.
-        rng: for the noise.
     """
     sounding = wave[wave != 0]
     power = np.mean(sounding**2) if sounding.size else 0

@@ -64,9 +64,6 @@ def report_scores(
 
     Args:
         model: its beam without and with its language model is compared with greedy decoding.
-        splits: recordings by split.
-        split: which of them.
-        folder: a workdir.
 
     Returns:
         The error rates for the terminal, and the sections of a report.

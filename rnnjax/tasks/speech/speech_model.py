@@ -47,7 +47,6 @@ class Transcript(NamedTuple):
     """The text of a recording, by a network.
 
     Attributes:
-        text: the best one.
         score: in nats, with the language model where there is one.
         log_probability: in nats, of the network alone.
     """
@@ -61,9 +60,6 @@ class SpeechModel(NamedTuple):
     """A trained network.
 
     Attributes:
-        model: the network.
-        vocabulary: the characters that it writes.
-        config: how it was trained.
         search: how a text is found, unless it is said.
     """
 

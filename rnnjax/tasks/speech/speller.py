@@ -31,9 +31,7 @@ class Speller(Decoder):
         """Draws the parameters.
 
         Args:
-            config: of the run.
             num_symbols: without the end.
-            rngs: for the initial parameters.
         """
         layers = make_layers(config, rngs)
         super().__init__(

@@ -38,7 +38,6 @@ def prepare(config: SummarisationConfig, vocabulary: SummaryVocabulary | None = 
     """Loads pairs and makes the vocabulary, buckets and training batches.
 
     Args:
-        config: of the run.
         vocabulary: one that a model was trained with.
 
     Raises:

@@ -59,10 +59,7 @@ def report_scores(
     """Writes `scores_SPLIT.json` and `summaries_SPLIT.txt`.
 
     Args:
-        summarizer: the model.
         splits: the one to be scored, and `train`, which decides how long the baseline is.
-        split: the name of the former.
-        folder: where the files go.
 
     Returns:
         The scores for the terminal; sections of a report, which are drawn as they are read.
@@ -95,13 +92,7 @@ def _sections(scored: Sequence[Scored], title: str, told: str) -> Iterator[Secti
 
 
 def report_inspection(scored: Sequence[Scored], title: str, folder: Path) -> str:
-    """Writes `inspect.html`: summaries spread over a split, the best and the worst by ROUGE-1.
-
-    Args:
-        scored: a split.
-        title: its name.
-        folder: where the file goes.
-    """
+    """Writes `inspect.html`: summaries spread over a split, the best and the worst by ROUGE-1."""
     ranked = sorted(scored, key=lambda one: -one.scores["rouge1"])
     chosen = {
         "Spread over the split": evenly_spread(scored, SHOWN),

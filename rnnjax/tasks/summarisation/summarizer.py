@@ -51,11 +51,8 @@ class Summarizer(NamedTuple):
     """A model with its vocabulary: summarises texts.
 
     Attributes:
-        model: encoder and decoder.
-        vocabulary: of texts and summaries.
         lengths: that texts are padded to, and how long summaries become.
         limit: symbols that texts are cut to; None: they are not.
-        search: settings of the beam search.
     """
 
     model: Seq2Seq
@@ -119,7 +116,6 @@ def make_summarizer(
     """The model of a config, with fresh parameters; text and summary share the words' vectors.
 
     Args:
-        config: of the run.
         vocabulary: decides the number of symbols.
         vectors: of words, made elsewhere; they are trained further.
 

@@ -36,7 +36,6 @@ def prepare(config: TranslationConfig, vocabulary: VocabularyPair | None = None)
     """Loads pairs and makes vocabularies, buckets and training batches.
 
     Args:
-        config: of the run.
         vocabulary: one that a model was trained with.
 
     Raises:
@@ -113,10 +112,8 @@ def pair_examples(
     """Pairs in numbers: `target` int `[T]` and `source` int `[S]`, ragged.
 
     Args:
-        pairs: of a split.
         vocabulary: turns them into numbers.
         lengths: to pad to; None: the longest.
-        reverse: sources are read backwards.
     """
     sources = encoded_sources([pair.source for pair in pairs], vocabulary.source, reverse)
     targets = [vocabulary.target.encode(pair.target) for pair in pairs]

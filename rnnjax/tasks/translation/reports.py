@@ -32,12 +32,6 @@ def report_scores(
 ) -> tuple[str, Iterator[Section]]:
     """Writes `scores_SPLIT.json` and `translations_SPLIT.txt`.
 
-    Args:
-        translator: the model.
-        splits: pairs.
-        split: which of them.
-        folder: where the files go.
-
     Returns:
         The scores for the terminal; sections of a report, which are drawn as they are read.
     """
@@ -80,10 +74,7 @@ def report_inspection(
     Translations are ranked by the chrF of each, equal ones by their probability a symbol.
 
     Args:
-        translated: a split.
-        title: its name.
         metric: see `translation_scores`.
-        folder: where the file goes.
     """
     from sacrebleu import sentence_chrf  # It takes a second.
 
@@ -123,7 +114,6 @@ def translate_texts(
     Args:
         texts: each with a word at least.
         places: of each, for messages.
-        translator: the model.
     """
     if share := translator.vocabulary.source.unknown_share(texts):
         say(f"{share:.1%} of the symbols of the source are unknown")

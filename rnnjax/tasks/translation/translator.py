@@ -33,7 +33,6 @@ class Translation(NamedTuple):
     """The translation that a model wrote of a text.
 
     Attributes:
-        text: the translation.
         rated: it and others, the best first.
         attention: `[T, S]`, of each of the T symbols of the translation, over the S symbols of the
             source and its end; None without attention.
@@ -52,11 +51,7 @@ class Translator(NamedTuple):
     """A model with its vocabularies: translates texts.
 
     Attributes:
-        model: encoder and decoder.
-        vocabulary: of source and target.
         lengths: that sources are padded to, and how long translations become.
-        config: how it was trained.
-        search: settings of the beam search.
     """
 
     model: Seq2Seq
@@ -142,8 +137,6 @@ def make_translator(
     """The model of a config, with fresh parameters.
 
     Args:
-        config: of the run.
-        vocabulary: decides the numbers of symbols.
         vectors: of the words of source and target, made elsewhere; they are trained further.
 
     Raises:
@@ -208,7 +201,6 @@ def replace_unknown(
 
     Args:
         symbols: T of a translation.
-        unknown: the symbol to be replaced.
         words: of the source, without its end.
         attention: `[T, S]`, S one more than there are words; T may be larger.
     """

@@ -67,7 +67,6 @@ class StackedAttention(Network):
         """Draws the parameters.
 
         Args:
-            num_answers: how many there are.
             cell: any, over words; its H outputs are the width of a location too.
             vocab_size: V; the word 0 is padding.
             embed_size: D, the width of a word's vector.
@@ -78,7 +77,6 @@ class StackedAttention(Network):
             update: how a hop makes u_n, see `Hop`.
             dropout: on words' vectors, one mask a question, and before the head.
             compute_dtype: of the matmul operands of W_I and head; the logits are float32.
-            rngs: for the initial parameters.
 
         Raises:
             UserError: the images have another size.

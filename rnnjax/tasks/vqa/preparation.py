@@ -19,7 +19,6 @@ def prepare(config: VqaConfig, vocabulary: QuestionVocabulary | None = None) -> 
     """Loads the data of a config and makes vocabulary and batches.
 
     Args:
-        config: of the run.
         vocabulary: one that a model was trained with.
 
     Raises:
@@ -61,7 +60,6 @@ def asked_examples(
 
     Args:
         images: one or more, with one question or more each.
-        vocabulary: turns words and answers into numbers.
         most: K.
     """
     parts = [(image, group) for image in images for group in _in_equal_parts(image.questions, most)]

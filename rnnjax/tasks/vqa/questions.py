@@ -28,7 +28,6 @@ class AskedImage(NamedTuple):
     Attributes:
         name: its path, or what messages call it.
         image: uint8 `[side, side, 3]`, red, green and blue.
-        questions: about it.
     """
 
     name: str

@@ -30,7 +30,6 @@ class Score(NamedTuple):
 
     Attributes:
         questions: how many there are, no percentage.
-        accuracy: right answers.
         baseline: right answers of one who always says what is most frequent in training.
     """
 
@@ -80,10 +79,7 @@ def report_scores(
     """Writes `scores_SPLIT.json` and `attention_SPLIT.png` into a folder.
 
     Args:
-        model: that answers.
         splits: the one to be scored, and `train`, which decides what the baseline says.
-        split: the name of the former.
-        folder: of the run.
 
     Returns:
         A table for the terminal, and sections of a report.
@@ -129,8 +125,6 @@ def report_predictions(
     """Writes answers to a file, or returns them for the terminal, a line a question.
 
     Args:
-        model: that answers.
-        images: with questions.
         output: a path that ends in one of `OUTPUTS`; None: none.
         places: of the questions, in the order that answers shall have; empty: image by image.
 

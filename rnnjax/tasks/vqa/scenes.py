@@ -65,7 +65,6 @@ def make_scenes(split: str, count: int | None = None, *, side: int = SIDE) -> li
     and digit that `held_out` names; every scene of the test has one of them at least.
 
     Args:
-        split: train, validation or test.
         count: how many; None: all of them.
         side: height and width of the images, in pixels, `SIDE` at least.
     """

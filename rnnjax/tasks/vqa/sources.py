@@ -66,7 +66,6 @@ def read_questions(
     Args:
         path: of a TSV, CSV or JSONL file.
         config: names its columns.
-        answered: whether it has answers.
 
     Raises:
         UserError: it cannot be read, or an image, a question or an answer is missing.
@@ -93,7 +92,6 @@ def read_images(
     """Reads the images of questions, each once.
 
     Args:
-        asked: paths of images, and questions.
         read: gives the pixels of a path, or raises UserError.
 
     Returns:

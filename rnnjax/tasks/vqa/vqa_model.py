@@ -54,13 +54,7 @@ def batch_loss(model: StackedAttention, batch: Batch, key: Array | None) -> trai
 
 
 class VqaModel(NamedTuple):
-    """A network with its vocabulary.
-
-    Attributes:
-        model: the network.
-        vocabulary: its words and answers.
-        config: that it was trained with.
-    """
+    """A network with its vocabulary."""
 
     model: StackedAttention
     vocabulary: QuestionVocabulary
