@@ -44,7 +44,7 @@ PRESETS = {
     ),
     "hourly": Preset(
         "An LSTM for hourly data, --config.data=FILE.csv: a week in, a day out.",
-        replace(SERIES, window=168, horizon=24, season=24, hidden_size=64),
+        replace(SERIES, window=168, horizon=24, hidden_size=64),
     ),
 }
 

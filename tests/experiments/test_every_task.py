@@ -42,9 +42,6 @@ def experiment_of(task):
         ("word_lm", "plain", {"hidden_size": 64}, {"embed_size": 256}),
         ("char_lm", "default", {"bptt": 8}, {"window": 8}),
         ("char_lm", "default", {"bptt": 100}, {"window": 64}),
-        ("series", "default", {"season": 64}, {"window": 64}),
-        ("series", "hourly", {"window": 12}, {"season": 0}),
-        ("series", "hourly", {"window": 48}, {"season": 24}),
     ],
 )
 def test_what_is_not_asked_for_makes_room(task, preset, asked, follows, tmp_path):

@@ -61,7 +61,7 @@ def score(
 def ngram_scores(
     name_model: NameModel, train: Iterable[Name], names: Sequence[Name]
 ) -> list[np.ndarray]:
-    """log p(symbol | those before it, c) of names by a 5-gram model of each class, `[T, K]` each."""
+    """log p(symbol | those before it, c) by 5-grams of each class, `[T, K]` for each name."""
 
     def encode(name: Name) -> list[int]:
         return name_model.vocabulary.encode(name.text + END).tolist()

@@ -15,25 +15,9 @@ from rnnjax.tasks.series.series_model import SeriesModel
 from rnnjax.tasks.series.sources import Series, check_order, series_of
 from rnnjax.tasks.series.tables import read_table
 from rnnjax.training.reporting.progress import aligned
-from rnnjax.visuals.figures import as_png, new_figure
 
 LONGEST = 400
 """Rows of a picture, at most."""
-
-
-def naive_forecasts(
-    past: np.ndarray, starts: np.ndarray, horizon: int, season: int = 1
-) -> np.ndarray:
-    """The value of the last known season, `[N, horizon]`; with season 1 the last value. ::
-
-        forecast[t + k] = past[t + k - season * ceil((k + 1) / season)]
-
-    Args:
-        past: `[T]`, a series without missing values.
-        starts: `[N]`, the first row t of each forecast.
-    """
-    ahead = np.arange(horizon)
-    return past[starts[:, None] + ahead % season - season]
 
 
 def report_scores(
@@ -53,15 +37,9 @@ def _score_forecasts(
     starts, forecasts = model.forecasts(every, split)
     rows = starts[:, 1, None] + np.arange(config.horizon)
     truth = np.stack([every[n].values[row, at] for n, row in zip(starts[:, 0], rows, strict=True)])
-    found = {"model": forecasts}
-    seasons = {"last value": 1, "last season": config.season_length}
-    for name, season in seasons.items():
-        if season:
-            found[name] = np.empty_like(forecasts)
-            for n, series in enumerate(every):
-                past = carried_forward(series.values[:, [at]], scaling.mean[at])[:, 0]
-                its = starts[:, 0] == n
-                found[name][its] = naive_forecasts(past, starts[its, 1], config.horizon, season)
+    filled = [carried_forward(one.values[:, [at]], scaling.mean[at])[:, 0] for one in every]
+    last = np.array([filled[n][row - 1] for n, row in starts.tolist()])
+    found = {"model": forecasts, "last value": last[:, None]}
     table = [("forecast", "MAE", "RMSE")]
     for name, values in found.items():
         error = (values - truth)[~np.isnan(truth)]
@@ -69,37 +47,15 @@ def _score_forecasts(
         table.append((name, f"{mae:.4g}", f"{rmse:.4g}"))
     title = f"{split}: {scaling.target}, {len(truth):,} forecasts of {config.horizon} ahead"
     text = f"{title}; errors in its own unit\n{aligned(table, numbers=(1, 2))}"
-    one = starts[:, 0] == starts[0, 0]
-    picture = draw_forecast(
-        every[starts[0, 0]].values[:, at], starts[one, 1], forecasts[one], scaling.target
-    )
+    chosen = np.flatnonzero(starts[:, 0] == starts[0, 0])[:: config.horizon]
+    chosen = chosen[: max(LONGEST // config.horizon, 1)]
+    lines = {"truth": truth, "forecast": forecasts}
+    shown = {name: (rows[chosen].ravel(), its[chosen].ravel()) for name, its in lines.items()}
+    picture = visuals.draw_lines({scaling.target: shown}, "row", "value")
     return text, [
         training.Section(title, table=text),
         training.Section(f"Forecast, {split}", png=picture),
     ]
-
-
-def draw_forecast(truth: np.ndarray, starts: np.ndarray, forecasts: np.ndarray, name: str) -> bytes:
-    """Draws a series and its forecasts, each `horizon` rows after the one before, as a PNG file.
-
-    Args:
-        truth: `[T]`.
-        starts: `[N]`, ascending, the first row of each forecast.
-        forecasts: `[N, horizon]`.
-    """
-    horizon = forecasts.shape[1]
-    chosen = slice(None, max(LONGEST // horizon, 1) * horizon, horizon)
-    rows = (starts[chosen, None] + np.arange(horizon)).ravel()
-    figure = new_figure(9, 3.6, dpi=90)
-    axes = figure.subplots()
-    axes.plot(rows, truth[rows], color="#4a5568", lw=1.4, label="truth")
-    axes.plot(rows, forecasts[chosen].ravel(), color="#dd6b20", lw=1.4, label="forecast")
-    axes.set_xlabel("row")
-    axes.set_ylabel(name, parse_math=False)
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
-    return as_png(figure)
 
 
 def predict_file(model: SeriesModel, path: str) -> str:

@@ -7,7 +7,6 @@ import pytest
 from rnnjax.errors import UserError
 from rnnjax.tasks.series.config import SeriesConfig
 from rnnjax.tasks.series.preparation import examples_of, prepare
-from rnnjax.tasks.series.reports import naive_forecasts
 from rnnjax.tasks.series.scaling import Scaling
 
 
@@ -114,14 +113,6 @@ def test_a_value_of_the_target_comes_back_from_its_unit():
     scaling = Scaling(("x",), "y", (), (2.0, -3.0), (1.0, 4.0))
     assert scaling.in_units(np.array([0.5])).tolist() == [-1.0]
     assert Scaling.from_json(scaling.to_json()) == scaling
-
-
-def test_the_naive_forecasts_are_those_by_hand():
-    past = np.array([10.0, 20, 30, 40, 50, 60, 70])
-    last = naive_forecasts(past, np.array([4, 6]), horizon=3)
-    assert last.tolist() == [[40] * 3, [60] * 3]
-    of_season = naive_forecasts(past, np.array([4, 6]), horizon=5, season=3)
-    assert of_season.tolist() == [[20, 30, 40, 20, 30], [40, 50, 60, 40, 50]]
 
 
 @pytest.mark.parametrize(

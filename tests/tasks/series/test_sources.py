@@ -146,8 +146,6 @@ def test_a_class_that_only_the_test_has_is_named(tmp_path):
     [
         ({"horizon": 0}, "--config.horizon is 1 or more; got 0"),
         ({"window": 0}, "--config.window is 1 or more; got 0"),
-        ({"season": -1}, "--config.season is 0 or more; got -1"),
-        ({"season": 24, "window": 12}, "--config.season is at most --config.window"),
         ({"label": "kind"}, "--config.label needs --config.series=COLUMN"),
         ({**CLASSIFY, "target": "x"}, "--config.target is to forecast"),
     ],
