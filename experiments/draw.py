@@ -9,7 +9,7 @@ Then, with the --workdir of the training:
 
     --mode=sample --num_samples=3                       new images: an animation of each
     --mode=predict --input=digit.png                    how an image is painted: an animation
-    --mode=evaluate --split=test                        nats/image, beside simpler models
+    --mode=evaluate --split=test                        nats/image, beside a mixture
     --mode=inspect --num_images=8                       canvases, and KL and reconstruction by step
 """
 
@@ -34,9 +34,7 @@ from rnnjax.training.config import Positive
 class Options(ModeOptions):
     """The flags of the single modes."""
 
-    input: tuple[str, ...] = setting(
-        (), "an image or an .npz file with images; may be given several times.", modes="predict"
-    )
+    input: tuple[str, ...] = setting((), "an image; may be given several times.", modes="predict")
     num_images: Positive = setting(
         8, "how many images, from the first of the split.", modes="inspect"
     )
@@ -79,7 +77,7 @@ def report(trained: Trained) -> tuple[dict[str, float], list[training.Section]]:
 
 def predict(run: Run) -> None:
     """Writes an animation of the painting of each image."""
-    paths = run.needed("input", "IMAGE or --input=IMAGES.npz (repeatedly)")
+    paths = run.needed("input", "IMAGE (repeatedly)")
     model = run.trained_model()
     height, width = model.model.shape
     grey = read_files(paths, height if height == width else None, ", ".join(paths))

@@ -32,16 +32,9 @@ def read_npz(
         if "Object arrays" in str(error):
             hint = " (arrays of objects are not read, as they may hold programs)"
         raise UserError(f"{path} is no .npz file of numbers{hint}: {expected}") from error
-    check_arrays(arrays, needed, str(path), expected=expected)
-    return arrays
-
-
-def check_arrays(
-    arrays: Collection[str], needed: Collection[str], path: str, *, expected: str
-) -> None:
-    """Raises UserError unless all arrays are there that are needed; arguments as for `read_npz`."""
     if missing := [name for name in needed if name not in arrays]:
         raise UserError(f"{path} has no {', '.join(missing)}: {expected}")
+    return arrays
 
 
 def check_grey(images: np.ndarray, name: str) -> None:

@@ -1,23 +1,10 @@
-"""Scores of simple models of binary images, in nats an image."""
+"""The score of a mixture of simple models of binary images."""
 
 import numpy as np
 from scipy.special import logsumexp
 
 COMPONENTS = 50
 ROUNDS = 30
-
-
-def mean_image_nats(train: np.ndarray, images: np.ndarray) -> float:
-    """The mean of -log p(x) where each pixel is 1 as often as in training, independently.
-
-    ``p = (ones + 1) / (N + 2)``
-
-    Args:
-        train: `[N, h, w]`, 0 or 1.
-        images: that are scored, of the same form.
-    """
-    p = (train.sum(axis=0, dtype=np.int64) + 1) / (len(train) + 2)
-    return float(-np.where(images, np.log(p), np.log(1 - p)).sum(axis=(1, 2)).mean())
 
 
 def mixture_nats(train: np.ndarray, images: np.ndarray, components: int = COMPONENTS) -> float:

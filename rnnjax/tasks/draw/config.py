@@ -17,8 +17,8 @@ class ImageSource(TrainingConfig):
 
     data: str = setting(
         "embedded",
-        "embedded (scikit-learn's digits), an .npz file, a folder of images or .npz files whose "
-        "names say train, valid and test, train=PATH,validation=PATH,test=PATH, or tfds:NAME.",
+        "embedded (scikit-learn's digits), an .npz file such as mnist.npz, a folder of images (its "
+        "names may say train, valid, test), train=PATH,validation=PATH,test=PATH, or tfds:NAME.",
     )
     image_size: Count = setting(
         0, "Image files: both sides in pixels, scaled to; 0: as they are, all of one size."

@@ -1,9 +1,7 @@
 """Images of a source in splits: scikit-learn's digits, .npz files, image files, TFDS."""
 
 import itertools
-import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -11,14 +9,14 @@ from rnnjax import training
 from rnnjax.data import tfds
 from rnnjax.data.images import IMAGE_SUFFIXES, read_ink
 from rnnjax.data.named_splits import SPLITS, drawn_in_shares, is_list_of_paths, split_files
-from rnnjax.data.npz import check_arrays, check_grey, read_npz
+from rnnjax.data.npz import check_grey, read_npz
 from rnnjax.errors import UserError, counted
 from rnnjax.tasks.draw.config import ImageSource
 
 ARRAYS = ("x_train", "x_test")
 EXPECTED = (
-    "expected an .npz file with images [N, height, width], or with x_train and x_test of this "
-    "form; uint8 from 0 to 255, or numbers from 0 to 1"
+    "expected an .npz file with x_train and x_test [N, height, width], uint8 from 0 to 255 or "
+    "numbers from 0 to 1"
 )
 SHEETS = (0, 1287, 1545, 1797)
 """Where scikit-learn's digits are divided: each part is of other writers.
@@ -34,9 +32,6 @@ def load_splits(config: ImageSource) -> dict[str, np.ndarray]:
     Where no name says a split, 10 % each are drawn for validation and test; where there is no
     validation split, a twelfth of the training images. What is drawn is the same in every run.
 
-    Args:
-        config: of the run.
-
     Raises:
         UserError: the source cannot be used, it holds no images, or their sizes differ.
     """
@@ -47,24 +42,17 @@ def load_splits(config: ImageSource) -> dict[str, np.ndarray]:
         digits = _as_grey(load_digits().images / 16, "scikit-learn's digits")
         parts = (digits[start:end] for start, end in itertools.pairwise(SHEETS))
         return dict(zip(SPLITS, parts, strict=True))
-    path, splits = Path(os.path.expanduser(source)), {}
+    pooled = False
     if source.startswith("tfds:"):
         found = tfds.images(source.removeprefix("tfds:"))
-        pooled, splits = False, {split: images for split, (images, _) in found.items()}
-    elif path.suffix == ".npz" and not is_list_of_paths(source):
-        arrays = read_npz(path, expected=EXPECTED)
-        if "images" in arrays:
-            pooled, splits["train"] = True, _as_grey(arrays["images"], f"{source}: images")
-        else:
-            pooled = False
-            check_arrays(arrays, ARRAYS, str(path), expected=EXPECTED)
-            for name in ARRAYS:
-                splits[name.removeprefix("x_")] = _as_grey(arrays[name], f"{source}: {name}")
+        splits = {split: images for split, (images, _) in found.items()}
+    elif source.endswith(".npz") and not is_list_of_paths(source):
+        arrays = read_npz(source, ARRAYS, expected=EXPECTED)
+        splits = {n.removeprefix("x_"): _as_grey(arrays[n], f"{source}: {n}") for n in ARRAYS}
     else:
-        files_of = split_files(source, needed=("train",), pool=True)
-        pooled = files_of.pooled
-        for split, files in files_of.files.items():
-            splits[split] = read_files([*map(str, files)], config.image_size or None, source)
+        named = split_files(source, needed=("train",), pool=True)
+        pooled, size = named.pooled, config.image_size or None
+        splits = {s: read_files([*map(str, its)], size, source) for s, its in named.files.items()}
     if pooled:
         every = splits["train"]
         shares = drawn_in_shares(len(every), 8, 1, 1)
@@ -82,11 +70,11 @@ def load_splits(config: ImageSource) -> dict[str, np.ndarray]:
 
 
 def read_files(paths: Sequence[str], size: int | None, source: str) -> np.ndarray:
-    """The images of image files and of .npz files with `images`, uint8 `[N, h, w]`.
+    """The images of files, uint8 `[N, h, w]`.
 
     Args:
         paths: of the files; those whose names end in something else are left out.
-        size: both sides of image files in pixels, scaled to; None: as they are.
+        size: both sides in pixels, scaled to; None: as they are.
         source: what messages call them together.
 
     Raises:
@@ -95,30 +83,27 @@ def read_files(paths: Sequence[str], size: int | None, source: str) -> np.ndarra
     parts: list[tuple[str, np.ndarray]] = []
     left_out: list[str] = []
     for path in paths:
-        if path.endswith(".npz"):
-            images = read_npz(path, ["images"], expected=EXPECTED)["images"]
-            parts.append((path, _as_grey(images, f"{path}: images")))
-        elif path.lower().endswith(IMAGE_SUFFIXES):
-            parts.append((path, np.round(255 * read_ink(path, size)).astype(np.uint8)[None]))
+        if path.lower().endswith(IMAGE_SUFFIXES):
+            parts.append((path, np.round(255 * read_ink(path, size)).astype(np.uint8)))
         else:
             left_out.append(path)
     if parts and left_out:
         training.say(f"{counted(len(left_out), 'file')} left out, no images: {left_out[0]}")
     if not parts:
         raise UserError(
-            f"{source} has no image: expected files that end in .npz, {', '.join(IMAGE_SUFFIXES)}"
+            f"{source} has no image: expected files that end in {', '.join(IMAGE_SUFFIXES)}"
         )
-    first, images = parts[0]
-    for path, others in parts:
-        hint = f" as in {first}; --config.image_size=28 scales image files"
-        check_size(others, images.shape[1:], path, hint)
-    return np.concatenate([images for _, images in parts])
+    first, image = parts[0]
+    for path, other in parts:
+        hint = f" as in {first}; --config.image_size=28 scales them"
+        check_size(other, image.shape, path, hint)
+    return np.stack([image for _, image in parts])
 
 
 def check_size(images: np.ndarray, expected: tuple[int, ...], name: str, why: str = "") -> None:
-    """Raises UserError unless images `[N, h, w]` have the expected height and width."""
-    if images.shape[1:] != tuple(expected):
-        found, wanted = (" x ".join(map(str, shape)) for shape in (images.shape[1:], expected))
+    """Raises UserError unless images `[..., h, w]` have the expected height and width."""
+    if images.shape[-2:] != tuple(expected):
+        found, wanted = (" x ".join(map(str, shape)) for shape in (images.shape[-2:], expected))
         raise UserError(f"{name}: images of {found} pixels: expected {wanted}{why}")
 
 

@@ -31,9 +31,6 @@ class NamingConfig(NameSource, NetworkConfig):
 
     heading = "Model"
 
-    conditional: bool = setting(
-        True, "The model is told the class; otherwise the class is ignored."
-    )
     cell: str = setting("gru", NetworkConfig.__dataclass_fields__["cell"].metadata["help"])
     hidden_size: Positive = setting(128, "H, units a layer.")
     embed_size: Positive = setting(64, "D, numbers a character is turned into.")

@@ -94,7 +94,6 @@ def load_names(config: NamingConfig) -> Names:
         UserError: the source cannot be read, a name or class is empty, there are too few names, or
             a held-out name has a class without training names.
     """
-    conditional = config.conditional and bool(config.class_column)
     if config.data == "embedded" and (version := _version_of_faker()):
         source, names = f"family names of Faker {version}", faker_names()
     elif config.data in ("embedded", "identifiers"):
@@ -103,7 +102,7 @@ def load_names(config: NamingConfig) -> Names:
             source += " (Faker is not installed: pip install 'rnnjax[names]' gives family names)"
     else:
         columns = {"name": as_column(config.name_column)}
-        if conditional:
+        if config.class_column:
             columns["class"] = as_column(config.class_column)
         files = split_files(config.data, pool=True)
         splits = files.read(lambda path: _read(str(path), columns, config.encoding))
@@ -111,7 +110,7 @@ def load_names(config: NamingConfig) -> Names:
             check_classes(splits, config.data, "name", attrgetter("label"), least=1)
             return Names(splits, f"names of {config.data} ({files.describe()})")
         source, names = f"names of {config.data}", splits["train"]
-    if not conditional:
+    if not config.class_column:
         names = (name._replace(label="") for name in names)
     return Names(_divided(names, config.data), source)
 

@@ -43,7 +43,6 @@ def test_a_mixture_of_one_is_the_mean_image_and_of_two_finds_two_patterns():
     train, held_out = ((rng.random((n, 3, 4)) < 0.3).astype(np.uint8) for n in (60, 30))
     p = (train.sum(axis=0) + 1) / 62
     expected = [-np.log(np.where(image == 1, p, 1 - p)).sum() for image in held_out]
-    assert baselines.mean_image_nats(train, held_out) == pytest.approx(np.mean(expected))
     one = baselines.mixture_nats(train, held_out, components=1)
     assert one == pytest.approx(np.mean(expected), rel=1e-5)
     patterns = np.stack([np.eye(4), 1 - np.eye(4)]).astype(np.uint8)

@@ -34,18 +34,12 @@ def test_the_digits_are_divided_where_a_sheet_of_a_writer_begins():
         assert digits.target[start - 3 : start].tolist() == [8, 9, 8]
 
 
-def test_arrays_of_one_file_are_drawn_and_those_of_two_splits_stay(tmp_path):
-    pooled = splits_of(save(tmp_path, images=NOISE))
-    assert {split: len(images) for split, images in pooled.items()} == {
-        "train": 16, "validation": 2, "test": 2,
-    }  # fmt: skip
-    rows = sorted(image.tobytes() for images in pooled.values() for image in images)
-    assert rows == sorted(image.tobytes() for image in NOISE)
-    named = splits_of(save(tmp_path, "mnist.npz", x_train=NOISE / 255, x_test=NOISE[:3] > 127))
+def test_a_twelfth_of_the_training_arrays_is_drawn_for_validation(tmp_path):
+    named = splits_of(save(tmp_path, x_train=NOISE / 255, x_test=NOISE[:3] > 127))
     np.testing.assert_array_equal(named["test"], 255 * (NOISE[:3] > 127))
     both = np.concatenate([named["train"], named["validation"]])
     assert len(named["validation"]) == 2
-    assert sorted(image.tobytes() for image in both) == rows
+    assert sorted(image.tobytes() for image in both) == sorted(image.tobytes() for image in NOISE)
 
 
 def test_folders_of_images_say_their_split(tmp_path):
@@ -57,6 +51,13 @@ def test_folders_of_images_say_their_split(tmp_path):
     np.testing.assert_array_equal(splits["train"], NOISE[:2] // 2)
     np.testing.assert_array_equal(splits["test"], NOISE[3:4] // 2)
     assert splits_of(tmp_path, image_size=12)["train"].shape == (2, 12, 12)
+    for n in range(20):
+        (tmp_path / "all").mkdir(exist_ok=True)
+        Image.fromarray(NOISE[n] // 2).save(tmp_path / f"all/{n}.png")
+    pooled = splits_of(tmp_path / "all")
+    assert [len(images) for images in pooled.values()] == [16, 2, 2]
+    rows = sorted(image.tobytes() for images in pooled.values() for image in images)
+    assert rows == sorted(image.tobytes() for image in NOISE // 2)
 
 
 def test_data_sets_of_tfds(tmp_path, monkeypatch):
@@ -71,8 +72,8 @@ def test_data_sets_of_tfds(tmp_path, monkeypatch):
 
 
 def test_stochastic_images_are_drawn_anew_in_every_epoch_and_the_same_again(tmp_path):
-    path = save(tmp_path, images=np.repeat(NOISE, 50, axis=0))
-    config = DrawConfig(data=str(path), batch_size=800, binarise="stochastic")
+    path = save(tmp_path, x_train=np.repeat(NOISE, 50, axis=0), x_test=NOISE)
+    config = DrawConfig(data=str(path), batch_size=916, binarise="stochastic")
     prepared = preparation.prepare(config)
     first, second = prepared.batches[0], prepared.batches[1]
     by_index = [batch["images"][np.argsort(batch["indices"])] for batch in (first, second)]
@@ -91,25 +92,26 @@ def test_stochastic_images_are_drawn_anew_in_every_epoch_and_the_same_again(tmp_
 @pytest.mark.parametrize(
     ("arrays", "told"),
     [
-        ({"pictures": NOISE}, r"has no x_train, x_test: expected an \.npz file with images \[N"),
-        ({"x_train": NOISE}, "has no x_test"),
-        ({"images": NOISE * 2.0}, r"images hold \d+: expected uint8 from 0 to 255, or numbers"),
-        ({"images": NOISE // 128}, "images are uint8 and hold 0 and 1: expected 0 to 255"),
-        ({"images": np.full((9, 4, 4), np.nan)}, "images hold nan: expected"),
-        ({"images": np.full((9, 4, 4), -1)}, "images hold -1: expected"),
-        ({"images": NOISE[0]}, r"images are uint8 \[4, 6\]: expected"),
-        ({"images": NOISE[:5]}, "has no image for the validation split"),
+        ({"x_train": None}, r"has no x_train: expected an \.npz file with x_train and x_test \[N"),
+        ({"x_train": NOISE * 2.0}, r"x_train hold \d+: expected uint8 from 0 to 255, or numbers"),
+        ({"x_train": NOISE // 128}, "x_train are uint8 and hold 0 and 1: expected 0 to 255"),
+        ({"x_train": np.full((9, 4, 4), np.nan)}, "x_train hold nan: expected"),
+        ({"x_test": np.full((9, 4, 4), -1)}, "x_test hold -1: expected"),
+        ({"x_train": NOISE[0]}, r"x_train are uint8 \[4, 6\]: expected"),
+        ({"x_train": NOISE[:0]}, "has no image for the train split"),
         ({"x_train": NOISE, "x_test": NOISE[:, :3]}, r"test: images of 3 x 6 pixels: expected 4 x"),
     ],
 )
 def test_arrays_that_are_no_images_are_refused(tmp_path, arrays, told):
+    every = {"x_train": NOISE, "x_test": NOISE, **arrays}
+    path = save(tmp_path, **{name: x for name, x in every.items() if x is not None})
     with pytest.raises(UserError, match=told):
-        splits_of(save(tmp_path, **arrays))
+        splits_of(path)
 
 
 def test_folders_without_images_or_with_unequal_ones_are_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("no image")
-    with pytest.raises(UserError, match=r"has no image: expected files that end in \.npz, \.jpg"):
+    with pytest.raises(UserError, match=r"has no image: expected files that end in \.jpg"):
         splits_of(tmp_path)
     for n, size in enumerate([(4, 6), (5, 6)]):
         Image.new("L", size).save(tmp_path / f"{n}.png")
@@ -117,7 +119,7 @@ def test_folders_without_images_or_with_unequal_ones_are_refused(tmp_path):
         splits_of(tmp_path)
     assert str(error.value) == (
         f"{tmp_path / '1.png'}: images of 6 x 5 pixels: expected 6 x 4 as in {tmp_path / '0.png'}; "
-        "--config.image_size=28 scales image files"
+        "--config.image_size=28 scales them"
     )
     (tmp_path / "2.png").write_bytes(b"no PNG")
     with pytest.raises(UserError, match=r"2\.png is no image of a kind that is read"):

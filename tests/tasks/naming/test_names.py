@@ -91,7 +91,7 @@ def test_columns_are_found_in_every_format(tmp_path):
 def test_without_classes_names_have_none(tmp_path):
     (tmp_path / "names.tsv").write_text("name\n" + "".join(f"n{n}\n" for n in range(12)))
     found = load_names(NamingConfig(data=str(tmp_path / "names.tsv"), class_column=""))
-    left_aside = load_names(NamingConfig(data=tsv(tmp_path / "b.tsv"), conditional=False))
+    left_aside = load_names(NamingConfig(data=tsv(tmp_path / "b.tsv"), class_column=""))
     for each in (found, left_aside):
         assert class_counts(each.splits) == {}
         assert {label for _, label in everything(each)} == {""}
