@@ -4,11 +4,10 @@
     python -m experiments.dna --config.data=FOLDER --workdir=runs/mine
     python -m experiments.dna --preset=splice --config.data=FILE.csv --workdir=runs/splice
 
-Genes: FOLDER holds a file each whose name says train, valid and test; a table (.tsv, .csv, .jsonl)
-with the columns sequence and tags, or FASTA with lines of tags after a sequence. A base has the tag
-O (outside of genes, untranslated), E (coding) or I (intron). Classes (--config.problem=classes): a
-table with the columns sequence and label. One file is divided. Then, with the --workdir of the
-training:
+Genes: FOLDER holds a table each (.tsv, .csv, .jsonl) whose name says train, valid and test, with
+the columns sequence and tags. A base has the tag O (outside of genes, untranslated), E (coding) or
+I (intron). Classes (--config.problem=classes): the columns sequence and label. One file is divided.
+Then, with the --workdir of the training:
 
     --mode=evaluate --split=test               scores of a split, beside a baseline
     --mode=predict --sequence=ACGT...          the class, or the genes as GFF3 ...

@@ -6,7 +6,6 @@ from rnnjax.data.labelled import as_column, check_classes, drawn_splits, read_co
 from rnnjax.data.named_splits import split_files
 from rnnjax.errors import UserError
 from rnnjax.tasks.dna.config import DnaConfig
-from rnnjax.tasks.dna.gene_states import TAGS
 from rnnjax.tasks.dna.generator import generated
 from rnnjax.tasks.dna.nucleotides import encode
 
@@ -55,14 +54,9 @@ def read_sequences(path: str, config: DnaConfig, field: str | None = None) -> li
     """
     kind = suffix_of(path)
     if kind in FASTA:
-        examples = read_fasta(path, encoding=config.encoding)
-        for one in examples:
-            if field and not one.fields.get(field):
-                raise UserError(
-                    f"{one.place} has no {field}: a FASTA file has the tags {TAGS} in lines after "
-                    "a sequence, and no labels; those are in a table"
-                )
-        return examples
+        if field:
+            raise UserError(f"{path} is FASTA, which has no {field}: expected a table")
+        return read_fasta(path, encoding=config.encoding)
     columns = {
         name: as_column(getattr(config, f"{name}_column"))
         for name in filter(None, ("sequence", field))
@@ -77,10 +71,7 @@ def read_sequences(path: str, config: DnaConfig, field: str | None = None) -> li
 
 
 def read_fasta(path: str, *, encoding: str) -> list[data.Example]:
-    """The records of a FASTA file: the fields name, sequence and tags.
-
-    A record is a line `>NAME ...`, the lines of a sequence, and the lines of its tags, if it has
-    any: lines of O, E and I alone, which are no nucleotides.
+    """The records of a FASTA file, a line `>NAME ...` and lines of a sequence: name and sequence.
 
     Raises:
         UserError: the file cannot be read, does not begin with `>`, or has another letter.
@@ -90,14 +81,12 @@ def read_fasta(path: str, *, encoding: str) -> list[data.Example]:
         line = line.rstrip()
         if line.startswith(">"):
             name = (line[1:].split() or [""])[0]
-            records.append(data.Example({"name": name, "sequence": "", "tags": ""}, place))
+            records.append(data.Example({"name": name, "sequence": ""}, place))
             continue
         if not records:
             raise UserError(f"{place}: expected a line >NAME before the first sequence of FASTA")
-        field = "sequence" if set(line) - set(TAGS) else "tags"
-        if field == "sequence":
-            encode(line, place, "")
-        records[-1].fields[field] += line
+        encode(line, place, "")
+        records[-1].fields["sequence"] += line
     if not records:
         raise UserError(f"{path} has no sequences")
     return records

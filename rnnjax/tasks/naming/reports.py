@@ -68,7 +68,7 @@ def ngram_scores(
 
     texts: dict[str, list[list[int]]] = {label: [] for label in name_model.class_counts or [""]}
     for name in train:
-        texts[name.label].append(encode(name))
+        texts[name.label if name_model.class_counts else ""].append(encode(name))
     models = [WittenBell(its, len(name_model.vocabulary), ORDER) for its in texts.values()]
     return [
         np.stack([model.log_probabilities(ids) for model in models], axis=1)

@@ -2,13 +2,12 @@
 
 import dataclasses
 
-import numpy as np
 import pytest
 
 from rnnjax.errors import UserError
 from rnnjax.tasks.dna.config import DnaConfig
 from rnnjax.tasks.dna.preparation import prepare
-from rnnjax.tasks.dna.sources import load_sequences, read_fasta
+from rnnjax.tasks.dna.sources import load_sequences, read_sequences
 
 GENE, TAGS = "CATGGCGTAAGATAAC", "OEEEEEIIIIIEEEEO"
 
@@ -35,24 +34,21 @@ def test_the_layouts_of_uci_are_read(tmp_path):
     }  # fmt: skip
 
 
-def test_fasta_and_tables_hold_the_same_genes(tmp_path):
-    for split in ("train", "dev"):
-        (tmp_path / f"{split}.fa").write_text(
-            f">one first\n{GENE[:9].lower()}\n{GENE[9:]}\n{TAGS[:4]}\n{TAGS[4:]}\n\n"
-            f">two\n{GENE}\n{TAGS}"
-        )
-    of_fasta = prepare(DnaConfig(data=str(tmp_path), batch_size=2))
-    table = tmp_path / "table"
-    table.mkdir()
-    for split in ("train", "dev"):
-        rows = f"{GENE}\t{TAGS}\n" * 2
-        (table / f"{split}.tsv").write_text("sequence\ttags\n" + rows)
-    of_table = prepare(DnaConfig(data=str(table), batch_size=2))
-    for a, b in zip(of_fasta.validation, of_table.validation, strict=True):
-        for name in ("bases", "states", "lengths"):
-            np.testing.assert_array_equal(a[name], b[name], name)
-    names = [one.fields["name"] for one in read_fasta(str(tmp_path / "dev.fa"), encoding="utf-8")]
-    assert names == ["one", "two"]
+def test_fasta_has_names_and_sequences(tmp_path):
+    path = tmp_path / "new.fa"
+    path.write_text(f">one first\n{GENE[:9].lower()}\n{GENE[9:]}\n\n>two\n{GENE}")
+    found = read_sequences(str(path), DnaConfig())
+    assert [(one.fields["name"], one.fields["sequence"].upper()) for one in found] == [
+        ("one", GENE), ("two", GENE),
+    ]  # fmt: skip
+    for text, words in {
+        f">x\n{GENE}\nACG-T\n": "new.fa:3, column 4: '-' is no nucleotide",
+        f"{GENE}\n": "new.fa:1: expected a line >NAME",
+        "\n": "new.fa has no sequences",
+    }.items():
+        path.write_text(text)
+        with pytest.raises(UserError, match=words):
+            read_sequences(str(path), DnaConfig())
 
 
 @pytest.mark.parametrize(
@@ -65,7 +61,7 @@ def test_fasta_and_tables_hold_the_same_genes(tmp_path):
         ("t.csv", "sequence,kind\nAC,a\n", "(--config.label_column)"),
         ("t.csv", "sequence,label\nACG,a\n", "no training sequence has it"),
         ("t.csv", "sequence,label\nAC,+\nA,-\n", "t.csv:3: the sequence has 1 bases: expected 2"),
-        ("t.fa", ">x\nACGT\n", "t.fa:1 has no label: a FASTA file has the tags OEI"),
+        ("t.fa", ">x\nACGT\n", "t.fa is FASTA, which has no label: expected a table"),
     ],
 )
 def test_classes_that_cannot_be_used_are_named(tmp_path, name, text, words):
@@ -82,11 +78,7 @@ def test_classes_that_cannot_be_used_are_named(tmp_path, name, text, words):
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
-        ("t.fa", f">x\n{GENE}\n", "t.fa:1 has no tags: a FASTA file has the tags OEI in lines"),
-        ("t.fa", f">x\n{GENE}\nACG-T\n", "t.fa:3, column 4: '-' is no nucleotide"),
-        ("t.fa", f"{GENE}\n", "t.fa:1: expected a line >NAME"),
-        ("t.fa", "\n", "t.fa has no sequences"),
-        ("t.fa", f">x\n{TAGS}\n", "t.fa:1: the sequence is empty"),
+        ("t.fa", f">x\n{GENE}\n", "t.fa is FASTA, which has no tags: expected a table"),
         ("t.tsv", f"sequence\ttags\n{GENE}\tOOO\n", "t.tsv:2 has 16 bases and 3 tags"),
         ("t.tsv", f"sequence\n{GENE}\n", "t.tsv:1 has no column 'tags'"),
     ],
