@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -256,14 +256,12 @@ class EvaluationBatches:
         return (self[index] for index in range(len(self)))
 
 
-def in_order(
-    results: Iterable[tuple[Batch, np.ndarray]], lengths: str | None = "lengths"
-) -> list[np.ndarray]:
+def in_order(results: Iterable[tuple[Batch, Any]], lengths: str | None = "lengths") -> list[Any]:
     """The results for every example, in the order of the examples and without padding.
 
     Args:
-        results: pairs of a batch and what belongs to it: all batches of an `EvaluationBatches`, in
-            any order.
+        results: pairs of a batch and what belongs to it, an array or a tuple of arrays: all batches
+            of an `EvaluationBatches`, in any order.
         lengths: which lengths of a batch results [T, B, ...] have; None: results are [B, ...].
 
     Returns:
@@ -271,9 +269,10 @@ def in_order(
     """
     of_example = {}
     for batch, values in results:
-        values = np.asarray(values)
         for row, index in enumerate(batch["indices"].tolist()):
-            of_example[index] = values[: batch[lengths][row], row] if lengths else values[row]
+            at = (slice(batch[lengths][row]), row) if lengths else row
+            several = isinstance(values, tuple)
+            of_example[index] = tuple(x[at] for x in values) if several else values[at]
     of_example.pop(FILLER, None)
     return [of_example[index] for index in range(len(of_example))]
 

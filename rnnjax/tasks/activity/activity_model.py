@@ -113,42 +113,38 @@ class ActivityModel(NamedTuple):
     def classify(self, videos: Sequence[Any], *, percent: float = 100) -> np.ndarray:
         """The probability of each class for each video, `[N, K]`; names: `videos.classes`.
 
+        The network sees the first `ceil(percent * T / 100)` frames of a video, in both directions.
+        Features of joints are computed from these frames too.
+
         Args:
-            videos: N arrays of frames, `[T, H, W]` on the scale of the training (such as 0 to 255),
-                or joints `[T, J, 3]`; T may differ.
+            videos: N `Clip`s, or arrays of frames, `[T, H, W]` on the scale of the training (such
+                as 0 to 255), or joints `[T, J, 3]`; T may differ.
             percent: which share of each video is seen, from its beginning.
 
         Raises:
             UserError: there is no video, one has no frames, or its frames have another shape.
         """
-        named = [Clip(np.asarray(video), "", f"video {n}") for n, video in enumerate(videos)]
-        return self.probabilities(named, percent)
-
-    def probabilities(self, clips: Sequence[Clip], percent: float = 100) -> np.ndarray:
-        """As `classify`, of videos from files: head and pooling over the first frames.
-
-        The network sees `ceil(percent * T / 100)` frames of a video, in both directions. Features
-        of joints are computed from these frames too.
-        """
         if not 0 < percent <= 100:
             raise UserError(f"percent is above 0 and at most 100; got {percent}")
-        if not clips:
+        if not len(videos):
             raise UserError("there are no videos: expected one or more")
+        clips = [
+            one if isinstance(one, Clip) else Clip(np.asarray(one), "", f"video {n}")
+            for n, one in enumerate(videos)
+        ]
         for clip in clips:
             check_clip(clip, self.videos.shape)
         rows = self.config.batch_size
         whole = [len(clip.frames) for clip in clips]
         buckets = data.bucket_lengths(whole, self.config.num_buckets, batch_size=rows)
-        begun = [clip._replace(frames=first_part(clip.frames, percent)) for clip in clips]
+        begun = [
+            clip._replace(frames=clip.frames[: -int(-percent * size // 100)])
+            for clip, size in zip(clips, whole, strict=True)
+        ]
         examples = video_examples(begun, self.videos, buckets)
         batches = EvaluationBatches(examples, batch_size=min(rows, examples.size))
         found = training.results_of(_probabilities, self.model, batches)
         return np.array(in_order(found, lengths=None))
-
-
-def first_part(frames: np.ndarray, percent: float) -> np.ndarray:
-    """The first `ceil(percent * T / 100)` frames."""
-    return frames[: -int(-percent * len(frames) // 100)]
 
 
 def load(workdir: str | Path, config: ActivityConfig | None = None) -> ActivityModel:

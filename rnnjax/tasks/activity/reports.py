@@ -24,7 +24,7 @@ def early_curves(model: ActivityModel, clips: Sequence[Clip]) -> dict[str, np.nd
     """
     classes = np.array(model.videos.classes)
     true = np.array([clip.label for clip in clips])
-    found = [classes[model.probabilities(clips, p).argmax(axis=-1)] for p in PERCENTS]
+    found = [classes[model.classify(clips, percent=p).argmax(axis=-1)] for p in PERCENTS]
     curves = {"class": [np.mean(true == its) for its in found]}
     if model.config.data == "embedded":
         for part, at in (("digit", 0), ("motion", 2)):
@@ -80,7 +80,7 @@ def report_scores(
         "videos right, %",
         limits=(0, 103),
     )
-    found = [classes[k] for k in model.probabilities(clips).argmax(axis=-1)]
+    found = [classes[k] for k in model.classify(clips).argmax(axis=-1)]
     counts = confusions([clip.label for clip in clips], found, classes)
     confusion = visuals.draw_confusion(classes, counts)
     files = {f"confusion_{split}.png": confusion, f"early_recognition_{split}.png": picture}
@@ -98,7 +98,7 @@ def draw_over_time(model: ActivityModel, clip: Clip) -> bytes:
     """
     steps = np.arange(1, len(clip.frames) + 1)
     begun = [clip._replace(frames=clip.frames[:step]) for step in steps.tolist()]
-    found = model.probabilities(begun)
+    found = model.classify(begun)
     classes, likeliest = model.videos.classes, np.argsort(-found.max(axis=0))[:SHOWN]
     shown = {*likeliest.tolist(), *(k for k, name in enumerate(classes) if name == clip.label)}
     lines = {classes[k]: (steps, found[:, k]) for k in sorted(shown)}
@@ -109,7 +109,7 @@ def draw_over_time(model: ActivityModel, clip: Clip) -> bytes:
 def predict_clips(model: ActivityModel, clips: Sequence[Clip]) -> str:
     """The likeliest class of each video and of its first half, a line each."""
     lines = []
-    whole, half = (model.probabilities(clips, percent) for percent in (100, 50))
+    whole, half = (model.classify(clips, percent=percent) for percent in (100, 50))
     for clip, last, early in zip(clips, whole, half, strict=True):
         names = [f"{model.videos.classes[row.argmax()]} ({row.max():.1%})" for row in (last, early)]
         lines.append(f"{clip.name}: {names[0]}; at half of the frames: {names[1]}")

@@ -87,7 +87,7 @@ def cross_validated(
         for update in range(config.num_steps):
             state, _ = step(state, batches[update])
         model = nnx.merge(graph, training.evaluation_params(state))
-        said = DnaModel(model, vocabulary, config).classes_of([examples[i] for i in fold])
+        said = DnaModel(model, vocabulary, config).classify([examples[i] for i in fold])
         found[fold] = [one.label for one in said]
         seen += len(fold)
         right += sum(examples[i].fields["label"] == found[i] for i in fold)

@@ -44,33 +44,25 @@ class DnaModel(NamedTuple):
     vocabulary: DnaVocabulary
     config: DnaConfig
 
-    def classify(self, sequences: Sequence[str]) -> list[Classified]:
+    def classify(self, sequences: Sequence[str | data.Example]) -> list[Classified]:
         """The class of each sequence.
 
         Raises:
             UserError: the model finds genes, or a sequence cannot be used.
         """
-        return self.classes_of(self._examples("classes", sequences))
+        examples = self._examples("classes", sequences)
+        rows = in_order(self._run(_class_probabilities, examples), lengths=None)
+        return [Classified.of(self.vocabulary.labels, row) for row in rows]
 
-    def find_genes(self, sequences: Sequence[str]) -> list[Tagged]:
+    def find_genes(self, sequences: Sequence[str | data.Example]) -> list[Tagged]:
         """The likeliest genes of each sequence.
 
         Raises:
             UserError: the model says classes, or a sequence cannot be used.
         """
-        return self.genes_of(self._examples("genes", sequences))
-
-    def classes_of(self, examples: Sequence[data.Example]) -> list[Classified]:
-        """As `classify`, of examples."""
-        rows = in_order(self._run(_class_probabilities, examples), lengths=None)
-        return [Classified.of(self.vocabulary.labels, row) for row in rows]
-
-    def genes_of(self, examples: Sequence[data.Example]) -> list[Tagged]:
-        """As `find_genes`, of examples."""
-        results = list(self._run(_states_and_coding, examples))
-        tags = map(tags_of, in_order((batch, its[0]) for batch, its in results))
-        coding = in_order((batch, its[1]) for batch, its in results)
-        return [Tagged(t, c, exons_of(t)) for t, c in zip(tags, coding, strict=True)]
+        found = in_order(self._run(_states_and_coding, self._examples("genes", sequences)))
+        tags = [tags_of(states) for states, _ in found]
+        return [Tagged(t, coding, exons_of(t)) for t, (_, coding) in zip(tags, found, strict=True)]
 
     def relevance(
         self, examples: Sequence[data.Example], states: Sequence[str] = ("",)
@@ -84,13 +76,18 @@ class DnaModel(NamedTuple):
         """
         return in_order(self._run(_gradients_times_input(tuple(states)), examples))
 
-    def _examples(self, problem: str, sequences: Sequence[str]) -> list[data.Example]:
+    def _examples(
+        self, problem: str, sequences: Sequence[str | data.Example]
+    ) -> list[data.Example]:
         if self.vocabulary.problem != problem:
             raise UserError(
                 f"this model was trained with --config.problem={self.vocabulary.problem}: it gives "
                 f"no {problem}"
             )
-        return [data.Example({"sequence": s}, f"sequence {n}") for n, s in enumerate(sequences, 1)]
+        return [
+            data.Example({"sequence": one}, f"sequence {n}") if isinstance(one, str) else one
+            for n, one in enumerate(sequences, 1)
+        ]
 
     def _run(
         self, function: Any, examples: Sequence[data.Example]

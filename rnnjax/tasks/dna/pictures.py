@@ -36,7 +36,7 @@ def picture(
     """
     if model.vocabulary.problem == "genes":
         most = max(range(len(examples)), key=lambda n: examples[n].fields["tags"].count("IE"))
-        found = genes[most] if genes else model.genes_of([examples[most]])[0]
+        found = genes[most] if genes else model.find_genes([examples[most]])[0]
         png = draw_genes(examples[most].fields["tags"], found, site_logos(model, examples))
         return Section(f"{examples[most].place}, and what the states of sites look at", png=png)
     return Section("What each class looks at", png=draw_classes(model, examples))
@@ -102,7 +102,7 @@ def draw_genes(tags: str, found: Tagged, logos: dict[str, np.ndarray]) -> bytes:
 def draw_classes(model: DnaModel, examples: Sequence[data.Example]) -> bytes:
     """Draws a logo for each class that the model predicts, over the first bases of its examples."""
     its = examples[:MOST_EXAMPLES]
-    said = np.array([one.label for one in model.classes_of(its)])
+    said = np.array([one.label for one in model.classify(its)])
     relevance = [np.abs(one[:LONGEST, 0]) for one in model.relevance(its)]
     size = max(map(len, relevance))
     labels = [label for label in model.vocabulary.labels if label in said][:MOST_CLASSES]

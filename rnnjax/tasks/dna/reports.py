@@ -31,7 +31,7 @@ def report_scores(
     sections: list[Section] = []
     genes: list[Tagged] = []
     if model.vocabulary.problem == "genes":
-        gold, genes = [one.fields["tags"] for one in examples], model.genes_of(examples)
+        gold, genes = [one.fields["tags"] for one in examples], model.find_genes(examples)
         tags = {
             "model": [one.tags for one in genes],
             "longest open reading frame": [longest_frame(o.fields["sequence"]) for o in examples],
@@ -43,7 +43,7 @@ def report_scores(
         text = f"{split}: {len(examples):,} sequences; in percent\n{table}"
     else:
         labels, classes = [o.fields["label"] for o in examples], model.vocabulary.labels
-        found = [one.label for one in model.classes_of(examples)]
+        found = [one.label for one in model.classify(examples)]
         counts = confusions(labels, found, classes)
         accuracy = 100 * float(np.trace(counts) / counts.sum())
         most = 100 * float(counts.sum(axis=1).max() / counts.sum())
@@ -77,10 +77,10 @@ def predictions(model: DnaModel, sequences: Sequence[str], file: str | None) -> 
                     for n, s in enumerate(sequences, 1)]  # fmt: skip
     names = [one.fields.get("name") or f"sequence{n}" for n, one in enumerate(examples, 1)]
     if model.vocabulary.problem == "genes":
-        found = model.genes_of(examples)
+        found = model.find_genes(examples)
         return "##gff-version 3\n" + "".join(map(gff_lines, names, found))
     lines = ["name\tclass\tprobability"]
-    for name, said in zip(names, model.classes_of(examples), strict=True):
+    for name, said in zip(names, model.classify(examples), strict=True):
         lines.append(f"{name}\t{said.label}\t{said.probabilities[said.label]:.4f}")
     return "\n".join(lines) + "\n"
 

@@ -1,7 +1,5 @@
 """A network that reads a story and a question, and attends to sentences."""
 
-from typing import NamedTuple
-
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -16,18 +14,6 @@ from rnnjax.typing import Array, DType, PRNGKey
 
 AGES = 64
 """Sentences from the end of a story that have an age of their own; the older ones share one."""
-
-
-class Reading(NamedTuple):
-    """The result of a reader for B stories and questions.
-
-    Attributes:
-        logits: of the answers, `[B, K]`.
-        attention: `[N, B, S]`, what each of N hops attended to; None without hops.
-    """
-
-    logits: Array
-    attention: Array | None
 
 
 class Reader(Network):
@@ -81,8 +67,10 @@ class Reader(Network):
         )
         self.head = float32_linear(size, num_answers, compute_dtype, rngs=rngs)
 
-    def __call__(self, story: Array, question: Array, key: PRNGKey | None = None) -> Reading:
-        """Scores every answer.
+    def __call__(
+        self, story: Array, question: Array, key: PRNGKey | None = None
+    ) -> tuple[Array, Array]:
+        """Scores every answer, `[B, K]`, and says what each of N hops attended to, `[N, B, S]`.
 
         Args:
             story: words, int `[S, B, W]`, 0 behind the end of a sentence and of a story.
@@ -92,17 +80,17 @@ class Reader(Network):
         key_story, key_question, key_head = split_key(key, 3)
         if self.hops:
             memory = self.memory(story, key_story)
-            query, attention = self._last(question, key_question), []
+            query, looks = self._last(question, key_question), []
             for hop in self.hops:
-                query, its_attention = hop(memory, query)
-                attention.append(its_attention)
-            weights = jnp.stack(attention)
+                query, its = hop(memory, query)
+                looks.append(its)
+            attention = jnp.stack(looks)
         else:
             words = jnp.moveaxis(story, 2, 1).reshape(-1, story.shape[1])
             query = self._last(jnp.concatenate([words, question]), key_question)
-            weights = None
+            attention = jnp.zeros((0, *story.shape[1::-1]))
         with jax.named_scope("head"):
-            return Reading(self.head(drop(query, self.dropout, key_head, query.shape)), weights)
+            return self.head(drop(query, self.dropout, key_head, query.shape)), attention
 
     def memory(self, story: Array, key: PRNGKey | None = None) -> Memory:
         """The sentences of stories `[S, B, W]` as a memory of features `[B, S, H]`."""

@@ -64,11 +64,11 @@ def batch_loss(
     `supervise_attention` is the weight of `attention_loss`.
     """
     real = batch["lengths"] > 0
-    out = model(*_words(batch), key=key)
-    total, count = cross_entropy(out.logits, batch["answer"], real)
-    if supervise_attention and out.attention is not None:
-        total += supervise_attention * attention_loss(out.attention, batch["facts"].T)
-    right = (likeliest(out.logits)[0] == batch["answer"]) & (batch["answer"] > 0)
+    logits, attention = model(*_words(batch), key=key)
+    total, count = cross_entropy(logits, batch["answer"], real)
+    if supervise_attention and model.hops:
+        total += supervise_attention * attention_loss(attention, batch["facts"].T)
+    right = (likeliest(logits)[0] == batch["answer"]) & (batch["answer"] > 0)
     accuracy = 100 * right.sum(where=real)
     work = batch["lengths"].sum()
     return training.Loss(total, count, metrics={"accuracy": accuracy}, work=work)
@@ -134,16 +134,16 @@ class ReadingModel(NamedTuple):
         read = [with_latest(one, self.limit) for one in questions]
         examples = question_examples(read, self.vocabulary, BUCKETS)
         batches = EvaluationBatches(examples, batch_size=batch_size, fewer_long=True)
-        found = list(training.results_of(_read, self.model, batches))
-        said = in_order(((batch, np.stack(its[:2], axis=1)) for batch, its in found), lengths=None)
-        attention = in_order((batch, its[2]) for batch, its in found)
+        found = in_order(training.results_of(_read, self.model, batches), lengths=None)
         return [
             Answered(
                 self.vocabulary.answers[int(answer)],
                 float(probability),
-                np.pad(weights.T, ((0, 0), (len(one.story) - len(weights), 0))),
+                np.pad(
+                    weights[:, : len(cut.story)], ((0, 0), (len(one.story) - len(cut.story), 0))
+                ),
             )
-            for one, (answer, probability), weights in zip(questions, said, attention, strict=True)
+            for one, cut, (answer, probability, weights) in zip(questions, read, found, strict=True)
         ]
 
 
@@ -164,9 +164,6 @@ def _words(batch: Batch) -> tuple[Array, Array]:
 
 
 def _read(model: Reader, batch: Batch) -> tuple[Array, Array, Array]:
-    """The answers `[B]`, their probabilities `[B]`, and the attention `[S, B, N]`."""
-    out = model(*_words(batch))
-    attention = (
-        jnp.zeros((0, *batch["facts"].shape[::-1])) if out.attention is None else out.attention
-    )
-    return *likeliest(out.logits), jnp.moveaxis(attention, (1, 2), (1, 0))
+    """The answers `[B]`, their probabilities `[B]`, and the attention `[B, N, S]`."""
+    logits, attention = model(*_words(batch))
+    return *likeliest(logits), jnp.moveaxis(attention, 1, 0)

@@ -72,7 +72,7 @@ def predict_file(model: SeriesModel, path: str) -> str:
     writer = csv.writer(text, lineterminator="\n")
     if scaling.classes:
         writer.writerow(["series", config.label, "probability"])
-        for series, row in zip(every, model.probabilities(every), strict=True):
+        for series, row in zip(every, model.classify(every), strict=True):
             writer.writerow([series.name, scaling.classes[row.argmax()], f"{row.max():.4f}"])
         return text.getvalue()
     writer.writerow(["series", "ahead", scaling.target])
@@ -91,7 +91,7 @@ def _score_classes(
 ) -> tuple[str, list[training.Section]]:
     classes = model.scaling.classes
     labels = np.array([classes.index(series.label) for series in every])
-    found = model.probabilities(every).argmax(axis=-1)
+    found = model.classify(every).argmax(axis=-1)
     counts = confusions(labels, found, range(len(classes)))
     most = counts.sum(axis=1).max() / len(labels)
     text = (

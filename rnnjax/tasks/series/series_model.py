@@ -100,17 +100,18 @@ class SeriesModel(NamedTuple):
         """The probability of each class for each series, `[N, K]`; names: `scaling.classes`.
 
         Args:
-            series: N arrays `[T, D]` or, where D is 1, `[T]`, as in `forecast`; T may differ.
+            series: N `Series`, or arrays `[T, D]` or, where D is 1, `[T]`, as in `forecast`; T may
+                differ.
 
         Raises:
             UserError: the values have another shape, or the model forecasts.
         """
         if not self.scaling.classes:
             raise UserError("this model was trained to forecast: use forecast")
-        return self.probabilities([self._series(f"series {n}", s) for n, s in enumerate(series)])
-
-    def probabilities(self, every: Sequence[Series]) -> np.ndarray:
-        """As `classify`, of series from files."""
+        every = [
+            one if isinstance(one, Series) else self._series(f"series {n}", one)
+            for n, one in enumerate(series)
+        ]
         buckets, rows = self.config.num_buckets, self.config.batch_size
         scores = self._run(labelled_series(every, self.scaling, buckets, rows))
         return np.asarray(jax.nn.softmax(scores))

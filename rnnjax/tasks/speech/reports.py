@@ -52,7 +52,7 @@ def validation_scores(
     """Percentages of the validation split's greedy texts: `accuracy` of characters is 100 - cer."""
     recordings = prepared.splits["validation"]
     speech = SpeechModel(model, prepared.vocabulary, config)
-    texts = [one.text for one in speech.transcripts_of(recordings, GREEDY)]
+    texts = [one.text for one in speech.transcribe(recordings, GREEDY)]
     rates = error_rates(texts, [one.text for one in recordings])
     return {"accuracy": 100 - rates["cer"], "exact": rates["exact"]}
 
@@ -75,7 +75,7 @@ def report_scores(
         searches["beam and language model"] = search
     references = [one.text for one in recordings]
     scores = {
-        name: error_rates([one.text for one in model.transcripts_of(recordings, its)], references)
+        name: error_rates([one.text for one in model.transcribe(recordings, its)], references)
         for name, its in searches.items()
     }
     names = next(iter(scores.values()))
@@ -94,7 +94,7 @@ def draw_recording(model: SpeechModel, recording: Recording) -> bytes:
     That is the probability of each symbol, or of a `Speller` its attention at each symbol.
     """
     ((curves, features),) = model.posteriors([recording])
-    (said,) = model.transcripts_of([recording], GREEDY)
+    (said,) = model.transcribe([recording], GREEDY)
     step = HOP * float(np.prod(model.config.factors))
     times = step * (np.arange(len(curves)) + 0.5)
     figure = new_figure(9, 4.6)

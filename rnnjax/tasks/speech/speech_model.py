@@ -68,9 +68,11 @@ class SpeechModel(NamedTuple):
     config: SpeechConfig
     search: Search = Search()
 
-    def read(self, recording: str | Path | np.ndarray, name: str = "recording") -> Recording:
+    def read(self, recording: Any, name: str = "recording") -> Recording:
         """A recording without a text, of a sound file, or of samples at `vocabulary.rate`."""
         rate = self.vocabulary.rate
+        if isinstance(recording, Recording):
+            return recording
         if isinstance(recording, str | Path):
             name, sound = str(recording), read_sound(str(recording), rate)
         else:
@@ -80,31 +82,27 @@ class SpeechModel(NamedTuple):
         return Recording(sound.samples, "", name)
 
     def transcribe(
-        self, recordings: Sequence[str | Path | np.ndarray], search: Search | None = None
+        self,
+        recordings: Sequence[str | Path | np.ndarray | Recording],
+        search: Search | None = None,
     ) -> list[Transcript]:
         """The text of each recording.
 
         Args:
-            recordings: paths of sound files, or samples `[N]` at `vocabulary.rate`, int16 or floats
-                from -1 to 1.
+            recordings: paths of sound files, samples `[N]` at `vocabulary.rate`, int16 or floats
+                from -1 to 1, or what has been read.
             search: how it is found; None: as the model says.
 
         Raises:
             UserError: a recording cannot be read, holds no sound or less than a window.
         """
         read = [self.read(one, f"recording {n}") for n, one in enumerate(recordings, 1)]
-        return self.transcripts_of(read, search)
-
-    def transcripts_of(
-        self, recordings: Sequence[Recording], search: Search | None = None
-    ) -> list[Transcript]:
-        """As `transcribe`, of recordings that have been read."""
         search = self.search if search is None else search
         options, words = self._language_model(search)
         function: Callable = _spell if self._spells else _apply
         static = [search.beam_size] if self._spells else []
         found: list[Any] = []
-        for batch, (scores, steps) in self._run(function, recordings, *static):
+        for batch, (scores, steps) in self._run(function, read, *static):
             if self._spells:
                 result = scores
             elif search.beam_size:
@@ -116,11 +114,7 @@ class SpeechModel(NamedTuple):
             else:
                 result = decode.ctc_greedy(scores, steps)
             found.append((batch, jax.device_get(result)))
-        parts = [
-            in_order(((batch, result[n]) for batch, result in found), lengths=None)
-            for n in range(4)
-        ]
-        return [self._best(search, words, *one) for one in zip(*parts, strict=True)]
+        return [self._best(search, words, *one) for one in in_order(found, lengths=None)]
 
     def posteriors(self, recordings: Sequence[Recording]) -> list[tuple[np.ndarray, np.ndarray]]:
         """Of each recording the probabilities `[S, 1 + V]`, the blank first, and the spectrogram.

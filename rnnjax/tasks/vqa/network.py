@@ -1,7 +1,5 @@
 """A network that reads a question and looks at an image, several times one after another."""
 
-from typing import NamedTuple
-
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -17,18 +15,6 @@ from rnnjax.typing import Array, DType, PRNGKey
 
 CHANNELS = (16, 32, 64)
 """Of the layers that see form."""
-
-
-class Looked(NamedTuple):
-    """What a network makes of B images with K questions each.
-
-    Attributes:
-        logits: of the answers, `[B, K, number of answers]`.
-        attention: `[B, K, N, S]`, where each of N hops looked.
-    """
-
-    logits: Array
-    attention: Array
 
 
 class StackedAttention(Network):
@@ -99,8 +85,10 @@ class StackedAttention(Network):
         )
         self.head = float32_linear(size, num_answers, compute_dtype, rngs=rngs)
 
-    def __call__(self, image: Array, question: Array, key: PRNGKey | None = None) -> Looked:
-        """Scores every answer.
+    def __call__(
+        self, image: Array, question: Array, key: PRNGKey | None = None
+    ) -> tuple[Array, Array]:
+        """Scores every answer, `[B, K, answers]`, and says where each hop looked, `[B, K, N, S]`.
 
         Args:
             image: `[B, side, side, 3]`, 0 to 255.
@@ -122,4 +110,4 @@ class StackedAttention(Network):
             logits = self.head(drop(query, self.dropout, key_head, query.shape))
         shape, size = question.shape[1:], self.grid[0] * self.grid[1]
         looks = jnp.stack(attention, axis=1) if attention else jnp.zeros((len(query), 0, 0))
-        return Looked(logits.reshape(*shape, -1), looks.reshape(*shape, len(self.hops), size))
+        return logits.reshape(*shape, -1), looks.reshape(*shape, len(self.hops), size)

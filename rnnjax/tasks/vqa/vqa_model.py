@@ -45,9 +45,9 @@ def batch_loss(model: StackedAttention, batch: Batch, key: Array | None) -> trai
     """The cross entropy of the answers in nats a question, and how many percent are right."""
     question, answer = _words(batch), batch["answer"]
     real = question[0] != 0
-    out = model(batch["image"], question, key=key)
-    total, count = cross_entropy(out.logits, answer, real)
-    right = (likeliest(out.logits)[0] == answer) & (answer > 0)
+    logits, _ = model(batch["image"], question, key=key)
+    total, count = cross_entropy(logits, answer, real)
+    right = (likeliest(logits)[0] == answer) & (answer > 0)
     work = (question != 0).sum()
     accuracy = 100 * right.sum(where=real)
     return training.Loss(total, count, metrics={"accuracy": accuracy}, work=work)
@@ -105,11 +105,8 @@ class VqaModel(NamedTuple):
                     raise UserError(f"{where}: the question {question.text!r} has no word")
         examples = asked_examples(images, self.vocabulary, self.config.questions)
         batches = EvaluationBatches(examples, batch_size=self.config.batch_size)
-        found = list(training.results_of(_look, self.model, batches))
-        said, attention, real = (
-            np.stack(in_order(((batch, its[n]) for batch, its in found), lengths=None))
-            for n in range(3)
-        )
+        found = in_order(training.results_of(_look, self.model, batches), lengths=None)
+        said, attention, real = map(np.stack, zip(*found, strict=True))
         return [
             Answered(
                 self.vocabulary.answers[int(answer)],
@@ -138,5 +135,5 @@ def _words(batch: Batch) -> Array:
 def _look(model: StackedAttention, batch: Batch) -> tuple[Array, Array, Array]:
     """Answers and their probabilities `[B, K, 2]`, attention `[B, K, N, S]`, real ones `[B, K]`."""
     question = _words(batch)
-    out = model(batch["image"], question)
-    return jnp.stack(likeliest(out.logits), axis=-1), out.attention, question[0] != 0
+    logits, attention = model(batch["image"], question)
+    return jnp.stack(likeliest(logits), axis=-1), attention, question[0] != 0

@@ -113,13 +113,13 @@ def test_the_metrics_of_an_evaluation_are_the_scores_of_the_tags():
                       "tags": "O" * (n - 20) + "E" * 18 + "OO"}, "x")
         for n in (40, 30, 50)
     ]  # fmt: skip
-    examples[0].fields["tags"] = model.genes_of(examples)[0].tags  # one is right
+    examples[0].fields["tags"] = model.find_genes(examples)[0].tags  # one is right
     (batch,) = EvaluationBatches(
         sequence_examples(examples, model.config, model.vocabulary), batch_size=3
     )
     loss = nnx.jit(batch_loss, static_argnums=0)(model.config, model.model, batch, None)
     found = {name: float(total / count) for name, (total, count) in loss.metrics.items()}
-    tagged = model.genes_of(examples)
+    tagged = model.find_genes(examples)
     scores = gene_scores([one.fields["tags"] for one in examples], [one.tags for one in tagged])
     assert found["f1"] == pytest.approx(scores.nucleotide_f1)
     assert found["exact"] == pytest.approx(100 / 3)

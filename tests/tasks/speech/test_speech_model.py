@@ -65,7 +65,7 @@ def test_what_a_recording_is_heard_as_does_not_depend_on_those_beside_it(model):
 
 def test_greedy_texts_are_the_likeliest_symbols_without_repeats_and_blanks(model):
     its = recordings()
-    for one, (probabilities, _) in zip(model.transcripts_of(its, GREEDY), model.posteriors(its),
+    for one, (probabilities, _) in zip(model.transcribe(its, GREEDY), model.posteriors(its),
                                        strict=True):  # fmt: skip
         path = [symbol for symbol, _ in itertools.groupby(probabilities.argmax(axis=1).tolist())]
         assert one.text == "".join("_ ab"[symbol] for symbol in path if symbol).strip()
@@ -78,8 +78,8 @@ def test_a_language_model_of_characters_takes_part_in_the_search(model):
     network = LanguageModel(len(vocabulary), rnnjax.gru(4), embed_size=3, rngs=nnx.Rngs(1))
     network.head.kernel[...] *= 5
     helper = Characters(network, vocabulary)
-    found = model.transcripts_of(recordings(), Search(8, helper, weight=0.7, bonus=0.2))
-    alone = model.transcripts_of(recordings(), Search(8))
+    found = model.transcribe(recordings(), Search(8, helper, weight=0.7, bonus=0.2))
+    alone = model.transcribe(recordings(), Search(8))
     assert [one.text for one in found] != [one.text for one in alone]
     for one in found:
         ids = vocabulary.encode("\n" + one.text)
@@ -94,19 +94,19 @@ def test_a_language_model_of_words_ranks_the_texts_of_the_beam(model):
     vocabulary = WordVocabulary.of_counts({"a": 4, "b": 3, "ab": 2, "ba": 1})
     network = LanguageModel(len(vocabulary), rnnjax.gru(4), embed_size=3, rngs=nnx.Rngs(1))
     words = WordModel(network, vocabulary)
-    (found,) = model.transcripts_of(recordings()[:1], Search(8, words, weight=20, bonus=1))
+    (found,) = model.transcribe(recordings()[:1], Search(8, words, weight=20, bonus=1))
     score = words.score([found.text])[0]
     expected = found.log_probability + 20 * score.total + len(score.words)
     assert found.score == pytest.approx(expected, rel=1e-4)
-    (alone,) = model.transcripts_of(recordings()[:1], Search(8))
+    (alone,) = model.transcribe(recordings()[:1], Search(8))
     assert found.log_probability < alone.log_probability
 
 
 def test_other_models_are_refused(model):
     with pytest.raises(UserError, match=r"that of a run of char_lm with --config.level=char, or"):
-        model.transcripts_of(recordings(), Search(8, model))
+        model.transcribe(recordings(), Search(8, model))
     with pytest.raises(UserError, match="a language model needs a beam"):
-        model.transcripts_of(recordings(), Search(0, model))
+        model.transcribe(recordings(), Search(0, model))
 
 
 def loss_of(config, its):

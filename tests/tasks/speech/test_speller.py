@@ -68,8 +68,8 @@ def test_the_loss_is_that_of_each_text_and_its_end_symbol_by_symbol(model):
 @pytest.mark.parametrize("search", [GREEDY, Search(3)])
 def test_the_probability_of_a_text_is_that_of_the_loss(model, search):
     its = recordings()
-    for one, found in zip(its, model.transcripts_of(its, search), strict=True):
-        (alone,) = model.transcripts_of([one], search)
+    for one, found in zip(its, model.transcribe(its, search), strict=True):
+        (alone,) = model.transcribe([one], search)
         assert (alone.text, alone.score) == (found.text, pytest.approx(found.score, rel=1e-4))
         loss = loss_of(model, [one._replace(text=found.text)], 1)
         assert found.log_probability == pytest.approx(-float(loss.total), rel=1e-4)
@@ -87,4 +87,4 @@ def test_attention_at_each_symbol_is_over_the_steps_of_its_recording(model):
 
 def test_a_language_model_of_characters_is_for_ctc(model):
     with pytest.raises(UserError, match=r"output=attention the language model is that of a run of"):
-        model.transcripts_of(recordings(), Search(8, model))
+        model.transcribe(recordings(), Search(8, model))

@@ -69,7 +69,7 @@ def test_it_is_a_loop_over_locations_and_hops_and_so_are_its_gradients(update):
     @jax.jit
     @jax.grad
     def backward(params):
-        return jnp.sum(nnx.merge(graph, params)(batch["image"], batch["words"]).logits * direction)
+        return jnp.sum(nnx.merge(graph, params)(batch["image"], batch["words"])[0] * direction)
 
     @jax.jit
     def forward(params):
@@ -77,15 +77,15 @@ def test_it_is_a_loop_over_locations_and_hops_and_so_are_its_gradients(update):
         queries = model.words.last(model.words(words, words != 0), words != 0)
         return queries, model.cnn(batch["image"]), model(batch["image"], batch["words"])
 
-    queries, features, out = forward(params)
+    queries, features, (found, attention) = forward(params)
     queries, features = np.asarray(queries, np.float64), np.asarray(features, np.float64)
     exact = jax.tree.map(lambda x: np.asarray(x, np.float64), nnx.to_pure_dict(params))
     largest = {}
     for b in range(2):
         for k in range(3):
             logits, looks = answer_scores(exact, features[b], queries[3 * b + k])
-            np.testing.assert_allclose(out.logits[b, k], logits, atol=2e-6)
-            np.testing.assert_allclose(out.attention[b, k], looks, atol=2e-6)
+            np.testing.assert_allclose(found[b, k], logits, atol=2e-6)
+            np.testing.assert_allclose(attention[b, k], looks, atol=2e-6)
 
     def total(p):
         rows = [answer_scores(p, features[b], queries[3 * b + k])[0] for b in range(2)
@@ -132,7 +132,7 @@ def test_the_loss_counts_each_question_once_and_no_padding():
     batches = EvaluationBatches(asked_examples(several, VOCABULARY, 3), batch_size=2)
     sums = [loss(params, None, batch, None) for batch in batches]
     nats, right = 0.0, 0
-    score = jax.jit(lambda image, words: nnx.merge(graph, params)(image, words).logits)
+    score = jax.jit(lambda image, words: nnx.merge(graph, params)(image, words)[0])
     for one in several:
         for question in one.questions:
             words = np.zeros((3, 1, 1), np.int32)
