@@ -9,6 +9,7 @@ import pytest
 
 from experiments import captioning, char_lm, ner
 from rnnjax import training
+from tests.training.toy import rows as of_split  # noqa: F401
 
 
 class Result(NamedTuple):
@@ -86,9 +87,18 @@ def run_docs(task, workdir):
     exec(compile(code, str(page), "exec"), {})
 
 
-def of_split(workdir, split):
-    """The rows of a split in the metrics of a run."""
-    return [row for row in training.read_metrics(workdir) if row["split"] == split]
+def contents(folder):
+    """Every file below a folder."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def message(result):
+    """What a command that ended with one error said."""
+    assert result.code == 2, result
+    assert re.search("^error: ", result.err, re.M)
+    assert result.err.count("error:") == 1
+    assert "Traceback" not in result.err
+    return result.err
 
 
 @pytest.fixture
@@ -128,18 +138,6 @@ def trained_hello(tmp_path_factory):
 def hello(trained_hello, tmp_path):
     """A copy of that workdir, for one test."""
     return shutil.copytree(trained_hello, tmp_path / "hello")
-
-
-@pytest.fixture(scope="package")
-def sentences():
-    """A dozen sentences with persons, organisations and places, in the inline format."""
-    return SENTENCES
-
-
-@pytest.fixture(scope="package")
-def small_tagger():
-    """Flags of a small tagger."""
-    return SMALL_TAGGER
 
 
 @pytest.fixture(scope="package")

@@ -12,7 +12,7 @@ from experiments import captioning
 from rnnjax import training
 from rnnjax.tasks.captioning.captioned_images import CaptionVocabulary
 from rnnjax.tasks.captioning.scenes import DigitScenes, source
-from tests.experiments.conftest import of_split
+from tests.experiments.conftest import message, of_split
 
 SMALL = [
     "--config.image_size=48", "--config.feature_size=6", "--config.hidden_size=8",
@@ -150,13 +150,6 @@ def test_photographs_are_captioned_by_their_colour(
     )  # fmt: skip
     assert one.code == 0, one.err
     assert len(read(tmp_path / "one" / "captions.json")) == 1
-
-
-def message(result):
-    assert result.code == 2, result
-    assert result.err.count("error:") == 1
-    assert "Traceback" not in result.err
-    return result.err
 
 
 def test_a_broken_file_among_the_pictures(trained_photos, photos, tmp_path, captioning_command):

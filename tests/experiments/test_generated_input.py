@@ -12,6 +12,7 @@ from launch import command, sweep, tpu_dryrun
 from launch.sweep import __main__ as sweep_main
 from launch.tpu_dryrun import __main__ as dryrun_main
 from rnnjax import training
+from tests.experiments.conftest import contents
 
 EXPERIMENTS = [importlib.import_module(f"experiments.{name}") for name in summaries()]
 VALUES = [
@@ -57,10 +58,6 @@ def wrong_line(draw, experiment):
         else:
             line.append(f"--{name}={value}")
     return line
-
-
-def contents(folder):
-    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def check(code, err, line):

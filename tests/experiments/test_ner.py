@@ -16,7 +16,7 @@ from rnnjax.tasks.tagging.corpora import read_inline
 from rnnjax.tasks.tagging.schemes import spans_of
 from rnnjax.tasks.tagging.sentences import Sentence
 from rnnjax.tasks.tagging.tagger import tag
-from tests.experiments.conftest import of_split
+from tests.experiments.conftest import SENTENCES, SMALL_TAGGER, of_split
 
 PLAIN = re.compile(r"\[([^|]*)\|\w+\]")
 
@@ -56,10 +56,10 @@ def test_training_learns_sentences_by_heart_and_reports_it(trained_ner):
     assert json.loads((trained_ner / "scores_test.json").read_text())["split"] == "test"
 
 
-def test_evaluation_of_the_sentences_that_it_knows(tagger_run, sentences, ner_command):
+def test_evaluation_of_the_sentences_that_it_knows(tagger_run, ner_command):
     result = ner_command(f"--workdir={tagger_run}", "--mode=evaluate", "--split=validation")
     assert result.out.startswith("validation, 12 sentences:\n")
-    counts = {kind: sentences.count(f"|{kind}]") for kind in ("LOC", "ORG", "PER")}
+    counts = {kind: SENTENCES.count(f"|{kind}]") for kind in ("LOC", "ORG", "PER")}
     perfect = {kind: (100, 100, 100, count) for kind, count in counts.items()}
     total = (100, 100, 100, sum(counts.values()))
     assert table(result.out) == {**perfect, "all": total, "types": total}
@@ -196,9 +196,9 @@ def test_inspection_draws_confusions_and_transitions(tagger_run, ner_command):
         ),
     ],
 )
-def test_other_taggers_learn(tmp_path, tagged_folder, small_tagger, ner_command, argv, has, lacks):
+def test_other_taggers_learn(tmp_path, tagged_folder, ner_command, argv, has, lacks):
     result = ner_command(
-        f"--workdir={tmp_path}", f"--config.data={tagged_folder}", *small_tagger,
+        f"--workdir={tmp_path}", f"--config.data={tagged_folder}", *SMALL_TAGGER,
         "--config.num_steps=12", "--config.learning_rate=0.05", "--config.log_every=1", *argv,
     )  # fmt: skip
     assert result.code == 0, result.err
@@ -214,9 +214,7 @@ def test_other_taggers_learn(tmp_path, tagged_folder, small_tagger, ner_command,
 
 
 @pytest.mark.usefixtures("no_report")
-def test_a_run_restored_from_another_starts_with_its_parameters(
-    trained_ner, tmp_path, small_tagger, ner_command
-):
+def test_a_run_restored_from_another_starts_with_its_parameters(trained_ner, tmp_path, ner_command):
     """The new sentences have other words than the old ones, whose vocabulary stays."""
     corpus = tmp_path / "corpus"
     corpus.mkdir()
@@ -226,7 +224,7 @@ def test_a_run_restored_from_another_starts_with_its_parameters(
             "Gauss\tB-PER\nleft\tO\nVienna\tB-LOC\n.\tO\n"
         )
     argv = [f"--workdir={tmp_path / 'new'}", f"--restore_from={trained_ner}",
-            f"--config.data={corpus}", *small_tagger, "--config.num_steps=1",
+            f"--config.data={corpus}", *SMALL_TAGGER, "--config.num_steps=1",
             "--config.learning_rate=1e-30"]  # fmt: skip
     result = ner_command(*argv)
     assert result.code == 0, result.err

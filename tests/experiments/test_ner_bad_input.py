@@ -8,21 +8,9 @@ import pytest
 from rnnjax import training
 from rnnjax.errors import UserError
 from rnnjax.tasks.tagging.vocabulary import TaggingVocabulary
+from tests.experiments.conftest import SMALL_TAGGER, contents, message
 
 GOOD = b"Ada\tB-PER\nleft\tO\n\nBonn\tB-LOC\nwaits\tO\n"
-
-
-def contents(folder):
-    """Every file below a folder."""
-    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def message(result):
-    assert result.code == 2, result
-    assert any(line.startswith("error: ") for line in result.err.splitlines())
-    assert result.err.count("error:") == 1
-    assert "Traceback" not in result.err
-    return result.err
 
 
 class Begun(NamedTuple):
@@ -109,24 +97,20 @@ def test_files(tmp_path, corpus, ner_command, files, argv, told):
     assert contents(tmp_path / "run") == {}
 
 
-def test_tags_out_of_place_are_repaired_and_counted(
-    tmp_path, corpus, ner_command, small_tagger, until_training
-):
+def test_tags_out_of_place_are_repaired_and_counted(tmp_path, corpus, ner_command, until_training):
     """I-PER after B-LOC begins an entity, as conlleval reads it."""
     folder = corpus(dev=GOOD + b"\nBonn\tB-LOC\nRing\tI-PER\n")
     said = message(
-        ner_command(f"--workdir={tmp_path / 'run'}", f"--config.data={folder}", *small_tagger)
+        ner_command(f"--workdir={tmp_path / 'run'}", f"--config.data={folder}", *SMALL_TAGGER)
     )
     assert "validation 3 sentences, 6 tokens, 4 entities" in said
     assert "1 tag out of place repaired" in said
     assert until_training
 
 
-def test_the_encoding_that_a_message_names_is_a_flag(
-    tmp_path, corpus, ner_command, small_tagger, until_training
-):
+def test_the_encoding_that_a_message_names_is_a_flag(tmp_path, corpus, ner_command, until_training):
     folder = corpus(train=b"Caf\xe9\tB-LOC\nAda\tB-PER\n")
-    argv = [f"--workdir={tmp_path / 'run'}", f"--config.data={folder}", *small_tagger]
+    argv = [f"--workdir={tmp_path / 'run'}", f"--config.data={folder}", *SMALL_TAGGER]
     assert "--config.encoding=latin-1" in message(ner_command(*argv))
     message(ner_command(*argv, "--config.encoding=latin-1"))
     assert '"caf\\u00e9"' in until_training[0].vocabulary
@@ -140,12 +124,12 @@ def test_the_encoding_that_a_message_names_is_a_flag(
         ("zoo 1 2\n", "have 2 numbers each: expected --config.embed_size=2, got 8"),
     ],
 )
-def test_files_of_vectors(tmp_path, corpus, ner_command, small_tagger, content, told):
+def test_files_of_vectors(tmp_path, corpus, ner_command, content, told):
     path = tmp_path / "vectors.txt"
     path.write_text(content)
     said = message(
         ner_command(
-            f"--workdir={tmp_path / 'run'}", f"--config.data={corpus()}", *small_tagger,
+            f"--workdir={tmp_path / 'run'}", f"--config.data={corpus()}", *SMALL_TAGGER,
             f"--config.vectors={path}",
         )
     )  # fmt: skip
@@ -153,15 +137,13 @@ def test_files_of_vectors(tmp_path, corpus, ner_command, small_tagger, content, 
     assert len(said.splitlines()) == 1
 
 
-def test_vectors_are_what_words_begin_with(
-    tmp_path, corpus, ner_command, small_tagger, until_training
-):
+def test_vectors_are_what_words_begin_with(tmp_path, corpus, ner_command, until_training):
     """`nimes` is in the validation split alone, `zoo` nowhere."""
     rows = {word: [n + 2.5] * 8 for n, word in enumerate(["bonn", "zoo", "nimes", "left"])}
     path = tmp_path / "vectors.txt"
     path.write_text("".join(f"{w} {' '.join(map(str, v))}\n" for w, v in rows.items()))
     folder = corpus(dev=GOOD + b"Nimes\tB-LOC\n")
-    argv = [f"--workdir={tmp_path / 'run'}", f"--config.data={folder}", *small_tagger]
+    argv = [f"--workdir={tmp_path / 'run'}", f"--config.data={folder}", *SMALL_TAGGER]
     said = message(ner_command(*argv, f"--config.vectors={path}"))
     assert "; 3 of 5 words (60.0%) have pretrained vectors" in said
     message(ner_command(*argv))
@@ -226,14 +208,12 @@ def test_sentences_that_changed_since_the_checkpoint(
     assert contents(trained_ner) == before
 
 
-def test_types_that_the_restored_model_does_not_know(
-    trained_ner, tmp_path, corpus, ner_command, small_tagger
-):
+def test_types_that_the_restored_model_does_not_know(trained_ner, tmp_path, corpus, ner_command):
     folder = corpus(*[GOOD + b"\nMacbeth\tB-WORK\n"] * 2)
     said = message(
         ner_command(
             f"--workdir={tmp_path / 'run'}", f"--restore_from={trained_ner}",
-            f"--config.data={folder}", *small_tagger,
+            f"--config.data={folder}", *SMALL_TAGGER,
         )
     )  # fmt: skip
     assert f"{folder}/dev.conll:7: token 1 of the sentence, 'Macbeth', has the tag B-WORK" in said

@@ -8,6 +8,7 @@ import pytest
 from experiments import captioning, char_lm, ner
 from rnnjax import training
 from rnnjax.training.profiling.operations import read_profile
+from tests.experiments.conftest import message
 
 PARTS = ("embed", "project", "scan", "head", "loss", "optimizer")
 HELLO = ["--preset=hello", "--config.num_steps=12", "--config.warmup_steps=0"]
@@ -39,23 +40,7 @@ def test_a_profiled_run_reports_its_operations(tmp_path, char_lm_command):
     assert parts >= {(part, True) for part in PARTS if part != "optimizer"}
 
 
-@pytest.mark.parametrize(
-    ("argv", "told"),
-    [
-        (["--profile=abc"], "--profile is written FIRST:LAST, such as 100:110; got 'abc'"),
-        (["--profile=8:5"], "--profile=8:5 ends before it begins: write --profile=5:8"),
-        (["--profile=8:13"], "--profile=8:13: the steps of this run are 1 to 12"),
-        (["--profile="], "--profile is empty: give a value"),
-    ],
-)
-def test_bad_ranges_end_before_anything_is_made(tmp_path, char_lm_command, argv, told):
-    found = char_lm_command(f"--workdir={tmp_path / 'run'}", *HELLO, *argv)
-    assert found.code == 2
-    assert told in found.err
+def test_a_bad_range_ends_before_anything_is_made(tmp_path, char_lm_command):
+    found = char_lm_command(f"--workdir={tmp_path / 'run'}", *HELLO, "--profile=8:13")
+    assert "--profile=8:13: the steps of this run are 1 to 12" in message(found)
     assert not (tmp_path / "run").exists()
-
-
-def test_only_training_is_profiled(tmp_path, char_lm_command):
-    found = char_lm_command(f"--workdir={tmp_path}", "--mode=sample", "--profile=1:2")
-    assert found.code == 2
-    assert "--profile is for mode train" in found.err

@@ -21,6 +21,7 @@ import rnnjax
 from experiments import cli
 from rnnjax import data, training
 from rnnjax.models import LanguageModel, window_loss
+from tests.training import toy
 
 B, T, V, H = 8, 5, 64, 32
 NUM_STEPS = 12
@@ -122,7 +123,7 @@ def finish(process):
 
 
 def losses(workdir, split="train"):
-    return [row["loss"] for row in training.read_metrics(workdir) if row["split"] == split]
+    return [row["loss"] for row in toy.rows(workdir, split)]
 
 
 def final(workdir, result="final"):

@@ -245,15 +245,6 @@ def test_run_can_be_extended(tmp_path):
     assert training.read_results(tmp_path / "a") is None
 
 
-def test_plain_lines_tell_loss_bits_and_speed(tmp_path, capsys):
-    toy.run(tmp_path, 4, unit="char")
-    said = capsys.readouterr().err
-    last = rows(tmp_path, "train")[-1]
-    assert f"step 4/4: loss {last['loss']:.4f} nats/char" in said
-    assert f"({last['loss'] / np.log(2):.4f} bits)" in said
-    assert "char/s" in said
-
-
 def test_speed_counts_finished_steps():
     """A step that is not ready yet is no progress."""
 

@@ -91,13 +91,20 @@ def test_every_instant_of_a_save_leaves_the_one_before(tmp_path, monkeypatch, op
 
     for name in ("fsync", "rename", "replace"):
         monkeypatch.setattr(atomic_files.os, name, deadly(getattr(os, name)))
-    monkeypatch.setattr(atomic_files.shutil, "rmtree", deadly(atomic_files.shutil.rmtree))
+    rmtree = atomic_files.shutil.rmtree
+
+    def killed_halfway(folder, **options):
+        (folder / "meta.json").unlink(missing_ok=True)
+        deadly(rmtree)(folder, **options)
+
+    monkeypatch.setattr(atomic_files.shutil, "rmtree", killed_halfway)
     finished = True
     try:
         save(2)
     except Killed:
         finished = False
     monkeypatch.undo()
+    assert not any(map(atomic_files.find_fault, tmp_path.glob("step_*")))
     state, meta = checkpoints.restore({"w": jnp.zeros(4, jnp.int32)})
     assert (state["w"] == meta.step).all()
     assert meta.step == 2 if finished else meta.step in (1, 2)

@@ -64,11 +64,7 @@ def test_a_run_saves_at_a_signal_whatever_it_does_and_ends_with_the_same_bits(
     for name, array in expected.items():
         assert got[name].tobytes() == array.tobytes(), name
     losses = [
-        {
-            row["step"]: row["loss"]
-            for row in training.read_metrics(folder)
-            if row["split"] == "valid"
-        }
+        {row["step"]: row["loss"] for row in toy.rows(folder, "valid")}
         for folder in (tmp_path / "run", tmp_path / "whole")
     ]
     assert losses[0] == losses[1]
