@@ -73,3 +73,12 @@ def _compiled_programs_end_before_they_are_too_many():
     yield
     if not MAPS.exists() or MAPS.read_bytes().count(b"\n") > MOST_MAPS:
         jax.clear_caches()
+
+
+@pytest.fixture
+def float64():
+    """The numbers of a test are float64 (`pytestmark = pytest.mark.usefixtures("float64")`)."""
+    import jax
+
+    with jax.enable_x64(True):
+        yield

@@ -7,7 +7,6 @@ import pytest
 from flax import nnx
 
 import rnnjax
-from rnnjax.data import Stream, TrainingWindows
 from rnnjax.models import window_loss
 from rnnjax.tasks.language.assembly import batch_loss, make_model
 from rnnjax.tasks.language.config import LanguageConfig
@@ -70,86 +69,6 @@ def test_nothing_flows_past_a_reset_and_only_in_its_own_row(layer):
     np.testing.assert_array_equal(gradient[:5, 1], 0)
     assert np.all(gradient[4, 0] != 0)
     assert np.all(gradient[5:] != 0)
-
-
-def loss_of_window(params, h, batch, window):
-    """Cross-entropy of a batch of `TrainingWindows`, and the carry after its first k1 steps."""
-    layer, w_out = params
-    cell = rnnjax.rnn(H)
-    xs = jax.nn.one_hot(batch["inputs"], VOCABULARY, dtype=w_out.dtype)
-    parts = []
-    handed_on = None
-    for part in (slice(window), slice(window, None)):
-        if len(xs[part]):
-            h, ys = rnnjax.unroll(cell, layer, xs[part], h, reset=batch["reset"][part])
-            parts.append(ys)
-        handed_on = h if handed_on is None else handed_on
-    log_p = jax.nn.log_softmax(jnp.concatenate(parts) @ w_out)
-    nll = -jnp.take_along_axis(log_p, batch["targets"][..., None], axis=-1)[..., 0]
-    return jnp.sum(nll * batch["mask"]), jax.lax.stop_gradient(handed_on)
-
-
-def brute_force(params, ids, starts, k1, k2, rate, num_updates):
-    """Plain SGD by the definition of TBPTT(k1, k2), one row and one target at a time.
-
-    Update n comes when k1 more targets are known. Each of these sends its error back to the first
-    step of the window, k2 steps before its end, and no further, nor past a document's start.
-    """
-    w_ih, w_hh, b, w_out = (np.array(p, np.float64) for p in (*params[0], params[1]))
-    carries = [np.zeros(H) for _ in starts]
-    for n in range(num_updates):
-        grads = [np.zeros_like(p) for p in (w_ih, w_hh, b, w_out)]
-        for row, (text, document_starts) in enumerate(zip(ids, starts, strict=True)):
-            first = n * k1
-            hs, h_before = [], []
-            h = carries[row]
-            for t in range(first, first + k2):
-                h = np.zeros(H) if t in document_starts else h
-                h_before.append(h)
-                h = np.tanh(w_ih[text[t]] + h @ w_hh + b)
-                hs.append(h)
-            new = range(k2) if n == 0 else range(k2 - k1, k2)
-            for s in new:
-                if first + s + 1 in document_starts:
-                    continue
-                p = np.exp(hs[s] @ w_out)
-                error = p / p.sum() - np.eye(VOCABULARY)[text[first + s + 1]]
-                grads[3] += np.outer(hs[s], error)
-                dh = w_out @ error
-                for back in range(s, -1, -1):
-                    da = dh * (1 - hs[back] ** 2)
-                    grads[0][text[first + back]] += da
-                    grads[1] += np.outer(h_before[back], da)
-                    grads[2] += da
-                    if first + back in document_starts:
-                        break
-                    dh = w_hh @ da
-            carries[row] = hs[k1 - 1]
-        for p, g in zip((w_ih, w_hh, b, w_out), grads, strict=True):
-            p -= rate * g
-    return w_ih, w_hh, b, w_out
-
-
-@pytest.mark.parametrize(("k1", "k2"), [(3, 3), (2, 5), (1, 4), (4, 7)])
-def test_updates_every_k1_steps_with_gradients_over_k2(k1, k2):
-    draw = np.random.default_rng(0)
-    stream = Stream(draw.integers(0, VOCABULARY, 42).astype(np.uint16), np.array([0, 6, 27]))
-    windows = TrainingWindows(stream, batch_size=2, window=k1, bptt=k2, rotate=False)
-    num_updates = 5 if k1 < 4 else 4
-    with jax.enable_x64(True):
-        layer = rnnjax.rnn(H).init(jax.random.key(0), VOCABULARY)
-        params = layer, jax.random.normal(jax.random.key(1), (H, VOCABULARY))
-        rows = [stream.ids[:22], stream.ids[21:]]
-        starts = [{0, 6}, {0, 27 - 21}]
-        expected = brute_force(params, rows, starts, k1, k2, 0.1, num_updates)
-
-        step = jit(jax.grad(loss_of_window, has_aux=True), static_argnums=3)
-        h = jnp.zeros((2, H))
-        for n in range(num_updates):
-            gradient, h = step(params, h, windows[n], k1)
-            params = jax.tree.map(lambda p, g: p - 0.1 * g, params, gradient)
-    for ours, theirs in zip(jax.tree.leaves(params), expected, strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-11, atol=1e-13)
 
 
 class Recorder:

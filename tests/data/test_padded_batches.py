@@ -2,7 +2,6 @@
 
 import collections
 import itertools
-import json
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -242,26 +241,6 @@ def test_versions_are_drawn_anew_in_every_epoch():
     assert len(set(map(tuple, seen.values()))) > 20
     for batch in EvaluationBatches(examples(LENGTHS, [6], reverse), batch_size=4):
         held(batch, LENGTHS, 4)
-
-
-@pytest.mark.parametrize("full_only", [False, True])
-def test_an_iterator_resumes_exactly_where_its_state_says(full_only):
-    def batches():
-        every = examples(LENGTHS, [3, 7], reverse)
-        return TrainingBatches(every, batch_size=5, seed=9, full_only=full_only)
-
-    straight = [batches()[n] for n in range(40)]
-    first = BatchIterator(batches())
-    for n in range(17):
-        assert_same(next(first), straight[n])
-    state = json.loads(json.dumps(first.get_state()))
-    next(first)
-    second = BatchIterator(batches())
-    next(second)
-    for resumed in (second, first):
-        resumed.set_state(state)
-        for n in range(17, 40):
-            assert_same(next(resumed), straight[n])
 
 
 @pytest.mark.parametrize("num_processes", [1, 2, 3, 12])

@@ -1,5 +1,3 @@
-import json
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -142,23 +140,6 @@ def test_passes_turn_by_seed_and_pass_alone():
     assert len(set(turns(1))) > 40
     still = TrainingWindows(stream, rotate=False, **sizes)
     assert_same(still[3], still[3 + 7 * still.windows_per_pass])
-
-
-def test_an_iterator_resumes_exactly_where_its_state_says():
-    stream = Stream(np.arange(300, dtype=np.uint16), np.array([0, 40, 41, 200]))
-    windows = TrainingWindows(stream, batch_size=4, window=7, seed=9)
-    straight = [windows[n] for n in range(60)]
-    first = BatchIterator(windows)
-    for n in range(25):
-        assert_same(next(first), straight[n])
-    state = json.loads(json.dumps(first.get_state()))
-    next(first)
-    second = BatchIterator(TrainingWindows(stream, batch_size=4, window=7, seed=9))
-    next(second)
-    for resumed in (second, first):
-        resumed.set_state(state)
-        for n in range(25, 60):
-            assert_same(next(resumed), straight[n])
 
 
 @pytest.mark.parametrize(("num_symbols", "overlap"), [(5, True), (60, True), (64, False)])

@@ -1,7 +1,6 @@
 import gzip
 import tempfile
 import tracemalloc
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -209,16 +208,6 @@ def test_python_source_is_the_standard_library_without_tests(monkeypatch, tmp_pa
         "import re\n",
         "tool\n",
     ]
-
-
-def test_python_source_of_this_interpreter_has_its_modules():
-    from rnnjax.data.bundled_text import python_source
-
-    documents = {d.name: d.chunks for d in python_source()}
-    sizes = sum(len(chunk) for chunks in documents.values() for chunk in chunks)
-    assert sizes > 5_000_000
-    assert [Path(tempfile.__file__).read_bytes()] in documents.values()
-    assert not [name for name in documents if "/test/" in name or "site-packages" in name]
 
 
 def test_hello_has_four_letters():

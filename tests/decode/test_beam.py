@@ -7,11 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rnnjax import decode
 from rnnjax.errors import UserError
 from tests.decode.small_network import (
     STOP,
-    H,
     V,
     hypotheses,
     network,
@@ -129,17 +127,6 @@ def test_groups_without_diversity_are_the_same_narrow_beam():
     alone = search(params, carry, starts, beam_size=2, max_length=5)
     np.testing.assert_array_equal(together.tokens, np.repeat(alone.tokens, 3, axis=1))
     np.testing.assert_array_equal(together.scores, np.repeat(alone.scores, 3, axis=1))
-
-
-def test_vmap_over_batches():
-    params, carry, starts = network(seed=6, vocab_size=6, rows=9)
-    options = {"beam_size": 4, "max_length": 7}
-    flat = search(params, carry, starts, **options)
-    mapped = jax.vmap(
-        lambda carry, starts: decode.beam_search(step, params, carry, starts, stop=STOP, **options)
-    )(carry.reshape(3, 3, H), starts.reshape(3, 3))
-    np.testing.assert_array_equal(mapped.tokens.reshape(flat.tokens.shape), flat.tokens)
-    np.testing.assert_allclose(mapped.scores.reshape(flat.scores.shape), flat.scores, atol=1e-5)
 
 
 def test_data_of_the_rows_in_params_and_keys_in_the_carry():

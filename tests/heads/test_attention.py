@@ -20,10 +20,7 @@ straight_through = jax.jit(attention.straight_through, static_argnums=2)
 every_number = pytest.mark.parametrize("queries_each", [1, 3])
 
 
-@pytest.fixture(autouse=True)
-def _float64():
-    with jax.enable_x64(True):
-        yield
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 def additive(params, memory, query):
@@ -121,26 +118,6 @@ def test_the_gradient_is_that_of_the_plain_formula(name, queries_each):
     ):
         assert got.dtype == np.float64
         np.testing.assert_allclose(got, by_autodiff, rtol=1e-12, atol=1e-12, err_msg=str(path))
-
-
-@every_scorer
-def test_the_gradient_is_the_limit_of_differences(name):
-    arguments = problem(name, 3)
-    value = jax.jit(mixed(scores, name))
-    gradient = jax.jit(jax.grad(mixed(scores, name), argnums=(0, 1, 2)))(*arguments)
-    rng = np.random.default_rng(3)
-    for n in range(len(jax.tree.leaves(arguments))):
-        step = [np.zeros(leaf.shape) for leaf in jax.tree.leaves(arguments)]
-        step[n] = rng.normal(size=step[n].shape)
-        step = jax.tree.unflatten(jax.tree.structure(arguments), step)
-        up, down = (
-            value(*jax.tree.map(lambda x, d, size=size: x + size * d, arguments, step))
-            for size in (1e-5, -1e-5)
-        )
-        slope = sum(np.vdot(g, d) for g, d in zip(
-            jax.tree.leaves(gradient), jax.tree.leaves(step), strict=True
-        ))  # fmt: skip
-        assert slope == pytest.approx(float(up - down) / 2e-5, rel=1e-7, abs=1e-8)
 
 
 def test_masked_scores_are_finite_and_have_no_weight():

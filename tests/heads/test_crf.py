@@ -18,10 +18,7 @@ sequence_score = jax.jit(crf.sequence_score)
 log_likelihood = jax.jit(crf.log_likelihood, static_argnames="parallel")
 
 
-@pytest.fixture(autouse=True)
-def _float64():
-    with jax.enable_x64(True):
-        yield
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 def rows(problem):
@@ -206,22 +203,6 @@ def test_a_nan_score_is_not_hidden():
     for parallel in (False, True):
         found = log_partition(*problem[:3], parallel=parallel)
         np.testing.assert_array_equal(np.isnan(found), [True, False, False, False])
-
-
-def test_under_vmap_each_problem_is_its_own():
-    problems = [enumeration.draw(seed) for seed in range(3)]
-    params, scores, lengths = jax.tree.map(
-        lambda *each: np.stack(each), *(problem[:3] for problem in problems)
-    )
-    allowed = enumeration.constraints(("O", "B-X", "I-X"), "BIO")
-    for parallel in (False, True):
-        one = functools.partial(crf.log_partition, allowed=allowed, parallel=parallel)
-        found = jax.jit(jax.vmap(one))(params, scores, lengths)
-        expected = [
-            [enumeration.log_partition(problem._replace(allowed=allowed), row) for row in range(4)]
-            for problem in problems
-        ]
-        np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
 def test_narrow_numbers_are_summed_in_float32():

@@ -1,7 +1,5 @@
 """Viterbi and k-best decoding against ranking every sequence of tags; nothing illegal, ever."""
 
-import functools
-
 import hypothesis
 import hypothesis.strategies as st
 import jax
@@ -124,19 +122,6 @@ def test_where_nothing_is_legal_nothing_is_decoded():
         np.testing.assert_array_equal(np.isfinite(scores).sum(axis=1), counts)
         assert not best[:, np.array(counts) == 0].any()
         assert not np.moveaxis(tags, 0, -1)[~np.isfinite(scores)].any()
-
-
-def test_under_vmap_each_problem_is_its_own():
-    problems = [enumeration.draw(seed, T=4, lengths=(4, 2)) for seed in range(3)]
-    inputs = jax.tree.map(lambda *each: np.stack(each), *(problem[:3] for problem in problems))
-    tags, _ = jax.jit(jax.vmap(crf.viterbi))(*inputs)
-    tags_k, _ = jax.jit(jax.vmap(functools.partial(crf.k_best, k=2)))(*inputs)
-    for n, problem in enumerate(problems):
-        for row, length in enumerate(problem.lengths):
-            ranking = enumeration.ranking(problem, row)
-            for rank in range(2):
-                assert tuple(tags_k[n, :length, row, rank].tolist()) == ranking[rank][1]
-            assert tuple(tags[n, :length, row].tolist()) == ranking[0][1]
 
 
 def test_of_equals_the_last_tag_that_is_lowest_decides():

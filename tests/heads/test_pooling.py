@@ -31,10 +31,7 @@ POOLINGS = {
 every_pooling = pytest.mark.parametrize("name", POOLINGS)
 
 
-@pytest.fixture(autouse=True)
-def _float64():
-    with jax.enable_x64(True):
-        yield
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 def outputs(masked=0.0):

@@ -29,10 +29,7 @@ TARGET_LENGTHS = np.array([4, 3])
 MASK = np.arange(T)[:, None] < TARGET_LENGTHS
 
 
-@pytest.fixture(autouse=True)
-def _float64():
-    with jax.enable_x64(True):
-        yield
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 def untrained(**options):

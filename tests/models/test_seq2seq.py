@@ -43,10 +43,7 @@ CELLS = {
 every_case = pytest.mark.parametrize("case", CASES)
 
 
-@pytest.fixture(autouse=True)
-def _float64():
-    with jax.enable_x64(True):
-        yield
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 def untrained(context, scorer, cell, **options):

@@ -34,10 +34,7 @@ CASES = {
 every_case = pytest.mark.parametrize("case", CASES)
 
 
-@pytest.fixture(autouse=True)
-def _float64():
-    with jax.enable_x64(True):
-        yield
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 def untrained(case, **options):
