@@ -7,11 +7,11 @@ import numpy as np
 
 from rnnjax.cells.cell import Cell
 from rnnjax.errors import UserError
-from rnnjax.interchange.layers import Layer, Packed, checked, layer_of, packed_for, params_of
-from rnnjax.interchange.libraries import FLAX
+from rnnjax.interchange.layers import OWN, Layer, Library, checked, layer_of, packed_for, params_of
 from rnnjax.interchange.tensors import Tensors, nested
 from rnnjax.typing import Params
 
+FLAX = Library("flax", OWN, ("after",), ())
 Modules = dict[str, dict[str, np.ndarray]]
 
 
@@ -97,7 +97,7 @@ def _read(cell: Cell, given: Tensors, *, apart: bool, bias_hn: bool = True) -> P
     if layer.kind == "gru" and bias_hn:
         b_hh = np.concatenate([np.zeros(2 * size, b.dtype), packed(recurrent[-1:], "bias")])
     given.check_all_taken(cell)
-    return params_of(layer, FLAX, Packed(w_ih, w_hh, b), b_hh)
+    return params_of(layer, FLAX, w_ih, w_hh, b, b_hh)
 
 
 def _written(cell: Cell, params: Params, *, apart: bool, bias_hn: bool = True) -> Modules:
@@ -112,9 +112,9 @@ def _written(cell: Cell, params: Params, *, apart: bool, bias_hn: bool = True) -
     ):
         for module, part in zip(modules, np.split(array, len(modules), axis=-1), strict=True):
             tensors[f"{module}/{name}"] = part
-    if packed.b_hn is not None and bias_hn:
+    if layer.kind == "gru" and bias_hn:
         tensors[f"{recurrent[-1]}/bias"] = packed.b_hn
-    elif packed.b_hn is not None and packed.b_hn.any():
+    elif layer.kind == "gru" and packed.b_hn.any():
         raise UserError(
             f"the GRUCell of flax.nnx has no bias b_hn: expected zeros, got {packed.b_hn}"
         )

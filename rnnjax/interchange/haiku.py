@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from rnnjax.cells.cell import Cell
-from rnnjax.interchange.layers import Packed, checked, layer_of, packed_for, params_of
-from rnnjax.interchange.libraries import HAIKU
+from rnnjax.interchange.layers import Library, checked, layer_of, packed_for, params_of
 from rnnjax.interchange.tensors import Tensors, nested
 from rnnjax.typing import Params
 
+HAIKU = Library("haiku", {"lstm": "igfo", "gru": "zrn", "rnn": "h"}, ("before",), ("relu",))
 MODULES = {"lstm": "lstm", "gru": "gru", "rnn": "vanilla_rnn"}
 
 
@@ -50,7 +50,7 @@ def from_haiku(cell: Cell, tensors: Mapping[str, Any], module: str | None = None
         w_hh = given.take("linear_1/w", (size, size), cell)
         b_hh = given.take("linear_1/b", (size,), cell) if "linear_1/b" in given else None
     given.check_all_taken(cell)
-    return params_of(layer, HAIKU, Packed(w_ih, w_hh, b), b_hh)
+    return params_of(layer, HAIKU, w_ih, w_hh, b, b_hh)
 
 
 def to_haiku(

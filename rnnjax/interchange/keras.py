@@ -8,18 +8,19 @@ import numpy as np
 from rnnjax.cells.cell import Cell
 from rnnjax.errors import UserError
 from rnnjax.interchange.layers import (
+    OWN,
     Layer,
-    Packed,
+    Library,
     checked,
     layer_of,
     packed_for,
     params_of,
     recurrent_bias,
 )
-from rnnjax.interchange.libraries import KERAS
 from rnnjax.interchange.tensors import Tensors
 from rnnjax.typing import Params
 
+KERAS = Library("Keras", {**OWN, "gru": "zrn"}, ("after", "before"), ("tanh", "relu"))
 NAMES = ("kernel", "recurrent_kernel", "bias")
 
 
@@ -51,7 +52,7 @@ def from_keras(cell: Cell, weights: Sequence[Any], config: Mapping[str, Any]) ->
         else:
             b = given.take("bias", (columns,), cell)
     given.check_all_taken(cell)
-    return params_of(layer, KERAS, Packed(w_ih, w_hh, b), b_hh)
+    return params_of(layer, KERAS, w_ih, w_hh, b, b_hh)
 
 
 def to_keras(cell: Cell, params: Params) -> list[np.ndarray]:

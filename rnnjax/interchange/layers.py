@@ -15,12 +15,30 @@ from rnnjax.cells.regularizers import weight_drop
 from rnnjax.cells.rnn import RNNParams, rnn
 from rnnjax.cells.structure import params_that_fit
 from rnnjax.errors import UserError
-from rnnjax.interchange.libraries import OWN, Library, permute
 from rnnjax.typing import Params
 
+OWN = {"lstm": "ifgo", "gru": "rzn", "rnn": "h"}
 PARAMS: dict[str, Any] = {"lstm": LSTMParams, "gru": GRUParams, "rnn": RNNParams}
 PLAIN = {"forget_gate": True, "coupled": False, "peepholes": False, "layer_norm": False}
 """The options of the LSTM of every other library."""
+
+
+class Library(NamedTuple):
+    """The recurrent layers of a library.
+
+    Attributes:
+        name: as messages call it.
+        orders: of the gates, by kind of layer: i, f, g, o of an LSTM, r, z, n of a GRU.
+        resets: where the reset gate of its GRU may act; see `rnnjax.gru`.
+        activations: what its RNN may have; empty: any.
+        projects: whether its LSTM may have a projection.
+    """
+
+    name: str
+    orders: dict[str, str]
+    resets: tuple[str, ...]
+    activations: tuple[str, ...]
+    projects: bool = False
 
 
 class Layer(NamedTuple):
@@ -52,18 +70,6 @@ class Layer(NamedTuple):
     def num_gates(self) -> int:
         """G."""
         return len(OWN[self.kind])
-
-
-class Packed(NamedTuple):
-    """The arrays of a layer: `w_ih [D, GH]`, `w_hh [H, GH]`, `b [GH]`; in an LSTM with a
-    projection `w_hh [P, GH]` and `w_hr [H, P]`; `b_hn [H]` in a GRU that resets after the matmul.
-    """
-
-    w_ih: np.ndarray
-    w_hh: np.ndarray
-    b: np.ndarray
-    b_hn: np.ndarray | None = None
-    w_hr: np.ndarray | None = None
 
 
 def layer_of(cell: Cell, library: Library) -> Layer:
@@ -128,43 +134,48 @@ def is_layer(node: Any) -> bool:
     return isinstance(node, Layer)
 
 
-def params_of(layer: Layer, library: Library, packed: Packed, b_hh: Any = None) -> Params:
+def params_of(
+    layer: Layer, library: Library, w_ih: Any, w_hh: Any, b: Any, b_hh: Any = None, **more: Any
+) -> Params:
     """The parameters of a layer.
 
     Args:
         layer: the layer.
         library: whose order the gates have.
-        packed: without `b_hn`.
+        w_ih, w_hh, b: `[D, GH]`, `[H, GH]` (`[P, GH]` with a projection), `[GH]`.
         b_hh: `[GH]`, the recurrent bias; None: there is none.
+        more: what else a layer has, such as `w_hr`.
     """
     have, want = library.orders[layer.kind], OWN[layer.kind]
-    w_ih, w_hh, b = (permute(np.asarray(x), have, want) for x in packed[:3])
+    w_ih, w_hh, b = (permute(np.asarray(x), have, want) for x in (w_ih, w_hh, b))
     b_hh = np.zeros_like(b) if b_hh is None else permute(np.asarray(b_hh), have, want)
-    arrays: dict[str, Any] = {"w_ih": w_ih, "w_hh": w_hh, "b": b + b_hh}
+    arrays: dict[str, Any] = {"w_ih": w_ih, "w_hh": w_hh, "b": b + b_hh, **more}
     if layer.reset == "after":  # the reset gate acts on the candidate's part of b_hh
         gates = 2 * layer.hidden_size
         arrays["b"] = np.concatenate([b[:gates] + b_hh[:gates], b[gates:]])
         arrays["b_hn"] = b_hh[gates:]
-    if packed.w_hr is not None:
-        arrays["w_hr"] = packed.w_hr
     return jax.tree.map(jnp.asarray, PARAMS[layer.kind](**arrays))
 
 
-def packed_for(layer: Layer, library: Library, params: Params) -> Packed:
-    """The arrays of a layer in the order of a library."""
+def packed_for(layer: Layer, library: Library, params: Params) -> Any:
+    """The params of a layer, in numpy, with the gates in the order of a library."""
     have, want = OWN[layer.kind], library.orders[layer.kind]
-    arrays = {name: x for name, x in params._asdict().items() if x is not None}
-    whole = {name: np.asarray(x) for name, x in arrays.items()}
-    for name in ("w_ih", "w_hh", "b"):
-        whole[name] = permute(whole[name], have, want)
-    return Packed(**whole)
+    whole = jax.tree.map(np.asarray, params)
+    turned = {name: permute(getattr(whole, name), have, want) for name in ("w_ih", "w_hh", "b")}
+    return whole._replace(**turned)
 
 
-def recurrent_bias(layer: Layer, library: Library, packed: Packed) -> np.ndarray:
+def permute(packed: np.ndarray, have: str, want: str) -> np.ndarray:
+    """The G blocks of the last axis `[..., G H]` in another order, each called by a letter."""
+    blocks = dict(zip(have, np.split(packed, len(have), axis=-1), strict=True))
+    return np.concatenate([blocks[gate] for gate in want], axis=-1)
+
+
+def recurrent_bias(layer: Layer, library: Library, packed: Any) -> np.ndarray:
     """`[GH]`: `b_hn` in the place of the candidate, 0 elsewhere."""
     order = library.orders[layer.kind]
     blocks = {gate: np.zeros(layer.hidden_size, packed.b.dtype) for gate in order}
-    if packed.b_hn is not None:
+    if layer.reset == "after":
         blocks["n"] = packed.b_hn
     return np.concatenate([blocks[gate] for gate in order])
 

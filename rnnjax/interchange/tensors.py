@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 import numpy as np
 
 from rnnjax.errors import UserError
@@ -28,7 +29,10 @@ class Tensors:
         if not isinstance(tensors, Mapping):
             raise UserError(f"{source}: expected arrays by name; got {type(tensors).__name__}")
         self.source, self.prefix = source, prefix
-        self.all = dict(flattened(tensors))
+        self.all = {
+            jax.tree_util.keystr(path, simple=True, separator="/"): array
+            for path, array in jax.tree.leaves_with_path(dict(tensors))
+        }
         self.left = {name for name in self.all if name.startswith(prefix)}
 
     def __contains__(self, name: str) -> bool:
@@ -70,17 +74,6 @@ class Tensors:
             raise UserError(
                 f"{self.source} has {listed(self.left)}, which {owner!r} has no place for"
             )
-
-
-def flattened(tree: Mapping[str, Any], path: str = "") -> list[tuple[str, Any]]:
-    """The arrays of nested dictionaries, by their names joined by "/"."""
-    found = []
-    for name, value in tree.items():
-        if isinstance(value, Mapping):
-            found += flattened(value, f"{path}{name}/")
-        else:
-            found.append((f"{path}{name}", value))
-    return found
 
 
 def nested(tensors: Mapping[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:

@@ -8,8 +8,9 @@ import numpy as np
 
 from rnnjax.cells.cell import Cell
 from rnnjax.interchange.layers import (
+    OWN,
     Layer,
-    Packed,
+    Library,
     checked,
     is_layer,
     network_of,
@@ -17,9 +18,10 @@ from rnnjax.interchange.layers import (
     params_of,
     recurrent_bias,
 )
-from rnnjax.interchange.libraries import TORCH
 from rnnjax.interchange.tensors import Tensors
 from rnnjax.typing import Params
+
+TORCH = Library("torch.nn", OWN, ("after",), ("tanh", "relu"), projects=True)
 
 
 def from_torch(cell: Cell, tensors: Mapping[str, Any], prefix: str = "") -> Params:
@@ -57,10 +59,10 @@ def from_torch(cell: Cell, tensors: Mapping[str, Any], prefix: str = "") -> Para
         b_ih, b_hh = np.zeros(rows, w_ih.dtype), None
         if biased:
             b_ih, b_hh = take("bias_ih", rows), take("bias_hh", rows)
-        w_hr = None
+        more = {}
         if layer.output_size != layer.hidden_size:
-            w_hr = take("weight_hr", layer.output_size, layer.hidden_size).T
-        return params_of(layer, TORCH, Packed(w_ih, w_hh, b_ih, w_hr=w_hr), b_hh)
+            more["w_hr"] = take("weight_hr", layer.output_size, layer.hidden_size).T
+        return params_of(layer, TORCH, w_ih, w_hh, b_ih, b_hh, **more)
 
     params = jax.tree.map(read, network, is_leaf=is_layer)
     given.check_all_taken(cell)
@@ -82,7 +84,7 @@ def to_torch(cell: Cell, params: Params, prefix: str = "") -> dict[str, np.ndarr
             "bias_ih": packed.b,
             "bias_hh": recurrent_bias(layer, TORCH, packed),
         }
-        if packed.w_hr is not None:
+        if layer.output_size != layer.hidden_size:
             arrays["weight_hr"] = packed.w_hr.T
         for name, array in arrays.items():
             tensors[f"{prefix}{name}_{_suffix(layer)}"] = np.ascontiguousarray(array)

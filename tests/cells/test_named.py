@@ -81,7 +81,7 @@ def test_layers_and_directions_are_made_of_it(module):
         ("cells_of_mine:unfinished", "NameError: name 'jnp' is not defined"),
         ("cells_of_mine:with_two", "missing 1 required positional argument: 'input_size'"),
         ("math:sqrt", "math:sqrt is no factory of cells: expected a rnnjax Cell .* got float"),
-        ("rnnjax.cells:stack", "cannot be made of hidden_size=4: UserError: stack takes"),
+        ("rnnjax:stack", "cannot be made of hidden_size=4: UserError: stack takes"),
         ("cells_of_mine:", "is not written MODULE:FACTORY, as my_module:my_cell is"),
         (":plain", "is not written MODULE:FACTORY"),
         ("../cells_of_mine.py:plain", "is not written MODULE:FACTORY"),

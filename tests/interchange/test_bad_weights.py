@@ -10,7 +10,7 @@ import pytest
 
 import rnnjax
 from rnnjax import interchange
-from rnnjax.interchange.libraries import permute
+from rnnjax.interchange.layers import permute
 from tests.interchange import peers
 from tests.interchange.test_libraries import random_params
 
