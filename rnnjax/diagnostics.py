@@ -24,11 +24,9 @@ class LayerTrace(NamedTuple):
     """One recurrent layer over a sequence.
 
     Attributes:
-        cell: the layer.
-        params: its parameters.
+        cell, params: the layer.
         xs: its inputs, `[T, B, D]`.
-        before: the carry before each step, leaves `[T, B, H]`.
-        after: the carry after each step, leaves `[T, B, H]`.
+        before, after: the carry before and after each step, leaves `[T, B, H]`.
         reverse: whether it reads from the last step to the first.
     """
 
@@ -60,9 +58,7 @@ def trace(
     """Runs a cell over a sequence and keeps the carry of every step of every recurrent layer.
 
     Args:
-        cell: any cell, combinations included.
-        params: its parameters.
-        xs: inputs `[T, B, D]`.
+        cell, params, xs: as for `unroll`, combinations of cells included; `xs [T, B, D]`.
         carry: before the first step; the initial carry if None.
 
     Returns:
@@ -164,10 +160,7 @@ def _lstm_gates(layer: LayerTrace, params: LSTMParams, compute_dtype: Any) -> di
 def saturation(gate: Array, *, low: float = 0.1, high: float = 0.9) -> Saturation:
     """How much of the time each unit's gate is closed (below `low`) and open (above `high`).
 
-    Args:
-        gate: `[..., H]`, numbers between 0 and 1.
-        low: below this a gate is left-saturated.
-        high: above this it is right-saturated.
+    The gate is `[..., H]`, numbers between 0 and 1.
 
     References:
         Karpathy, Johnson & Fei-Fei 2015, section 4.2, figure 3.
@@ -186,12 +179,7 @@ def persistence(values: Array, *, lag: int = 4) -> Array:
     It is 0 for a constant unit and for noise, and near the variance for one that switches rarely,
     such as a unit that follows quotations or the length of a line.
 
-    Args:
-        values: `[T, ..., H]`.
-        lag: in steps, below T.
-
-    Returns:
-        `[..., H]`.
+    The values are `[T, ..., H]`, and lag is in steps, below T; the result is `[..., H]`.
     """
     centred = values - values.mean(axis=0)
     return (centred[lag:] * centred[: len(values) - lag]).mean(axis=0)
@@ -216,8 +204,7 @@ def gradient_norms(
 
     Args:
         step: `(carry, x_t) -> (carry, loss_t)`, the loss a scalar.
-        carry: before the first step.
-        inputs: of all steps, leaves `[T, ...]`.
+        carry, inputs: before the first step, and of all steps, leaves `[T, ...]`.
         max_distance: K, in steps, below T.
         num_positions: at most so many steps t are used, evenly spread over K .. T-1.
 
@@ -232,11 +219,7 @@ def gradient_norms(
     stride = max(1, -(-(num_steps - max_distance) // num_positions))
     positions = jnp.arange(max_distance, num_steps, stride)
 
-    def advance(carry, x_t):
-        return step(carry, x_t)[0], carry
-
-    _, carries = jax.lax.scan(advance, carry, inputs)
-
+    _, carries = jax.lax.scan(lambda carry, x_t: (step(carry, x_t)[0], carry), carry, inputs)
     norms = jax.vmap(optax.tree.norm)
 
     def at(places):
@@ -257,15 +240,11 @@ def gradient_norms(
 
 
 def scaled_recurrence(params: Params, scale: float) -> Params:
-    """The parameters of a layer with recurrent matrices of another largest singular value.
+    """The parameters of a layer with recurrent matrices of another largest singular value, `scale`.
 
     ::
 
         w <- scale * w / sigma_1(w)        for the square block w of each gate in `w_hh`
-
-    Args:
-        params: of a single recurrent layer.
-        scale: the new largest singular value of each block.
 
     Raises:
         UserError: the parameters have no matrix `w_hh` of square blocks.
@@ -287,9 +266,7 @@ def step_jacobians(layer: LayerTrace, row: int = 0) -> Array:
 
         J_t[i, j] = d carry_{t+1}[i] / d carry_t[j]
 
-    Args:
-        layer: from `trace`, in reading order.
-        row: of the batch.
+    The layer is one in reading order.
     """
     step = layer.cell.step
     assert step is not None  # a layer that was traced has one
