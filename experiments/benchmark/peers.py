@@ -6,7 +6,7 @@ ImportError. Libraries are imported inside, so that whichever is missing can be 
 
 import os
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,9 +14,8 @@ import optax
 from flax import linen, nnx
 
 import rnnjax
+from rnnjax.cells.named import CELLS
 from rnnjax.engines.target import projects_ahead
-
-Kind = Literal["lstm", "gru", "rnn"]
 
 VOCABULARY = 128
 """V of the model whose training step is compiled."""
@@ -25,9 +24,9 @@ OPTIMIZER = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(1e-3))
 
 
 class Case(NamedTuple):
-    """A layer: its kind ("rnn": the Elman cell), time steps, batch, input size and hidden size."""
+    """A layer: a name of `rnnjax.cells.named`, time steps, batch, input size and hidden size."""
 
-    kind: Kind
+    kind: str
     T: int
     B: int
     D: int
@@ -85,19 +84,17 @@ def calls(layer: Layer) -> Calls:
     return Calls(lambda: forward(layer.params, layer.xs), lambda: train(layer.params, layer.xs))
 
 
-def rnnjax_layer(case: Case, *, compute_dtype=None, **options) -> Layer:
-    """rnnjax, by `unroll`; options are those of `unroll`."""
-    makes: dict[Kind, Callable[..., rnnjax.Cell]]
-    makes = {"lstm": rnnjax.lstm, "gru": rnnjax.gru, "rnn": rnnjax.rnn}
-    cell = makes[case.kind](case.H, compute_dtype=compute_dtype)
+def rnnjax_layer(case: Case, *, compute_dtype=None, apply=rnnjax.unroll, **options) -> Layer:
+    """A cell of rnnjax by `unroll`, whose options these are, or by what is called like it."""
+    cell = CELLS[case.kind](case.H, compute_dtype=compute_dtype)
     params = cell.init(jax.random.key(1), case.D)
-    return Layer(lambda p, xs: rnnjax.unroll(cell, p, xs, **options)[1], params, inputs(case))
+    return Layer(lambda p, xs: apply(cell, p, xs, **options)[1], params, inputs(case))
 
 
-def plain_scan(cell: rnnjax.Cell, params: Any, xs: jax.Array) -> jax.Array:
-    """The outputs of a cell as a user of JAX writes the loop: one step after the other."""
+def plain_scan(cell: rnnjax.Cell, params: Any, xs: jax.Array) -> tuple[Any, jax.Array]:
+    """`unroll` as a user of JAX writes the loop: one step after the other."""
     carry = cell.initial_carry(params, xs.shape[1:-1])
-    return jax.lax.scan(lambda carry, x_t: cell(params, carry, x_t), carry, xs)[1]
+    return jax.lax.scan(lambda carry, x_t: cell(params, carry, x_t), carry, xs)
 
 
 def nnx_layer(case: Case) -> Layer:
@@ -276,6 +273,10 @@ CONTENDERS: dict[str, Callable[[Case], Calls]] = {
     "keras on JAX": lambda case: calls(keras_layer(case)),
     "torch": torch_calls,
     "matmuls alone": lambda case: calls(matmuls_alone(case)),
+}
+CELLS_ALONE: dict[str, Callable[[Case], Calls]] = {
+    "plain scan": lambda case: calls(rnnjax_layer(case, apply=plain_scan)),
+    "rnnjax": CONTENDERS["rnnjax"],
 }
 PERSISTENT: dict[str, Callable[[Case], Calls]] = {
     **{name: CONTENDERS[name] for name in (BASELINE, "rnnjax", "rnnjax bfloat16", "torch")},

@@ -12,14 +12,19 @@ from typing import Any, NamedTuple
 
 import jax
 
-import rnnjax
 from experiments.benchmark import peers
-from experiments.benchmark.peers import BASELINE, CONTENDERS, PERSISTENT, Case, Layer
+from experiments.benchmark.peers import (
+    BASELINE,
+    CELLS_ALONE,
+    CONTENDERS,
+    PERSISTENT,
+    Case,
+    Layer,
+)
 from experiments.benchmark.report import Row
-from rnnjax.cells.named import CELLS
 from rnnjax.errors import UserError
 
-KINDS: tuple[peers.Kind, ...] = ("lstm", "gru", "rnn")
+KINDS = ("lstm", "gru", "rnn")
 SIZES = [
     (100, 64, 128, 128), (200, 16, 64, 256), (100, 64, 512, 512), (50, 32, 256, 1024),
     (20, 20, 200, 200), (35, 20, 650, 650), (35, 20, 1500, 1500),  # PTB: Zaremba et al. 2014
@@ -32,11 +37,7 @@ SIZES = [
     (1000, 8, 64, 128), (1000, 1, 16, 16), (500, 4, 32, 64),  # long ones
 ]  # fmt: skip
 """`(T, B, D, H)` of the suite `layers`, chosen before any of them but the first four was timed."""
-VARIANTS: dict[str, Callable[[int], rnnjax.Cell]] = {
-    "lstm, peepholes": functools.partial(rnnjax.lstm, peepholes=True),
-    "lstm, layer norm": functools.partial(rnnjax.lstm, layer_norm=True),
-    "gru, reset before": functools.partial(rnnjax.gru, reset="before"),
-}
+VARIANTS = ("lstm_peephole", "lstm_layer_norm", "gru_cho")
 VARIANT_SIZES = [
     (100, 64, 128, 128), (200, 16, 64, 256), (35, 20, 650, 650), (64, 128, 32, 96),
     (784, 16, 1, 128), (50, 1, 256, 512),
@@ -55,13 +56,14 @@ LONGEST = Case("lstm", 10_000, 8, 256, 256)
 
 
 def layers(
+    kinds: Sequence[str],
     sizes: Sequence[tuple[int, int, int, int]],
     layers: Mapping[str, Callable[[Case], peers.Calls]],
     repeats: int,
 ) -> list[Row]:
-    """Forward and training step of layers, as fast as how many flax.nnx.RNN."""
+    """Forward and training step of layers, as fast as how many of the first."""
     rows = []
-    for kind, size in itertools.product(KINDS, sizes):
+    for kind, size in itertools.product(kinds, sizes):
         case = Case(kind, *size)
         contenders = _present({n: functools.partial(make, case) for n, make in layers.items()})
         for what in ("train", "forward"):
@@ -79,35 +81,7 @@ def persistent(repeats: int) -> list[Row]:
         raise UserError(
             f"--suite=persistent measures kernels for a GPU; JAX runs on {jax.default_backend()}"
         )
-    return layers(PERSISTENT_SIZES, PERSISTENT, repeats)
-
-
-def variants(
-    cells: Mapping[str, Callable[[int], rnnjax.Cell]],
-    sizes: Sequence[tuple[int, int, int, int]],
-    repeats: int,
-) -> list[Row]:
-    """Cells by "auto", as fast as the plain scan of the cell."""
-    rows = []
-    for (name, make), (T, B, D, H) in itertools.product(cells.items(), sizes):
-        cell = make(H)
-        case, params = Case("lstm", T, B, D, H), cell.init(jax.random.key(1), D)
-        contenders = {
-            what: peers.calls(Layer(functools.partial(apply, cell), params, peers.inputs(case)))
-            for what, apply in {"plain scan": peers.plain_scan, "rnnjax": _outputs}.items()
-        }
-        for what in ("train", "forward"):
-            times = interleaved(
-                {who: getattr(calls, what) for who, calls in contenders.items()}, repeats
-            )
-            ratio = times["plain scan"] / times["rnnjax"]
-            rows.append({"what": f"{name}, {what}", "size": [T, B, D, H], "rnnjax": ratio})
-            print(f"{name}, {what} {T, B, D, H}: {ratio:.2f}", flush=True)
-    return rows
-
-
-def _outputs(cell: rnnjax.Cell, params: Any, xs: jax.Array) -> jax.Array:
-    return rnnjax.unroll(cell, params, xs)[1]
+    return layers(KINDS, PERSISTENT_SIZES, PERSISTENT, repeats)
 
 
 def compile_times(repeats: int) -> list[Row]:
@@ -244,8 +218,9 @@ def _present(contenders: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
 
 
 def _ratios(times: Mapping[str, float]) -> Row:
-    """Times as fast as the baseline; on an accelerator the milliseconds too."""
-    row: Row = {name: times[BASELINE] / seconds for name, seconds in times.items()}
+    """Times as fast as the first; on an accelerator the milliseconds too."""
+    (_, baseline), *others = times.items()
+    row: Row = {name: baseline / seconds for name, seconds in others}
     if jax.default_backend() != "cpu":
         row["milliseconds"] = {name: 1000 * seconds for name, seconds in times.items()}
     return row
@@ -265,7 +240,7 @@ def _compile_model(case: Case, layer: Layer):
 SUITES: dict[str, tuple[str, Callable[[int], list[Row]]]] = {
     "layers": (
         "times as fast as flax.nnx.RNN (above 1: faster)",
-        functools.partial(layers, SIZES, CONTENDERS),
+        functools.partial(layers, KINDS, SIZES, CONTENDERS),
     ),
     "persistent": ("GPU kernels, times as fast as flax.nnx.RNN (above 1: faster)", persistent),
     "compile": (
@@ -274,11 +249,11 @@ SUITES: dict[str, tuple[str, Callable[[int], list[Row]]]] = {
     ),
     "variants": (
         "cells without a fused form, times as fast as their plain scan",
-        functools.partial(variants, VARIANTS, VARIANT_SIZES),
+        functools.partial(layers, VARIANTS, VARIANT_SIZES, CELLS_ALONE),
     ),
     "cells": (
         "the newer cells, times as fast as their plain scan",
-        functools.partial(variants, {name: CELLS[name] for name in NEWER}, NEWER_SIZES),
+        functools.partial(layers, NEWER, NEWER_SIZES, CELLS_ALONE),
     ),
     "memory": ("a training step on a long sequence", memory),
 }
