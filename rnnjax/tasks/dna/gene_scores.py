@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
@@ -11,25 +10,15 @@ from rnnjax.tasks.dna.gene_states import exons_of
 _FRAME = re.compile("(?=(ATG(?:(?!TAA|TAG|TGA)...)*(?:TAA|TAG|TGA)))")
 
 
-class GeneScores(NamedTuple):
-    """How well genes are found, in percent.
-
-    Attributes:
-        nucleotide_f1: of coding bases: 2 TP / (2 TP + FP + FN).
-        exact_genes: of the true genes, those with exactly the right exons.
-        precise_genes: of the found genes, those with exactly the right exons.
-    """
-
-    nucleotide_f1: float
-    exact_genes: float
-    precise_genes: float
-
-
-def gene_scores(gold: Sequence[str], found: Sequence[str]) -> GeneScores:
-    """Compares tags of the same sequences.
+def gene_scores(gold: Sequence[str], found: Sequence[str]) -> dict[str, float]:
+    """Compares tags of the same sequences: how well genes are found, in percent.
 
     Args:
         gold: O, E and I of each base, a text a sequence.
+
+    Returns:
+        `nucleotide_f1`, of coding bases, 2 TP / (2 TP + FP + FN); `exact_genes`, of the true genes,
+        those with exactly the right exons; and `precise_genes`, of the found genes.
 
     References:
         Burset & Guigó 1996, "Evaluation of gene structure prediction programs".
@@ -38,8 +27,12 @@ def gene_scores(gold: Sequence[str], found: Sequence[str]) -> GeneScores:
     f1 = 2 * np.sum(true & said) / max(true.sum() + said.sum(), 1)
     pairs = [(exons_of(a), exons_of(b)) for a, b in zip(gold, found, strict=True)]
     right = sum(len(set(a) & set(b)) for a, b in pairs)
-    counts = [max(sum(map(len, its)), 1) for its in zip(*pairs, strict=True)]
-    return GeneScores(100 * float(f1), *(100 * right / count for count in counts))
+    real, predicted = (max(sum(map(len, its)), 1) for its in zip(*pairs, strict=True))
+    return {
+        "nucleotide_f1": 100 * float(f1),
+        "exact_genes": 100 * right / real,
+        "precise_genes": 100 * right / predicted,
+    }
 
 
 def longest_frame(sequence: str) -> str:

@@ -36,7 +36,7 @@ def report_scores(
             "model": [one.tags for one in genes],
             "longest open reading frame": [longest_frame(o.fields["sequence"]) for o in examples],
         }
-        scores = {name: gene_scores(gold, its)._asdict() for name, its in tags.items()}
+        scores = {name: gene_scores(gold, its) for name, its in tags.items()}
         names = [name.replace("_", " ") for name in scores["model"]]
         rows = [(name, *(f"{value:.2f}" for value in its.values())) for name, its in scores.items()]
         table = aligned([("", *names), *rows], numbers=range(1, 1 + len(names)))

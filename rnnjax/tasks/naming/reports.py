@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -23,28 +22,19 @@ LISTED = 5
 IN_TRAINING = "*"
 
 
-class Scores(NamedTuple):
-    """How well names are predicted and classified.
-
-    Attributes:
-        nats: of a symbol, the end symbol counted, given the class.
-        found: the number of the likeliest class of each name, int `[N]`; empty: no classes.
-        accuracy: names whose own class is the likeliest, in percent; nan: no classes.
-    """
-
-    nats: float
-    found: np.ndarray
-    accuracy: float
-
-
 def score(
     name_model: NameModel, names: Sequence[Name], scores: Sequence[np.ndarray] | None = None
-) -> Scores:
-    """The scores of names.
+) -> tuple[float, np.ndarray, float]:
+    """How well names are predicted and classified.
 
     Args:
         names: at least one.
         scores: log p(symbol | those before it, c), `[T, K]` for each name; None: the model's.
+
+    Returns:
+        Nats of a symbol, the end symbol counted, given the class; the number of the likeliest class
+        of each name, int `[N]`; of how many percent of the names it is their own. Without classes
+        the second is empty and the third nan.
     """
     if scores is None:
         scores = name_model.symbol_scores([name.text for name in names])
@@ -53,9 +43,9 @@ def score(
     total = sum(each[:, k].sum() for each, k in zip(scores, own, strict=True))
     nats = -float(total) / sum(map(len, scores))
     if not classes:
-        return Scores(nats, np.zeros(0, int), np.nan)
+        return nats, np.zeros(0, int), np.nan
     found = name_model.posteriors(scores).argmax(axis=1)
-    return Scores(nats, found, 100 * float(np.mean(found == own)))
+    return nats, found, 100 * float(np.mean(found == own))
 
 
 def ngram_scores(
@@ -86,20 +76,20 @@ def report_split(
         for which; the folder has it as `confusion_SPLIT.png`.
     """
     part, train = splits[split], splits["train"]
-    ours = score(name_model, part)
-    theirs = score(name_model, part, ngram_scores(name_model, train, part))
-    results = {f"{split}, nats/char": ours.nats, f"{split}, nats/char of 5-grams": theirs.nats}
-    told = f"{split}: {ours.nats:.4f} nats/char (5-grams {theirs.nats:.4f})"
+    nats, likeliest, right = score(name_model, part)
+    their_nats, _, their_right = score(name_model, part, ngram_scores(name_model, train, part))
+    results = {f"{split}, nats/char": nats, f"{split}, nats/char of 5-grams": their_nats}
+    told = f"{split}: {nats:.4f} nats/char (5-grams {their_nats:.4f})"
     symbols = sum(len(name.text) for name in part)
     unknown = sum(np.sum(name_model.vocabulary.encode(name.text) == 0) for name in part)
     sections: list[Section] = []
     after = f", {len(part):,} names, {unknown / symbols:.2%} of the characters unknown"
     if name_model.class_counts:
-        results[f"{split} class accuracy, %"] = ours.accuracy
-        results[f"{split} class accuracy of 5-grams, %"] = theirs.accuracy
-        told += f", class right {ours.accuracy:.2f}% (5-grams {theirs.accuracy:.2f}%)"
+        results[f"{split} class accuracy, %"] = right
+        results[f"{split} class accuracy of 5-grams, %"] = their_right
+        told += f", class right {right:.2f}% (5-grams {their_right:.2f}%)"
         classes = list(name_model.class_counts)
-        found = [classes[k] for k in ours.found]
+        found = [classes[k] for k in likeliest]
         counts = confusions([name.label for name in part], found, classes)
         png = visuals.draw_confusion(classes, counts)
         path = training.write_results(folder, {f"confusion_{split}.png": png})

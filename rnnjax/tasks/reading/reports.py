@@ -1,7 +1,9 @@
-"""Tables of scores, and stories shaded by what each hop attends to."""
+"""Scores by kind of question, and stories shaded by what each hop attends to."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from rnnjax import training
 from rnnjax.errors import counted
@@ -9,7 +11,6 @@ from rnnjax.metrics.answers import Answered, frequent_answers
 from rnnjax.tasks.reading.babi import Question
 from rnnjax.tasks.reading.preparation import texts_of
 from rnnjax.tasks.reading.reading_model import ReadingModel
-from rnnjax.tasks.reading.scores import Score, scores_by_kind
 from rnnjax.tasks.reading.sources import Splits, kinds_of
 from rnnjax.training import atomic_files
 from rnnjax.training.reporting.progress import aligned
@@ -24,6 +25,49 @@ SHOWN = 6
 
 TYPICAL = 8
 """Sentences of a story that is shown, about."""
+
+
+def scores_by_kind(
+    questions: Sequence[Question], answered: Sequence[Answered], frequent: Mapping[str, str]
+) -> dict[str, dict[str, float]]:
+    """The scores of each kind, in the order of `kinds_of`; at last those of all, the mean of the
+    kinds.
+
+    Args:
+        questions: one or more, with answers.
+        frequent: see `rnnjax.metrics.answers`.
+
+    Returns:
+        `num_questions`, and in percent: `accuracy`; `baseline`, right answers of one who always
+        says what is most frequent in training; `facts`, of the sentences that answers follow from,
+        those that a hop attends to most: the mean over the questions with facts, nan without any.
+    """
+    scores: dict[str, dict[str, float]] = {}
+    pairs = list(zip(questions, answered, strict=True))
+    for kind in kinds_of(questions):
+        its = [(one, said) for one, said in pairs if one.kind == kind]
+        scores[kind] = {
+            "num_questions": len(its),
+            "accuracy": 100 * _mean([one.answer == said.answer for one, said in its]),
+            "baseline": 100 * _mean([one.answer == frequent.get(kind) for one, _ in its]),
+            "facts": 100 * _mean([_facts_found(one, said) for one, said in its]),
+        }
+    kinds = list(scores.values())
+    means = {name: _mean([its[name] for its in kinds]) for name in kinds[0]}
+    scores["mean"] = means | {"num_questions": len(pairs)}
+    return scores
+
+
+def _facts_found(question: Question, answered: Answered) -> float:
+    if not question.facts or not len(answered.attention):
+        return float("nan")
+    return float(np.isin(question.facts, answered.attention.argmax(axis=1)).mean())
+
+
+def _mean(values: Sequence[float]) -> float:
+    """The mean of those that are not nan; nan where all are."""
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.mean(known)) if known else float("nan")
 
 
 def report_scores(
@@ -43,13 +87,12 @@ def report_scores(
         training.say(line)
     scores = scores_by_kind(questions, answered, frequent_answers(splits["train"]))
     mean = scores["mean"]
-    title = f"{split}: {mean.accuracy:.2f}% of the answers right, mean over kinds"
+    title = f"{split}: {mean['accuracy']:.2f}% of the answers right, mean over kinds"
     table = _table(scores)
-    text = f"{title}; facts found {_percent(mean.facts)}\n{table}"
+    text = f"{title}; facts found {_percent(mean['facts'])}\n{table}"
     png = draw_stories(*_typical(questions, answered)) if model.model.hops else b""
-    numbers = {kind: score._asdict() for kind, score in scores.items()}
     pictures = {f"attention_{split}.png": png} if png else {}
-    path = training.write_results(folder, {f"scores_{split}.json": numbers, **pictures})
+    path = training.write_results(folder, {f"scores_{split}.json": scores, **pictures})
     explained = note(
         "Most frequent: the answer that is most frequent in training, for each kind. Facts found: "
         "of the sentences that an answer follows from, those that some hop attends to most."
@@ -173,9 +216,10 @@ def _typical(
     return [one for one, _ in chosen], [said for _, said in chosen]
 
 
-def _table(scores: Mapping[str, Score]) -> str:
+def _table(scores: Mapping[str, Mapping[str, float]]) -> str:
     heads = ("kind", "questions", "right", "most frequent", "facts found")
-    rows = [(kind, f"{number:,}", *map(_percent, rest)) for kind, (number, *rest) in scores.items()]
+    numbers = {kind: [*its.values()] for kind, its in scores.items()}
+    rows = [(kind, f"{n:,}", *map(_percent, rest)) for kind, (n, *rest) in numbers.items()]
     return aligned([heads, *rows], numbers=range(1, 5))
 
 

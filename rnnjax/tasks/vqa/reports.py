@@ -25,19 +25,6 @@ MOST_SHOWN = 24
 LIGHT = "The brighter a place, the more a hop looked at it."
 
 
-class Score(NamedTuple):
-    """How well the questions of a kind are answered, in percent.
-
-    Attributes:
-        questions: how many there are, no percentage.
-        baseline: right answers of one who always says what is most frequent in training.
-    """
-
-    questions: int
-    accuracy: float
-    baseline: float
-
-
 class Pair(NamedTuple):
     """A question about an image, and what a model says."""
 
@@ -57,19 +44,26 @@ def pairs_of(model: VqaModel, images: Sequence[AskedImage]) -> list[Pair]:
     return [Pair(*one, said) for one, said in zip(asked, model.answer(images), strict=True)]
 
 
-def scores_by_kind(pairs: Sequence[Pair], frequent: Mapping[str, str]) -> dict[str, Score]:
+def scores_by_kind(pairs: Sequence[Pair], frequent: Mapping[str, str]) -> dict[str, dict]:
     """The scores of each kind, by name, and at last those of all questions.
 
     Args:
         pairs: one or more, with known answers.
         frequent: see `rnnjax.metrics.answers.frequent_answers`.
+
+    Returns:
+        `questions`, how many there are; and in percent `accuracy`, and `baseline`, right answers of
+        one who always says what is most frequent in training.
     """
     scores = {}
     for kind in [*sorted({one.question.kind for one in pairs}), "all"]:
         its = [one for one in pairs if kind in ("all", one.question.kind)]
-        right = [one.right for one in its]
         guessed = [one.question.answer == frequent.get(one.question.kind) for one in its]
-        scores[kind] = Score(len(its), 100 * float(np.mean(right)), 100 * float(np.mean(guessed)))
+        scores[kind] = {
+            "questions": len(its),
+            "accuracy": 100 * float(np.mean([one.right for one in its])),
+            "baseline": 100 * float(np.mean(guessed)),
+        }
     return scores
 
 
@@ -90,10 +84,9 @@ def report_scores(
         training.say(line)
     scores = scores_by_kind(pairs, frequent_answers(questions_of(splits["train"])))
     shown = _one_of_each_kind(pairs)
-    numbers = {kind: score._asdict() for kind, score in scores.items()}
     pictures = {f"attention_{split}.png": draw_pairs(shown)} if model.model.hops else {}
-    path = training.write_results(folder, {f"scores_{split}.json": numbers, **pictures})
-    title = f"{split}: {scores['all'].accuracy:.2f}% of the answers right"
+    path = training.write_results(folder, {f"scores_{split}.json": scores, **pictures})
+    title = f"{split}: {scores['all']['accuracy']:.2f}% of the answers right"
     explained = note("Most frequent: the most frequent answer in training, for each kind.")
     table = _table(scores)
     sections = [
@@ -193,8 +186,10 @@ def _one_of_each_kind(pairs: Sequence[Pair]) -> list[Pair]:
     return chosen
 
 
-def _table(scores: Mapping[str, Score]) -> str:
+def _table(scores: Mapping[str, dict]) -> str:
     heads = ("kind", "questions", "right", "most frequent")
-    rows = [(kind, f"{n:,}", *(f"{share:.1f}%" for share in rest))
-            for kind, (n, *rest) in scores.items()]  # fmt: skip
+    rows = [
+        (kind, f"{its['questions']:,}", f"{its['accuracy']:.1f}%", f"{its['baseline']:.1f}%")
+        for kind, its in scores.items()
+    ]
     return aligned([heads, *rows], numbers=range(1, 4))

@@ -1,4 +1,4 @@
-"""Animations read back by Pillow, the place of windows, and the baselines."""
+"""Animations read back by Pillow, the place of windows, and the baseline."""
 
 import io
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rnnjax.tasks.draw import baselines, pictures
+from rnnjax.tasks.draw import pictures, reports
 from rnnjax.tasks.draw.attention import Window
 from rnnjax.tasks.draw.config import DrawConfig
 
@@ -43,9 +43,9 @@ def test_a_mixture_of_one_is_the_mean_image_and_of_two_finds_two_patterns():
     train, held_out = ((rng.random((n, 3, 4)) < 0.3).astype(np.uint8) for n in (60, 30))
     p = (train.sum(axis=0) + 1) / 62
     expected = [-np.log(np.where(image == 1, p, 1 - p)).sum() for image in held_out]
-    one = baselines.mixture_nats(train, held_out, components=1)
+    one = reports.mixture_nats(train, held_out, components=1)
     assert one == pytest.approx(np.mean(expected), rel=1e-5)
     patterns = np.stack([np.eye(4), 1 - np.eye(4)]).astype(np.uint8)
-    found = baselines.mixture_nats(patterns[np.arange(400) % 2], patterns, components=2)
+    found = reports.mixture_nats(patterns[np.arange(400) % 2], patterns, components=2)
     # Each has the probability 1/2, each pixel 201/202.
     assert found == pytest.approx(np.log(2) - 16 * np.log(201 / 202), rel=1e-4)

@@ -161,7 +161,7 @@ def test_scores_count_by_kind():
     said = [Answered(answer, 1.0, np.zeros((0, 0, 0))) for answer in "aabb"]
     pairs = [Pair(one, *pair) for pair in zip(one.questions, said, strict=True)]
     scores = scores_by_kind(pairs, {"kind 0": "a", "kind 1": "a"})
-    assert [(name, *score) for name, score in scores.items()] == [
+    assert [(name, *score.values()) for name, score in scores.items()] == [
         ("kind 0", 2, 50.0, 100.0), ("kind 1", 2, 50.0, 0.0), ("all", 4, 50.0, 50.0),
     ]  # fmt: skip
 
