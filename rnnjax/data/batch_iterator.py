@@ -54,7 +54,7 @@ class EndlessBatches:
         raise NotImplementedError
 
     def of_rows(self, rows: np.ndarray) -> Self:
-        """The same batches with some rows only, ascending: as one of several processes makes them."""
+        """The same batches with some rows only, ascending, as one of several processes has them."""
         part = copy.copy(self)
         part._rows = rows
         return part
