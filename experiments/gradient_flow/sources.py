@@ -2,10 +2,9 @@
 
 import importlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
-from unittest import mock
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -29,6 +28,15 @@ INPUT_SCALE = 0.1
 
 Layers = dict[tuple[str, str], LayerTrace]
 """Layers by what they are called, and by the variant of it."""
+
+
+class _Read(NamedTuple):
+    """The sequences `[T, B, D]` that a recurrent network has read, and which steps are real."""
+
+    cell: Cell
+    params: Params
+    xs: Array
+    mask: Array | None
 
 
 def numbers(flag: str, text: str) -> list[float]:
@@ -78,7 +86,9 @@ def forgetting_layer(bias: float, hidden_size: int, length: int, key: PRNGKey) -
 def trained_layers(workdirs: Sequence[str], length: int) -> Layers:
     """The recurrent layers of runs, as they read the longest sequence of a batch of training.
 
-    `length` is the most steps to read.
+    Args:
+        workdirs: of runs of any experiment.
+        length: most steps to read.
 
     Raises:
         UserError: no recurrent network of a model reads whole sequences, or they are too short.
@@ -92,6 +102,21 @@ def trained_layers(workdirs: Sequence[str], length: int) -> Layers:
     return found
 
 
+class _Heard(Recurrent):
+    """A recurrent network that tells which sequences it reads."""
+
+    def __init__(self, part: Recurrent, tell: Callable[[_Read], None]):
+        self.cell, self.params, self.output_size = part.cell, part.params, part.output_size
+        self.tell = tell
+
+    def __call__(
+        self, xs: Array, carry: Carry | None = None, **options: Any
+    ) -> tuple[Carry, Array]:
+        if not isinstance(xs, jax.core.Tracer):
+            self.tell(_Read(self.cell, self.params.get_value(), xs, options.get("mask")))
+        return super().__call__(xs, carry, **options)
+
+
 def _layers_of_run(workdir: str, length: int) -> list[LayerTrace]:
     name = read_owner(Path(workdir))
     if name not in summaries():
@@ -101,40 +126,40 @@ def _layers_of_run(workdir: str, length: int) -> list[LayerTrace]:
     run = experiment.parse([f"--workdir={workdir}", f"--mode={mode}"])
     prepared = experiment.prepare(run)
     model = training.restore_model(workdir, experiment.model, run.config, prepared)
+    seen: list[_Read] = []
+    for path, part in [*nnx.iter_graph(model)]:
+        if isinstance(part, Recurrent):
+            *above, last = path
+            parent: Any = model
+            for key in above:
+                parent = parent[key] if isinstance(key, int) else getattr(parent, str(key))
+            setattr(parent, str(last), _Heard(part, seen.append))
     graph, params = nnx.split(model, nnx.Param)
     batch, carry = prepared.batches[0], experiment.carry(run.config, model)
-    seen: list[tuple[Cell, Params, Array]] = []
-    unrolled = Recurrent.__call__
-
-    def heard(part: Recurrent, xs: Array, carry: Carry | None = None, **options: Any) -> Any:
-        if not isinstance(xs, jax.core.Tracer):
-            mask = options.get("mask")
-            lengths = batch.get("lengths") if mask is None else mask.sum(axis=0)
-            seen.append((part.cell, part.params.get_value(), _longest(xs, lengths, length)))
-        return unrolled(part, xs, carry, **options)
-
-    with mock.patch.object(Recurrent, "__call__", heard):
-        experiment.loss_fn(run.config, graph, prepared)(params, carry, batch, None)
+    experiment.loss_fn(run.config, graph, prepared)(params, carry, batch, None)
     if not seen:
         raise UserError(
             f"{workdir}: expected a model with a recurrent network (`Recurrent`) that reads whole "
             f"sequences; the {type(model).__name__} of {name} has none"
         )
-    long = [(cell, params, xs) for cell, params, xs in seen if len(xs) >= LEAST_LENGTH]
+    cut = [_longest(one, batch.get("lengths"), length) for one in seen]
+    long = [(one, xs) for one, xs in zip(seen, cut, strict=True) if len(xs) >= LEAST_LENGTH]
     if not long:
-        longest = max(len(xs) for *_, xs in seen)
         raise UserError(
-            f"{workdir}: the longest sequence of its first batch has {longest} steps; "
+            f"{workdir}: the longest sequence of its first batch has {max(map(len, cut))} steps; "
             f"expected {LEAST_LENGTH} or more"
         )
-    return [layer for read in long for layer in diagnostics.trace(*read)]
+    return [layer for one, xs in long for layer in diagnostics.trace(one.cell, one.params, xs)]
 
 
-def _longest(xs: Array, lengths: Array | None, length: int) -> Array:
-    """The longest of the sequences `[T, B, D]` as `[T, 1, D]`, or its first steps."""
-    counts = np.full(xs.shape[1], len(xs)) if lengths is None else np.asarray(lengths)
+def _longest(one: _Read, lengths: Array | None, length: int) -> Array:
+    """The longest of the sequences `[T, 1, D]`, or its first steps."""
+    rows = one.xs.shape[1]
+    if one.mask is not None:
+        lengths = one.mask.sum(axis=0)
+    counts = np.full(rows, len(one.xs)) if lengths is None else np.asarray(lengths)
     row = int(counts.argmax())
-    return xs[: min(int(counts[row]), length), row : row + 1]
+    return one.xs[: min(int(counts[row]), length), row : row + 1]
 
 
 def _traced(cell: Cell, params: Params, length: int, key: PRNGKey) -> LayerTrace:
