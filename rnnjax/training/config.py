@@ -10,9 +10,11 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 from rnnjax.cells.cell import Cell
 from rnnjax.cells.named import CELLS, DTYPES, deep, make_cell, operand_dtype
 from rnnjax.errors import UserError, check_at_least, did_you_mean
-from rnnjax.training.optimizers.averaging import AVERAGES
-from rnnjax.training.optimizers.factory import OPTIMIZERS, SCHEDULES
 from rnnjax.typing import DType
+
+Optimizer = Literal["sgd", "rmsprop", "adam", "adamw", "muon"]
+Schedule = Literal["constant", "step", "inverse", "cosine"]
+AverageName = Literal["none", "ema", "asgd", "ntasgd"]
 
 MOST = 2**31 - 1
 """The largest whole number of a setting; the lowest is as far below 0."""
@@ -126,9 +128,9 @@ class TrainingConfig(Settings):
     seed: int = setting(0, "Decides the initial weights, dropout and the order of the data.")
     batch_size: Positive = setting(32, "B, sequences read side by side.")
     num_steps: Positive = setting(3000, "Updates.")
-    optimizer: str = setting("adam", f"One of {', '.join(OPTIMIZERS)}.")
+    optimizer: Optimizer = setting("adam", f"One of {', '.join(typing.get_args(Optimizer))}.")
     learning_rate: float = setting(4e-3, "The highest learning rate of the schedule.")
-    schedule: str = setting("cosine", f"One of {', '.join(SCHEDULES)}.")
+    schedule: Schedule = setting("cosine", f"One of {', '.join(typing.get_args(Schedule))}.")
     warmup_steps: Annotated[int | None, Limits(0)] = setting(
         None, "Updates of linear warm-up; default: a tenth of num_steps, at most 100."
     )
@@ -140,7 +142,9 @@ class TrainingConfig(Settings):
         0.0, "Weights shrink by it: decoupled in adamw and muon, else as L2."
     )
     clip_norm: Weight = setting(1.0, "The global gradient norm is clipped to this; 0: never.")
-    average: str = setting("ema", f"Weights to evaluate with, one of {', '.join(AVERAGES)}.")
+    average: AverageName = setting(
+        "ema", f"Weights to evaluate with, one of {', '.join(typing.get_args(AverageName))}."
+    )
     average_decay: Annotated[float | None, Limits(is_rate=True)] = setting(
         None,
         "Average ema: default 0.998, or less, so that it remembers a sixth of num_steps at most.",
@@ -200,9 +204,6 @@ class TrainingConfig(Settings):
     def validate(self) -> None:
         """Raises UserError for a value that cannot work."""
         super().validate()
-        self.check_choice("optimizer", OPTIMIZERS)
-        self.check_choice("schedule", SCHEDULES)
-        self.check_choice("average", AVERAGES)
         if self.average == "ntasgd" and not self.eval_every:
             raise UserError("--config.average=ntasgd needs evaluations; got --config.eval_every=0")
         if not 0 < self.learning_rate < math.inf:

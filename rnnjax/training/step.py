@@ -185,21 +185,7 @@ def make_training(
         UserError: a setting is out of range.
     """
     TrainingConfig.validate(config)  # not what the task asks of its data
-    rates = make_schedule(
-        config.schedule,
-        config.learning_rate,
-        num_steps=config.num_steps,
-        warmup_steps=config.warmup,
-        decay_every=config.decay_every,
-    )
-    optimizer = make_optimizer(
-        config.optimizer,
-        learning_rate=rates,
-        clip_norm=config.clip_norm,
-        weight_decay=config.weight_decay,
-        momentum=config.momentum,
-    )
-    average = make_average(config.average, decay=config.decay, start_step=config.average_start)
+    optimizer, average = make_optimizer(config), make_average(config)
 
     def new_state(params: Any, carry: Any) -> TrainState:
         return create_state(params, optimizer, carry=carry, seed=config.seed, average=average)
@@ -209,7 +195,7 @@ def make_training(
         optimizer,
         clip_norm=config.clip_norm,
         average=average,
-        rates=rates,
+        rates=make_schedule(config),
         placement=placement,
     )
     return step, new_state

@@ -1,6 +1,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from rnnjax import training
@@ -9,7 +10,7 @@ from tests.training import toy
 
 
 def test_update_is_the_optimizer_applied_to_the_gradient_of_the_mean():
-    step, state = toy.setup(name="sgd", learning_rate=0.1, clip_norm=None, average="none")
+    step, state = toy.setup(optimizer="sgd", learning_rate=0.1, clip_norm=0.0, average="none")
     batch, params = next(toy.Batches()), toy.init_params()
     key = jax.random.fold_in(jax.random.key(3), 0)
 
@@ -42,7 +43,7 @@ def test_each_step_has_its_own_key():
 
 def test_clipped_tells_whether_the_norm_exceeded():
     batch = next(toy.Batches())
-    step, state = toy.setup(clip_norm=None)
+    step, state = toy.setup(clip_norm=0.0)
     norm = float(step(state, batch)[1]["grad_norm"])
     for clip_norm, expected in ((norm * 0.9, True), (norm * 1.1, False)):
         step, state = toy.setup(clip_norm=clip_norm)
@@ -56,7 +57,7 @@ def test_not_finite_is_reported(poison):
         total = jnp.sqrt(params["w"]) if poison == "gradient" else params["w"] + jnp.inf
         return training.Loss(total, jnp.asarray(1))
 
-    optimizer = training.make_optimizer("sgd", learning_rate=0.1)
+    optimizer = optax.sgd(0.1)
     state = training.create_state({"w": jnp.zeros(())}, optimizer)
     _, metrics = training.make_train_step(loss_fn, optimizer)(state, {})
     assert not bool(metrics["finite"])
@@ -66,8 +67,8 @@ def test_what_is_averaged_are_the_parameters_after_the_update():
     def loss_fn(params, carry, batch, key):
         return training.Loss(params["w"], jnp.asarray(1), carry)
 
-    optimizer = training.make_optimizer("sgd", learning_rate=1.0, momentum=0)
-    average = training.make_average("asgd")
+    optimizer = optax.sgd(1.0)
+    average = training.make_average(training.TrainingConfig(average="asgd"))
     state = training.create_state({"w": jnp.asarray(5.0)}, optimizer, average=average)
     step = training.make_train_step(loss_fn, optimizer, average=average)
     for expected in (4.0, 3.5, 3.0):  # The means of 4; 4 and 3; 4, 3 and 2.
@@ -80,7 +81,7 @@ def test_nothing_flows_into_the_carry_of_the_last_window():
         # The carry depends on the same parameter only through the window before.
         return training.Loss(params["w"] * carry, jnp.asarray(1), params["w"] * batch["x"])
 
-    optimizer = training.make_optimizer("sgd", learning_rate=0.1, momentum=0)
+    optimizer = optax.sgd(0.1)
     state = training.create_state({"w": jnp.asarray(2.0)}, optimizer, carry=jnp.asarray(5.0))
     step = training.make_train_step(loss_fn, optimizer)
     state, metrics = step(state, {"x": jnp.asarray(3.0)})
@@ -93,8 +94,8 @@ def test_nothing_flows_into_the_carry_of_the_last_window():
 
 def test_state_is_donated_and_the_callers_parameters_are_not():
     params = jax.tree.map(jnp.asarray, toy.init_params())
-    optimizer = training.make_optimizer("adam", learning_rate=0.1)
-    average = training.make_average("ema")
+    optimizer = optax.adam(0.1)
+    average = training.make_average(training.TrainingConfig())
     shared = jnp.zeros((toy.ROWS, toy.SIZE))
     state = training.create_state(params, optimizer, carry=(shared, shared), average=average)
 
@@ -145,7 +146,7 @@ def test_the_speed_is_counted_by_the_loss_unless_there_is_something_else():
     def loss_fn(params, carry, batch, key):
         return training.Loss(params["w"], jnp.asarray(10), work=batch.get("work"))
 
-    optimizer = training.make_optimizer("sgd", learning_rate=0.1)
+    optimizer = optax.sgd(0.1)
     state = training.create_state({"w": jnp.zeros(())}, optimizer)
     step = training.make_train_step(loss_fn, optimizer)
     state, metrics = step(state, {})
@@ -157,7 +158,7 @@ def test_the_speed_is_counted_by_the_loss_unless_there_is_something_else():
 
 def test_the_learning_rate_of_a_batch_may_be_scaled():
     """Behind the clipping: SGD's step is rate * scale * the clipped gradient."""
-    optimizer = training.make_optimizer("sgd", learning_rate=0.5, clip_norm=1.0, momentum=0.0)
+    optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(0.5))
 
     def loss_fn(params, carry, batch, key):
         return training.Loss(3 * params, jnp.ones(()), carry, rate_scale=batch)

@@ -88,20 +88,17 @@ def loss_fn(params, carry, batch, key):
 
 
 @functools.cache
-def train_step(name, learning_rate, clip_norm, average):
-    optimizer = training.make_optimizer(name, learning_rate=learning_rate, clip_norm=clip_norm)
-    averaging = training.make_average(average, decay=0.9)
-    step = training.make_train_step(loss_fn, optimizer, clip_norm=clip_norm, average=averaging)
-    return step, optimizer, averaging
+def step_and_state(**settings):
+    """The training step, and `(params, carry) -> state`."""
+    given = {"learning_rate": 0.01, "schedule": "constant", "warmup_steps": 0, "momentum": 0.0,
+             "average_decay": 0.9, "seed": 3} | settings  # fmt: skip
+    return training.make_training(training.TrainingConfig(**given), loss_fn)
 
 
-def setup(name="adam", learning_rate=0.01, clip_norm=1.0, average="ema"):
+def setup(**settings):
     """The training step and the initial state."""
-    step, optimizer, averaging = train_step(name, learning_rate, clip_norm, average)
-    carry = np.zeros((ROWS, SIZE), np.float32)
-    return step, training.create_state(
-        init_params(), optimizer, carry=carry, seed=3, average=averaging
-    )
+    step, new_state = step_and_state(**settings)
+    return step, new_state(init_params(), np.zeros((ROWS, SIZE), np.float32))
 
 
 eval_step = training.make_eval_step(loss_fn)

@@ -7,9 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnnjax.errors import check_known
-
-AVERAGES = ("none", "ema", "asgd", "ntasgd")
+from rnnjax.training.config import TrainingConfig
 
 Params = Any
 
@@ -31,10 +29,10 @@ class Average(NamedTuple):
     triggered: bool = False
 
 
-def make_average(name: str, *, decay: float = 0.999, start_step: int = 0) -> Average | None:
+def make_average(config: TrainingConfig) -> Average | None:
     """Makes a running average of the parameters, at all times usable as it is; None for 'none'.
 
-    With p_t the parameters after update t, d = `decay`, s = `start_step`::
+    With p_t the parameters after update t, d = `decay`, s = `average_start`::
 
         a_t = (1 - w_t) a_tm1 + w_t p_t
         ema:  w_t = (1 - d) / (1 - d^t)      a_t = sum_i d^(t-i) p_i / sum_i d^(t-i)
@@ -45,18 +43,10 @@ def make_average(name: str, *, decay: float = 0.999, start_step: int = 0) -> Ave
     Polyak and Juditsky (1992); ntasgd is the non-monotonically triggered one of Merity et al.
     (2018, "Regularizing and optimizing LSTM language models", algorithm 1), for which see
     `loop.BestSoFar.stagnates`.
-
-    Args:
-        name: 'none', 'ema', 'asgd' or 'ntasgd'.
-        decay: of ema; in [0, 1).
-        start_step: updates before asgd begins to average.
-
-    Raises:
-        UserError: an unknown name.
     """
-    check_known("average", name, AVERAGES)
-    if name == "none":
+    if config.average == "none":
         return None
+    decay = config.decay
     log_decay = math.log(decay) if decay else -math.inf
 
     def seen_since(updates_made, start):
@@ -64,12 +54,12 @@ def make_average(name: str, *, decay: float = 0.999, start_step: int = 0) -> Ave
 
     weights = {
         "ema": lambda made, start: (1 - decay) / -jnp.expm1(made.astype(jnp.float32) * log_decay),
-        "asgd": lambda made, start: 1 / seen_since(made, start_step),
+        "asgd": lambda made, start: 1 / seen_since(made, config.average_start),
         "ntasgd": lambda made, start: 1 / seen_since(made, start),
     }
 
     def update(average, params, updates_made, start=None):
-        w_t = weights[name](updates_made, start)
+        w_t = weights[config.average](updates_made, start)
         return jax.tree.map(lambda a, p: ((1 - w_t) * a + w_t * p).astype(p.dtype), average, params)
 
-    return Average(update, triggered=name == "ntasgd")
+    return Average(update, triggered=config.average == "ntasgd")

@@ -133,9 +133,8 @@ def test_new_run_from_the_parameters_of_another(tmp_path):
     toy.run(tmp_path / "old", 6)
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "old").rglob("*")}
     params = training.restore_params(tmp_path / "old", toy.init_params())
-    step, optimizer, average = toy.train_step("adam", 0.01, 1.0, "ema")
-    carry = np.zeros((toy.ROWS, toy.SIZE), np.float32)
-    state = training.create_state(params, optimizer, carry=carry, average=average)
+    step, new_state = toy.step_and_state()
+    state = new_state(params, np.zeros((toy.ROWS, toy.SIZE), np.float32))
     result = toy.train(tmp_path / "new", 2, step=step, state=state)
     assert result.step == 2
     moved = [

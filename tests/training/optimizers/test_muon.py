@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from rnnjax.training import make_optimizer
+from rnnjax.training import TrainingConfig, make_optimizer
 from rnnjax.training.optimizers.factory import hidden_matrices
 
 RATE, DECAY = 0.05, 0.2
@@ -56,7 +56,11 @@ def by_hand(start, gradients):
 
 def test_matrices_follow_muon_and_all_else_nadamw():
     gradients = [drawn(seed) for seed in range(1, 7)]
-    optimizer = make_optimizer("muon", learning_rate=RATE, weight_decay=DECAY)
+    config = TrainingConfig(
+        optimizer="muon", learning_rate=RATE, weight_decay=DECAY, schedule="constant",
+        warmup_steps=0, clip_norm=0.0,
+    )  # fmt: skip
+    optimizer = make_optimizer(config)
     nadamw = optax.nadamw(RATE, weight_decay=DECAY)
     params = others = float32(drawn(0))
     state, state_of_others = optimizer.init(params), nadamw.init(others)
