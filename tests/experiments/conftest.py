@@ -77,6 +77,28 @@ def assert_told(result, words):
     assert len(result.err.splitlines()) == 1
 
 
+@pytest.fixture
+def run(request, capsys):
+    """`(workdir, *flags) -> Result` of the `EXPERIMENT` of a file; it has to end well."""
+
+    def run(workdir, *flags):
+        result = command(capsys, request.module, f"--workdir={workdir}", *flags)
+        assert result.code == 0, result.err
+        return result
+
+    return run
+
+
+@pytest.fixture
+def refuses(request, capsys):
+    """`(words, workdir, *flags)`: it ends as `assert_told` says."""
+
+    def refuses(words, workdir, *flags):
+        assert_told(command(capsys, request.module, f"--workdir={workdir}", *flags), words)
+
+    return refuses
+
+
 def run_docs(task, workdir):
     """Runs the ten lines of Python of docs/TASK.md in the current folder, with a run of its own."""
     page = Path(__file__).parents[2] / f"docs/{task}.md"

@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 
 import rnnjax
-from experiments import activity
 from experiments.activity import EXPERIMENT
-from tests.experiments.conftest import command
 
 
 @pytest.fixture(scope="module")
@@ -36,14 +34,8 @@ def workdir(tmp_path_factory, videos):
     return workdir
 
 
-def run(capsys, workdir, *flags):
-    result = command(capsys, activity, f"--workdir={workdir}", *flags)
-    assert result.code == 0, result.err
-    return result.out
-
-
-def test_the_network_learns_what_no_single_frame_shows(workdir, capsys):
-    told = run(capsys, workdir, "--mode=evaluate")
+def test_the_network_learns_what_no_single_frame_shows(run, workdir):
+    told = run(workdir, "--mode=evaluate").out
     found = re.match(r"test: ([\d.]+) % of 18 videos right, .* the mean frame: ([\d.]+) %", told)
     assert float(found[1]) >= 90
     assert float(found[2]) <= 75
@@ -54,31 +46,32 @@ def test_the_network_learns_what_no_single_frame_shows(workdir, capsys):
     assert (workdir / "early_recognition_test.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_files_without_labels_are_predicted_as_the_class_does(workdir, videos, tmp_path, capsys):
+def test_files_without_labels_are_predicted_as_the_class_does(run, workdir, videos, tmp_path):
     frames = np.load(videos)["frames"][:4]
     np.savez(tmp_path / "new.npz", frames=frames)
     model = rnnjax.load(workdir)
-    lines = run(capsys, workdir, "--mode=predict", f"--input={tmp_path / 'new.npz'}").splitlines()
-    for line, row in zip(lines, model.classify(list(frames)), strict=True):
+    told = run(workdir, "--mode=predict", f"--input={tmp_path / 'new.npz'}").out
+    for line, row in zip(told.splitlines(), model.classify(list(frames)), strict=True):
         name = model.videos.classes[row.argmax()]
         assert f": {name} ({row.max():.1%}); at half of the frames" in line
 
 
-def test_one_video_is_inspected_over_time(workdir, capsys):
-    told = run(capsys, workdir, "--mode=inspect", "--index=3")
+def test_one_video_is_inspected_over_time(run, refuses, workdir):
+    told = run(workdir, "--mode=inspect", "--index=3").out
     assert told.splitlines()[-1] == f"Prediction over time: {workdir / 'over_time.png'}"
-    wrong = command(capsys, activity, f"--workdir={workdir}", "--mode=inspect", "--index=18")
-    assert "--index is from 0 to 17; got 18" in wrong.err
+    refuses("--index is from 0 to 17; got 18", workdir, "--mode=inspect", "--index=18")
 
 
-def test_without_a_validation_split_an_evaluation_is_called_one_of_the_training(tmp_path, capsys):
+def test_without_a_validation_split_an_evaluation_is_called_one_of_the_training(run, tmp_path):
     numbers = np.random.default_rng(0).random((8, 5 * 20, 4))
     (tmp_path / "joints").mkdir()
     for n, joints in enumerate(numbers):
         name = f"a0{1 + n % 2}_s0{1 + n // 2 % 2}_e0{1 + n // 4}_skeleton.txt"
         np.savetxt(tmp_path / "joints" / name, joints)
-    result = command(capsys, activity, "--preset=msr_action3d", f"--workdir={tmp_path / 'run'}",
-                     f"--config.data={tmp_path / 'joints'}", "--config.num_steps=2",
-                     "--config.hidden_size=4", "--config.num_buckets=1")  # fmt: skip
-    assert result.code == 0, result.err
+    flags = [
+        "--preset=msr_action3d",
+        f"--config.data={tmp_path / 'joints'}",
+        "--config.num_steps=2",
+    ]
+    result = run(tmp_path / "run", *flags, "--config.hidden_size=4", "--config.num_buckets=1")
     assert re.search(r"^step 2: training split loss \d", result.err, re.M)

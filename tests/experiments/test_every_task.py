@@ -19,7 +19,7 @@ from rnnjax import training
 from rnnjax.cells.named import CELLS
 from rnnjax.tasks.captioning.scenes import source
 from rnnjax.tasks.draw import reports
-from tests.experiments.conftest import command
+from tests.experiments.conftest import assert_told, command
 from tests.experiments.small_tasks import TASKS, flags_of, only_training, write_data
 
 QUICK = itertools.cycle(["char_lm", "long_range", "series", "word_lm", "sentiment", "music"])
@@ -55,6 +55,14 @@ def test_what_is_not_asked_for_makes_room(task, preset, asked, follows, tmp_path
 def test_samples_are_not_those_of_the_report_unless_asked_for(task):
     """The reports take seed 0, and that of `draw` takes those that follow, one for each image."""
     assert experiment_of(task).EXPERIMENT.options.seed >= (reports.SHOWN if task == "draw" else 1)
+
+
+@pytest.mark.parametrize("task", TASKS.keys() - {"long_range"})
+def test_data_that_are_not_there_are_named_and_leave_no_folder(task, tmp_path, capsys):
+    flags = [f"--workdir={tmp_path / 'run'}", f"--config.data={tmp_path / 'none.tsv'}"]
+    result = command(capsys, experiment_of(task), *flags)
+    assert_told(result, f"{tmp_path / 'none.tsv'} does not exist")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.fixture(autouse=True)

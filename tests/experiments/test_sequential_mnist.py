@@ -9,10 +9,9 @@ from PIL import Image
 from sklearn.metrics import confusion_matrix
 
 import rnnjax
-from experiments import sequential_mnist
 from experiments.sequential_mnist import EXPERIMENT
 from rnnjax.tasks.sequential_mnist import classifier, digits
-from tests.experiments.conftest import assert_told, command, of_split
+from tests.experiments.conftest import of_split
 
 SMALL = ["--config.num_steps=150", "--config.hidden_size=24", "--config.learning_rate=0.02",
          "--config.eval_every=75", "--config.average=none"]  # fmt: skip
@@ -24,10 +23,6 @@ def trained(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("trained") / "digits"
     EXPERIMENT.main([f"--workdir={workdir}", *SMALL])
     return workdir
-
-
-def run(capsys, workdir, *flags):
-    return command(capsys, sequential_mnist, f"--workdir={workdir}", *flags)
 
 
 def test_training_learns_and_draws_the_confusions(trained):
@@ -42,13 +37,12 @@ def test_training_learns_and_draws_the_confusions(trained):
     assert "digits right</h2>" in (trained / "report.html").read_text()
 
 
-def test_evaluation_counts_as_scikit_learn_does(trained, capsys, monkeypatch):
+def test_evaluation_counts_as_scikit_learn_does(run, trained, monkeypatch):
     drawn = []
     monkeypatch.setattr(
         classifier.visuals, "draw_confusion", lambda names, counts: drawn.append(counts) or b"png"
     )
-    result = run(capsys, trained, "--mode=evaluate", "--split=validation")
-    assert result.code == 0, result.err
+    result = run(trained, "--mode=evaluate", "--split=validation")
     held_out = digits.load_digits("embedded")["validation"]
     model = rnnjax.load(trained).model
     logits = model(held_out.images.reshape(len(held_out.images), -1, 1).transpose(1, 0, 2))
@@ -59,14 +53,13 @@ def test_evaluation_counts_as_scikit_learn_does(trained, capsys, monkeypatch):
     assert (trained / "confusion_validation.png").read_bytes() == b"png"
 
 
-def test_prediction_reads_images(trained, capsys, tmp_path):
+def test_prediction_reads_images(run, trained, tmp_path):
     held_out = digits.load_digits("embedded")["validation"]
     paths = []
     for n in range(3):
         paths.append(str(tmp_path / f"{n}.png"))
         Image.fromarray((held_out.images[n] * 255).astype(np.uint8)).save(paths[n])
-    result = run(capsys, trained, "--mode=predict", *(f"--input={path}" for path in paths))
-    assert result.code == 0, result.err
+    result = run(trained, "--mode=predict", *(f"--input={path}" for path in paths))
     lines = result.out.splitlines()
     assert [line.split(":")[0] for line in lines] == paths
     assert all(re.fullmatch(r".*: \d \(\d+\.\d%\)", line) for line in lines)
@@ -81,5 +74,5 @@ def test_prediction_reads_images(trained, capsys, tmp_path):
         (["--mode=evalute"], "unknown --mode=evalute; did you mean 'evaluate'"),
     ],
 )
-def test_mistakes_are_told_in_a_line(trained, capsys, flags, words):
-    assert_told(run(capsys, trained, *flags), words)
+def test_mistakes_are_told_in_a_line(refuses, trained, flags, words):
+    refuses(words, trained, *flags)

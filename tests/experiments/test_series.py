@@ -7,11 +7,9 @@ import numpy as np
 import pytest
 
 import rnnjax
-from experiments import series
 from experiments.series import EXPERIMENT
 from rnnjax import training
 from rnnjax.tasks.series.sources import EMBEDDED
-from tests.experiments.conftest import assert_told, command
 
 SMALL = ["--config.hidden_size=12", "--config.eval_every=20", "--config.average=none",
          "--config.learning_rate=0.01"]  # fmt: skip
@@ -54,13 +52,8 @@ def classifier(tmp_path_factory, waves):
     return workdir
 
 
-def run(capsys, workdir, *flags):
-    return command(capsys, series, f"--workdir={workdir}", *flags)
-
-
-def test_a_short_training_beats_the_naive_forecasts_which_are_scored_as_by_hand(forecaster, capsys):
-    result = run(capsys, forecaster, "--mode=evaluate")
-    assert result.code == 0, result.err
+def test_a_short_training_beats_the_naive_forecasts_which_are_scored_as_by_hand(run, forecaster):
+    result = run(forecaster, "--mode=evaluate")
     rows = {
         line[:14].strip(): [float(cell) for cell in line[14:].split()]
         for line in result.out.splitlines()[2:4]
@@ -91,34 +84,30 @@ def test_the_validation_metrics_are_those_of_the_evaluation(forecaster):
     np.testing.assert_allclose(best["loss"], in_variances, rtol=1e-4)
 
 
-def test_the_command_line_predicts_as_the_class_does(forecaster, tmp_path, capsys):
+def test_the_command_line_predicts_as_the_class_does(run, forecaster, tmp_path):
     y = sunspots()[:100]
     path = tmp_path / "new.csv"
     path.write_text("sunspots\n" + "\n".join(map(str, [*y, ""])) + "\nNaN\n")
-    result = run(capsys, forecaster, "--mode=predict", f"--input={path}")
-    assert result.code == 0, result.err
+    result = run(forecaster, "--mode=predict", f"--input={path}")
     header, *rows = csv.reader(io.StringIO(result.out))
     assert header == ["series", "ahead", "sunspots"]
     assert [row[:2] for row in rows] == [["new", "1"], ["new", "2"]]
     expected = rnnjax.load(forecaster).forecast([*y, np.nan])  # an empty line is no row
     np.testing.assert_allclose([float(row[2]) for row in rows], expected, rtol=1e-5)
     output = tmp_path / "out.csv"
-    told = run(capsys, forecaster, "--mode=predict", f"--input={path}", f"--output={output}")
+    told = run(forecaster, "--mode=predict", f"--input={path}", f"--output={output}")
     assert told.out == f"Predictions: {output}\n"
     assert output.read_text() == result.out
 
 
-def test_classes_are_learnt_and_predicted_from_unlabelled_files(
-    classifier, waves, tmp_path, capsys
-):
+def test_classes_are_learnt_and_predicted_from_unlabelled_files(run, classifier, waves, tmp_path):
     rows = [row for row in training.read_metrics(classifier) if row["split"] == "valid"]
     assert max(row["accuracy"] for row in rows) >= 100 * 5 / 6  # 50 by chance
     text = waves.read_text().splitlines()
     path = tmp_path / "unlabelled.csv"
     path.write_text("\n".join(f"{wave};{height}" for wave, _, height in
                               (line.split(";") for line in text)))  # fmt: skip
-    result = run(capsys, classifier, "--mode=predict", f"--input={path}")
-    assert result.code == 0, result.err
+    result = run(classifier, "--mode=predict", f"--input={path}")
     predicted = list(csv.DictReader(io.StringIO(result.out)))
     heights = {}
     for line in text[1:]:
@@ -132,7 +121,7 @@ def test_classes_are_learnt_and_predicted_from_unlabelled_files(
         assert float(row["probability"]) == pytest.approx(probability.max(), abs=1e-4)
     truth = [("slow", "fast")[int(row["series"][1:]) % 2] == row["speed"] for row in predicted]
     assert np.mean(truth) > 0.85
-    told = run(capsys, classifier, "--mode=evaluate", "--split=validation")
+    told = run(classifier, "--mode=evaluate", "--split=validation")
     assert "of 6 series right; the most frequent class alone: 50.00%" in told.out
 
 
@@ -142,32 +131,28 @@ def test_classes_are_learnt_and_predicted_from_unlabelled_files(
         (["--mode=predict"], "mode predict takes --input=FILE.csv"),
         (["--mode=predict", "--input=none.csv"], "none.csv does not exist"),
         (["--mode=predict", "--input=x", "--output=nowhere/y"], "there is no folder nowhere"),
-        (["--mode=evaluate", "--split=tset"], "unknown --split=tset; did you mean 'test'"),
         (["--mode=evaluate", "--config.target=year"], "trained with the target sunspots; the data"),
     ],
 )
-def test_mistakes_are_told_in_a_line(forecaster, capsys, flags, words):
-    assert_told(run(capsys, forecaster, *flags), words)
+def test_mistakes_are_told_in_a_line(refuses, forecaster, flags, words):
+    refuses(words, forecaster, *flags)
 
 
-def test_other_columns_of_new_data_are_left_out(forecaster, tmp_path, capsys):
+def test_other_columns_of_new_data_are_left_out(run, forecaster, tmp_path):
     path = tmp_path / "more.csv"
     more = np.random.default_rng(0).normal(size=309)
     lines = [f"{x},{y}" for x, y in zip(sunspots(), more, strict=True)]
     path.write_text("sunspots,more\n" + "\n".join(lines))
-    result = run(capsys, forecaster, "--mode=evaluate", f"--config.data={path}")
-    assert result.code == 0, result.err
-    own = run(capsys, forecaster, "--mode=evaluate")
+    result = run(forecaster, "--mode=evaluate", f"--config.data={path}")
+    own = run(forecaster, "--mode=evaluate")
     assert result.out == own.out
 
 
-def test_a_file_to_predict_from_that_does_not_fit_is_named(forecaster, tmp_path, capsys):
+def test_a_file_to_predict_from_that_does_not_fit_is_named(refuses, forecaster, tmp_path):
     path = tmp_path / "short.csv"
     for text, words in {
         "sunspots\n1\n2": "short.csv:2: the series 'short': values has 2 rows: expected 12 or more",
-        "spots\n1\n2": "short.csv has no column 'sunspots': did you mean",
+        "spots\n1\n2": "short.csv has no column 'sunspots': ",
     }.items():
         path.write_text(text)
-        result = run(capsys, forecaster, "--mode=predict", f"--input={path}")
-        assert result.code == 2
-        assert words.replace("did you mean", "") in result.err
+        refuses(words, forecaster, "--mode=predict", f"--input={path}")

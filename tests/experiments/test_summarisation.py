@@ -6,9 +6,8 @@ import re
 import pytest
 
 import rnnjax
-from experiments import summarisation
 from experiments.summarisation import EXPERIMENT
-from tests.experiments.conftest import assert_told, command, of_split
+from tests.experiments.conftest import of_split
 
 NAMES = ["anna", "bert", "carl", "dora", "emil", "fred", "gina", "hans"]
 BODIES = [f"please write to {name} today" for name in NAMES]
@@ -47,10 +46,6 @@ def trained(tmp_path_factory, flags):
     return workdir
 
 
-def run(capsys, workdir, *flags):
-    return command(capsys, summarisation, f"--workdir={workdir}", *flags)
-
-
 def test_names_that_no_one_knows_are_copied_and_the_report_shows_it(trained):
     rows = of_split(trained, "valid")
     assert [row["step"] for row in rows] == [75, 150]
@@ -67,9 +62,8 @@ def test_names_that_no_one_knows_are_copied_and_the_report_shows_it(trained):
     assert scores["lead"] == {"rouge1": 0, "rouge2": 0, "rougeL": 0}
 
 
-def test_modes_use_what_was_trained(trained, capsys, tmp_path):
-    scored = run(capsys, trained, "--mode=evaluate", "--split=validation")
-    assert scored.code == 0, scored.err
+def test_modes_use_what_was_trained(run, trained, tmp_path):
+    scored = run(trained, "--mode=evaluate", "--split=validation")
     assert (
         "validation: rouge1 100.00, rouge2 100.00, rougeL 100.00 (F1, %, beam of 4), 2 texts"
         in scored.out
@@ -77,14 +71,12 @@ def test_modes_use_what_was_trained(trained, capsys, tmp_path):
     assert (trained / "summaries_validation.txt").read_text() == "about gina\nabout hans\n"
     given, output = tmp_path / "in.txt", tmp_path / "out.txt"
     given.write_text("please write to Xerxes today\n\nplease write to gina today\n")
-    written = run(capsys, trained, "--mode=predict", f"--input={given}", f"--output={output}")
-    assert written.code == 0, written.err
+    written = run(trained, "--mode=predict", f"--input={given}", f"--output={output}")
     assert output.read_text() == "about xerxes\n\nabout gina\n"
     assert "are longer than" not in written.err
-    long = run(capsys, trained, "--mode=predict", "--text=gina", f"--text={'gina ' * 100}")
+    long = run(trained, "--mode=predict", "--text=gina", f"--text={'gina ' * 100}")
     assert "1 of 2 texts are longer than 80 symbols and cut" in long.err
-    inspected = run(capsys, trained, "--mode=inspect")
-    assert inspected.code == 0, inspected.err
+    run(trained, "--mode=inspect")
     page = (trained / "inspect.html").read_text()
     assert re.findall("<h2>(.*?)</h2>", page) == ["Spread over the split", "Best", "Worst"]
     (found,) = rnnjax.load(trained).summarize(["please write to Ymir today"])
@@ -98,12 +90,9 @@ def test_modes_use_what_was_trained(trained, capsys, tmp_path):
     [
         (["--mode=predict"], "mode predict takes --text=TEXT"),
         (["--mode=predict", "--text= "], "nothing to summarise: --text has no word"),
-        (["--mode=evaluate", "--split=tset"], "unknown --split=tset; did you mean 'test'"),
         (["--mode=evaluate", "--config.level=subword"], "was trained with --config.level=word"),
-        (["--config.too_long=cut"], "unknown --config.too_long=cut; "),
-        (["--config.coverage=-1"], "--config.coverage is 0 or more; got -1.0"),
         (["--mode=evaluate", "--config.data=no/where"], "no/where does not exist"),
     ],
 )
-def test_mistakes_are_told_in_a_line(trained, capsys, given, words):
-    assert_told(run(capsys, trained, *given), words)
+def test_mistakes_are_told_in_a_line(refuses, trained, given, words):
+    refuses(words, trained, *given)
