@@ -20,9 +20,6 @@ from rnnjax.errors import UserError, check_at_least
 
 Batch = dict[str, np.ndarray]
 
-ENDLESS = 1 << 62
-"""Number of batches for training: they never run out."""
-
 _AHEAD = 2
 """Groups of batches that are made before they are asked for, by each thread or process."""
 
@@ -46,9 +43,6 @@ class EndlessBatches:
         self._batch_size, self._seed = batch_size, seed % (1 << 64)
         self._rows = np.arange(batch_size)
         self._latest: tuple[int, Any] = -1, None
-
-    def __len__(self) -> int:
-        return ENDLESS
 
     def __getitem__(self, index: int) -> Batch:
         raise NotImplementedError

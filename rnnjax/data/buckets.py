@@ -72,12 +72,7 @@ def deal(
 
     Returns:
         {length of a bucket that is not empty, ascending: its examples' indices, short ones first}.
-
-    Raises:
-        UserError: the buckets do not ascend.
     """
-    if not buckets or buckets[0] < 1 or any(np.diff(buckets) <= 0):
-        raise UserError(f"buckets are one or more ascending lengths, got {list(buckets)}")
     order = np.argsort(lengths, kind="stable")
     distinct, starts = np.unique(np.asarray(lengths)[order], return_index=True)
     members: dict[int, list[np.ndarray]] = {}

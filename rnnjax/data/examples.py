@@ -38,7 +38,6 @@ def read_examples(
     columns: Mapping[str, str | int],
     *,
     kind: str | None = None,
-    header: bool | None = None,
     encoding: str = "utf-8",
 ) -> list[Example]:
     """The examples of a file: a line, a CSV record or a JSON object each.
@@ -49,10 +48,9 @@ def read_examples(
     Args:
         path: of the file; plain or .gz.
         columns: {name of a field: its column in the file}. A column is a name in the header row or
-            the JSON object, or in TSV and CSV a number, from 0; negative from the last.
+            the JSON object, or in TSV and CSV a number, from 0; negative from the last. There is a
+            header if a column is given by name.
         kind: ".tsv", ".csv" or ".jsonl"; None: as the file's name ends.
-        header: the first row of TSV or CSV names the columns; None: it does if a column is given by
-            name.
 
     Returns:
         The examples, at least one. In JSON a number, true or false becomes text.
@@ -69,7 +67,7 @@ def read_examples(
         examples = [_of_json(line, columns, place) for place, line in lines]
     else:
         rows = (csv_rows if kind == ".csv" else tsv_rows)(path, encoding=encoding)
-        examples = list(_of_rows(rows, columns, header))
+        examples = list(_of_rows(rows, columns))
     if not examples:
         raise UserError(f"{path} has no examples")
     return examples
@@ -148,11 +146,10 @@ def delimited_rows(text: str, name: str, delimiter: str = ",") -> Iterator[tuple
 
 
 def _of_rows(
-    rows: Iterator[tuple[str, list[str]]], columns: Mapping[str, str | int], header: bool | None
+    rows: Iterator[tuple[str, list[str]]], columns: Mapping[str, str | int]
 ) -> Iterator[Example]:
     first, size, indices = "", 0, {}
-    if header is None:
-        header = any(isinstance(column, str) for column in columns.values())
+    header = any(isinstance(column, str) for column in columns.values())
     for place, cells in rows:
         if not first:
             first, size = place, len(cells)

@@ -61,9 +61,9 @@ def read_vectors(path: str, wanted: Collection[str], *, encoding: str = "utf-8")
 
     They are separated by single spaces. The first line may be a header of two integers, the number
     of words and D (word2vec, fastText); otherwise D is that of the first line (GloVe). A word may
-    have spaces within, as some of GloVe's do. Of a repeated word the first vector counts, and the
-    log warns of it, and of a header with a wrong number of words. The file is read line by line,
-    and numbers are parsed only for wanted words.
+    have spaces within, as some of GloVe's do. Of a repeated word the first vector counts. The log
+    warns of a header with a wrong number of words. The file is read line by line, and numbers are
+    parsed only for wanted words.
 
     Args:
         path: of the file, plain or .gz.
@@ -87,7 +87,7 @@ def read_vectors(path: str, wanted: Collection[str], *, encoding: str = "utf-8")
     wanted = {*wanted, *(word.lower() for word in wanted)}
     kept: dict[str, np.ndarray] = {}
     size = promised = None
-    num_words = repeated = 0
+    num_words = 0
     for number, line in enumerate(_lines(document(files[0], encoding).chunks, path), 1):
         place = f"{path}:{number}"
         if number == 1:
@@ -99,7 +99,6 @@ def read_vectors(path: str, wanted: Collection[str], *, encoding: str = "utf-8")
         assert size is not None
         word, numbers = _parts(line, size, place, encoding)
         num_words += 1
-        repeated += word in kept
         if word in wanted and word not in kept:
             kept[word] = _vector(numbers, place)
         elif number == 1:
@@ -109,8 +108,6 @@ def read_vectors(path: str, wanted: Collection[str], *, encoding: str = "utf-8")
         raise UserError(f"{path} has no word vectors: it is empty{but}")
     if promised not in (None, num_words):
         _log.warning("%s has %d words, though its header says %d", path, num_words, promised)
-    if repeated:
-        _log.warning("%s repeats wanted words %d times; the first of each counts", path, repeated)
     matrix = np.stack(list(kept.values())) if kept else np.zeros((0, size), np.float32)
     return Vectors(tuple(kept), matrix)
 

@@ -114,7 +114,8 @@ def beam_search(
         improved description of complex scenes" (arXiv:1610.02424), section 3, with its Hamming
         diversity.
     """
-    check_start(carry, start_tokens, max_length)
+    check_start(carry, start_tokens)
+    check_at_least(1, max_length=max_length)
     if not 1 <= beam_size <= MAX_BEAM_SIZE:
         raise UserError(f"beam_size is 1 .. {MAX_BEAM_SIZE}; got {beam_size}")
     check_at_least(0, length_penalty=length_penalty, diversity=diversity)

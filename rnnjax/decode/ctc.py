@@ -46,7 +46,6 @@ def ctc_beam_search(
     steps: Array,
     *,
     beam_size: int,
-    max_length: int | None = None,
     language_model: Step | None = None,
     params: Any = None,
     carry: Carry = None,
@@ -75,7 +74,6 @@ def ctc_beam_search(
         logits: `[T, B, V]`; symbol 0 is the blank.
         steps: of each row, int `[B]`.
         beam_size: K.
-        max_length: L, of a text; None: T.
         language_model: `(params, carry, tokens [N]) -> (log-probabilities [N, V], carry)` of the
             symbols that follow. The blank stands for the beginning of the text; the score of the
             blank is not read.
@@ -98,17 +96,16 @@ def ctc_beam_search(
     """
     if not 1 <= beam_size <= MAX_BEAM_SIZE:
         raise UserError(f"beam_size is 1 .. {MAX_BEAM_SIZE}; got {beam_size}")
-    length = len(logits) if max_length is None else max_length
-    check_at_least(0, weight=weight, max_length=length)
+    check_at_least(0, weight=weight)
     if not math.isfinite(bonus):
         raise UserError(f"bonus is a number; got {bonus}")
-    return _search(language_model, beam_size, length, logits, steps, params, carry, weight, bonus)
+    return _search(language_model, beam_size, logits, steps, params, carry, weight, bonus)
 
 
 class _Beam(NamedTuple):
     """The prefixes after some steps; what is log-probabilities is -inf at an empty place."""
 
-    tokens: Array  # [B, K, L]
+    tokens: Array  # [B, K, T]
     lengths: Array  # [B, K]
     last: Array  # [B, K], 0 of the empty prefix
     blank: Array  # [B, K], log p_b
@@ -122,11 +119,10 @@ class _Beam(NamedTuple):
         return jnp.logaddexp(self.blank, self.symbol)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+@functools.partial(jax.jit, static_argnums=(0, 1))
 def _search(
     model: Step | None,
     beam_size: int,
-    max_length: int,
     logits: Array,
     steps: Array,
     params: Any,
@@ -134,7 +130,7 @@ def _search(
     weight: Array,
     bonus: Array,
 ) -> BeamResult:
-    num_rows, vocab_size = logits.shape[1:]
+    num_steps, num_rows, vocab_size = logits.shape
     shape = (num_rows, beam_size)
     logs = jax.nn.log_softmax(wide(logits))
 
@@ -159,7 +155,7 @@ def _search(
     tells, carry = read(repeat_rows(carry, num_rows, beam_size), start)
     empty = jnp.full(shape, -jnp.inf, logs.dtype)
     beam = _Beam(
-        tokens=jnp.zeros((*shape, max_length), jnp.int32),
+        tokens=jnp.zeros((*shape, num_steps), jnp.int32),
         lengths=start,
         last=start,
         blank=empty.at[:, 0].set(0),
@@ -168,7 +164,7 @@ def _search(
         tells=tells,
         carry=carry,
     )
-    beam, _ = jax.lax.scan(advance, beam, (logs, jnp.arange(len(logs))))
+    beam, _ = jax.lax.scan(advance, beam, (logs, jnp.arange(num_steps)))
     found = beam.log_probability
     scores = found + _weighted(weight, beam.told) + bonus * beam.lengths
     return BeamResult(beam.tokens, beam.lengths, scores, found).ranked(scores)
@@ -176,18 +172,17 @@ def _search(
 
 def _advance(beam: _Beam, q: Array, read: Any, weight: Array, bonus: Array) -> _Beam:
     """One step of all rows, with log-probabilities `q [B, V]`."""
-    num_rows, beam_size, max_length = beam.tokens.shape
+    num_rows, beam_size, longest = beam.tokens.shape
     vocab_size, rows = q.shape[-1], jnp.arange(num_rows)[:, None]
     total, symbols = beam.log_probability, jnp.arange(vocab_size)
     is_last = symbols == beam.last[..., None]
     longer = q[:, None] + jnp.where(is_last, beam.blank[..., None], total[..., None])
-    full = (beam.lengths >= max_length)[..., None]
-    longer = jnp.where((symbols == BLANK) | full, -jnp.inf, longer)
+    longer = jnp.where(symbols == BLANK, -jnp.inf, longer)
     blank = q[:, None, BLANK] + total
     symbol = jnp.where(beam.lengths > 0, q[rows, beam.last] + beam.symbol, -jnp.inf)
 
     # A longer prefix may be in the beam already: place j is place i and its own last symbol.
-    place = jnp.arange(max_length)
+    place = jnp.arange(longest)
     parents = jnp.where(place == beam.lengths[..., None] - 1, 0, beam.tokens)
     same = (beam.tokens[:, :, None] == parents[:, None]).all(axis=-1)
     same &= beam.lengths[:, :, None] + 1 == beam.lengths[:, None]

@@ -21,21 +21,12 @@ def replay(
 ) -> Any:
     """Reads given sequences step by step and keeps the output of each step.
 
-    Use it to get attention maps of decoded sequences. The step for decoding returns (logits,
-    carry); a second step that returns (map, carry) reads the sequences that were found. As steps
-    are pure, this repeats the same computation, including the locations that hard attention
-    samples, if each row samples by a key of its own in the carry. It costs one pass over the
-    sequences of interest, mostly one of the beam; keeping a map of every hypothesis at every step
-    would cost memory in every search. It works for greedy, sampled, searched and reference
-    sequences alike::
-
-        def decoding_step(params, carry, tokens):
-            logits, attention, carry = model_step(params, carry, tokens)
-            return logits, carry
-
-        def map_step(params, carry, tokens):
-            logits, attention, carry = model_step(params, carry, tokens)
-            return attention, carry
+    Use it to get attention maps of decoded sequences: the step for decoding returns (logits,
+    carry), and a second step that returns (map, carry) reads what was found. As steps are pure,
+    this repeats the same computation, including the locations that hard attention samples, if each
+    row samples by a key of its own in the carry. It costs one pass over the sequences of interest,
+    mostly one of the beam; a map of every hypothesis at every step would take memory in every
+    search. ::
 
         found = beam_search(decoding_step, params, carry, start_tokens, ...)
         maps = replay(map_step, params, carry, start_tokens, found.tokens[:, 0])
@@ -56,7 +47,7 @@ def replay(
         UserError: a shape does not fit.
     """
     shape = jnp.shape(tokens)
-    check_start(carry, start_tokens, max_length=1)
+    check_start(carry, start_tokens)
     if len(shape) not in (2, 3) or shape[0] != len(start_tokens) or 0 in shape[1:]:
         raise UserError(
             f"tokens have shape [B, L] or [B, K, L] with B = {len(start_tokens)}; got {list(shape)}"

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from rnnjax.errors import UserError, check_at_least
+from rnnjax.errors import UserError
 from rnnjax.typing import Array, Carry
 
 Step = Callable[[Any, Carry, Array], tuple[Array, Carry]]
@@ -17,14 +17,13 @@ are. Each leaf of the carry has B rows, random keys included.
 """
 
 
-def check_start(carry: Carry, start_tokens: Array, max_length: int) -> None:
+def check_start(carry: Carry, start_tokens: Array) -> None:
     """Raises UserError unless decoding can start from here.
 
     Args:
         carry: a pytree whose leaves are `[B, ...]`.
         start_tokens: int `[B]`.
     """
-    check_at_least(1, max_length=max_length)
     shape = jnp.shape(start_tokens)
     if len(shape) != 1 or not jnp.issubdtype(jnp.result_type(start_tokens), jnp.integer):
         raise UserError(

@@ -65,15 +65,6 @@ def init(key: PRNGKey, num_tags: int) -> CRFParams:
     )
 
 
-def restrict(params: CRFParams, allowed: Constraints | None) -> CRFParams:
-    """Puts -inf in place of every score that the constraints forbid; None forbids nothing."""
-    if allowed is None:
-        return params
-    return CRFParams(
-        *(jnp.where(legal, score, -jnp.inf) for legal, score in zip(allowed, params, strict=True))
-    )
-
-
 def prepare(
     params: CRFParams,
     scores: Array,
@@ -108,8 +99,11 @@ def prepare(
         params, scores_TKB = jax.tree.map(
             lambda x: jnp.nan_to_num(jnp.clip(x, -limit, limit), nan=-limit), (params, scores_TKB)
         )
+    if allowed is not None:
+        pairs = zip(allowed, params, strict=True)
+        params = CRFParams(*(jnp.where(legal, score, -jnp.inf) for legal, score in pairs))
     return Chain(
-        params=restrict(params, allowed),
+        params=params,
         scores_TKB=jnp.where(valid_TB[:, None], scores_TKB, 0),
         valid_TB=valid_TB,
     )

@@ -26,9 +26,6 @@ it; most attention moves the image to white by the share `GLOW`. So black parts 
 SIGMA = 0.6
 """Standard deviation of the Gaussian that smooths attention maps, in cells."""
 
-ONE_HOT = 0.999
-"""A map of which one cell has at least this much is one of hard attention."""
-
 MOST_FREQUENT = 40
 """Number of words whose entropy is drawn."""
 
@@ -48,7 +45,6 @@ def draw_attention_over_image(
 
     Each map is smoothed by a Gaussian and divided by its largest number: the brightest place of a
     panel has the most attention of this word, and a map that is the same everywhere lights all.
-    Maps of which one cell has everything, those of hard attention, are not smoothed.
 
     Args:
         image: uint8 `[H, W, 3]`, as the encoder saw it. Small ones are enlarged pixel by pixel,
@@ -147,8 +143,7 @@ def draw_mean_maps(maps: Mapping[str, np.ndarray]) -> bytes:
 
 def _light(image: np.ndarray, maps: np.ndarray) -> np.ndarray:
     """An image uint8 `[h, w, 3]` once a map, bright where attention is, dark and pale elsewhere."""
-    one_hot = len(maps) > 0 and maps.max(axis=(1, 2)).min() >= ONE_HOT
-    light = (_enlarge if one_hot else smooth_maps)(maps, *image.shape[:2])
+    light = smooth_maps(maps, *image.shape[:2])
     light = (light / light.max(axis=(1, 2), keepdims=True))[..., None]
     grey = image.mean(axis=-1, keepdims=True)
     dark = FLOOR + SHADE * (image + grey) / 2
@@ -179,13 +174,6 @@ def _gaussians(pixels: int, cells: int) -> np.ndarray:
     centres = (np.arange(pixels) + 0.5)[:, None] * cells / pixels
     weights = np.exp(-0.5 * ((centres - np.arange(cells) - 0.5) / SIGMA) ** 2)
     return weights / weights.sum(axis=1, keepdims=True)
-
-
-def _enlarge(maps: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Attention maps `[T, height, width]`: each pixel has the number of the cell it lies in."""
-    sizes = zip((height, width), maps.shape[1:], strict=True)
-    row, column = ((np.arange(pixels) + 0.5) * cells // pixels for pixels, cells in sizes)
-    return maps[:, row.astype(int)[:, None], column.astype(int)]
 
 
 def _fit_panel(image: np.ndarray) -> np.ndarray:

@@ -15,28 +15,25 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
-LINE_LENGTH = 80
+LINE_LENGTH, MOST = 80, 320
 
 READABLE = 24
 """The number of columns up to which each cell has room for a number."""
 
 
-def draw_activations(
-    characters: Sequence[str], values: Mapping[str, Any], *, limit: int = 320
-) -> bytes:
+def draw_activations(characters: Sequence[str], values: Mapping[str, Any]) -> bytes:
     """Draws a text once a unit, in the colours of its activation: -1 red, 0 white, 1 blue.
 
-    A bar beside it is the scale of the colours.
+    At most `MOST` characters are drawn. A bar beside them is the scale of the colours.
 
     Args:
         values: numbers `[number of characters]` from -1 to 1, by the name of the unit.
-        limit: at most so many characters are drawn.
 
     References:
         Karpathy, Johnson & Fei-Fei 2015, "Visualizing and understanding recurrent networks",
         figure 2.
     """
-    characters = characters[:limit]
+    characters = characters[:MOST]
     num_lines = -(-len(characters) // LINE_LENGTH)
     figure = new_figure(10, len(values) * (0.35 + 0.21 * num_lines), dpi=100)
     all_axes = figure.subplots(len(values), 1, squeeze=False)[:, 0]

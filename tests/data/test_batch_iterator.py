@@ -38,9 +38,6 @@ class Squares:
     def __init__(self, fault_at=None, fault=None, size=4):
         self._fault_at, self._fault, self._size = fault_at, fault, size
 
-    def __len__(self):
-        return 1000
-
     def __getitem__(self, index):
         if index == self._fault_at:
             if self._fault is None:

@@ -102,12 +102,6 @@ def test_nothing_is_said_where_every_sentence_fits(caplog):
     assert not caplog.records
 
 
-@pytest.mark.parametrize("buckets", [[], [0, 4], [4, 4], [5, 4]])
-def test_buckets_ascend(buckets):
-    with pytest.raises(UserError, match=r"ascending lengths, got \["):
-        deal([1], buckets)
-
-
 def test_impossible_numbers_are_refused():
     with pytest.raises(UserError, match="no examples"):
         bucket_lengths([], 4)

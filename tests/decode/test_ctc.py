@@ -139,19 +139,11 @@ def test_greedy_is_the_best_path_and_not_the_best_text():
     assert np.exp(best.log_probability[0]) == pytest.approx([0.64, 0.36], rel=1e-5)
 
 
-def test_texts_have_a_longest_length():
-    found = ctc_beam_search(logits_of(3), STEPS, beam_size=16, max_length=1)
-    assert sorted(read(found, 0, n) for n in range(3)) == [(), (1,), (2,)]
-    assert np.isneginf(found.scores[0, 3:]).all()
-
-
 def test_numbers_out_of_range_are_refused():
     search = functools.partial(ctc_beam_search, logits_of(0), STEPS)
     with pytest.raises(UserError, match=r"beam_size is 1 \.\. 1000; got 0"):
         search(beam_size=0)
     with pytest.raises(UserError, match="weight is 0 or more; got -1"):
         search(beam_size=1, weight=-1)
-    with pytest.raises(UserError, match="max_length is 0 or more; got -1"):
-        search(beam_size=1, max_length=-1)
     with pytest.raises(UserError, match="bonus is a number; got nan"):
         search(beam_size=1, bonus=float("nan"))

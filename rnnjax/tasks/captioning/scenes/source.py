@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnnjax.data.batch_iterator import ENDLESS
 from rnnjax.data.named_splits import SPLITS
 from rnnjax.data.painted_digits import COLOURS, SIZES, Box, cutouts, held_out, instances, paint
 from rnnjax.errors import UserError, did_you_mean
@@ -18,6 +17,9 @@ from rnnjax.tasks.captioning.scenes.grammar import (
     caption_of,
     relation,
 )
+
+ENDLESS = 1 << 62
+"""Number of scenes of training: they never run out."""
 
 EVALUATION_SCENES = 1000
 """Number of scenes of validation and of test."""
