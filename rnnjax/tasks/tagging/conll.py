@@ -57,12 +57,7 @@ def read_conll(
 
 
 def columns_that_fit(rows: Sequence[Sequence[str]], needed: Sequence[int]) -> str:
-    """Which flags would read these rows, as the end of a message; nothing if none would.
-
-    Args:
-        rows: of a sentence.
-        needed: the columns that do not fit.
-    """
+    """Which flags would read the rows of a sentence, as the end of a message; "" if none would."""
     columns = list(enumerate(zip(*rows, strict=True)))
     tags = [n for n, column in columns if all(map(is_tag, column))]
     if not tags:

@@ -2,14 +2,13 @@
 
 import itertools
 import re
-from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from rnnjax.data.files import read_text
 from rnnjax.data.named_splits import SPLITS, split_files
-from rnnjax.data.tokens import Token, tokenize
+from rnnjax.data.tokens import tokenize
 from rnnjax.errors import UserError, did_you_mean
 from rnnjax.tasks.tagging.config import TaggingConfig
 from rnnjax.tasks.tagging.conll import read_conll
@@ -27,10 +26,7 @@ from rnnjax.tasks.tagging.tfds_sentences import tagged_sentences
 
 EMBEDDED = Path(__file__).parent / "embedded"
 
-_PLAIN = re.compile(r"(?:[^\\\[\]|]|\\[\\\[\]|])*")
-_TYPE = re.compile(r"[^\s\\\[\]|]+")
-_ENTITY = re.compile(rf"\[({_PLAIN.pattern})\|({_TYPE.pattern})\]")
-_ESCAPE = re.compile(r"\\(.)")
+_ENTITY = re.compile(r"\[([^\[\]|]*[^\[\]|\s][^\[\]|]*)\|([^\[\]|\s]+)\]")
 
 
 def load_tagged(config: TaggingConfig) -> TaggedCorpus:
@@ -122,15 +118,14 @@ def _place(sentence: Sentence, n: int) -> str:
 
 
 def read_inline(path: str, *, encoding: str = "utf-8") -> list[Sentence]:
-    r"""The tagged sentences of a file, plain or .gz, at least one; tags as BIO.
+    """The tagged sentences of a file, plain or .gz, at least one; tags as BIO.
 
     People read and write them: `[Marie Curie|PER] was born in [Warsaw|LOC].` There is a sentence a
-    line. Blank lines are skipped, and a line that begins with `# ` is a comment. `\[`, `\]`, `\|`
-    and `\\` are the characters themselves.
+    line. Blank lines are skipped, and a line that begins with `# ` is a comment.
 
     Raises:
         UserError: there is no such file, it is not text, an entity is not written as it should be,
-            or there is no sentence. Names file, line and column.
+            or there is no sentence. Names file and line.
     """
     sentences = []
     for n, line in enumerate(read_text(path, encoding=encoding).split("\n"), 1):
@@ -142,58 +137,23 @@ def read_inline(path: str, *, encoding: str = "utf-8") -> list[Sentence]:
 
 
 def parse(line: str, source: str) -> Sentence:
-    """The sentence of a line.
-
-    The text is tokenized without its marks; tokens that cross the border of an entity are cut.
-
-    Args:
-        line: with its entities marked.
-        source: its place, for messages: `FILE:LINE`.
+    """The sentence of a line with its entities marked; each is split into tokens by itself.
 
     Raises:
-        UserError: an entity is not written as it should be; names the column, from 1.
+        UserError: an entity is not written as it should be; begins with `source`.
     """
-    text, entities = _text_and_entities(line, source)
-    tokens = list(_cut(tokenize(text), {border for span in entities for border in span[:2]}))
-    starts = [token.start for token in tokens]
-    spans = [
-        Span(bisect_left(starts, start), bisect_left(starts, end), kind)
-        for start, end, kind in entities
-    ]
-    words = tuple(token.text for token in tokens)
-    return Sentence(words, tuple(tags_of(spans, len(words), "BIO")), source)
-
-
-def _text_and_entities(line: str, source: str) -> tuple[str, list[Span]]:
-    """The text without its marks, and the entities in characters of it."""
-    text = ""
-    entities = []
-    at = 0
-    while at < len(line):
-        plain = _PLAIN.match(line, at)
-        assert plain is not None  # it matches the empty string
-        text += _ESCAPE.sub(r"\1", plain[0])
-        at = plain.end()
-        if entity := _ENTITY.match(line, at):
-            start = len(text)
-            text += _ESCAPE.sub(r"\1", entity[1])
-            if not text[start:].strip():
-                raise UserError(f"{source}:{at + 1}: an entity without text, {entity[0]!r}")
-            entities.append(Span(start, len(text), entity[2]))
-            at = entity.end()
-        elif at < len(line):
+    tokens: list[str] = []
+    spans = []
+    start = 0
+    for n, part in enumerate(_ENTITY.split(line)):  # text, entity, type, text, entity, ...
+        if n % 3 == 2:
+            spans.append(Span(start, len(tokens), part))
+        elif mark := re.search(r"[\[\]|]", part):
             raise UserError(
-                f"{source}:{at + 1}: {line[at : at + 20]!r} is no entity: expected [WORDS|TYPE]; "
-                r"elsewhere a \ stands before [, ], | and \, and before nothing else"
+                f"{source}: {part[mark.start() :][:20]!r} is no entity: expected [WORDS|TYPE], and "
+                "no [, ] or | besides"
             )
-    return text, entities
-
-
-def _cut(tokens: Sequence[Token], borders: set[int]) -> Iterator[Token]:
-    """The tokens, those that reach over a border in pieces."""
-    for token in tokens:
-        inner = sorted(border for border in borders if token.start < border < token.end)
-        for start, end in itertools.pairwise([token.start, *inner, token.end]):
-            piece = token.text[start - token.start : end - token.start]
-            for text, a, b in tokenize(piece) if inner else [Token(piece, 0, end - start)]:
-                yield Token(text, start + a, start + b)
+        else:
+            start = len(tokens)
+            tokens += [token.text for token in tokenize(part)]
+    return Sentence(tuple(tokens), tuple(tags_of(spans, len(tokens), "BIO")), source)

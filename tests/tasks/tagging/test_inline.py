@@ -83,8 +83,12 @@ def test_entities_are_marked_in_the_line():
         ("pre-[Roman|X]s", "pre - Roman s", [("Roman", "X")]),
         ("[New|A][York|A]", "New York", [("New", "A"), ("York", "A")]),
         ("[ Ada |PER] x", "Ada x", [("Ada", "PER")]),
-        ("[J.|PER] Smith, [A. B|PER].", "J. Smith , A. B .", [("J.", "PER"), ("A. B", "PER")]),
-        (r"a \[b\] \| \\ [x \| \[|WORK-1]", r"a [ b ] | \ x | [", [("x | [", "WORK-1")]),
+        (
+            "[J. Smith|PER], [A. B|PER].",
+            "J. Smith , A. B .",
+            [("J. Smith", "PER"), ("A. B", "PER")],
+        ),
+        (r"a \ b [x / y|WORK-1]", r"a \ b x / y", [("x / y", "WORK-1")]),
         (" # no comment", "# no comment", []),
     ],
 )
@@ -92,26 +96,6 @@ def test_borders_of_entities_are_borders_of_tokens(line, tokens, found):
     sentence = parse(line, "f:1")
     assert " ".join(sentence.tokens) == tokens
     assert entities(sentence) == found
-
-
-texts = st.text("aB1.' -\\[]|", min_size=1).filter(str.strip)
-pieces = st.tuples(texts, st.sampled_from([None, "PER", "X-1"]))
-
-
-@given(st.lists(pieces, min_size=1, max_size=6))
-def test_what_is_marked_is_found_and_the_rest_is_as_in_plain_text(pieces):
-    def escaped(text):
-        return re.sub(r"([\\\[\]|])", r"\\\1", text)
-
-    line = "".join(f"[{escaped(t)}|{kind}]" if kind else escaped(t) for t, kind in pieces)
-    plain = "".join(text for text, _ in pieces)
-    sentence = parse(line, "f:1")
-    assert "".join(sentence.tokens) == re.sub(r"\s", "", plain)
-    got = ["".join(sentence.tokens[a:b]) for a, b, _ in spans_of(sentence.tags)]
-    assert got == [re.sub(r"\s", "", text) for text, kind in pieces if kind]
-    assert [kind for *_, kind in spans_of(sentence.tags)] == [kind for _, kind in pieces if kind]
-    if not any(kind for _, kind in pieces):
-        assert list(sentence.tokens) == words(plain)
 
 
 def test_blank_lines_and_comments_are_skipped(tmp_path):
@@ -125,23 +109,20 @@ def test_blank_lines_and_comments_are_skipped(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("line", "column", "told"),
+    ("line", "told"),
     [
-        ("a [b|PER", 3, r"'\[b\|PER' is no entity: expected \[WORDS\|TYPE\]"),
-        ("a [b", 3, "'.b' is no entity"),
-        ("a [b|PER c]", 3, "'.b.PER c.' is no entity"),
-        ("a [b|]", 3, "'.b..' is no entity"),
-        ("a [b]", 3, "'.b.' is no entity"),
-        ("a [|PER]", 3, r"an entity without text, '\[\|PER\]'"),
-        ("a [  |PER]", 3, "an entity without text"),
-        ("a [b [c|X] d|Y]", 3, "'.b .c.X. d.Y.' is no entity"),
-        ("a ] b", 3, "'. b' is no entity"),
-        (r"a \n", 3, "'..n' is no entity"),
+        ("a [b|PER", r"'\[b\|PER' is no entity: expected \[WORDS\|TYPE\]"),
+        ("a [b|PER c]", "'.b.PER c.' is no entity"),
+        ("a [b|]", "'.b..' is no entity"),
+        ("a [b]", "'.b.' is no entity"),
+        ("a [  |PER]", "'.  .PER.' is no entity"),
+        ("a [b [c|X] d|Y]", "'.b ' is no entity"),
+        ("a ] b", "'. b' is no entity"),
     ],
 )
-def test_a_mark_that_is_wrong_is_named_with_line_and_column(tmp_path, line, column, told):
+def test_a_mark_that_is_wrong_is_named_with_its_line(tmp_path, line, told):
     path = write(tmp_path, f"[Ada|PER] left.\n{line}\n")
-    with pytest.raises(UserError, match=f"^{path}:2:{column}: {told}") as error:
+    with pytest.raises(UserError, match=f"^{path}:2: {told}") as error:
         read_inline(path)
     assert "\n" not in str(error.value)
 
