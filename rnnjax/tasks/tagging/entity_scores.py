@@ -2,7 +2,7 @@
 
 import operator
 from collections.abc import Iterator, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,10 +11,6 @@ from rnnjax.tasks.tagging.schemes import OUTSIDE, Span, spans_of, tags_of
 
 Tags = Sequence[Sequence[str]]
 """The tags of sentences, in any scheme."""
-
-ErrorKind = Literal["missed", "spurious", "wrong type", "wrong border", "wrong type and border"]
-"""A gold entity that no predicted one overlaps; a predicted one that overlaps no gold one; or a
-pair that overlaps, but differs in type, borders, or both."""
 
 
 class TypeScore(NamedTuple):
@@ -63,13 +59,13 @@ class SpanError(NamedTuple):
 
     Attributes:
         sentence: its number, from 0.
-        kind: what is wrong.
-        gold: the true entity; None where there is none.
-        predicted: the entity found instead; None where there is none.
+        kind: "missed"; "spurious"; "wrong type", "wrong border" or "wrong type and border".
+        gold: the true entity; None of a spurious one.
+        predicted: the entity found instead; None of a missed one.
     """
 
     sentence: int
-    kind: ErrorKind
+    kind: str
     gold: Span | None
     predicted: Span | None
 
@@ -93,30 +89,27 @@ def entity_scores(gold: Tags, predicted: Tags) -> EntityScores:
         2.4. Nakayama 2018, seqeval.
     """
     # Imported here because it imports scikit-learn, which takes seconds.
-    from seqeval.metrics.sequence_labeling import precision_recall_fscore_support
+    from seqeval.metrics import classification_report
 
     pairs = list(_aligned_spans(gold, predicted))
-    types = sorted({span.type for pair in pairs for spans in pair for span in spans})
     lengths = [len(tags) for tags in gold]
     right = sum(sum(map(operator.eq, *tags)) for tags in zip(gold, predicted, strict=True))
     accuracy = right / max(sum(lengths), 1)
-    if not types:
+    if not any(spans for pair in pairs for spans in pair):
         nothing = TypeScore(0.0, 0.0, 0.0, 0)
         return EntityScores({}, nothing, nothing, accuracy)
     clean = [
         [tags_of(spans, length, "BIO") for spans, length in zip(side, lengths, strict=True)]
         for side in zip(*pairs, strict=True)
     ]
-    rows = precision_recall_fscore_support(*clean, average=None, zero_division=0)
-    micro = precision_recall_fscore_support(*clean, average="micro", zero_division=0)
-    scores = [_score(*row) for row in zip(*rows, strict=True)]
-    precision, recall, f1 = np.mean(rows[:3], axis=1)
-    return EntityScores(
-        per_type=dict(zip(types, scores, strict=True)),
-        micro=_score(*micro),
-        macro=_score(precision, recall, f1, micro[3]),
-        token_accuracy=accuracy,
-    )
+    report = classification_report(*clean, output_dict=True, zero_division=0)
+    scores = {}
+    for name, row in report.items():
+        *shares, support = row.values()
+        scores[name] = TypeScore._make([*map(float, shares), int(support)])
+    del scores["weighted avg"]
+    micro, macro = scores.pop("micro avg"), scores.pop("macro avg")
+    return EntityScores(scores, micro, macro, accuracy)
 
 
 def confusion(gold: Tags, predicted: Tags) -> tuple[tuple[str, ...], np.ndarray]:
@@ -157,73 +150,37 @@ def score_table(scores: EntityScores) -> str:
 
 
 def span_errors(gold: Tags, predicted: Tags) -> list[SpanError]:
-    """The errors of all entities that were not found as they are.
+    """The predicted entities that are wrong, and the gold ones that no predicted one overlaps.
 
-    Every gold and every predicted entity that `entity_scores` counts as wrong is in one error.
-    Entities that overlap are paired, one with one: first those of the same borders, then those of
-    the same type, then those that share most tokens. An entity without a partner is missed or
-    spurious.
+    A wrong entity is compared with the gold one that it shares most tokens with.
 
     Args:
         gold: the true tags of each sentence, in any scheme.
         predicted: as many sentences, each of as many tags.
 
-    Returns:
-        The errors in the order of the text.
-
     Raises:
         UserError: something is no tag.
     """
-    return [
-        SpanError(n, _kind(*pair), *pair)
-        for n, (true, found) in enumerate(_aligned_spans(gold, predicted))
-        for pair in _pairs(
-            [span for span in true if span not in found],
-            [span for span in found if span not in true],
-        )
-    ]
-
-
-def _pairs(
-    gold: Sequence[Span], predicted: Sequence[Span]
-) -> list[tuple[Span | None, Span | None]]:
-    meeting = [(g, p) for g in gold for p in predicted if _shared(g, p) > 0]
-    meeting.sort(key=lambda pair: (_differences(*pair), -_shared(*pair), pair))
-    free = {*gold, *predicted}
-    pairs: list[tuple[Span | None, Span | None]] = []
-    for pair in meeting:
-        if free.issuperset(pair):
-            free.difference_update(pair)
-            pairs.append(pair)
-    pairs += [(span, None) for span in gold if span in free]
-    pairs += [(None, span) for span in predicted if span in free]
-    return sorted(pairs, key=lambda pair: min(span for span in pair if span))
+    errors = []
+    for n, (true, found) in enumerate(_aligned_spans(gold, predicted)):
+        for span in found:
+            partner = max(true, key=lambda other: _shared(span, other), default=None)
+            if partner is None or _shared(span, partner) <= 0:
+                errors.append(SpanError(n, "spurious", None, span))
+            elif partner != span:
+                parts = {"type": partner.type == span.type, "border": partner[:2] == span[:2]}
+                wrong = " and ".join(name for name, same in parts.items() if not same)
+                errors.append(SpanError(n, f"wrong {wrong}", partner, span))
+        for span in true:
+            if all(_shared(span, other) <= 0 for other in found):
+                errors.append(SpanError(n, "missed", span, None))
+    return errors
 
 
 def _shared(one: Span, other: Span) -> int:
     return min(one.end, other.end) - max(one.start, other.start)
 
 
-def _differences(gold: Span, predicted: Span) -> tuple[bool, bool]:
-    """Whether the borders differ, and whether the types do."""
-    return gold[:2] != predicted[:2], gold.type != predicted.type
-
-
-def _kind(gold: Span | None, predicted: Span | None) -> ErrorKind:
-    if predicted is None:
-        return "missed"
-    if gold is None:
-        return "spurious"
-    borders, types = _differences(gold, predicted)
-    if borders and types:
-        return "wrong type and border"
-    return "wrong border" if borders else "wrong type"
-
-
 def _aligned_spans(gold: Tags, predicted: Tags) -> Iterator[tuple[list[Span], list[Span]]]:
     """The gold and the predicted spans of each sentence."""
     return zip(map(spans_of, gold), map(spans_of, predicted), strict=True)
-
-
-def _score(precision: float, recall: float, f1: float, support: int) -> TypeScore:
-    return TypeScore(float(precision), float(recall), float(f1), int(support))
