@@ -145,7 +145,7 @@ def sample(run: Run) -> None:
 
 
 def score(run: Run) -> None:
-    """Prints how likely texts are, the likeliest first; writes score.html and score.json."""
+    """Prints how likely texts are, the likeliest first; writes score.html."""
     options = run.options
     texts = options.texts_to_score(run.config.encoding)
     of_unknown = {"prompt": options.prompt, "unknown": options.unknown}

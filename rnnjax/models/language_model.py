@@ -241,7 +241,7 @@ def window_loss(
 
 def score_texts(
     model: LanguageModel, texts: Sequence[np.ndarray], prompt: np.ndarray
-) -> list[tuple[np.ndarray, np.ndarray]]:
+) -> list[np.ndarray]:
     """Scores texts, each by itself, side by side.
 
     They are sorted by length and read in blocks of one shape, so that little is read in vain and
@@ -253,15 +253,13 @@ def score_texts(
 
     Returns:
         In the order of the texts, the log-probability of each symbol after all before it, in nats
-        `[N]`, nan where nothing was; and its rank, 1 for the likeliest symbol at its place, 2 for
-        the next `[N]`; 0 where nothing was.
+        `[N]`, nan where nothing was.
     """
     graph, params = nnx.split(model)
     sequences = [np.concatenate([prompt, text]).astype(np.int32) for text in texts]
     num_targets = [len(sequence) - 1 for sequence in sequences]
     num_steps = min(MAX_STEPS, 1 << (max(num_targets, default=1)).bit_length())
     num_rows = min(MAX_ROWS, 1 << (len(sequences) - 1).bit_length())
-    unscored = np.full((1, num_rows), np.nan), np.zeros((1, num_rows), int)
     found = {}
     by_length = sorted(range(len(sequences)), key=lambda n: num_targets[n])
     for first in range(0, len(by_length), num_rows):
@@ -271,24 +269,20 @@ def score_texts(
         for row, n in enumerate(chosen):
             padded[: len(sequences[n]), row] = sequences[n]
         carry = model.initial_carry(num_rows)
-        blocks = []
+        blocks = [np.full((1, num_rows), np.nan)]
         for start in range(0, num_blocks * num_steps, num_steps):
             inputs, targets = padded[start:][:num_steps], padded[start + 1 :][:num_steps]
             carry, scores = _read(graph, params, carry, inputs, targets)
             blocks.append(scores)
-        read = zip(unscored, *jax.device_get(blocks), strict=True)
-        log_probability, rank = map(np.concatenate, read)
+        log_probability = np.concatenate(jax.device_get(blocks))
         for row, n in enumerate(chosen):
-            text = slice(len(prompt), len(sequences[n])), row
-            found[n] = log_probability[text], rank[text]
+            found[n] = log_probability[len(prompt) : len(sequences[n]), row]
     return [found[n] for n in range(len(texts))]
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def _read(
     graph: nnx.GraphDef, params: Any, carry: Carry, inputs: Array, targets: Array
-) -> tuple[Carry, tuple[Array, Array]]:
+) -> tuple[Carry, Array]:
     logits, carry = nnx.merge(graph, params)(inputs, carry)
-    log_probability = target_log_probability(logits, targets)
-    chosen = jnp.take_along_axis(logits, targets[..., None], axis=-1)
-    return carry, (log_probability, 1 + jnp.sum(logits > chosen, axis=-1))
+    return carry, target_log_probability(logits, targets)

@@ -2,6 +2,7 @@
 
 import functools
 import math
+import sys
 from typing import Any
 
 import optax
@@ -11,7 +12,6 @@ from rnnjax import data, training
 from rnnjax.errors import UserError
 from rnnjax.models import LanguageModel, window_loss
 from rnnjax.tasks.language.config import LanguageConfig
-from rnnjax.tasks.language.scoring import perplexity
 from rnnjax.typing import Array, Batch
 
 
@@ -33,6 +33,11 @@ def batch_loss(
     window = config.window if key is not None and config.bptt else None
     total, count, carry = window_loss(model, carry, batch, key, window=window, remat=config.remat)
     return training.Loss(total, count, carry)
+
+
+def perplexity(nats: float) -> float:
+    """``exp(nats)`` of a mean loss; infinite where that is beyond all numbers."""
+    return math.exp(nats) if nats < math.log(sys.float_info.max) else math.inf
 
 
 def describe_loss(

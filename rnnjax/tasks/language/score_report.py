@@ -1,11 +1,9 @@
-"""Texts compared by how likely they are: as a table for the terminal, a page and JSON."""
+"""Texts compared by how likely they are: as a table for the terminal and as a page."""
 
-import json
 import math
 import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,8 +13,7 @@ from rnnjax import training
 from rnnjax.data import UNKNOWN, Vocabulary
 from rnnjax.errors import UserError
 from rnnjax.models import LanguageModel
-from rnnjax.tasks.language.scoring import TextScore
-from rnnjax.tasks.language.text_model import TextModel
+from rnnjax.tasks.language.text_model import TextModel, TextScore
 from rnnjax.visuals.page import (
     MAX_SURPRISE,
     Section,
@@ -41,18 +38,18 @@ def report_scores(
     prompt: str | None = None,
     unknown: bool = False,
 ) -> str:
-    """Scores texts; writes `score.html` and `score.json` into a folder.
+    """Scores texts, and writes `score.html` into a folder.
 
     Args:
         text_model: the judge.
         texts: at least one; empty ones are left out.
-        folder: where the files go.
+        folder: where the file goes.
         prompt: what each text is read after; None: a line end, where the vocabulary has one.
         unknown: characters that the vocabulary lacks are scored as its unknown symbol; otherwise
             texts that have such are left out, and named.
 
     Returns:
-        A table for the terminal, the likeliest text first.
+        A table for the terminal, the likeliest text first, and which texts were left out.
 
     Raises:
         UserError: there is no text left.
@@ -79,15 +76,8 @@ def report_scores(
         context = "The first character of each text has no score: nothing is before it (--prompt)."
     if len(scores) > 1:
         context = f"* marks the likeliest text. {context}"
-    table = _table(scores)
-    results = {"prompt": prompt, "texts": list(map(_as_json, scores))}
-    page = training.write_results(
-        folder,
-        {
-            "score.json": json.dumps(results, indent=1, ensure_ascii=False),
-            "score.html": score_page(scores, context),
-        },
-    )
+    page = training.write_results(folder, {"score.html": score_page(scores, context)})
+    table = "\n".join(LINE.format(*cells) for cells in [(" ", *HEADS), *_rows(scores)])
     return f"{table}{told}\n{context}\nSurprise of each character: {page}"
 
 
@@ -114,10 +104,8 @@ def score_page(scores: Sequence[TextScore], context: str) -> str:
     for score in scores:
         surprise = -score.log_probability / math.log(2)
         hints = [
-            f"{character!r}: p = {2**-bits:.4g}, rank {rank}, {bits:.2f} bits"
-            if rank
-            else "unscored"
-            for character, bits, rank in zip(score.text, surprise, score.rank, strict=True)
+            "unscored" if math.isnan(bits) else f"{c!r}: p = {2**-bits:.4g}, {bits:.2f} bits"
+            for c, bits in zip(score.text, surprise, strict=True)
         ]
         shown = coloured_text(score.text, [surprise_colour(bits) for bits in surprise], hints)
         sections.append(Section(f"{score.bits_per_character:.3f} bits/char", html=shown))
@@ -156,11 +144,6 @@ def report_steps(
     return "\n".join([f"{title}:", legend, *lines, ""]), Section(title, html=note(legend) + table)
 
 
-def _table(scores: Sequence[TextScore]) -> str:
-    """Scores as aligned lines, one a text."""
-    return "\n".join(LINE.format(*cells) for cells in [(" ", *HEADS), *_rows(scores)])
-
-
 def _rows(scores: Sequence[TextScore]) -> Iterator[tuple[str, ...]]:
     """The rows below `HEADS`; of several texts, the likeliest is marked."""
     for n, score in enumerate(scores):
@@ -168,17 +151,3 @@ def _rows(scores: Sequence[TextScore]) -> Iterator[tuple[str, ...]]:
         text = textwrap.shorten(repr(score.text)[1:-1], 60, placeholder=" ...") or repr(score.text)
         numbers = f"{score.total:.3f}", f"{score.bits_per_character:.4f}", f"{score.perplexity:.3f}"
         yield mark, *numbers, str(score.num_scored), text
-
-
-def _as_json(score: TextScore) -> dict[str, Any]:
-    rows = zip(score.text, score.log_probability.tolist(), score.rank.tolist(), strict=True)
-    return {
-        "text": score.text,
-        "log_probability": score.total,
-        "bits_per_character": score.bits_per_character if score.num_scored else None,
-        "perplexity": score.perplexity if score.num_scored else None,
-        "characters": [
-            {"character": character, "log_probability": logp if rank else None, "rank": rank}
-            for character, logp, rank in rows
-        ],
-    }

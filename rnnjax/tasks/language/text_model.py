@@ -1,6 +1,7 @@
 """Writing and scoring text with a language model over characters or bytes."""
 
 import functools
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,13 +13,45 @@ from flax import nnx
 from rnnjax import data, decode, models, training
 from rnnjax.data.prepared import Prepared
 from rnnjax.errors import UserError, check_at_least
-from rnnjax.tasks.language.assembly import make_model
+from rnnjax.tasks.language.assembly import make_model, perplexity
 from rnnjax.tasks.language.config import LanguageConfig
-from rnnjax.tasks.language.scoring import TextScore
 from rnnjax.typing import Array, PRNGKey
 
 PIECE = 50
 """Symbols drawn at a time."""
+
+
+class TextScore(NamedTuple):
+    """How likely a text is to a language model.
+
+    Attributes:
+        text: the text.
+        log_probability: of each character after all before it, nats `[len(text)]`; nan where
+            nothing was before it.
+    """
+
+    text: str
+    log_probability: np.ndarray
+
+    @property
+    def num_scored(self) -> int:
+        """Characters that have a score."""
+        return int(np.isfinite(self.log_probability).sum())
+
+    @property
+    def total(self) -> float:
+        """Log-probability of the text in nats: the sum over its characters."""
+        return float(np.nansum(self.log_probability))
+
+    @property
+    def bits_per_character(self) -> float:
+        """``-total / (num_scored log 2)``; nan for a text without scores."""
+        return -self.total / math.log(2) / self.num_scored if self.num_scored else math.nan
+
+    @property
+    def perplexity(self) -> float:
+        """``exp(-total / num_scored)``, per character; nan for a text without scores."""
+        return perplexity(-self.total / self.num_scored) if self.num_scored else math.nan
 
 
 class TextModel(NamedTuple):
@@ -126,11 +159,13 @@ class TextModel(NamedTuple):
         """
         encode = self.vocabulary.encode if unknown else self.encode
         ids = [encode(text) for text in texts]
+        scores = []
         found = models.score_texts(self.model, ids, self.encode(prompt, "--prompt"))
-        return [
-            TextScore.of_symbols(text, [len(self.vocabulary.encode(c)) for c in text], *symbols)
-            for text, symbols in zip(texts, found, strict=True)
-        ]
+        for text, of_symbols in zip(texts, found, strict=True):
+            lengths = [len(self.vocabulary.encode(character)) for character in text[:-1]]
+            of_characters = np.add.reduceat(of_symbols, np.cumsum([0, *lengths]))
+            scores.append(TextScore(text, of_characters))
+        return scores
 
 
 def load(workdir: str | Path, config: LanguageConfig | None = None) -> TextModel:

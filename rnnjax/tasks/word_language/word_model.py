@@ -124,7 +124,7 @@ class WordModel(NamedTuple):
             raise UserError(f"sentence {empty[0]} of {len(ids)} has no word")
         scores = []
         found = score_texts(self.model, ids, np.array([END]))
-        for row, (log_probability, _) in zip(ids, found, strict=True):
+        for row, log_probability in zip(ids, found, strict=True):
             words, unknown = self.vocabulary.decode(row.tolist()), (row == UNKNOWN_WORD).sum()
             text = self.vocabulary.text(words)
             scores.append(SentenceScore(text, words, log_probability, int(unknown)))
