@@ -1,28 +1,23 @@
-"""Captions in files: Flickr's tokens, CSV, TSV and JSONL; Karpathy's and COCO's JSON documents.
+"""Captions in files: tables, Flickr's tokens among them, and Karpathy's and COCO's JSON documents.
 
-A file that cannot be read is a UserError; what is wrong with a line or an entry is
-added to the list `faults`, in a sentence that begins with its place.
+A file that cannot be read is a UserError; what is wrong with a caption is added to the list
+`faults`, in a sentence that begins with its place.
 """
 
 import contextlib
 import json
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
-from rnnjax.data.examples import csv_rows, numbered_lines, suffix_of, tsv_rows
+from rnnjax.data.examples import read_examples, suffix_of
 from rnnjax.data.files import read_text
-from rnnjax.errors import UserError, did_you_mean
+from rnnjax.errors import UserError
 from rnnjax.tasks.captioning.captioned_images import CaptionedImage
 
 HEADER = ["image", "caption"]
-TABLES = (".tsv", ".jsonl")
-"""How the names of tables end."""
 
 _KARPATHY_SPLITS = {"train": "train", "restval": "train", "val": "validation", "test": "test"}
-_JSONL = 'expected {"image": PATH, "caption": TEXT} or {"image": PATH, "captions": [TEXT]}'
-
-Rows = Iterable[tuple[str, list[str], str]]
-"""Images, captions of them, and the places where these stand."""
 
 
 def read_table(
@@ -32,71 +27,27 @@ def read_table(
 
     Args:
         path: of the file. TSV and CSV have an image and a caption in a row; a first row
-            `image, caption` is a header. JSONL has `{"image": ..., "caption": ...}` or
-            `{"image": ..., "captions": [...]}` in a line, Flickr8k `NAME.jpg#NUMBER<TAB>CAPTION`.
+            `image, caption` is a header. JSONL has `{"image": ..., "caption": ...}` in a line. An
+            image may be numbered as in Flickr8k: `NAME.jpg#NUMBER`.
         encoding: of the file.
-        faults: take the lines of another form.
-        kind: ".tsv", ".csv", ".jsonl" or, of Flickr8k, ".token"; None: as the file's name ends.
+        faults: take the captions without a word.
+        kind: ".tsv", ".csv" or ".jsonl"; None: as the file's name ends.
 
     Returns:
         Each image once, where it stands first.
 
     Raises:
-        UserError: the name does not end in one of `TABLES`, or the file cannot be read.
+        UserError: the file cannot be read, or a line has another form.
     """
-    if kind is None and not path.lower().endswith(TABLES):
-        raise UserError(f"{path}: expected a name that ends in {' or '.join(TABLES)}")
-    kind = kind or suffix_of(path)
-    rows = {".jsonl": _of_json, ".token": _of_tokens}.get(kind, _of_cells)
+    names = HEADER if (kind or suffix_of(path)) == ".jsonl" else range(2)
+    columns = dict(zip(HEADER, names, strict=True))
     found: dict[str, CaptionedImage] = {}
-    for image, texts, source in rows(path, kind, encoding, faults):
-        entry = found.setdefault(image.strip(), CaptionedImage(image.strip(), [], source))
-        for text in texts:
-            entry.add(text, source, faults)
+    for fields, place in read_examples(path, columns, kind=kind, encoding=encoding):
+        if list(fields.values()) != HEADER or place != f"{path}:1":
+            image = re.sub(r"#\d+$", "", fields["image"].strip())
+            entry = found.setdefault(image, CaptionedImage(image, [], place))
+            entry.add(fields["caption"], place, faults)
     return list(found.values())
-
-
-def _of_tokens(path: str, kind: str, encoding: str, faults: list[str]) -> Rows:
-    seen: dict[str, str] = {}
-    for source, line in numbered_lines(path, encoding=encoding):
-        key, tab, text = line.partition("\t")
-        image, mark, number = key.strip().rpartition("#")
-        if not (tab and mark and image and number.isdecimal()):
-            wrong = f"expected NAME.jpg#NUMBER, a tab and a caption, got {line[:80]!r}"
-            faults.append(f"{source}: {wrong}")
-        elif seen.setdefault(key, source) != source:
-            faults.append(f"{source}: {key} is also the caption at {seen[key]}")
-        else:
-            yield image, [text], source
-
-
-def _of_cells(path: str, kind: str, encoding: str, faults: list[str]) -> Rows:
-    is_tsv = kind == ".tsv"
-    for source, cells in (tsv_rows if is_tsv else csv_rows)(path, encoding=encoding):
-        if len(cells) != 2 or not cells[0].strip():
-            expected = "IMAGE, a tab and a caption" if is_tsv else "IMAGE,CAPTION"
-            got = ("\t" if is_tsv else ",").join(cells)
-            faults.append(f"{source}: expected {expected}, got {got[:80]!r}")
-        elif source != f"{path}:1" or cells != HEADER:
-            yield cells[0], cells[1:], source
-
-
-def _of_json(path: str, kind: str, encoding: str, faults: list[str]) -> Rows:
-    for source, line in numbered_lines(path, encoding=encoding):
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            faults.append(f"{source}: {_JSONL}, but this is no JSON: {error}")
-            continue
-        match row:
-            case {"image": str(image), "caption": str(text), **more} if "captions" not in more:
-                yield image, [text], source
-            case {"image": str(image), "captions": [*texts], **more} if "caption" not in more and (
-                all(isinstance(text, str) for text in texts)
-            ):
-                yield image, texts, source
-            case _:
-                faults.append(f"{source}: {_JSONL}, got {line[:80]}")
 
 
 def read_karpathy(path: str, encoding: str, faults: list[str]) -> list[CaptionedImage]:
@@ -120,13 +71,9 @@ def read_karpathy(path: str, encoding: str, faults: list[str]) -> list[Captioned
     with _reading(path, "Karpathy's") as places:
         for n, image in enumerate(json.loads(read_text(path, encoding=encoding))["images"]):
             places[0] = f"{path}: images[{n}]"
-            split = image["split"]
             name = "/".join(filter(None, (image.get("filepath"), image["filename"])))
-            if split not in _KARPATHY_SPLITS:
-                hint = did_you_mean(split, _KARPATHY_SPLITS)
-                raise UserError(f"{places[0]} has the unknown split {split!r}: {hint}")
             places[0] += f" ({name})"
-            entry = CaptionedImage(name, [], places[0], _KARPATHY_SPLITS[split])
+            entry = CaptionedImage(name, [], places[0], _KARPATHY_SPLITS[image["split"]])
             for m, one in enumerate(image["sentences"]):
                 text = one["raw"] if "raw" in one else " ".join(one["tokens"])
                 entry.add(text, f"{places[0]}, sentences[{m}]", faults)
@@ -138,17 +85,16 @@ def read_coco(path: str, encoding: str, faults: list[str]) -> list[CaptionedImag
     """The images, such as `train2014/NAME`, and captions of `captions_train2014.json` and the like.
 
     Args:
-        path: of a file `{"images": [{"id", "file_name"}], "annotations": [{"id", "image_id",
+        path: of a file `{"images": [{"id", "file_name"}], "annotations": [{"image_id",
             "caption"}]}`.
         encoding: of the file.
-        faults: take images and captions whose numbers are not their own, or are nobody's.
+        faults: take captions without a word, those of no image, and images with another's id.
 
     Raises:
         UserError: the file cannot be read or has another form.
     """
     folder = Path(path).stem.removeprefix("captions_")
     found: dict[int, CaptionedImage] = {}
-    seen: dict[int, str] = {}
     with _reading(path, "COCO's") as places:
         document = json.loads(read_text(path, encoding=encoding))
         for n, image in enumerate(document["images"]):
@@ -159,9 +105,7 @@ def read_coco(path: str, encoding: str, faults: list[str]) -> list[CaptionedImag
                 faults.append(f"{entry.source}: id {image['id']} is also that of {first.image}")
         for n, one in enumerate(document["annotations"]):
             places[0] = place = f"{path}: annotations[{n}]"
-            if seen.setdefault(one["id"], place) != place:
-                faults.append(f"{place}: id {one['id']} is also that of {seen[one['id']]}")
-            elif one["image_id"] in found:
+            if one["image_id"] in found:
                 found[one["image_id"]].add(one["caption"], place, faults)
             else:
                 what = f"a caption of image_id {one['image_id']}, which no image has"

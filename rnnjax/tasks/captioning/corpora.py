@@ -19,7 +19,7 @@ from rnnjax.data.named_splits import (
     split_of,
 )
 from rnnjax.errors import UserError, counted
-from rnnjax.tasks.captioning.caption_files import TABLES, read_coco, read_karpathy, read_table
+from rnnjax.tasks.captioning.caption_files import read_coco, read_karpathy, read_table
 from rnnjax.tasks.captioning.captioned_images import CaptionCorpus, CaptionedImage
 from rnnjax.tasks.captioning.config import CaptionData
 from rnnjax.tasks.captioning.tfds_captions import captioned_examples
@@ -49,12 +49,12 @@ def load_captions(config: CaptionData) -> CaptionCorpus:
     - COCO: a folder with `captions_train2014.json` and `captions_val2014.json`, in it or in its
       `annotations`, and the folders of images `train2014` and `val2014`;
     - a folder with `train.tsv`, `validation.tsv` and maybe `test.tsv` (`image<TAB>caption`) or the
-      like in .jsonl (`{"image": ..., "caption": ...}` or `"captions": [...]`); one such file; or
-      `train=PATH,validation=PATH,test=PATH` of such files;
+      like in .jsonl (`{"image": ..., "caption": ...}`); one such file; or
+      `train=PATH,validation=PATH,test=PATH` of such files or .csv;
     - `tfds:NAME` or `tfds:NAME:FEATURE`, in the manner of `tfds:coco_captions`.
 
     Faulty are: an image that does not exist, is listed twice or has no caption; a caption without a
-    word, of an unknown image, or with the number of another; a line of another form.
+    word or of an unknown image.
 
     Images of a source without splits are held out by their names: the same names always give the
     same splits. `config.images` is the folder from which the images' paths go; without it, it is
@@ -170,7 +170,7 @@ def _read(paths: list[Path], encoding: str, faults: list[str]) -> list[Captioned
         return _named(by_name(first.parent, both), read_coco, encoding, faults)
     if first.suffix == ".json":
         return read_karpathy(str(first), encoding, faults)
-    if first.suffix.lower() not in TABLES:
+    if not _KINDS["tables"].fullmatch(first.name):
         return _read_flickr(first, encoding, faults)
     if len(paths) == 1:
         return read_table(str(first), encoding, faults)
@@ -185,7 +185,7 @@ def _read(paths: list[Path], encoding: str, faults: list[str]) -> list[Captioned
 
 def _read_flickr(path: Path, encoding: str, faults: list[str]) -> list[CaptionedImage]:
     """Flickr's tokens or Kaggle's CSV, and the lists of splits beside it."""
-    kind = ".csv" if path.name in ("captions.txt", "captions.csv") else ".token"
+    kind = ".csv" if path.stem == "captions" else ".tsv"
     found = read_table(str(path), encoding, faults, kind=kind)
     others = [other for other in _files(path.parent) if other != path and other.suffix == ".txt"]
     lists = {other: split for other in others if (split := split_of(other))}

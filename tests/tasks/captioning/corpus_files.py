@@ -103,7 +103,5 @@ def tsv(names):
 
 
 def jsonl(names):
-    rows = [{"image": n, "captions": TEXTS[n]} for n in names]
-    rows[0] = {"image": names[0], "caption": TEXTS[names[0]][0]}
-    rows += [{"image": names[0], "caption": text} for text in TEXTS[names[0]][1:]]
+    rows = [{"image": name, "caption": text} for name in names for text in TEXTS[name]]
     return "".join(f"{json.dumps(row)}\n" for row in rows)

@@ -40,7 +40,7 @@ def test_images_are_held_out_the_same_way_each_time(tmp_path):
     assert "has no use" in message(flickr(tmp_path / "three"), held_out=0.1)
     table = tmp_path / "captions.csv"
     table.write_text("image,caption\na.jpg,a dog, running\n")
-    assert "captions.csv:2: expected IMAGE,CAPTION, got" in message(str(table), held_out=0.1)
+    assert "captions.csv:2 has 3 columns, and " in message(str(table), held_out=0.1)
 
 
 # Faults.
@@ -48,8 +48,7 @@ def test_images_are_held_out_the_same_way_each_time(tmp_path):
 
 def test_faults_are_errors_or_counted_and_named(tmp_path, caplog):
     extra = (
-        "a.jpg#2\t ... !\nnonsense\na.jpg#0\tAgain\nb.jpg#1\ta cat\n"
-        "old.jpg#0\tof another time\ngone.jpg#0\tof a lost image\n"
+        "a.jpg#2\t ... !\nb.jpg#1\ta cat\nold.jpg#0\tof another time\ngone.jpg#0\tof a lost image\n"
     )
     source = flickr(tmp_path, extra=extra)
     lists = {"Flickr_8k.trainImages.txt": "a.jpg\nb.jpg\nc.jpg\nlost.jpg\nbare.jpg\ngone.jpg\n"}
@@ -58,42 +57,33 @@ def test_faults_are_errors_or_counted_and_named(tmp_path, caplog):
     told = message(source)
     path = f"{tmp_path}/Flickr8k.token.txt"
     assert told.startswith(f"{path}:7: a caption without a word, '... !', of a.jpg")
-    assert "6 more faults like it. With --config.skip_faulty" in told
+    assert "4 more faults like it. With --config.skip_faulty" in told
     with caplog.at_level(logging.WARNING):
         corpus = load_captions(source, skip_faulty=True)
     dev, train = f"{tmp_path}/Flickr_8k.devImages.txt", f"{tmp_path}/Flickr_8k.trainImages.txt"
     images = f"{tmp_path}/Images"
     assert list(corpus.skipped) == [
         f"{path}:7: a caption without a word, '... !', of a.jpg",
-        f"{path}:8: expected NAME.jpg#NUMBER, a tab and a caption, got 'nonsense'",
-        f"{path}:9: a.jpg#0 is also the caption at {path}:1",
         f"{train}:3: the image {images}/c.jpg is listed also for validation at {dev}:1",
         f"{train}:4: the image {images}/lost.jpg does not exist",
         f"{train}:5: the image {images}/bare.jpg has no caption",
         f"{train}:6: the image {images}/gone.jpg does not exist",
     ]
-    assert [fault.partition(": ")[0] for fault in corpus.skipped][:2] == [f"{path}:7", f"{path}:8"]
     assert f"left out as faulty: {path}:7: a caption" in caplog.text
     assert read(corpus, images)["train"] == {
         "a.jpg": TEXTS["a.jpg"], "b.jpg": (*TEXTS["b.jpg"], "a cat")}  # fmt: skip
     assert read(corpus, images)["validation"] == {"c.jpg": TEXTS["c.jpg"]}
-    assert "7 left out as faulty" in corpus.describe()
+    assert "5 left out as faulty" in corpus.describe()
 
 
 @pytest.mark.parametrize(
     ("name", "line", "told"),
     [
-        ("train.tsv", "b.jpg", "expected IMAGE, a tab and a caption, got 'b.jpg'"),
-        ("train.tsv", "b.jpg\tx\ty", "expected IMAGE, a tab and a caption"),
+        ("train.tsv", "b.jpg", "has 1 columns, and "),
         ("train.tsv", "b.jpg\t ", "a caption without a word, '', of "),
         ("train.tsv", "z.jpg\tx", "z.jpg does not exist"),
         ("train.tsv", "c.jpg\tx", "c.jpg is listed also for "),
-        ("train.jsonl", '{"image": "b.jpg"', "but this is no JSON"),
-        ("train.jsonl", '{"image": "b.jpg", "text": "x"}', 'expected {"image": PATH'),
-        ("train.jsonl", '{"image": "b.jpg", "captions": "x"}', 'expected {"image": PATH'),
-        ("train.jsonl", '{"image": 3, "caption": "x"}', 'expected {"image": PATH'),
-        ("train.jsonl", '["b.jpg", "x"]', 'expected {"image": PATH'),
-        ("train.jsonl", '{"image": "b.jpg", "captions": []}', "b.jpg has no caption"),
+        ("train.jsonl", '{"image": "b.jpg", "text": "x"}', "has no 'caption'"),
     ],
 )
 def test_a_faulty_line_is_named(tmp_path, name, line, told):
@@ -104,7 +94,7 @@ def test_a_faulty_line_is_named(tmp_path, name, line, told):
     whole = message(source)
     assert told in whole
     place = "validation.tsv:1" if line.startswith("c.jpg") else f"{name}:3"
-    assert whole.startswith(f"{tmp_path}/{place}: ")
+    assert whole.startswith(f"{tmp_path}/{place}")
     write(tmp_path, {name: good})
     assert not load_captions(source).skipped
 
@@ -122,9 +112,9 @@ def test_what_is_no_corpus_of_captions(tmp_path):
     assert told == f"{tmp_path} has no validation split with captioned images in it"
     karpathy(tmp_path)
     assert "has captions in several ways: choose one file of" in message(str(tmp_path))
-    touch(tmp_path, ["x.csv"])
-    assert "expected a name that ends in .tsv or .jsonl" in message(
-        f"train={tmp_path}/train.tsv,validation={tmp_path}/x.csv"
+    touch(tmp_path, ["x.txt"])
+    assert "expected a name that ends in .tsv, .csv, .jsonl" in message(
+        f"train={tmp_path}/train.tsv,validation={tmp_path}/x.txt"
     )
 
 
