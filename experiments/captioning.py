@@ -15,12 +15,13 @@ Then, with the --workdir of the training:
 The same command again resumes a run that was stopped, with the same parameters bit for bit.
 """
 
+import json
 from dataclasses import dataclass, replace
 from functools import partial
 
 from experiments.experiment import Experiment, Measures, Preset, Run
 from experiments.options import BeamOptions
-from rnnjax.tasks.captioning import assembly, image_captioner, likelihood_loss, reports
+from rnnjax.tasks.captioning import image_captioner, likelihood_loss, reports
 from rnnjax.tasks.captioning.captioned_images import CaptionVocabulary, images_at
 from rnnjax.tasks.captioning.config import CaptionerConfig
 from rnnjax.tasks.captioning.preparation import abstract_data, prepare
@@ -100,12 +101,17 @@ EXPERIMENT = Experiment(
     vocabulary=CaptionVocabulary,
     vocabulary_field="level",
     prepare=lambda run: prepare(run.config, run.vocabulary()),
-    model=lambda config, data: assembly.make_captioner(config, data.vocab_size, data.locations),
+    model=lambda config, data: image_captioner.make_captioner(
+        config, data.vocab_size, data.locations
+    ),
     loss=lambda config, prepared: partial(likelihood_loss.batch_loss, config),
     carry=lambda config, model: likelihood_loss.initial_carry(),
     scores=image_captioner.validation_scores,
     sample=image_captioner.sample,
-    stored=assembly.stored,
+    stored=lambda prepared, model: {
+        "locations": json.dumps(model.locations),
+        "max_length": str(prepared.max_length),
+    },
     shapes=abstract_data,
     measures=lambda config: Measures("word", metric=config.metric, scale="%, greedy"),
     report=lambda trained: (

@@ -39,8 +39,9 @@ def read_table(
     Raises:
         UserError: the file cannot be read, or a line has another form.
     """
-    names = HEADER if (kind or suffix_of(path)) == ".jsonl" else range(2)
-    columns = dict(zip(HEADER, names, strict=True))
+    columns: dict[str, str | int] = {"image": 0, "caption": 1}
+    if (kind or suffix_of(path)) == ".jsonl":
+        columns = {name: name for name in columns}
     found: dict[str, CaptionedImage] = {}
     for fields, place in read_examples(path, columns, kind=kind, encoding=encoding):
         if list(fields.values()) != HEADER or place != f"{path}:1":

@@ -10,7 +10,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from rnnjax.errors import UserError
 from rnnjax.training.atomic_files import write_lines
@@ -31,35 +31,6 @@ _WORD = re.compile(rf"{_CLITIC}|\w+(?:[-']\w+)*")
 _METEOR_SCORE = re.compile(r"^Final score:\s+(\S+)$", re.MULTILINE)
 
 _Weights: TypeAlias = dict[tuple[str, ...], float]
-
-
-class CaptionScores(NamedTuple):
-    """Agreement of captions with their references, in percent as in publications.
-
-    Attributes:
-        bleu1, bleu2, bleu3, bleu4: the geometric mean of the shares of the n-grams, up to so many
-            words, that are in a reference, clipped, times the brevity penalty.
-        rouge_l: by the longest common subsequence, mean over the images.
-        cider_d: agreement weighted by how rare words are. COCO's scorer gives values of 0 to 10;
-            as in publications these are times 100, so 1000 is the most, and 100 is good.
-        meteor: with stems and synonyms; None where it could not be computed.
-        no_meteor: why `meteor` is None.
-    """
-
-    bleu1: float
-    bleu2: float
-    bleu3: float
-    bleu4: float
-    rouge_l: float
-    cider_d: float
-    meteor: float | None = None
-    no_meteor: str | None = None
-
-    def by_name(self) -> dict[str, float]:
-        """The scores by the names in publications, without METEOR where it is None."""
-        names = (*(f"BLEU-{order}" for order in ORDERS), "ROUGE-L", "CIDEr-D", "METEOR")
-        pairs = zip(names, self[:7], strict=True)
-        return {name: score for name, score in pairs if score is not None}
 
 
 def caption_tokens(text: str) -> list[str]:
@@ -83,19 +54,25 @@ def caption_tokens(text: str) -> list[str]:
     return _WORD.findall(_SPLIT_BEFORE.sub(" ", text.lower().replace("’", "'")))
 
 
-def caption_scores(candidates: Sequence[str], references: Sequence[Sequence[str]]) -> CaptionScores:
+def caption_scores(
+    candidates: Sequence[str], references: Sequence[Sequence[str]]
+) -> dict[str, Any]:
     """Scores one caption an image against all its references, as the COCO evaluation does.
 
     BLEU is corpus BLEU by sacrebleu: matches are clipped to their number in the reference that has
     most, the length is compared with that of the closest reference (the shorter of two equally
     close), and nothing is smoothed, so BLEU-4 is 0 where no four words match.
 
-    METEOR needs Java and the package pycocoevalcap (``pip install 'rnnjax[meteor]'``); without them
-    it is None, and `CaptionScores.no_meteor` says why.
+    METEOR needs Java and the package pycocoevalcap (``pip install 'rnnjax[meteor]'``).
 
     Args:
         candidates: a caption for each image, as text. An empty one scores 0.
         references: for each image, captions by people; their number may differ.
+
+    Returns:
+        In percent as in publications: `bleu1` to `bleu4`; `rouge_l`; `cider_d`, of which 1000 is
+        the most, and 100 is good; `meteor`, None where it could not be computed, and `no_meteor`,
+        why.
 
     Raises:
         UserError: there are no captions, or not as many as images with references; an image has no
@@ -119,13 +96,13 @@ def caption_scores(candidates: Sequence[str], references: Sequence[Sequence[str]
         score = 100 * meteor(written, wanted)
     except UserError as error:
         no_meteor = str(error)
-    return CaptionScores(
+    return {
         **_bleu(written, wanted),
-        rouge_l=100 * rouge_l(written, wanted),
-        cider_d=100 * cider_d(written, wanted),
-        meteor=score,
-        no_meteor=no_meteor,
-    )
+        "rouge_l": 100 * rouge_l(written, wanted),
+        "cider_d": 100 * cider_d(written, wanted),
+        "meteor": score,
+        "no_meteor": no_meteor,
+    }
 
 
 def _reference_tokens(texts: Sequence[str], image: int) -> list[list[str]]:
@@ -141,7 +118,7 @@ def _reference_tokens(texts: Sequence[str], image: int) -> list[list[str]]:
 
 
 def _bleu(candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -> dict[str, float]:
-    """The BLEU scores of the corpus, in percent, by their names in `CaptionScores`."""
+    """The BLEU scores of the corpus, in percent."""
     # Imported here because it takes a second.
     from sacrebleu.metrics.bleu import BLEU
 

@@ -4,23 +4,20 @@ import functools
 import math
 import os
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
-from numpy.lib.format import read_array_header_1_0, read_array_header_2_0, read_magic
+from numpy.lib.format import read_array_header_1_0, read_magic
 
+from rnnjax.data.files import read_text
 from rnnjax.errors import UserError
 from rnnjax.tasks.captioning.captioned_images import CaptionedImage
-from rnnjax.tasks.captioning.captioner import Locations
 from rnnjax.tasks.captioning.features import Features
 
 _NOT_ARRAYS = (OSError, ValueError, EOFError, zipfile.BadZipFile)
 """The errors of numpy for a file that has no arrays, or is cut short."""
-
-_Maps = tuple[tuple[int, ...], dict[str, Any]]
-"""Shape `[S, F]` of all maps; and for each name the key of its map in what numpy opens."""
 
 
 def stored_features(
@@ -46,39 +43,14 @@ def stored_features(
             no square, or an image has no features in it.
     """
     path = Path(path).expanduser().absolute()
-    if path.suffix not in (".npz", ".npy"):
-        raise UserError(f"features come from an .npz or .npy file; got {path}")
-    if not path.is_file():
-        raise UserError(f"there is no file of features {path}")
-    (num_locations, size), keys = (_of_npz if path.suffix == ".npz" else _of_npy)(path)
-    side = math.isqrt(num_locations)
-    if side * side != num_locations:
-        raise UserError(
-            f"{path} has {num_locations} locations an image: expected a square number, as many "
-            f"rows as columns"
-        )
-    found, names, skipped = _match(path, images, keys, skip_missing)
-    file = path, path.stat().st_mtime_ns
-    return Features(
-        found, lambda n: _opened(*file)[keys[names[n]]], skipped, Locations(side, side, size)
-    )
-
-
-@functools.cache
-def _opened(path: Path, changed: int) -> Any:
-    """Opens a file, once in each process; `changed` distinguishes versions of it."""
-    return np.load(path, mmap_mode="r", allow_pickle=False)
-
-
-def _match(
-    path: Path, images: Sequence[CaptionedImage], names: Mapping[str, Any], skip_missing: bool
-) -> tuple[list[CaptionedImage], list[str], list[str]]:
-    """The images that have a map, the names of their maps, and what is wrong with the others."""
-    found, found_names, skipped = [], [], []
+    if path.suffix not in (".npz", ".npy") or not path.is_file():
+        raise UserError(f"features come from an .npz or .npy file: there is none at {path}")
+    keys = (_names_of_npz if path.suffix == ".npz" else _rows_of_npy)(path)
+    found, names, skipped = [], [], []
     owner: dict[str, str] = {}
     for image in images:
-        name = image.image if image.image in names else os.path.basename(image.image)
-        if name not in names:
+        name = image.image if image.image in keys else os.path.basename(image.image)
+        if name not in keys:
             skipped.append(f"{path} has no features of {image.image}")
         elif (other := owner.setdefault(name, image.image)) != image.image:
             raise UserError(
@@ -87,61 +59,61 @@ def _match(
             )
         else:
             found.append(image)
-            found_names.append(name)
+            names.append(name)
     if skipped and not skip_missing:
-        known = ", ".join(sorted(names)[:3])
-        more = f" and {len(skipped) - 1:,} more images" if skipped[1:] else ""
-        raise UserError(f"{skipped[0]}{more}; it has those of {known}, ...")
-    return found, found_names, skipped
+        known, more = ", ".join(sorted(keys)[:3]), len(skipped) - 1
+        raise UserError(f"{skipped[0]} and {more:,} more images; it has those of {known}, ...")
+    file = path, path.stat().st_mtime_ns
+    return Features(found, lambda n: _opened(*file)[keys[names[n]]], skipped)
 
 
-def _of_npz(path: Path) -> _Maps:
-    if not zipfile.is_zipfile(path):
-        raise UserError(f"{path} is no whole .npz file: it has no table of contents at its end")
+@functools.cache
+def _opened(path: Path, changed: int) -> Any:
+    """Opens a file, once in each process; `changed` distinguishes versions of it."""
+    return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def _check(path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
+    """Raises UserError unless these are of a map."""
+    if len(shape) != 2 or math.isqrt(shape[0]) ** 2 != shape[0] or dtype.kind != "f":
+        raise UserError(
+            f"{path}: {name} is {dtype} {shape}; expected floats [S, F], S locations with as many "
+            "rows as columns"
+        )
+
+
+def _names_of_npz(path: Path) -> dict[str, Any]:
+    """The key of the map of each image."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            headers = {name: _header(file.zip.open(f"{name}.npy")) for name in file.files}
+        headers = {}
+        with zipfile.ZipFile(path) as file:
+            for name in file.namelist():
+                with file.open(name) as array:
+                    read_magic(array)
+                    shape, _, dtype = read_array_header_1_0(array)
+                    headers[name.removesuffix(".npy")] = shape, dtype
     except _NOT_ARRAYS as error:
         raise UserError(f"{path} is no whole .npz file of arrays: {error}") from error
-    if not headers:
-        raise UserError(f"{path} is empty: expected an array for every image")
-    first, (first_shape, _) = next(iter(headers.items()))
     for name, (shape, dtype) in headers.items():
-        if len(shape) != 2 or shape != first_shape or dtype.kind != "f":
-            raise UserError(
-                f"{path}: {name} is {dtype} {shape}; expected floats [S, F], of one shape for all "
-                f"images, and {first} is {first_shape}"
-            )
-    return first_shape, {name: name for name in headers}
+        _check(path, name, shape, dtype)
+    if len(shapes := {shape for shape, _ in headers.values()}) != 1:
+        raise UserError(f"{path}: expected maps of one shape; got {sorted(shapes)}")
+    return {name: name for name in headers}
 
 
-def _header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:
-    with file:
-        version, _ = read_magic(file)
-        shape, _, dtype = (read_array_header_1_0 if version == 1 else read_array_header_2_0)(file)
-        return shape, dtype
-
-
-def _of_npy(path: Path) -> _Maps:
+def _rows_of_npy(path: Path) -> dict[str, Any]:
+    """The row of the map of each image."""
+    list_path = path.with_suffix(".txt")
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except _NOT_ARRAYS as error:
         raise UserError(f"{path} is no whole .npy file of numbers: {error}") from error
-    if array.ndim != 3 or array.dtype.kind != "f":
-        raise UserError(f"{path} is {array.dtype} {array.shape}; expected floats [N, S, F]")
-    list_path = path.with_suffix(".txt")
-    try:
-        names = list_path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+    _check(path, "a row", array.shape[1:], array.dtype)
+    names = read_text(str(list_path), encoding="utf-8").splitlines()
+    rows = {name: row for row, name in enumerate(names)}
+    if not len(rows) == len(names) == len(array):
         raise UserError(
-            f"{path} needs the names of its {len(array):,} images beside it, a line each, in "
-            f"{list_path.name}: {error}"
-        ) from error
-    if len(names) != len(array):
-        raise UserError(f"{list_path} has {len(names):,} names for {len(array):,} maps in {path}")
-    rows: dict[str, int] = {}
-    for row, name in enumerate(names):
-        first = rows.setdefault(name, row)
-        if first != row:
-            raise UserError(f"{list_path}:{row + 1}: {name!r} is also in line {first + 1}")
-    return array.shape[1:], rows
+            f"{list_path} has {len(rows):,} different names in {len(names):,} lines: expected one "
+            f"for each of the {len(array):,} maps in {path}"
+        )
+    return rows

@@ -1,7 +1,7 @@
 """Feature maps of images: computed by an encoder once, and kept in a cache on the disk."""
 
 import hashlib
-import os
+import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,9 +14,8 @@ from tqdm import tqdm
 from rnnjax.data.images import ResizePolicy
 from rnnjax.errors import UserError
 from rnnjax.tasks.captioning.captioned_images import CaptionedImage, read_images
-from rnnjax.tasks.captioning.captioner import Locations
 from rnnjax.tasks.captioning.efficientnet import EfficientNetLite0
-from rnnjax.training.atomic_files import writing
+from rnnjax.training.atomic_files import write_bytes, writing
 
 BATCH_SIZE = 32
 """Images that the encoder sees at once."""
@@ -29,13 +28,11 @@ class Features(NamedTuple):
         images: those that have features, in the order in which they were given.
         take: gives the features of an image by its index, `[S, F]`.
         skipped: what is wrong with the images that were left out.
-        locations: of maps from a file; None: those of the encoder.
     """
 
     images: list[CaptionedImage]
     take: Callable[[int], np.ndarray]
     skipped: list[str]
-    locations: Locations | None = None
 
 
 def features_of(
@@ -55,7 +52,7 @@ def features_of(
     Args:
         images: with captions or without.
         encoder: makes the features, of images of its `side`.
-        policy: how images are made square; see `rnnjax.data.images.decode_image`.
+        policy: how images are made square.
         cache_dir: the folder of the cache. It may serve many encoders, policies and corpora.
         skip_faulty: an image that cannot be read is left out; otherwise it is an error.
 
@@ -114,7 +111,9 @@ def _compute(
                 batch[row] = image_pixels
             features = np.asarray(run(state, batch)).astype(np.float16)
             for image, values in zip(images, features, strict=False):
-                _write(file_of[image.image], values)
+                content = io.BytesIO()
+                np.save(content, values, allow_pickle=False)
+                write_bytes(file_of[image.image], content.getvalue())
             bar.update(len(group))
     return faults
 
@@ -128,11 +127,3 @@ def _fingerprint(encoder: EfficientNetLite0) -> str:
         digest.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape}".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()
-
-
-def _write(path: Path, features: np.ndarray) -> None:
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    with writing(path):
-        with open(temporary, "wb") as file:
-            np.save(file, features, allow_pickle=False)
-        os.replace(temporary, path)

@@ -18,9 +18,9 @@ from rnnjax.losses import target_log_probability
 from rnnjax.metrics.attention import Pointing, pointing_accuracy
 from rnnjax.models.decoding import SAMPLED, Rated, Search, rate, sample_text, search_memory
 from rnnjax.models.memory import Glance
-from rnnjax.tasks.captioning.assembly import make_captioner
+from rnnjax.models.small_cnn import SmallCNN
 from rnnjax.tasks.captioning.batches import caption_examples
-from rnnjax.tasks.captioning.caption_scores import CaptionScores, caption_scores
+from rnnjax.tasks.captioning.caption_scores import caption_scores
 from rnnjax.tasks.captioning.captioned_images import (
     UNSPEAKABLE,
     CaptionVocabulary,
@@ -29,6 +29,7 @@ from rnnjax.tasks.captioning.captioned_images import (
 )
 from rnnjax.tasks.captioning.captioner import Captioner, Locations
 from rnnjax.tasks.captioning.config import CaptionerConfig
+from rnnjax.tasks.captioning.efficientnet import LOCATIONS
 from rnnjax.tasks.captioning.preparation import Prepared
 from rnnjax.tasks.captioning.splits import Split, split_of
 from rnnjax.typing import Array
@@ -58,20 +59,6 @@ class Caption(NamedTuple):
         return " ".join(self.words)
 
 
-class Readings(NamedTuple):
-    """The references of a split, read by a captioner.
-
-    Attributes:
-        nats: of each caption, its end included.
-        num_words: of all captions, ends included.
-        maps: for each caption `[T, rows, columns]`, without its end; empty without attention.
-    """
-
-    nats: Sequence[float]
-    num_words: int
-    maps: Sequence[np.ndarray]
-
-
 class ImageCaptioner(NamedTuple):
     """A captioner with its vocabulary: writes and reads captions of images.
 
@@ -98,12 +85,7 @@ class ImageCaptioner(NamedTuple):
         return self.write(split_of(self.config, images_at(path)))
 
     def write(self, split: Split, *, batch_size: int = BATCH_SIZE) -> list[Caption]:
-        """Captions every image.
-
-        Args:
-            split: the images.
-            batch_size: images side by side.
-        """
+        """Captions every image, so many side by side."""
         every = EvaluationBatches(Examples(split.pictures, len(split)), batch_size=batch_size)
         batches = training.with_progress(every, len(split), "captioning")
         settings = self.search, self.max_length
@@ -122,12 +104,14 @@ class ImageCaptioner(NamedTuple):
                 captions.append(Caption(tuple(texts[0].split()), rated, maps, gates))
         return captions
 
-    def read(self, split: Split, *, batch_size: int = BATCH_SIZE) -> Readings:
+    def read(
+        self, split: Split, *, batch_size: int = BATCH_SIZE
+    ) -> tuple[list[float], int, list[np.ndarray]]:
         """Reads the first reference of every image, word by word.
 
-        Args:
-            split: images with references.
-            batch_size: images side by side.
+        Returns:
+            The nats of each caption, its end included; how many words all have, ends included; and
+            the attention of each `[T, rows, columns]`, without its end, none without attention.
         """
         ids = [[self.vocabulary.encode(references[0])] for references in split.references]
         every = EvaluationBatches(caption_examples(ids, split.pictures), batch_size=batch_size)
@@ -138,18 +122,51 @@ class ImageCaptioner(NamedTuple):
             nats += losses[: len(lengths)].tolist()
             if weights is not None:
                 maps += [self._map(weights[: end - 1, row]) for row, end in enumerate(lengths)]
-        return Readings(nats, sum(len(caption) for (caption,) in ids), maps)
+        return nats, sum(len(caption) for (caption,) in ids), maps
 
     def _map(self, weights: np.ndarray) -> np.ndarray:
         rows, columns, _ = self.model.locations
         return weights.reshape(len(weights), rows, columns)
 
 
+def make_captioner(
+    config: CaptionerConfig, vocab_size: int, locations: Locations | None = None
+) -> Captioner:
+    """The captioner of a config, with fresh parameters.
+
+    Args:
+        config: of the run.
+        vocab_size: V.
+        locations: of features; None: those of the config's encoder.
+    """
+    encoder, locations = None, locations or LOCATIONS
+    if config.encoder == "cnn" and not config.features:
+        rngs = nnx.Rngs(config.seed)
+        encoder = SmallCNN(config.image_size, output_size=config.feature_size, rngs=rngs)
+        locations = Locations(*encoder.grid, encoder.output_size)
+    return Captioner(
+        vocab_size,
+        config.network(dropout=0.0),
+        context=config.decoder,
+        encoder=encoder,
+        locations=locations,
+        projected_size=config.feature_size if encoder is None else None,
+        embed_size=config.embed_size,
+        attention_size=config.attention_size,
+        dropout=config.dropout,
+        swap_rate=config.swap_rate,
+        detects=config.detection_weight > 0,
+        num_counts=config.num_counts,
+        compute_dtype=config.operand_dtype,
+        rngs=nnx.Rngs(config.seed),
+    )
+
+
 def load(workdir: str | Path, config: CaptionerConfig | None = None) -> ImageCaptioner:
     """The trained captioner of a run, best checkpoint; see `training.read_run`."""
     settings, stored = training.read_run(workdir, CaptionerConfig, config)
     vocabulary = CaptionVocabulary.from_json(stored["vocabulary"])
-    locations = Locations(*json.loads(stored["locations"])) if settings.features else None
+    locations = Locations(*json.loads(stored["locations"]))
     model = training.restore_model(workdir, make_captioner, settings, len(vocabulary), locations)
     return ImageCaptioner(model, vocabulary, settings, max_length=int(stored["max_length"]))
 
@@ -178,64 +195,42 @@ def _read(model: Any, batch: dict[str, Array]) -> tuple[Array, Array | None]:
     return -jnp.sum(jnp.where(mask, gains, 0), axis=0), reading.glances.weights
 
 
-class SplitScores(NamedTuple):
-    """Scores of a captioner on a split.
+def write_and_score(
+    split: Split, captioner: ImageCaptioner
+) -> tuple[Sequence[Caption], dict[str, Any]]:
+    """Captions every image of a split, and scores the captions and the reading of references.
 
-    Attributes:
-        captions: against all references.
-        exact: share of the captions that are a reference word for word.
-        loss: nats a word of the first references.
-        pointing: of the attention while these are read; None where the regions or the attention
-            are missing.
+    Returns:
+        The captions; `caption_scores` of them, the share `exact` that are a reference word for word
+        in percent, and of the first references `loss`, nats a word, and `pointing`, the accuracy of
+        the attention in percent, where there are regions and attention.
     """
-
-    captions: CaptionScores
-    exact: float
-    loss: float
-    pointing: Pointing | None
-
-
-def score(split: Split, captions: Sequence[Caption], readings: Readings) -> SplitScores:
-    """Scores captions of a split, and the reading of its references."""
+    captions = captioner.write(split)
     texts = [caption.text for caption in captions]
     hits = sum(
         caption_words(text) in map(caption_words, references)
         for text, references in zip(texts, split.references, strict=True)
     )
-    loss = sum(readings.nats) / readings.num_words
-    pointing = None
-    if split.regions is not None and readings.maps:
+    nats, num_words, maps = captioner.read(split)
+    scores = caption_scores(texts, split.references)
+    scores |= {"exact": 100 * hits / len(texts), "loss": sum(nats) / num_words}
+    if split.regions is not None and maps:
         size = split.show(0).shape[:2]
         counts = [
-            pointing_accuracy(maps, regions, size)
-            for maps, regions in zip(readings.maps, split.regions, strict=True)
+            pointing_accuracy(of_words, regions, size)
+            for of_words, regions in zip(maps, split.regions, strict=True)
         ]
-        pointing = Pointing(*map(sum, zip(*counts, strict=True)))
-    return SplitScores(caption_scores(texts, split.references), hits / len(texts), loss, pointing)
-
-
-def write_and_score(
-    split: Split, captioner: ImageCaptioner
-) -> tuple[Sequence[Caption], SplitScores]:
-    """Captions every image of a split, and scores the captions and the reading of references."""
-    captions = captioner.write(split)
-    return captions, score(split, captions, captioner.read(split))
+        scores["pointing"] = 100 * Pointing(*map(sum, zip(*counts, strict=True))).accuracy
+    return captions, scores
 
 
 def validation_scores(
     config: CaptionerConfig, prepared: Prepared, model: Captioner
 ) -> dict[str, float]:
-    """Scores of the validation split.
-
-    Returns:
-        "loss", in nats a word of the first references; "bleu4" and "exact" of captions that are
-        written greedily, and "pointing" where it is known, in percent.
-    """
+    """Scores of the validation split, captioned greedily: "loss", "bleu4", "exact", "pointing"."""
     _, found = write_and_score(prepared.validation, _greedy(config, prepared, model))
-    scores = {"loss": found.loss, "bleu4": found.captions.bleu4, "exact": 100 * found.exact}
-    if found.pointing is not None:
-        scores["pointing"] = 100 * found.pointing.accuracy
-    return scores
+    names = ("loss", "bleu4", "exact", "pointing")
+    return {name: found[name] for name in names if name in found}
 
 
 def sample(config: CaptionerConfig, prepared: Prepared, model: Captioner) -> str:

@@ -47,7 +47,7 @@ class Prepared(NamedTuple):
 
     @property
     def locations(self) -> Locations | None:
-        """Of features from a file; None: of any others."""
+        """Of features; None: there are images."""
         return self.validation.locations
 
     @property

@@ -1,27 +1,35 @@
 """Captions and their scores: files, lines for the terminal, sections of a report and a page."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from rnnjax import training
 from rnnjax.metrics.attention import Region, mean_maps, word_entropies
 from rnnjax.models.decoding import Search, rated_lines
-from rnnjax.tasks.captioning.caption_scores import caption_tokens, rouge_l
+from rnnjax.tasks.captioning.caption_scores import ORDERS, caption_tokens, rouge_l
 from rnnjax.tasks.captioning.image_captioner import (
     Caption,
     ImageCaptioner,
-    SplitScores,
     write_and_score,
 )
 from rnnjax.tasks.captioning.splits import Split, held_out_splits, load_split
 from rnnjax.training import atomic_files
-from rnnjax.training.atomic_files import as_json
 from rnnjax.training.reporting.report import write_results
 from rnnjax.visuals.attention import draw_attention_over_image, draw_entropies, draw_mean_maps
 from rnnjax.visuals.page import Section, escape, note, picture, render_page
+
+NAMES = {f"bleu{order}": f"BLEU-{order}" for order in ORDERS} | {
+    "rouge_l": "ROUGE-L",
+    "cider_d": "CIDEr-D",
+    "meteor": "METEOR",
+    "exact": "exact captions",
+    "pointing": "pointing accuracy",
+}
+"""How scores are called for people."""
 
 SHOWN = 12
 """Captions of the report."""
@@ -67,7 +75,7 @@ def report_scores(
     captions, scores = write_and_score(split, captioner)
     files = {
         f"captions_{title}.json": captions_json(split, captions),
-        f"scores_{title}.json": scores_json(scores, title, captioner.search),
+        f"scores_{title}.json": {"split": title, "search": captioner.search.name, **scores},
     }
     training.say(f"Scores: {write_results(folder, files)}")
     return scores_text(scores, title, captioner.search), captions
@@ -88,7 +96,7 @@ def report_captions(
     with atomic_files.writing(target):
         target.mkdir(parents=True, exist_ok=True)
     captions = captioner.write(split)
-    atomic_files.write_text(target / "captions.json", captions_json(split, captions))
+    atomic_files.write_json(target / "captions.json", captions_json(split, captions))
     write_overlays(split, captions, target)
     lines = rated_lines([one.rated for one in captions], captioner.search, split.names)
     if captioner.config.resize == "crop":
@@ -117,29 +125,19 @@ def report_inspection(split: Split, title: str, captioner: ImageCaptioner, folde
     return f"{told}\n{title}: {said}"
 
 
-def scores_text(scores: SplitScores, title: str, search: Search) -> str:
+def scores_text(scores: Mapping[str, Any], title: str, search: Search) -> str:
     """Scores as lines for the terminal."""
-    rows = scores.captions.by_name() | {"exact captions": 100 * scores.exact}
-    if scores.pointing is not None:
-        rows["pointing accuracy"] = 100 * scores.pointing.accuracy
-    lines = [f"{name:18}{value:7.2f}" for name, value in rows.items()]
-    lines.append(f"{'nats/word':18}{scores.loss:9.4f}")
-    if scores.captions.no_meteor:
-        lines.append(f"no METEOR: {scores.captions.no_meteor}")
+    shown = {name: scores[key] for key, name in NAMES.items() if scores.get(key) is not None}
+    lines = [f"{name:18}{value:7.2f}" for name, value in shown.items()]
+    lines.append(f"{'nats/word':18}{scores['loss']:9.4f}")
+    if scores["no_meteor"]:
+        lines.append(f"no METEOR: {scores['no_meteor']}")
     return "\n".join([f"{title}, {search.name}:", *lines])
 
 
-def scores_json(scores: SplitScores, title: str, search: Search) -> str:
-    """The scores of a split as JSON, shares in percent."""
-    found = scores.captions._asdict() | {"exact": 100 * scores.exact, "loss": scores.loss}
-    if scores.pointing is not None:
-        found["pointing"] = 100 * scores.pointing.accuracy
-    return as_json({"split": title, "search": search.name, **found})
-
-
-def captions_json(split: Split, captions: Sequence[Caption]) -> str:
-    """Each image with its caption as JSON."""
-    found = [
+def captions_json(split: Split, captions: Sequence[Caption]) -> list[dict[str, Any]]:
+    """Each image with its caption, for a JSON file."""
+    return [
         {
             "image": name,
             "caption": caption.text,
@@ -148,7 +146,6 @@ def captions_json(split: Split, captions: Sequence[Caption]) -> str:
         }
         for name, caption in zip(split.names, captions, strict=True)
     ]
-    return as_json(found)
 
 
 def write_overlays(split: Split, captions: Sequence[Caption], folder: Path) -> None:

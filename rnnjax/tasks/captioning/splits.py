@@ -1,6 +1,7 @@
 """Images of a split as the model reads them, with their captions."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -29,7 +30,6 @@ class Split:
         references: captions of each image; none where they are unknown.
         show: gives an image by its index for people to see, uint8 [height, width, 3].
         regions: of the words of each image's first caption, where they are known.
-        locations: of features from a file; None: of any others.
         skipped: what is wrong with the images that were left out as faulty.
     """
 
@@ -38,11 +38,19 @@ class Split:
     references: Sequence[tuple[str, ...]]
     show: Callable[[int], np.ndarray]
     regions: Sequence[Sequence[Region]] | None = None
-    locations: Locations | None = None
     skipped: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def locations(self) -> Locations | None:
+        """Of its features; None: there are images."""
+        features = self.pictures(0).get("features")
+        if features is None:
+            return None
+        side = math.isqrt(len(features))
+        return Locations(side, side, features.shape[1])
 
 
 def load_split(config: CaptionerConfig, split: str, corpus: CaptionCorpus | None = None) -> Split:
@@ -95,36 +103,28 @@ def split_of(config: CaptionerConfig, images: Sequence[CaptionedImage]) -> Split
         UserError: an image or its features cannot be read, or none is left.
     """
     policy, skip_faulty = config.resize, config.skip_faulty
-    if config.features:
-        found = stored_features(config.features, images, skip_missing=skip_faulty)
-    elif config.encoder == "efficientnet":
-        encoder, cache = EfficientNetLite0(), config.cache
-        found = features_of(
-            images, encoder, policy=policy, cache_dir=cache, skip_faulty=skip_faulty
-        )
+    if config.features or config.encoder == "efficientnet":
+        if config.features:
+            found = stored_features(config.features, images, skip_missing=skip_faulty)
+        else:
+            encoder, cache = EfficientNetLite0(), config.cache
+            found = features_of(
+                images, encoder, policy=policy, cache_dir=cache, skip_faulty=skip_faulty
+            )
+        kind, (kept, take, skipped) = "features", found
     else:
         kept, pixels, skipped = read_images(
             images, lambda image: image.pixels(config.image_size, policy), skip_faulty=skip_faulty
         )
-        return _split(kept, lambda n: {"image": pixels[n]}, pixels.__getitem__, skipped)
-    return _split(
-        found.images,
-        lambda n: {"features": found.take(n)},
-        lambda n: found.images[n].pixels(EfficientNetLite0.side, policy),
-        found.skipped,
-        found.locations,
-    )
-
-
-def _split(
-    images: Sequence[CaptionedImage],
-    pictures: Pictures,
-    show: Callable[[int], np.ndarray],
-    skipped: Sequence[str],
-    locations: Locations | None = None,
-) -> Split:
-    if not images:
+        kind, take = "image", pixels.__getitem__
+    if not kept:
         told = "".join(f"; {fault}" for fault in skipped[:1])
         raise UserError(f"no image is left: all of them are faulty{told}")
-    names, references = [one.image for one in images], [tuple(one.captions) for one in images]
-    return Split(names, pictures, references, show, locations=locations, skipped=skipped)
+    side = EfficientNetLite0.side
+    return Split(
+        names=[one.image for one in kept],
+        pictures=lambda n: {kind: take(n)},
+        references=[tuple(one.captions) for one in kept],
+        show=lambda n: take(n) if kind == "image" else kept[n].pixels(side, policy),
+        skipped=skipped,
+    )

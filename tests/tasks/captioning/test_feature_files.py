@@ -41,7 +41,6 @@ def test_each_image_gets_its_own_map(store):
     wanted = images("/photos/c.jpg", "a.jpg", "/photos/c.jpg")
     found = stored_features(store(), wanted)
     assert found.images == wanted
-    assert found.locations == (2, 2, 5)
     np.testing.assert_array_equal(taken(found), MAPS[[2, 0, 2]])
 
 
@@ -63,7 +62,7 @@ def test_whole_paths_tell_files_of_one_name_apart(store):
 
 
 def test_locations_form_a_square(store):
-    with pytest.raises(UserError, match="3 locations an image: expected a square number"):
+    with pytest.raises(UserError, match=r"expected floats .S, F., S locations with as many rows"):
         stored_features(store(maps=MAPS[:, :3]), images("a.jpg"))
 
 
@@ -79,27 +78,27 @@ def test_an_image_without_features_is_named_or_left_out(store):
 
 @pytest.mark.parametrize("maps", [MAPS[:, 0], MAPS.astype(np.int32)])
 def test_maps_of_the_wrong_kind_are_refused(store, maps):
-    with pytest.raises(UserError, match=r"expected floats \[(N, )?S, F\]"):
+    with pytest.raises(UserError, match=r"expected floats \[S, F\]"):
         stored_features(store(maps=maps), images("a.jpg"))
 
 
 def test_maps_of_different_shapes_are_refused(tmp_path):
     path = tmp_path / "maps.npz"
-    np.savez(path, first=MAPS[0], second=MAPS[1][:3])
-    with pytest.raises(UserError, match=r"second is float32 \(3, 5\).*first is \(4, 5\)"):
+    np.savez(path, first=MAPS[0], second=MAPS[1][:1])
+    with pytest.raises(UserError, match=r"maps of one shape; got \[\(1, 5\), \(4, 5\)\]"):
         stored_features(path, images("first"))
 
 
 def test_names_and_maps_must_be_as_many(tmp_path):
     path = tmp_path / "maps.npy"
     np.save(path, MAPS)
-    with pytest.raises(UserError, match=r"names of its 3 images beside it.*maps\.txt"):
+    with pytest.raises(UserError, match=r"maps\.txt does not exist"):
         stored_features(path, images("a.jpg"))
     path.with_suffix(".txt").write_text("a.jpg\nb.jpg\n")
-    with pytest.raises(UserError, match="has 2 names for 3 maps"):
+    with pytest.raises(UserError, match="has 2 different names in 2 lines: expected one for each"):
         stored_features(path, images("a.jpg"))
     path.with_suffix(".txt").write_text("a.jpg\nb.jpg\na.jpg\n")
-    with pytest.raises(UserError, match=r"maps\.txt:3: 'a.jpg' is also in line 1"):
+    with pytest.raises(UserError, match="has 2 different names in 3 lines"):
         stored_features(path, images("a.jpg"))
 
 
@@ -114,7 +113,7 @@ def test_files_that_are_none(store, tmp_path):
     np.savez(path, objects) if path.suffix == ".npz" else np.save(path, objects)
     with pytest.raises(UserError, match=r"no whole|expected floats"):
         stored_features(path, images("a.jpg"))
-    with pytest.raises(UserError, match="no file of features"):
+    with pytest.raises(UserError, match=r"there is none at .*none\.npz"):
         stored_features(tmp_path / "none.npz", images("a.jpg"))
     with pytest.raises(UserError, match=r"an \.npz or \.npy file"):
         stored_features(tmp_path / "maps.mat", images("a.jpg"))

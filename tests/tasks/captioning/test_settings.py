@@ -9,11 +9,11 @@ import pytest
 from flax import nnx
 
 from rnnjax.errors import UserError
-from rnnjax.tasks.captioning import assembly
-from rnnjax.tasks.captioning.assembly import make_captioner
+from rnnjax.tasks.captioning import image_captioner
 from rnnjax.tasks.captioning.captioned_images import CaptionVocabulary
 from rnnjax.tasks.captioning.captioner import Locations
 from rnnjax.tasks.captioning.config import CaptionerConfig
+from rnnjax.tasks.captioning.image_captioner import make_captioner
 from rnnjax.tasks.captioning.likelihood_loss import batch_loss, initial_carry
 
 
@@ -66,7 +66,7 @@ loss_of = nnx.jit(batch_loss, static_argnums=0)
 @pytest.fixture
 def few_locations(monkeypatch):
     """A frozen encoder with three locations."""
-    monkeypatch.setattr(assembly, "LOCATIONS", Locations(1, 3, 11))
+    monkeypatch.setattr(image_captioner, "LOCATIONS", Locations(1, 3, 11))
 
 
 SMALL = {"hidden_size": 6, "embed_size": 3, "attention_size": 4, "feature_size": 9}
