@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from rnnjax.errors import UserError, check_known
+from rnnjax.errors import UserError
 from rnnjax.heads.crf import Constraints
 
 Scheme = Literal["BIO", "IOB1", "BIOES"]
@@ -87,27 +87,9 @@ def spans_of(tags: Sequence[str]) -> list[Span]:
 
 
 def tags_of(spans: Iterable[Span], length: int, scheme: Scheme) -> list[str]:
-    """Writes spans that do not overlap as tags.
-
-    Args:
-        spans: in any order.
-        length: tokens of the sentence.
-        scheme: of the tags.
-
-    Raises:
-        UserError: spans overlap, have no token or reach out of the sentence; or the scheme is
-            unknown.
-    """
-    check_scheme(scheme)
+    """Writes spans that do not overlap, in any order, as the tags of a sentence."""
     tags = [OUTSIDE] * length
-    free = 0
     for start, end, kind in sorted(spans):
-        if not free <= start < end <= length:
-            raise UserError(
-                f"the span of tokens {start} to {end} ({kind}) does not fit between token {free} "
-                f"and the end of the sentence, {length}"
-            )
-        free = end
         prefixes = ["B"] + ["I"] * (end - start - 1)
         if scheme == "IOB1" and (start == 0 or prefix_and_type(tags[start - 1])[1] != kind):
             prefixes[0] = "I"
@@ -126,9 +108,8 @@ def may_follow(before: str | None, after: str | None, scheme: Scheme) -> bool:
         scheme: the rules.
 
     Raises:
-        UserError: something is no tag of any scheme, or the scheme is unknown.
+        UserError: something is no tag of any scheme.
     """
-    check_scheme(scheme)
     prefix, kind = prefix_and_type(OUTSIDE if before is None else before)
     next_prefix, next_kind = prefix_and_type(OUTSIDE if after is None else after)
     if next_prefix not in PREFIXES[scheme]:
@@ -171,31 +152,9 @@ def scheme_of(sentences: Iterable[Sequence[str]]) -> Scheme:
 
 
 def scheme_constraints(tags: Sequence[str], scheme: Scheme) -> Constraints:
-    """The transitions between tags that a scheme allows.
-
-    A sentence of any length has a legal sequence: in each scheme a tag that may be the whole of a
-    sentence may also follow itself.
-
-    Args:
-        tags: the K tags, in the order of their numbers, such as `("O", "B-PER", "I-PER")`.
-        scheme: how they mark spans.
-
-    Raises:
-        UserError: something is no tag, the scheme is unknown, or no tag may stand alone.
-    """
-    allowed = Constraints(
+    """The transitions that a scheme allows between K tags, such as `("O", "B-PER", "I-PER")`."""
+    return Constraints(
         transitions=np.array([[may_follow(i, j, scheme) for j in tags] for i in tags], bool),
         start=np.array([may_follow(None, tag, scheme) for tag in tags], bool),
         end=np.array([may_follow(tag, None, scheme) for tag in tags], bool),
     )
-    if not np.any(allowed.start & allowed.end):
-        raise UserError(
-            f"no sentence of one token has a legal {scheme} tag among [{', '.join(tags)}]: "
-            f"it takes O or a tag for a span of one token"
-        )
-    return allowed
-
-
-def check_scheme(scheme: str) -> None:
-    """Raises UserError unless there is such a scheme."""
-    check_known("scheme", scheme, PREFIXES)

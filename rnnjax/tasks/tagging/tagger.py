@@ -51,16 +51,12 @@ class Tagger(Network):
             use_crf: whether a CRF makes each tag depend on its neighbours.
             compute_dtype: of the matmul operands of W_y; the scores are float32.
             rngs: for the initial parameters.
-
-        Raises:
-            UserError: no sequence of these tags keeps the rules.
         """
         self.features = features
         self.recurrent = Recurrent(cell, features.output_size, rngs=rngs)
         self.head = float32_linear(self.recurrent.output_size, len(tags), compute_dtype, rngs=rngs)
         self.tags, self.scheme = tuple(tags), scheme
         self.crf = nnx.Param(crf.init(rngs.params(), len(tags))) if use_crf else None
-        self.allowed()
 
     def allowed(self) -> crf.Constraints:
         """The transitions that the scheme allows."""

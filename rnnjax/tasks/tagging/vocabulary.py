@@ -12,7 +12,7 @@ import numpy as np
 from rnnjax.data.vocabulary import SavedVocabulary
 from rnnjax.data.word_vocabulary import by_frequency
 from rnnjax.errors import UserError, did_you_mean
-from rnnjax.tasks.tagging.schemes import OUTSIDE, PREFIXES, Scheme, check_scheme, spans_of, tags_of
+from rnnjax.tasks.tagging.schemes import OUTSIDE, PREFIXES, Scheme, spans_of, tags_of
 from rnnjax.tasks.tagging.sentences import Sentence, types_of
 
 PADDING_ID = 0
@@ -85,20 +85,6 @@ class TaggingVocabulary(SavedVocabulary):
 
     texts_are: ClassVar[str] = "tagged sentences"
 
-    def __post_init__(self) -> None:
-        check_scheme(self.scheme)
-        for name in ("words", "characters", "types"):
-            things = getattr(self, name)
-            if len(set(things)) != len(things):
-                raise UserError(f"something stands twice in the {name} of the vocabulary")
-        if len(self.counts) != len(self.words) or any(count < 0 for count in self.counts):
-            raise UserError(
-                f"each of {len(self.words)} words needs a count of at least 0, "
-                f"got {len(self.counts)} counts, the least of them {min(self.counts, default=None)}"
-            )
-        if not 1 <= self.word_length <= MAX_WORD_LENGTH:
-            raise UserError(f"word_length is 1 to {MAX_WORD_LENGTH}, got {self.word_length}")
-
     def __getstate__(self) -> dict[str, Any]:
         """Leaves out what is cached: it cannot be sent to the processes that make batches."""
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
@@ -115,16 +101,12 @@ class TaggingVocabulary(SavedVocabulary):
             extra_words: more words that are known: those of the validation and test splits for
                 which there are pretrained vectors.
 
-        Raises:
-            UserError: there are no sentences, or there is no such scheme.
         """
         tokens: Counter[str] = Counter()
         tags: set[str] = set()
         for sentence in sentences:
             tokens.update(sentence.tokens)
             tags.update(sentence.tags)
-        if not tokens:
-            raise UserError("a vocabulary needs training sentences, and there are none")
         counts: Counter[str] = Counter()
         for token, count in tokens.items():
             counts[normalise(token)] += count

@@ -13,7 +13,6 @@ from rnnjax.errors import UserError
 from rnnjax.tasks.tagging.schemes import (
     Span,
     faults,
-    may_follow,
     prefix_and_type,
     scheme_constraints,
     scheme_of,
@@ -160,31 +159,6 @@ def test_a_type_may_be_any_text(prefix, kind):
     assert prefix_and_type(f"{prefix}-{kind}") == (prefix, kind)
 
 
-@pytest.mark.parametrize(
-    "spans",
-    [
-        [Span(0, 2, "X"), Span(1, 3, "X")],
-        [Span(1, 1, "X")],
-        [Span(2, 1, "X")],
-        [Span(2, 4, "X")],
-        [Span(-1, 1, "X")],
-    ],
-)
-def test_spans_that_do_not_fit_are_refused(spans):
-    with pytest.raises(UserError, match=r"does not fit .* the end of the sentence, 3"):
-        tags_of(spans, 3, "BIO")
-
-
-def test_an_unknown_scheme_is_refused():
-    for ask in (
-        lambda: tags_of([], 1, "BIEOS"),
-        lambda: may_follow("O", "O", "BIEOS"),
-        lambda: may_follow("O", None, "BIEOS"),
-    ):
-        with pytest.raises(UserError, match="unknown scheme 'BIEOS'; did you mean 'BIOES'"):
-            ask()
-
-
 def test_constraints_of_bioes_by_hand():
     allowed = scheme_constraints(("O", "B-X", "I-X", "E-X", "S-X"), "BIOES")
     closed, inside = [1, 1, 0, 0, 1], [0, 0, 1, 1, 0]
@@ -208,19 +182,3 @@ def test_legal_is_what_writing_the_spans_gives_back(scheme, prefixes):
                 and all(allowed.transitions[i, j] for i, j in itertools.pairwise(numbers))
             )
             assert legal == (sequence == tags_of(spans_of(sequence), length, scheme)), sequence
-
-
-@pytest.mark.parametrize(
-    ("tags", "scheme", "message"),
-    [
-        ((), "BIO", "no sentence of one token has a legal BIO tag"),
-        (("I-X", "I-Y"), "BIO", r"among \[I-X, I-Y\]"),
-        (("B-X", "B-Y"), "IOB1", "no sentence of one token has a legal IOB1 tag"),
-        (("B-X", "I-X", "E-X"), "BIOES", "takes O or a tag for a span of one token"),
-        (("O", "X"), "BIO", "'X' is no tag"),
-        (("O", "B-X"), "BIEOS", "did you mean 'BIOES'"),
-    ],
-)
-def test_tags_without_a_legal_sequence(tags, scheme, message):
-    with pytest.raises(UserError, match=message):
-        scheme_constraints(tags, scheme)

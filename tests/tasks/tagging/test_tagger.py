@@ -164,10 +164,3 @@ def test_every_part_learns(use_crf):
     for path, grad in jax.tree.leaves_with_path(grads):
         assert np.isfinite(grad).all(), path
         assert np.abs(grad).max() > 0, path
-
-
-def test_tags_without_a_legal_sequence_are_refused():
-    rngs = nnx.Rngs(0)
-    features = WordFeatures(9, embed_size=4, first_singleton=9, rngs=rngs)
-    with pytest.raises(rnnjax.UserError, match="BIOES"):
-        Tagger(features, rnnjax.lstm(3), ("B-A", "I-A"), "BIOES", rngs=rngs)
