@@ -57,16 +57,6 @@ AWD = Config(
 )  # fmt: skip
 PRESETS = {
     "default": Preset("Python's documentation: minutes on two CPU cores.", DEFAULT),
-    "plain": Preset(
-        "As default, without tied weights and without dropout of words, inputs and weights.",
-        replace(DEFAULT, tied=False, embed_dropout=0.0, input_dropout=0.0, weight_drop=0.0),
-    ),
-    "zaremba2014": Preset(
-        "Two layers of 650 and windows of 35 words, the medium model of Zaremba et al. 2014.",
-        replace(DEFAULT, num_layers=2, hidden_size=650, embed_size=650, batch_size=20, dropout=0.5,
-                input_dropout=0.5, embed_dropout=0.0, weight_drop=0.0, clip_norm=5.0,
-                num_steps=20000, learning_rate=1e-3, eval_every=1000, checkpoint_every=1000),
-    ),
     "awd": Preset("The recipe of merity2018 for one layer of 200 units: minutes.", AWD),
     "merity2018": Preset(
         "Three layers and 500 epochs of a million words, as Merity et al. 2018 for Penn Treebank.",

@@ -39,7 +39,7 @@ def experiment_of(task):
         ("word_lm", "default", {"hidden_size": 64}, {"embed_size": 64}),
         ("word_lm", "default", {"embed_size": 64}, {"hidden_size": 64}),
         ("word_lm", "default", {"embed_size": 64, "num_layers": 2}, {"hidden_size": 256}),
-        ("word_lm", "plain", {"hidden_size": 64}, {"embed_size": 256}),
+        ("word_lm", "default", {"hidden_size": 64, "tied": False}, {"embed_size": 256}),
         ("char_lm", "default", {"bptt": 8}, {"window": 8}),
         ("char_lm", "default", {"bptt": 100}, {"window": 64}),
     ],
