@@ -107,6 +107,8 @@ def report_captions(
 def report_inspection(split: Split, title: str, captioner: ImageCaptioner, folder: Path) -> str:
     """Writes `inspect.html`: the best and the worst captions, and statistics of the attention.
 
+    Captions are ranked by ROUGE-L, equal ones by their probability.
+
     Args:
         split: images with references.
         title: the name of the split.
@@ -117,12 +119,21 @@ def report_inspection(split: Split, title: str, captioner: ImageCaptioner, folde
         The scores and the path, for the terminal.
     """
     captions, scores = write_and_score(split, captioner)
-    some = np.linspace(0, len(split) - 1, min(INSPECTED, len(split))).astype(int).tolist()
     told = scores_text(scores, title, captioner.search)
+    some = np.linspace(0, len(split) - 1, min(INSPECTED, len(split))).astype(int).tolist()
+
+    def rank(n: int) -> tuple[float, float]:
+        return _rouge(captions[n], split.references[n]), captions[n].rated[0].log_probability
+
+    ranked = sorted(some, key=rank, reverse=True)
+    num_best = min(JUDGED, math.ceil(len(ranked) / 2))
+    best, worst = ranked[:num_best], ranked[num_best:][::-1][:JUDGED]
+    sections = [Section("Scores", text=told), gallery_section("Best", split, captions, best)]
+    sections += [gallery_section("Worst", split, captions, worst)] if worst else []
+    sections += _attention_sections([captions[n] for n in some])
     subtitle = f"{title}: {len(some)} of {len(split):,} images"
-    page = caption_page(split, captions, some, subtitle, told)
-    said = write_results(folder, {"inspect.html": page})
-    return f"{told}\n{title}: {said}"
+    page = render_page("Captions", subtitle, {}, sections)
+    return f"{told}\n{title}: {write_results(folder, {'inspect.html': page})}"
 
 
 def scores_text(scores: Mapping[str, Any], title: str, search: Search) -> str:
@@ -157,33 +168,6 @@ def write_overlays(split: Split, captions: Sequence[Caption], folder: Path) -> N
                 split.show(n), words, maps, gates=gates, title=caption.text
             )
             atomic_files.write_bytes(folder / f"{n:04d}_{Path(name).stem}.png", png)
-
-
-def caption_page(
-    split: Split, captions: Sequence[Caption], some: Sequence[int], subtitle: str, told: str
-) -> str:
-    """A page about captions: scores, the best and the worst with overlays, and the attention.
-
-    Captions are ranked by ROUGE-L, equal ones by their probability.
-
-    Args:
-        split: images with references.
-        captions: of all of them.
-        some: numbers of those on the page.
-        subtitle: names the images and the model.
-        told: the scores of all captions.
-    """
-
-    def rank(n: int) -> tuple[float, float]:
-        return _rouge(captions[n], split.references[n]), captions[n].rated[0].log_probability
-
-    ranked = sorted(some, key=rank, reverse=True)
-    num_best = min(JUDGED, math.ceil(len(ranked) / 2))
-    best, worst = ranked[:num_best], ranked[num_best:][::-1][:JUDGED]
-    sections = [Section("Scores", text=told), gallery_section("Best", split, captions, best)]
-    sections += [gallery_section("Worst", split, captions, worst)] if worst else []
-    sections += _attention_sections([captions[n] for n in some])
-    return render_page("Captions", subtitle, {}, sections)
 
 
 def gallery_section(

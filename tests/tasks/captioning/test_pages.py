@@ -2,13 +2,12 @@ import re
 from typing import NamedTuple
 
 import numpy as np
+import pytest
 
-from rnnjax.models.decoding import Rated
-from rnnjax.tasks.captioning.image_captioner import Caption
-from rnnjax.tasks.captioning.reports import (
-    caption_page,
-    gallery_section,
-)
+from rnnjax.models.decoding import Rated, Search
+from rnnjax.tasks.captioning import reports
+from rnnjax.tasks.captioning.image_captioner import Caption, ImageCaptioner
+from rnnjax.tasks.captioning.reports import gallery_section
 from rnnjax.tasks.captioning.splits import Split
 
 IMAGE = np.full((20, 30, 3), 90, np.uint8)
@@ -60,11 +59,22 @@ JUDGED = [
 ]
 
 
-def page_of(predictions, subtitle=""):
-    return caption_page(*shown_of(predictions), subtitle, "scores: <40.12>")
+@pytest.fixture
+def page_of(tmp_path, monkeypatch):
+    """The page of an inspection of predictions."""
+
+    def page(predictions, title=""):
+        split, captions, _ = shown_of(predictions)
+        scores = {"loss": 1.0, "no_meteor": "<none>"}
+        monkeypatch.setattr(reports, "write_and_score", lambda *_: (captions, scores))
+        captioner = ImageCaptioner(None, None, None, Search())
+        reports.report_inspection(split, title, captioner, tmp_path)
+        return (tmp_path / "inspect.html").read_text()
+
+    return page
 
 
-def test_the_best_and_the_worst_captions_are_shown_with_their_references():
+def test_the_best_and_the_worst_captions_are_shown_with_their_references(page_of):
     page = page_of(JUDGED, "<i>test")
     shown = figures(page)
     assert shown["Best"] == ["a dog", "A dog runs"]
@@ -74,18 +84,18 @@ def test_the_best_and_the_worst_captions_are_shown_with_their_references():
     assert "x&amp;y.jpg, ROUGE-L 100.0, log-probability -2.00" in page
     assert "ROUGE-L 66.7, log-probability -2.50" in page
     assert "<i>" not in page
-    assert "scores: &lt;40.12&gt;" in page
+    assert "no METEOR: &lt;none&gt;" in page
     assert {"Entropy of the attention", "Most attended regions"} < shown.keys()
 
 
-def test_no_caption_is_both_among_the_best_and_the_worst():
+def test_no_caption_is_both_among_the_best_and_the_worst(page_of):
     shown = figures(page_of(JUDGED[:3]))
     assert shown["Best"] == ["a dog", "A dog runs"]
     assert shown["Worst"] == ["a cat sleeps"]
     assert "Worst" not in figures(page_of(JUDGED[:1]))
 
 
-def test_a_page_without_attention_shows_the_images_alone():
+def test_a_page_without_attention_shows_the_images_alone(page_of):
     page = page_of([predicted("a cat", None, "a dog")])
     assert {title for title, shown in figures(page).items() if shown} == {"Best"}
 

@@ -112,14 +112,12 @@ def test_an_inspection_that_cannot_be_written_is_no_error(tmp_path, judge):
 
 
 def test_the_page_shows_some_of_many_images_from_first_to_last(tmp_path, judge, monkeypatch):
+    monkeypatch.setattr(reports, "_figure", lambda split, caption, n: f"<i>{n}</i>")
     taken = []
-    monkeypatch.setattr(
-        reports,
-        "caption_page",
-        lambda split, captions, some, subtitle, _: taken.append((some, subtitle)) or "",
-    )
+    monkeypatch.setattr(reports, "_rouge", lambda *given: taken.append(given) or len(taken))
     judge(tiny.images(450, [("a dog",)] * 450), tmp_path)
-    ((shown, subtitle),) = taken
-    assert subtitle == "test: 200 of 450 images"
-    assert len(set(shown)) == 200
-    assert (shown[0], shown[-1]) == (0, 449)
+    page = (tmp_path / "inspect.html").read_text()
+    assert "test: 200 of 450 images" in page
+    assert len(taken) == 200
+    assert "<i>449</i>" in page.partition("<h2>Worst")[0]
+    assert "<i>0</i>" in page.partition("<h2>Worst")[2]

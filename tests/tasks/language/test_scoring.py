@@ -88,13 +88,13 @@ def test_a_sample_ends_with_its_stop(model):
 
 def test_inspection_follows_the_model(model):
     ids = np.random.default_rng(1).integers(V, size=30)
-    findings = inspect(model, ids, max_distance=5)
+    activations, saturation, _, norms = inspect(model, ids, max_distance=5)
     carry, states = model.initial_carry(1), []
     for symbol in ids:
         _, carry = model.step(np.array([symbol]), carry)
         states.append(carry[0])
-    np.testing.assert_allclose(findings.activations[0], states, atol=1e-6)
-    assert list(findings.saturation[0]) == ["r", "z"]
+    np.testing.assert_allclose(activations[0], states, atol=1e-6)
+    assert list(saturation[0]) == ["r", "z"]
 
     def last_loss(carry, start=20):
         for n in range(start, 26):
@@ -103,9 +103,7 @@ def test_inspection_follows_the_model(model):
 
     gradient = jax.grad(last_loss)(np.asarray(states[19])[None])
     place = 25 - 5
-    np.testing.assert_allclose(
-        findings.gradient_norms[place, 5], np.linalg.norm(gradient), rtol=1e-4
-    )
+    np.testing.assert_allclose(norms[place, 5], np.linalg.norm(gradient), rtol=1e-4)
 
 
 @pytest.mark.parametrize(
