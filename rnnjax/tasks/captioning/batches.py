@@ -24,7 +24,6 @@ def caption_examples(
 
     Args:
         ids: of the captions of each image, int32, END included.
-        pictures: the images.
         buckets: lengths to pad to, ascending; None: the longest.
     """
     captions = [(image, caption) for image, some in enumerate(ids) for caption in some]
@@ -60,11 +59,7 @@ class SceneBatches(EndlessBatches):
         """Takes the scenes in their order, which is random.
 
         Args:
-            scenes: the training split.
-            vocabulary: turns captions into ids.
-            batch_size: B.
             num_buckets: how many of `SCENE_LENGTHS` captions are padded to at most, the longest.
-            seed: of the order of batches.
         """
         super().__init__(batch_size, seed)
         self._scenes, self._vocabulary = scenes, vocabulary

@@ -44,9 +44,6 @@ def caption_tokens(text: str) -> list[str]:
 
     Tokenising tokens joined by blanks gives the same tokens.
 
-    Args:
-        text: a caption; it may be empty.
-
     Example:
         >>> caption_tokens("A man's T-shirt doesn't fit him.")
         ['a', 'man', "'s", 't-shirt', 'does', "n't", 'fit', 'him']

@@ -97,9 +97,6 @@ class CaptionVocabulary(WordVocabulary):
 def images_at(path: str) -> list[CaptionedImage]:
     """An image, or all images of a folder, ordered by name; files of other suffixes are skipped.
 
-    Args:
-        path: of the file or folder.
-
     Raises:
         UserError: there is no such path, or no image in the folder.
     """

@@ -64,7 +64,6 @@ class Captioner(Decoder):
             vocab_size, cell, rngs, **options: as for `Decoder`.
             encoder: an nnx module from images `[B, height, width, 3]` to features `[B, S, F]`,
                 trained with the rest; None: batches bring features.
-            locations: of the features.
             projected_size: numbers for each location that the decoder sees; None: the features as
                 they are.
             attention_size: A, the hidden layer of the attention.
@@ -129,7 +128,6 @@ class Captioner(Decoder):
         Args:
             batch: as for `look`, with `words` int `[T, B]`, each caption followed by END.
             key: turns on dropout, swapped words and the drawing of hard attention.
-            hard: how hard attention is trained.
 
         Returns:
             The reading; its extra is the score `[B, S, V]` of each word at each location, for a

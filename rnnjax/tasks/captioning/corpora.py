@@ -61,9 +61,6 @@ def load_captions(config: CaptionData) -> CaptionCorpus:
     that of the captions or one up to two folders below it, the one that has the most of a hundred
     of the images.
 
-    Args:
-        config: which source, and what becomes of it.
-
     Raises:
         UserError: there is no such source, it cannot be read, a split is missing; or, but for
             `config.skip_faulty`, something in it is faulty.

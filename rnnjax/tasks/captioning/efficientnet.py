@@ -228,9 +228,6 @@ def read_state_dict(path: Path) -> dict[str, np.ndarray]:
     pickles are read by an unpickler that resolves the names of a dictionary, a tensor and the
     storages, and stops at any other name before it is looked up.
 
-    Args:
-        path: of the file.
-
     Returns:
         An array for every name.
 

@@ -31,8 +31,6 @@ def stored_features(
     or the last part of that. Features of other images are ignored.
 
     Args:
-        path: of the .npz or .npy.
-        images: with captions or without.
         skip_missing: an image without features is left out; otherwise it is an error.
 
     Returns:

@@ -50,7 +50,6 @@ def features_of(
     has a file, written at once: a process that is killed loses none that it has written.
 
     Args:
-        images: with captions or without.
         encoder: makes the features, of images of its `side`.
         policy: how images are made square.
         cache_dir: the folder of the cache. It may serve many encoders, policies and corpora.

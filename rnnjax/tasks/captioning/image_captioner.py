@@ -63,9 +63,7 @@ class ImageCaptioner(NamedTuple):
     """A captioner with its vocabulary: writes and reads captions of images.
 
     Attributes:
-        model: the network.
         vocabulary: its symbols.
-        config: of its run.
         search: settings of the beam search.
         max_length: symbols after which a caption is cut off, its end included.
     """
@@ -135,8 +133,6 @@ def make_captioner(
     """The captioner of a config, with fresh parameters.
 
     Args:
-        config: of the run.
-        vocab_size: V.
         locations: of features; None: those of the config's encoder.
     """
     encoder, locations = None, locations or LOCATIONS

@@ -60,7 +60,6 @@ def prepare(config: CaptionerConfig, vocabulary: CaptionVocabulary | None = None
     """Makes vocabulary, training batches and the validation split.
 
     Args:
-        config: of the run.
         vocabulary: one that a model was trained with.
 
     Raises:

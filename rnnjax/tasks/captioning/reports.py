@@ -87,8 +87,6 @@ def report_captions(
     """Writes `captions.json` and pictures of the attention; gives captions for the terminal.
 
     Args:
-        split: the images.
-        captioner: the model.
         folder: of the run; its `predictions` take the files.
         output: another folder for them.
     """
@@ -111,9 +109,6 @@ def report_inspection(split: Split, title: str, captioner: ImageCaptioner, folde
 
     Args:
         split: images with references.
-        title: the name of the split.
-        captioner: the model.
-        folder: where the file goes; made if need be.
 
     Returns:
         The scores and the path, for the terminal.
@@ -176,9 +171,6 @@ def gallery_section(
     """Images with their attention, below each its references and scores.
 
     Args:
-        title: of the section.
-        split: the images.
-        captions: of all of them.
         some: numbers of those that are shown, in this order; without attention, only the image.
     """
     attentive = [n for n in some if captions[n].maps is not None]

@@ -57,8 +57,6 @@ def load_split(config: CaptionerConfig, split: str, corpus: CaptionCorpus | None
     """The images and captions of a split.
 
     Args:
-        config: of the run.
-        split: its name.
         corpus: that of the config, if it is loaded already.
 
     Raises:

@@ -51,10 +51,6 @@ def describe_loss(
     """Reads a split from its beginning to its end.
 
     Args:
-        model: the language model.
-        config: of its run.
-        corpus: the text.
-        split: the name of the split.
         batch_size: B, rows read side by side.
         dynamic_learning_rate: of a gradient step on each window after its score; 0: none.
 

@@ -43,7 +43,6 @@ def inspect(
     """Reads a text and notes what every unit does, and how far back the loss reaches.
 
     Args:
-        model: the language model.
         text: int `[T]`.
         max_distance: K, in steps, below T - 1.
 
@@ -89,9 +88,7 @@ def report_inspection(
     """Writes `inspect.html` and its pictures, `inspect_*.png`, into a folder.
 
     Args:
-        text_model: the model.
         ids: what it reads, int `[T]`.
-        folder: where the files go.
         layer: of the units to show, from 1; 0: the last.
         units: numbers with commas between them; None: those that vary much and switch seldom.
 

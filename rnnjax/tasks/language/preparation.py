@@ -27,7 +27,6 @@ def prepare(config: LanguageConfig, vocabulary: data.Vocabulary | None = None) -
     """Makes vocabulary and windows.
 
     Args:
-        config: of the run.
         vocabulary: one that a model was trained with.
 
     Raises:

@@ -41,9 +41,7 @@ def report_scores(
     """Scores texts, and writes `score.html` into a folder.
 
     Args:
-        text_model: the judge.
         texts: at least one; empty ones are left out.
-        folder: where the file goes.
         prompt: what each text is read after; None: a line end, where the vocabulary has one.
         unknown: characters that the vocabulary lacks are scored as its unknown symbol; otherwise
             texts that have such are left out, and named.
@@ -82,12 +80,7 @@ def report_scores(
 
 
 def score_page(scores: Sequence[TextScore], context: str) -> str:
-    """A page with a table of the scores, and each text on the colours of its surprise.
-
-    Args:
-        scores: the likeliest text first.
-        context: what each text was read after.
-    """
+    """A page with a table of the scores, and each text on the colours of its surprise."""
     rows = [
         f'<tr><td class="words">{escape(f"{mark} {text}".strip())}</td>'
         f"{''.join(map(number_cell, numbers))}</tr>"
@@ -116,11 +109,6 @@ def report_steps(
     model: LanguageModel, vocabulary: Vocabulary, ids: np.ndarray
 ) -> tuple[str, Section]:
     """The scores of every symbol at every step of a text, the next one in brackets.
-
-    Args:
-        model: reads the text.
-        vocabulary: its symbols, of which there are few.
-        ids: the text, `[T]`.
 
     Returns:
         A table for the terminal, and one for a page.

@@ -58,8 +58,6 @@ class TextModel(NamedTuple):
     """A language model that reads and writes text.
 
     Attributes:
-        model: the language model.
-        vocabulary: its symbols.
         opening: a prompt that suits its training text; see `opening_of`.
     """
 
@@ -71,7 +69,6 @@ class TextModel(NamedTuple):
         """Text as ids.
 
         Args:
-            text: any text.
             what: how a message calls it.
 
         Raises:
@@ -104,7 +101,6 @@ class TextModel(NamedTuple):
         Args:
             prompt: at least one character; None: `opening`.
             length: symbols to add.
-            num_samples: how many texts.
             stop: strings that end a text.
             seed: decides all draws; or a seed for each text, which alone decides it.
             temperature, filters: see `rnnjax.decode.filter_logits`.

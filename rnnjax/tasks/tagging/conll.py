@@ -16,7 +16,7 @@ _Rows = list[list[str]]
 def read_conll(
     path: str, *, token_column: int = 0, tag_column: int | None = -1, encoding: str = "utf-8"
 ) -> list[Sentence]:
-    """The sentences of a column file, tags as they are written there.
+    """The sentences of a column file, plain or .gz, tags as they are written there.
 
     Columns are separated by tabs in a line that has one, by spaces in any other; every line has as
     many columns as the first. Lines of white space end a sentence, and lines that begin with
@@ -30,10 +30,8 @@ def read_conll(
     A file may also hold a sentence a line, `word|pos|tag` separated by spaces (WikiNER).
 
     Args:
-        path: of the file; plain or .gz.
         token_column: which column holds tokens, from 0; a negative number counts from the last.
         tag_column: which holds tags, likewise; None: the sentences have no tags.
-        encoding: of the file.
 
     Raises:
         UserError: there is no such file, it is not text, a line has the wrong number of columns, a

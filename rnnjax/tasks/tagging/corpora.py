@@ -40,9 +40,6 @@ def load_tagged(config: TaggingConfig) -> TaggedCorpus:
     With `config.strict` a tag that the scheme does not allow in its place is an error; otherwise it
     is repaired as conlleval reads it, and counted.
 
-    Args:
-        config: which source, and how its files are read.
-
     Raises:
         UserError: there is no such source, it cannot be read, a split is missing, there is no
             entity in the training split, or one of a type there that others have.

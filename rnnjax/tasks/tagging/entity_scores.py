@@ -115,10 +115,6 @@ def entity_scores(gold: Tags, predicted: Tags) -> EntityScores:
 def confusion(gold: Tags, predicted: Tags) -> tuple[tuple[str, ...], np.ndarray]:
     """Counts tokens by the type of their gold tag and of their predicted one.
 
-    Args:
-        gold: the true tags of each sentence, in any scheme.
-        predicted: as many sentences, each of as many tags.
-
     Returns:
         The K types, sorted, and last "O" for tokens of none; and int `[K + 1, K + 1]`: gold type,
         predicted type.
@@ -153,10 +149,6 @@ def span_errors(gold: Tags, predicted: Tags) -> list[SpanError]:
     """The predicted entities that are wrong, and the gold ones that no predicted one overlaps.
 
     A wrong entity is compared with the gold one that it shares most tokens with.
-
-    Args:
-        gold: the true tags of each sentence, in any scheme.
-        predicted: as many sentences, each of as many tags.
 
     Raises:
         UserError: something is no tag.

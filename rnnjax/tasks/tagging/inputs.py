@@ -28,7 +28,6 @@ def sentences_of_texts(texts: Iterable[str], source: str = "--text") -> list[Sen
     """The sentences of each text; texts without any token are left out.
 
     Args:
-        texts: of one or more sentences.
         source: where they come from.
 
     Raises:
@@ -53,11 +52,6 @@ def sentences_of_file(
     Files that end in .conll, .tsv, .bio or .iob (and .gz behind it) are column files, of which
     only the tokens are read; any other is text with one or more sentences a line.
 
-    Args:
-        path: of the file.
-        token_column: of column files.
-        encoding: of the file.
-
     Raises:
         UserError: it cannot be read, or has no sentence.
     """
@@ -73,9 +67,6 @@ def split_sentences(text: str) -> Iterator[tuple[str, list[Token]]]:
     follows and then, perhaps behind opening quotes or brackets, a digit or a letter that is not
     lower case. A full stop after an abbreviation, an initial or a number that begins the sentence
     (`1. Ada`) does not end it.
-
-    Args:
-        text: of any length.
 
     Yields:
         Each sentence and its tokens, at least one, with their places in the sentence. The sentences

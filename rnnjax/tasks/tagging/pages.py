@@ -22,9 +22,6 @@ def spans_page(sentences: Sequence[TaggedSentence]) -> str:
     """A page of sentences with the predicted entities in the colours of their types.
 
     Behind an entity stand its type and its probability; the less probable, the paler it is.
-
-    Args:
-        sentences: at least one, in the order in which they are shown.
     """
     counts = Counter(span.type for sentence in sentences for span in spans_of(sentence.tags))
     legend = "".join(_mark(f"{counts[kind]:,}", kind) for kind in sorted(counts))

@@ -32,9 +32,6 @@ def as_conll(sentences: Sequence[TaggedSentence]) -> str:
 
     `read_conll` reads it back, and with gold tags the scorer conlleval (`conlleval -d '\\t'`).
 
-    Args:
-        sentences: one or more.
-
     Raises:
         UserError: a token cannot be written to a column.
     """
@@ -59,9 +56,6 @@ def as_jsonl(sentences: Iterable[TaggedSentence]) -> str:
     An entity has `start` and `end` (not included) in tokens, `type`, `text` and `score`. Where the
     text of the sentence is known the line has it as `text`, and entities have `start_char` and
     `end_char` in it.
-
-    Args:
-        sentences: any number.
     """
     return as_json_lines(map(_record, sentences))
 

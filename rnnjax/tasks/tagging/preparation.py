@@ -70,7 +70,6 @@ def tagged_examples(
 
     Args:
         sentences: a split, or what shall be tagged; they are encoded batch by batch.
-        vocabulary: turns them into numbers.
         buckets: lengths to pad to, ascending.
         transform: makes another sentence of one, anew in every epoch of training.
     """
@@ -90,11 +89,7 @@ def tagged_examples(
 
 
 def entity_inventory(sentences: Iterable[Sentence]) -> Inventory:
-    """The entities of sentences by their type, in the order in which they first come.
-
-    Args:
-        sentences: of the training split; tags of any scheme.
-    """
+    """The entities of sentences by their type, in the order in which they first come."""
     found: dict[str, dict[tuple[str, ...], None]] = {}
     for sentence in sentences:
         for start, end, kind in spans_of(sentence.tags):
@@ -112,9 +107,6 @@ def swap_entities(
 
     Args:
         sentence: with BIO tags.
-        inventory: entities to draw from; see `entity_inventory`.
-        rng: the same state gives the same sentence.
-        rate: from 0 to 1.
 
     Returns:
         A sentence with as many entities of the same types in the same order; tags are BIO.

@@ -24,7 +24,6 @@ def report_predictions(sentences: Sequence[TaggedSentence], output: str | None) 
     """Writes predictions to a file, or returns them for the terminal.
 
     Args:
-        sentences: with their tags.
         output: a path whose suffix is one of `WRITERS`; None: JSON lines for the terminal.
 
     Raises:
@@ -41,12 +40,6 @@ def report_scores(
     tagger: TextTagger, splits: Mapping[str, Sequence[Sentence]], split: str, folder: Path
 ) -> tuple[str, list[Section]]:
     """Writes the scores of a split in percent, `scores_SPLIT.json`.
-
-    Args:
-        tagger: the model.
-        splits: sentences with gold tags.
-        split: which of them.
-        folder: where the file goes.
 
     Returns:
         A table for the terminal; the scores and the most confident errors for a report.
@@ -71,10 +64,7 @@ def report_inspection(
     """Writes `inspect.html` with errors and confusions, and its pictures, into a folder.
 
     Args:
-        tagger: the model.
         tagged: its predictions for sentences with gold tags.
-        title: the name of the split.
-        folder: where the files go.
 
     Returns:
         A summary for the terminal.

@@ -43,14 +43,11 @@ class Tagger(Network):
         """Draws the parameters.
 
         Args:
-            features: of words.
             cell: any; both directions, layers and dropout are the cell's own.
             tags: K names; with a CRF, sequences that break the rules of their scheme have
                 probability 0.
-            scheme: of the tags.
             use_crf: whether a CRF makes each tag depend on its neighbours.
             compute_dtype: of the matmul operands of W_y; the scores are float32.
-            rngs: for the initial parameters.
         """
         self.features = features
         self.recurrent = Recurrent(cell, features.output_size, rngs=rngs)
@@ -112,7 +109,6 @@ def make_tagger(
             characters' vectors of the encoder "cnn" too.
         vocabulary: decides the numbers of words and characters, and the tags.
         vectors: of words, made elsewhere; they are trained further.
-        seed: of the parameters.
 
     Raises:
         UserError: a setting cannot work, or the vectors have another width than `embed_size`.
@@ -161,7 +157,6 @@ def tagging_loss(model: Tagger, batch: Batch, key: PRNGKey | None = None) -> tup
     """Negative log-likelihood of the batch's `tags`.
 
     Args:
-        model: the tagger.
         batch: as for `Tagger`, with `tags` int `[T, B]`; rows of length 0 do not count.
         key: turns on dropout.
 

@@ -26,12 +26,7 @@ BUCKETS = (8, 16, 24, 32, 48, 64, 96, 128)
 
 
 class TextTagger(NamedTuple):
-    """A tagger with its vocabulary: tags sentences of words.
-
-    Attributes:
-        model: the tagger.
-        vocabulary: its words, characters and tags.
-    """
+    """A tagger with its vocabulary: tags sentences of words."""
 
     model: Tagger
     vocabulary: TaggingVocabulary
@@ -39,12 +34,7 @@ class TextTagger(NamedTuple):
     def best_tags(
         self, sentences: Sequence[Sentence], *, batch_size: int = 64
     ) -> list[tuple[str, ...]]:
-        """The likeliest tags of each sentence, BIO.
-
-        Args:
-            sentences: at least one.
-            batch_size: how many are tagged side by side.
-        """
+        """The likeliest tags of each sentence, BIO."""
         found = self._run(best_tags, sentences, batch_size)
         return [in_bio(ids, self.vocabulary) for ids in in_order(found)]
 
@@ -56,7 +46,6 @@ class TextTagger(NamedTuple):
 
         Args:
             sentences: at least one; their own tags, where there are any, are the gold ones.
-            batch_size: how many are tagged side by side.
         """
         results = list(self._run(tag, sentences, batch_size))
         ids = in_order((batch, tags) for batch, (tags, _) in results)

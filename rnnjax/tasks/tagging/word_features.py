@@ -47,7 +47,6 @@ class CharacterCNN(nnx.Module):
             embed_size: of a character's vector.
             output_size: filters.
             dropout: on the characters' vectors, one mask a word.
-            rngs: for the initial parameters.
         """
         self.embed = nnx.Embed(num_characters, embed_size, embedding_init=embedding_init, rngs=rngs)
         self.filters = nnx.Linear(WIDTH * embed_size, output_size, rngs=rngs)
@@ -86,7 +85,6 @@ class CharacterLSTM(nnx.Module):
             num_characters: ids, that of padding (0) among them.
             embed_size: of a character's vector.
             output_size: of both directions together; even.
-            rngs: for the initial parameters.
         """
         self.embed = nnx.Embed(num_characters, embed_size, embedding_init=embedding_init, rngs=rngs)
         cell = lstm(output_size // 2)
@@ -138,7 +136,6 @@ class WordFeatures(nnx.Module):
             characters: an encoder of words by their characters; None: none.
             case_size: width of a case's vector; 0: the case is not used.
             dropout: on x.
-            rngs: for the initial parameters.
         """
         self.embed = nnx.Embed(num_words, embed_size, embedding_init=embedding_init, rngs=rngs)
         self.characters = characters

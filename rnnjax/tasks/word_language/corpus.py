@@ -22,7 +22,6 @@ def read_splits(
     """The words of the text of a config, each line a sentence between END and END.
 
     Args:
-        config: of the run.
         vocabulary: one that a model was trained with; None: that of the training split.
 
     Raises:

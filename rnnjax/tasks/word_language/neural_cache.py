@@ -86,8 +86,6 @@ def cached_loss(
     """The mean loss in nats a word over a split that is read in one row, and how many words count.
 
     Args:
-        model: the language model.
-        stream: the split.
         cache: its settings; it goes on over the beginnings of documents.
         window: words that are scored at once.
     """

@@ -29,10 +29,6 @@ def report_perplexity(
     """The loss of a split; with a cache also that of one row that reads it whole, without and with.
 
     Args:
-        model: the language model.
-        stream: the split.
-        split: its name.
-        config: of the run.
         cache: its settings; of size 0: none.
     """
     losses = {split: loss_of_split(config, model, stream)}
@@ -100,10 +96,8 @@ def report_inspection(
     """Writes `inspect.html`: sentences on the colours of their surprise, and what words are alike.
 
     Args:
-        model: the language model.
         sentences: to read, in numbers, END the last of each.
         title: where they come from.
-        folder: where the page goes.
     """
     lines = []
     for score in model.score_ids(sentences):

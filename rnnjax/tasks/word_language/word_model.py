@@ -49,12 +49,7 @@ class SentenceScore(NamedTuple):
 
 
 class WordModel(NamedTuple):
-    """A language model that writes and scores sentences.
-
-    Attributes:
-        model: the language model.
-        vocabulary: its words.
-    """
+    """A language model that writes and scores sentences."""
 
     model: LanguageModel
     vocabulary: WordVocabulary
@@ -73,7 +68,6 @@ class WordModel(NamedTuple):
 
         Args:
             prompt: words to go on from; empty: none.
-            num_samples: how many sentences.
             max_length: words to add at most; a sentence ends before where the model ends it.
             seed: decides all draws; or a seed for each sentence, which alone decides it.
             temperature, filters: see `rnnjax.decode.filter_logits`.
@@ -151,8 +145,6 @@ def make_model(
     """The language model of a config, with fresh parameters.
 
     Args:
-        config: of the run.
-        vocabulary: decides the number of words.
         vectors: of words, made elsewhere; they are trained further.
 
     Raises:

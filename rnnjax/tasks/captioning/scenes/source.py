@@ -85,8 +85,6 @@ class DigitScenes:
         """Opens a split.
 
         Args:
-            split: train, validation or test.
-            seed: of the scenes.
             side: height and width of the images, in pixels.
 
         Raises:
