@@ -242,7 +242,7 @@ def test_nothing_else_notices_where_a_task_is_missing(first, whole, tmp_path):
         ("rnnjax/tasks/tagging/new.py", "import rnnjax"),
         ("rnnjax/heads/new.py", "from flax import nnx"),
         ("rnnjax/metrics/new.py", "import seqeval.metrics"),
-        ("rnnjax/visuals/new.py", "from rnnjax.tasks.tagging.predictions import TaggedSentence"),
+        ("rnnjax/visuals/new.py", "from rnnjax.tasks.tagging.sentences import TaggedSentence"),
         ("rnnjax/__init__.py", "from absl import flags"),
         ("experiments/new.py", "from experiments import char_lm"),
         ("experiments/new.py", "from experiments.char_lm import Config"),

@@ -1,16 +1,21 @@
 """Corpora of images with captions: which files hold them, which split an image is in."""
 
+import functools
 import hashlib
 import logging
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from rnnjax.data.examples import numbered_lines
 from rnnjax.data.files import existing, nearest
 from rnnjax.data.named_splits import (
     LIST_OF_PATHS,
+    SPLIT_OF_WORD,
     SPLITS,
     SplitFiles,
     by_name,
@@ -18,11 +23,11 @@ from rnnjax.data.named_splits import (
     split_files,
     split_of,
 )
+from rnnjax.data.tfds import TfdsDataset, one_line_errors
 from rnnjax.errors import UserError, counted
 from rnnjax.tasks.captioning.caption_files import read_coco, read_karpathy, read_table
 from rnnjax.tasks.captioning.captioned_images import CaptionCorpus, CaptionedImage
 from rnnjax.tasks.captioning.config import CaptionData
-from rnnjax.tasks.captioning.tfds_captions import captioned_examples
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +39,9 @@ _KINDS = {
     "tables": re.compile(r".*\.(tsv|jsonl)", re.IGNORECASE),
 }
 _PROBES = 100
+
+TFDS_SPLITS = {"restval": "train"} | SPLIT_OF_WORD
+"""TFDS's names of splits that are read, and what they are here."""
 
 
 def load_captions(config: CaptionData) -> CaptionCorpus:
@@ -72,7 +80,7 @@ def load_captions(config: CaptionData) -> CaptionCorpus:
             raise UserError(
                 f"images={config.images!r} has no use: {source} holds its images itself"
             )
-        found = captioned_examples(source.removeprefix("tfds:"), faults)
+        found = _of_tfds(source.removeprefix("tfds:"), faults)
     else:
         found, folder = _read_source(source, config.encoding, faults)
         if found:
@@ -102,6 +110,60 @@ def load_captions(config: CaptionData) -> CaptionCorpus:
         told = "; ".join(faults[:3] + ["..."] * (len(faults) > 3))
         _log.warning("%s: left out as faulty: %s", source, told)
     return CaptionCorpus({s: splits[s] for s in SPLITS if s in splits}, tuple(faults))
+
+
+def _of_tfds(spec: str, faults: list[str]) -> list[CaptionedImage]:
+    """The images of `NAME` or `NAME:FEATURE`, read once for their captions and not decoded.
+
+    The feature holds the captions: a text, a sequence of texts, or a sequence of records with one
+    text `text`. Without it, it is `captions`, or the only such feature. The images are the feature
+    `image`, or the only one of images, and are named `tfds:NAME SPLIT NUMBER`. `restval`, of
+    Karpathy's split of COCO, becomes part of `train`.
+    """
+    dataset = TfdsDataset(spec)
+    import tensorflow_datasets as tfds
+
+    image = dataset.choose(
+        "feature of images",
+        lambda feature: isinstance(feature, tfds.features.Image),
+        usual="image",
+        by_user=False,
+    )
+    captions = dataset.choose("feature of captions", _holds_texts, usual="captions")
+    found = []
+    for split, source in dataset.sources({image: tfds.decode.SkipDecoding()}).items():
+        if split not in TFDS_SPLITS:
+            continue
+        for n, (place, example) in enumerate(dataset.examples(split, source)):
+            stored = functools.partial(_bytes, dataset.name, source, n, image)
+            entry = CaptionedImage(place, [], place, TFDS_SPLITS[split], stored)
+            for m, text in enumerate(_texts(example[captions])):
+                entry.add(text, f"{place}, caption {m}", faults)
+            found.append(entry)
+    return found
+
+
+def _bytes(name: str, source: Any, n: int, feature: str) -> bytes:
+    with one_line_errors(name):
+        return bytes(source[n][feature])
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, Mapping):
+        value = value["text"]
+    if isinstance(value, bytes):
+        value = [value]
+    return [bytes(text).decode() for text in value]
+
+
+def _holds_texts(feature: Any) -> bool:
+    from tensorflow_datasets.core.features import FeaturesDict, Tensor
+
+    inner = getattr(feature, "feature", feature)
+    if inner is not feature and isinstance(inner, FeaturesDict):
+        inner = dict(inner.items()).get("text")
+    is_scalar = isinstance(inner, Tensor) and inner.shape == ()
+    return is_scalar and np.dtype(inner.np_dtype) == np.object_
 
 
 def _in_splits(

@@ -5,9 +5,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rnnjax.data.files import read_text
 from rnnjax.data.named_splits import SPLITS, split_files
+from rnnjax.data.tfds import TfdsDataset
 from rnnjax.data.tokens import tokenize
 from rnnjax.errors import UserError, did_you_mean
 from rnnjax.tasks.tagging.config import TaggingConfig
@@ -16,13 +18,13 @@ from rnnjax.tasks.tagging.schemes import (
     Scheme,
     Span,
     faults,
+    is_tag,
     prefix_and_type,
     scheme_of,
     spans_of,
     tags_of,
 )
 from rnnjax.tasks.tagging.sentences import Sentence, TaggedCorpus, types_of
-from rnnjax.tasks.tagging.tfds_sentences import tagged_sentences
 
 EMBEDDED = Path(__file__).parent / "embedded"
 
@@ -54,7 +56,7 @@ def load_tagged(config: TaggingConfig) -> TaggedCorpus:
     source = config.data
     notes: Sequence[str] = ()
     if source.startswith("tfds:"):
-        found = tagged_sentences(source.removeprefix("tfds:"))
+        found = _of_tfds(source.removeprefix("tfds:"))
         splits = {split: found[split] for split in SPLITS if split in found}
         for split in ("train", "validation"):
             if not splits.get(split):
@@ -112,6 +114,45 @@ def _place(sentence: Sentence, n: int) -> str:
     if not line.isdecimal() or _is_inline(path):
         return f"{sentence.source}, token {n + 1} ({sentence.tokens[n]!r})"
     return f"{path}:{int(line) + n}"
+
+
+def _of_tfds(spec: str) -> dict[str, list[Sentence]]:
+    """The splits of `NAME` or `NAME:FEATURE`, tags as they are written there.
+
+    The feature holds the tags: a sequence of class labels such as B-PER. Without one it is `ner`,
+    or the only such sequence. The tokens are `tokens`, or the only sequence of texts.
+    """
+    dataset = TfdsDataset(spec)
+    tokens = dataset.choose("sequence of texts", _holds_texts, usual="tokens", by_user=False)
+    tags = dataset.choose("sequence of class labels such as B-PER", _holds_tags, usual="ner")
+    names = dataset.features[tags].feature.names
+
+    def sentence(example: Any, place: str) -> Sentence:
+        words = tuple(bytes(word).decode() for word in example[tokens])
+        labels = [int(label) for label in example[tags]]
+        if not words or len(words) != len(labels):
+            raise UserError(
+                f"{place}: {len(words)} tokens in {tokens!r} and {len(labels)} tags in {tags!r}: "
+                f"expected as many, and at least one"
+            )
+        if min(labels) < 0:
+            raise UserError(f"{place} has a token without a tag (class {min(labels)})")
+        return Sentence(words, tuple(names[n] for n in labels), place)
+
+    return dataset.read(sentence)
+
+
+def _holds_texts(feature: Any) -> bool:
+    from tensorflow_datasets.core.features import Text
+
+    return isinstance(getattr(feature, "feature", None), Text)
+
+
+def _holds_tags(feature: Any) -> bool:
+    from tensorflow_datasets.core.features import ClassLabel
+
+    inner = getattr(feature, "feature", None)
+    return isinstance(inner, ClassLabel) and all(map(is_tag, inner.names))
 
 
 def read_inline(path: str, *, encoding: str = "utf-8") -> list[Sentence]:

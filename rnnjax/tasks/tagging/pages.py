@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from rnnjax.tasks.tagging.entity_scores import EntityScores, SpanError, span_errors
-from rnnjax.tasks.tagging.predictions import TaggedSentence
 from rnnjax.tasks.tagging.schemes import Span, spans_of
+from rnnjax.tasks.tagging.sentences import TaggedSentence
 from rnnjax.visuals.page import Section, escape, note, number_cell, render_page, wide_table
 
 CONTEXT = 12

@@ -26,6 +26,19 @@ class Sentence:
     offsets: tuple[tuple[int, int], ...] | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class TaggedSentence(Sentence):
+    """A sentence with the tags that a model gave it, BIO.
+
+    Attributes:
+        scores: the probability of each span of the tags, 0 to 1, in the order of the text.
+        gold: the true tags, BIO; None where they are not known.
+    """
+
+    scores: tuple[float, ...]
+    gold: tuple[str, ...] | None
+
+
 @dataclass(frozen=True)
 class TaggedCorpus:
     """Tagged sentences in splits.

@@ -13,10 +13,9 @@ from rnnjax.data.prepared import Prepared
 from rnnjax.tasks.tagging.config import TaggingConfig
 from rnnjax.tasks.tagging.entity_scores import entity_scores
 from rnnjax.tasks.tagging.inputs import sentences_of_texts
-from rnnjax.tasks.tagging.predictions import TaggedSentence
 from rnnjax.tasks.tagging.preparation import tagged_examples
 from rnnjax.tasks.tagging.schemes import spans_of, tags_of
-from rnnjax.tasks.tagging.sentences import Sentence
+from rnnjax.tasks.tagging.sentences import Sentence, TaggedSentence
 from rnnjax.tasks.tagging.tagger import Tagger, best_tags, make_tagger, tag, tagging_loss
 from rnnjax.tasks.tagging.vocabulary import TaggingVocabulary
 from rnnjax.typing import Array, Batch

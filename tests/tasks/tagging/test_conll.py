@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from rnnjax.errors import UserError
 from rnnjax.tasks.tagging.conll import read_conll
-from rnnjax.tasks.tagging.predictions import TaggedSentence, as_conll
-from rnnjax.tasks.tagging.sentences import Sentence
+from rnnjax.tasks.tagging.reports import as_conll
+from rnnjax.tasks.tagging.sentences import Sentence, TaggedSentence
 
 TOKENS = [("Ada", "left", "London", "."), ("Rain", "!")]
 TAGS = [("B-PER", "O", "B-LOC", "O"), ("O", "O")]

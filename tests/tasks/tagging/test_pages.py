@@ -3,7 +3,7 @@ from html.parser import HTMLParser
 
 from rnnjax.tasks.tagging.entity_scores import entity_scores
 from rnnjax.tasks.tagging.pages import errors_section, hue_of, scores_section, spans_page
-from rnnjax.tasks.tagging.predictions import TaggedSentence
+from rnnjax.tasks.tagging.sentences import TaggedSentence
 
 
 class Marks(HTMLParser):

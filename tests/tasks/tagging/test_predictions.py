@@ -6,7 +6,8 @@ import pytest
 
 from rnnjax.errors import UserError
 from rnnjax.tasks.tagging.conll import read_conll
-from rnnjax.tasks.tagging.predictions import TaggedSentence, as_conll, as_jsonl
+from rnnjax.tasks.tagging.reports import as_conll, as_jsonl
+from rnnjax.tasks.tagging.sentences import TaggedSentence
 
 TEXT = 'Ada  Lovelace, née "Byron",\u2028wrote of Zürich .'
 TOKENS = ("Ada", "Lovelace", ",", "née", '"', "Byron", '"', ",", "wrote", "of", "Zürich", ".")

@@ -6,13 +6,13 @@ from types import SimpleNamespace
 import pytest
 
 from rnnjax.errors import UserError
-from rnnjax.tasks.tagging.predictions import TaggedSentence
 from rnnjax.tasks.tagging.reports import (
     WRITERS,
     report_inspection,
     report_predictions,
     report_scores,
 )
+from rnnjax.tasks.tagging.sentences import TaggedSentence
 from rnnjax.tasks.tagging.text_tagger import TextTagger
 from rnnjax.training.atomic_files import check_output
 
