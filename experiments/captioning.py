@@ -25,7 +25,7 @@ from rnnjax.tasks.captioning import image_captioner, likelihood_loss, reports
 from rnnjax.tasks.captioning.captioned_images import CaptionVocabulary, images_at
 from rnnjax.tasks.captioning.config import CaptionerConfig
 from rnnjax.tasks.captioning.preparation import abstract_data, prepare
-from rnnjax.tasks.captioning.splits import load_split, split_of
+from rnnjax.tasks.captioning.splits import split_of, splits_of
 from rnnjax.training import say, setting
 
 
@@ -70,12 +70,6 @@ PRESETS = {
 }  # fmt: skip
 
 
-def evaluate(run: Run) -> None:
-    """Prints the scores of a split; writes scores_SPLIT.json and captions_SPLIT.json."""
-    split = load_split(run.config, run.options.split)
-    print(reports.report_scores(split, run.options.split, run.trained_model(), run.workdir)[0])
-
-
 def predict(run: Run) -> None:
     """Captions the images that can be read; writes captions.json and pictures of the attention."""
     images = images_at(run.needed("input", "IMAGE_OR_FOLDER"))
@@ -87,7 +81,7 @@ def predict(run: Run) -> None:
 
 def inspect(run: Run) -> None:
     """Writes inspect.html: captions good and bad, the attention's entropy, attended regions."""
-    split = load_split(run.config, run.options.split)
+    split = split_of(run.config, run.chosen_split(splits_of(run.config)))
     print(reports.report_inspection(split, run.options.split, run.trained_model(), run.workdir))
 
 
@@ -114,11 +108,9 @@ EXPERIMENT = Experiment(
     },
     shapes=abstract_data,
     measures=lambda config: Measures("word", metric=config.metric, scale="%, greedy"),
-    report=lambda trained: (
-        {f"validation {trained.run.config.metric}, %, greedy": trained.best},
-        reports.report_held_out(trained.run.trained_model(), trained.run.workdir),
-    ),
-    modes={"evaluate": evaluate, "predict": predict, "inspect": inspect},
+    splits=lambda run, model: splits_of(run.config),
+    report_scores=reports.report_scores,
+    modes={"predict": predict, "inspect": inspect},
 )
 
 if __name__ == "__main__":

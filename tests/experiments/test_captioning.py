@@ -179,8 +179,8 @@ def test_a_broken_file_among_the_pictures(trained_photos, photos, tmp_path, capt
     [
         (["--mode=predict"], "mode predict takes --input=IMAGE_OR_FOLDER"),
         (["--mode=predict", "--input=/no/such.jpg"], "/no/such.jpg does not exist"),
-        (["--mode=evaluate", "--split=nonsense"], "has no split nonsense; "),
-        (["--mode=inspect", "--split=tset"], "has no split tset; did you mean 'test'?"),
+        (["--mode=evaluate", "--split=nonsense"], "unknown --split=nonsense; "),
+        (["--mode=inspect", "--split=tset"], "unknown --split=tset; did you mean 'test'?"),
         (["--mode=evaluate", "--config.level=word"],
          "was trained with --config.level=subword, not word"),
         (["--mode=evaluate", "--beam_size=0"], "beam_size is 1 .. 1000; got 0"),

@@ -1,7 +1,7 @@
 """Feature maps of images: computed by an encoder once, and kept in a cache on the disk."""
 
 import hashlib
-import io
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from rnnjax.data.images import ResizePolicy
 from rnnjax.errors import UserError
 from rnnjax.tasks.captioning.captioned_images import CaptionedImage, read_images
 from rnnjax.tasks.captioning.efficientnet import EfficientNetLite0
-from rnnjax.training.atomic_files import write_bytes, writing
+from rnnjax.training.atomic_files import writing
 
 BATCH_SIZE = 32
 """Images that the encoder sees at once."""
@@ -110,9 +110,7 @@ def _compute(
                 batch[row] = image_pixels
             features = np.asarray(run(state, batch)).astype(np.float16)
             for image, values in zip(images, features, strict=False):
-                content = io.BytesIO()
-                np.save(content, values, allow_pickle=False)
-                write_bytes(file_of[image.image], content.getvalue())
+                _write(file_of[image.image], values)
             bar.update(len(group))
     return faults
 
@@ -126,3 +124,11 @@ def _fingerprint(encoder: EfficientNetLite0) -> str:
         digest.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape}".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()
+
+
+def _write(path: Path, features: np.ndarray) -> None:
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    with writing(path):
+        with open(temporary, "wb") as file:
+            np.save(file, features, allow_pickle=False)
+        os.replace(temporary, path)

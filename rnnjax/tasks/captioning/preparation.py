@@ -1,5 +1,6 @@
 """Data for training of a config: vocabulary, batches and validation split; and their shapes."""
 
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from rnnjax.tasks.captioning.config import SCENES, CaptionerConfig
 from rnnjax.tasks.captioning.corpora import load_captions
 from rnnjax.tasks.captioning.efficientnet import LOCATIONS
 from rnnjax.tasks.captioning.scenes import MAX_WORDS, VOCABULARY, DigitScenes
-from rnnjax.tasks.captioning.splits import Split, load_split
+from rnnjax.tasks.captioning.splits import Images, Split, split_of, splits_of
 
 PHOTO_SYMBOLS = 10_000
 """Words of a large corpus of photographs that stand in it five times or more."""
@@ -33,6 +34,7 @@ class Prepared(NamedTuple):
         vocabulary: of the training captions, unless one was given.
         batches: of the training split.
         validation: the split that decides which checkpoint is best.
+        splits: the images of each split that has an end.
         max_length: ids of the longest training caption, its end included.
         digest: the same for the same data only.
         description: of the data, for people.
@@ -41,6 +43,7 @@ class Prepared(NamedTuple):
     vocabulary: CaptionVocabulary
     batches: TrainingBatches | SceneBatches
     validation: Split
+    splits: Mapping[str, Images]
     max_length: int
     digest: str
     description: str
@@ -68,7 +71,7 @@ def prepare(config: CaptionerConfig, vocabulary: CaptionVocabulary | None = None
     if config.data == SCENES:
         return _prepare_scenes(config, vocabulary)
     corpus = load_captions(config)
-    train = load_split(config, "train", corpus)
+    train = split_of(config, corpus.splits["train"])
     captions = [caption for captions in train.references for caption in captions]
     vocabulary = vocabulary or CaptionVocabulary.of(
         captions, level=config.level, min_count=config.min_count, num_subwords=config.num_subwords
@@ -87,7 +90,8 @@ def prepare(config: CaptionerConfig, vocabulary: CaptionVocabulary | None = None
         batches=TrainingBatches(
             examples, batch_size=config.batch_size, seed=config.seed, full_only=True
         ),
-        validation=load_split(config, "validation", corpus),
+        validation=split_of(config, corpus.splits["validation"]),
+        splits=corpus.splits,
         max_length=buckets[-1],
         digest=digest_of(content),
         description=(
@@ -102,10 +106,12 @@ def _prepare_scenes(config: CaptionerConfig, vocabulary: CaptionVocabulary | Non
     vocabulary = vocabulary or CaptionVocabulary.of(VOCABULARY)
     scenes = DigitScenes("train", seed=config.seed, side=config.image_size)
     sizes = {"batch_size": config.batch_size, "num_buckets": config.num_buckets}
+    splits = splits_of(config)
     return Prepared(
         vocabulary=vocabulary,
         batches=SceneBatches(scenes, vocabulary, **sizes, seed=config.seed),
-        validation=load_split(config, "validation"),
+        validation=split_of(config, splits["validation"]),
+        splits=splits,
         max_length=MAX_WORDS + 1,
         digest=f"digit scenes {config.seed} {config.image_size}",
         description=(

@@ -11,12 +11,8 @@ from rnnjax import training
 from rnnjax.metrics.attention import Region, mean_maps, word_entropies
 from rnnjax.models.decoding import Search, rated_lines
 from rnnjax.tasks.captioning.caption_scores import ORDERS, caption_tokens, rouge_l
-from rnnjax.tasks.captioning.image_captioner import (
-    Caption,
-    ImageCaptioner,
-    write_and_score,
-)
-from rnnjax.tasks.captioning.splits import Split, held_out_splits, load_split
+from rnnjax.tasks.captioning.image_captioner import Caption, ImageCaptioner, write_and_score
+from rnnjax.tasks.captioning.splits import Images, Split, split_of
 from rnnjax.training import atomic_files
 from rnnjax.training.reporting.report import write_results
 from rnnjax.visuals.attention import draw_attention_over_image, draw_entropies, draw_mean_maps
@@ -53,32 +49,26 @@ GATE = (
 BOXES = "Outlined: what the word refers to."
 
 
-def report_held_out(captioner: ImageCaptioner, folder: Path) -> list[Section]:
-    """Says how good the captions of the held-out splits are; writes the files of `report_scores`.
+def report_scores(
+    captioner: ImageCaptioner, splits: Mapping[str, Images], title: str, folder: Path
+) -> tuple[str, list[Section]]:
+    """Writes scores_TITLE.json and captions_TITLE.json.
 
     Returns:
-        The scores of each split, and captions of the last one.
+        The scores of the split as text, and for a report; of the last split also captions.
     """
-    sections = []
-    for title in held_out_splits(captioner.config):
-        split = load_split(captioner.config, title)
-        told, captions = report_scores(split, title, captioner, folder)
-        training.tell(told)
-        sections.append(Section(f"Scores, {title}, {captioner.search.name}", text=told))
-    return [*sections, gallery_section("Captions", split, captions, range(len(split))[:SHOWN])]
-
-
-def report_scores(
-    split: Split, title: str, captioner: ImageCaptioner, folder: Path
-) -> tuple[str, Sequence[Caption]]:
-    """Writes scores_TITLE.json and captions_TITLE.json; gives the scores as text, and captions."""
+    split = split_of(captioner.config, splits[title])
     captions, scores = write_and_score(split, captioner)
     files = {
         f"captions_{title}.json": captions_json(split, captions),
         f"scores_{title}.json": {"split": title, "search": captioner.search.name, **scores},
     }
     training.say(f"Scores: {write_results(folder, files)}")
-    return scores_text(scores, title, captioner.search), captions
+    told = scores_text(scores, title, captioner.search)
+    sections = [Section(f"Scores, {title}, {captioner.search.name}", text=told)]
+    if title == [*splits][-1]:
+        sections.append(gallery_section("Captions", split, captions, range(len(split))[:SHOWN]))
+    return told, sections
 
 
 def report_captions(

@@ -2,15 +2,15 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from rnnjax.data.named_splits import SPLITS
-from rnnjax.errors import UserError, did_you_mean
+from rnnjax.errors import UserError
 from rnnjax.metrics.attention import Region
 from rnnjax.tasks.captioning.batches import Pictures
-from rnnjax.tasks.captioning.captioned_images import CaptionCorpus, CaptionedImage, read_images
+from rnnjax.tasks.captioning.captioned_images import CaptionedImage, read_images
 from rnnjax.tasks.captioning.captioner import Locations
 from rnnjax.tasks.captioning.config import SCENES, CaptionerConfig
 from rnnjax.tasks.captioning.corpora import load_captions
@@ -18,6 +18,8 @@ from rnnjax.tasks.captioning.efficientnet import EfficientNetLite0
 from rnnjax.tasks.captioning.feature_files import stored_features
 from rnnjax.tasks.captioning.features import features_of
 from rnnjax.tasks.captioning.scenes import DigitScenes
+
+Images = Sequence[CaptionedImage] | DigitScenes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,29 +55,16 @@ class Split:
         return Locations(side, side, features.shape[1])
 
 
-def load_split(config: CaptionerConfig, split: str, corpus: CaptionCorpus | None = None) -> Split:
-    """The images and captions of a split.
-
-    Args:
-        corpus: that of the config, if it is loaded already.
+def splits_of(config: CaptionerConfig) -> Mapping[str, Images]:
+    """The images of each split of the data of a config; of scenes, of the splits that have an end.
 
     Raises:
-        UserError: there is no such split, or it cannot be read.
+        UserError: the data cannot be read.
     """
     if config.data == SCENES:
-        if split == "train":
-            raise UserError("digit scenes for training have no end: choose validation or test")
-        return _of_scenes(DigitScenes(split, seed=config.seed, side=config.image_size))
-    splits = (corpus or load_captions(config)).splits
-    if split not in splits:
-        raise UserError(f"{config.data} has no split {split}; {did_you_mean(split, splits)}")
-    return split_of(config, splits[split])
-
-
-def held_out_splits(config: CaptionerConfig) -> list[str]:
-    """The names of the splits that the data of a config keep aside."""
-    splits = SPLITS if config.data == SCENES else load_captions(config).splits
-    return [split for split in splits if split != "train"]
+        sizes = {"seed": config.seed, "side": config.image_size}
+        return {split: DigitScenes(split, **sizes) for split in SPLITS if split != "train"}
+    return load_captions(config).splits
 
 
 def _of_scenes(scenes: DigitScenes) -> Split:
@@ -91,7 +80,7 @@ def _of_scenes(scenes: DigitScenes) -> Split:
     )
 
 
-def split_of(config: CaptionerConfig, images: Sequence[CaptionedImage]) -> Split:
+def split_of(config: CaptionerConfig, images: Images) -> Split:
     """Any images, with captions or without, as the model of a config reads them.
 
     Images that the encoder sees anew in every batch are read and resized now; those of which only
@@ -100,6 +89,8 @@ def split_of(config: CaptionerConfig, images: Sequence[CaptionedImage]) -> Split
     Raises:
         UserError: an image or its features cannot be read, or none is left.
     """
+    if isinstance(images, DigitScenes):
+        return _of_scenes(images)
     policy, skip_faulty = config.resize, config.skip_faulty
     if config.features or config.encoder == "efficientnet":
         if config.features:

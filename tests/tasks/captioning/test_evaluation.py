@@ -66,7 +66,7 @@ def test_the_evaluation_of_training_writes_greedily_and_reads_the_references():
     references[2] = ("red red and",)
     regions = [((TOP_LEFT,) * len(text.split())) for (text,) in references]
     split = tiny.images(4, references, regions)
-    prepared = Prepared(tiny.VOCABULARY, None, split, tiny.MAX_LENGTH, "", "")
+    prepared = Prepared(tiny.VOCABULARY, None, split, {}, tiny.MAX_LENGTH, "", "")
     found = validation_scores(CaptionerConfig(), prepared, captioner.model)
     nats, num_words, read = captioner.read(split, batch_size=4)
     alike = [caption.text == text for caption, (text,) in zip(greedy, references, strict=True)]

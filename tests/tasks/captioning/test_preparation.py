@@ -10,7 +10,7 @@ from rnnjax.tasks.captioning.captioner import Locations
 from rnnjax.tasks.captioning.config import CaptionerConfig
 from rnnjax.tasks.captioning.preparation import prepare
 from rnnjax.tasks.captioning.scenes import DigitScenes, source
-from rnnjax.tasks.captioning.splits import held_out_splits, load_split, split_of
+from rnnjax.tasks.captioning.splits import split_of, splits_of
 
 COLOURS = {
     "red": (230, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 230), "grey": (120, 120, 120),
@@ -108,14 +108,11 @@ def test_the_digest_tells_data_apart(tmp_path, folder):
 
 
 def test_splits_by_name(folder):
-    test = load_split(config(folder), "test")
+    splits = splits_of(config(folder))
+    assert set(splits) == {"train", "validation", "test"}
+    test = split_of(config(folder), splits["test"])
     assert (test.names, test.references) == ([str(folder / "white.png")], [("white",)])
     assert len(test) == 1
-    assert held_out_splits(config(folder)) == ["validation", "test"]
-    (folder / "test.tsv").unlink()
-    assert held_out_splits(config(folder)) == ["validation"]
-    with pytest.raises(UserError, match=r"corpus has no split trian; did you mean 'train'\?"):
-        load_split(config(folder), "trian")
 
 
 def test_a_broken_picture_stops_or_is_left_out_with_its_captions(folder):
@@ -177,7 +174,8 @@ def few_scenes(monkeypatch):
 
 def test_scenes_bring_captions_and_regions(few_scenes):
     scenes = DigitScenes("test", seed=3, side=48)
-    split = load_split(CaptionerConfig(image_size=48, seed=3), "test")
+    settings = CaptionerConfig(image_size=48, seed=3)
+    split = split_of(settings, splits_of(settings)["test"])
     assert split.names == ["test 0", "test 1", "test 2"]
     for n in range(3):
         np.testing.assert_array_equal(split.show(n), scenes[n].image)
@@ -199,10 +197,6 @@ def test_scenes_are_prepared_from_the_seed_and_size(few_scenes):
     }
     assert len(digests) == 3
     assert prepared.digest in digests
-    assert held_out_splits(settings) == ["validation", "test"]
-    with pytest.raises(UserError, match="digit scenes for training have no end: choose valid"):
-        load_split(settings, "train")
-    with pytest.raises(UserError, match="digit scenes have no split 'tset': did you mean 'test'"):
-        load_split(settings, "tset")
+    assert list(prepared.splits) == list(splits_of(settings)) == ["validation", "test"]
     with pytest.raises(UserError, match="need a side of at least 48, got 32"):
         prepare(CaptionerConfig(image_size=32))
