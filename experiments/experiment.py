@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 from absl import logging
 from flax import nnx
 
@@ -27,12 +28,7 @@ QUICK = 100
 
 
 class Preset(NamedTuple):
-    """A config with a name.
-
-    Attributes:
-        about: what it is for, in a line.
-        config: a `training.TrainingConfig`.
-    """
+    """A `training.TrainingConfig` with a name, and what it is for, in a line."""
 
     about: str
     config: Any
@@ -277,22 +273,28 @@ class Experiment:
         """The inputs of `train` as shapes."""
         if self.shapes is not None:
             prepared = self.shapes(config)
-            batch, units, time_major = prepared.batch, prepared.units, prepared.time_major
+            largest, time_major = prepared.batch, prepared.time_major
         else:
             prepared = self.prepare(Run(self, config, self.options, Path(f"runs/{self.name}")))
             epoch = (prepared.batches[n] for n in range(prepared.batches.batches_per_epoch))
             largest = max(epoch, key=lambda batch: sum(x.size for x in batch.values()))
-            batch, units = jax.eval_shape(lambda: largest), config.batch_size
             time_major = prepared.batches.time_major
         model = nnx.eval_shape(lambda: self.model(config, prepared))
         graph, params = nnx.split(model, nnx.Param)
+        loss_fn = self.loss_fn(config, graph, prepared)
+        carry = jax.eval_shape(lambda p: self.carry(config, nnx.merge(graph, p)), params)
+
+        def count(batch: Any) -> jax.Array:  # XLA leaves out all the rest of the loss
+            some = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), (params, carry))
+            return loss_fn(some[0], some[1], batch, None).count
+
         return training.Task(
-            self.loss_fn(config, graph, prepared),
+            loss_fn,
             params,
-            carry=jax.eval_shape(lambda p: self.carry(config, nnx.merge(graph, p)), params),
-            batch=batch,
+            carry=carry,
+            batch=jax.eval_shape(lambda: largest),
             time_major=time_major,
-            units=units,
+            units=prepared.units if self.shapes else int(jax.jit(count)(largest)),
             unit=self.measures(config).counted,
         )
 

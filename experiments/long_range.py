@@ -124,7 +124,6 @@ EXPERIMENT = Experiment(
     prepare=lambda run: preparation.prepare(run.config),
     model=lambda config, prepared: memory_model.make_model(config),
     loss=lambda config, prepared: partial(memory_model.batch_loss, config.problem),
-    shapes=preparation.shapes,
     measures=measures,
     splits=lambda run, model: {
         name: preparation.split_examples(run.config, name) for name in ("validation", "test")

@@ -98,8 +98,8 @@ def compile_step(
             f"--mesh={text} is for {laid_out.size} chips; {target.name} has {len(devices)}"
         )
     placement = training.Placement(laid_out, config.batch_size)
+    task = experiment.abstract_task(config)
     with compiling_for("tpu"):
-        task = experiment.abstract_task(config)
         step, new_state = training.make_training(config, task.loss_fn, placement)
         state = jax.eval_shape(new_state, task.params, task.carry)
         lowered = step.lower(  # type: ignore[attr-defined]  # it is jitted

@@ -144,6 +144,10 @@ def test_the_dry_run_divides_a_batch_as_the_training_does(task, folder, prepared
     assert assumed.batch.keys() == batches[0].keys()
     for name, array in assumed.batch.items():
         assert array.shape[name in assumed.time_major] == config.batch_size, name
+    if task in ("dna", "naming", "summarisation", "translation"):  # which count symbols
+        epoch = (batches[n] for n in range(batches.batches_per_epoch))
+        largest = max(epoch, key=lambda batch: sum(array.size for array in batch.values()))
+        assert assumed.units == largest["lengths"].sum() > config.batch_size
 
 
 ENDS = {"source": "source_lengths", "symbols": "source_lengths", "question": "question_lengths"}

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 
-import jax
 import numpy as np
 
 from rnnjax.data.buckets import bucket_lengths
 from rnnjax.data.padded_batches import EvaluationBatches, Example, Examples, Ragged, TrainingBatches
-from rnnjax.data.prepared import Prepared, Shapes
+from rnnjax.data.prepared import Prepared
 from rnnjax.tasks.long_range.config import LongRangeConfig
 from rnnjax.tasks.long_range.problems import Problem
 
@@ -35,17 +34,6 @@ def prepare(config: LongRangeConfig) -> Prepared:
         f"{config.problem}, T = {config.length}: {described}; training draws new ones all the time",
         {"test": split_examples(config, "test")},
     )
-
-
-def shapes(config: LongRangeConfig) -> Shapes:
-    """The shapes of a config's data, for the dry run."""
-    largest = config.task.draw(max(config.task.trained_distances(config.length)), _rng(0, 0))
-    rows = range(config.batch_size)
-    steps = len(largest["inputs"])
-    examples = Examples(lambda n: largest, len(rows), _ragged(largest, np.full(len(rows), steps)))
-    batches = TrainingBatches(examples, batch_size=len(rows))
-    units = len(rows) * (steps if np.ndim(largest["targets"]) else 1)
-    return Shapes(jax.eval_shape(lambda: batches[0]), units, batches.time_major)
 
 
 def split_examples(config: LongRangeConfig, split: str) -> Examples:

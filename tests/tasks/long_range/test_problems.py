@@ -119,18 +119,6 @@ def test_a_batch_of_sentences_has_little_padding():
     assert 0 < share < 0.2
 
 
-@pytest.mark.parametrize("problem", list(PROBLEMS))
-def test_the_shapes_of_the_dry_run_are_those_of_the_longest_batch(problem):
-    of_run = config(problem=problem, batch_size=4)
-    found = preparation.shapes(of_run)
-    batches = preparation.prepare(of_run).batches
-    longest = max((batches[n] for n in range(40)), key=lambda batch: batch["inputs"].size)
-    assert {name: (x.shape, x.dtype) for name, x in found.batch.items()} == {
-        name: (x.shape, x.dtype) for name, x in longest.items()
-    }
-    assert found.units == (4 * 26 if problem == "copy" else 4)
-
-
 def test_distances_of_the_test_reach_beyond_training():
     assert preparation.test_distances(config(length=100)) == [25, 50, 100, 200]
     assert preparation.test_distances(config(length=3)) == [2, 3, 6]
