@@ -46,15 +46,7 @@ def with_spread(rows: Sequence[Row]) -> list[Row]:
 def save(
     rows: Sequence[Row], suite: str, title: str, workdir: Path, *, contest: bool = False
 ) -> None:
-    """Writes `SUITE.json` and, under the title, `SUITE.png` into the workdir.
-
-    Args:
-        rows: the results.
-        suite: names the files.
-        title: of the plot.
-        workdir: a folder; it is made if there is none.
-        contest: see `draw`.
-    """
+    """Writes `SUITE.json` and, under the title, `SUITE.png` (see `draw`) into the workdir."""
     workdir.mkdir(parents=True, exist_ok=True)
     (workdir / f"{suite}.json").write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
     figure = draw(rows, contest=contest)
@@ -65,11 +57,8 @@ def save(
 def draw(rows: Sequence[Row], *, contest: bool) -> Figure:
     """Draws the numbers as bars.
 
-    Args:
-        rows: the results.
-        contest: whether the columns are contenders in one thing: a panel for each thing that was
-            measured then has a group of bars for each size; else each column has a panel of its
-            own, with a bar for each row.
+    In a contest the columns are contenders in one thing: a panel for each thing that was measured
+    has a group of bars for each size. Else each column has a panel, with a bar for each row.
     """
     names = _columns(rows)
     panels: list[tuple[str, Sequence[Row], list[str]]]

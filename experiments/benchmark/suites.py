@@ -13,14 +13,6 @@ from typing import Any, NamedTuple
 import jax
 
 from experiments.benchmark import peers
-from experiments.benchmark.peers import (
-    BASELINE,
-    CELLS_ALONE,
-    CONTENDERS,
-    PERSISTENT,
-    Case,
-    Layer,
-)
 from experiments.benchmark.report import Row
 from rnnjax.errors import UserError
 
@@ -51,20 +43,20 @@ PERSISTENT_SIZES = [
     (100, 64, 128, 128), (784, 64, 1, 128), (25, 10, 100, 128), (1000, 8, 64, 128),
     (200, 16, 64, 64), (400, 128, 80, 64),
 ]  # fmt: skip
-LONG = Case("lstm", 4000, 32, 256, 256)
-LONGEST = Case("lstm", 10_000, 8, 256, 256)
+LONG = peers.Case("lstm", 4000, 32, 256, 256)
+LONGEST = peers.Case("lstm", 10_000, 8, 256, 256)
 
 
 def layers(
     kinds: Sequence[str],
     sizes: Sequence[tuple[int, int, int, int]],
-    layers: Mapping[str, Callable[[Case], peers.Calls]],
+    layers: Mapping[str, Callable[[peers.Case], peers.Calls]],
     repeats: int,
 ) -> list[Row]:
     """Forward and training step of layers, as fast as how many of the first."""
     rows = []
     for kind, size in itertools.product(kinds, sizes):
-        case = Case(kind, *size)
+        case = peers.Case(kind, *size)
         contenders = _present({n: functools.partial(make, case) for n, make in layers.items()})
         for what in ("train", "forward"):
             times = interleaved(
@@ -81,7 +73,7 @@ def persistent(repeats: int) -> list[Row]:
         raise UserError(
             f"--suite=persistent measures kernels for a GPU; JAX runs on {jax.default_backend()}"
         )
-    return layers(KINDS, PERSISTENT_SIZES, PERSISTENT, repeats)
+    return layers(KINDS, PERSISTENT_SIZES, peers.PERSISTENT, repeats)
 
 
 def compile_times(repeats: int) -> list[Row]:
@@ -91,14 +83,14 @@ def compile_times(repeats: int) -> list[Row]:
     """
     rows = []
     for kind, size in itertools.product(KINDS, COMPILED_SIZES):
-        case = Case(kind, *size)
-        layers = {BASELINE: peers.nnx_layer(case), "rnnjax": peers.rnnjax_layer(case)}
+        case = peers.Case(kind, *size)
+        layers = {peers.BASELINE: peers.nnx_layer(case), "rnnjax": peers.rnnjax_layer(case)}
         for what, compiled in {"model": _compile_model, "layer": _compile}.items():
             times = interleaved(
                 {name: functools.partial(compiled, case, layer) for name, layer in layers.items()},
                 repeats,
             )
-            ratio = times["rnnjax"] / times[BASELINE]
+            ratio = times["rnnjax"] / times[peers.BASELINE]
             rows.append({"what": f"{kind} {what}", "size": list(size), "rnnjax": ratio})
     return rows
 
@@ -107,7 +99,7 @@ def memory(repeats: int) -> list[Row]:
     """Temporary memory and time of a long training step against plain autodiff of the scan."""
     built = {
         "autodiff": peers.rnnjax_layer(LONG, engine="scan"),
-        BASELINE: peers.nnx_layer(LONG),
+        peers.BASELINE: peers.nnx_layer(LONG),
         **{
             f"remat={remat}": peers.rnnjax_layer(LONG, remat=remat)
             for remat in ("none", "gates", "sqrt")
@@ -200,7 +192,7 @@ def duel(
     times = interleaved({name: contender.later for name, contender in made.items()}, repeats)
     seconds = times.pop("rnnjax")
     row = {name: other / seconds for name, other in times.items()}
-    row["first call"] = first["rnnjax"] / first[BASELINE]
+    row["first call"] = first["rnnjax"] / first[peers.BASELINE]
     if jax.default_backend() != "cpu":
         row |= {f"{unit}/s": amount / seconds for unit, amount in work.items()}
     return row
@@ -226,12 +218,12 @@ def _ratios(times: Mapping[str, float]) -> Row:
     return row
 
 
-def _compile(_: Case, layer: Layer):
+def _compile(_: peers.Case, layer: peers.Layer):
     jax.clear_caches()
     return peers.gradient(layer).lower(layer.params, layer.xs).compile()
 
 
-def _compile_model(case: Case, layer: Layer):
+def _compile_model(case: peers.Case, layer: peers.Layer):
     jax.clear_caches()
     return peers.training_step(case, layer).compile()
 
@@ -240,7 +232,7 @@ def _compile_model(case: Case, layer: Layer):
 SUITES: dict[str, tuple[str, Callable[[int], list[Row]]]] = {
     "layers": (
         "times as fast as flax.nnx.RNN (above 1: faster)",
-        functools.partial(layers, KINDS, SIZES, CONTENDERS),
+        functools.partial(layers, KINDS, SIZES, peers.CONTENDERS),
     ),
     "persistent": ("GPU kernels, times as fast as flax.nnx.RNN (above 1: faster)", persistent),
     "compile": (
@@ -249,11 +241,11 @@ SUITES: dict[str, tuple[str, Callable[[int], list[Row]]]] = {
     ),
     "variants": (
         "cells without a fused form, times as fast as their plain scan",
-        functools.partial(layers, VARIANTS, VARIANT_SIZES, CELLS_ALONE),
+        functools.partial(layers, VARIANTS, VARIANT_SIZES, peers.CELLS_ALONE),
     ),
     "cells": (
         "the newer cells, times as fast as their plain scan",
-        functools.partial(layers, NEWER, NEWER_SIZES, CELLS_ALONE),
+        functools.partial(layers, NEWER, NEWER_SIZES, peers.CELLS_ALONE),
     ),
     "memory": ("a training step on a long sequence", memory),
 }

@@ -16,48 +16,44 @@ from flax import nnx
 
 from experiments.benchmark.report import Row
 from experiments.benchmark.suites import interleaved
-from experiments.benchmark.training import training_step
-from rnnjax import data, training
+from experiments.benchmark.training import Task, default_task, rnnjax_step
+from rnnjax import data
 from rnnjax.data.padded_batches import EvaluationBatches
 from rnnjax.heads import crf
-from rnnjax.tasks.tagging.config import TaggerConfig, TaggingConfig
-from rnnjax.tasks.tagging.preparation import prepare, tagged_examples
+from rnnjax.tasks.tagging.preparation import tagged_examples
 from rnnjax.tasks.tagging.sentences import Sentence
-from rnnjax.tasks.tagging.tagger import Tagger, best_tags, make_tagger
-from rnnjax.tasks.tagging.text_tagger import TextTagger, batch_loss
-from rnnjax.tasks.tagging.vocabulary import TaggingVocabulary
+from rnnjax.tasks.tagging.tagger import best_tags, make_tagger
+from rnnjax.tasks.tagging.text_tagger import TextTagger
 
 TITLE = "a BiLSTM-CRF with a CNN over characters; shares of the time, and of positions"
 SIZE = "T,B,K"
-CONFIG = TaggerConfig()
+SETTINGS: dict[str, Any] = {"batch_size": 32, "swap_rate": 0.0, "average_decay": 0.0}
+"""What differs from the default preset: nothing but the model's own work is measured."""
 SHAPE = (128, 64, 9)
 """T, B, K of the CRF's share; K tags are those of four types in BIO."""
 FOUR_TYPES = ("LOC", "MISC", "ORG", "PER")
 NUM_SENTENCES = 10_000
 NUM_BATCHES = 50
-BATCH_SIZE = 32
-NUM_BUCKETS = 5
 
 
 def suite(repeats: int, source: str) -> list[Row]:
     """All of it, on a corpus that `load_tagged` knows."""
-    config = TaggingConfig(data=source, batch_size=BATCH_SIZE, num_buckets=NUM_BUCKETS)
-    prepared = prepare(config)
-    sentences = [sentence for split in prepared.splits.values() for sentence in split]
-    nine_tags = dataclasses.replace(prepared.vocabulary, types=FOUR_TYPES, scheme="BIO")
+    task = default_task("ner", data=source, **SETTINGS)
+    sentences = [sentence for split in task.prepared.splits.values() for sentence in split]
     return [
-        throughput(prepared, repeats),
-        *crf_shares(nine_tags, sentences, repeats),
-        decoding(prepared.vocabulary, sentences, repeats),
+        throughput(task, repeats),
+        *crf_shares(task, sentences, repeats),
+        decoding(task, sentences, repeats),
     ]
 
 
-def throughput(prepared: Any, repeats: int) -> Row:
+def throughput(task: Task, repeats: int) -> Row:
     """Training on the first batches of an epoch, made by a thread as in real training."""
+    prepared = task.prepared
     num_batches = min(NUM_BATCHES, prepared.batches.batches_per_epoch)
     batches = data.BatchIterator(prepared.batches)
     beginning = batches.get_state()
-    step = tagger_step(make_tagger(CONFIG, prepared.vocabulary))
+    step = rnnjax_step(task)
 
     def train() -> Any:
         batches.set_state(beginning)
@@ -69,22 +65,21 @@ def throughput(prepared: Any, repeats: int) -> Row:
     tokens = sum(int(batch["lengths"].sum()) for batch in epoch[:num_batches])
     return {
         "what": "training",
-        "size": [longest, BATCH_SIZE, len(prepared.vocabulary.tags)],
+        "size": [longest, task.config.batch_size, len(prepared.vocabulary.tags)],
         "tokens/s": tokens / times["train"],
         "padding share": prepared.batches.padding_share("words"),
     }
 
 
-def crf_shares(
-    vocabulary: TaggingVocabulary, sentences: Sequence[Sentence], repeats: int
-) -> list[Row]:
+def crf_shares(task: Task, sentences: Sequence[Sentence], repeats: int) -> list[Row]:
     """The share of the CRF in a training step and in decoding, for one full batch."""
+    vocabulary = dataclasses.replace(task.prepared.vocabulary, types=FOUR_TYPES, scheme="BIO")
     length, batch_size, _ = SHAPE
     tokens = itertools.cycle(token for sentence in sentences for token in sentence.tokens)
     rows = [Sentence(tuple(itertools.islice(tokens, length)), (), "") for _ in range(batch_size)]
     examples = tagged_examples(rows, vocabulary, [length])
     batch = jax.device_put(EvaluationBatches(examples, batch_size=batch_size)[0])
-    model = make_tagger(CONFIG, vocabulary)
+    model = make_tagger(task.config, vocabulary)
     graph, params = nnx.split(model, nnx.Param)
     scores = jax.jit(lambda params, batch: nnx.merge(graph, params)(batch))(params, batch)
     head = crf.init(jax.random.key(0), len(vocabulary.tags))
@@ -96,7 +91,7 @@ def crf_shares(
     def best(head, scores, lengths):
         return crf.viterbi(head, scores, lengths, allowed=allowed)[0]
 
-    step = tagger_step(model)
+    step = rnnjax_step(task._replace(ours=model))
     gradient = jax.jit(jax.value_and_grad(loss, argnums=(0, 1)))
     decode = jax.jit(lambda params, batch: best_tags(nnx.merge(graph, params), batch))
     viterbi = jax.jit(best)
@@ -114,21 +109,14 @@ def crf_shares(
     ]
 
 
-def decoding(vocabulary: TaggingVocabulary, sentences: Sequence[Sentence], repeats: int) -> Row:
+def decoding(task: Task, sentences: Sequence[Sentence], repeats: int) -> Row:
     """Tagging a corpus over and over until there are enough sentences."""
     many = list(itertools.islice(itertools.cycle(sentences), NUM_SENTENCES))
-    tagger = TextTagger(make_tagger(CONFIG, vocabulary), vocabulary)
+    tagger = TextTagger(task.ours, task.prepared.vocabulary)
     batch_size = SHAPE[1]
     times = interleaved({"all": lambda: tagger.best_tags(many, batch_size=batch_size)}, repeats)
     return {
         "what": "sentences",
-        "size": [max(len(s.tokens) for s in many), batch_size, len(vocabulary.tags)],
+        "size": [max(len(s.tokens) for s in many), batch_size, len(task.prepared.vocabulary.tags)],
         "sentences/s": len(many) / times["all"],
     }
-
-
-def tagger_step(model: Tagger) -> Callable[[data.Batch], Any]:
-    """The whole training step of these presets, as a function that keeps the state to itself."""
-    config = TaggingConfig(learning_rate=2e-3, clip_norm=5.0)
-    graph, params = nnx.split(model, nnx.Param)
-    return training_step(config, training.loss_of_params(graph, batch_loss), params)

@@ -75,12 +75,14 @@ def default_task(name: str, **settings: Any) -> Task:
     return Task(experiment, config, prepared, experiment.model(config, prepared))
 
 
-def training_step(
-    config: training.TrainingConfig, loss_fn: training.LossFn, params: Any, carry: Any = None
-) -> Callable[[data.Batch], Any]:
-    """rnnjax's step, `batch -> metrics`, as a function that keeps the state to itself."""
+def rnnjax_step(task: Task) -> Callable[[data.Batch], Any]:
+    """The step of the experiment, `batch -> metrics`, which keeps the state to itself."""
+    experiment, config, prepared, ours = task
+    graph, params = nnx.split(ours, nnx.Param)
+    params = jax.tree.map(jnp.copy, params)  # the step uses up what it is given
+    loss_fn = experiment.loss_fn(config, graph, prepared)
     train_step, new_state = training.make_training(config, loss_fn)
-    state = new_state(params, carry)
+    state = new_state(params, experiment.carry(config, ours))
 
     def step(batch: data.Batch) -> Any:
         nonlocal state
@@ -88,15 +90,6 @@ def training_step(
         return metrics
 
     return step
-
-
-def rnnjax_step(task: Task) -> Callable[[data.Batch], Any]:
-    """The step of the experiment."""
-    experiment, config, prepared, ours = task
-    graph, params = nnx.split(ours, nnx.Param)
-    params = jax.tree.map(jnp.copy, params)  # the step uses up what it is given
-    loss_fn = experiment.loss_fn(config, graph, prepared)
-    return training_step(config, loss_fn, params, experiment.carry(config, ours))
 
 
 def trained_by_rnnjax(task: Task, _: str, batches: Sequence[data.Batch]) -> Contender:

@@ -53,15 +53,13 @@ class Flow(NamedTuple):
 
     Attributes:
         gradient: `[K + 1]`, the norm of d loss_t / d carry_{t-k}, the median over t.
-        step: singular values of the Jacobian of the last step, `[N]`.
-        distances: k of the products.
-        products: singular values `[number of distances, N]`.
+        distances: k of the products of the last k Jacobians, from 1 on.
+        products: their singular values `[number of distances, N]`.
         of_parameters: the norm of the gradient of the last step's loss.
         memory: steps that each unit remembers, `[H]`; None: there are no gates.
     """
 
     gradient: np.ndarray
-    step: np.ndarray
     distances: list[int]
     products: np.ndarray
     of_parameters: float
@@ -84,7 +82,6 @@ def flow(layer: LayerTrace, key: PRNGKey) -> Flow:
     memory = diagnostics.memory_lengths(layer)
     return Flow(
         np.median(norms, axis=0),
-        diagnostics.product_singular_values(jacobians, [1])[0],
         distances,
         diagnostics.product_singular_values(jacobians, distances),
         float(of_parameters),
@@ -139,7 +136,7 @@ def render(
     told = note(f"far: {far} steps back, or as far as the sequence allows. {CLIPPING}")
     distance = "distance k, in steps"
     gradient = _panels(flows, lambda one: (range(len(one.gradient)), _relative(one)), by_cell=False)
-    steps = _panels(flows, lambda one: (range(1, len(one.step) + 1), one.step))
+    steps = _panels(flows, lambda one: (range(1, len(one.products[0]) + 1), one.products[0]))
     products = _panels(flows, lambda one: (one.distances, _edges(one.products)))
     gated = {key: one for key, one in flows.items() if one.memory is not None}
     gateless = list(dict.fromkeys(name for name, _ in flows.keys() - gated.keys()))

@@ -13,8 +13,6 @@ from experiments import cli
 from experiments.benchmark import __main__ as benchmark
 from experiments.benchmark import peers, report, suites, tagging
 from experiments.benchmark.peers import BASELINE, Calls
-from rnnjax.engines.registry import listening
-from rnnjax.tasks.tagging.config import TaggerConfig
 
 
 def test_a_ratio_above_one_is_faster_than_the_baseline():
@@ -36,14 +34,6 @@ def test_the_plain_scan_is_the_same_cell():
     case = peers.Case("gru_cho", 3, 2, 4, 5)
     ours, plain = (make(case).forward() for make in peers.CELLS_ALONE.values())
     np.testing.assert_allclose(ours, plain, rtol=1e-5, atol=1e-6)
-
-
-@pytest.mark.parametrize("name", ["persistent", "persistent bfloat16"])
-def test_the_kernels_for_a_gpu_are_asked_for_by_name(name):
-    with listening() as reasons:
-        peers.PERSISTENT[name](peers.Case("gru", 2, 1, 1, 16)).forward()
-    assert len(reasons) == 1
-    assert "engine persistent" in reasons[0]
 
 
 def test_a_duel_tells_how_many_times_as_fast_rnnjax_is_and_its_first_call_apart():
@@ -141,9 +131,8 @@ def test_a_tagger_is_measured_on_the_sentences_it_was_given(tmp_path, monkeypatc
         return {name: seconds[name] for name in calls}
 
     monkeypatch.setattr(tagging, "interleaved", known_times)
-    monkeypatch.setattr(tagging, "CONFIG", TaggerConfig(cell="rnn", hidden_size=4))
-    monkeypatch.setattr(tagging, "BATCH_SIZE", 2)
-    monkeypatch.setattr(tagging, "NUM_BUCKETS", 1)
+    sizes = {"cell": "rnn", "hidden_size": 4, "batch_size": 2, "num_buckets": 1}
+    monkeypatch.setattr(tagging, "SETTINGS", tagging.SETTINGS | sizes)
     monkeypatch.setattr(tagging, "SHAPE", (4, 2, 9))
     monkeypatch.setattr(tagging, "NUM_SENTENCES", 10)
     assert tagging.suite(1, str(tmp_path)) == [
