@@ -1,7 +1,7 @@
 """Cells over time: `unroll`, and the plain Python loop that it is held against."""
 
 import functools
-from typing import Any, NamedTuple, cast, get_args
+from typing import Any, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -78,7 +78,7 @@ def unroll(
     given = _given(cell, params, xs, carry, mask, lengths, reset, initial)
     if 0 in given.xs.shape[1:-1]:
         return _no_rows(cell, given, engine=engine, remat=remat, scan_unroll=scan_unroll)
-    remat = _known(remat)
+    check_known("remat", remat, get_args(Remat))
     steps = target.scan_unroll() if scan_unroll is None else scan_unroll
     scan_unroll = check_size("scan_unroll", steps)
     options = {"engine": engine, "remat": remat, "scan_unroll": scan_unroll}
@@ -253,8 +253,3 @@ def _flags(name: str, flags: Any, xs: Array) -> Array | None:
     if flags.dtype != bool:
         raise UserError(f"{name} is boolean; got {flags.dtype}")
     return jnp.asarray(flags)
-
-
-def _known(remat: str) -> Remat:
-    check_known("remat", remat, get_args(Remat))
-    return cast(Remat, remat)

@@ -46,8 +46,7 @@ def check_cell(cell: Cell, *, input_size: int, seed: int = 0, tolerance: float =
     - Gradients are those of finite differences.
 
     Args:
-        cell: any.
-        input_size: D.
+        cell, input_size: any cell, and D.
         seed: of all that is random.
         tolerance: the largest difference, relative to the largest number, that counts as rounding.
 

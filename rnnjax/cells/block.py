@@ -40,9 +40,7 @@ def residual_block(
     Args:
         cell: a cell whose output is as wide as its input, such as `rg_lru(D)`, or
             `stack([mamba2(2 * D), dense(D)])` for inputs of size D.
-        expansion: see `gated_mlp`.
-        activation: see `gated_mlp`.
-        compute_dtype: dtype of the operands of the MLP's matmuls.
+        expansion, activation, compute_dtype: of the `gated_mlp`.
 
     Raises:
         UserError: at `init`, where the output of the cell is not as wide as its input.

@@ -91,16 +91,9 @@ class Cell:
 
 
 def dot(x: Array, w: Array, compute_dtype: DType | None = None) -> Array:
-    """The matmul `x [..., D] @ w [D, G]` with narrow operands and a wide sum.
+    """The matmul `x [..., D] @ w [D, G]` of operands in `compute_dtype` (bfloat16, say).
 
-    Args:
-        x: left operand.
-        w: right operand.
-        compute_dtype: dtype of both operands inside the matmul (bfloat16, say); the products are
-            summed in, and returned as, the dtype of `w`. None: the dtype of `w`.
-
-    Returns:
-        `[..., G]`, in the dtype of `w`.
+    The products are summed in, and returned as, the dtype of `w`. None: that of the operands too.
     """
     wide = jnp.result_type(w)
     narrow = wide if compute_dtype is None else compute_dtype

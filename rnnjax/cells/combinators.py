@@ -134,8 +134,7 @@ def bidirectional(forward: Cell, backward: Cell, *, combine: Combine = "concat")
     """Two cells over the same input, the second from the last real step to the first.
 
     Args:
-        forward: the cell that reads from left to right.
-        backward: the cell that reads from right to left.
+        forward, backward: the cells that read from left to right, and from right to left.
         combine: `[forward_t, backward_t]` by "concat", or their "sum" or "mean".
 
     Returns:

@@ -98,8 +98,7 @@ def deep(
 
     Args:
         name: see `make_cell`.
-        hidden_size: H, of each layer.
-        num_layers: L.
+        hidden_size, num_layers: H of each layer, and L.
         dropout: on the output of each layer, one mask a sequence.
         weight_drop: on each recurrent matrix, one mask a sequence.
         both_directions: every layer is two, one for each direction, of H units each.

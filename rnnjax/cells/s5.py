@@ -14,15 +14,12 @@ from rnnjax.typing import Array, DType, PRNGKey
 
 
 class S5Params(NamedTuple):
-    """Of N complex state units, H outputs.
+    """Of N complex state units, H outputs; `w_b`, `w_c` and `w_d` are those of `lru`.
 
     Attributes:
         log_decay: `[N]`, log of -Re(Lambda).
         frequency: `[N]`, Im(Lambda).
         log_step: `[N]`, log of Delta.
-        w_b: `[D, 2N]`, the real part of B, then the imaginary part.
-        w_c: `[2N, H]`, the real part of C, then minus the imaginary part.
-        w_d: `[D, H]`.
     """
 
     log_decay: Array

@@ -1,6 +1,6 @@
 """The textbook form of a layer: one matrix over the old state and the input together."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax.numpy as jnp
 
@@ -8,15 +8,8 @@ from rnnjax.errors import UserError
 from rnnjax.typing import Array
 
 
-class StackedForm(NamedTuple):
-    """`w [G, H + D]`, `b [G]`: the pre-activations are `w @ concatenate([a_tm1, x_t]) + b`."""
-
-    w: Array
-    b: Array
-
-
-def stacked_form(params: Any) -> StackedForm:
-    """The params of one layer as a single matrix `W_a` that multiplies `[a_tm1, x_t]`.
+def stacked_form(params: Any) -> tuple[Array, Array]:
+    """The params of one layer as a single matrix `W_a [G, H + D]`, and the bias `b_a [G]`.
 
     ::
 
@@ -37,4 +30,4 @@ def stacked_form(params: Any) -> StackedForm:
             "W_a [a, x] adds the parts of a and x; layer normalisation and a GRU with "
             "reset='after' act on one part before the sum, so they have no stacked form"
         )
-    return StackedForm(jnp.concatenate([params.w_hh, params.w_ih]).T, params.b)
+    return jnp.concatenate([params.w_hh, params.w_ih]).T, params.b

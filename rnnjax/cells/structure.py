@@ -47,11 +47,7 @@ def carry_that_fits(cell: Any, expected: Carry, carry: Carry) -> Carry:
 
 
 def blame_step(cell: Any, params: Params, carry: Carry, x_t: Array, error: Exception) -> None:
-    """Explains an error of tracing, if the cell's step is the cause.
-
-    Args:
-        cell, params, carry, x_t: of the recurrence.
-        error: what was raised.
+    """Explains an error that was raised in tracing, if the cell's step is the cause.
 
     Raises:
         UserError: the step is no pure function of arrays, or gives another carry than it takes.

@@ -10,16 +10,12 @@ from safetensors.numpy import load_file, save
 
 from rnnjax.errors import UserError
 
-PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle")
 PICKLED = (b"\x80", b"PK\x03\x04")
 """The first bytes of a pickle, and of the archive of pickles that `torch.save` writes."""
 
 
 def read_safetensors(path: str | os.PathLike) -> dict[str, np.ndarray]:
-    """The arrays of a file by name.
-
-    Args:
-        path: of a file in safetensors.
+    """The arrays of a file in safetensors, by name.
 
     Raises:
         UserError: there is no such file, it is a pickle, or it is damaged.
@@ -28,7 +24,7 @@ def read_safetensors(path: str | os.PathLike) -> dict[str, np.ndarray]:
     try:
         with open(path, "rb") as file:
             start = file.read(4)
-        if path.suffix in PICKLES or start.startswith(PICKLED):
+        if start.startswith(PICKLED):
             raise UserError(
                 f"{path} is a pickle, which may run any code while it is read: expected a file in "
                 "safetensors, such as safetensors.torch.save_file(module.state_dict(), "
@@ -46,12 +42,9 @@ def write_safetensors(
     tensors: Mapping[str, np.ndarray],
     metadata: Mapping[str, str] | None = None,
 ) -> None:
-    """Writes arrays into a file; `safetensors.torch.load_file` and others read it.
+    """Writes arrays and texts into a file, in place of one that is there.
 
-    Args:
-        path: of the file, which is replaced if it exists.
-        tensors: by name.
-        metadata: texts by name, in the head of the file.
+    `safetensors.torch.load_file` and others read it.
 
     Raises:
         UserError: the file cannot be written.

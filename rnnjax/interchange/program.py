@@ -21,7 +21,7 @@ def export_program(
 
     Args:
         function: `(tensors, **arguments) -> results`.
-        tensors: arrays by name; the program has their shapes, and none of their numbers.
+        tensors: arrays by name, of which the program has the shapes alone.
         arguments: dtype and shape of each by name, as in `rnnjax.models.network.Program`.
     """
     import flatbuffers  # noqa: F401  # jax.export writes with it, and does not require it.
