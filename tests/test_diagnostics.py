@@ -30,6 +30,12 @@ def draw(cell, seed=0, input_size=D):
     return jax.tree.unflatten(structure, leaves), xs
 
 
+def traced(cell):
+    """The one layer of a cell that `draw` has drawn."""
+    (layer,) = diagnostics.trace(cell, *draw(cell))
+    return layer
+
+
 def loop(cell, params, xs):
     """The carries after each step, by a Python loop."""
     carry = cell.initial_carry(params, (B,))
@@ -77,10 +83,8 @@ def test_trace_of_a_reversed_layer_runs_from_the_end():
 
 @pytest.mark.parametrize("name", [name for name in CELLS if name.startswith("lstm")])
 def test_lstm_gates_make_the_next_carry(name):
-    cell = CELLS[name](H)
-    params, xs = draw(cell)
-    (layer,) = diagnostics.trace(cell, params, xs)
-    found = diagnostics.gates(layer)
+    layer = traced(CELLS[name](H))
+    params, xs, found = layer.params, layer.xs, diagnostics.gates(layer)
     if name == "lstm_layer_norm":
         c = layer.after.c
         seen = (c - c.mean(-1, keepdims=True)) / np.sqrt(c.var(-1, keepdims=True) + 1e-6)
@@ -100,10 +104,8 @@ def test_lstm_gates_make_the_next_carry(name):
 
 @pytest.mark.parametrize("name", [name for name in CELLS if name.startswith("gru")])
 def test_gru_gates_make_the_next_carry(name):
-    cell = CELLS[name](H)
-    params, xs = draw(cell)
-    (layer,) = diagnostics.trace(cell, params, xs)
-    found = diagnostics.gates(layer)
+    layer = traced(CELLS[name](H))
+    params, xs, found = layer.params, layer.xs, diagnostics.gates(layer)
     h = layer.before
     candidate = (layer.after - found["z"] * h) / (1 - found["z"])
     x_n, h_n = xs @ params.w_ih[:, -H:] + params.b[-H:], params.w_hh[:, -H:]
@@ -116,25 +118,20 @@ def test_gru_gates_make_the_next_carry(name):
 
 
 def test_zoneout_leaves_the_gates_and_an_elman_cell_has_none():
-    cell = rnnjax.zoneout(rnnjax.lstm(H), 0.2)
-    params, xs = draw(cell)
-    (layer,) = diagnostics.trace(cell, params, xs)
+    layer = traced(rnnjax.zoneout(rnnjax.lstm(H), 0.2))
     assert layer.after.h.shape == diagnostics.gates(layer)["f"].shape
     inner = layer._replace(cell=rnnjax.lstm(H))
     close(diagnostics.gates(layer)["f"], diagnostics.gates(inner)["f"])
-    cell = rnnjax.rnn(H)
-    params, xs = draw(cell)
-    (layer,) = diagnostics.trace(cell, params, xs)
+    layer = traced(rnnjax.rnn(H))
     assert diagnostics.gates(layer) == {}
     close(diagnostics.activations(layer), layer.after)
 
 
 @pytest.mark.parametrize("name", ["slstm", "mamba2", "qrnn"])
 def test_activations_are_outputs_where_the_carry_has_several_parts(name):
-    cell = CELLS[name](4)
-    params, xs = draw(cell)
-    (layer,) = diagnostics.trace(cell, params, xs)
-    close(diagnostics.activations(layer), rnnjax.unroll_reference(cell, params, xs)[1])
+    layer = traced(CELLS[name](4))
+    ys = rnnjax.unroll_reference(layer.cell, layer.params, layer.xs)[1]
+    close(diagnostics.activations(layer), ys)
 
 
 def test_saturation_counts_steps():
@@ -192,17 +189,6 @@ def test_gradient_norms_are_those_of_jacobian_products(name):
     close(thinned, expected[::2], rtol=1e-9)
 
 
-def test_gradient_norms_of_a_linear_recurrence_are_powers():
-    """loss_t = a c_t and c_{t+1} = a c_t + x_t: the gradient k steps back is a^(k+1)."""
-
-    def step(carry, x_t):
-        carry = 0.5 * carry + x_t
-        return carry, carry
-
-    norms = diagnostics.gradient_norms(step, jnp.zeros(()), jnp.ones(12), max_distance=6)
-    close(norms, np.broadcast_to(0.5 ** np.arange(1, 8), norms.shape))
-
-
 def linear_layer(w, length=12):
     """A recurrence h_t = h_tm1 w + x_t."""
     cell = rnnjax.rnn(len(w), activation=lambda a: a)
@@ -226,14 +212,6 @@ def test_products_of_a_linear_recurrence_are_powers_of_its_matrix(largest):
         close(values, np.linalg.svd(power, compute_uv=False), rtol=1e-9)
 
 
-def test_the_scale_of_a_scaled_orthogonal_matrix_decides_what_vanishes():
-    q = np.linalg.qr(np.random.default_rng(1).normal(size=(H, H)))[0]
-    for scale in (0.5, 1.0, 2.0):
-        jacobians = diagnostics.step_jacobians(linear_layer(scale * q))
-        found = diagnostics.product_singular_values(jacobians, [10])
-        close(found, np.full((1, H), scale**10), rtol=1e-9)
-
-
 def test_each_gate_is_scaled_by_itself_and_what_has_no_gates_is_told():
     params, _ = draw(rnnjax.lstm(H))
     scaled = diagnostics.scaled_recurrence(params, 1.5)
@@ -249,11 +227,9 @@ def test_each_gate_is_scaled_by_itself_and_what_has_no_gates_is_told():
 
 @pytest.mark.parametrize("name", ["gru", "lstm_peephole"])
 def test_jacobians_are_central_differences_of_a_step(name):
-    cell = CELLS[name](H)
-    params, xs = draw(cell)
-    (layer,) = diagnostics.trace(cell, params, xs)
-    found = diagnostics.step_jacobians(layer, row=1)
-    epsilon = 1e-6
+    layer = traced(CELLS[name](H))
+    cell, params, xs = layer.cell, layer.params, layer.xs
+    found, epsilon = diagnostics.step_jacobians(layer, row=1), 1e-6
     for t in (0, T - 1):
         flat, unflatten = ravel_pytree(jax.tree.map(lambda leaf, t=t: leaf[t, 1], layer.before))
 
@@ -282,9 +258,7 @@ def test_an_lstm_with_constant_forget_gates_remembers_so_many_steps(bias):
 
 def test_memory_lengths_of_other_cells():
     def of(name):
-        cell = CELLS[name](H)
-        params, xs = draw(cell)
-        (layer,) = diagnostics.trace(cell, params, xs)
+        layer = traced(CELLS[name](H))
         return diagnostics.memory_lengths(layer), layer
 
     found, layer = of("gru")

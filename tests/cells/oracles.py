@@ -54,80 +54,45 @@ def gru_simplified(params, h, x):
     return h, h
 
 
-def lstm(params, carry, x):
-    """Gers et al. 2000: input, forget and output gates."""
-    c, h = carry
-    p = {name: w @ x + u @ h + b for name, (w, u, b) in gates(params, "ifgo").items()}
-    c = sigmoid(p["f"]) * c + sigmoid(p["i"]) * np.tanh(p["g"])
-    h = sigmoid(p["o"]) * np.tanh(c)
-    return (c, h), h
-
-
-def lstm_1997(params, carry, x):
-    """Hochreiter & Schmidhuber 1997: the state of the cell is only added to."""
-    c, h = carry
-    p = {name: w @ x + u @ h + b for name, (w, u, b) in gates(params, "igo").items()}
-    c = c + sigmoid(p["i"]) * np.tanh(p["g"])
-    h = sigmoid(p["o"]) * np.tanh(c)
-    return (c, h), h
-
-
-def lstm_coupled(params, carry, x):
-    """Greff et al. 2017, CIFG: f = 1 - i."""
-    c, h = carry
-    p = {name: w @ x + u @ h + b for name, (w, u, b) in gates(params, "igo").items()}
-    i = sigmoid(p["i"])
-    c = (1 - i) * c + i * np.tanh(p["g"])
-    h = sigmoid(p["o"]) * np.tanh(c)
-    return (c, h), h
-
-
-def lstm_peepholes(params, carry, x):
-    """Gers & Schmidhuber 2000: the gates see the cell, the output gate its new state."""
-    c, h = carry
-    p = {name: w @ x + u @ h + b for name, (w, u, b) in gates(params, "ifgo").items()}
-    see_i, see_f, see_o = params.w_peep
-    i, f = sigmoid(p["i"] + see_i * c), sigmoid(p["f"] + see_f * c)
-    c = f * c + i * np.tanh(p["g"])
-    h = sigmoid(p["o"] + see_o * c) * np.tanh(c)
-    return (c, h), h
-
-
-def lstm_projection(params, carry, x):
-    """Sak et al. 2014, equations 1-6: r_t = W_rm m_t is what recurs and what is put out."""
-    (c, _), m = lstm(params, carry, x)
-    r = params.w_hr.T @ m
-    return (c, r), r
-
-
 def layer_norm(a, gain, bias, epsilon=1e-6):
     """Ba et al. 2016, equation 15 of the supplement, over the whole vector."""
     return (a - np.mean(a)) / np.sqrt(np.var(a) + epsilon) * gain + bias
 
 
-def lstm_layer_norm(params, carry, x):
-    """Ba et al. 2016, equations 20-22 of the supplement."""
+def lstm(params, carry, x, order="ifgo", f_of=None):
+    """Gers et al. 2000, with what the params have besides.
+
+    Peepholes: Gers & Schmidhuber 2000, where the gates see the cell, the output gate its new state.
+    Layer normalisation: Ba et al. 2016, equations 20-22 of the supplement. Projection: Sak et al.
+    2014, equations 1-6, where r_t = W_rm m_t is what recurs and what is put out. Without a forget
+    gate in the order, `f_of` is the forget gate as a function of the input gate.
+    """
     c, h = carry
-    norms = params.norms
-    a = layer_norm(params.w_hh.T @ h, norms.gain_hh, 0) + params.b
-    i, f, g, o = np.split(a + layer_norm(params.w_ih.T @ x, norms.gain_ih, 0), 4)
-    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-    h = sigmoid(o) * np.tanh(layer_norm(c, norms.gain_c, norms.bias_c))
+    norms, see = params.norms, dict.fromkeys("ifo", 0)
+    read, recurrent = params.w_ih.T @ x, params.w_hh.T @ h
+    if norms is not None:
+        read = layer_norm(read, norms.gain_ih, 0)
+        recurrent = layer_norm(recurrent, norms.gain_hh, 0)
+    if params.w_peep is not None:
+        see |= dict(zip(order.replace("g", ""), params.w_peep, strict=True))
+    p = dict(zip(order, np.split(read + recurrent + params.b, len(order)), strict=True))
+    i = sigmoid(p["i"] + see["i"] * c)
+    f = f_of(i) if f_of else sigmoid(p["f"] + see["f"] * c)
+    c = f * c + i * np.tanh(p["g"])
+    seen = c if norms is None else layer_norm(c, norms.gain_c, norms.bias_c)
+    h = sigmoid(p["o"] + see["o"] * c) * np.tanh(seen)
+    h = h if params.w_hr is None else params.w_hr.T @ h
     return (c, h), h
 
 
-def lstm_everything(params, carry, x):
-    """Coupled gates, peepholes, layer normalisation and projection in one."""
-    c, r = carry
-    norms = params.norms
-    a = layer_norm(params.w_hh.T @ r, norms.gain_hh, 0) + params.b
-    a_i, a_g, a_o = np.split(a + layer_norm(params.w_ih.T @ x, norms.gain_ih, 0), 3)
-    see_i, see_o = params.w_peep
-    i = sigmoid(a_i + see_i * c)
-    c = (1 - i) * c + i * np.tanh(a_g)
-    o = sigmoid(a_o + see_o * c)
-    r = params.w_hr.T @ (o * np.tanh(layer_norm(c, norms.gain_c, norms.bias_c)))
-    return (c, r), r
+def lstm_1997(params, carry, x):
+    """Hochreiter & Schmidhuber 1997: the state of the cell is only added to."""
+    return lstm(params, carry, x, "igo", lambda i: 1)
+
+
+def lstm_coupled(params, carry, x):
+    """Greff et al. 2017, CIFG: f = 1 - i."""
+    return lstm(params, carry, x, "igo", lambda i: 1 - i)
 
 
 def zoneout_lstm(params, carry, x, rate_h=0.3, rate_c=0.6):
@@ -362,11 +327,11 @@ STEPS = {
     "lstm": lstm,
     "lstm_1997": lstm_1997,
     "lstm_coupled": lstm_coupled,
-    "lstm_peepholes": lstm_peepholes,
-    "lstm_projection": lstm_projection,
-    "lstm_layer_norm": lstm_layer_norm,
+    "lstm_peepholes": lstm,
+    "lstm_projection": lstm,
+    "lstm_layer_norm": lstm,
     "lstm_stochastic": lstm,
-    "lstm_everything": lstm_everything,
+    "lstm_everything": lstm_coupled,
     "zoneout": zoneout_lstm,
     "zoneout_gru": zoneout_gru,
 }

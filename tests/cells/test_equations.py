@@ -26,6 +26,6 @@ def flat(tree):
 def test_outputs_and_carry(name):
     params, xs, carry = one_row(name)
     with jax.enable_x64(True):
-        ours = jit(rnnjax.unroll, static_argnums=0)(ZOO[name].cell, params, xs, carry)
+        ours = jit(rnnjax.unroll, static_argnums=0)(ZOO[name], params, xs, carry)
     expected = oracles.run(oracles.STEPS[name], params, carry, xs)
     np.testing.assert_allclose(flat(ours), flat(expected), rtol=1e-12, atol=1e-13)

@@ -14,9 +14,8 @@ from tests.cells.zoo import ZOO, B, H, T, inputs, inputs_of, jit
 
 KEY = jax.random.key(7)
 ONES = jnp.ones((50, 40, 20))
-NOISY = {name: ZOO[name].cell for name in ("lstm_stochastic", "zoneout", "zoneout_gru")} | {
-    "weight_drop": ZOO["weight_drop"].cell,
-    "stack": ZOO["stack"].cell,
+NOISY = {
+    **{n: ZOO[n] for n in ("lstm_stochastic", "zoneout", "zoneout_gru", "weight_drop", "stack")},
     "bidirectional": rnnjax.bidirectional(
         stack([variational_dropout(0.3), weight_drop(zoneout(lstm(H), 0.2), 0.4)]),
         rnnjax.learned_carry(zoneout(lstm(H, stochastic_gates=True), 0.3)),
@@ -51,7 +50,7 @@ def test_without_a_key_there_is_no_noise(name):
     """Zoneout acts then by its expectation: see the equations."""
     params, xs, carry = inputs(name, 0)
     plain = rnnjax.unroll(lstm(H), params, xs, carry)
-    ours = rnnjax.unroll(ZOO[name].cell, params, xs, carry)
+    ours = rnnjax.unroll(ZOO[name], params, xs, carry)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), ours, plain)
 
 

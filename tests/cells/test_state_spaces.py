@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import rnnjax
-from rnnjax.cells.convolution import convolved
 from rnnjax.cells.gated_deltanet import GatedDeltaNetParams
 from rnnjax.cells.mamba2 import Mamba2Params
 
@@ -50,17 +49,6 @@ def test_outputs_are_those_of_transformers(name, cell, params_of):
         stored = dict(file)
     _, ys = rnnjax.unroll(cell, params_of(stored), stored["xs"].swapaxes(0, 1))
     np.testing.assert_allclose(ys.swapaxes(0, 1), stored["ys"], rtol=1e-4, atol=2e-6)
-
-
-def test_steps_of_a_convolution_are_the_convolution():
-    draw = np.random.default_rng(0)
-    taps, xs = draw.standard_normal((3, 5)), draw.standard_normal((8, 5))
-    owed, ys = np.zeros((2, 5)), []
-    for x in xs:
-        y, owed = convolved(taps * x, owed)
-        ys.append(y)
-    expected = [np.convolve(x, tap)[:8] for x, tap in zip(xs.T, taps.T, strict=True)]
-    np.testing.assert_allclose(np.stack(ys, axis=1), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_the_gradients_of_slow_units_of_s5_are_those_of_float64():

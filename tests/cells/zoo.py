@@ -1,8 +1,4 @@
-"""Every kind of cell, small, for the properties that all of them share.
-
-`by_hand` says what the parts of a bidirectional cell are, for the oracle in `tests/scan/rows.py`;
-every other cell is its own definition, a step at a time.
-"""
+"""Every kind of cell, small, for the properties that all of them share."""
 
 import functools
 from typing import NamedTuple
@@ -14,27 +10,6 @@ import numpy as np
 import rnnjax
 
 T, B, D, H = 7, 3, 4, 4
-
-
-class Both(NamedTuple):
-    """A bidirectional cell."""
-
-    forward: rnnjax.Cell
-    backward: rnnjax.Cell
-    combine: str
-
-
-class Deep(NamedTuple):
-    """A stack, some of whose layers are bidirectional."""
-
-    layers: tuple
-
-
-class Species(NamedTuple):
-    """A cell, and what it is made of."""
-
-    cell: rnnjax.Cell
-    by_hand: rnnjax.Cell | Both | Deep
 
 
 def in_dicts(cell):
@@ -115,29 +90,18 @@ COMBINED = {
 }
 
 
-def _bidirectional(forward, backward, combine):
-    cell = rnnjax.bidirectional(forward, backward, combine=combine)
-    return Species(cell, Both(forward, backward, combine))
+BIDIRECTIONAL = {
+    "bidirectional_concat": rnnjax.bidirectional(rnnjax.lstm(H), rnnjax.rnn(2)),
+    "bidirectional_sum": rnnjax.bidirectional(
+        rnnjax.gru(H), rnnjax.learned_carry(rnnjax.gru(H)), combine="sum"
+    ),
+    "bidirectional_mean": rnnjax.bidirectional(rnnjax.rnn(H), rnnjax.rnn(H), combine="mean"),
+    "bidirectional_deep": rnnjax.stack(
+        [rnnjax.bidirectional(rnnjax.rnn(3), rnnjax.residual(rnnjax.gru(H))), rnnjax.rnn(H)]
+    ),
+}
 
-
-def _deep_bidirectional():
-    below = _bidirectional(rnnjax.rnn(3), rnnjax.residual(rnnjax.gru(H)), "concat")
-    above = rnnjax.rnn(H)
-    return Species(rnnjax.stack([below.cell, above]), Deep((below.by_hand, above)))
-
-
-ZOO = (
-    {name: Species(cell := make(), cell) for name, make in SINGLE.items()}
-    | {name: Species(cell, cell) for name, cell in COMBINED.items()}
-    | {
-        "bidirectional_concat": _bidirectional(rnnjax.lstm(H), rnnjax.rnn(2), "concat"),
-        "bidirectional_sum": _bidirectional(
-            rnnjax.gru(H), rnnjax.learned_carry(rnnjax.gru(H)), "sum"
-        ),
-        "bidirectional_mean": _bidirectional(rnnjax.rnn(H), rnnjax.rnn(H), "mean"),
-        "bidirectional_deep": _deep_bidirectional(),
-    }
-)
+ZOO = {name: make() for name, make in SINGLE.items()} | COMBINED | BIDIRECTIONAL
 
 KINDS = [
     "rnn",
@@ -155,14 +119,11 @@ KINDS = [
     "learned_carry",
     "zoneout",
     "stack",
-    "bidirectional_concat",
-    "bidirectional_sum",
-    "bidirectional_mean",
-    "bidirectional_deep",
+    *BIDIRECTIONAL,
 ]
 """Cells that the code around a cell tells apart: by engine, carry, window, noise, combination."""
 
-STREAMING = [name for name in KINDS if ZOO[name].cell.step is not None]
+STREAMING = [name for name in KINDS if ZOO[name].step is not None]
 
 
 class Inputs(NamedTuple):
@@ -175,7 +136,7 @@ class Inputs(NamedTuple):
 
 def inputs(name, seed, dtype=np.float32):
     """`inputs_of` a cell by its name in the zoo."""
-    return inputs_of(ZOO[name].cell, seed, dtype)
+    return inputs_of(ZOO[name], seed, dtype)
 
 
 def inputs_of(cell, seed, dtype=np.float32):

@@ -1,4 +1,4 @@
-"""The associative engine against the plain loop, and the recurrence under it against NumPy."""
+"""The associative engine against the plain loop."""
 
 import functools
 
@@ -10,40 +10,25 @@ import pytest
 import rnnjax
 from rnnjax import UserError
 from rnnjax.engines import associative
-from rnnjax.engines.linear_scan import linear_scan
 from rnnjax.engines.target import compiling_for
-from tests.engines.test_fused import arguments, error, flags, outputs_and_gradients
+from tests.engines.test_fused import OPTIONS, H, arguments, error, float64_error
 
-H = 6
 CELLS = {
     "mingru": rnnjax.mingru,
     "minlstm": rnnjax.minlstm,
     "rg_lru": rnnjax.rg_lru,
     "lru": functools.partial(rnnjax.lru, state_size=5),
 }
-CASES = [
-    ("mingru", {"remat": "none", "mask": False, "reset": False, "reverse": False}),
-    ("lru", {"remat": "none", "mask": True, "reset": True, "reverse": True}),
-    ("lru", {"remat": "gates", "mask": True, "reset": True, "reverse": False}),
-    ("rg_lru", {"remat": "none", "mask": False, "reset": True, "reverse": True}),
-    ("minlstm", {"remat": "gates", "mask": True, "reset": False, "reverse": True}),
-]
+CASES = [("mingru", 0), ("lru", 1), ("lru", 2), ("rg_lru", 1), ("minlstm", 3)]
+"""Cell, and row of `OPTIONS`."""
 
 
-@pytest.mark.parametrize(("name", "options"), CASES)
-def test_outputs_and_gradients_are_those_of_the_loop(name, options, monkeypatch):
-    if options["reverse"]:  # the 11 steps are 3 blocks, the last of which is padded by one
+@pytest.mark.parametrize(("name", "row"), CASES)
+def test_outputs_and_gradients_are_those_of_the_loop(name, row, monkeypatch):
+    if OPTIONS[row]["reverse"]:  # the 11 steps are 3 blocks, the last of which is padded by one
         monkeypatch.setattr(associative, "SHORT", 4)
         monkeypatch.setattr(associative, "BLOCK", 0)
-    with jax.enable_x64(True):
-        cell = CELLS[name](H)
-        args = arguments(cell, jnp.float64)
-        given = flags(options)
-        ours = functools.partial(
-            rnnjax.unroll, cell, engine="associative", remat=options["remat"], **given
-        )
-        loop = functools.partial(rnnjax.unroll, cell, engine="scan", **given)
-        assert error(outputs_and_gradients(ours, args), outputs_and_gradients(loop, args)) < 1e-13
+    assert float64_error("associative", CELLS[name](H), OPTIONS[row]) < 1e-13
 
 
 @pytest.mark.parametrize(
@@ -58,54 +43,6 @@ def test_any_number_of_steps_and_any_batch(num_steps, batch):
         for engine in ("associative", "scan")
     )
     assert error(ours, loop) < 1e-6
-
-
-@pytest.mark.parametrize("dtype", [np.float64, np.complex128])
-def test_the_recurrence_and_its_gradient_in_numpy(dtype):
-    """12 steps in 4 chunks of 3, and one number of the arguments at a time."""
-    draw = np.random.default_rng(0)
-
-    def drawn(*shape):
-        values = draw.standard_normal((2, *shape))
-        return values[0] if dtype == np.float64 else values[0] + 1j * values[1]
-
-    a, b, h_0 = drawn(12, 2), drawn(12, 2), drawn(2)
-
-    def states(a, b, h):
-        found = []
-        for a_t, b_t in zip(a, b, strict=True):
-            h = a_t * h + b_t
-            found.append(h)
-        return np.stack(found)
-
-    def chunked(x):
-        return x.reshape(4, 3, 2).swapaxes(0, 1)
-
-    weights = drawn(12, 2)
-
-    def value(a, b, h_0):
-        return np.real(np.sum(states(a, b, h_0) * weights))
-
-    with jax.enable_x64(True):
-        h = linear_scan(chunked(a), chunked(b), h_0)
-        np.testing.assert_allclose(h.swapaxes(0, 1).reshape(12, 2), states(a, b, h_0), atol=1e-12)
-        gradients = jax.grad(
-            lambda *arguments: jnp.sum(linear_scan(*arguments) * chunked(weights)).real,
-            argnums=(0, 1, 2),
-        )(chunked(a), chunked(b), jnp.asarray(h_0))
-    ours = [*(g.swapaxes(0, 1).reshape(12, 2) for g in gradients[:2]), gradients[2]]
-    units = [1.0] if dtype == np.float64 else [1.0, -1j]  # JAX's gradient is conjugated
-    for n, found in enumerate(ours):
-        for index in np.ndindex(found.shape):
-            expected = 0.0
-            for unit in units:
-                ends = []
-                for sign in (1, -1):
-                    moved = [a.copy(), b.copy(), h_0.copy()]
-                    moved[n][index] += sign * 1e-6 * np.conj(unit)
-                    ends.append(value(*moved))
-                expected += unit * (ends[0] - ends[1]) / 2e-6
-            assert found[index] == pytest.approx(expected, rel=1e-6, abs=1e-7)
 
 
 def explained(cell, shape, **options):

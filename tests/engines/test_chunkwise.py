@@ -11,7 +11,8 @@ import rnnjax
 from rnnjax import UserError
 from rnnjax.engines import chunkwise
 from rnnjax.engines.target import compiling_for
-from tests.engines.test_fused import OPTIONS, H, arguments, error, flags, outputs_and_gradients
+from tests.engines.test_fused import OPTIONS, H, error, float64_error
+from tests.scan.test_memory import temporary_bytes
 
 CELLS = {
     "mlstm": functools.partial(rnnjax.mlstm, num_heads=2),
@@ -26,15 +27,7 @@ CASES = [*[("mlstm", row, 4) for row in range(6)], ("mamba2", 1, 4), ("mamba2", 
 @pytest.mark.parametrize(("name", "row", "chunk"), CASES)
 def test_outputs_and_gradients_are_those_of_the_loop(name, row, chunk, monkeypatch):
     monkeypatch.setattr(chunkwise, "CHUNK", chunk)
-    given = flags(OPTIONS[row])
-    with jax.enable_x64(True):
-        cell = CELLS[name](H)
-        args = arguments(cell, jnp.float64)
-        ours = functools.partial(
-            rnnjax.unroll, cell, engine="chunkwise", remat=OPTIONS[row]["remat"], **given
-        )
-        loop = functools.partial(rnnjax.unroll, cell, engine="scan", **given)
-        assert error(outputs_and_gradients(ours, args), outputs_and_gradients(loop, args)) < 1e-12
+    assert float64_error("chunkwise", CELLS[name](H), OPTIONS[row]) < 1e-12
 
 
 def test_gates_that_would_overflow():
@@ -77,15 +70,9 @@ def test_input_gates_that_are_shut_from_the_beginning(engine):
 
 def test_it_keeps_a_memory_a_chunk():
     """A sixteenth of 256 memories of [2, 1, 33, 32] in float32, and what is as long as xs."""
-    cell = rnnjax.mlstm(32, num_heads=1)
-    params = cell.init(jax.random.key(0), 4)
-    xs = jax.ShapeDtypeStruct((256, 2, 4), jnp.float32)
-
-    def loss(params, xs):
-        return jnp.sum(rnnjax.unroll(cell, params, xs, engine="chunkwise")[1] ** 2)
-
-    compiled = jax.jit(jax.grad(loss)).lower(params, xs).compile()
-    assert compiled.memory_analysis().temp_size_in_bytes < 256 * 2 * 33 * 32 * 4 / 4
+    make = functools.partial(rnnjax.mlstm, num_heads=1)
+    sizes = {"batch_size": 2, "hidden_size": 32, "engine": "chunkwise"}
+    assert temporary_bytes(make, 256, "none", **sizes) < 256 * 2 * 33 * 32 * 4 / 4
 
 
 def test_what_is_said_about_it():

@@ -12,8 +12,9 @@ import rnnjax
 from rnnjax import UserError
 from rnnjax.engines import generic, target
 from rnnjax.engines.target import compiling_for
-from tests.engines.test_fused import OPTIONS, B, D, H, arguments, error, flags
+from tests.engines.test_fused import OPTIONS, B, H, arguments, error, float64_error
 from tests.engines.test_fused import outputs_and_gradients as results
+from tests.scan.test_memory import temporary_bytes
 
 CELLS = {
     "peepholes": functools.partial(rnnjax.lstm, peepholes=True),
@@ -35,15 +36,7 @@ def _several_chunks(monkeypatch):
 @pytest.mark.parametrize(("name", "row", "matrix"), CASES)
 def test_outputs_and_gradients_are_those_of_the_loop(name, row, matrix, monkeypatch):
     monkeypatch.setattr(target, "_MATRIX", matrix)
-    given = flags(OPTIONS[row])
-    with jax.enable_x64(True):
-        cell = CELLS[name](H)
-        args = arguments(cell, jnp.float64)
-        ours = functools.partial(
-            rnnjax.unroll, cell, engine="generic", remat=OPTIONS[row]["remat"], **given
-        )
-        loop = functools.partial(rnnjax.unroll, cell, engine="scan", **given)
-        assert error(results(ours, args), results(loop, args)) < 1e-13
+    assert float64_error("generic", CELLS[name](H), OPTIONS[row]) < 1e-13
 
 
 def test_noise_is_that_of_the_scan():
@@ -74,18 +67,27 @@ def test_a_step_may_use_what_somebody_differentiates():
         np.testing.assert_allclose(value, loss(0.7, "scan"), rtol=1e-12)
 
 
+def test_gradients_under_vmap_and_checkpoint_and_twice():
+    cell = CELLS["peepholes"](H)
+    params, xs, *_ = arguments(cell, jnp.float32)
+
+    def found(engine):
+        def loss(params, xs):
+            return jnp.square(rnnjax.unroll(cell, params, xs, engine=engine)[1]).sum()
+
+        of_rows = jax.vmap(jax.grad(jax.checkpoint(loss)), (None, 0))
+        twice = jax.grad(lambda xs: jnp.square(jax.grad(loss, 1)(params, xs)).sum())
+        return jax.jit(of_rows)(params, jnp.stack([xs, 2 * xs])), jax.jit(twice)(xs)
+
+    assert error(found("generic"), found("scan")) < 1e-5
+
+
 def test_it_keeps_less_memory_than_the_scan():
     """It keeps the carries alone, 2 H numbers a step and row; the scan keeps the gates too."""
-    cell = rnnjax.lstm(32, peepholes=True)
-    params = cell.init(jax.random.key(0), D)
-    xs = jax.ShapeDtypeStruct((600, 8, D), jnp.float32)
 
     def temporary(engine):
-        def loss(params, xs):
-            return jnp.sum(rnnjax.unroll(cell, params, xs, engine=engine)[1] ** 2)
-
-        compiled = jax.jit(jax.grad(loss)).lower(params, xs).compile()
-        return compiled.memory_analysis().temp_size_in_bytes
+        sizes = {"batch_size": 8, "hidden_size": 32, "engine": engine}
+        return temporary_bytes(CELLS["peepholes"], 600, "none", **sizes)
 
     assert temporary("generic") < temporary("scan") / 2
 

@@ -20,6 +20,7 @@ from tests.engines.test_fused import (
     arguments,
     error,
     flags,
+    float64_error,
     outputs_and_gradients,
 )
 
@@ -39,13 +40,7 @@ def test_float64_outputs_and_gradients_are_those_of_the_plain_loop(name, options
     monkeypatch.setattr(persistent_kernels, "_ROWS", 2)  # two programs, one row of padding
     if options["remat"] == "sqrt":  # two gates on the chip, two read in each step
         monkeypatch.setattr(persistent_kernels, "ON_CHIP", 3 * H**2 * 8)
-    with jax.enable_x64(True):
-        cell = CELLS[name][1](H)
-        args = arguments(cell, jnp.float64)
-        run = functools.partial(rnnjax.unroll, cell, **flags(options))
-        expected = outputs_and_gradients(functools.partial(run, engine="scan"), args)
-        kernels = functools.partial(run, engine="persistent", remat=options["remat"])
-        assert error(outputs_and_gradients(kernels, args), expected) < 1e-12
+    assert float64_error("persistent", CELLS[name][1](H), options) < 1e-12
 
 
 def test_narrow_operands_are_those_of_the_loop_on_a_gpu():

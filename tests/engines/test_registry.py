@@ -1,5 +1,7 @@
 """Which engine runs what, and what is said about it."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -96,13 +98,7 @@ def test_a_gpu_takes_four_steps_an_iteration(platform, steps, cell):
     params = cell.init(jax.random.key(0), 2)
     with compiling_for(platform):
         traced = jax.make_jaxpr(lambda xs: rnnjax.unroll(cell, params, xs))(jnp.ones((9, 2, 2)))
-    unrolls = {
-        eqn.params["unroll"]
-        for jaxpr in all_jaxprs(traced.jaxpr)
-        for eqn in jaxpr.eqns
-        if eqn.primitive.name == "scan" and eqn.params["length"] == 9
-    }
-    assert unrolls == {steps}
+    assert set(re.findall(r"length=9\b.*?unroll=(\d+)", str(traced), re.S)) == {str(steps)}
 
 
 @pytest.mark.parametrize("platform", ["cpu", "gpu"])
@@ -116,22 +112,6 @@ def test_narrow_operands_are_summed_in_the_wide_dtype(platform, name):
 
     with compiling_for(platform):
         traced = jax.make_jaxpr(jax.grad(loss, argnums=(0, 1)))(params, jnp.ones((5, 2, 2)))
-    dots = [
-        eqn
-        for jaxpr in all_jaxprs(traced.jaxpr)
-        for eqn in jaxpr.eqns
-        if eqn.primitive.name == "dot_general"
-    ]
-    assert {eqn.outvars[0].aval.dtype.name for eqn in dots} == {"float32"}
-    assert "bfloat16" in {var.aval.dtype.name for eqn in dots for var in eqn.invars}
-
-
-def all_jaxprs(jaxpr):
-    """The program, and the programs inside of it."""
-    yield jaxpr
-    for eqn in jaxpr.eqns:
-        for value in eqn.params.values():
-            for leaf in jax.tree.leaves(value, is_leaf=lambda v: hasattr(v, "jaxpr")):
-                inside = getattr(leaf, "jaxpr", leaf)
-                if hasattr(inside, "eqns"):
-                    yield from all_jaxprs(inside)
+    sums = re.findall(r"(\w+)\[[\d,]*\] = dot_general\[", str(traced))
+    assert set(sums) == {"f32"}
+    assert "bf16" in str(traced)

@@ -7,6 +7,7 @@ import jax
 from safetensors import safe_open
 
 import rnnjax
+from rnnjax.interchange.tensors import nested
 
 STORED = Path(__file__).parents[1] / "reference/peers.safetensors"
 H = 4
@@ -45,8 +46,4 @@ def of_haiku(case):
     """Inputs and outputs `[T, B, ...]`, and the parameters by module and name."""
     arrays, _ = load(case)
     xs, ys = (arrays.pop(name).swapaxes(0, 1) for name in ("xs", "ys"))
-    modules = {}
-    for full, array in arrays.items():
-        module, _, name = full.rpartition("/")
-        modules.setdefault(module, {})[name] = array
-    return xs, ys, modules
+    return xs, ys, nested(arrays)

@@ -40,7 +40,7 @@ def test_a_list_is_an_array_and_a_tuple_a_carry():
 def test_the_dtype_of_what_comes_out_is_that_of_the_params(name, xs_dtype):
     params, xs, carry = inputs(name, 0)
     xs = jnp.asarray(xs, xs_dtype)
-    run = functools.partial(jax.eval_shape, functools.partial(rnnjax.unroll, ZOO[name].cell))
+    run = functools.partial(jax.eval_shape, functools.partial(rnnjax.unroll, ZOO[name]))
     for dtype in ("float32", "bfloat16"):
         own = jax.tree.map(lambda leaf, to=dtype: jnp.asarray(leaf, to), params)
         assert {leaf.dtype.name for leaf in jax.tree.leaves(run(own, xs))} == {dtype}
@@ -53,7 +53,7 @@ def test_the_dtype_of_what_comes_out_is_that_of_the_params(name, xs_dtype):
 @pytest.mark.parametrize("name", ["lstm", "lstm_layer_norm", "stack"])
 @pytest.mark.parametrize("remat", ["none", "sqrt"])
 def test_a_batch_without_rows(name, remat):
-    cell = ZOO[name].cell
+    cell = ZOO[name]
     params, xs, _ = inputs(name, 0)
 
     def value(params, xs):
@@ -74,7 +74,7 @@ def test_an_export_runs_at_other_sizes(name, dimension):
     params, xs, _ = inputs(name, 0)
     (n,) = jax.export.symbolic_shape("n")
     shape = (n, B, D) if dimension == "T" else (T, n, D)
-    run = jax.jit(functools.partial(rnnjax.unroll, ZOO[name].cell, params))
+    run = jax.jit(functools.partial(rnnjax.unroll, ZOO[name], params))
     program = jax.export.export(run)(jax.ShapeDtypeStruct(shape, np.float32))
     for size in (1, 3):
         part = xs[:size] if dimension == "T" else xs[:, :size]
@@ -143,7 +143,7 @@ def test_a_reset_at_the_first_step(run, name):
     params, xs, carry = inputs(name, 0)
     reset = np.zeros((T, B), bool)
     reset[0] = True
-    cell = ZOO[name].cell
+    cell = ZOO[name]
     close = functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6)
     fresh, resumed = run(cell, params, xs), run(cell, params, xs, carry, reverse=True)
     jax.tree.map(close, run(cell, params, xs, carry, reset=reset), fresh)
@@ -154,7 +154,7 @@ def test_a_reset_at_the_first_step(run, name):
 @pytest.mark.parametrize("name", ["lstm", "gru", "rnn", "gru_reset_before"])
 def test_a_reset_at_padding_is_held(name, platform):
     params, xs, carry = inputs(name, 0)
-    cell = ZOO[name].cell
+    cell = ZOO[name]
     mask, reset = np.ones((T, B), bool), np.zeros((T, B), bool)
     mask[2:4], reset[2] = False, True
     with compiling_for(platform):
@@ -172,7 +172,7 @@ def test_inputs_of_another_dtype_are_cast_first(name, dtype):
 
     @functools.partial(jax.jit, static_argnums=1)
     def run(xs, to):
-        return rnnjax.unroll(ZOO[name].cell, params, xs.astype(to))
+        return rnnjax.unroll(ZOO[name], params, xs.astype(to))
 
     jax.tree.map(np.testing.assert_array_equal, run(xs, dtype), run(xs, "float32"))
     if dtype == "bfloat16":

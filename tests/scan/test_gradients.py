@@ -24,7 +24,7 @@ def value_and_gradient(name, platform="cpu", **options):
 
     def value(arguments, weights):
         out = rnnjax.unroll(
-            ZOO[name].cell, *arguments, mask=MASK, reset=RESET, key=jax.random.key(0), **options
+            ZOO[name], *arguments, mask=MASK, reset=RESET, key=jax.random.key(0), **options
         )
         terms = jax.tree.map(lambda leaf, weight: jnp.sum(weight * jnp.sin(leaf)), out, weights)
         return sum(jax.tree.leaves(terms)), out
@@ -41,7 +41,7 @@ def arguments_and_weights(name):
     """What `value_and_gradient` takes."""
     draw = np.random.default_rng(1)
     params, xs, carry = inputs(name, 0, np.float64)
-    outputs = jax.eval_shape(lambda *a: rnnjax.unroll(ZOO[name].cell, *a), params, xs, carry)
+    outputs = jax.eval_shape(lambda *a: rnnjax.unroll(ZOO[name], *a), params, xs, carry)
     weights = jax.tree.map(lambda leaf: draw.standard_normal(leaf.shape), outputs)
     return (params, xs, carry), weights
 
@@ -91,7 +91,7 @@ def test_sqrt_takes_any_number_of_steps(name, num_steps):
     params, xs, carry = inputs(name, 0)
     xs = xs[:num_steps]
     for reverse in (False, True):
-        run = functools.partial(rnnjax.unroll, ZOO[name].cell, reverse=reverse)
+        run = functools.partial(rnnjax.unroll, ZOO[name], reverse=reverse)
         ours = jit(functools.partial(run, remat="sqrt"))(params, xs, carry)
-        plain = rnnjax.unroll_reference(ZOO[name].cell, params, xs, carry, reverse=reverse)
+        plain = rnnjax.unroll_reference(ZOO[name], params, xs, carry, reverse=reverse)
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), ours, plain)

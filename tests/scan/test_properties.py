@@ -27,7 +27,7 @@ flags = arrays(bool, (T, B))
 @functools.cache
 def compiled(name, reverse, **options):
     """`unroll` of one cell, compiled once for each combination of options."""
-    cell = ZOO[name].cell
+    cell = ZOO[name]
 
     def run(params, xs, carry, mask, reset):
         return rnnjax.unroll(
@@ -51,11 +51,11 @@ def assert_close(ours, oracle, tolerance=2e-5):
 
 def by_rows(name, params, xs, carry, steps=None, **options):
     """Every row by itself, over its own steps only; zeros elsewhere."""
-    made_of = ZOO[name].by_hand
+    cell = ZOO[name]
     done = []
     for b in range(B):
         own = np.arange(len(xs)) if steps is None else steps[b]
-        end, ys = rows.run_row(made_of, params, xs[own, b], rows.row(carry, b), **options)
+        end, ys = rows.run_row(cell, params, xs[own, b], rows.row(carry, b), **options)
         whole = np.zeros((len(xs), ys.shape[1]), ys.dtype)
         whole[own] = ys
         done.append((end, whole))
@@ -105,7 +105,7 @@ def test_reversed_twice_is_itself(name, seed, reverse, mask, reset):
     borders=st.lists(st.integers(1, T - 1), min_size=B, max_size=B),
 )
 def test_a_reset_in_the_middle_is_two_sequences(name, seed, reverse, borders):
-    cell, made_of = ZOO[name]
+    cell = ZOO[name]
     params, xs, carry = inputs(name, seed)
     if cell.step is None:  # Its two directions would begin in different sequences.
         carry = jax.tree.map(np.asarray, cell.initial_carry(params, (B,)))
@@ -113,7 +113,7 @@ def test_a_reset_in_the_middle_is_two_sequences(name, seed, reverse, borders):
     reset[borders, np.arange(B)] = True
     end, ys = unroll(name, params, xs, carry, np.ones_like(reset), reset, reverse)
 
-    run_row = functools.partial(rows.run_row, made_of, params, reverse=reverse)
+    run_row = functools.partial(rows.run_row, cell, params, reverse=reverse)
     for b, border in enumerate(borders):
         starts = [rows.row(carry, b), None]
         left, right = reversed(starts) if reverse else starts
