@@ -26,10 +26,7 @@ def viterbi(
     overflow, infinite ones to the same bounds, and NaN counts as the lowest.
 
     Args:
-        scores: [T, B, K].
-        lengths: int [B], 0 .. T. Checked where their values are known, which they are not while
-            jax traces; there, what is beyond T counts as T.
-        allowed: what is legal; None: everything.
+        params, scores, lengths, allowed: as in `crf.log_partition`.
 
     Returns:
         Tags, int32 [T, B], 0 at padding; and their score [B] in nats, which is 0 for a sequence of

@@ -9,6 +9,7 @@ import pytest
 from rnnjax.data import load
 from rnnjax.data.named_splits import SPLIT_OF_WORD, by_name, split_files, split_of
 from rnnjax.errors import UserError
+from tests.data.test_bad_data import message
 
 TRAIN, VALID, TEST = "the cat sat.\n" * 9, "a dog ran.\n" * 3, "TEST zzz qqq.\n" * 2
 
@@ -24,13 +25,6 @@ def write(folder, **files):
 
 def texts(corpus):
     return {split: corpus.vocabulary.decode(ids) for split, (ids, _) in corpus.splits.items()}
-
-
-def message(source, **options):
-    with pytest.raises(UserError) as error:
-        load(str(source), **options)
-    assert "\n" not in str(error.value)
-    return str(error.value)
 
 
 def origin(corpus):

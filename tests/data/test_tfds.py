@@ -11,6 +11,7 @@ from rnnjax.data import load
 from rnnjax.data.tfds import images, labelled, pairs
 from rnnjax.errors import UserError
 from tests.data.prepared_tfds import as_png, write_grey_images, write_tfds
+from tests.data.test_text import documents_of
 
 
 @pytest.fixture(autouse=True)
@@ -30,18 +31,12 @@ def prepare(data_dir, name, splits, feature_names=("text",)):
     write_tfds(data_dir, name, features, rows)
 
 
-def texts(corpus, part):
-    ids, starts = corpus.splits[part]
-    ends = [*starts[1:], len(ids)]
-    return [corpus.vocabulary.decode(ids[a:b]) for a, b in zip(starts, ends, strict=True)]
-
-
 @pytest.mark.parametrize("name", ["tiny_shakespeare", "my_own_text"])
 def test_own_splits_are_kept_and_tensorflow_is_not_needed(tmp_path, name):
     splits = {"train": ["né", "to be", "or not"], "validation": ["to"], "test": ["be?"]}
     prepare(tmp_path, name, {k: [[t] for t in v] for k, v in splits.items()})
     corpus = load(f"tfds:{name}")
-    assert {part: texts(corpus, part) for part in corpus.splits} == {
+    assert {part: documents_of(corpus, part) for part in corpus.splits} == {
         **splits,
         "test": ["be\ufffd"],
     }
@@ -51,7 +46,7 @@ def test_own_splits_are_kept_and_tensorflow_is_not_needed(tmp_path, name):
 def test_a_validation_split_of_another_name_is_known(tmp_path):
     prepare(tmp_path, "other_name", {"train": [["to be"]], "dev": [["to"]]})
     corpus = load("tfds:other_name")
-    assert {part: texts(corpus, part) for part in corpus.splits} == {
+    assert {part: documents_of(corpus, part) for part in corpus.splits} == {
         "train": ["to be"],
         "validation": ["to"],
     }
@@ -71,8 +66,8 @@ def test_validation_is_taken_from_training_where_there_is_none(tmp_path):
     documents = [[f"document {n}"] for n in range(10, 50)]
     prepare(tmp_path, "two_splits", {"train": documents, "test": [["document 1"]]})
     corpus = load("tfds:two_splits")
-    assert texts(corpus, "test") == ["document 1"]
-    train, validation = texts(corpus, "train"), texts(corpus, "validation")
+    assert documents_of(corpus, "test") == ["document 1"]
+    train, validation = documents_of(corpus, "train"), documents_of(corpus, "validation")
     assert len(validation) == 4
     assert sorted(train + validation) == [d[0] for d in documents]
 
@@ -81,9 +76,9 @@ def test_a_feature_is_chosen_by_name(tmp_path):
     prepare(tmp_path, "versioned", {"train": [["hello"]]})
     prepare(tmp_path, "pairs", {"train": [["hello", "bonjour"]]}, ("en", "fr"))
     options = {"valid_fraction": 0}
-    assert texts(load("tfds:pairs:fr", **options), "train") == ["bonjour"]
-    assert texts(load("tfds:pairs:1.0.0:en", **options), "train") == ["hello"]
-    assert texts(load("tfds:versioned:1.0.0", **options), "train") == ["hello"]
+    assert documents_of(load("tfds:pairs:fr", **options), "train") == ["bonjour"]
+    assert documents_of(load("tfds:pairs:1.0.0:en", **options), "train") == ["hello"]
+    assert documents_of(load("tfds:versioned:1.0.0", **options), "train") == ["hello"]
     with pytest.raises(UserError, match=r"than one text feature: en, fr; .*tfds:pairs:FEATURE"):
         load("tfds:pairs", **options)
     with pytest.raises(UserError, match="no text feature called 'frr': did you mean 'fr'"):

@@ -88,11 +88,3 @@ def test_weights_of_attention_are_a_distribution_over_the_real_steps():
     _, weights = pooling.attention(PARAMS, outputs(masked=np.inf), MASK)
     np.testing.assert_allclose(weights.sum(axis=0), [1, 1, 0, 1], rtol=1e-12)
     assert (np.asarray(weights)[~MASK] == 0).all()
-
-
-def test_initial_parameters_are_glorots():
-    params = pooling.init_attention(jax.random.key(0), 300, 100)
-    for w, fans in ((params.w, 400), (params.w_score, 101)):
-        limit = np.sqrt(6 / fans)
-        assert 0.9 * limit < np.abs(w).max() <= limit
-    np.testing.assert_array_equal(params.b, 0)

@@ -156,14 +156,6 @@ def test_a_wide_beam_ranks_what_enumeration_finds_with_words_of_the_text():
         )  # float32
 
 
-def test_a_model_without_copies_has_no_parameters_for_them():
-    names = {jax.tree_util.keystr(path) for path, _ in jax.tree.leaves_with_path(make()[1])}
-    _, plain = make(copied_as=None, scorer="additive")
-    left = {jax.tree_util.keystr(path) for path, _ in jax.tree.leaves_with_path(plain)}
-    assert any("generate" in name for name in names)
-    assert not any("generate" in name or "coverage" in name for name in left)
-
-
 @pytest.mark.parametrize(
     ("build", "message"),
     [

@@ -76,11 +76,6 @@ def test_it_is_the_equation_of_its_docstring(any_ground):
                 np.testing.assert_allclose(features[r * side + c], y, atol=2e-5)
 
 
-def test_images_may_be_of_floats():
-    images = pictures()
-    np.testing.assert_array_equal(run(encoder(), images), run(encoder(), images.astype(np.float32)))
-
-
 def test_form_does_not_depend_on_colour():
     cnn = encoder()
     red, green = np.zeros((2, 1, SIDE, SIDE, 3), np.uint8)
@@ -109,7 +104,3 @@ def test_a_location_lies_in_the_middle_of_the_pixels_that_it_sees():
 def test_a_side_that_is_no_multiple_of_the_stride_is_refused(side):
     with pytest.raises(UserError, match=f"multiple of 4 pixels; got {side}"):
         SmallCNN(side, rngs=nnx.Rngs(0))
-
-
-def test_form_colour_place_and_what_is_around_take_five_features():
-    assert SmallCNN(SIDE, output_size=5, rngs=nnx.Rngs(0))(pictures()).shape == (2, 81, 5)
