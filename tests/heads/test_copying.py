@@ -85,3 +85,28 @@ def test_targets_may_be_narrower_than_the_vocabulary():
         for d in (np.int8, int)
     ]
     np.testing.assert_array_equal(*found)
+
+
+def test_the_gradient_is_that_of_the_loop():
+    given = tuple(part[None] for part in problem(2))
+    targets = np.array([[2, 5, 1]])
+
+    def total(*given):
+        return sum(
+            np.log(by_hand(*(part[0, row] for part in given), SYMBOLS[row])[targets[0, row]])
+            for row in range(N)
+        )
+
+    def summed(*given):
+        return copying.copied_log_probability(*given, SYMBOLS, targets).sum()
+
+    found = jax.jit(jax.grad(summed, argnums=(0, 1, 2)))(*given)
+    for n, part in enumerate(given):
+        for place in np.ndindex(part.shape):
+            ends = []
+            for h in (1e-6, -1e-6):
+                moved = [other.copy() for other in given]
+                moved[n][place] += h
+                ends.append(total(*moved))
+            slope = (ends[0] - ends[1]) / 2e-6
+            assert float(found[n][place]) == pytest.approx(slope, abs=1e-8)

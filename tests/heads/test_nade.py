@@ -88,3 +88,27 @@ def test_temperature_divides_the_log_odds_of_each_bit():
     options["temperature"] = 0
     coldest = nade.draw_bits(jnp.array([-0.1, 0.2]), np.full(2, nade.FREE), **options)
     assert coldest.tolist() == [False, True]
+
+
+def test_the_gradient_is_that_of_differences():
+    inputs = problem(3)
+    bits = EVERY[[5, 10, 15]]
+
+    def value(inputs):
+        params, c, b = inputs
+        return log_probability(params, bits, c, b).sum()
+
+    found = jax.grad(value)(inputs)
+    rng = np.random.default_rng(2)
+    change = jax.tree.map(lambda x: rng.normal(size=x.shape), inputs)
+    for part in range(3):  # Weights and both biases each by themselves.
+        moved = [
+            tuple(
+                jax.tree.map(lambda x, d, s=sign, p=n == part: x + s * 1e-6 * p * d, x, d)
+                for n, (x, d) in enumerate(zip(inputs, change, strict=True))
+            )
+            for sign in (1, -1)
+        ]
+        slope = float(value(moved[0]) - value(moved[1])) / 2e-6
+        products = jax.tree.map(lambda g, d: (g * d).sum(), found[part], change[part])
+        assert sum(jax.tree.leaves(products)) == pytest.approx(slope, rel=1e-6)
