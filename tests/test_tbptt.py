@@ -38,6 +38,13 @@ def windowed(cell, params, windows):
     return losses
 
 
+def test_one_window_that_is_the_whole_has_the_whole_gradient(layer):
+    cell, params, xs = layer
+    full = jit(jax.grad(lambda p: squares(rnnjax.unroll(cell, p, xs)[1])))(params)
+    ours = jit(jax.grad(lambda p: windowed(cell, p, [xs])[0]))(params)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-13), ours, full)
+
+
 def test_inside_a_window_the_gradient_is_the_full_one_and_nothing_flows_past(layer):
     cell, params, xs = layer
 

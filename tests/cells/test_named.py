@@ -62,6 +62,13 @@ def test_every_cell_takes_the_dtype_of_a_config(name):
     assert "bfloat16" in repr(cells[0])
 
 
+def test_layers_and_directions_are_made_of_it(module):
+    cell = deep("cells_of_mine:plain", 4, num_layers=2, dropout=0.1, both_directions=True)
+    params = cell.init(jax.random.key(0), 3)
+    assert [jax.tree.leaves(layer)[0].shape for layer in params[::2]] == [(3, 4), (8, 4)]
+    assert cell.output_size(3) == 8
+
+
 @pytest.mark.parametrize(
     ("name", "told"),
     [

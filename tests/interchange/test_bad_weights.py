@@ -10,6 +10,7 @@ import pytest
 
 import rnnjax
 from rnnjax import interchange
+from rnnjax.interchange.layers import permute
 from tests.interchange import peers
 from tests.interchange.test_libraries import random_params
 
@@ -40,6 +41,10 @@ TORCH = {
         rnnjax.gru(4), STATE,
         "the state dict: weight_ih_l0 has shape [16, 3]; gru(4) takes [12, D]",
     ),
+    "another size": (
+        rnnjax.lstm(5), STATE,
+        "the state dict: weight_ih_l0 has shape [16, 3]; lstm(5) takes [20, D]",
+    ),
     "one axis": (
         CELL, {**STATE, "weight_hh_l0": np.zeros(16)},
         "weight_hh_l0 has shape [16]; lstm(4) takes [16, 4]",
@@ -67,6 +72,8 @@ TORCH = {
         rnnjax.rnn(4, activation=jnp.sin), STATE, "the RNN of torch.nn has activation tanh or relu"
     ),
     "another cell": (rnnjax.indrnn(4), STATE, "torch.nn has no layer like indrnn(4): expected"),
+    "zoneout": (rnnjax.zoneout(CELL, 0.1), STATE, "torch.nn has no layer like zoneout("),
+    "residual": (rnnjax.residual(CELL), STATE, "torch.nn has no layer like residual("),
     "a sum of directions": (
         rnnjax.bidirectional(CELL, CELL, combine="sum"), STATE, "puts directions side by side"
     ),
@@ -118,8 +125,9 @@ def test_params_of_another_cell():
     assert re.search(r"lstm\(4\) has params.w_ih of shape \[3, 16\]; got \[3, 20\]", message)
 
 
-def test_a_pickle_is_refused(tmp_path):
-    path = tmp_path / "weights.pt"
+@pytest.mark.parametrize("name", ["weights.pt", "weights.pth", "weights.bin", "weights"])
+def test_a_pickle_is_refused(tmp_path, name):
+    path = tmp_path / name
     path.write_bytes(pickle.dumps(STATE))
     message = told(interchange.read_safetensors, path)
     assert message.startswith(f"{path} is a pickle, which may run any code")
@@ -138,6 +146,12 @@ def test_files_that_cannot_be_read(tmp_path):
     )
     nowhere = tmp_path / "no" / "where.safetensors"
     assert f"cannot write {nowhere}" in told(interchange.write_safetensors, nowhere, STATE)
+
+
+def test_permuted_gates_are_found_by_their_letters():
+    packed = np.arange(8).reshape(1, 8)
+    np.testing.assert_array_equal(permute(packed, "ifgo", "igfo"), [[0, 1, 4, 5, 2, 3, 6, 7]])
+    np.testing.assert_array_equal(permute(permute(packed, "ifgo", "ogif"), "ogif", "ifgo"), packed)
 
 
 def test_a_network_with_dropout_of_weights_and_layers():

@@ -20,6 +20,16 @@ FLAX = {
     "OptimizedLSTMCell": rnnjax.lstm(H),
     "GRUCell": rnnjax.gru(H),
 }
+# Layers of which every library has one; a GRU of haiku resets before the matmul.
+CELLS = {
+    "torch": [rnnjax.rnn(H), rnnjax.gru(H), rnnjax.lstm(H), rnnjax.lstm(H, projection_size=2)],
+    "linen": [rnnjax.rnn(H), rnnjax.gru(H), rnnjax.lstm(H)],
+    "nnx": [rnnjax.rnn(H), rnnjax.lstm(H)],
+    "keras": [rnnjax.rnn(H), rnnjax.gru(H), rnnjax.gru(H, reset="before"), rnnjax.lstm(H)],
+    "haiku": [
+        rnnjax.rnn(H, activation=jax.nn.relu), rnnjax.gru(H, reset="before"), rnnjax.lstm(H)
+    ],
+}  # fmt: skip
 
 
 def outputs(cell, params, xs, **options):
@@ -139,6 +149,21 @@ def test_nnx(name):
     other = getattr(nnx, name)(D, H, rngs=nnx.Rngs(1))
     nnx.update(other, state)
     same(interchange.from_nnx(cell, other), params)
+
+
+@pytest.mark.parametrize(
+    ("library", "n"), [(k, n) for k, c in CELLS.items() for n in range(len(c))]
+)
+def test_there_and_back_is_the_identity(library, n):
+    cell = CELLS[library][n]
+    params = random_params(cell)
+    to, back = (getattr(interchange, f"{way}_{library}") for way in ("to", "from"))
+    options = ()
+    if library == "keras":
+        activation = {"activation": "tanh", "recurrent_activation": "sigmoid"}
+        options = ({**activation, "reset_after": "before" not in repr(cell)},)
+    exact = (library, repr(cell)) != ("haiku", "lstm(4)")  # b_f - 1 + 1 in float32
+    same(back(cell, to(cell, params), *options), params, 0 if exact else 2e-7)
 
 
 def test_a_gru_of_nnx_has_no_recurrent_bias():

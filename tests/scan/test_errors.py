@@ -100,6 +100,16 @@ OTHERS = {
         rnnjax.lstm(4, layer_norm=True),
         r"lstm\(4, layer_norm=True\) has params.norms Norms\(.*; got None",
     ),
+    "peepholes in plain": (
+        rnnjax.lstm(4, peepholes=True),
+        rnnjax.lstm(4),
+        r"has no params.w_peep; got \[3, 4\]",
+    ),
+    "projection in plain": (
+        rnnjax.lstm(4, projection_size=4),
+        rnnjax.lstm(4),
+        r"has no params.w_hr; got \[4, 4\]",
+    ),
     "reset after in before": (
         rnnjax.gru(4),
         rnnjax.gru(4, reset="before"),
@@ -163,6 +173,24 @@ def test_forward_mode_names_the_engine_that_has_it(differentiate, params):
     with pytest.raises(rnnjax.UserError, match=r'jax.jvp, .* give unroll engine="scan"'):
         differentiate(run)
     differentiate(functools.partial(run, engine="scan"))
+
+
+def test_reverse_mode_goes_through_the_mark_of_forward_mode(params):
+    """Under jit, vmap, checkpoint, and twice; against the scan, which has no mark."""
+
+    def found(engine):
+        def loss(params, xs):
+            return jnp.square(rnnjax.unroll(CELL, params, xs, engine=engine)[1]).sum()
+
+        of_rows = jax.vmap(jax.grad(jax.checkpoint(loss)), (None, 0))
+        twice = jax.grad(lambda xs: jnp.square(jax.grad(loss, 1)(params, xs)).sum())
+        return jax.jit(of_rows)(params, jnp.stack([XS, 2 * XS])), jax.jit(twice)(XS)
+
+    jax.tree.map(
+        functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6),
+        found("generic"),
+        found("scan"),
+    )
 
 
 LEAKED = []
