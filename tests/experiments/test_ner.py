@@ -3,12 +3,19 @@
 import json
 import re
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
+import rnnjax
 from rnnjax import training
 from rnnjax.tasks.tagging.conll import read_conll
 from rnnjax.tasks.tagging.corpora import read_inline
+from rnnjax.tasks.tagging.schemes import spans_of
+from rnnjax.tasks.tagging.sentences import Sentence
+from rnnjax.tasks.tagging.tagger import tag
 from tests.experiments.conftest import SENTENCES, SMALL_TAGGER, of_split
 
 PLAIN = re.compile(r"\[([^|]*)\|\w+\]")
@@ -98,6 +105,28 @@ def test_texts_are_tagged_where_they_stand(trained_ner, ner_command):
             assert text[entity["start_char"] : entity["end_char"]] == entity["text"]
             words = record["tokens"][entity["start"] : entity["end"]]
             assert words == entity["text"].split()
+
+
+def test_scores_are_the_least_marginal_of_an_entity(trained_ner, ner_command):
+    """Of words that it has not seen, so that it is not sure."""
+    text = "Ada Noether hired Bonn"
+    result = ner_command(f"--workdir={trained_ner}", "--mode=predict", f"--text={text}")
+    record = json.loads(result.out)
+    tagger = rnnjax.load(trained_ner)
+    sentence = Sentence(tuple(text.split()), (), "text:1")
+    encoded = tagger.vocabulary.encode(sentence)._asdict()
+    batch = {name: jnp.asarray(values)[:, None] for name, values in encoded.items()}
+    batch["lengths"] = jnp.asarray([len(sentence.tokens)])
+    graph, params = nnx.split(tagger.model)
+    tags, probability = jax.jit(lambda params: tag(nnx.merge(graph, params), batch))(params)
+    names = [tagger.vocabulary.tags[n] for n in tags[:, 0].tolist()]
+    spans = spans_of(names)
+    assert [(e["start"], e["end"], e["type"]) for e in record["entities"]] == spans
+    assert len(spans) > 1
+    least = [float(probability[start:end, 0].min()) for start, end, _ in spans]
+    assert [e["score"] for e in record["entities"]] == pytest.approx(least, abs=2e-6)
+    assert all(0 <= score <= 1 for score in least)
+    assert min(least) < 0.99
 
 
 def test_a_column_file_is_tagged_into_another(trained_ner, tagged_folder, tmp_path, ner_command):

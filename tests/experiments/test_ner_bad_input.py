@@ -51,13 +51,22 @@ def corpus(tmp_path):
     ("argv", "told"),
     [
         (["--preset=lample"], "unknown --preset=lample; did you mean 'lample2016'? Valid: conll,"),
+        (["--mode=tag"], "unknown --mode=tag; "),
+        (["--config.cell=lsmt"], "unknown --config.cell=lsmt; did you mean 'lstm'?"),
         (["--config.characters=cnm"], "unknown --config.characters=cnm; did you mean 'cnn'?"),
         (["--config.scheme=IOB2"], "unknown --config.scheme=IOB2; did you mean 'IOB1'?"),
+        (["--config.crf=maybe"], "--config.crf=maybe: "),
         (["--config.swap_rate=1.5"], "--config.swap_rate lies in [0, 1]; got 1.5"),
         (["--config.word_dropout=-1"], "--config.word_dropout lies in [0, 1); got -1"),
+        (["--config.num_buckets=0"], "--config.num_buckets is 1 or more; got 0"),
+        (["--config.hiden_size=4"], "Did you mean --config.hidden_size?"),
         (["--config.data=embeded"], "embeded does not exist"),
+        (["--config.data=train=a.conll"], "names no validation file: add ,validation=PATH"),
+        (["--config.data=train=a,valid=b"], "unknown split 'valid' in"),
+        (["--restore_from=/no/such/run"], "No checkpoint in /no/such/run"),
         (["--restore_from=x", "--config.vectors=y"], "would be overwritten by --restore_from"),
         (["--config.characters=lstm", "--config.character_size=5"], "even with --config.characte"),
+        (["--config.vectors=/no/file"], "/no/file does not exist"),
     ],
 )
 def test_flags(tmp_path, ner_command, argv, told):
@@ -110,7 +119,9 @@ def test_the_encoding_that_a_message_names_is_a_flag(tmp_path, corpus, ner_comma
 @pytest.mark.parametrize(
     ("content", "told"),
     [
+        ("2 2\nada 1 2\nbonn 1 x\n", "vectors.txt:3: 'x' is not a number"),
         ("ada 1 2\nbonn 3 4\n", "have 2 numbers each: expected --config.embed_size=2, got 8"),
+        ("zoo 1 2\n", "have 2 numbers each: expected --config.embed_size=2, got 8"),
     ],
 )
 def test_files_of_vectors(tmp_path, corpus, ner_command, content, told):
@@ -155,8 +166,13 @@ def test_vectors_are_what_words_begin_with(tmp_path, corpus, ner_command, until_
         (["--mode=predict"], "mode predict takes --text=TEXT (repeatedly) or --input=FILE"),
         (["--mode=predict", "--text=a", "--input=b"], "mode predict takes --text=TEXT"),
         (["--mode=predict", "--text= "], "nothing to tag: --text has no word"),
+        (["--mode=predict", "--input=/no/file"], "/no/file does not exist"),
         (["--mode=predict", "--text=a", "--output=x.csv"], "--output=x.csv has an unknown ending;"),
+        (["--mode=predict", "--text=a", "--output=/no/x.html"], "there is no folder /no"),
+        (["--mode=evaluate", "--preset=conll"], "--preset is for mode train"),
+        (["--mode=evaluate", "--config.hidden_size=9"], "do not fit this model"),
         (["--mode=evaluate", "--config.scheme=BIO"], "was trained with --config.scheme=BIOES, not"),
+        (["--config.hidden_size=9"], "hidden_size"),
     ],
 )
 def test_a_trained_run_is_left_as_it_was(trained_ner, ner_command, argv, told):

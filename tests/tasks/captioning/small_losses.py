@@ -39,6 +39,12 @@ def read_both_ways(graph, params, batch):
     return model.read(batch), stepwise
 
 
+@functools.partial(jax.jit, static_argnums=0)
+def one_step(graph, params, batch, carry, words):
+    model = nnx.merge(graph, params)
+    return model.step(model.look(batch), carry, words)
+
+
 def loss_of(
     params, graph, batch, key, label_smoothing=0.0, spread_weight=0.0, detection_weight=0.0,
     baseline=0.0, **hard,

@@ -19,6 +19,7 @@ from tests.tasks.captioning.small_losses import (
     loss_of,
     nats_by_hand,
     read,
+    read_both_ways,
 )
 from tests.tasks.captioning.tiny_captioner import (
     B,
@@ -26,6 +27,20 @@ from tests.tasks.captioning.tiny_captioner import (
     make,
     make_batch,
 )
+
+
+def test_dropout_needs_a_key():
+    whole, dropped = make("soft"), make("soft", dropout=0.5)
+    batch = make_batch()
+    right = read_both_ways(*whole, batch)[0].logits
+    np.testing.assert_allclose(read(*dropped, batch).logits, right, rtol=1e-5, atol=1e-6)
+    keys = jax.random.split(jax.random.key(0))
+    one, again, other = (
+        read(*dropped, batch, key).logits for key in (keys[0], keys[0], keys[1])
+    )  # fmt: skip
+    np.testing.assert_array_equal(one, again)
+    assert not np.allclose(one, other)
+    np.testing.assert_allclose(read(*whole, batch, keys[0]).logits, right, rtol=1e-5, atol=1e-6)
 
 
 def test_dropout_has_one_mask_a_caption_on_words_and_is_right_on_average(monkeypatch):
@@ -78,6 +93,20 @@ def test_the_share_of_captions_read_with_soft_attention():
     assert always_soft.total == always_soft.metrics["nats"]
     nats = TIMES * nats_by_hand("soft", model, make_batch())
     assert float(always_soft.metrics["nats"]) == pytest.approx(nats, rel=1e-4)
+
+
+def test_the_entropy_of_drawn_captions_is_rewarded():
+    model, batch, key = make("hard"), many(), jax.random.key(3)
+    reading = read(*model, batch, key, soft_rate=0.5)
+    chances = oracle.softmax(np.asarray(reading.glances.scores, np.float64))
+    entropies = -(chances * np.log(chances)).sum(axis=-1)
+    counted = (np.arange(T)[:, None] < np.asarray(batch["lengths"])) & np.asarray(reading.drawn)
+    plain, found = (
+        loss(*model, batch, key, soft_rate=0.5, entropy_weight=weight) for weight in (0.0, 5.0)
+    )
+    rewarded = 5 * entropies[counted].sum()
+    assert float(plain.total - found.total) == pytest.approx(rewarded, rel=1e-4)
+    assert found.metrics["nats"] == plain.metrics["nats"]
 
 
 def direction(params, rng):

@@ -1,6 +1,7 @@
 """Splits and order of the scenes of digits."""
 
 import hashlib
+import itertools
 import subprocess
 import sys
 
@@ -82,6 +83,17 @@ def test_seed_split_and_index_each_make_another_scene():
         for index in (0, 1, 999)
     ]
     assert len(set(images)) == 27
+
+
+def test_no_split_repeats_the_compositions_of_another():
+    """Colours and counts at an index, which another seed would make anew."""
+    composed = {
+        split: [[(group.colour, len(group.boxes)) for group in scene.groups] for scene in some]
+        for split, some in some_scenes().items()
+    }
+    for one, other in itertools.combinations(composed.values(), 2):
+        same = sum(a == b for a, b in zip(one, other, strict=True))
+        assert same < 0.2 * len(one)
 
 
 def test_evaluation_ends_and_training_does_not():

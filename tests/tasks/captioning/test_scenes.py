@@ -9,9 +9,12 @@ from rnnjax.tasks.captioning.scenes import MAX_WORDS, VOCABULARY, DigitScenes
 from rnnjax.tasks.captioning.scenes.grammar import COLOURS, PLURAL, SINGULAR
 from tests.tasks.captioning.scene_reader import (
     NAMES,
+    OPPOSITE,
     boxes_of,
     digit_of,
     is_true,
+    read_phrase,
+    read_relation,
     some_scenes,
     verify,
 )
@@ -50,6 +53,20 @@ def test_no_caption_that_differs_in_one_word_is_true(everything):
             for word in VOCABULARY:
                 changed |= {(*before, word, *after), (*before, word, *next_after)}
             assert not [c for c in changed - {caption} if is_true(c, scene)]
+
+
+def test_the_same_said_the_other_way_round_is_not_a_caption(everything):
+    turned = 0
+    for scene in everything:
+        if len(scene.groups) == 2:
+            words = list(scene.caption)
+            read_phrase(words)
+            first, rest = scene.caption[: -len(words)], list(words)
+            where = read_relation(rest)
+            other_way = (*rest, *OPPOSITE[where].split(), *first)
+            assert not is_true(other_way, scene)
+            turned += 1
+    assert turned > 300
 
 
 def test_words_are_those_of_the_vocabulary_and_all_of_them_occur():

@@ -89,6 +89,11 @@ def test_of_which_word_a_symbol_is_a_part():
     assert PARTS.word_numbers(()).tolist() == WORDS.word_numbers(()).tolist() == []
 
 
+def test_letters_that_are_new_are_unknown():
+    assert PARTS.decode(PARTS.encode("ж the"))[0] == "<unknown>"
+    assert PARTS.text(PARTS.decode(PARTS.encode("ж the")[1:])) == "the"
+
+
 def test_words_that_are_rare_are_no_matter_where_words_have_parts():
     rare = CaptionVocabulary.of(CAPTIONS, level="subword", num_subwords=60, min_count=50)
     assert rare == PARTS
@@ -110,9 +115,17 @@ def test_parts_are_the_same_in_every_process():
     assert told.strip() == here
 
 
+@pytest.mark.parametrize("vocabulary", [WORDS, PARTS], ids=["word", "subword"])
+def test_json_there_and_back(vocabulary):
+    again = CaptionVocabulary.from_json(vocabulary.to_json())
+    assert again == vocabulary
+    for caption in [*CAPTIONS, "lowest dog sleeper"]:
+        np.testing.assert_array_equal(again.encode(caption), vocabulary.encode(caption))
+
+
 @pytest.mark.parametrize(
     "text",
-    ['{"level": "word"}', '{"level": "word", "symbols": ["a"], "merges": []}'],
+    ["", "[]", "{}", '{"level": "word"}', '{"level": "word", "symbols": ["a"], "merges": []}'],
 )
 def test_other_texts_are_no_vocabulary(text):
     with pytest.raises(UserError, match="this is no saved vocabulary of captions: "):

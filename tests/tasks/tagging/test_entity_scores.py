@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from rnnjax.errors import UserError
 from rnnjax.tasks.tagging.entity_scores import confusion, entity_scores, score_table, span_errors
 from rnnjax.tasks.tagging.schemes import spans_of
-from tests.tasks.tagging.test_schemes import conlleval_spans
 
 # What conlleval counts, by hand: tags of sentences (split by |), gold and predicted, and for each
 # type the numbers of entities that are correct, found, and there.
@@ -65,23 +64,49 @@ def check(scores, counts):
     assert scores.micro.support == scores.macro.support == totals[2]
 
 
-def counts_of(gold, predicted, spans=spans_of):
-    """Of each type, how many entities are correct, found and there, by sets of spans."""
-    there, found = (
-        {(n, *span) for n, tags in enumerate(side) for span in spans(tags)}
-        for side in (gold, predicted)
-    )
-    return {
-        kind: tuple(
-            sum(span[-1] == kind for span in some) for some in (there & found, found, there)
-        )
-        for kind in {span[-1] for span in there | found}
-    }
+def begins(before, tag):
+    new_type = before[2:] != tag[2:]
+    return before[0] + tag[0] in ("BB", "IB", "OB", "OI") or (tag != "O" and new_type)
+
+
+def ends(before, tag):
+    new_type = before[2:] != tag[2:]
+    return before[0] + tag[0] in ("BB", "BO", "IB", "IO") or (before != "O" and new_type)
+
+
+def conlleval_counts(gold, predicted):
+    """Counts as the script conlleval does: in one walk over the tokens, without any spans.
+
+    At every token it looks up whether an entity ends and begins there, in gold and in prediction.
+    An entity is correct if both begin together, stay in step and end together. Knows B, I and O.
+    """
+    counts = {}
+
+    def count(tag, column):
+        counts.setdefault(tag[2:], [0, 0, 0])[column] += 1
+
+    gold_before, before, in_step = "O", "O", False
+    for sentence in zip(gold, predicted, strict=True):
+        for gold_tag, tag in [*zip(*sentence, strict=True), ("O", "O")]:
+            gold_ends, tag_ends = ends(gold_before, gold_tag), ends(before, tag)
+            if in_step and gold_ends and tag_ends:
+                count(gold_before, 0)
+            in_step = in_step and not gold_ends and not tag_ends
+            gold_begins, tag_begins = begins(gold_before, gold_tag), begins(before, tag)
+            if gold_begins:
+                count(gold_tag, 2)
+            if tag_begins:
+                count(tag, 1)
+            if gold_begins and tag_begins and gold_tag[2:] == tag[2:]:
+                in_step = True
+            gold_before, before = gold_tag, tag
+    return {kind: tuple(column) for kind, column in counts.items()}
 
 
 @pytest.mark.parametrize(("gold", "predicted", "counts"), NASTY.values(), ids=NASTY)
-def test_nasty_cases_are_counted_as_by_hand(gold, predicted, counts):
+def test_nasty_cases_are_counted_as_by_hand_and_as_by_conlleval(gold, predicted, counts):
     check(entity_scores(sentences(gold), sentences(predicted)), counts)
+    assert conlleval_counts(sentences(gold), sentences(predicted)) == counts
 
 
 def tagged(prefixes):
@@ -95,12 +120,21 @@ def tagged(prefixes):
 
 @given(tagged("BI"))
 def test_scores_are_those_of_conlleval(both):
-    check(entity_scores(*both), counts_of(*both, conlleval_spans))
+    check(entity_scores(*both), conlleval_counts(*both))
 
 
 @given(tagged("BIES"))
 def test_scores_are_those_of_sets_of_spans(both):
-    check(entity_scores(*both), counts_of(*both))
+    gold, found = (
+        {(n, *span) for n, tags in enumerate(side) for span in spans_of(tags)} for side in both
+    )
+    counts = {
+        kind: tuple(
+            sum(span[-1] == kind for span in spans) for spans in (gold & found, found, gold)
+        )
+        for kind in {span[-1] for span in gold | found}
+    }
+    check(entity_scores(*both), counts)
 
 
 def test_tuples_are_sentences_too():

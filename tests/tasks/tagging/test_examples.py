@@ -1,5 +1,8 @@
+import contextlib
+
 import numpy as np
 
+from rnnjax.data.batch_iterator import BatchIterator
 from rnnjax.data.padded_batches import EvaluationBatches, TrainingBatches, in_order
 from rnnjax.tasks.tagging.preparation import tagged_examples
 from rnnjax.tasks.tagging.sentences import Sentence
@@ -59,3 +62,27 @@ def test_batches_hold_every_token_of_their_sentences(caplog):
     characters = in_order((batch, batch["characters"]) for batch in evaluation)
     for row, sentence in zip(characters, sentences, strict=True):
         np.testing.assert_array_equal(row, vocabulary.encode(sentence).characters)
+
+
+def test_workers_make_the_transformed_sentences_of_a_seed():
+    sentences, vocabulary = corpus([1 + n % 7 for n in range(25)])
+
+    def backwards(sentence, rng):
+        if rng.random() < 0.5:
+            return sentence
+        return Sentence(sentence.tokens[::-1], sentence.tags[::-1], "backwards")
+
+    examples = tagged_examples(sentences, vocabulary, [3, 7], backwards)
+    batches = TrainingBatches(examples, batch_size=4, seed=9)
+    straight = TrainingBatches(tagged_examples(sentences, vocabulary, [3, 7]), batch_size=4, seed=9)
+    changed = 0
+    with contextlib.closing(BatchIterator(batches, workers=1)) as made:
+        for n in range(15):
+            expected, batch = batches[n], next(made)
+            assert set(batch) == set(expected)
+            for name, values in expected.items():
+                np.testing.assert_array_equal(batch[name], values)
+            np.testing.assert_array_equal(batch["indices"], straight[n]["indices"])
+            turned = batch["words"] != straight[n]["words"]
+            changed += turned.any(axis=0).sum()
+    assert 10 < changed < 40

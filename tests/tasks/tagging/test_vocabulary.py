@@ -1,5 +1,7 @@
 import dataclasses
 import json
+import random
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -80,6 +82,19 @@ def test_extra_words_are_known_and_never_counted():
     assert extra.words == ("the", "0000", "eu", "in", "met", "un", "year", "aachen", "zurich")
     assert extra.counts == (3, 2, 1, 1, 1, 1, 1, 0, 0)
     assert extra.first_singleton == extra.word_id("EU")
+
+
+def test_a_vocabulary_does_not_depend_on_the_order_of_its_training_split():
+    train = [
+        sentence(" ".join(chr(97 + n % 26) * (n % 3 + 1) for n in range(k, k + 9)), "")
+        for k in range(40)
+    ]
+    shuffled = random.Random(1).sample(train, len(train))
+    assert vocabulary(train) == vocabulary(shuffled)
+    counts = Counter(token for s in train for token in s.tokens)
+    v = vocabulary(train)
+    assert dict(zip(v.words, v.counts, strict=True)) == counts
+    assert list(v.counts) == sorted(counts.values(), reverse=True)
 
 
 @pytest.mark.parametrize(
@@ -184,8 +199,11 @@ SAVED = json.loads(vocabulary().to_json())
 @pytest.mark.parametrize(
     ("saved", "named"),
     [
+        ("{", "no saved vocabulary of tagged sentences"),
+        ("[]", "got list"),
         ('{"level": "char", "symbols": "abc"}', "got level, symbols"),
         (SAVED | {"more": 1}, "got words.*more"),
+        ({k: v for k, v in SAVED.items() if k != "types"}, "got words"),
     ],
 )
 def test_garbage_is_no_saved_vocabulary(saved, named):
