@@ -186,14 +186,9 @@ def parse_fields(argv: Sequence[str], *groups: type[training.Settings]) -> list[
 def check_modes(
     given: Collection[str], mode: str, modes: Sequence[str], config: type, *groups: Any
 ) -> None:
-    """Raises UserError for a flag of the groups that is given and is not for this mode.
+    """Raises UserError for a given flag of the groups that is not for this one of the task's modes.
 
-    Args:
-        given: the names of the flags that the command line sets.
-        mode: the one that runs.
-        modes: all of the task.
-        config: whose fields are the flags of the training.
-        *groups: dataclasses of flags.
+    The fields of the config are the flags of the training.
     """
     for group in groups:
         for field in dataclasses.fields(group):

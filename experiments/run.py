@@ -54,9 +54,6 @@ class SharedFlags(Flags):
     process_id: int | None = setting(
         None, "the number of this one, from 0, with --coordinator=HOST:PORT.", modes="train"
     )
-    join_timeout: int = setting(
-        300, "seconds that processes wait for each other to start.", modes="train"
-    )
     lost_after: int = setting(
         training.processes.HEARTBEAT_SECONDS,
         "seconds without a sign of life after which a process counts as lost and the others end.",
@@ -206,7 +203,6 @@ def join(run: Run) -> training.Placement:
         shared.coordinator,
         shared.num_processes,
         shared.process_id,
-        timeout=shared.join_timeout,
         heartbeat=shared.lost_after,
     )
     training.check_agreement(

@@ -15,12 +15,7 @@ from rnnjax.visuals.figures import as_png, new_figure
 
 
 class Row(NamedTuple):
-    """All seeds of one setting.
-
-    Attributes:
-        setting: the values of the grid's fields.
-        values: by result, the number of each finished seed.
-    """
+    """One setting of the grid, and the number of each finished seed by result."""
 
     setting: dict[str, str]
     values: dict[str, list[float]]

@@ -46,12 +46,7 @@ CHIPS = (
 
 
 class Slice(NamedTuple):
-    """Connected chips of one kind.
-
-    Attributes:
-        chip: the kind.
-        shape: the number along each dimension, such as 4x4.
-    """
+    """Connected chips of one kind; the shape is their number along each dimension, such as 4x4."""
 
     chip: Chip
     shape: str

@@ -66,13 +66,7 @@ class Memory(NamedTuple):
 
 
 class Compiled(NamedTuple):
-    """A compiled training step.
-
-    Attributes:
-        task: what it trains.
-        memory: what it takes of each chip.
-        cost: what each chip does in one step.
-    """
+    """A compiled training step: what it takes of each chip, and what each chip does in it."""
 
     task: training.Task
     memory: Memory

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import experiments
-from experiments import captioning, char_lm, ner
+from experiments import captioning, char_lm
 from launch import command
 from launch.tpu_dryrun import chips, report
 from launch.tpu_dryrun.__main__ import dryrun
@@ -153,14 +153,6 @@ def test_the_shapes_of_characters_are_those_of_the_data():
     assert shapes(task.batch) == shapes(windows[0])
     assert task.units == windows[0]["mask"].size
     assert shapes(task.carry) == shapes(make_model(config, 4).initial_carry(4))
-
-
-def test_the_shapes_of_sentences_are_those_of_the_longest():
-    config = ner.PRESETS["default"].config
-    task = ner.EXPERIMENT.abstract_task(config)
-    longest = max(len(s.tokens) for s in ner.load_tagged(config).splits["train"])
-    assert task.batch["words"].shape == (longest, config.batch_size)
-    assert set(task.batch) == {"words", "characters", "case", "tags", "lengths", "indices"}
 
 
 def test_the_shapes_of_scenes_are_those_of_the_data():

@@ -40,11 +40,9 @@ CHANNEL = "checkpoints"
 
 
 class Checkpoints:
-    """The checkpoints of one run.
+    """The checkpoints of one run in a folder, which is made at the first save.
 
-    Args:
-        folder: where they are; made at the first save.
-        keep_last: how many of the newest to keep, besides the best; at least one.
+    So many of the last ones are kept, one at least, and the best.
     """
 
     def __init__(self, folder: Path, keep_last: int = 3):

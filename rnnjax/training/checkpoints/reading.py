@@ -101,9 +101,6 @@ def restore_params(
         which: 'best' or 'latest'.
         averaged: take the averaged parameters where the checkpoint has them.
 
-    Returns:
-        The parameters.
-
     Raises:
         UserError: there is no intact checkpoint, or it does not fit `template`.
     """

@@ -37,13 +37,9 @@ SECONDS_TO_APPEAR = 60
 
 
 class Workdir(NamedTuple):
-    """The folder of this run; made by `open_workdir`.
+    """The folder of a run of an experiment, see `open_workdir`.
 
-    Attributes:
-        path: the folder.
-        name: of the experiment.
-        config: of the run, JSON-able; every checkpoint holds it.
-        extra: what else every checkpoint holds; JSON-able.
+    Every checkpoint holds its config, and what is extra; both are JSON-able.
     """
 
     path: Path
@@ -113,9 +109,6 @@ def open_workdir(
             'num_steps'.
         defaults: JSON-able; the values of fields that did not exist when the run began. Fields that
             no longer exist are told, and do not hinder a resumption.
-
-    Returns:
-        The workdir.
 
     Raises:
         UserError: the folder belongs to another experiment, its checkpoints were made with

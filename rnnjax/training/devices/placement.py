@@ -235,13 +235,7 @@ class DataIterator(Protocol):
 
 
 class Loaded(NamedTuple):
-    """A batch on the device.
-
-    Attributes:
-        batch: the batch.
-        position: JSON text of the iterator's position right after this batch.
-        last: no batch follows.
-    """
+    """A batch on the device, and the iterator's position right after it, as JSON text."""
 
     batch: PyTree
     position: str

@@ -42,10 +42,6 @@ class MetricsLog:
     Rows past `step`, left by a process that died after its last checkpoint, are dropped first.
     The events are made from the rows, and made anew each time.
 
-    Args:
-        workdir: the folder.
-        step: from which the run goes on.
-
     Raises:
         UserError: (also from `write`) the files cannot be written; earlier rows are intact.
     """

@@ -217,18 +217,11 @@ def link_pages(folder: Path) -> None:
 
 
 def draw_curves(rows: list[dict[str, Any]], measures: Measures = Measures()) -> bytes:  # noqa: B008
-    """Draws the logged metrics against the step: the loss, the metric, and those of `SMALL`.
+    """Draws the logged metrics against the step: loss, metric and those of `SMALL`; a PNG file.
 
     The training loss is drawn beside the validation loss, or its part `nats` where it is more than
-    a likelihood.
-
-    Args:
-        rows: see `read_metrics`.
-        measures: what they count. Where the loss is in nats it also has an axis in bits; a score
-            that decides has a curve of its own, if there are two evaluations at least.
-
-    Returns:
-        The bytes of a PNG file.
+    a likelihood. A loss in nats also has an axis in bits; a score that decides has a curve of its
+    own, if there are two evaluations at least.
     """
 
     def of(split: str, name: str) -> Series:
