@@ -83,13 +83,16 @@ def test_outside_of_the_checkout_it_says_so(tools, tmp_path):
     assert "is no checkout of rnnjax" in result.stderr
 
 
-def test_a_single_experiment_is_one_step(tools):
+def test_a_single_experiment_is_one_step(tools, tmp_path):
+    for name in ("launch", "setup.cfg", "pyproject.toml"):
+        (tmp_path / name).symlink_to(ROOT / name)
     tools.add("srun")
-    result = tools.run(SCRIPT, "--dry_run", "char_lm", "--config.data=my file")
-    assert result.returncode == 0
-    assert result.stdout.startswith("srun --kill-on-bad-exit=1 ")
-    assert r"-m experiments.char_lm --config.data=my\ file" in result.stdout
-    assert tools.calls() == []
+    tools.add("python")  # of an environment: its folder is called bin
+    here = {"RNNJAX_ROOT": str(tmp_path), "RNNJAX_VENV": str(tmp_path)}
+    result = tools.run(SCRIPT, "char_lm", "--a=b c", **here)
+    assert result.returncode == 0, result.stderr
+    step = f"srun --kill-on-bad-exit=1 {tools.folder}/python -P -m experiments.char_lm --a=b c"
+    assert tools.calls()[-1] == step
 
 
 def planned(folder: Path, seed: int, finished: bool) -> Planned:

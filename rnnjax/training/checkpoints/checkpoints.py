@@ -97,18 +97,16 @@ class Checkpoints:
         number = self._keep_last + 2
 
         def check() -> None:
-            there = newest_first(self.folder)
-            files = (file for path in there for file in path.rglob("*") if file.is_file())
-            taken = sum(file.stat().st_size for file in files)
+            files = (file for path in newest_first(self.folder) for file in path.rglob("*"))
+            taken = sum(file.stat().st_size for file in files if file.is_file())
             exists = self.folder.is_dir()
             free = shutil.disk_usage(self.folder if exists else self.folder.parent).free
             if free + taken < number * size:
-                needed, used = format_size(number * size), format_size(taken)
                 raise UserError(
                     f"Too little disk for {self.folder}: up to {number} checkpoints of "
-                    f"{format_size(size)} need {needed}; {format_size(free)} are free"
-                    + (f", and {used} are taken by those there are." if there else ".")
-                    + " Make room, or choose a workdir on another disk."
+                    f"{format_size(size)} need {format_size(number * size)}; {format_size(free)} "
+                    f"are free, and {format_size(taken)} are taken by those there are. Make room, "
+                    "or choose a workdir on another disk."
                 )
 
         from_first(check)

@@ -88,8 +88,6 @@ class Placement:
 
     def put_whole(self, batch: PyTree) -> PyTree:
         """Brings a batch that every process has made with all its rows to the devices."""
-        if self.mesh is None:
-            return jax.device_put(batch)
         return self._by_place(_put_whole, batch, self._of_batch)
 
     def put_state(self, state: TrainState) -> TrainState:

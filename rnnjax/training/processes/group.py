@@ -206,17 +206,11 @@ def check_agreement(facts: Mapping[str, Any]) -> None:
     hashes = [hashlib.sha256(text.encode()).digest() for text in texts]
     mine = np.stack([np.frombuffer(one, np.uint8) for one in hashes])
     gathered = multihost_utils.process_allgather(mine)  # [processes, facts, bytes]
-    differences = []
-    for name, rows in zip(facts, gathered.swapaxes(0, 1), strict=True):
-        holders: dict[str, list[str]] = defaultdict(list)
-        for process, row in enumerate(rows):
-            holders[bytes(row).hex()[:8]].append(str(process))
-        if len(holders) > 1:
-            groups = "; ".join(
-                f"process{'es' * (len(who) > 1)} {', '.join(who)}: {digest}"
-                for digest, who in holders.items()
-            )
-            differences.append(f"  {name}: {groups}")
+    differences = [
+        f"  {name}: unlike process 0: {', '.join(map(str, np.flatnonzero(others)))}"
+        for name, rows in zip(facts, gathered.swapaxes(0, 1), strict=True)
+        if (others := (rows != rows[0]).any(axis=1)).any()
+    ]
     if differences:
         raise UserError(
             "\n".join(["The processes of this run do not agree, by hash:", *differences])

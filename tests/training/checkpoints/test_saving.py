@@ -100,8 +100,8 @@ def test_too_little_disk_is_told_before_the_training(tmp_path, monkeypatch):
     size = sum(leaf.nbytes for leaf in jax.tree.leaves(toy.setup()[1]))
     assert str(raised.value) == (
         f"Too little disk for {tmp_path}/run/checkpoints: up to 5 checkpoints of "
-        f"{size / 1024:.4g} KiB need {5 * size / 1024:.4g} KiB; 4.22 KiB are free. Make room, or "
-        "choose a workdir on another disk."
+        f"{size / 1024:.4g} KiB need {5 * size / 1024:.4g} KiB; 4.22 KiB are free, and 0 bytes "
+        "are taken by those there are. Make room, or choose a workdir on another disk."
     )
     assert batches.index == 0
 

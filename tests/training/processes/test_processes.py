@@ -235,7 +235,7 @@ def test_processes_with_different_configs_all_stop(tmp_path):
     for process in both:
         _, said = process.communicate(timeout=100)
         assert process.returncode == 2, said
-        assert "The processes of this run do not agree, by hash:\n  config: process 0: " in said
+        assert "do not agree, by hash:\n  config: unlike process 0: 1\n" in said
         assert "--mesh" not in said.split("hash:")[1].split("Start all")[0]
 
 
