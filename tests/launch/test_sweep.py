@@ -5,7 +5,6 @@ import json
 
 import pytest
 
-import experiments
 from launch import command
 from launch.sweep.__main__ import sweep
 from rnnjax import training
@@ -77,9 +76,3 @@ def test_the_help_names_the_command(capsys):
     with pytest.raises(SystemExit):
         sweep(["--help"])
     assert capsys.readouterr().out.startswith("usage: python -m launch.sweep [-h] --experiment")
-
-
-def test_experiments_are_those_that_can_be_trained():
-    names = set(experiments.summaries())
-    assert {"char_lm", "ner"} <= names
-    assert not {"cli", "run", "experiment", "benchmark"} & names

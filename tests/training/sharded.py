@@ -40,7 +40,7 @@ def run(
     mesh=None,
     num_steps=NUM_STEPS,
     batch_size=B,
-    kill_at=None,
+    kill_at=0,
     kill_by="SIGKILL",
     join=None,
     result="final",
@@ -75,12 +75,13 @@ def run(
     def evaluate(params):
         return training.evaluate(eval_step, params, carry, held_out, placement)
 
-    batches = data.BatchIterator(windows, placement.rows)
+    batches = Deadly(windows, placement.rows)
+    batches.left, batches.number = kill_at, signal.Signals[kill_by]
     step, new_state = training.make_training(config, loss_fn, placement)
     trained = training.train(
         step,
         new_state(params, carry),
-        batches if kill_at is None else Deadly(batches, kill_at, signal.Signals[kill_by]),
+        batches,
         config=config,
         measures=training.Measures(),
         workdir=training.open_workdir(
@@ -131,27 +132,16 @@ def final(workdir, result="final"):
         return dict(arrays)
 
 
-class Deadly:
-    """An iterator that sends its process a signal at the n-th batch."""
+class Deadly(data.BatchIterator):
+    """An iterator that sends its process a signal at the n-th batch; 0: never."""
 
-    def __init__(self, batches, kill_at, number):
-        self.batches, self.left, self.number = batches, kill_at, number
-        self.time_major = batches.time_major
-
-    def __iter__(self):
-        return self
+    left, number = 0, signal.SIGKILL
 
     def __next__(self):
         self.left -= 1
         if not self.left:
             os.kill(os.getpid(), self.number)
-        return next(self.batches)
-
-    def get_state(self):
-        return self.batches.get_state()
-
-    def set_state(self, state):
-        self.batches.set_state(state)
+        return super().__next__()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
 import json
-import os
 import re
-import signal
 import time
 
 import jax
@@ -195,13 +193,6 @@ def test_early_stopping_counts_evaluations_without_a_new_best(tmp_path, capsys):
     assert capsys.readouterr().err.count(told) == 2
 
 
-def test_higher_can_be_better(tmp_path):
-    scores = [0.1, 0.5, 0.4, 0.3]
-    result = run_with_scores(tmp_path, scores, 4, metric="score")
-    assert result.best_so_far.best_step == 2
-    assert training.find_checkpoint(tmp_path, "best").name == "step_00000002"
-
-
 def test_evaluation_must_give_the_metric(tmp_path):
     with pytest.raises(UserError, match="no metric 'scor': did you mean 'score'"):
         run_with_scores(tmp_path / "a", [1], metric="scor")
@@ -215,26 +206,6 @@ def test_data_that_ends_ends_the_run(tmp_path):
     assert 7 in steps_saved(tmp_path)
     with pytest.raises(UserError, match="holds no batch"):
         toy.run(tmp_path / "empty", 20, batches=toy.Batches(limit=0))
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interruption_saves_and_resumes_exactly(tmp_path, capsys, number):
-    class Interrupting(toy.Batches):
-        def __next__(self):
-            if self.index == 8:
-                os.kill(os.getpid(), number)
-            return super().__next__()
-
-    handler = signal.getsignal(number)
-    with pytest.raises(KeyboardInterrupt):
-        toy.run(tmp_path / "a", 16, batches=Interrupting())
-    assert signal.getsignal(number) is handler
-    said = capsys.readouterr().err
-    assert "saved at step 8" in said
-    assert "same command" in said
-    resumed = toy.run(tmp_path / "a", 16)
-    whole = toy.run(tmp_path / "b", 16)
-    assert_same(resumed.state, whole.state)
 
 
 def test_run_can_be_extended(tmp_path):

@@ -1,5 +1,6 @@
 """Training on a mesh of four devices: the same losses and parameters as on one."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -79,13 +80,10 @@ def test_a_mesh_that_cannot_be_is_refused(mesh, complaint):
         make_mesh(mesh, 8)
 
 
-def test_rows_that_the_devices_do_not_divide_are_refused(tmp_path):
-    process = start(4, {"workdir": str(tmp_path), "mesh": "data:4", "batch_size": 6})
-    assert (
-        process.communicate(timeout=100)[1]
-        .strip()
-        .endswith(
-            "error: --mesh=data:4 divides the rows of a batch among 4 devices, and "
-            "--config.batch_size=6 is no multiple of 4: take 4 or 8"
-        )
+def test_rows_that_the_devices_do_not_divide_are_refused():
+    with pytest.raises(UserError) as raised:
+        make_mesh("data:4", 6, 4 * jax.devices())
+    assert str(raised.value) == (
+        "--mesh=data:4 divides the rows of a batch among 4 devices, and "
+        "--config.batch_size=6 is no multiple of 4: take 4 or 8"
     )
