@@ -336,10 +336,9 @@ def naming_the_data(run: Run) -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        if run.source is None or "--config.data" in str(error):
-            raise
-        data_of_run = getattr(training.read_run(run.source, type(run.config))[0], "data", "")
-        if not data_of_run or data_of_run not in str(error) or data_of_run != run.config.data:
+        data_of_run = run.source and training.read_meta(run.source).config.get("data")
+        is_told = data_of_run and data_of_run in str(error) and "--config.data" not in str(error)
+        if not is_told or data_of_run != run.config.data:
             raise
         raise UserError(
             f"{error} ({data_of_run} is what the run in {run.workdir} was trained on, as seen from "
