@@ -72,14 +72,10 @@ class Run(NamedTuple):
     """One call of an experiment.
 
     Attributes:
-        experiment: which one.
         config: preset and flags put together; in other modes than train, the checkpoint's config
             and the flags.
-        options: the experiment's own flags.
-        workdir: folder of the run.
         source: folder of the parameters that the run uses or goes on from; None: it has none yet.
         resuming: mode train: whether the source is the workdir itself.
-        shared: the flags of every experiment.
         placement: mode train: where to train.
     """
 
@@ -160,7 +156,6 @@ class Trained(NamedTuple):
 
     Attributes:
         run: the run, with its workdir as the source.
-        prepared: the data.
         model: the network after the last update, by averaged weights where there are any; that of
             the best checkpoint is in the workdir.
         best: the best value of the metric that decides.

@@ -29,7 +29,6 @@ class Planned(NamedTuple):
 
     Attributes:
         setting: the values of the grid's fields, as they were written.
-        seed, workdir: of the run.
         flags: its command line but for the program.
         num_steps: updates that it is to make.
     """

@@ -17,8 +17,6 @@ class Array(NamedTuple):
     """An array's type.
 
     Attributes:
-        dtype: such as bf16.
-        shape: its dimensions.
         in_hbm: whether it is in the chip's main memory; otherwise in a fast one (layout `S(1)`).
     """
 
@@ -42,8 +40,6 @@ class Instruction(NamedTuple):
     """One operation.
 
     Attributes:
-        name: of its result.
-        opcode: such as fusion.
         arrays: the types of its result; several for a tuple.
         operands: names of the results it takes.
         text: all that follows the operands.

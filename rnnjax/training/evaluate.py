@@ -39,7 +39,6 @@ def evaluate(
 
     Args:
         eval_step: see `make_eval_step`.
-        params: parameters.
         carry: at the beginning of the split.
         batches: numpy batches in order.
         placement: where the parameters live, and where carry and batches are put.

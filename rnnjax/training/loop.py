@@ -63,7 +63,6 @@ class BestSoFar(NamedTuple):
         best_score: the lowest score so far that decides; one to maximise is negated.
         best_step: when that was.
         stale: evaluations since.
-        evaluation: the latest evaluation's metrics.
         scores: those of all evaluations.
     """
 
@@ -100,10 +99,8 @@ class TrainResult(NamedTuple):
     """How a training run ended.
 
     Attributes:
-        state: the final state.
         step: updates made.
         reason: 'done', 'stopped early' or 'the data ended'.
-        best_so_far: the best and the latest evaluation.
         data_wait: the share of the time in which the device had nothing to do because a batch was
             not there, at most, 0 to 1; None: too few steps to tell.
     """
@@ -136,7 +133,6 @@ def train(
     Args:
         train_step: see `make_train_step`.
         state: see `make_training` and `create_state`; it is donated.
-        batches: the training data.
         config: when to end, log, evaluate and save.
         workdir: see `open_workdir`.
         measures: which metric decides which checkpoint is best, and what is counted.

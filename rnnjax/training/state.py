@@ -15,7 +15,6 @@ class TrainState(NamedTuple):
     """The state of a run, but for the position in the data.
 
     Attributes:
-        params: the trained parameters.
         opt_state: the optimizer's state.
         carry: what the model hands from one window to the next; any pytree, or None.
         rng: raw key data (uint32); the key of step n is ``fold_in(rng, n)``.
@@ -48,7 +47,6 @@ def create_state(
     the caller or between two leaves.
 
     Args:
-        params: the initial ones.
         optimizer: see `make_optimizer`.
         carry: the initial one of all batch rows.
         seed: of all randomness inside the training step.

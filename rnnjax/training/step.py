@@ -81,7 +81,6 @@ def make_train_step(
     ``fold_in(state.rng, state.step)``, so the state and the batch decide everything.
 
     Args:
-        loss_fn: the task.
         optimizer: see `make_optimizer`.
         clip_norm: the norm at which `optimizer` clips, to report how often it does; None or 0:
             it does not clip.
@@ -137,7 +136,6 @@ def make_eval_step(
 
     Args:
         loss_fn: the task; it is called with key None.
-        placement: where parameters, carry and batches live.
 
     Returns:
         ``(params, carry, batch) -> (carry, sums)``, `sums` as in the training step.
@@ -155,7 +153,6 @@ class Task(NamedTuple):
     """The inputs of a training step as shapes: enough to compile it.
 
     Attributes:
-        loss_fn: the task.
         params: `jax.ShapeDtypeStruct`s.
         carry: the same, of all rows of a batch; None for a model without memory.
         batch: the same, of the largest batch.

@@ -33,7 +33,6 @@ class Meta(NamedTuple):
     Attributes:
         step: updates made.
         score: of the evaluation at this step, lower is better; None: there was none.
-        config: of the run.
         extra: what the experiment needs to use the parameters, such as a vocabulary.
         position: of the data iterator.
         best_so_far: the fields of `BestSoFar`.

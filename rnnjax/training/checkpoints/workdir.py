@@ -102,8 +102,6 @@ def open_workdir(
     nothing. Where several processes train, all must call it, with a path that they share.
 
     Args:
-        path: the folder.
-        name: of the experiment.
         config: JSON-able; written to ``config.json`` and to every checkpoint.
         may_change: names of config fields that may differ from the run to be resumed, such as
             'num_steps'.
@@ -193,7 +191,6 @@ def write_export(workdir: str | Path, folder: Path, files: Mapping[str, str | by
     workdir.
 
     Args:
-        workdir: of the run.
         folder: where they go; it is replaced.
         files: contents of further files by name, which may be changed later.
 

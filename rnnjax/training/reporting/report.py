@@ -80,11 +80,8 @@ def write_report(
 
     Args:
         workdir: of the run; its metrics are read from there.
-        title: of the page.
-        config: of the run.
         results: the final numbers by name, the one that matters most first.
         sections: samples, tables and pictures of the task.
-        measures: what the metrics count.
 
     Returns:
         The path of ``report.html``.
