@@ -229,13 +229,7 @@ def test_speed_counts_finished_steps():
 
     emitted = []
     meter = Meter(0, emitted.append)
-    metrics = {
-        "sums": {"loss": (np.float32(6), np.int32(3))},
-        "work": np.int32(7),
-        "grad_norm": jnp.ones(()),
-        "clipped": np.bool_(False),
-        "finite": np.bool_(True),
-    }
+    metrics = toy.metrics()
     for _ in range(4):
         meter.add(metrics)
     meter.close()

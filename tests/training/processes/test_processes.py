@@ -23,6 +23,13 @@ def free_port():
         return server.getsockname()[1]
 
 
+def python(*arguments):
+    return subprocess.Popen(
+        [sys.executable, *map(str, arguments)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
 def start_both(workdir, **of_second):
     where = f"127.0.0.1:{free_port()}"
     given = {"workdir": str(workdir)}
@@ -142,12 +149,7 @@ with cli.plain_errors():
 
 def test_a_process_that_fails_does_not_wait_for_those_that_wait_for_it():
     where = f"127.0.0.1:{free_port()}"
-    first, second = (
-        subprocess.Popen(
-            [sys.executable, "-c", FAILING, where, str(number)], stderr=subprocess.PIPE, text=True
-        )
-        for number in range(2)
-    )
+    first, second = (python("-c", FAILING, where, number) for number in range(2))
     _, said = second.communicate(timeout=30)
     assert (second.returncode, first.poll()) == (2, None), said
     assert said.endswith("error: no data on this machine\n")
@@ -171,13 +173,7 @@ char_lm.EXPERIMENT.main([
 
 def test_a_report_may_take_longer_than_the_patience_with_others(tmp_path):
     where = f"127.0.0.1:{free_port()}"
-    both = [
-        subprocess.Popen(
-            [sys.executable, "-c", REPORTING, tmp_path, where, str(number)],
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        )
-        for number in range(2)
-    ]  # fmt: skip
+    both = [python("-c", REPORTING, tmp_path, where, number) for number in range(2)]
     said = [process.communicate(timeout=150)[1] for process in both]
     assert [process.returncode for process in both] == [0, 0], said
 
@@ -221,16 +217,11 @@ def test_flags_that_do_not_fit_together_are_refused(flags, complaint):
 def test_processes_with_different_configs_all_stop(tmp_path):
     where = f"127.0.0.1:{free_port()}"
     command = [
-        *(sys.executable, "-m", "experiments.char_lm", "--preset=hello"),
+        *("-m", "experiments.char_lm", "--preset=hello"),
         *(f"--workdir={tmp_path}", f"--coordinator={where}", "--num_processes=2"),
     ]
     both = [
-        subprocess.Popen(
-            [*command, f"--process_id={n}", f"--config.hidden_size={16 + n}"],
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for n in range(2)
+        python(*command, f"--process_id={n}", f"--config.hidden_size={16 + n}") for n in range(2)
     ]
     for process in both:
         _, said = process.communicate(timeout=100)

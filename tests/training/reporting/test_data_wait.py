@@ -2,7 +2,6 @@ import time
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import pytest
 
 from rnnjax.training.reporting import meter
@@ -81,13 +80,7 @@ def test_compilations_do_not_count(monkeypatch):
 def test_shares_since_the_last_row(monkeypatch):
     clock = Clock(monkeypatch)
     wait = Waiting()
-    step = {
-        "sums": {"loss": (np.float32(6), np.int32(3))},
-        "work": np.int32(7),
-        "grad_norm": jnp.ones(()),
-        "clipped": np.bool_(False),
-        "finite": np.bool_(True),
-    }
+    step = toy.metrics()
 
     def next_row():
         """Of the interval before this one, which ends here."""
