@@ -45,8 +45,7 @@ def unroll(
             carry, y[t] = where(mask[t], (new_carry, y[t]), (carry, 0))
 
     Args:
-        cell: any cell.
-        params: its parameters, from `cell.init(key, D)`; of any floating dtype.
+        cell, params: any cell, and its parameters from `cell.init(key, D)`, of any floating dtype.
         xs: inputs `[T, B, D]`, or `[T, D]` without a batch; any batch dimensions will do, and any
             real dtype.
         carry: the carry before the first step; `initial` if None. A plain tuple serves for a

@@ -30,14 +30,7 @@ NUM_UPDATES = 10
 
 
 class Task(NamedTuple):
-    """The task that all libraries train.
-
-    Attributes:
-        experiment: see `experiments.experiment`.
-        config: of its default preset.
-        prepared: its data.
-        ours: the model.
-    """
+    """The task that all libraries train: an experiment, its config, its data and the model."""
 
     experiment: Any
     config: Any

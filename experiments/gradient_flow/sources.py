@@ -86,9 +86,7 @@ def forgetting_layer(bias: float, hidden_size: int, length: int, key: PRNGKey) -
 def trained_layers(workdirs: Sequence[str], length: int) -> Layers:
     """The recurrent layers of runs, as they read the longest sequence of a batch of training.
 
-    Args:
-        workdirs: of runs of any experiment.
-        length: most steps to read.
+    `length` is the most steps to read.
 
     Raises:
         UserError: no recurrent network of a model reads whole sequences, or they are too short.

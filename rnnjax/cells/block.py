@@ -81,8 +81,7 @@ def gated_mlp(
     Args:
         expansion: E; the hidden layer has E times the size of the input.
         activation: of the gate; `jax.nn.gelu` makes GEGLU, `jax.nn.silu` SwiGLU.
-        init: initialiser of each matrix.
-        compute_dtype: dtype of the matmul operands.
+        init, compute_dtype: of each matrix; see `rnn`.
 
     References:
         Shazeer 2020, "GLU variants improve transformer" (arXiv:2002.05202).

@@ -29,12 +29,10 @@ def diagonal_cell(
         y_t = counted Re(h_t C) + x_t w_d
 
     Args:
-        hidden_size: H, the outputs.
-        units: N, complex state units.
+        hidden_size, units: H outputs, N complex state units.
         init: `(key, input_size) -> params`, with those of `linear_maps` among them.
         dynamics: `params -> (a, b)`, each `[N]`, real or complex.
         counted: how many units each one stands for: 2 where it has a conjugate.
-        compute_dtype: dtype of the matmul operands.
     """
 
     def project(params: Any, x: Array, key: PRNGKey | None = None) -> Array:

@@ -71,9 +71,8 @@ def make_cell(name: str, hidden_size: int, *, compute_dtype: DType | None = None
         name: one of `CELLS`, or `MODULE:FACTORY` for a cell of your own, such as
             `my_module:my_cell`: a function `hidden_size -> Cell` that can be imported, also from
             the current directory.
-        hidden_size: H.
-        compute_dtype: of the matmul operands; your own factory gets it if it takes a keyword of
-            that name.
+        hidden_size, compute_dtype: H, and the dtype of the matmul operands; your own factory gets
+            it if it takes a keyword of that name.
 
     Raises:
         UserError: there is no such cell, or the factory cannot be imported or gives no `Cell`.

@@ -50,10 +50,9 @@ def dense(
     `stack([lstm(512), dense(65)])` is an LSTM with an output layer.
 
     Args:
-        size: size of the output.
+        size: of the output.
         activation: g, any function of the last axis; None: the identity.
-        init: initialiser of `w [D, size]`.
-        compute_dtype: dtype of the matmul operands.
+        init, compute_dtype: of `w`; see `rnn`.
     """
     size = check_size("size", size)
     check_compute_dtype(compute_dtype)

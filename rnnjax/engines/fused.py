@@ -33,8 +33,7 @@ def engine(name: str, cells: str, spec: type, family_of: Callable[[Any], Family 
     """An engine for the cells with a spec of one type.
 
     Args:
-        name: of the engine.
-        cells: what messages call these cells.
+        name, cells: of the engine, and what messages call its cells.
         spec: the type. The `compute_dtype` of a spec is the dtype of the matmul operands and of the
             gates that are saved for the backward pass; None: the weights'.
         family_of: from a spec to the elementwise part of the cell, or why there is none.

@@ -205,7 +205,6 @@ class _Linear(NamedTuple):
     """The transposed Jacobian of a step: from the cotangents of its results to that of its carry.
 
     Attributes:
-        step: see `Step`.
         tree: the structure of the function that `jax.vjp` returns, which is a pytree of arrays.
         moves: for each of these arrays, whether it differs from step to step.
     """

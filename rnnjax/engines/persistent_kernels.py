@@ -33,12 +33,9 @@ shared memory, and the operands of a step need some of it."""
 
 
 def refusal(hidden_size: int, num_gates: int, dtype: Any) -> str | None:
-    """Why the kernels cannot run a layer, or None.
+    """Why the kernels cannot run a layer with matmul operands of that dtype, or None.
 
-    Args:
-        hidden_size: H; it must be a power of two of at least 16, as Triton multiplies no others.
-        num_gates: G.
-        dtype: of the matmul operands.
+    H must be a power of two of at least 16, as Triton multiplies no others.
     """
     if platform() == "tpu":
         return "its kernels are for GPUs (and for the interpreter of Pallas on a CPU)"

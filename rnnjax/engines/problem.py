@@ -15,21 +15,14 @@ Remat = Literal["none", "gates", "sqrt"]
 
 
 class Problem(NamedTuple):
-    """One single-layer recurrence over time.
+    """One single-layer recurrence over time: the arguments of `unroll`, checked.
 
     Attributes:
         cell: a cell with a `step` and without an `over_time`.
-        params: its parameters.
         xs: `[T, ..., D]`, inputs, not yet projected.
-        carry: what the first step starts from.
-        initial: the carry that a reset restores.
         mask: bool `[T, ...]` or None; False holds the carry and zeroes the output.
         reset: bool `[T, ...]` or None; True restores `initial` before that step, in the order in
             which the steps run.
-        reverse: run from the last step to the first.
-        key: for the noise of training, or None.
-        remat: what the backward pass recomputes instead of reading it from memory.
-        scan_unroll: steps in an iteration of the compiled loop.
     """
 
     cell: Cell

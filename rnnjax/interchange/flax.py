@@ -60,10 +60,7 @@ def from_nnx(cell: Cell, tensors: Any) -> Params:
 def to_nnx(cell: Cell, params: Params, *, optimized: bool = True) -> Modules:
     """The state of a cell of flax.nnx, for `nnx.update(module, state)`.
 
-    Args:
-        cell: as for `from_nnx`.
-        params: its parameters.
-        optimized: whether an LSTM is an `OptimizedLSTMCell`, or an `LSTMCell`.
+    An LSTM is an `OptimizedLSTMCell`, or an `LSTMCell` if it is not `optimized`.
 
     Raises:
         UserError: flax has no such cell, or a GRU has a `b_hn` other than 0.

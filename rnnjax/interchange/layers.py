@@ -45,9 +45,7 @@ class Layer(NamedTuple):
     """A recurrent layer.
 
     Attributes:
-        cell: the layer.
-        kind: lstm, gru or rnn.
-        hidden_size: H.
+        kind: of the cell; lstm, gru or rnn.
         output_size: H, or P with a projection.
         reset: where the reset gate acts; empty: no GRU.
         activation: by name; empty: no RNN.
@@ -140,8 +138,7 @@ def params_of(
     """The parameters of a layer.
 
     Args:
-        layer: the layer.
-        library: whose order the gates have.
+        layer, library: what it is, and whose order the gates have.
         w_ih, w_hh, b: `[D, GH]`, `[H, GH]` (`[P, GH]` with a projection), `[GH]`.
         b_hh: `[GH]`, the recurrent bias; None: there is none.
         more: what else a layer has, such as `w_hr`.
