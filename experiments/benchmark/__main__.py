@@ -28,7 +28,11 @@ from experiments import cli
 from experiments.benchmark import report, suites
 
 # Suites of single tasks, in files of their own: each has a TITLE, a SIZE and a `suite`.
-OF_TASKS = ("decode", "tagging", "training")
+OF_TASKS = sorted(
+    path.stem
+    for path in Path(__file__).parent.glob("*.py")
+    if "\ndef suite(" in path.read_text(encoding="utf-8")
+)
 SUITE = flags.DEFINE_enum(
     "suite", "layers", [*suites.SUITES, *OF_TASKS, "peak"], "What to measure."
 )
