@@ -43,11 +43,11 @@ def test_scores_are_told_likeliest_first(tmp_path):
     judge = make(data.Vocabulary.of_text("ab\n"))
     table = report_scores(judge, ["ab", "ba", "a", "", "bbbbbbbb"], tmp_path)
     rows = [line.lstrip("*").split() for line in table.splitlines()[1:5]]
-    totals = {row[-1]: float(row[0]) for row in rows}
-    assert list(totals.values()) == sorted(totals.values(), reverse=True)
-    for text in ("a", "ab", "ba", "bbbbbbbb"):
+    assert sorted(rows, key=lambda row: -float(row[0])) == rows
+    for *numbers, text in rows:
         (score,) = judge.score([text], prompt="\n")
-        assert totals[text] == pytest.approx(score.total, abs=5e-4)
+        expected = [score.total, score.bits_per_character, score.perplexity, len(text)]
+        assert [*map(float, numbers)] == pytest.approx(expected, abs=5e-4)
     assert "read after '\\n'" in table
 
 
