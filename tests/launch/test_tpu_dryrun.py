@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import experiments
-from experiments import captioning, char_lm
+from experiments import captioning, char_lm, ner
 from launch import command
 from launch.tpu_dryrun import chips, report
 from launch.tpu_dryrun.__main__ import dryrun
@@ -153,6 +153,13 @@ def test_the_shapes_of_characters_are_those_of_the_data():
     assert shapes(task.batch) == shapes(windows[0])
     assert task.units == windows[0]["mask"].size
     assert shapes(task.carry) == shapes(make_model(config, 4).initial_carry(4))
+
+
+def test_the_shapes_of_sentences_are_those_of_the_longest():
+    config = ner.PRESETS["default"].config
+    longest = max(len(one.tokens) for one in ner.load_tagged(config).splits["train"])
+    batch = ner.EXPERIMENT.abstract_task(config).batch
+    assert batch["words"].shape == (longest, config.batch_size)
 
 
 def test_the_shapes_of_scenes_are_those_of_the_data():
