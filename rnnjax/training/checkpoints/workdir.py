@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,7 +27,8 @@ from rnnjax.training.checkpoints.reading import (
     read_meta,
     tensor_name,
 )
-from rnnjax.training.processes.group import from_first
+from rnnjax.training.processes.group import from_first, is_first
+from rnnjax.training.reporting import metrics_log
 from rnnjax.training.reporting.progress import say
 
 MARKER = "experiment.json"
@@ -55,12 +56,14 @@ class Workdir(NamedTuple):
     def in_use(self) -> Iterator[None]:
         """Makes the folder, marks it as this run's, and locks it against a second process.
 
-        Where several processes train, all must call it.
+        Where several processes train, all must call it. A new folder that an error leaves without a
+        checkpoint and metrics is removed, and so are those above it that were not there.
 
         Raises:
             UserError: another process is training there, the folder belongs to another
                 experiment, or it cannot be written or is not shared by all processes.
         """
+        new = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
         with ExitStack() as held:
 
             def mark() -> None:
@@ -85,7 +88,17 @@ class Workdir(NamedTuple):
                 if time.monotonic() > deadline:
                     raise UserError(not_shared(self.path))
                 time.sleep(0.5)
-            yield
+            try:
+                yield
+            except BaseException:
+                files = [self.path / metrics_log.FILE, *(self.path / FOLDER).rglob("*")]
+                used = any(file.is_file() and file.stat().st_size for file in files)
+                if is_first() and new and not used:
+                    shutil.rmtree(self.path, ignore_errors=True)
+                    with suppress(OSError):
+                        for folder in new[1:]:
+                            folder.rmdir()
+                raise
 
 
 def open_workdir(

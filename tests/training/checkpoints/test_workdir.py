@@ -25,11 +25,14 @@ def test_other_experiment_is_refused(tmp_path):
 
 
 def test_a_run_that_never_began_leaves_nothing(tmp_path):
-    workdir = training.open_workdir(tmp_path / "new", name="toy", config={"size": 1})
+    workdir = training.open_workdir(tmp_path / "new" / "run", name="toy", config={"size": 1})
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(UserError), workdir.in_use():
+        raise UserError("the cell cannot be used")
     assert list(tmp_path.iterdir()) == []
     with workdir.in_use():
         pass
-    assert json.loads((tmp_path / "new" / "config.json").read_text()) == {"size": 1}
+    assert json.loads((tmp_path / "new" / "run" / "config.json").read_text()) == {"size": 1}
 
 
 def test_each_field_of_a_config_that_differs_is_told(tmp_path):
