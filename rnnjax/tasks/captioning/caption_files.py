@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rnnjax.data.examples import read_examples, suffix_of
 from rnnjax.data.files import read_text
-from rnnjax.errors import UserError
+from rnnjax.errors import UserError, did_you_mean
 from rnnjax.tasks.captioning.captioned_images import CaptionedImage
 
 HEADER = ["image", "caption"]
@@ -39,11 +39,15 @@ def read_table(
     Raises:
         UserError: the file cannot be read, or a line has another form.
     """
-    columns: dict[str, str | int] = {"image": 0, "caption": 1}
+    columns: dict[str, str | int] = {"image": -2, "caption": -1}  # a third one is no caption
     if (kind or suffix_of(path)) == ".jsonl":
         columns = {name: name for name in columns}
+    try:
+        examples = read_examples(path, columns, kind=kind, encoding=encoding)
+    except UserError as error:
+        raise UserError(f"{error} (expected an image and a caption in each line)") from error
     found: dict[str, CaptionedImage] = {}
-    for fields, place in read_examples(path, columns, kind=kind, encoding=encoding):
+    for fields, place in examples:
         if list(fields.values()) != HEADER or place != f"{path}:1":
             image = re.sub(r"#\d+$", "", fields["image"].strip())
             entry = found.setdefault(image, CaptionedImage(image, [], place))
@@ -74,7 +78,10 @@ def read_karpathy(path: str, encoding: str, faults: list[str]) -> list[Captioned
             places[0] = f"{path}: images[{n}]"
             name = "/".join(filter(None, (image.get("filepath"), image["filename"])))
             places[0] += f" ({name})"
-            entry = CaptionedImage(name, [], places[0], _KARPATHY_SPLITS[image["split"]])
+            if (split := image["split"]) not in _KARPATHY_SPLITS:
+                hint = did_you_mean(split, _KARPATHY_SPLITS)
+                raise UserError(f"{places[0]} has the unknown split {split!r}: {hint}")
+            entry = CaptionedImage(name, [], places[0], _KARPATHY_SPLITS[split])
             for m, one in enumerate(image["sentences"]):
                 text = one["raw"] if "raw" in one else " ".join(one["tokens"])
                 entry.add(text, f"{places[0]}, sentences[{m}]", faults)

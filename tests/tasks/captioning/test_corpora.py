@@ -83,7 +83,7 @@ def test_karpathy_of_coco_has_images_in_folders(tmp_path):
 def test_karpathy_written_otherwise(tmp_path):
     touch(tmp_path)
     told = message(karpathy(tmp_path, c={"split": "vla"}))
-    assert "images[2] (c.jpg) is not as in Karpathy's files: KeyError('vla')" in told
+    assert "images[2] (c.jpg) has the unknown split 'vla': did you mean 'val'?" in told
     told = message(karpathy(tmp_path, a={"sentences": [{"sentid": 1}]}))
     assert "images[0] (a.jpg) is not as in Karpathy's files: KeyError('tokens')" in told
     told = message(karpathy(tmp_path, a={"filename": 3}))

@@ -95,8 +95,18 @@ def test_a_faulty_line_is_named(tmp_path, name, line, told):
     assert told in whole
     place = "validation.tsv:1" if line.startswith("c.jpg") else f"{name}:3"
     assert whole.startswith(f"{tmp_path}/{place}")
+    write(tmp_path, {name: "b.jpg a dog\n"})
+    assert message(source).endswith("(expected an image and a caption in each line)")
     write(tmp_path, {name: good})
     assert not load_captions(source).skipped
+
+
+def test_a_third_column_is_no_caption(tmp_path):
+    touch(tmp_path)
+    source = write(
+        tmp_path, {"train.tsv": "a.jpg\ta cat\ta dog\n", "validation.tsv": tsv(["c.jpg"])}
+    )
+    assert message(source).startswith(f"{tmp_path}/train.tsv:1: the image ")
 
 
 def test_what_is_no_corpus_of_captions(tmp_path):
