@@ -9,7 +9,7 @@ FILE.csv has a header and a row a time step. Of each series to forecast, the fir
 are for training, 15 % for validation and the last 15 % for the test. Then, with the --workdir of
 the training:
 
-    --mode=evaluate --split=test               errors beside those of naive forecasts; or accuracy
+    --mode=evaluate --split=test               errors beside those of the last value; or accuracy
     --mode=predict --input=FILE.csv            what follows the last row, or the class of each
                                                series, as CSV; --output=FILE.csv writes it
 """
