@@ -13,6 +13,7 @@ from experiments import cli
 from experiments.benchmark import __main__ as benchmark
 from experiments.benchmark import peers, report, suites, tagging
 from experiments.benchmark.peers import BASELINE, Calls
+from rnnjax.engines.registry import listening
 
 
 def test_a_ratio_above_one_is_faster_than_the_baseline():
@@ -28,6 +29,14 @@ def test_a_ratio_above_one_is_faster_than_the_baseline():
         {"what": what, "size": [1, 1, 1, 1], "rnnjax": pytest.approx(3, rel=0.3)}
         for what in ("lstm train", "lstm forward", "rnn train", "rnn forward")
     ]
+
+
+@pytest.mark.parametrize("name", ["persistent", "persistent bfloat16"])
+def test_the_kernels_for_a_gpu_are_asked_for_by_name(name):
+    with listening() as reasons:
+        peers.PERSISTENT[name](peers.Case("gru", 2, 1, 1, 16)).forward()
+    assert len(reasons) == 1
+    assert "engine persistent" in reasons[0]
 
 
 def test_the_plain_scan_is_the_same_cell():
