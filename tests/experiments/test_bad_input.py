@@ -13,7 +13,7 @@ import pytest
 from experiments import cli
 from rnnjax import training
 from rnnjax.training import atomic_files
-from tests.experiments.conftest import contents, message
+from tests.experiments.conftest import assert_told, contents, message
 
 ROOT = Path(__file__).parents[2]
 SMALL = ["--config.window=5", "--config.batch_size=4", "--config.hidden_size=4"]
@@ -65,7 +65,7 @@ SMALL = ["--config.window=5", "--config.batch_size=4", "--config.hidden_size=4"]
 )
 def test_flags(tmp_path, char_lm_command, argv, told):
     workdir = ["--workdir", tmp_path / "run"] if argv != ["--workdir"] else []
-    assert told in message(char_lm_command(*workdir, *argv))
+    assert_told(char_lm_command(*workdir, *argv), told)
     assert list(tmp_path.iterdir()) == []
 
 
