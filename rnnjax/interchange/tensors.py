@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import jax
 import numpy as np
 
 from rnnjax.errors import UserError
@@ -29,10 +28,7 @@ class Tensors:
         if not isinstance(tensors, Mapping):
             raise UserError(f"{source}: expected arrays by name; got {type(tensors).__name__}")
         self.source, self.prefix = source, prefix
-        self.all = {
-            jax.tree_util.keystr(path, simple=True, separator="/"): array
-            for path, array in jax.tree.leaves_with_path(dict(tensors))
-        }
+        self.all = _flattened(tensors)
         self.left = {name for name in self.all if name.startswith(prefix)}
 
     def __contains__(self, name: str) -> bool:
@@ -74,6 +70,15 @@ class Tensors:
             raise UserError(
                 f"{self.source} has {listed(self.left)}, which {owner!r} has no place for"
             )
+
+
+def _flattened(tree: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    """The values of nested mappings, such as a state of nnx, by their names joined by "/"."""
+    found: dict[str, Any] = {}
+    for name, value in tree.items():
+        whole = f"{path}{name}"
+        found |= _flattened(value, f"{whole}/") if isinstance(value, Mapping) else {whole: value}
+    return found
 
 
 def nested(tensors: Mapping[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:

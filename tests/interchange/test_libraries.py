@@ -141,6 +141,7 @@ def test_nnx(name):
     )
     nnx.update(layer, noise)
     params = interchange.from_nnx(cell, layer.cell)
+    same(interchange.from_nnx(cell, nnx.state(layer.cell, nnx.Param)), params)
     ys = nnx.jit(lambda layer, xs: layer(xs))(layer, xs)
     np.testing.assert_allclose(outputs(cell, params, xs), ys, rtol=0, atol=1e-6)
     state = interchange.to_nnx(cell, params, optimized=name != "LSTMCell")
