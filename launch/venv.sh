@@ -120,7 +120,8 @@ prepare_venv() {
       printf '%s\n' "$root" "${RNNJAX_PIP:-}"
     } | cksum
   )"
-  if grep -qsx "$wanted $extra" "$stamp"; then
+  # An environment with an extra serves those who want none.
+  if grep -qs "^$wanted $extra" "$stamp"; then
     return
   fi
 
