@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from rnnjax.errors import UserError
+from rnnjax.errors import UserError, check_known
 from rnnjax.interchange.files import read_safetensors
 from rnnjax.training import atomic_files
 from rnnjax.training.checkpoints.arrays import FlatArrays, read_arrays, unflatten
@@ -61,8 +61,9 @@ def find_checkpoint(folder: str | os.PathLike, which: str = "latest") -> Path:
         The folder of the checkpoint. Damaged ones that are passed over are printed.
 
     Raises:
-        UserError: there is none, or none is intact.
+        UserError: there is none, or none is intact; `which` is neither.
     """
+    check_known("checkpoint", which, ("latest", "best"))
     root = Path(folder).absolute()
     if (root / META).exists() or (root / atomic_files.MANIFEST).exists():
         if fault := atomic_files.find_fault(root):

@@ -189,6 +189,8 @@ def test_folder_without_checkpoint_is_named(tmp_path):
     for folder in (tmp_path, tmp_path / "absent"):
         with pytest.raises(UserError, match=f"No checkpoint in {folder}"):
             read_meta(folder)
+    with pytest.raises(UserError, match="unknown checkpoint 'newest'"):
+        read_meta(tmp_path, "newest")
 
 
 # What Orbax leaves behind after a failed write complains when it is collected.
