@@ -59,8 +59,9 @@ def stored_features(
             found.append(image)
             names.append(name)
     if skipped and not skip_missing:
-        known, more = ", ".join(sorted(keys)[:3]), len(skipped) - 1
-        raise UserError(f"{skipped[0]} and {more:,} more images; it has those of {known}, ...")
+        known = ", ".join(sorted(keys)[:3])
+        more = f" and {len(skipped) - 1:,} more images" if skipped[1:] else ""
+        raise UserError(f"{skipped[0]}{more}; it has those of {known}, ...")
     file = path, path.stat().st_mtime_ns
     return Features(found, lambda n: _opened(*file)[keys[names[n]]], skipped)
 

@@ -70,6 +70,8 @@ def test_an_image_without_features_is_named_or_left_out(store):
     wanted = images("b.jpg", "d.jpg", "e.jpg", "a.jpg")
     with pytest.raises(UserError, match=r"no features of d\.jpg and 1 more images; it has .*a.jpg"):
         stored_features(store(), wanted)
+    with pytest.raises(UserError, match=r"no features of d\.jpg; it has "):
+        stored_features(store(), wanted[:2])
     found = stored_features(store(), wanted, skip_missing=True)
     assert found.images == [wanted[0], wanted[3]]
     np.testing.assert_array_equal(taken(found), MAPS[[1, 0]])
