@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from jax.typing import ArrayLike
@@ -37,24 +38,33 @@ GATES = {
 GRADIENT = "How strongly the loss at a step depends on the carry k steps before."
 
 
-def inspect(
-    model: LanguageModel, text: ArrayLike, *, max_distance: int
-) -> tuple[list[Array], list[dict[str, diagnostics.Saturation]], list[Array], Array]:
+class Findings(NamedTuple):
+    """Measurements of a model that read a text; lists by layer, in the order in which they run.
+
+    Attributes:
+        activations: after each symbol `[T, H]`; see `rnnjax.diagnostics.activations`.
+        saturation: by gate; see `rnnjax.diagnostics.saturation`.
+        persistence: `[H]`; see `rnnjax.diagnostics.persistence`.
+        gradient_norms: `[positions, K + 1]`; see `rnnjax.diagnostics.gradient_norms`.
+    """
+
+    activations: list[Array]
+    saturation: list[dict[str, diagnostics.Saturation]]
+    persistence: list[Array]
+    gradient_norms: Array
+
+
+def inspect(model: LanguageModel, text: ArrayLike, *, max_distance: int) -> Findings:
     """Reads a text and notes what every unit does, and how far back the loss reaches.
 
     Args:
         text: int `[T]`.
         max_distance: K, in steps, below T - 1.
-
-    Returns:
-        For each layer in the order in which they run: the activations after each symbol `[T, H]`,
-        the saturation by gate, and the persistence `[H]`; and the norms of the gradient
-        `[positions, K + 1]`. See `rnnjax.diagnostics`.
     """
     return training.result_of(_read, model, np.asarray(text, np.int32), max_distance)
 
 
-def _read(model: LanguageModel, max_distance: int, tokens: Array) -> tuple:
+def _read(model: LanguageModel, max_distance: int, tokens: Array) -> Findings:
     recurrent = model.recurrent
     traced = diagnostics.trace(
         recurrent.cell, recurrent.params.get_value(), model.embed(tokens[:, None])
@@ -74,7 +84,7 @@ def _read(model: LanguageModel, max_distance: int, tokens: Array) -> tuple:
         for layer in traced
     ]
     persistence = [diagnostics.persistence(its_values, lag=LAG) for its_values in values]
-    return values, saturation, persistence, norms
+    return Findings(values, saturation, persistence, norms)
 
 
 def report_inspection(
@@ -102,20 +112,20 @@ def report_inspection(
         raise UserError(
             f"a text of {len(ids)} is too short to inspect: give --text=TEXT, {LAG + 1} or more"
         )
-    activations, of_gates, persistence, gradient_norms = inspect(
-        text_model.model, ids, max_distance=min(MAX_DISTANCE, len(ids) // 2)
-    )
-    layer = layer or len(activations)
-    if not 1 <= layer <= len(activations):
-        raise UserError(f"--layer lies in 1 .. {len(activations)}; got {layer}")
-    chosen = _chosen_units(persistence[layer - 1], units)
-    values = {f"layer {layer}, unit {unit}": activations[layer - 1][:, unit] for unit in chosen}
+    findings = inspect(text_model.model, ids, max_distance=min(MAX_DISTANCE, len(ids) // 2))
+    layer = layer or len(findings.activations)
+    if not 1 <= layer <= len(findings.activations):
+        raise UserError(f"--layer lies in 1 .. {len(findings.activations)}; got {layer}")
+    chosen = _chosen_units(findings.persistence[layer - 1], units)
+    values = {
+        f"layer {layer}, unit {unit}": findings.activations[layer - 1][:, unit] for unit in chosen
+    }
     characters = [text_model.vocabulary.decode([n]) for n in ids]
-    saturation = {f"layer {n}": found for n, found in enumerate(of_gates, 1)}
+    saturation = {f"layer {n}": found for n, found in enumerate(findings.saturation, 1)}
     pictures = {"units": draw_activations(characters, values)}
     if any(saturation.values()):
         pictures["saturation"] = draw_saturation(saturation)
-    pictures["gradient"] = draw_gradient_norms(gradient_norms)
+    pictures["gradient"] = draw_gradient_norms(findings.gradient_norms)
     scale = coloured_text([f" {value:g} " for value in SCALE], [*map(signed_colour, SCALE)])
     sections = [Section("Units", html=(note(CHOSEN) if units is None else "") + scale)]
     sections += [_text_section(name, characters, shown) for name, shown in values.items()]
@@ -135,7 +145,7 @@ def report_inspection(
         for name, gates in saturation.items()
         for gate, (left, right) in gates.items()
     ]
-    norms = np.median(gradient_norms, axis=0)
+    norms = np.median(findings.gradient_norms, axis=0)
     lines.append(f"gradient {len(norms) - 1} steps back: {norms[-1] / norms[0]:.2g} of that at 0")
     lines.append(f"layer {layer}, units {','.join(map(str, chosen))}: {page}")
     return "\n".join(lines)
