@@ -2,7 +2,7 @@
 
 import json
 import math
-import time
+import types
 
 import jax
 import jax.numpy as jnp
@@ -16,17 +16,29 @@ from experiments.benchmark.peers import BASELINE, Calls
 from rnnjax.engines.registry import listening
 
 
-def test_a_ratio_above_one_is_faster_than_the_baseline():
-    def sleeper(seconds):
-        return lambda case: Calls(lambda: time.sleep(seconds), lambda: time.sleep(2 * seconds))
+@pytest.fixture
+def taking(monkeypatch):
+    """Makes calls that take so many seconds by the clock of the suites."""
+    now = [0.0]
+    monkeypatch.setattr(suites, "time", types.SimpleNamespace(perf_counter=lambda: now[0]))
+
+    def call(seconds):
+        now[0] += seconds
+
+    return lambda seconds: lambda: call(seconds)
+
+
+def test_a_ratio_above_one_is_faster_than_the_baseline(taking):
+    def layer(seconds):
+        return lambda case: Calls(taking(seconds), taking(2 * seconds))
 
     def missing(case):
         raise ImportError("no module named peer")
 
-    contenders = {BASELINE: sleeper(0.03), "rnnjax": sleeper(0.01), "peer": missing}
+    contenders = {BASELINE: layer(0.03), "rnnjax": layer(0.01), "peer": missing}
     rows = suites.layers(["lstm", "rnn"], [(1, 1, 1, 1)], contenders, repeats=3)
     assert rows == [
-        {"what": what, "size": [1, 1, 1, 1], "rnnjax": pytest.approx(3, rel=0.3)}
+        {"what": what, "size": [1, 1, 1, 1], "rnnjax": pytest.approx(3)}
         for what in ("lstm train", "lstm forward", "rnn train", "rnn forward")
     ]
 
@@ -45,21 +57,16 @@ def test_the_plain_scan_is_the_same_cell():
     np.testing.assert_allclose(ours, plain, rtol=1e-5, atol=1e-6)
 
 
-def test_a_duel_tells_how_many_times_as_fast_rnnjax_is_and_its_first_call_apart():
-    def sleeper(first, later):
-        def make():
-            return suites.Contender(lambda: time.sleep(first), lambda: time.sleep(later))
-
-        return make
+def test_a_duel_tells_how_many_times_as_fast_rnnjax_is_and_its_first_call_apart(taking):
+    def contender(first, later):
+        return lambda: suites.Contender(taking(first), taking(later))
 
     def missing():
         raise ImportError("no module named torch")
 
-    contenders = {BASELINE: sleeper(0.01, 0.03), "rnnjax": sleeper(0.02, 0.01), "torch": missing}
+    contenders = {BASELINE: contender(1, 3), "rnnjax": contender(2, 1), "torch": missing}
     row = suites.duel(contenders, 3, updates=10)
-    assert row == {
-        BASELINE: pytest.approx(3, rel=0.3), "first call": pytest.approx(2, rel=0.3)
-    }  # fmt: skip
+    assert row == {BASELINE: pytest.approx(3), "first call": pytest.approx(2)}
 
 
 @pytest.mark.parametrize("make", [peers.nnx_layer, peers.rnnjax_layer])
