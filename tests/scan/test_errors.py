@@ -175,24 +175,6 @@ def test_forward_mode_names_the_engine_that_has_it(differentiate, params):
     differentiate(functools.partial(run, engine="scan"))
 
 
-def test_reverse_mode_goes_through_the_mark_of_forward_mode(params):
-    """Under jit, vmap, checkpoint, and twice; against the scan, which has no mark."""
-
-    def found(engine):
-        def loss(params, xs):
-            return jnp.square(rnnjax.unroll(CELL, params, xs, engine=engine)[1]).sum()
-
-        of_rows = jax.vmap(jax.grad(jax.checkpoint(loss)), (None, 0))
-        twice = jax.grad(lambda xs: jnp.square(jax.grad(loss, 1)(params, xs)).sum())
-        return jax.jit(of_rows)(params, jnp.stack([XS, 2 * XS])), jax.jit(twice)(XS)
-
-    jax.tree.map(
-        functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6),
-        found("generic"),
-        found("scan"),
-    )
-
-
 LEAKED = []
 jax.jit(LEAKED.append)(XS[0])
 
