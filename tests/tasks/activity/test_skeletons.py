@@ -52,7 +52,10 @@ def test_features_do_not_depend_on_place_and_size_of_the_person():
 
 def test_a_tar_file_and_its_folder_hold_the_same(archive, tmp_path):
     with tarfile.open(archive) as tar:
-        tar.extractall(tmp_path / "out", filter="data")
+        for member in tar:
+            path = tmp_path / "out" / member.name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(tar.extractfile(member).read())
     (tmp_path / "out" / "README.txt").write_text("not a skeleton")
     for packed, plain in zip(read_source(archive), read_source(tmp_path / "out"), strict=True):
         np.testing.assert_array_equal(packed.joints, plain.joints)
