@@ -112,6 +112,10 @@ EXPERIMENT = Experiment(
     measures=lambda config: Measures("symbol", "recording", metric="accuracy", scale="%, greedy"),
     splits=lambda run, model: load_source(run.config).splits,
     report_scores=reports.report_scores,
+    report=lambda trained: (
+        {"validation characters right, %": trained.best},
+        trained.tell_scores(),
+    ),
     modes={"predict": predict, "inspect": inspect},
 )
 

@@ -96,6 +96,7 @@ EXPERIMENT = Experiment(
     measures=lambda config: Measures("symbol", metric="rouge1", scale="%, greedy"),
     splits=lambda run, model: load_pairs(run.config).splits,
     report_scores=reports.report_scores,
+    report=lambda trained: ({"validation ROUGE-1, %, greedy": trained.best}, trained.tell_scores()),
     modes={"predict": predict, "inspect": inspect},
 )
 
