@@ -121,7 +121,7 @@ prepare_venv() {
     } | cksum
   )"
   # An environment with an extra serves those who want none.
-  if grep -qs "^$wanted $extra" "$stamp"; then
+  if grep -qsx "$wanted ${extra:-.*}" "$stamp"; then
     return
   fi
 
