@@ -46,7 +46,7 @@ class Layer(NamedTuple):
 
     Attributes:
         kind: of the cell; lstm, gru or rnn.
-        output_size: H, or P with a projection.
+        projection_size: P of an LSTM; None: it has no projection.
         reset: where the reset gate acts; empty: no GRU.
         activation: by name; empty: no RNN.
         depth: layers below it.
@@ -57,12 +57,17 @@ class Layer(NamedTuple):
     cell: Cell
     kind: str
     hidden_size: int
-    output_size: int
+    projection_size: int | None = None
     reset: str = ""
     activation: str = ""
     depth: int = 0
     reverse: bool = False
     input_size: int | None = None
+
+    @property
+    def output_size(self) -> int:
+        """H, or P with a projection."""
+        return self.projection_size or self.hidden_size
 
     @property
     def num_gates(self) -> int:
@@ -80,12 +85,12 @@ def layer_of(cell: Cell, library: Library) -> Layer:
     if factory not in (lstm, gru, rnn):
         raise UserError(f"{library.name} has no layer like {cell!r}: expected lstm, gru or rnn")
     hidden_size = int(options["hidden_size"])
-    output_size, reset, activation = hidden_size, "", ""
+    projection_size, reset, activation = None, "", ""
     for name, value in PLAIN.items() if factory is lstm else ():
         if options[name] != value:
             raise UserError(f"{library.name} has no LSTM with {name}={options[name]}: {cell!r}")
     if factory is lstm and options["projection_size"] is not None:
-        output_size = int(options["projection_size"])
+        projection_size = int(options["projection_size"])
         if not library.projects:
             raise UserError(f"{library.name} has no LSTM with a projection: {cell!r}")
     if factory is gru and (reset := options["reset"]) not in library.resets:
@@ -96,7 +101,7 @@ def layer_of(cell: Cell, library: Library) -> Layer:
         if library.activations and activation not in library.activations:
             expected = " or ".join(library.activations)
             raise UserError(f"the RNN of {library.name} has activation {expected}; got {cell!r}")
-    return Layer(cell, factory.__name__, hidden_size, output_size, reset, activation)
+    return Layer(cell, factory.__name__, hidden_size, projection_size, reset, activation)
 
 
 def network_of(cell: Cell, library: Library, depth: int = 0, input_size: int | None = None) -> Any:

@@ -60,7 +60,7 @@ def from_torch(cell: Cell, tensors: Mapping[str, Any], prefix: str = "") -> Para
         if biased:
             b_ih, b_hh = take("bias_ih", rows), take("bias_hh", rows)
         more = {}
-        if layer.output_size != layer.hidden_size:
+        if layer.projection_size is not None:
             more["w_hr"] = take("weight_hr", layer.output_size, layer.hidden_size).T
         return params_of(layer, TORCH, w_ih, w_hh, b_ih, b_hh, **more)
 
@@ -84,7 +84,7 @@ def to_torch(cell: Cell, params: Params, prefix: str = "") -> dict[str, np.ndarr
             "bias_ih": packed.b,
             "bias_hh": recurrent_bias(layer, TORCH, packed),
         }
-        if layer.output_size != layer.hidden_size:
+        if layer.projection_size is not None:
             arrays["weight_hr"] = packed.w_hr.T
         for name, array in arrays.items():
             tensors[f"{prefix}{name}_{_suffix(layer)}"] = np.ascontiguousarray(array)

@@ -22,7 +22,10 @@ FLAX = {
 }
 # Layers of which every library has one; a GRU of haiku resets before the matmul.
 CELLS = {
-    "torch": [rnnjax.rnn(H), rnnjax.gru(H), rnnjax.lstm(H), rnnjax.lstm(H, projection_size=2)],
+    "torch": [
+        rnnjax.rnn(H), rnnjax.gru(H), rnnjax.lstm(H),
+        rnnjax.lstm(H, projection_size=2), rnnjax.lstm(H, projection_size=H),
+    ],
     "linen": [rnnjax.rnn(H), rnnjax.gru(H), rnnjax.lstm(H)],
     "nnx": [rnnjax.rnn(H), rnnjax.lstm(H)],
     "keras": [rnnjax.rnn(H), rnnjax.gru(H), rnnjax.gru(H, reset="before"), rnnjax.lstm(H)],
